@@ -1,0 +1,1 @@
+"""The vocabulary: events, violations, counter rules. No I/O."""

@@ -1,0 +1,47 @@
+"""An entry: one logical log entry as it leaves `decode`, before anyone has asked what it says."""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+HttpSource = Literal["structured", "access", "off"]
+"""Which record of a request feeds the request-based counters of a container."""
+
+
+class Entry(NamedTuple):
+    """One or more runtime lines that belong together.
+
+    `text` has no trailing newline; lines joined into one entry (a stack trace) are separated by newlines in it.
+    `digest` covers every raw runtime line of the entry and its container, in order.
+    """
+
+    text: str
+    stream: str
+    time: str | None
+    """The runtime's time of the first line, RFC 3339 with up to nine fractional digits; None where there is none."""
+    offset: int
+    """Byte offset of the first raw line in its file."""
+    lines: int
+    """How many physical lines the entry is made of."""
+    digest: bytes
+    broken: str | None = None
+    """Why the runtime's envelope could not be read; `text` then is the raw line."""
+    cut: str | None = None
+    """What was cut off, where the entry passed a bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where entries come from: what a file's path, its container and the configuration say of all its lines."""
+
+    path: str
+    source: str
+    """Stable across copies of the file: container id, or the base name of a plain file."""
+    service: str | None = None
+    host: str | None = None
+    container_id: str | None = None
+    container_name: str | None = None
+    image: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    kubernetes: dict[str, str] = field(default_factory=dict)
+    """`namespace`, `pod`, `uid`, `container` as far as the path tells."""
+    http_source: HttpSource = "structured"

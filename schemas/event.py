@@ -1,0 +1,80 @@
+"""The event: fields an application may log, their types, and how they are searched.
+
+`Event` is the single declaration. The validator, the field reference, the label guard of the counter rules and
+the index mapping are derived from it; no other module lists these names.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
+from typing_extensions import TypedDict
+
+CORRELATION_ID_PATTERN = r"^[A-Za-z0-9._:/+=@\-]{1,128}$"
+"""A usable correlation id: 1 to 128 characters, nothing that a terminal, page or query could misread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """How an index holds a field: its Elasticsearch type, the ECS alias where one fits, and what it means."""
+
+    type: Literal["keyword", "text", "long", "double", "date", "ip"]
+    meaning: str
+    ecs: str | None = None
+    personal: bool = False
+    """Personal or unbounded: refused as a counter label."""
+
+
+CorrelationId = Annotated[str, StringConstraints(pattern=CORRELATION_ID_PATTERN, strict=True)]
+Text = Annotated[str, Field(strict=True)]
+Identifier = Annotated[str, Field(strict=True)] | Annotated[int, Field(strict=True)] | None
+Milliseconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+StatusCode = Annotated[int, Field(strict=True, ge=100, le=599)]
+
+
+class Event(TypedDict, total=False):
+    """What a structured entry may carry. Every field is optional here; the policy asks for `correlation_id`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    correlation_id: Annotated[
+        CorrelationId, Searchable("keyword", "ties together all entries of one request", "http.request.id", True)
+    ]
+    event: Annotated[Text, Searchable("keyword", "what happened, as a short name")]
+    level: Annotated[Text, Searchable("keyword", "severity in lower case", "log.level")]
+    message: Annotated[Text, Searchable("text", "what happened, for people")]
+    method: Annotated[Text, Searchable("keyword", "HTTP method", "http.request.method")]
+    path: Annotated[Text, Searchable("keyword", "request path, query cut off", "url.path", True)]
+    status_code: Annotated[StatusCode, Searchable("long", "HTTP status", "http.response.status_code")]
+    duration_ms: Annotated[Milliseconds, Searchable("double", "how long it took, in milliseconds")]
+    client_ip: Annotated[Text, Searchable("keyword", "address of the client", "client.ip", True)]
+    user_id: Annotated[Identifier, Searchable("keyword", "who acted", "user.id", True)]
+    patient_id: Annotated[Identifier, Searchable("keyword", "whose record", None, True)]
+    error_type: Annotated[Text, Searchable("keyword", "class of the failure", "error.type")]
+    error_message: Annotated[Text, Searchable("text", "what the failure said", "error.message", True)]
+    exception: Annotated[Text, Searchable("text", "stack trace", "error.stack_trace", True)]
+    logger: Annotated[Text, Searchable("keyword", "name of the logger", "log.logger")]
+
+
+LEVELS = ("trace", "debug", "info", "notice", "warning", "error", "critical")
+"""Severities in rising order; `LEVEL_ALIASES` maps what applications write onto them."""
+
+LEVEL_ALIASES = {
+    **{name: name for name in LEVELS},
+    "warn": "warning", "err": "error", "severe": "error", "exception": "error",
+    "fatal": "critical", "crit": "critical", "alert": "critical", "emerg": "critical", "emergency": "critical",
+    "panic": "critical", "information": "info", "verbose": "debug", "fine": "debug",
+}  # fmt: skip
+
+KNOWN_FIELDS: dict[str, Searchable] = {
+    name: next(note for note in get_args(hint) if isinstance(note, Searchable))
+    for name, hint in get_type_hints(Event, include_extras=True).items()
+    if name != "__pydantic_config__"
+}
+
+RESERVED_FIELDS = frozenset(
+    {"@timestamp", "stream", "container", "service", "host", "log", "schema", "extra", "timestamp", "kubernetes"}
+)
+"""Names the shipper itself writes, or consumes; an application's field of such a name is kept under `extra`."""
+
+EVENT_ADAPTER: TypeAdapter[dict[str, Any]] = TypeAdapter(Event)

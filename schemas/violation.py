@@ -1,0 +1,59 @@
+"""What an entry can do wrong, and what the operator wants done about it."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    """Kinds of violation; the value is the `reason` label of the violation counter and of a quarantine entry."""
+
+    CORRELATION_ID_MISSING = "correlation_id_missing"
+    CORRELATION_ID_INVALID = "correlation_id_invalid"
+    EVENT_INVALID = "event_invalid"
+    LEVEL_INVALID = "level_invalid"
+    DURATION_INVALID = "duration_invalid"
+    STATUS_CODE_INVALID = "status_code_invalid"
+    FIELD_INVALID = "field_invalid"
+    TIMESTAMP_INVALID = "timestamp_invalid"
+    TIMESTAMP_SKEWED = "timestamp_skewed"
+    JSON_INVALID = "json_invalid"
+    ENVELOPE_INVALID = "envelope_invalid"
+    LINE_CUT = "line_cut"
+    UNSTRUCTURED = "unstructured"
+    BLANK = "blank"
+
+
+class Policy(StrEnum):
+    """What becomes of an entry with a violation."""
+
+    QUARANTINE = "quarantine"
+    FLAG = "flag"
+    DROP = "drop"
+    ALLOW = "allow"
+
+
+DEFAULT_POLICIES: dict[Kind, Policy] = {
+    **dict.fromkeys(Kind, Policy.QUARANTINE),
+    Kind.FIELD_INVALID: Policy.FLAG,
+    Kind.TIMESTAMP_INVALID: Policy.FLAG,
+    Kind.TIMESTAMP_SKEWED: Policy.FLAG,
+    Kind.LINE_CUT: Policy.FLAG,
+    Kind.UNSTRUCTURED: Policy.ALLOW,
+    Kind.BLANK: Policy.DROP,
+}
+
+
+class Violation(NamedTuple):
+    """One thing wrong with one entry."""
+
+    kind: Kind
+    field: str | None
+    detail: str
+    """For people: what was found and what was expected. Never holds the raw value beyond a short, escaped piece."""
+
+    def as_note(self) -> dict[str, str]:
+        """The shape under `schema.errors` and in a quarantine entry: `{"kind", "field"?, "detail"}`."""
+        note = {"kind": self.kind.value, "detail": self.detail}
+        if self.field is not None:
+            note["field"] = self.field
+        return note

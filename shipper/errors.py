@@ -1,0 +1,31 @@
+"""Errors that a person reads: what happened, to what, and what to do about it."""
+
+
+class ShipperError(Exception):
+    """A failure with its cure. The command line prints both and exits 1."""
+
+    def __init__(self, what: str, cure: str = "") -> None:
+        """`what` names the thing and the failure; `cure` is the next step, as an instruction."""
+        super().__init__(what)
+        self.what = what
+        self.cure = cure
+
+    def __str__(self) -> str:
+        """Both sentences, the cure on its own line."""
+        return f"{self.what}\n  {self.cure}" if self.cure else self.what
+
+
+class ConfigurationError(ShipperError):
+    """The configuration cannot be used; lists every problem, not the first alone."""
+
+
+class StateError(ShipperError):
+    """The state directory is locked, damaged, or of another version."""
+
+
+class OutputUnavailable(ShipperError):
+    """The output cannot take events now; the same batch may be tried again."""
+
+
+class StoreUnreadable(ShipperError):
+    """A store that should be searched cannot be opened or read."""

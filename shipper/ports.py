@@ -1,0 +1,74 @@
+"""The seams between the pipeline and the world: what a batch holds, what an output does, what a search asks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+
+class Document(NamedTuple):
+    """One document on its way to an index; the fields beside `body` are its search keys, so nobody parses it again.
+
+    `body` is the complete JSON document without its id. `id` is 20 bytes: six of the entry's time in milliseconds
+    since the epoch (big-endian, so that ids rise with time), fourteen of its digest.
+    """
+
+    index: str
+    id: bytes
+    time_ms: int
+    correlation_id: str | None
+    event: str | None
+    level: str | None
+    container: str | None
+    text: str | None
+    """What full-text search looks at: message, error message, stack trace, path."""
+    body: bytes
+
+
+class Written(NamedTuple):
+    """What an output did with a batch; the three add up to its length."""
+
+    stored: int
+    duplicates: int
+    refused: int = 0
+
+
+class Output(Protocol):
+    """Where documents go. Writing is idempotent by (index, id)."""
+
+    url: str
+
+    def write(self, documents: Sequence[Document]) -> Written:
+        """Store durably all of `documents`, or raise OutputUnavailable having possibly stored some of them."""
+
+    def close(self) -> None:
+        """Release handles; nothing is pending between writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search. Times are milliseconds since the epoch, `since` inclusive, `until` exclusive."""
+
+    correlation_id: str | None = None
+    event: str | None = None
+    level: str | None = None
+    """This level and the more severe ones."""
+    container: str | None = None
+    """Container name, or the beginning of its id, or a service name."""
+    text: str | None = None
+    since: int | None = None
+    until: int | None = None
+    limit: int | None = 100
+    newest_first: bool = False
+
+
+class Reader(Protocol):
+    """The reading side of a store, usable while the agent writes."""
+
+    def search(self, query: Query) -> Iterator[dict[str, Any]]:
+        """Documents in the order of their time; each has `_id` and `_index` beside the body. Raises StoreUnreadable."""
+
+    def quarantine(self, *, reason: str | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        """Quarantined entries not yet released, oldest first, each with `_id` and `_index`."""
+
+    def release(self, index: str, document_id: str, document: Document) -> None:
+        """Store `document` and mark the quarantined entry released, in that order."""
