@@ -4,6 +4,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from processors.document import Renderer
+from schemas.entry import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A log's provenance, with what is derived from it once."""
+
+    origin: Origin
+    renderer: Renderer
+
+    @classmethod
+    def of(cls, origin: Origin) -> "Source":
+        """Prepare the provenance of one log."""
+        return cls(origin, Renderer(origin))
+
 
 class Document(NamedTuple):
     """One document on its way to an index; the fields beside `body` are its search keys, so nobody parses it again.

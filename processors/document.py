@@ -1,0 +1,64 @@
+"""Document: an event and its provenance as one JSON document.
+
+The provenance of a file is the same for each of its lines, so it is encoded once and spliced behind the event.
+"""
+
+from typing import Any
+
+import orjson
+
+from processors.times import format_ms
+from schemas.entry import Entry, Origin
+from schemas.violation import Violation
+
+SEARCHED = ("message", "error_type", "error_message", "exception", "path")
+
+
+def provenance(origin: Origin) -> dict[str, Any]:
+    """What the document says of where its line comes from, but for stream and offset."""
+    found: dict[str, Any] = {}
+    if origin.container_id:
+        container = {"id": origin.container_id, "name": origin.container_name, "labels": origin.labels or None}
+        if origin.image:
+            container["image"] = {"name": origin.image}
+        found["container"] = {key: value for key, value in container.items() if value is not None}
+    if origin.kubernetes:
+        found["kubernetes"] = origin.kubernetes
+    if origin.service:
+        found["service"] = {"name": origin.service}
+    if origin.host:
+        found["host"] = {"name": origin.host}
+    found["log"] = {"file": {"path": origin.path}}
+    return found
+
+
+class Renderer:
+    """Encodes the documents of one file."""
+
+    def __init__(self, origin: Origin) -> None:
+        """Encode the provenance once."""
+        encoded = orjson.dumps(provenance(origin))
+        self._tail = {
+            stream: b',"stream":"%s",%s,"offset":' % (stream.encode(), encoded[1:-2])
+            for stream in ("stdout", "stderr", "unknown")
+        }
+
+    def body(self, event: dict[str, Any], time_ms: int, entry: Entry) -> bytes:
+        """The document: `@timestamp`, the event's fields, the provenance. Raises TypeError where nested too deeply."""
+        fields = orjson.dumps(event)
+        head = b'{"@timestamp":"%s"' % format_ms(time_ms).encode()
+        middle = b"," + fields[1:-1] if len(fields) > 2 else b""  # noqa: PLR2004 -- an empty object
+        return b"%s%s%s%d}}" % (head, middle, self._tail[entry.stream], entry.offset)
+
+    def refused(self, raw: str, violations: list[Violation], time_ms: int, index: str, entry: Entry) -> bytes:
+        """The quarantine's document: reasons, raw line (redacted), where it would have gone."""
+        event = {"reasons": [violation.as_note() for violation in violations], "raw": raw, "index": index}
+        if entry.time is not None:
+            event["time"] = entry.time
+        return self.body(event, time_ms, entry)
+
+
+def searched_text(event: dict[str, Any]) -> str | None:
+    """What full-text search looks at; None where there is nothing."""
+    words = [value for name in SEARCHED if type(value := event.get(name)) is str]
+    return "\n".join(words) or None

@@ -1,0 +1,315 @@
+"""The agent: tail, process, write, commit, again and again. The only loop, and the only place that waits."""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from schemas.entry import Entry
+from schemas.metrics import Increment, Metric, SeriesKey
+from shipper.batch import DUPLICATE, INDEXED, OUTCOMES, QUARANTINED, Batch, Tally
+from shipper.clock import Clock
+from shipper.errors import OutputUnavailable, StateError
+from shipper.ledger import Ledger
+from shipper.pipeline import Pipeline
+from shipper.ports import Output
+from shipper.sources.reader import LogReader, Position
+from shipper.sources.tail import Tail, saved_log
+from shipper.state import State
+
+LINES_READ = Metric("shipper_lines_read_total", "counter", "Physical lines read from followed files.")
+BYTES_READ = Metric("shipper_bytes_read_total", "counter", "Bytes read from followed files, decompressed.")
+EVENTS = Metric("shipper_events_total", "counter", "Events by what became of them.", ("outcome",))
+LINES = Metric("shipper_lines_total", "counter", "Physical lines by what became of their event.", ("outcome",))
+ROTATIONS = Metric("shipper_rotations_total", "counter", "Rotations seen.")
+TRUNCATIONS = Metric("shipper_truncations_total", "counter", "Files truncated in place.")
+LOST = Metric("shipper_files_lost_total", "counter", "Files gone before they were read to their end.")
+DAMAGED = Metric("shipper_files_damaged_total", "counter", "Compressed files that end in the middle.")
+WRITES = Metric("shipper_output_requests_total", "counter", "Writes to the output by result.", ("result",))
+WRITE_SECONDS = Metric(
+    "shipper_output_request_duration_seconds", "histogram", "How long the output took for a batch.", (),
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)  # fmt: skip
+METRICS = (
+    LINES_READ, BYTES_READ, EVENTS, LINES, ROTATIONS, TRUNCATIONS, LOST, DAMAGED, WRITES, WRITE_SECONDS,
+)  # fmt: skip
+DECLARED: tuple[SeriesKey, ...] = (
+    *((metric.name, ()) for metric in (LINES_READ, BYTES_READ, ROTATIONS, TRUNCATIONS, LOST, DAMAGED, WRITE_SECONDS)),
+    *((metric.name, (outcome,)) for metric in (EVENTS, LINES) for outcome in OUTCOMES),
+    *((WRITES.name, (result,)) for result in ("ok", "unavailable")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often and how much: seconds between polls and scans, bytes of documents a batch, its age in seconds."""
+
+    poll: float = 0.25
+    scan: float = 1.0
+    batch_bytes: int = 4 * 1024 * 1024
+    batch_lines: int = 50_000
+    batch_age: float = 1.0
+    backoff_first: float = 0.5
+    backoff_most: float = 30.0
+
+
+@dataclass(slots=True)
+class OutputState:
+    """Whether the output takes events, and since when it does not (monotonic seconds)."""
+
+    error: str | None = None
+    away_since: float | None = None
+    retry_at: float = 0.0
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Agent:
+    """One agent over one state directory."""
+
+    tail: Tail
+    pipeline: Pipeline
+    output: Output
+    state: State
+    ledger: Ledger
+    clock: Clock
+    pace: Pace = field(default_factory=Pace)
+    jitter: random.Random = field(default_factory=random.Random)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    output_state: OutputState = field(default_factory=OutputState)
+    shipped: Counter[str] = field(default_factory=Counter)
+    """Events since the start by what became of them."""
+    ready: bool = False
+    state_error: str | None = None
+    after_turn: Callable[[], None] | None = None
+    """Called at the end of each turn, in the loop's thread."""
+    turned_at: float = 0.0
+    """When the loop last came round; the health check looks at it."""
+    _batch: Batch = field(default_factory=Batch)
+    _begun_at: float | None = None
+    _marks: dict[str, Position] = field(default_factory=dict)
+    """Where shipping stood before the open batch, by log: where it goes back to if the batch cannot be written."""
+    _touched: dict[str, LogReader] = field(default_factory=dict)
+    """Logs whose position is not committed yet."""
+    _removed: list[LogReader] = field(default_factory=list)
+    _scan_at: float = 0.0
+    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
+
+    # --- the loop ---------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Follow until `stopping` is set, then ship and commit what was read."""
+        while not self.stopping.is_set():
+            if not self.turn():
+                self.stopping.wait(self.pace.poll)
+        self.settle()
+
+    def run_once(self) -> None:
+        """Ship what is there, and what it still holds back, then return.
+
+        Raises OutputUnavailable or StateError where either cannot take it; what was committed stays committed.
+        """
+        while not self.stopping.is_set():
+            more = self.turn(hurry=True)
+            if self.output_state.error is not None:
+                raise OutputUnavailable(self.output_state.error, "nothing is lost: run it again")
+            if self.state_error is not None:
+                raise StateError(self.state_error, "nothing is lost: run it again")
+            if not more and not self._holding():
+                break
+            if not more:
+                self.stopping.wait(self.pace.poll)
+        self.settle()
+
+    def turn(self, *, hurry: bool = False) -> bool:
+        """Once round: scan, read, settle the batch when it is full or old. Whether something was read."""
+        now = self.turned_at = self.clock.monotonic()
+        if now >= self._scan_at:
+            self.tail.scan()
+            self._scan_at = now + self.pace.scan
+        if self.state_error is not None and not self.settle():
+            return False
+        more = self._read_round(now)
+        old = self._begun_at is not None and now - self._begun_at >= self.pace.batch_age
+        if self._full() or old or (hurry and not more):
+            self.settle()
+        self.ready = True
+        if self.after_turn is not None:
+            self.after_turn()
+        return more
+
+    def _full(self) -> bool:
+        return self._batch.bytes >= self.pace.batch_bytes or self._batch.lines >= self.pace.batch_lines
+
+    def _holding(self) -> bool:
+        """Whether an entry is held back for a line that may come, or shipping is behind counting."""
+        return any(log.counted.assembler.waiting or log.shipped is not None for log in self.tail.logs.values())
+
+    def close(self) -> None:
+        """Give back files, store and state; what was not settled comes again at the next start."""
+        self.tail.close()
+        self.output.close()
+        self.state.close()
+
+    def outcomes(self) -> dict[str, int]:
+        """Events of this run by what became of them."""
+        return {outcome: self.shipped[outcome] for outcome in OUTCOMES}
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def _read_round(self, now: float) -> bool:
+        """One read of every log that has something, in turns, until the batch is full."""
+        before = self._batch.lines
+        for log in self.tail.ready(now):
+            if self._full():
+                return True
+            self._read(log, now)
+        for log in list(self.tail.logs.values()):
+            if log.counted.assembler.waiting:
+                self._prepare(log)
+                self._process(log, log.overdue(now, self.clock.wall_ms()), count=True, ship=log.shipped is None)
+        for log in self.tail.removed(now):
+            self._prepare(log)
+            self._process(log, log.last_words(), count=True, ship=log.shipped is None)
+            self._removed.append(log)
+            self._touched[log.path] = log
+        return self._batch.lines > before
+
+    def _read(self, log: LogReader, now: float) -> None:
+        try:
+            self._prepare(log)
+            self._process(log, log.read_counted(now), count=True, ship=log.shipped is None)
+            if log.shipped is not None and self._may_ship(now):
+                self._catch_up(log, now)
+        except OSError as error:
+            self.tail.unreadable[log.path] = error
+
+    def _prepare(self, log: LogReader) -> None:
+        """Before the counted head moves: note where shipping stands, or let it stay behind while the output is away."""
+        if log.shipped is None:
+            if not self._may_ship(self.turned_at):
+                log.part(log.position(log.counted))
+            elif log.path not in self._marks:
+                self._marks[log.path] = log.position(log.counted)
+
+    def _catch_up(self, log: LogReader, now: float) -> None:
+        """One read of a shipped head that goes by itself."""
+        if log.shipped is not None and log.path not in self._marks:
+            self._marks[log.path] = log.position(log.shipped)
+        self._process(log, log.read_shipped(now), count=False, ship=True)
+        self._process(log, log.overdue_shipped(now, self.clock.wall_ms()), count=False, ship=True)
+        log.rejoin()
+
+    def _process(self, log: LogReader, entries: Iterator[Entry], *, count: bool, ship: bool) -> None:
+        before = self._batch.lines
+        self.pipeline.process(entries, log.source, self._batch, self.clock.wall_ms(), count=count, ship=ship)
+        self._touched[log.path] = log
+        if self._begun_at is None:
+            self._begun_at = self.turned_at
+        if count:
+            sums = self._batch.counted.sums
+            sums[LINES_READ.name, ()] += self._batch.lines - before
+            sums[BYTES_READ.name, ()] += log.bytes_read
+            log.bytes_read = 0
+
+    # --- writing and committing -------------------------------------------------------------------
+
+    def _may_ship(self, now: float) -> bool:
+        return self.output_state.error is None or now >= self.output_state.retry_at
+
+    def settle(self) -> bool:
+        """Write the open batch, commit positions and counters, show the counters. Whether the commit went through."""
+        batch, self._batch, self._begun_at = self._batch, Batch(), None
+        if self._written(batch):
+            for kind, outcomes in ((EVENTS, batch.events), (LINES, batch.lines_by_outcome)):
+                for outcome, number in outcomes.items():
+                    batch.counted.sums[kind.name, (outcome,)] += number
+            self.shipped += batch.events
+        else:
+            for path, mark in self._marks.items():
+                if path in self.tail.logs:
+                    self.tail.logs[path].part(mark)
+            self._removed = []
+        self._marks = {}
+        self._add_incidents(batch.counted)
+        self.ledger.add(batch.counted, self.clock.wall_ms() / 1000)
+        return self._commit()
+
+    def _written(self, batch: Batch) -> bool:
+        """Whether the output has taken the batch's documents."""
+        if not batch.documents:
+            return True
+        started = self.clock.monotonic()
+        try:
+            written = self.output.write(batch.documents)
+        except OutputUnavailable as error:
+            self._output_failed(error)
+            batch.counted.sums[WRITES.name, ("unavailable",)] += 1
+            return False
+        took = self.clock.monotonic() - started
+        batch.counted.sums[WRITES.name, ("ok",)] += 1
+        batch.counted.observations.append(Increment(WRITE_SECONDS.name, (), took))
+        _move(batch.events, written.duplicates)
+        if self.output_state.error is not None:
+            self._log.info("output_back", output=self.output.url, away_s=round(started - (self.output_state.away_since or started), 1))
+            self.output_state = OutputState()
+        return True
+
+    def _output_failed(self, error: OutputUnavailable) -> None:
+        now, before = self.clock.monotonic(), self.output_state
+        if before.error is None:
+            self._log.warning("output_away", output=self.output.url, error=error.what, cure=error.cure)
+        longest = min(self.pace.backoff_most, self.pace.backoff_first * 2.0**before.failures)
+        self.output_state = OutputState(
+            error.what,
+            now if before.away_since is None else before.away_since,
+            now + self.jitter.uniform(0, longest),
+            min(before.failures + 1, 32),
+        )
+
+    def _add_incidents(self, tally: Tally) -> None:
+        found = self.tail.incidents()
+        for metric, number in (
+            (ROTATIONS, found.rotations),
+            (TRUNCATIONS, found.truncations),
+            (LOST, found.lost),
+            (DAMAGED, found.damaged),
+        ):
+            if number:
+                tally.sums[metric.name, ()] += number
+
+    def _commit(self) -> bool:
+        gone = [log for log in self._removed if log.shipped is None]
+        paths = {log.path for log in gone}
+        changes = self.ledger.changes()
+        if not self._touched and not changes and not gone:
+            return True
+        for log in self._touched.values():
+            log.release()
+        try:
+            kept = [saved_log(log) for path, log in self._touched.items() if path not in paths]
+            self.state.commit(kept, paths, changes, self.ledger.created)
+        except StateError as error:
+            if self.state_error is None:
+                self._log.error("state_not_writable", error=error.what, cure=error.cure)
+            self.state_error = error.what
+            return False
+        self.state_error = None
+        self.ledger.publish()
+        for log in gone:
+            self.tail.forget(log)
+        self._touched, self._removed = {}, []
+        return True
+
+
+def _move(events: Counter[str], duplicates: int) -> None:
+    """Of the events decided upon, `duplicates` turned out to be stored already."""
+    for outcome in (INDEXED, QUARANTINED):
+        moved = min(events[outcome], duplicates)
+        events[outcome] -= moved
+        events[DUPLICATE] += moved
+        duplicates -= moved

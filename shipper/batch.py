@@ -1,0 +1,31 @@
+"""A batch: what one round of reading came to, before anyone has written or committed it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from schemas.metrics import Increment, SeriesKey
+from shipper.ports import Document
+
+INDEXED, QUARANTINED, DROPPED, DUPLICATE = "indexed", "quarantined", "dropped", "duplicate"
+OUTCOMES = (INDEXED, QUARANTINED, DROPPED, DUPLICATE)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Additions to counters, summed, and observations of histograms, one by one."""
+
+    sums: Counter[SeriesKey] = field(default_factory=Counter)
+    observations: list[Increment] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What reading came to: documents to write, additions to make, and how many lines ended how."""
+
+    documents: list[Document] = field(default_factory=list)
+    counted: Tally = field(default_factory=Tally)
+    bytes: int = 0
+    lines: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    """Events by outcome, as decided; an output may still find some to be duplicates."""
+    lines_by_outcome: Counter[str] = field(default_factory=Counter)

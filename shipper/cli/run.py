@@ -1,0 +1,77 @@
+"""`shipper run`: the agent."""
+
+import resource
+import signal
+import sys
+from types import FrameType
+from typing import Literal
+
+import click
+import structlog
+
+from shipper import wiring
+from shipper.agent import Agent
+from shipper.cli.options import configured
+from shipper.clock import Clock
+from shipper.http import serve
+from shipper.ownlog import configure_own_log
+from shipper.settings import Settings
+from shipper.vitals import Vitals
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Ship what is there, commit, and exit 0.")
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(["beginning", "end"]),
+    help="Where files begin that were never seen before. [default: beginning]",
+)
+@configured("inputs", "output", "state_dir", "listen", "log_format")
+def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | None) -> None:
+    """Follow container logs, count and store every event.
+
+    Stops on SIGTERM and SIGINT after shipping and committing what it has read. A kill at any moment loses nothing
+    and doubles nothing: start it again with the same state directory.
+    """
+    configure_own_log(settings.log_format, settings.log_level)
+    log = structlog.get_logger("shipper")
+    _raise_descriptor_limit()
+    agent = wiring.agent(settings, Clock(), from_end=start == "end")
+    vitals = Vitals(agent, settings.output.partition(":")[0], settings.health.stuck_after, settings.health.max_lag)
+    _stop_on_signals(agent)
+    agent.after_turn = vitals.take
+    inputs = [f"{found.type}:{found.glob}" for found in settings.inputs]
+    try:
+        with serve(settings, vitals) as address:
+            log.info("started", inputs=inputs, output=settings.output, state=str(settings.state_dir), listen=address)
+            if once:
+                agent.run_once()
+            else:
+                agent.run()
+    finally:
+        agent.close()
+    _say_goodbye(agent, once=once)
+
+
+def _say_goodbye(agent: Agent, *, once: bool) -> None:
+    counts = agent.outcomes()
+    structlog.get_logger("shipper").info("stopped", **counts)
+    if once:
+        words = ", ".join(f"{number:,} {outcome}" for outcome, number in counts.items())
+        click.echo(f"{words}; store {agent.output.url}", file=sys.stdout)
+
+
+def _stop_on_signals(agent: Agent) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        agent.stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _raise_descriptor_limit() -> None:
+    """Each followed log keeps its file open, so that nothing removed is lost."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 1 << 20) if hard != resource.RLIM_INFINITY else 1 << 20
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

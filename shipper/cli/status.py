@@ -1,0 +1,101 @@
+"""`shipper status`: what the agent is at, from itself or from the state it left."""
+
+import sqlite3
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from processors.escape import printable
+from shipper.cli.options import configured
+from shipper.errors import ShipperError
+from shipper.settings import Settings
+from shipper.state import FILE
+
+TIMEOUT_S = 3
+
+
+@click.command()
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@configured("state_dir", "listen")
+def status(settings: Settings, *, form: str) -> None:
+    """Show files followed, positions, lag and the state of the output.
+
+    Asks the running agent at --listen; where none answers, reads the state directory.
+    """
+    found = from_agent(settings) or from_state(settings.state_dir)
+    if form == "json":
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    else:
+        show(found, Console(highlight=False))
+
+
+def from_agent(settings: Settings) -> dict[str, Any] | None:
+    """What a running agent says of itself, None where none answers."""
+    if settings.listen == "off":
+        return None
+    request = urllib.request.Request(f"http://{settings.listen}/status")  # noqa: S310 -- our own address
+    if settings.token is not None:
+        request.add_header("Authorization", f"Bearer {settings.token.get_secret_value()}")
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            found = orjson.loads(answer.read())
+    except (urllib.error.URLError, OSError, orjson.JSONDecodeError):
+        return None
+    return found if isinstance(found, dict) and "logs" in found else None
+
+
+def from_state(directory: Path) -> dict[str, Any]:
+    """The positions that the last commit left. Raises ShipperError where there are none."""
+    path = directory / FILE
+    if not path.exists():
+        raise ShipperError(f"no agent answers, and {path} does not exist", "start one with `shipper run`, or give --state-dir")
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            rows = db.execute("SELECT path, counted_offset, coalesce(shipped_offset, counted_offset) FROM log").fetchall()
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise ShipperError(f"state {path} cannot be read: {error}", "run `shipper check`") from error
+    logs = [_resting(path, counted, shipped) for path, counted, shipped in rows]
+    return {"running": False, "state": {"directory": str(directory), "error": None}, "logs": logs}
+
+
+def _resting(path: str, counted: int, shipped: int) -> dict[str, Any]:
+    try:
+        size = Path(path).stat().st_size
+    except OSError:
+        size = None
+    lag = None if size is None or size < shipped else size - shipped
+    return {"path": path, "size": size, "counted": counted, "shipped": shipped, "lag_bytes": lag}
+
+
+def show(found: dict[str, Any], console: Console) -> None:
+    """Print a status for people."""
+    running = Text("running", "bold green") if found["running"] else Text("not running", "bold yellow")
+    console.print(Text.assemble("agent   ", running, f", state in {printable(found['state']['directory'])}"))
+    if "output" in found:
+        error = found["output"]["error"]
+        word = Text("takes events", "green") if error is None else Text(f"away: {printable(error)}", "bold red")
+        console.print(Text.assemble(f"output  {printable(found['output']['url'])} ", word))
+    for path, error in found.get("unreadable", {}).items():
+        console.print(Text(f"cannot read {printable(path)}: {printable(error)}", "yellow"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("size", "counted", "shipped", "lag"):
+        table.add_column(name, justify="right")
+    table.add_column("log", overflow="fold")
+    for log in found["logs"]:
+        numbers = [_number(log[key]) for key in ("size", "counted", "shipped", "lag_bytes")]
+        table.add_row(*numbers, printable(log.get("container") or log["path"]))
+    console.print(table if found["logs"] else "no logs followed yet")
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"

@@ -1,0 +1,32 @@
+"""The shipper's own log: through structlog to stderr, for people on a terminal, else in the schema it enforces."""
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+
+from processors.escape import printable
+
+
+def configure_own_log(log_format: Literal["console", "json"] | None, level: str) -> None:
+    """Send the agent's own log to stderr; without a format, `console` on a terminal and `json` elsewhere."""
+    chosen = log_format or ("console" if sys.stderr.isatty() else "json")
+    renderer: Any = structlog.dev.ConsoleRenderer() if chosen == "console" else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+            escaped,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def escaped(logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Paths and error texts may hold anything: nothing of it reaches a terminal as an escape sequence."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event_dict.items()}

@@ -1,0 +1,181 @@
+"""The way of an entry: decode, enforce, count, judge, redact, route, render. Nothing here touches the world."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from processors.count import Counting
+from processors.document import searched_text
+from processors.enforce import Enforce, noted
+from processors.levels import time_of
+from processors.payload import DEEPEST, Shape, decode_payload, storable
+from processors.redact import Redactor
+from processors.route import Skew, document_id, index_name, moment
+from processors.times import parse_ms
+from schemas.entry import Entry, Origin
+from schemas.metrics import Metric
+from schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
+from shipper.batch import DROPPED, INDEXED, QUARANTINED, Batch
+from shipper.ports import Document, Source
+
+VIOLATIONS = Metric("shipper_violations_total", "counter", "Schema violations by reason.", ("reason",))
+OVERFLOWS = Metric(
+    "shipper_label_overflows_total", "counter", "Label values counted as `other`, past their bound.", ("metric",)
+)
+SEVEREST = (Policy.QUARANTINE, Policy.DROP, Policy.FLAG, Policy.ALLOW)
+BY_SHAPE: Mapping[Shape, tuple[Violation, ...]] = {
+    "structured": (),
+    "access": (),
+    "broken": (),
+    "text": (Violation(Kind.UNSTRUCTURED, None, "plain text, no JSON object"),),
+    "blank": (Violation(Kind.BLANK, None, "an empty line"),),
+}
+
+
+class Assessed(NamedTuple):
+    """An entry after `enforce`, with its times and the verdict of the policies."""
+
+    event: dict[str, Any]
+    shape: Shape
+    violations: tuple[Violation, ...] | list[Violation]
+    policy: Policy
+    time_ms: int
+    runtime_ms: int
+    """The runtime's time of the first line; 0 where the log has no times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The steps, wired. Calls do not change it, but for the label bounds inside `counting`."""
+
+    enforce: Enforce
+    counting: Counting
+    redactor: Redactor
+    policies: Mapping[Kind, Policy] = field(default_factory=lambda: DEFAULT_POLICIES)
+    skew: Skew = Skew()
+    index_prefix: str = "keneyapp-logs"
+    quarantine_prefix: str = "keneyapp-quarantine"
+    histograms: frozenset[str] = frozenset()
+
+    def process(  # noqa: PLR0913 -- the two switches are the two positions
+        self, entries: Iterable[Entry], source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
+    ) -> None:
+        """Put all that `entries` come to into `batch`; `now_ms` stands in for the time of lines that have none."""
+        for entry in entries:
+            batch.lines += entry.lines
+            assessed = self.assess(entry, now_ms)
+            if count:
+                self.count(assessed, entry, source.origin, batch)
+            if ship:
+                outcome, document = self.document(assessed, entry, source)
+                batch.events[outcome] += 1
+                batch.lines_by_outcome[outcome] += entry.lines
+                if document is not None:
+                    batch.documents.append(document)
+                    batch.bytes += len(document.body)
+
+    def assess(self, entry: Entry, now_ms: int) -> Assessed:
+        """Decode and enforce one entry; find its time and the verdict on it."""
+        if entry.broken is not None:
+            violation = Violation(Kind.ENVELOPE_INVALID, None, entry.broken)
+            known = parse_ms(entry.time) if entry.time is not None else None
+            return Assessed({}, "broken", (violation,), self.policies[violation.kind], known or now_ms, known or 0)
+        shape, fields, refusal = decode_payload(entry.text)
+        timestamp = fields.pop("timestamp", None)
+        if shape == "structured":
+            event, violations = self.enforce.enforce(fields)
+        else:
+            event, violations = fields, [*BY_SHAPE[shape]]
+            said = event.pop("time", None)
+            if entry.time is None and timestamp is None:
+                timestamp = said or time_of(entry.text)
+        if refusal is not None:
+            violations.append(refusal)
+        if entry.cut is not None:
+            violations.append(Violation(Kind.LINE_CUT, None, f"cut off: {entry.cut}"))
+        runtime_ms = parse_ms(entry.time) if entry.time is not None else None
+        time_ms, doubt = moment(timestamp, runtime_ms, now_ms, self.skew)
+        if doubt is not None:
+            violations.append(doubt)
+        policy = self._verdict(violations) if violations else Policy.ALLOW
+        return Assessed(event, shape, violations, policy, time_ms, runtime_ms or 0)
+
+    def _verdict(self, violations: list[Violation]) -> Policy:
+        asked = {self.policies[violation.kind] for violation in violations}
+        return next(policy for policy in SEVEREST if policy in asked)
+
+    def count(self, assessed: Assessed, entry: Entry, origin: Origin, batch: Batch) -> None:
+        """Add what the entry adds to the counters, whatever becomes of it afterwards."""
+        sums = batch.counted.sums
+        service = origin.service or "unknown"
+        for increment in self.counting.increments(assessed.event, entry.stream, service, origin.http_source):
+            if increment.metric in self.histograms:
+                batch.counted.observations.append(increment)
+            else:
+                sums[increment.metric, increment.labels] += increment.amount
+        for violation in assessed.violations:
+            if self.policies[violation.kind] is not Policy.ALLOW:
+                sums[VIOLATIONS.name, (violation.kind.value,)] += 1
+
+    def document(self, assessed: Assessed, entry: Entry, source: Source) -> tuple[str, Document | None]:
+        """The entry's outcome, and its document for the main index or the quarantine; None where it is dropped."""
+        if assessed.policy is Policy.DROP:
+            return DROPPED, None
+        if assessed.policy is Policy.QUARANTINE:
+            return QUARANTINED, self._refused(assessed, list(assessed.violations), entry, source)
+        event = assessed.event
+        if assessed.policy is Policy.FLAG:
+            event = noted(event, self._named(assessed.violations))
+        if self.redactor.suspicious(entry.text):
+            event = self.redactor.redact_event(event)
+        try:
+            body = source.renderer.body(event, assessed.time_ms, entry)
+        except TypeError:
+            return self._unrenderable(assessed, event, entry, source)
+        return INDEXED, Document(
+            index_name(self.index_prefix, assessed.time_ms),
+            document_id(assessed.runtime_ms, entry.digest),
+            assessed.time_ms,
+            event.get("correlation_id"),
+            event.get("event"),
+            event.get("level"),
+            source.origin.container_name or source.origin.service,
+            searched_text(event),
+            body,
+        )
+
+    def _unrenderable(
+        self, assessed: Assessed, event: dict[str, Any], entry: Entry, source: Source
+    ) -> tuple[str, Document | None]:
+        """An event that no encoder takes as it is: repaired where that loses nothing, else quarantined."""
+        try:
+            repaired = assessed._replace(event=storable(event))
+        except RecursionError:
+            detail = f"JSON nested deeper than {DEEPEST} levels"
+            too_deep = Violation(Kind.JSON_INVALID, None, detail)
+            return QUARANTINED, self._refused(assessed, [*assessed.violations, too_deep], entry, source)
+        return self.document(repaired, entry, source)
+
+    def _refused(self, assessed: Assessed, violations: list[Violation], entry: Entry, source: Source) -> Document:
+        reasons = self._named(violations)
+        raw = self.redactor.redact_text(entry.text)
+        target = index_name(self.index_prefix, assessed.time_ms)
+        return Document(
+            index_name(self.quarantine_prefix, assessed.time_ms),
+            document_id(assessed.runtime_ms, entry.digest),
+            assessed.time_ms,
+            None,
+            None,
+            None,
+            source.origin.container_name or source.origin.service,
+            raw,
+            source.renderer.refused(raw, reasons, assessed.time_ms, target, entry),
+        )
+
+    def _named(self, violations: Iterable[Violation]) -> list[Violation]:
+        """The violations that are told of, redacted: their details may show what the application logged."""
+        return [
+            found._replace(detail=self.redactor.redact_text(found.detail))
+            for found in violations
+            if self.policies[found.kind] is not Policy.ALLOW
+        ]

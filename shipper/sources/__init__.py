@@ -1,0 +1,1 @@
+"""Where lines come from: files, their rotations, and what stands beside them."""

@@ -1,0 +1,221 @@
+"""A log: one live path and the files it was rotated into, in the order they were written.
+
+What is on disk is matched with what is known by content, in `discover`; names and inodes only say where to look first.
+"""
+
+import os
+from dataclasses import dataclass, field
+
+from shipper.sources.files import Handle, open_handle
+from shipper.sources.identity import Identity
+from shipper.sources.scan import Folders
+from shipper.sources.siblings import GZIP, oldest_first
+
+ATTEMPTS = 8
+NEVER = float("-inf")
+Signature = tuple[int, int, int, int]
+
+
+@dataclass(slots=True)
+class LogFile:
+    """One file of a log. `identity` remembers how far the counted head has read it."""
+
+    key: int
+    """Number of the file within its log, rising with time."""
+    identity: Identity
+    path: str
+    repeat: int = 0
+    """How many earlier files of the log began with the same line (plain files)."""
+    begun: bool = False
+    """Whether `repeat` is settled, because its first line was seen."""
+    passed: bool = False
+    """Both heads are beyond it; known as long as it is on disk, so that it is not read again."""
+    handle: Handle | None = None
+    rotated_at: float | None = None
+    """When it was seen not to be live any more (monotonic seconds); None while it is live."""
+    verified: Signature | None = None
+    """Device, inode, size and time of change when its content was last compared."""
+    scanned: int = 0
+    """How far a line without an end was looked through."""
+
+    def close(self) -> None:
+        """Give the descriptor back; the file can be opened again by its path."""
+        if self.handle is not None:
+            self.handle.close()
+            self.handle = None
+
+
+@dataclass(slots=True)
+class Found:
+    """A file that `discover` met on disk."""
+
+    path: str
+    live: bool
+    handle: Handle
+    signature: Signature
+
+
+@dataclass(slots=True)
+class Incidents:
+    """What happened to the files of a log since this was last taken."""
+
+    rotations: int = 0
+    truncations: int = 0
+    lost: int = 0
+    """Files that were gone before they were read to their end."""
+    damaged: int = 0
+    """Compressed files that end in the middle."""
+
+
+@dataclass(slots=True)
+class LogFiles:
+    """The files of one log, oldest first; the last is the live one unless it was rotated or removed."""
+
+    path: str
+    folders: Folders
+    files: list[LogFile] = field(default_factory=list)
+    next_key: int = 1
+    incidents: Incidents = field(default_factory=Incidents)
+    fresh: bool = True
+    """No look at the disk yet: what is rotated now was so before the agent came."""
+
+    def live(self) -> LogFile | None:
+        """The file that the live path names, None where there is none now."""
+        return self.files[-1] if self.files and self.files[-1].rotated_at is None else None
+
+    def after(self, file: LogFile | None) -> LogFile | None:
+        """The next file to be read after `file`; the first one after None."""
+        key = 0 if file is None else file.key
+        return next((found for found in self.files if found.key > key and not found.passed), None)
+
+    def vanished(self) -> bool:
+        """Whether no file of this log is on disk any more."""
+        return not self._paths()
+
+    def discover(self, now: float) -> None:
+        """Look at the folder: recognise known files under their present names, take up new ones in order of age.
+
+        Raises OSError where a file that is there cannot be opened.
+        """
+        found = self._listing()
+        owners = self._recognise(found)
+        fresh: list[LogFile] = []
+        for position, file in enumerate(found):
+            known = owners.get(position)
+            if known is not None:
+                self._rebind(known, file)
+                for older in fresh:  # was there before the first position: history, not news
+                    older.close()
+                fresh = []
+            else:
+                identity = Identity(file.handle.device, file.handle.inode)
+                fresh.append(LogFile(0, identity, file.path, handle=file.handle, verified=file.signature))
+        recognised = {id(known) for known in owners.values()}
+        kept = [file for file in self.files if id(file) in recognised or self._readable(file)]
+        if self.files and fresh:
+            self.incidents.rotations += 1
+        for file in fresh:
+            file.key, self.next_key = self.next_key, self.next_key + 1
+        self.files = kept + fresh
+        self._mark_rotated(found, now)
+        self.fresh = False
+
+    def _listing(self) -> list[Found]:
+        """Every file of the log, opened, oldest first; looked at again until no name moved meanwhile."""
+        for attempt in range(1, ATTEMPTS + 1):
+            found = self._open_all()
+            if attempt == ATTEMPTS or [(file.path, file.signature[:2]) for file in found] == self._names():
+                break
+            for file in found:
+                file.handle.close()
+        return found
+
+    def _names(self) -> list[tuple[str, tuple[int, int]]]:
+        named = []
+        for path in self._paths():
+            try:
+                stat = os.stat(path)
+            except FileNotFoundError:
+                continue
+            named.append((path, (stat.st_dev, stat.st_ino)))
+        return named
+
+    def _paths(self) -> list[str]:
+        folder, base = os.path.split(self.path)
+        names = self.folders.beginning_with(folder, base)
+        return [f"{folder}/{name}" for name in [*oldest_first(base, names), base] if name in names]
+
+    def _open_all(self) -> list[Found]:
+        found = []
+        for path in self._paths():
+            try:
+                handle = open_handle(path)
+                stat = os.stat(path)
+            except FileNotFoundError:
+                continue
+            signature = (handle.device, handle.inode, stat.st_size, stat.st_mtime_ns)
+            found.append(Found(path, path == self.path, handle, signature))
+        return found
+
+    def _recognise(self, found: list[Found]) -> dict[int, LogFile]:
+        """Which known file each found one is: first where inodes agree, then by content alone."""
+        owners: dict[int, LogFile] = {}
+        unowned = list(self.files)
+        for by_inode in (True, False):
+            for position, file in enumerate(found):
+                if position in owners:
+                    continue
+                known = next((known for known in unowned if _is(known, file, by_inode=by_inode)), None)
+                if known is not None:
+                    owners[position] = known
+                    unowned = [other for other in unowned if other is not known]
+        return owners
+
+    @staticmethod
+    def _rebind(known: LogFile, file: Found) -> None:
+        known.path, known.verified = file.path, file.signature
+        if known.passed:
+            file.handle.close()
+            return
+        known.close()
+        known.handle = file.handle
+        known.identity.device, known.identity.inode = file.handle.device, file.handle.inode
+
+    def _readable(self, file: LogFile) -> bool:
+        """Whether a file that no name leads to any more can still be read to its end by its handle."""
+        if file.passed:
+            file.close()
+            return False
+        if file.handle is not None and file.identity.describes(file.handle):
+            size = file.handle.size()
+            if size is None or size >= file.identity.offset:
+                return True
+        if file.handle is None:
+            self.incidents.lost += not self.fresh
+        else:
+            self.incidents.truncations += 1
+            file.close()
+        return False
+
+    def _mark_rotated(self, found: list[Found], now: float) -> None:
+        live = found[-1].path if found and found[-1].live else None
+        for file in self.files:
+            is_live = file.path == live and file is self.files[-1]
+            if is_live:
+                file.rotated_at = None
+            elif file.rotated_at is None:
+                file.rotated_at = NEVER if self.fresh else now
+
+
+def _is(known: LogFile, file: Found, *, by_inode: bool) -> bool:
+    """Whether `file` on disk is the `known` one."""
+    same_inode = known.identity.inode == file.handle.inode and not file.path.endswith(GZIP)
+    if by_inode != same_inode:
+        return False
+    if known.verified == file.signature and known.path == file.path:
+        return True
+    if file.live and (known.passed or not same_inode):
+        return False  # a rotated file does not come back, and another inode at the live path is another file
+    if known.identity.offset == 0:
+        return same_inode
+    return known.identity.describes(file.handle)

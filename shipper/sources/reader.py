@@ -1,0 +1,347 @@
+"""Reading a log: two heads over its files, each turning bytes into entries from its own position.
+
+The *counted* head goes on whatever the output does. The *shipped* head is one with it while the output keeps up, and
+goes by itself, from its own position, after the output was away.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from processors.assemble import Assembler, PlainAssembler
+from schemas.entry import Entry
+from shipper.ports import Source
+from shipper.sources.identity import SEAM, hashed
+from shipper.sources.log import NEVER, LogFile, LogFiles
+
+BEGINNINGS = 64
+SETTLING = {"docker": 0.0, "cri": 1.0}
+"""Seconds in which a runtime may still write into a file it has rotated; other writers get `rotate_wait`."""
+
+
+@dataclass(slots=True)
+class Head:
+    """A reading position with what it carries."""
+
+    file: LogFile | None
+    offset: int
+    assembler: Assembler
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A head's position as it is saved: file key, byte offset, residue of the assembler."""
+
+    file: int
+    offset: int
+    residue: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of reading: bytes at once, bytes a line, seconds to wait for late lines and for the rest of an entry."""
+
+    chunk_bytes: int = 512 * 1024
+    line_bytes: int = 1024 * 1024
+    rotate_wait: float = 5.0
+    join_wait: float = 1.0
+
+
+@dataclass(slots=True)
+class LogReader:
+    """One followed log. All times are monotonic seconds unless they end in `_ms`."""
+
+    path: str
+    kind: str
+    source: Source
+    new_assembler: Callable[[], Assembler]
+    limits: Limits
+    log: LogFiles
+    counted: Head
+    shipped: Head | None = None
+    """None while both heads are one."""
+    beginnings: dict[bytes, int] = field(default_factory=dict)
+    gone_at: float | None = None
+    read_at: float = NEVER
+    size: int = 0
+    changed_ns: int = 0
+    bytes_read: int = 0
+
+    # --- is there anything ------------------------------------------------------------------------
+
+    def look(self, now: float) -> bool:
+        """One stat of the live path; notices rotation, truncation and removal. Whether a read may give something.
+
+        Raises OSError where the file is there and cannot be opened.
+        """
+        live = self.log.live()
+        try:
+            stat = os.stat(self.path)
+        except FileNotFoundError:
+            if live is not None or self.log.fresh:
+                self._discover(now)
+            self.gone_at = now if self.gone_at is None else self.gone_at
+            return self._behind()
+        self.gone_at = None
+        self.size, before, self.changed_ns = stat.st_size, self.changed_ns, stat.st_mtime_ns
+        if (
+            live is None
+            or self.log.fresh
+            or stat.st_ino != live.identity.inode
+            or stat.st_size < live.identity.offset
+        ):
+            self._discover(now)
+            return True
+        if stat.st_size == live.identity.offset and stat.st_mtime_ns != before:
+            self._usable(live, now)  # truncated and filled again to the same size
+        return stat.st_size > live.identity.offset or self._behind()
+
+    def _behind(self) -> bool:
+        return self.shipped is not None or self.log.after(self.counted.file) is not None or self.gone_at is not None
+
+    def _discover(self, now: float) -> None:
+        self.log.discover(now)
+        for head in self._heads():
+            if head.file is None or not any(file is head.file for file in self.log.files):
+                self._enter(head, self.log.after(head.file))
+
+    def _heads(self) -> list[Head]:
+        return [self.counted] if self.shipped is None else [self.counted, self.shipped]
+
+    def start_at_end(self) -> None:
+        """Pass over all that is there now, but for a line that has no end yet."""
+        for file in self.log.files[:-1]:
+            file.passed = True
+            file.close()
+        live = self.log.live()
+        if live is None or live.handle is None:
+            return
+        size = live.handle.size() or 0
+        while size > 0:
+            start = max(0, size - self.limits.chunk_bytes)
+            end = live.handle.read(start, size - start).rfind(b"\n") + 1
+            if end:
+                self._enter(self.counted, live)
+                self._moved(self.counted, live, start + end, live.handle.read(max(0, start + end - SEAM), SEAM))
+                live.begun = True
+                return
+            size = start
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def read_counted(self, now: float) -> Iterator[Entry]:
+        """Entries that the counted head comes to with one read; empty at the end of what is there."""
+        entries = self._read(self.counted, now, None)
+        if entries is None:
+            return iter(())
+        self.read_at = now
+        return entries
+
+    def read_shipped(self, now: float) -> Iterator[Entry]:
+        """As `read_counted`, for a shipped head on its own; never goes beyond the counted one."""
+        head = self.shipped
+        if head is None:
+            return iter(())
+        until = self.counted.offset if head.file is self.counted.file else None
+        entries = self._read(head, now, until)
+        return iter(()) if entries is None else entries
+
+    def overdue(self, now: float, wall_ms: int) -> Iterator[Entry]:
+        """Entries of the counted head that waited long enough for a continuation."""
+        return self._overdue(self.counted, now, wall_ms)
+
+    def overdue_shipped(self, now: float, wall_ms: int) -> Iterator[Entry]:
+        """The same for a shipped head that has caught up; it waits for the counted one to have let go first."""
+        if self.shipped is None or self.counted.assembler.waiting or not self._level():
+            return iter(())
+        return self._overdue(self.shipped, now, wall_ms)
+
+    def _overdue(self, head: Head, now: float, wall_ms: int) -> Iterator[Entry]:
+        if not head.assembler.waiting:
+            return iter(())
+        patience = self.limits.join_wait + 1
+        latest = head.assembler.latest_ms()
+        if now - self.read_at >= patience or (latest is not None and wall_ms - latest >= patience * 1000):
+            return head.assembler.flush()
+        return iter(())
+
+    def _read(self, head: Head, now: float, until: int | None) -> Iterator[Entry] | None:
+        """One read, going on to the next file where one is finished; None where there is nothing to be had now."""
+        while (file := head.file) is not None:
+            if not self._usable(file, now):
+                if head.file is file:
+                    self._enter(head, self.log.after(file))
+                continue
+            entries = self._chunk(head, file, until)
+            if entries is not None or not self._leaves(head, file, now):
+                return entries
+            last = self._rest(head, file)
+            self._enter(head, self.log.after(file))
+            if last is not None:
+                return last
+        return None
+
+    def _usable(self, file: LogFile, now: float) -> bool:
+        """Whether the file is open and still holds what was read of it; looks around again where it does not."""
+        if file.handle is None or (file.handle.size() is not None and not file.identity.describes(file.handle)):
+            self._discover(now)
+        return file.handle is not None and any(file is known for known in self.log.files)
+
+    def _chunk(self, head: Head, file: LogFile, until: int | None) -> Iterator[Entry] | None:
+        assert file.handle is not None  # noqa: S101 -- `_usable` was asked before
+        size = self.limits.chunk_bytes if until is None else min(self.limits.chunk_bytes, until - head.offset)
+        data = file.handle.read(head.offset, size) if size > 0 else b""
+        end = data.rfind(b"\n") + 1
+        if end == 0 and data and until == head.offset + len(data):
+            return self._unterminated(head, file, data)
+        if end == 0:
+            return self._long_line(head, file) if data and len(data) == size else None
+        return self._entries(head, file, data[:end])
+
+    def _entries(self, head: Head, file: LogFile, lines: bytes) -> Iterator[Entry]:
+        if head.offset == 0:
+            self._begin(head, file, lines[: lines.index(b"\n")])
+        start = head.offset
+        self._moved(head, file, start + len(lines), lines)
+        return head.assembler.feed(lines, start)
+
+    def _moved(self, head: Head, file: LogFile, offset: int, before: bytes) -> None:
+        """`head` has read up to `offset`; `before` are the bytes that end there."""
+        self.bytes_read += (offset - head.offset) if head is self.counted else 0
+        if head is self.counted and file.handle is not None:
+            if len(before) < min(SEAM, offset):
+                before = file.handle.read(max(0, offset - SEAM), min(SEAM, offset))
+            file.identity.grow(file.handle, offset, before)
+        head.offset = offset
+
+    def _begin(self, head: Head, file: LogFile, first_line: bytes) -> None:
+        """A head starts a file; a plain one is told from earlier files that began alike."""
+        if not isinstance(head.assembler, PlainAssembler):
+            return
+        if not file.begun:
+            beginning = hashed(first_line)
+            file.repeat, file.begun = self.beginnings.pop(beginning, 0), True
+            self.beginnings[beginning] = file.repeat + 1
+            while len(self.beginnings) > BEGINNINGS:
+                del self.beginnings[next(iter(self.beginnings))]
+        head.assembler.begin(file.repeat)
+
+    def _long_line(self, head: Head, file: LogFile) -> Iterator[Entry] | None:
+        """A line that no chunk holds: read whole where the bounds allow, else its beginning, once its end is seen."""
+        assert file.handle is not None  # noqa: S101
+        bound = self.limits.line_bytes
+        data = file.handle.read(head.offset, bound + 1)
+        end = data.find(b"\n") + 1
+        if end:
+            return self._entries(head, file, data[:end])
+        if len(data) <= bound:
+            return None
+        position = max(file.scanned, head.offset + len(data))
+        while piece := file.handle.read(position, self.limits.chunk_bytes):
+            newline = piece.find(b"\n")
+            if newline >= 0:
+                return self._cut(head, file, data[:bound], position + newline)
+            position += len(piece)
+        file.scanned = position
+        return None
+
+    def _cut(self, head: Head, file: LogFile, beginning: bytes, newline: int) -> Iterator[Entry]:
+        if head.offset == 0:
+            self._begin(head, file, beginning)
+        start, file.scanned = head.offset, 0
+        self._moved(head, file, newline + 1, b"")
+        return head.assembler.overlong(beginning, start, newline - start)
+
+    # --- from file to file ------------------------------------------------------------------------
+
+    def _leaves(self, head: Head, file: LogFile, now: float) -> bool:
+        """Whether `head`, at the end of `file`, has nothing more to expect there."""
+        if head is self.shipped and head.file is self.counted.file:
+            return False
+        if file.rotated_at is None or self.log.after(file) is None:
+            return False
+        return now - file.rotated_at >= SETTLING.get(self.kind, self.limits.rotate_wait)
+
+    def _rest(self, head: Head, file: LogFile) -> Iterator[Entry] | None:
+        """The last line of a finished file where it has no newline."""
+        assert file.handle is not None  # noqa: S101
+        rest = file.handle.read(head.offset, self.limits.line_bytes)
+        if getattr(file.handle, "damage", None) and head is self.counted:
+            self.log.incidents.damaged += 1
+        return self._unterminated(head, file, rest) if rest else None
+
+    def _unterminated(self, head: Head, file: LogFile, rest: bytes) -> Iterator[Entry]:
+        """The entries of a last line that will get no newline any more."""
+        start = head.offset
+        if start == 0:
+            self._begin(head, file, rest)
+        self._moved(head, file, start + len(rest), rest)
+        return head.assembler.feed(rest + b"\n", start)
+
+    def _enter(self, head: Head, file: LogFile | None) -> None:
+        if head is self.shipped and head.file is not None and head.offset < head.file.identity.offset:
+            self.log.incidents.lost += 1
+        head.file, head.offset = file, 0
+
+    def release(self) -> None:
+        """Let go of the files that both heads are beyond; to be called when their positions are committed."""
+        first = min((0 if head.file is None else head.file.key) for head in self._heads())
+        for file in self.log.files:
+            if file.key < first and not file.passed:
+                file.passed = True
+                file.close()
+
+    def finished(self, now: float) -> bool:
+        """Whether the log was removed, and everything that could be read of it was."""
+        if self.gone_at is None or now - self.gone_at < self.limits.rotate_wait or self.shipped is not None:
+            return False
+        file = self.counted.file
+        return (file is None or self.log.after(file) is None) and self.log.vanished()
+
+    def last_words(self) -> Iterator[Entry]:
+        """All that a removed log still holds back."""
+        head, file = self.counted, self.counted.file
+        rest = None
+        if file is not None and file.handle is not None:
+            rest = self._chunk(head, file, None) or self._rest(head, file)
+        return chain(rest or (), head.assembler.flush())
+
+    # --- the two heads ----------------------------------------------------------------------------
+
+    def position(self, head: Head) -> Position:
+        """Where `head` stands, as it is saved."""
+        return Position(0 if head.file is None else head.file.key, head.offset, head.assembler.residue())
+
+    def head_at(self, position: Position) -> Head:
+        """A head at a saved position; one whose file is gone goes on with the next. Raises on a damaged residue."""
+        assembler = self.new_assembler()
+        assembler.restore(position.residue)
+        file = next((file for file in self.log.files if file.key == position.file), None)
+        return Head(file, position.offset if file is not None else 0, assembler)
+
+    def part(self, position: Position) -> None:
+        """The output failed: shipping will go on by itself from `position`."""
+        self.shipped = self.head_at(position)
+
+    def rejoin(self) -> bool:
+        """Make both heads one again where they stand level and carry the same; whether they are one now."""
+        if self.shipped is not None and self._level():
+            mine, other = self.shipped.assembler, self.counted.assembler
+            if not (mine.waiting or other.waiting) or mine.residue() == other.residue():
+                self.shipped = None
+        return self.shipped is None
+
+    def lag_bytes(self) -> int:
+        """Bytes on disk that are not shipped yet, as far as sizes are known."""
+        head = self.shipped or self.counted
+        if head.file is None:
+            return self.size
+        if head is self.counted and head.file is self.log.live():
+            return max(0, self.size - head.offset)
+        sizes = [(file.handle.size() if file.handle else None) or 0 for file in self.log.files if file.key >= head.file.key]
+        return max(0, sum(sizes) - head.offset)
+
+    def _level(self) -> bool:
+        head = self.shipped
+        return head is not None and head.file is self.counted.file and head.offset == self.counted.offset

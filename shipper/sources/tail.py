@@ -1,0 +1,194 @@
+"""Tail: all logs of all inputs, found by their globs, each with its saved position, read in turns."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from processors.assemble import ASSEMBLERS, Assembler, Bounds
+from schemas.entry import Origin
+from shipper.errors import StateError
+from shipper.ports import Source
+from shipper.sources.identity import Identity
+from shipper.sources.log import Incidents, LogFile, LogFiles
+from shipper.sources.reader import Head, Limits, LogReader, Position
+from shipper.sources.scan import Folders, Scanner
+from shipper.state import SavedFile, SavedHead, SavedLog
+
+OriginOf = Callable[[str, str], Origin]
+"""Provenance of a log, from the path that the glob named and the real one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input: its type, what it names, and where logs that were never seen begin."""
+
+    kind: str
+    scanner: Scanner
+    origin: OriginOf
+    from_end: bool = False
+
+
+@dataclass(slots=True)
+class Tail:
+    """Follows the logs of `inputs`. Times are monotonic seconds; nothing here waits."""
+
+    inputs: list[Input]
+    bounds: Bounds
+    limits: Limits
+    saved: dict[str, SavedLog]
+    folders: Folders = field(default_factory=Folders)
+    max_open: int = 1 << 20
+    logs: dict[str, LogReader] = field(default_factory=dict)
+    unreadable: dict[str, OSError] = field(default_factory=dict)
+    scanned: bool = False
+    _seen: dict[str, str] = field(default_factory=dict)
+    """Real path by the path that a glob named."""
+
+    def scan(self) -> None:
+        """Look for logs that came since; logs that went are let go by `finished`, when they are read."""
+        for source in self.inputs:
+            for path in source.scanner.paths():
+                if self._seen.get(path) not in self.logs or os.path.islink(path):
+                    real = os.path.realpath(path)
+                    self._seen[path] = real
+                    if real not in self.logs:
+                        self.logs[real] = self._follow(source, path, real)
+        if not self.scanned:
+            self._follow_gone()
+        self.scanned = True
+
+    def _follow(self, source: Input, path: str, real: str) -> LogReader:
+        reader = self._reader(real, source.kind, source.origin(path, real))
+        saved = self.saved.pop(real, None)
+        if saved is not None:
+            _restore(reader, saved)
+        elif source.from_end and not self.scanned:
+            self._start_at_end(reader)
+        return reader
+
+    def _follow_gone(self) -> None:
+        """Take up what is left of saved logs that no glob finds any more: entries that were held back."""
+        for path, saved in list(self.saved.items()):
+            if not os.path.exists(path):
+                reader = self._reader(path, saved.kind, msgspec.json.decode(saved.origin, type=Origin))
+                _restore(reader, saved)
+                self.logs[path] = reader
+                del self.saved[path]
+
+    def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
+        assembler = ASSEMBLERS[kind]  # type: ignore[index]
+
+        def new_assembler() -> Assembler:
+            return assembler(origin.source, self.bounds)
+
+        head = Head(None, 0, new_assembler())
+        return LogReader(path, kind, Source.of(origin), new_assembler, self.limits, LogFiles(path, self.folders), head)
+
+    def _start_at_end(self, reader: LogReader) -> None:
+        try:
+            reader.look(0.0)
+            reader.start_at_end()
+        except OSError as error:
+            self.unreadable[reader.path] = error
+
+    def ready(self, now: float) -> Iterator[LogReader]:
+        """The logs in which something may be read, each looked at once."""
+        for reader in list(self.logs.values()):
+            try:
+                if reader.look(now):
+                    self.unreadable.pop(reader.path, None)
+                    yield reader
+            except OSError as error:
+                self.unreadable[reader.path] = error
+        self._spare_descriptors()
+
+    def _spare_descriptors(self) -> None:
+        """Close the files that were quiet for longest, where more are open than allowed."""
+        if len(self.logs) <= self.max_open:
+            return
+        opened = [reader for reader in self.logs.values() if any(file.handle for file in reader.log.files)]
+        for reader in sorted(opened, key=lambda reader: reader.read_at)[: max(0, len(opened) - self.max_open)]:
+            for file in reader.log.files:
+                file.close()
+
+    def removed(self, now: float) -> list[LogReader]:
+        """Logs whose files are gone and were read; `forget` them once their last words are said."""
+        return [reader for reader in self.logs.values() if reader.finished(now)]
+
+    def forget(self, reader: LogReader) -> None:
+        """Stop following a log that is gone."""
+        for file in reader.log.files:
+            file.close()
+        del self.logs[reader.path]
+        self._seen = {path: real for path, real in self._seen.items() if real != reader.path}
+
+    def incidents(self) -> Incidents:
+        """What happened to files since this was last asked, over all logs."""
+        total = Incidents()
+        for reader in self.logs.values():
+            found, reader.log.incidents = reader.log.incidents, Incidents()
+            for name in Incidents.__slots__:
+                setattr(total, name, getattr(total, name) + getattr(found, name))
+        return total
+
+    def close(self) -> None:
+        """Give all descriptors back."""
+        for reader in self.logs.values():
+            for file in reader.log.files:
+                file.close()
+
+
+def _restore(reader: LogReader, saved: SavedLog) -> None:
+    reader.log.files = [_file(row) for row in saved.files]
+    reader.log.next_key = saved.next_key
+    try:
+        reader.beginnings = msgspec.msgpack.decode(saved.beginnings, type=dict[bytes, int])
+        reader.counted = reader.head_at(_position(saved.counted))
+        if saved.shipped is not None:
+            reader.shipped = reader.head_at(_position(saved.shipped))
+    except msgspec.MsgspecError as error:
+        raise StateError(
+            f"the saved position of {saved.path} cannot be read: {error}",
+            "restore the state from a copy, or move the state directory away to start anew",
+        ) from error
+
+
+def _position(head: SavedHead) -> Position:
+    return Position(head.file, head.offset, head.residue)
+
+
+def _file(row: SavedFile) -> LogFile:
+    identity = Identity(row.device, row.inode, row.prefix_size, row.prefix, row.offset, row.seam)
+    return LogFile(row.key, identity, row.path, row.repeat, row.begun, row.passed)
+
+
+def saved_log(reader: LogReader, shipped: Position | None = None) -> SavedLog:
+    """What the state keeps of a log; `shipped` stands in where shipping has not caught up with a batch."""
+    if shipped is None and reader.shipped is not None:
+        shipped = reader.position(reader.shipped)
+    return SavedLog(
+        reader.path,
+        reader.kind,
+        msgspec.json.encode(reader.source.origin),
+        _saved_head(reader.position(reader.counted)),
+        None if shipped is None else _saved_head(shipped),
+        reader.log.next_key,
+        msgspec.msgpack.encode(reader.beginnings),
+        [_saved_file(file) for file in reader.log.files],
+    )
+
+
+def _saved_head(position: Position) -> SavedHead:
+    return SavedHead(position.file, position.offset, position.residue)
+
+
+def _saved_file(file: LogFile) -> SavedFile:
+    found = file.identity
+    return SavedFile(
+        file.key, file.path, found.device, found.inode, found.prefix_size, found.prefix, found.offset, found.seam,
+        file.repeat, file.begun, file.passed,
+    )  # fmt: skip
+
+

@@ -1,0 +1,261 @@
+"""The state: positions and counters, committed together in one SQLite transaction.
+
+Crash order: documents are written to the output, then positions and counters are committed, then counters are shown.
+A kill before the commit leaves the old position and the old counters, and the same lines come again to the same ids
+and the same values. SQLite runs with `synchronous=FULL`: a commit survives a power cut.
+"""
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import orjson
+
+from schemas.metrics import Distribution, SeriesKey, Value
+from shipper.errors import StateError
+
+VERSION = 1
+APPLICATION_ID = 0x73_68_69_70  # "ship"
+FILE = "state.db"
+LOCK = "lock"
+HELD = "state was written"
+SCHEMA = """
+CREATE TABLE log (
+    path TEXT PRIMARY KEY, kind TEXT NOT NULL, origin BLOB NOT NULL,
+    counted_file INTEGER NOT NULL, counted_offset INTEGER NOT NULL, counted_residue BLOB NOT NULL,
+    shipped_file INTEGER, shipped_offset INTEGER, shipped_residue BLOB,
+    next_key INTEGER NOT NULL, beginnings BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE file (
+    log TEXT NOT NULL, key INTEGER NOT NULL, path TEXT NOT NULL,
+    device INTEGER NOT NULL, inode INTEGER NOT NULL,
+    prefix_size INTEGER NOT NULL, prefix BLOB NOT NULL, offset INTEGER NOT NULL, seam BLOB NOT NULL,
+    repeat INTEGER NOT NULL, begun INTEGER NOT NULL, passed INTEGER NOT NULL,
+    PRIMARY KEY (log, key)
+) WITHOUT ROWID;
+CREATE TABLE series (
+    metric TEXT NOT NULL, labels TEXT NOT NULL, value REAL NOT NULL, counts TEXT, created REAL NOT NULL,
+    PRIMARY KEY (metric, labels)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A row of `file`: one file of a log, as `shipper.sources.log.LogFile` remembers it."""
+
+    key: int
+    path: str
+    device: int
+    inode: int
+    prefix_size: int
+    prefix: bytes
+    offset: int
+    seam: bytes
+    repeat: int
+    begun: bool
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SavedHead:
+    """A head's position: file key, byte offset, residue."""
+
+    file: int
+    offset: int
+    residue: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLog:
+    """Everything that must be known to read a log on."""
+
+    path: str
+    kind: str
+    origin: bytes
+    """`schemas.entry.Origin` as JSON: the provenance outlives the container."""
+    counted: SavedHead
+    shipped: SavedHead | None
+    next_key: int
+    beginnings: bytes
+    files: list[SavedFile] = field(default_factory=list)
+
+
+class State:
+    """The state directory, locked for one agent."""
+
+    def __init__(self, directory: Path) -> None:
+        """Create or open it. Raises StateError where it is in use, damaged, of another version, or not writable."""
+        self.directory = directory
+        self.commits = 0
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = _locked(directory)
+        except OSError as error:
+            raise StateError(
+                f"state directory {directory} cannot be used: {error.strerror}",
+                "make it writable for this user, or name another with --state-dir",
+            ) from error
+        try:
+            self._db = _opened(directory / FILE, expected=_held_state(self._lock))
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def logs(self) -> dict[str, SavedLog]:
+        """All saved logs by path."""
+        files: dict[str, list[SavedFile]] = {}
+        for log, *row in self._db.execute("SELECT * FROM file ORDER BY log, key"):
+            *columns, begun, passed = row
+            files.setdefault(log, []).append(SavedFile(*columns, bool(begun), bool(passed)))
+        saved = {}
+        for path, kind, origin, cf, co, cr, sf, so, sr, next_key, beginnings in self._db.execute("SELECT * FROM log"):
+            counted, shipped = SavedHead(cf, co, cr), None if sf is None else SavedHead(sf, so, sr)
+            saved[path] = SavedLog(path, kind, origin, counted, shipped, next_key, beginnings, files.get(path, []))
+        return saved
+
+    def series(self) -> tuple[dict[SeriesKey, Value], dict[SeriesKey, float]]:
+        """All saved counter values, and when each was created (seconds since the epoch)."""
+        values: dict[SeriesKey, Value] = {}
+        created: dict[SeriesKey, float] = {}
+        for metric, labels, value, counts, since in self._db.execute("SELECT * FROM series"):
+            key = (metric, tuple(orjson.loads(labels)))
+            values[key] = value if counts is None else Distribution(orjson.loads(counts), value)
+            created[key] = since
+        return values, created
+
+    def commit(
+        self,
+        logs: Iterable[SavedLog],
+        removed: Iterable[str],
+        series: Mapping[SeriesKey, Value],
+        created: Mapping[SeriesKey, float],
+    ) -> None:
+        """Save positions and counters in one transaction. Raises StateError; then nothing of it is saved."""
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                for path in removed:
+                    self._db.execute("DELETE FROM log WHERE path = ?", (path,))
+                    self._db.execute("DELETE FROM file WHERE log = ?", (path,))
+                for log in logs:
+                    self._save(log)
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)",
+                    [_series_row(key, value, created[key]) for key, value in series.items()],
+                )
+        except sqlite3.Error as error:
+            raise StateError(
+                f"state in {self.directory} cannot be written: {error}",
+                "free space or restore access; reading goes on from here as soon as it can be written",
+            ) from error
+        self.commits += 1
+
+    def _save(self, log: SavedLog) -> None:
+        shipped = (None, None, None) if log.shipped is None else _head_row(log.shipped)
+        row = (log.path, log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
+        self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        oldest = min((file.key for file in log.files), default=log.next_key)
+        self._db.execute("DELETE FROM file WHERE log = ? AND key < ?", (log.path, oldest))
+        self._db.executemany(
+            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(log.path, *_file_row(file)) for file in log.files],
+        )
+
+    def close(self) -> None:
+        """Close the database and give the lock back."""
+        self._db.close()
+        self._lock.close()
+
+
+def _head_row(head: SavedHead) -> tuple[int, int, bytes]:
+    return head.file, head.offset, head.residue
+
+
+def _file_row(file: SavedFile) -> tuple[object, ...]:
+    return tuple(getattr(file, name) for name in SavedFile.__slots__)
+
+
+def _series_row(key: SeriesKey, value: Value, created: float) -> tuple[object, ...]:
+    labels = orjson.dumps(key[1]).decode()
+    if isinstance(value, Distribution):
+        return key[0], labels, value.sum, orjson.dumps(value.counts).decode(), created
+    return key[0], labels, value, None, created
+
+
+def _locked(directory: Path) -> IO[str]:
+    lock = open(directory / LOCK, "a+", encoding="ascii", opener=_private)  # noqa: SIM115 -- held while the agent lives
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.seek(0)
+        holder = lock.readline().strip() or "unknown"
+        lock.close()
+        raise StateError(
+            f"state directory {directory} is in use by another agent (process {holder})",
+            "stop that one first, or give this one a directory of its own with --state-dir",
+        ) from error
+    return lock
+
+
+def _held_state(lock: IO[str]) -> bool:
+    """Whether this directory has held state before, by the lock file; notes this process as its holder."""
+    lock.seek(0)
+    before = lock.read(64)
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n{HELD}\n")
+    lock.flush()
+    return HELD in before
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _opened(path: Path, *, expected: bool) -> sqlite3.Connection:
+    if expected and path.exists() and path.stat().st_size == 0:
+        raise _damaged(path, "the file is empty")
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, timeout=5)
+    try:
+        version = _checked_version(db)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        if version == 0:
+            db.executescript(f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION}; COMMIT;")
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise _damaged(path, str(error)) from error
+    if version not in (0, VERSION):
+        db.close()
+        raise StateError(
+            f"state {path} has version {version}, this shipper writes version {VERSION}",
+            "run the shipper that wrote it, or move the directory away to start from the beginning of all files",
+        )
+    return db
+
+
+def _checked_version(db: sqlite3.Connection) -> int:
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (tables or version):
+        raise sqlite3.DatabaseError("it is the database of another program")
+    return int(version)
+
+
+def _damaged(path: Path, why: str) -> StateError:
+    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d')}")
+    return StateError(
+        f"state {path} cannot be read: {why}",
+        f"restore it from a copy, or start anew with `mv {path} {aside}`: events keep their ids, so the index stays"
+        " free of doubles, but counters start at zero and count again what is still on disk",
+    )

@@ -1,0 +1,160 @@
+"""Wiring: the one place where settings become objects."""
+
+import os
+import resource
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from processors.assemble import Bounds
+from processors.count import Counting
+from processors.enforce import Enforce
+from processors.redact import Redactor
+from processors.route import Skew
+from schemas.builtin_rules import builtin_rules
+from schemas.metrics import SeriesKey
+from schemas.violation import DEFAULT_POLICIES
+from shipper.agent import DECLARED, METRICS, Agent, Pace
+from shipper.clock import Clock
+from shipper.errors import ConfigurationError, ShipperError
+from shipper.ledger import Ledger
+from shipper.outputs.local import LocalStore
+from shipper.outputs.local_reader import LocalReader
+from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
+from shipper.ports import Output, Reader
+from shipper.release import Releaser
+from shipper.settings import Settings
+from shipper.sources.metadata import Provenance
+from shipper.sources.reader import Limits
+from shipper.sources.scan import Folders, Scanner
+from shipper.sources.tail import Input, Tail
+from shipper.state import State
+
+KEY_FILE = "redaction.key"
+SPARE_DESCRIPTORS = 128
+"""Descriptors left for databases, sockets and rotated files while logs are open."""
+
+
+def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
+    """The agent that `settings` describe, its state open and locked. Raises ShipperError."""
+    output = output_of(settings)
+    state = State(settings.state_dir)
+    try:
+        values, created = state.series()
+        counting = counting_of(settings, values)
+        declared = (*METRICS, VIOLATIONS, OVERFLOWS, *counting.metrics())
+        ledger = Ledger({metric.name: metric for metric in declared})
+        ledger.restore(values, created)
+        ledger.declare([*DECLARED, *counting.declared()], clock.wall_ms() / 1000)
+        pipeline = pipeline_of(settings, counting, redactor_of(settings))
+        return Agent(tail_of(settings, state, from_end=from_end), pipeline, output, state, ledger, clock, pace(settings))
+    except BaseException:
+        state.close()
+        raise
+
+
+def output_of(settings: Settings) -> Output:
+    """The output that the URL names."""
+    return LocalStore(local_directory(settings))
+
+
+def reader(settings: Settings) -> Reader:
+    """The reading side of the store that the output URL names."""
+    return LocalReader(local_directory(settings), settings.index.prefix, settings.index.quarantine_prefix)
+
+
+def releaser(settings: Settings) -> Releaser:
+    """Runs quarantined entries through the chain of `settings` again."""
+    return Releaser(pipeline_of(settings, counting_of(settings, ()), redactor_of(settings)))
+
+
+def local_directory(settings: Settings) -> Path:
+    """The folder of a `local:DIR` URL."""
+    scheme, _, folder = settings.output.partition(":")
+    if scheme != "local" or not folder:
+        raise ConfigurationError(
+            f"output {settings.output!r} is not one that this version writes", "give `local:DIR`, a folder"
+        )
+    return Path(folder)
+
+
+def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> Pipeline:
+    """The chain of steps."""
+    schema = settings.schema_
+    return Pipeline(
+        Enforce(schema.correlation_sources),
+        counting,
+        redactor,
+        {**DEFAULT_POLICIES, **schema.policies},
+        Skew(int(schema.max_future * 1000), int(schema.max_past * 1000)),
+        settings.index.prefix,
+        settings.index.quarantine_prefix,
+        frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram"),
+    )
+
+
+def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:
+    """The counter rules, built-in and configured, compiled; `known` series keep their place under the label bounds."""
+    counters = settings.counters
+    builtin = builtin_rules(counters.business_events) if counters.builtin else []
+    return Counting([*builtin, *counters.rules], max_label_values=counters.max_label_values, known=known, services=counters.services)
+
+
+def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:
+    """The redaction that leaves nothing unmasked on its way out."""
+    redact = settings.redact
+    if redact.mode == "hash" and key is None:
+        key = redact.key.get_secret_value().encode() if redact.key else _own_key(settings.state_dir)
+    return Redactor(redact.fields, redact.patterns, key=key, mode=redact.mode, extra_patterns=redact.extra_patterns)
+
+
+def _own_key(state_dir: Path) -> bytes:
+    """The key kept in the state directory, made on first use; readable by its owner alone."""
+    path = state_dir / KEY_FILE
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_bytes()
+        with os.fdopen(descriptor, "wb") as file:
+            key = secrets.token_bytes(32)
+            file.write(key)
+            return key
+    except OSError as error:
+        raise ShipperError(
+            f"redaction key {path} cannot be used: {error.strerror}", "give a readable one with redact.key_file"
+        ) from error
+
+
+def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
+    """The inputs, with what the state knows of their logs."""
+    provenance = Provenance(host=settings.host, docker=settings.docker)
+    tail, join = settings.tail, settings.join
+    folders = Folders()
+    inputs = [
+        Input(
+            found.type,
+            Scanner(found.glob, folders),
+            provenance.of(found),
+            from_end or found.start == "end",
+        )
+        for found in settings.inputs
+    ]
+    limits = Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=join.wait)
+    bounds = Bounds(join.max_lines, join.max_bytes, tail.max_line_bytes, join.wait)
+    return Tail(inputs, bounds, limits, state.logs(), folders, tail.max_open_files or descriptors())
+
+
+def descriptors() -> int:
+    """How many logs may be open at once."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (1 << 20 if soft == resource.RLIM_INFINITY else max(64, soft - SPARE_DESCRIPTORS)) // 2
+
+
+def pace(settings: Settings) -> Pace:
+    """How often the agent looks and how much it takes."""
+    tail = settings.tail
+    return Pace(tail.poll_interval, tail.scan_interval, tail.batch_bytes, batch_age=tail.batch_age)
+
+

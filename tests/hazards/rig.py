@@ -1,0 +1,223 @@
+"""A rig for tail hazards: the real agent over real files, with clocks and an output that the test holds."""
+
+import gzip
+import json
+import os
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from processors.assemble import Bounds
+from processors.enforce import Enforce
+from schemas.entry import Origin
+from shipper.agent import DECLARED, METRICS, Agent, Pace
+from shipper.clock import Clock
+from shipper.errors import OutputUnavailable
+from shipper.ledger import Ledger
+from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
+from shipper.ports import Document, Written
+from shipper.sources.reader import Limits
+from shipper.sources.scan import Folders, Scanner
+from shipper.sources.siblings import base_name
+from shipper.sources.tail import Input, Tail
+from shipper.state import State
+from shipper.wiring import counting_of, redactor_of
+from shipper.settings import Settings
+
+START_NS = 1_795_428_000_000_000_000  # 2026-11-23T10:00:00Z
+
+
+class HandClock(Clock):
+    """Stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.wall = START_NS
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall_ns(self) -> int:
+        return self.wall
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += seconds
+        self.wall += int(seconds * 1e9)
+
+
+class Killed(BaseException):
+    """The instant of a kill."""
+
+
+class MemoryOutput:
+    """Holds documents by (index, id), as every real output does; can be away."""
+
+    url = "memory:"
+
+    def __init__(self) -> None:
+        self.stored: dict[tuple[str, bytes], dict[str, Any]] = {}
+        self.away = False
+        self.killed_after_write = False
+        self.writes = 0
+
+    def write(self, documents: Sequence[Document]) -> Written:
+        if self.away:
+            raise OutputUnavailable("the output is away", "wait")
+        self.writes += 1
+        duplicates = 0
+        for document in documents:
+            key = (document.index, document.id)
+            duplicates += key in self.stored
+            self.stored.setdefault(key, json.loads(document.body))
+        if self.killed_after_write:
+            raise Killed
+        return Written(len(documents) - duplicates, duplicates)
+
+    def close(self) -> None:
+        pass
+
+
+def docker_line(log: str, stream: str = "stdout", at: int = 0) -> bytes:
+    """A json-file record; `at` is milliseconds after the rig's start."""
+    second, ms = divmod(at, 1000)
+    minute, second = divmod(second, 60)
+    time = f"2026-11-23T10:{minute:02d}:{second:02d}.{ms:03d}000001Z"
+    return json.dumps({"log": log, "stream": stream, "time": time}, separators=(",", ":")).encode() + b"\n"
+
+
+@dataclass
+class Rig:
+    """One state directory, one folder of logs, and as many agents one after another as the test likes."""
+
+    folder: Path
+    kind: str = "docker"
+    glob: str = "*.log"
+    bounds: Bounds = field(default_factory=Bounds)
+    limits: Limits = field(default_factory=Limits)
+    from_end: bool = False
+    output: MemoryOutput = field(default_factory=MemoryOutput)
+    clock: HandClock = field(default_factory=HandClock)
+    agent: Agent | None = None
+    sequence: int = 0
+
+    def __post_init__(self) -> None:
+        self.logs = self.folder / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self.path = self.logs / "app.log"
+
+    # --- the agent ---
+
+    def start(self) -> Agent:
+        """A new agent over the same state."""
+        settings = Settings()
+        state = State(self.folder / "state")
+        counting = counting_of(settings, {})
+        metrics = {m.name: m for m in (*METRICS, VIOLATIONS, OVERFLOWS, *counting.metrics())}
+        ledger = Ledger(metrics)
+        ledger.restore(*state.series())
+        ledger.declare([*DECLARED, *counting.declared()], 0.0)
+        pipeline = Pipeline(Enforce(), counting, redactor_of(settings, b"k" * 32))
+        inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", Folders()), self._origin, self.from_end)]
+        tail = Tail(inputs, self.bounds, self.limits, state.logs())
+        self.agent = Agent(
+            tail, pipeline, self.output, state, ledger, self.clock, Pace(scan=0.0, batch_age=0.0), random.Random(1), threading.Event()
+        )
+        return self.agent
+
+    def _origin(self, path: str, real: str) -> Origin:
+        name = os.path.basename(real)
+        return Origin(real, base_name(name) or name, service="backend", host="node-1")
+
+    def kill(self) -> None:
+        """As SIGKILL leaves it: nothing settled, the lock given back."""
+        if self.agent is not None:
+            self.agent.tail.close()
+            self.agent.state.close()
+            self.agent = None
+
+    def stop(self) -> None:
+        """As SIGTERM does it."""
+        assert self.agent is not None
+        self.agent.settle()
+        self.kill()
+
+    def read(self, turns: int = 1) -> None:
+        """Turn until nothing more comes, `turns` times, with a poll's time between."""
+        agent = self.agent or self.start()
+        for _ in range(turns):
+            while agent.turn(hurry=True):
+                pass
+            self.clock.pass_seconds(0.25)
+
+    def patiently(self) -> None:
+        """Read, let all waiting times pass, and read what was held back."""
+        self.read()
+        self.clock.pass_seconds(10)
+        self.read(3)
+
+    # --- the files ---
+
+    def entry(self, **fields: Any) -> str:
+        """A structured entry with a serial number as its message."""
+        self.sequence += 1
+        return json.dumps({"correlation_id": f"c-{self.sequence}", "event": "e", "message": str(self.sequence)} | fields)
+
+    def lines(self, number: int) -> bytes:
+        """Raw lines of `number` entries with serial numbers."""
+        if self.kind == "docker":
+            return b"".join(docker_line(self.entry() + "\n", at=self.sequence) for _ in range(number))
+        return b"".join(self.entry().encode() + b"\n" for _ in range(number))
+
+    def write(self, data: bytes, path: Path | None = None) -> None:
+        """Append to the live file."""
+        with (path or self.path).open("ab") as file:
+            file.write(data)
+
+    def rotate(self, keep: int = 3, *, compress: bool = False) -> None:
+        """Rename rotation: .2 -> .3, .1 -> .2, live -> .1; `compress` makes .1 a .gz."""
+        for number in range(keep, 0, -1):
+            for ending in ("", ".gz"):
+                older = Path(f"{self.path}.{number}{ending}")
+                if older.exists():
+                    older.unlink() if number == keep else older.rename(f"{self.path}.{number + 1}{ending}")
+        self.path.rename(f"{self.path}.1")
+        if compress:
+            self.compress(Path(f"{self.path}.1"))
+
+    @staticmethod
+    def compress(path: Path) -> None:
+        """Replace a file by its .gz."""
+        Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+    # --- what came of it ---
+
+    def messages(self) -> list[str]:
+        """Messages of all stored events, in the order they were stored."""
+        return [body["message"] for (index, _), body in self.output.stored.items() if "quarantine" not in index]
+
+    def serials(self) -> list[int]:
+        """Serial numbers of the stored entries, sorted."""
+        return sorted(int(message) for message in self.messages())
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """Quarantined documents."""
+        return [body for (index, _), body in self.output.stored.items() if "quarantine" in index]
+
+    def counter(self, name: str, *labels: str) -> float:
+        """A committed counter value."""
+        assert self.agent is not None
+        value = self.agent.ledger.committed[name, labels]
+        assert isinstance(value, float | int)
+        return value
+
+    def serials_of_entries(self) -> list[int]:
+        """Serial numbers of the entries among the stored events; other lines are passed over."""
+        return sorted(int(message) for message in self.all_messages() if message.isdigit())
+
+    def all_messages(self) -> list[str]:
+        """Messages of stored events that have one."""
+        return [body.get("message", "") for (index, _), body in self.output.stored.items() if "quarantine" not in index]

@@ -1,0 +1,187 @@
+"""Faults around the files: permissions, clocks, disks, damaged or foreign state, two agents at once."""
+
+import contextlib
+import os
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rig import Killed, Rig
+
+from shipper.errors import StateError
+from shipper.state import State
+
+
+def test_unreadable_file_is_read_once_it_can_be(tmp_path: Path) -> None:
+    """A file without permission is reported, does not disturb others, and is read in full later."""
+    rig = Rig(tmp_path)
+    rig.write(rig.lines(2))
+    rig.write(rig.lines(2), rig.logs / "other.log")
+    agent = rig.start()
+    denied = rig.path
+
+    rig.path.chmod(0)
+    if os.geteuid() == 0:  # root reads everything: a folder in the place of the file fails as surely
+        rig.path.rename(tmp_path / "aside")
+        rig.path.mkdir()
+    rig.read(2)
+    assert rig.serials() == [3, 4]
+    assert str(denied) in agent.tail.unreadable
+    if os.geteuid() == 0:
+        rig.path.rmdir()
+        (tmp_path / "aside").rename(rig.path)
+    rig.path.chmod(0o600)
+    rig.read(2)
+    assert rig.serials() == [1, 2, 3, 4]
+    assert not agent.tail.unreadable
+
+
+@pytest.mark.parametrize("jump_s", [-86_400, 86_400])
+def test_clock_jumps_lose_and_double_nothing(tmp_path: Path, jump_s: int) -> None:
+    """The wall clock stepping a day either way changes neither what is read nor where it is stored."""
+    rig = Rig(tmp_path)
+    rig.write(rig.lines(3))
+    rig.read()
+    rig.clock.wall += jump_s * 10**9
+    rig.write(rig.lines(3))
+    rig.patiently()
+    assert rig.serials() == list(range(1, 7))
+    assert {index for index, _ in rig.output.stored} == {"keneyapp-logs-2026.11.23"}
+
+
+def test_output_away_never_stops_counting(tmp_path: Path) -> None:
+    """Counters go on and match the truth; the index catches up afterwards and no counter moves by it."""
+    rig = Rig(tmp_path)
+    rig.write(rig.lines(5))
+    rig.read()
+    rig.output.away = True
+    for _ in range(3):
+        rig.write(rig.lines(40))
+        rig.read(2)
+        rig.rotate()
+    assert rig.counter("shipper_lines_read_total") == 125
+    assert len(rig.serials()) == 5
+    rig.kill()
+    rig.start()
+    rig.read(2)
+    assert rig.counter("shipper_lines_read_total") == 125
+    rig.output.away = False
+    rig.clock.pass_seconds(60)
+    rig.read(5)
+    assert rig.serials() == list(range(1, 126))
+    assert rig.counter("shipper_lines_read_total") == 125
+    assert rig.counter("shipper_lines_total", "indexed") == 125
+    assert rig.agent is not None
+    assert all(log.shipped is None for log in rig.agent.tail.logs.values())
+
+
+def test_kill_between_write_and_commit_doubles_nothing(tmp_path: Path) -> None:
+    """What was written and not committed is written again under the same ids and counted once."""
+    rig = Rig(tmp_path)
+    rig.write(rig.lines(10))
+    rig.output.killed_after_write = True
+    with pytest.raises(Killed):
+        rig.read()
+    assert len(rig.serials()) == 10
+    rig.kill()
+    rig.output.killed_after_write = False
+    rig.start()
+    rig.read()
+    assert rig.serials() == list(range(1, 11))
+    assert rig.counter("shipper_events_total", "duplicate") == 10
+    assert rig.counter("shipper_lines_read_total") == 10
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB; only root can mount one."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root; run the suite as root or in CI")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_full_disk_under_the_state_directory_stops_reading_until_there_is_room(tmp_path: Path, small_disk: Path) -> None:
+    """Nothing is shown that is not committed, and when there is room again everything is there once."""
+    rig = Rig(tmp_path)
+    (tmp_path / "state").symlink_to(small_disk, target_is_directory=True)
+    agent = rig.start()
+    rig.write(rig.lines(5))
+    rig.read()
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    for number in range(60):  # new rows until the database has to grow
+        rig.write(rig.lines(2), rig.logs / f"{number}.log")
+    rig.read(3)
+    assert agent.state_error is not None
+    assert "full" in agent.state_error
+    assert rig.counter("shipper_lines_read_total") == 5
+    filler.unlink()
+    rig.read(5)
+    assert agent.state_error is None
+    assert rig.serials() == list(range(1, 126))
+    assert rig.counter("shipper_lines_read_total") == 125
+
+
+def test_two_agents_on_one_state_directory_are_refused(tmp_path: Path) -> None:
+    """The second one is told who holds the directory and what to do."""
+    first = State(tmp_path / "state")
+    with pytest.raises(StateError, match=rf"process {os.getpid()}.*\n.*--state-dir"):
+        State(tmp_path / "state")
+    first.close()
+    State(tmp_path / "state").close()
+
+
+def test_state_of_another_version_is_refused(tmp_path: Path) -> None:
+    """A state written by another version stops the start and names the cure."""
+    State(tmp_path / "state").close()
+    db = sqlite3.connect(tmp_path / "state" / "state.db")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(StateError, match="version 99.*\n.*run the shipper that wrote it"):
+        State(tmp_path / "state")
+
+
+@pytest.mark.parametrize("damage", ["noise", "empty", "foreign", "text"])
+def test_damaged_state_is_refused_and_never_taken_for_empty(tmp_path: Path, damage: str) -> None:
+    """Whatever is wrong with the file, the start is refused and the cure named."""
+    rig = Rig(tmp_path)
+    rig.write(rig.lines(200))
+    rig.read()
+    rig.stop()
+    path = tmp_path / "state" / "state.db"
+    content = bytearray(path.read_bytes())
+    if damage == "noise":
+        content[100:4000] = os.urandom(3900)
+    elif damage == "foreign":
+        path.unlink()
+        db = sqlite3.connect(path)
+        db.execute("CREATE TABLE other (x)")
+        db.close()
+        content = bytearray(path.read_bytes())
+    path.write_bytes({"empty": b"", "text": b"hello" * 500}.get(damage, bytes(content)))
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    with pytest.raises(StateError, match="start anew with"):
+        State(tmp_path / "state")
+
+
+def test_state_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """The message names the directory and the option."""
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StateError, match="--state-dir"):
+        State(tmp_path / "file" / "state")
+
+
+def test_state_is_private(tmp_path: Path) -> None:
+    """State holds raw pieces of log lines: only its owner may read it."""
+    State(tmp_path / "state").close()
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "state").iterdir())

@@ -1,0 +1,198 @@
+"""Lines: what runtimes split, what applications garble, what clients smuggle in."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rig import Rig, docker_line
+
+from processors.assemble import Bounds
+from shipper.sources.reader import Limits
+
+PART = 16_384
+
+
+def parts(text: str, stream: str, at: int) -> list[bytes]:
+    """A message as Docker splits it: all parts of one time, only the last with a newline."""
+    pieces = [text[i : i + PART] for i in range(0, len(text), PART)]
+    return [docker_line(piece, stream, at) for piece in pieces[:-1]] + [docker_line(pieces[-1] + "\n", stream, at)]
+
+
+def cri_parts(text: str, stream: str, second: int) -> list[bytes]:
+    """A message as the CRI splits it: tag P but for the last, which has F."""
+    pieces = [text[i : i + PART] for i in range(0, len(text), PART)]
+    tags = ["P"] * (len(pieces) - 1) + ["F"]
+    return [
+        f"2026-11-23T10:00:{second:02d}.{number:09d}Z {stream} {tag} {piece}\n".encode()
+        for number, (tag, piece) in enumerate(zip(tags, pieces, strict=True))
+    ]
+
+
+def interleaved(left: list[bytes], right: list[bytes]) -> bytes:
+    """Lines of both, in turns."""
+    longest = max(len(left), len(right))
+    return b"".join(b"".join(pair) for pair in zip(left + [b""] * longest, right + [b""] * longest, strict=False))
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri"])
+def test_partials_of_both_streams_are_joined_apart(tmp_path: Path, kind: str) -> None:
+    """40 KiB messages whose parts stand between one another come out whole, one event each."""
+    rig = Rig(tmp_path, kind=kind)
+    out, err = rig.entry(big="o" * 40_000), rig.entry(big="e" * 40_000)
+    split = parts if kind == "docker" else cri_parts
+    rig.write(interleaved(split(out, "stdout", 1), split(err, "stderr", 2)))
+    rig.read()
+    assert rig.serials() == [1, 2]
+    assert {body["extra"]["big"][0] for body in rig.output.stored.values()} == {"o", "e"}
+    assert rig.counter("shipper_lines_total", "indexed") == 6
+
+
+def test_partials_on_both_sides_of_a_rotation(tmp_path: Path) -> None:
+    """A message that begins in the old file and ends in the new one is one event."""
+    rig = Rig(tmp_path)
+    first, second, third = parts(rig.entry(big="x" * 40_000), "stdout", 1)
+    rig.write(first)
+    rig.read()
+    rig.write(second)
+    rig.rotate()
+    rig.write(third)
+    rig.read(2)
+    assert rig.serials() == [1]
+    assert len(next(iter(rig.output.stored.values()))["extra"]["big"]) == 40_000
+
+
+def test_partials_survive_a_kill_between_them(tmp_path: Path) -> None:
+    """What was read of an unfinished message is part of the position."""
+    rig = Rig(tmp_path)
+    first, second, third = parts(rig.entry(big="x" * 40_000), "stdout", 1)
+    rig.write(first)
+    rig.read()
+    rig.kill()
+    rig.write(second)
+    rig.start()
+    rig.read()
+    rig.kill()
+    rig.write(third)
+    rig.start()
+    rig.read()
+    assert rig.serials() == [1]
+    assert rig.counter("shipper_lines_read_total") == 3
+
+
+def test_partial_whose_end_never_comes_is_shipped_after_its_waiting_time(tmp_path: Path) -> None:
+    """Half a message of a container that died is an event, and does not swallow what comes after."""
+    rig = Rig(tmp_path)
+    rig.write(docker_line("cut off here", at=1))
+    rig.read()
+    assert rig.messages() == []
+    rig.patiently()
+    assert rig.messages() == ["cut off here"]
+    rig.write(docker_line("no newline", at=9000) + rig.lines(1))
+    rig.read()
+    rig.patiently()
+    assert rig.messages() == ["cut off here", "no newline", "1"] or sorted(rig.messages()) == ["1", "cut off here", "no newline"]
+
+
+def test_message_over_the_bound_is_cut_with_a_note(tmp_path: Path) -> None:
+    """Parts are not joined without end: the rest is cut off, noted and counted; the next message is whole."""
+    rig = Rig(tmp_path, bounds=Bounds(message_bytes=30_000))
+    rig.write(b"".join(parts("x" * 100_000, "stdout", 1)) + rig.lines(1))
+    rig.read()
+    rig.patiently()
+    long = next(body for body in rig.output.stored.values() if body["event"] == "unstructured")
+    assert len(long["message"]) == 30_000
+    assert long["schema"]["errors"][0]["kind"] == "line_cut"
+    assert rig.counter("shipper_violations_total", "line_cut") == 1
+    assert rig.serials_of_entries() == [1]
+
+
+def test_line_over_the_bound_is_cut_and_what_follows_is_read(tmp_path: Path) -> None:
+    """A line longer than memory should hold is kept in its beginning."""
+    rig = Rig(tmp_path, kind="plain", limits=Limits(chunk_bytes=4096, line_bytes=10_000))
+    rig.write(rig.lines(1) + b"y" * 50_000)
+    rig.read()
+    assert rig.serials_of_entries() == [1]
+    rig.write(b"y" * 5_000 + b"\n" + rig.lines(1))
+    rig.read()
+    assert rig.serials_of_entries() == [1, 2]
+    cut = next(body for body in rig.output.stored.values() if body.get("schema"))
+    assert len(cut["message"]) == 10_000
+    assert "55000 bytes" in cut["schema"]["errors"][0]["detail"]
+
+
+def test_identical_neighbours_stay_two_events(tmp_path: Path) -> None:
+    """Two byte-identical lines are two events, also with a kill between them and over a rotation."""
+    rig = Rig(tmp_path)
+    line = docker_line(rig.entry() + "\n")
+    rig.write(line * 2)
+    rig.read()
+    rig.kill()
+    rig.write(line)
+    rig.start()
+    rig.read()
+    rig.rotate()
+    rig.write(line)
+    rig.read()
+    assert rig.serials() == [1, 1, 1, 1]
+
+
+HOSTILE = {
+    "invalid UTF-8": b'{"log":"{\\"correlation_id\\":\\"a\\",\\"message\\":\\"\xff\xfe\\"}\\n","stream":"stdout","time":"2026-11-23T10:00:00Z"}\n',
+    "NUL": docker_line('{"correlation_id":"a","message":"x\\u0000y"}\n'),
+    "raw NUL": docker_line("\0\0\0\n"),
+    "NULs before a record": b"\0\0\0\0" + docker_line('{"correlation_id":"a","message":"m"}\n'),
+    "byte order mark": docker_line('\ufeff{"correlation_id":"a","message":"m"}\n'),
+    "CRLF": docker_line('{"correlation_id":"a","message":"m"}\r\n'),
+    "duplicate keys": docker_line('{"correlation_id":"a","message":"m","message":"n"}\n'),
+    "NaN": docker_line('{"correlation_id":"a","duration_ms":NaN}\n'),
+    "infinity": docker_line('{"correlation_id":"a","x":1e999}\n'),
+    "huge integer": docker_line('{"correlation_id":"a","user_id":' + "9" * 400 + "}\n"),
+    "10,000 deep": docker_line('{"correlation_id":"a","x":' + "[" * 10_000 + "]" * 10_000 + "}\n"),
+    "500 deep": docker_line('{"correlation_id":"a","x":' + "[" * 500 + "]" * 500 + "}\n"),
+    "lone surrogate": docker_line('{"correlation_id":"a","message":"\\ud800"}\n'),
+    "lone surrogate in the record": b'{"log":"\\ud800 text\\n","stream":"stdout","time":"2026-11-23T10:00:00Z"}\n',
+    "half a JSON object": docker_line('{"correlation_id":"a","mess\n'),
+    "half a record": b'{"log":"{\\"correlation_id\\":\n',
+    "record without log": b'{"stream":"stdout","time":"2026-11-23T10:00:00Z"}\n',
+    "record of another stream": b'{"log":"x\\n","stream":"stdin","time":"2026-11-23T10:00:00Z"}\n',
+    "record that is a number": b"12\n",
+    "empty line": b"\n",
+    "no time": b'{"log":"x\\n","stream":"stdout","time":"soon"}\n',
+    "escape sequences": docker_line('{"correlation_id":"\x1b[31mred","message":"m"}\n'),
+    "correlation id of 50 KB": docker_line(json.dumps({"correlation_id": "x" * 50_000}) + "\n"),
+    "correlation id of another type": docker_line('{"correlation_id":["a"]}\n'),
+    "mistyped everything": docker_line('{"correlation_id":"a","event":[],"level":{},"status_code":"200","path":7}\n'),
+    "reserved names": docker_line('{"correlation_id":"a","container":1,"service":2,"log":3,"extra":4,"schema":5}\n'),
+    "JSON array": docker_line("[1,2,3]\n"),
+    "braces": docker_line("{not json}\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_line_ends_stored_or_in_quarantine_and_loses_nothing_after_it(tmp_path: Path, name: str) -> None:
+    """The line is an event or a quarantine entry with a reason for people; its neighbours are unharmed."""
+    rig = Rig(tmp_path)
+    rig.write(rig.lines(1) + HOSTILE[name] + rig.lines(1))
+    rig.patiently()
+    assert rig.serials_of_entries() == [1, 2]
+    assert len(rig.output.stored) == 3
+    for body in rig.quarantined():
+        assert body["reasons"]
+        assert all(len(reason["detail"]) > 10 and reason["detail"].isprintable() for reason in body["reasons"])
+    assert rig.counter("shipper_lines_read_total") == 3
+
+
+def test_chunk_with_a_damaged_record_gives_the_same_as_line_by_line(tmp_path: Path) -> None:
+    """The fast path gives up on a chunk with one bad record; nothing in the chunk changes by that."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    together, alone = Rig(tmp_path / "a"), Rig(tmp_path / "b")
+    for rig in (together, alone):
+        for position, line in enumerate(line for name, line in HOSTILE.items() if name != "no time"):
+            rig.write(rig.lines(1) + line + docker_line("text\n", at=position))
+            if rig is alone:
+                rig.read()
+        rig.patiently()
+    strip = [{k: v for k, v in body.items() if k != "log"} for body in together.output.stored.values()]
+    assert together.output.stored.keys() == alone.output.stored.keys()
+    assert [{k: v for k, v in body.items() if k != "log"} for key in together.output.stored for body in [alone.output.stored[key]]] == strip

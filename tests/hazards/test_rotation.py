@@ -1,0 +1,301 @@
+"""Rotation, truncation and removal: every line once, whatever happens to the file."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from rig import Rig, docker_line
+
+
+@pytest.fixture(params=["docker", "plain"])
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
+    """A rig for each way of telling lines apart."""
+    return Rig(tmp_path, kind=request.param)
+
+
+def settled(rig: Rig) -> None:
+    """Read until late lines of rotated files are not waited for any more."""
+    rig.read(2)
+    rig.clock.pass_seconds(6)
+    rig.read(3)
+
+
+def test_rename_rotation_goes_on_in_the_new_file(rig: Rig) -> None:
+    """A line before, between and after rotations is stored once."""
+    for _ in range(4):
+        rig.write(rig.lines(3))
+        rig.read()
+        rig.rotate()
+        rig.write(rig.lines(3))
+        settled(rig)
+    assert rig.serials() == list(range(1, 25))
+
+
+def test_several_rotations_between_two_polls_lose_nothing(rig: Rig) -> None:
+    """Files that were live and rotated away unseen are read in the order of their age."""
+    rig.write(rig.lines(2))
+    rig.read()
+    for _ in range(3):
+        rig.write(rig.lines(2))
+        rig.rotate()
+    rig.write(rig.lines(2))
+    settled(rig)
+    settled(rig)
+    settled(rig)
+    assert rig.serials() == list(range(1, 9 + rig.sequence - 8))
+    assert [int(message) for message in rig.messages()] == sorted(map(int, rig.messages()))
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_rotation_while_stopped_is_read_on_in_the_siblings(rig: Rig, compress: bool) -> None:
+    """After a stop, reading goes on in .1, .2.gz and so on, from the saved position."""
+    rig.write(rig.lines(3))
+    rig.read()
+    rig.stop()
+    rig.write(rig.lines(2))
+    rig.rotate(compress=compress)
+    rig.write(rig.lines(2))
+    rig.rotate(compress=compress)
+    rig.write(rig.lines(2))
+    rig.start()
+    rig.read(3)
+    assert rig.serials() == list(range(1, 10))
+    assert rig.counter("shipper_lines_read_total") == 9
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_kubelet_rotation_while_stopped_is_read_on(tmp_path: Path, compress: bool) -> None:
+    """The kubelet's `0.log.<time>(.gz)` are older files of `0.log`."""
+    rig = Rig(tmp_path, kind="plain")
+    rig.path = rig.logs / "0.log"
+    rig.write(rig.lines(3))
+    rig.read()
+    rig.stop()
+    for time in ("20261123-101010", "20261123-111010"):
+        rig.write(rig.lines(2))
+        rotated = Path(f"{rig.path}.{time}")
+        rig.path.rename(rotated)
+        if compress:
+            rig.compress(rotated)
+    rig.write(rig.lines(2))
+    rig.start()
+    rig.read(3)
+    assert rig.serials() == list(range(1, 10))
+
+
+def test_rotated_files_that_were_read_are_not_read_again(rig: Rig) -> None:
+    """A restart knows the rotated files by content, also when they were compressed meanwhile."""
+    rig.write(rig.lines(3))
+    rig.rotate()
+    rig.write(rig.lines(3))
+    rig.read(2)
+    rig.stop()
+    rig.compress(Path(f"{rig.path}.1"))
+    rig.start()
+    rig.read(2)
+    assert rig.serials() == list(range(1, 7))
+    assert rig.counter("shipper_lines_read_total") == 6
+
+
+def test_first_start_reads_rotated_files_too(rig: Rig) -> None:
+    """A log that was never seen begins with its oldest file."""
+    rig.write(rig.lines(2))
+    rig.rotate(compress=True)
+    rig.write(rig.lines(2))
+    rig.rotate()
+    rig.write(rig.lines(2))
+    rig.read(2)
+    assert rig.serials() == list(range(1, 7))
+
+
+def test_from_end_passes_over_what_is_there_and_follows_what_comes(tmp_path: Path) -> None:
+    """`--from end` begins after the last whole line of files that are there at the start, and nowhere else."""
+    rig = Rig(tmp_path, kind="plain", from_end=True)
+    rig.write(rig.lines(2))
+    rig.rotate()
+    rig.write(rig.lines(2))
+    rig.read()
+    rig.write(rig.lines(2))
+    rig.read()
+    rig.write(rig.lines(3), rig.logs / "later.log")
+    rig.read()
+    assert rig.serials() == [5, 6, 7, 8, 9]
+
+
+def test_copytruncate_reads_the_copy_to_its_end(rig: Rig) -> None:
+    """Lines that were copied away before they were read are read in the copy, those after the truncation in place."""
+    rig.write(rig.lines(4))
+    rig.read()
+    rig.write(rig.lines(3))
+    shutil.copy(rig.path, f"{rig.path}.1")
+    os.truncate(rig.path, 0)
+    rig.write(rig.lines(2))
+    settled(rig)
+    assert rig.serials() == list(range(1, 10))
+
+
+def test_truncation_begins_anew_and_is_counted(rig: Rig) -> None:
+    """A file cut to nothing is read from its beginning."""
+    rig.write(rig.lines(4))
+    rig.read()
+    os.truncate(rig.path, 0)
+    rig.write(rig.lines(2))
+    settled(rig)
+    assert rig.serials() == list(range(1, 7))
+    assert rig.counter("shipper_truncations_total") == 1
+
+
+def test_truncation_and_growth_beyond_the_position_is_noticed(rig: Rig) -> None:
+    """A file that was truncated and is already longer than before is told by the bytes before the position."""
+    rig.write(rig.lines(2))
+    rig.read()
+    os.truncate(rig.path, 0)
+    rig.write(rig.lines(40))
+    settled(rig)
+    assert rig.serials() == list(range(1, 43))
+
+
+def test_reused_inode_is_another_file(rig: Rig) -> None:
+    """A new file under the inode of the one just read is read from its beginning."""
+    rig.write(rig.lines(3))
+    rig.read()
+    content = rig.lines(5)
+    rig.stop()
+    with rig.path.open("r+b") as file:  # the same inode with other content is what reuse looks like
+        file.write(content)
+    rig.start()
+    settled(rig)
+    assert rig.serials() == list(range(1, 9))
+
+
+def test_inode_of_a_deleted_rotated_file_comes_back_as_the_live_one(rig: Rig) -> None:
+    """What Docker does at every rotation: the new live file has the inode of the dropped sibling."""
+    for _ in range(6):
+        rig.write(rig.lines(4))
+        rig.rotate(keep=2)
+        rig.write(rig.lines(1))
+        settled(rig)
+    assert rig.serials() == list(range(1, 31))
+
+
+def test_small_files_grow_without_being_taken_for_new(rig: Rig) -> None:
+    """Files far below a kilobyte are recognised over restarts by the little they hold."""
+    for _ in range(5):
+        rig.write(rig.lines(1))
+        rig.read()
+        rig.stop()
+        rig.start()
+    rig.read()
+    assert rig.serials() == [1, 2, 3, 4, 5]
+    assert rig.counter("shipper_lines_read_total") == 5
+
+
+def test_same_first_line_in_many_files(tmp_path: Path) -> None:
+    """Files that begin alike are told apart."""
+    rig = Rig(tmp_path)
+    banner = docker_line("Starting up\n")
+    for number in range(20):
+        rig.write(banner + rig.lines(1), rig.logs / f"app-{number}.log")
+    rig.patiently()
+    assert sorted(rig.messages()) == sorted(["Starting up"] * 20 + [str(n) for n in range(1, 21)])
+
+
+def test_a_plain_log_that_always_begins_alike_loses_no_line(tmp_path: Path) -> None:
+    """The same banner after every rotation and truncation is an event each time."""
+    rig = Rig(tmp_path, kind="plain")
+    for _ in range(3):
+        rig.write(b"Starting up\n")
+        rig.read()
+        rig.rotate()
+        settled(rig)
+    for _ in range(2):
+        rig.write(b"Starting up\nready\n")
+        rig.patiently()
+        os.truncate(rig.path, 0)
+        rig.read()
+    rig.patiently()
+    assert rig.messages().count("Starting up") == 5
+    assert rig.counter("shipper_lines_total", "indexed") == 7
+
+
+def test_deleted_while_read_is_read_to_its_end(rig: Rig) -> None:
+    """What was written before the file was removed is read by the open handle."""
+    rig.write(rig.lines(2))
+    rig.read()
+    rig.write(rig.lines(3))
+    rig.path.unlink()
+    rig.read()
+    assert rig.serials() == [1, 2, 3, 4, 5]
+
+
+def test_removed_log_is_let_go_with_its_last_words(rig: Rig) -> None:
+    """A last line without newline is an event once nothing can follow; then the log is forgotten."""
+    rig.write(rig.lines(2) + rig.lines(1).rstrip(b"\n"))
+    rig.read()
+    assert rig.serials() == [1, 2]
+    rig.path.unlink()
+    rig.patiently()
+    rig.patiently()
+    assert rig.serials() == [1, 2, 3]
+    assert rig.agent is not None
+    assert not rig.agent.tail.logs
+    assert not rig.agent.state.logs()
+
+
+def test_folder_removed_before_the_end_was_read(tmp_path: Path) -> None:
+    """`docker rm` takes the whole folder at once; the open file is still read to its end."""
+    rig = Rig(tmp_path, glob="*/*-json.log")
+    folder = rig.logs / "c1"
+    folder.mkdir()
+    rig.path = folder / "c1-json.log"
+    rig.write(rig.lines(2))
+    rig.read()
+    rig.write(rig.lines(200))
+    shutil.rmtree(folder)
+    rig.patiently()
+    assert rig.serials() == list(range(1, 203))
+
+
+def test_line_without_its_newline_waits(rig: Rig) -> None:
+    """Half a line is no event; it is one when its newline comes, also over a restart."""
+    line = rig.lines(1)
+    rig.write(line[:20])
+    rig.patiently()
+    assert rig.messages() == []
+    rig.stop()
+    rig.start()
+    rig.write(line[20:])
+    rig.read()
+    assert rig.serials() == [1]
+
+
+def test_symlinks_are_followed_to_the_real_file(tmp_path: Path) -> None:
+    """Kubernetes lists links; the file behind them, its rotation and its siblings are what is read."""
+    rig = Rig(tmp_path, kind="plain", glob="*.log")
+    pods = tmp_path / "pods"
+    pods.mkdir()
+    rig.path = pods / "0.log"
+    rig.write(rig.lines(2))
+    (rig.logs / "pod_ns_c.log").symlink_to(rig.path)
+    rig.read()
+    rig.rotate()
+    rig.write(rig.lines(2))
+    settled(rig)
+    assert rig.serials() == [1, 2, 3, 4]
+
+
+def test_ten_thousand_files_are_followed_within_the_descriptors_allowed(tmp_path: Path) -> None:
+    """More files than descriptors: all are read, then and later."""
+    rig = Rig(tmp_path, kind="plain")
+    for number in range(10_000):
+        (rig.logs / f"{number}.log").write_bytes(rig.entry().encode() + b"\n")
+    agent = rig.start()
+    agent.tail.max_open = 500
+    rig.read()
+    assert len(rig.serials()) == 10_000
+    rig.write(rig.lines(1), rig.logs / "77.log")
+    rig.write(rig.lines(1), rig.logs / "9999.log")
+    rig.read(2)
+    assert len(rig.serials()) == 10_002
+    assert sum(any(file.handle for file in log.log.files) for log in agent.tail.logs.values()) <= 502
