@@ -11,7 +11,7 @@ from processors.times import format_ms
 from schemas.entry import Entry, Origin
 from schemas.violation import Violation
 
-SEARCHED = ("message", "error_type", "error_message", "exception", "path")
+RARELY_SEARCHED = ("error_type", "error_message", "exception")
 
 
 def provenance(origin: Origin) -> dict[str, Any]:
@@ -46,9 +46,13 @@ class Renderer:
     def body(self, event: dict[str, Any], time_ms: int, entry: Entry) -> bytes:
         """The document: `@timestamp`, the event's fields, the provenance. Raises TypeError where nested too deeply."""
         fields = orjson.dumps(event)
-        head = b'{"@timestamp":"%s"' % format_ms(time_ms).encode()
-        middle = b"," + fields[1:-1] if len(fields) > 2 else b""  # noqa: PLR2004 -- an empty object
-        return b"%s%s%s%d}}" % (head, middle, self._tail[entry.stream], entry.offset)
+        return b'{"@timestamp":"%b"%b%b%b%d}}' % (
+            format_ms(time_ms).encode(),
+            b"," if event else b"",
+            fields[1:-1],
+            self._tail[entry.stream],
+            entry.offset,
+        )
 
     def refused(self, raw: str, violations: list[Violation], time_ms: int, index: str, entry: Entry) -> bytes:
         """The quarantine's document: reasons, raw line (redacted), where it would have gone."""
@@ -59,6 +63,13 @@ class Renderer:
 
 
 def searched_text(event: dict[str, Any]) -> str | None:
-    """What full-text search looks at; None where there is nothing."""
-    words = [value for name in SEARCHED if type(value := event.get(name)) is str]
-    return "\n".join(words) or None
+    """What full-text search looks at: message, path, and what an error says; None where there is nothing.
+
+    The event is past `enforce`, so that each of these fields is a string.
+    """
+    message, path = event.get("message"), event.get("path")
+    text = message if path is None else path if message is None else f"{message}\n{path}"
+    for name in RARELY_SEARCHED:
+        if name in event:
+            text = event[name] if text is None else f"{text}\n{event[name]}"
+    return text

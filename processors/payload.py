@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import orjson
 
@@ -18,12 +18,8 @@ DEEPEST = 100
 """Nesting that an index, a page and a terminal can be asked to show; deeper JSON is refused as a payload."""
 
 
-class Payload(NamedTuple):
-    """A payload's shape and its fields; `violation` says why a text that looks like JSON is none."""
-
-    shape: Shape
-    fields: dict[str, Any]
-    violation: Violation | None = None
+Payload = tuple[Shape, dict[str, Any], Violation | None]
+"""A payload's shape and its fields; the violation says why a text that looks like JSON is none."""
 
 
 def decode_payload(text: str) -> Payload:
@@ -31,20 +27,20 @@ def decode_payload(text: str) -> Payload:
     if text[:1] == "{" or text.lstrip("\ufeff \t")[:1] == "{":
         return _json_object(text)
     if not text or text.isspace():
-        return Payload("blank", {})
+        return "blank", {}, None
     return _words(text)
 
 
 def _json_object(text: str) -> Payload:
     try:
-        return Payload("structured", orjson.loads(text))
+        return "structured", orjson.loads(text), None
     except orjson.JSONDecodeError as error:
         first = error
     try:
         found = json.loads(text.strip("\ufeff \t\r\n\0"))
         if not isinstance(found, dict):
             return _words(text)
-        return Payload("structured", storable(found))
+        return "structured", storable(found), None
     except RecursionError:
         return _broken(text, f"JSON nested too deeply to be read; the deepest kept is {DEEPEST} levels")
     except ValueError:
@@ -54,13 +50,13 @@ def _json_object(text: str) -> Payload:
 
 
 def _broken(text: str, detail: str) -> Payload:
-    return Payload("broken", {"message": text}, Violation(Kind.JSON_INVALID, None, detail))
+    return "broken", {"message": text}, Violation(Kind.JSON_INVALID, None, detail)
 
 
 def _words(text: str) -> Payload:
     access = decode_access(text)
     if access is not None:
-        return Payload("access", {"event": "http_access", **access, "message": text})
+        return "access", {"event": "http_access", **access, "message": text}, None
     fields: dict[str, Any] = {"event": "unstructured"}
     level = level_of(text)
     if level is not None:
@@ -69,7 +65,7 @@ def _words(text: str) -> Payload:
         fields.update(found, level=level or "error", exception=text, message=text.partition("\n")[0])
     else:
         fields["message"] = text
-    return Payload("text", fields)
+    return "text", fields, None
 
 
 def storable(found: dict[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,8 @@ class Skew(NamedTuple):
     past_ms: int = 7 * MS_PER_DAY
 
 
-class Moment(NamedTuple):
-    """When an event happened: milliseconds since the epoch, and what was wrong with the application's own word."""
-
-    ms: int
-    violation: Violation | None = None
+Moment = tuple[int, Violation | None]
+"""When an event happened, in milliseconds since the epoch, and what was wrong with the application's own word."""
 
 
 def moment(timestamp: object, runtime_ms: int | None, now_ms: int, skew: Skew) -> Moment:
@@ -30,15 +27,15 @@ def moment(timestamp: object, runtime_ms: int | None, now_ms: int, skew: Skew) -
     """
     fallback = now_ms if runtime_ms is None else runtime_ms
     if timestamp is None:
-        return Moment(fallback)
+        return fallback, None
     ms = _read(timestamp)
     if ms is None or not 0 <= ms <= LATEST_MS:
         detail = "`timestamp` is no time (ISO 8601, or a number of seconds or milliseconds); the runtime's is used"
-        return Moment(fallback, Violation(Kind.TIMESTAMP_INVALID, "timestamp", detail))
+        return fallback, Violation(Kind.TIMESTAMP_INVALID, "timestamp", detail)
     if runtime_ms is None or -skew.past_ms <= ms - runtime_ms <= skew.future_ms:
-        return Moment(ms)
+        return ms, None
     detail = f"`timestamp` is {abs(ms - runtime_ms) // 1000} s {'after' if ms > runtime_ms else 'before'} the runtime's"
-    return Moment(runtime_ms, Violation(Kind.TIMESTAMP_SKEWED, "timestamp", f"{detail}, which is used"))
+    return runtime_ms, Violation(Kind.TIMESTAMP_SKEWED, "timestamp", f"{detail}, which is used")
 
 
 def _read(timestamp: object) -> int | None:

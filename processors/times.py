@@ -28,15 +28,11 @@ def _second(text: str) -> int | None:
 
 def parse_ms(text: str) -> int | None:
     """Milliseconds since the epoch of an RFC 3339 time (or a near relative), None where it is none."""
-    if text[-1:] == "Z" and text[10:11] == "T":
+    if text[-1:] == "Z" and text[10:11] == "T" and len(text) >= STRICT_LENGTH:
         second = _second(text[:19])
-        if second is None:
-            return None
-        if len(text) == STRICT_LENGTH:
-            return second
         fraction = text[20:-1]
-        if text[19] == "." and fraction.isascii() and fraction.isdigit():
-            return second + int(f"{fraction}00"[:3])
+        if second is not None and fraction.isdecimal() and text[19] == ".":
+            return second + int(fraction[:3] if len(fraction) > 2 else f"{fraction}00"[:3])  # noqa: PLR2004
     return _parse_loosely(text)
 
 

@@ -29,3 +29,11 @@ class Batch:
     events: Counter[str] = field(default_factory=Counter)
     """Events by outcome, as decided; an output may still find some to be duplicates."""
     lines_by_outcome: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: str, document: Document | None, lines: int) -> None:
+        """Take in what became of one event of `lines` physical lines."""
+        self.events[outcome] += 1
+        self.lines_by_outcome[outcome] += lines
+        if document is not None:
+            self.documents.append(document)
+            self.bytes += len(document.body)

@@ -67,12 +67,7 @@ class Pipeline:
             if count:
                 self.count(assessed, entry, source.origin, batch)
             if ship:
-                outcome, document = self.document(assessed, entry, source)
-                batch.events[outcome] += 1
-                batch.lines_by_outcome[outcome] += entry.lines
-                if document is not None:
-                    batch.documents.append(document)
-                    batch.bytes += len(document.body)
+                batch.add(*self.document(assessed, entry, source), entry.lines)
 
     def assess(self, entry: Entry, now_ms: int) -> Assessed:
         """Decode and enforce one entry; find its time and the verdict on it."""

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 
 from shipper.sources.files import Handle, open_handle
-from shipper.sources.identity import Identity
+from shipper.sources.identity import SEAM, Identity
 from shipper.sources.scan import Folders
 from shipper.sources.siblings import GZIP, oldest_first
 
@@ -111,9 +111,7 @@ class LogFiles:
                 identity = Identity(file.handle.device, file.handle.inode)
                 fresh.append(LogFile(0, identity, file.path, handle=file.handle, verified=file.signature))
         recognised = {id(known) for known in owners.values()}
-        kept = [file for file in self.files if id(file) in recognised or self._readable(file)]
-        if self.files and fresh:
-            self.incidents.rotations += 1
+        kept = [file for file in self.files if id(file) in recognised or self._readable(file, fresh)]
         for file in fresh:
             file.key, self.next_key = self.next_key, self.next_key + 1
         self.files = kept + fresh
@@ -181,9 +179,12 @@ class LogFiles:
         known.handle = file.handle
         known.identity.device, known.identity.inode = file.handle.device, file.handle.inode
 
-    def _readable(self, file: LogFile) -> bool:
-        """Whether a file that no name leads to any more can still be read to its end by its handle."""
-        if file.passed:
+    def _readable(self, file: LogFile, fresh: list[LogFile]) -> bool:
+        """Whether a file that was not recognised can still be read to its end by its handle.
+
+        One of which nothing was read yet is taken up anew instead, in its place among the `fresh`.
+        """
+        if file.passed or (file.identity.offset == 0 and any(_holds(other, file) for other in fresh)):
             file.close()
             return False
         if file.handle is not None and file.identity.describes(file.handle):
@@ -205,6 +206,7 @@ class LogFiles:
                 file.rotated_at = None
             elif file.rotated_at is None:
                 file.rotated_at = NEVER if self.fresh else now
+                self.incidents.rotations += not self.fresh
 
 
 def _is(known: LogFile, file: Found, *, by_inode: bool) -> bool:
@@ -212,10 +214,20 @@ def _is(known: LogFile, file: Found, *, by_inode: bool) -> bool:
     same_inode = known.identity.inode == file.handle.inode and not file.path.endswith(GZIP)
     if by_inode != same_inode:
         return False
-    if known.verified == file.signature and known.path == file.path:
+    if known.verified == file.signature and known.path == file.path and known.identity.offset > 0:
         return True
     if file.live and (known.passed or not same_inode):
         return False  # a rotated file does not come back, and another inode at the live path is another file
-    if known.identity.offset == 0:
-        return same_inode
-    return known.identity.describes(file.handle)
+    return known.identity.offset > 0 and known.identity.describes(file.handle)
+
+
+def _holds(file: LogFile, other: LogFile) -> bool:
+    """Whether `file` is `other`, of which nothing was read, or a copy of it."""
+    if (file.identity.device, file.identity.inode) == (other.identity.device, other.identity.inode):
+        return True
+    size = other.handle.size() if other.handle is not None else None
+    if not size or other.handle is None or file.handle is None:
+        return False
+    whole = Identity(0, 0)
+    whole.grow(other.handle, size, other.handle.read(max(0, size - SEAM), SEAM))
+    return whole.describes(file.handle)

@@ -73,6 +73,9 @@ class LogReader:
     def look(self, now: float) -> bool:
         """One stat of the live path; notices rotation, truncation and removal. Whether a read may give something.
 
+        A file that changed without growing, or before anything of it was read, may have been copied away and
+        truncated meanwhile; what it holds then decides.
+
         Raises OSError where the file is there and cannot be opened.
         """
         live = self.log.live()
@@ -90,11 +93,12 @@ class LogReader:
             or self.log.fresh
             or stat.st_ino != live.identity.inode
             or stat.st_size < live.identity.offset
+            or (live.identity.offset == 0 and stat.st_mtime_ns != before)
         ):
             self._discover(now)
             return True
         if stat.st_size == live.identity.offset and stat.st_mtime_ns != before:
-            self._usable(live, now)  # truncated and filled again to the same size
+            self._usable(live, now)
         return stat.st_size > live.identity.offset or self._behind()
 
     def _behind(self) -> bool:
@@ -317,8 +321,9 @@ class LogReader:
         """A head at a saved position; one whose file is gone goes on with the next. Raises on a damaged residue."""
         assembler = self.new_assembler()
         assembler.restore(position.residue)
-        file = next((file for file in self.log.files if file.key == position.file), None)
-        return Head(file, position.offset if file is not None else 0, assembler)
+        file = next((file for file in self.log.files if file.key >= position.file), None)
+        exact = file is not None and file.key == position.file
+        return Head(file, position.offset if exact else 0, assembler)
 
     def part(self, position: Position) -> None:
         """The output failed: shipping will go on by itself from `position`."""
