@@ -29,7 +29,7 @@ def folded(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of `text` in their order."""
-    return _WORD.findall(folded(text).lower())
+    return _WORD.findall(text.lower() if text.isascii() else folded(text))
 
 
 def hashed(value: str) -> int:

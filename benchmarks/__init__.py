@@ -1,0 +1,1 @@
+"""Benchmarks: what the agent costs, as ratios to a floor measured in the same run."""

@@ -1,0 +1,119 @@
+"""Assemble: the outcome depends on the lines alone, not on how they were cut into reads or where it was interrupted."""
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.assemble import ASSEMBLERS, Assembler, Bounds, JsonFileAssembler
+from schemas.entry import Entry
+
+LINES = [
+    '{"log":"{\\"a\\":1}\\n","stream":"stdout","time":"2026-11-23T10:00:00.1Z"}',
+    '{"log":"plain text\\n","stream":"stdout","time":"2026-11-23T10:00:00.2Z"}',
+    '{"log":"part one ","stream":"stdout","time":"2026-11-23T10:00:00.3Z"}',
+    '{"log":"part two\\n","stream":"stdout","time":"2026-11-23T10:00:00.3Z"}',
+    '{"log":"part of stderr ","stream":"stderr","time":"2026-11-23T10:00:00.4Z"}',
+    '{"log":"its end\\n","stream":"stderr","time":"2026-11-23T10:00:00.4Z"}',
+    '{"log":"ERROR:    Exception in ASGI application\\n","stream":"stderr","time":"2026-11-23T10:00:00.5Z"}',
+    '{"log":"Traceback (most recent call last):\\n","stream":"stderr","time":"2026-11-23T10:00:00.5Z"}',
+    '{"log":"  File \\"x.py\\", line 1, in f\\n","stream":"stderr","time":"2026-11-23T10:00:00.5Z"}',
+    '{"log":"ValueError: bad\\n","stream":"stderr","time":"2026-11-23T10:00:00.5Z"}',
+    '{"log":"\\n","stream":"stdout","time":"2026-11-23T10:00:00.6Z"}',
+    '{"log":"{\\"late\\":1}\\n","stream":"stderr","time":"2026-11-23T10:00:09Z"}',
+    "not a record",
+    "",
+    '{"log":"no end","stream":"stdout","time":"2026-11-23T10:00:10Z"}',
+]  # fmt: skip
+
+
+def fed(assembler: Assembler, lines: Iterable[str]) -> list[Entry]:
+    """Entries of lines fed one by one, the rest flushed."""
+    found: list[Entry] = []
+    offset = 0
+    for line in lines:
+        raw = line.encode() + b"\n"
+        found += assembler.feed(raw, offset)
+        offset += len(raw)
+    return found + list(assembler.flush())
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=25), st.lists(st.integers(1, 6), min_size=1))
+def test_chunks_of_any_size_give_the_same_entries(lines: list[str], sizes: list[int]) -> None:
+    """The compiled way over whole chunks and the way line by line agree byte for byte."""
+    expected = fed(JsonFileAssembler("c", Bounds()), lines)
+    assembler, found, offset, start, turn = JsonFileAssembler("c", Bounds()), [], 0, 0, 0
+    while start < len(lines):
+        size = sizes[turn % len(sizes)]
+        raw = "".join(f"{line}\n" for line in lines[start : start + size]).encode()
+        found += assembler.feed(raw, offset)
+        offset, start, turn = offset + len(raw), start + size, turn + 1
+    assert found + list(assembler.flush()) == expected
+
+
+@pytest.mark.parametrize("kind", ASSEMBLERS)
+@given(lines=st.lists(st.sampled_from(LINES), max_size=25), cut=st.integers(0, 25))
+def test_interruption_anywhere_changes_nothing(kind: str, lines: list[str], cut: int) -> None:
+    """The residue carries all that the rest of the log needs: entries, digests, ordinals."""
+    expected = fed(ASSEMBLERS[kind]("c", Bounds()), lines)  # type: ignore[index]
+    before, after = ASSEMBLERS[kind]("c", Bounds()), ASSEMBLERS[kind]("c", Bounds())  # type: ignore[index]
+    found: list[Entry] = []
+    offset = 0
+    assembler = before
+    for number, line in enumerate(lines):
+        if number == cut:
+            after.restore(before.residue())
+            assembler = after
+        raw = line.encode() + b"\n"
+        found += assembler.feed(raw, offset)
+        offset += len(raw)
+    assert found + list(assembler.flush()) == expected
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=25))
+def test_every_line_belongs_to_one_entry(lines: list[str]) -> None:
+    """Lines in equal lines of entries out, and no two entries share a digest."""
+    entries = fed(JsonFileAssembler("c", Bounds()), lines)
+    assert sum(entry.lines for entry in entries) == len(lines)
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=25))
+def test_lines_in_a_row_have_different_digests(lines: list[str]) -> None:
+    """Neighbours that are byte-identical are told apart."""
+    assembler = JsonFileAssembler("c", Bounds())
+    digests = [assembler.digest(line.encode()) for line in lines]
+    assert all(first != second for first, second in zip(digests, digests[1:], strict=False))
+
+
+def test_digests_depend_on_the_container() -> None:
+    """The same line of two containers is two events."""
+    first, second = (fed(JsonFileAssembler(source, Bounds()), LINES[:1])[0].digest for source in "ab")
+    assert first != second
+
+
+def test_a_trace_is_one_entry_within_its_stream() -> None:
+    """Lines of stdout between do not tear a stack trace on stderr."""
+    out = LINES[0]
+    lines = [LINES[6], out, LINES[7], out, LINES[8], LINES[9], LINES[11]]
+    texts = [entry.text for entry in fed(JsonFileAssembler("c", Bounds()), lines)]
+    trace = "ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n  File \"x.py\", line 1, in f\nValueError: bad"
+    assert texts == ['{"a":1}', '{"a":1}', trace, '{"late":1}']
+
+
+def test_a_line_too_late_begins_an_entry_of_its_own() -> None:
+    """Joining ends where the runtime's times are further apart than the waiting time, whenever the lines are read."""
+    early = json.dumps({"log": "Traceback (most recent call last):\n", "stream": "stderr", "time": "2026-11-23T10:00:00Z"})
+    late = json.dumps({"log": "  File\n", "stream": "stderr", "time": "2026-11-23T10:00:05Z"})
+    assert [entry.lines for entry in fed(JsonFileAssembler("c", Bounds(wait=1)), [early, late])] == [1, 1]
+
+
+@pytest.mark.parametrize("bounds", [Bounds(lines=10), Bounds(bytes=100)])
+def test_bounds_of_a_trace_lose_no_line(bounds: Bounds) -> None:
+    """A trace beyond the bounds goes on in further entries."""
+    line = json.dumps({"log": "  File x.py\n", "stream": "stderr", "time": "2026-11-23T10:00:00Z"})
+    entries = fed(JsonFileAssembler("c", bounds), [LINES[7], *[line] * 50])
+    assert sum(entry.lines for entry in entries) == 51
+    assert len(entries) > 4
+    assert max(entry.lines for entry in entries) <= 10

@@ -1,0 +1,142 @@
+"""Enforce: what is kept, what moves to `extra`, and what is named a violation."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.enforce import Enforce
+from schemas.event import EVENT_ADAPTER, KNOWN_FIELDS
+from schemas.violation import Kind
+
+GOOD = {"correlation_id": "abc-123", "event": "patient_created", "level": "info"}
+
+
+def kinds(fields: dict[str, Any], enforce: Enforce | None = None) -> list[Kind]:
+    """The kinds of violations of an entry."""
+    return [found.kind for found in (enforce or Enforce()).enforce(dict(fields))[1]]
+
+
+def test_good_entry_is_left_alone() -> None:
+    """A conforming entry comes out as it went in."""
+    assert Enforce().enforce(dict(GOOD)) == (GOOD, [])
+
+
+@pytest.mark.parametrize("level", ["INFO", "Info", "information"])
+def test_levels_are_normalised(level: str) -> None:
+    """Whatever the case and the dialect, one spelling is stored."""
+    assert Enforce().enforce(GOOD | {"level": level})[0]["level"] == "info"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"correlationId": "a1"}, "a1"),
+        ({"x_correlation_id": "a1"}, "a1"),
+        ({"request_id": "a1"}, "a1"),
+        ({"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ({"correlation_id": None, "request_id": "a1"}, "a1"),
+    ],
+)
+def test_correlation_id_is_found_in_its_other_sources(fields: dict[str, Any], expected: str) -> None:
+    """Aliases and a W3C traceparent are as good as the field itself."""
+    event, violations = Enforce().enforce(dict(fields))
+    assert event["correlation_id"] == expected
+    assert violations == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", "a b", "x" * 129, "x" * 50_000, "a\x1b[31m", "a\n", "ü", '{"a":1}', "\x85", 7, 1.5, True, ["a"], {"a": 1}],
+)
+def test_unusable_correlation_id_is_a_violation_and_kept_aside(value: object) -> None:
+    """What a client sent as an id is noted with a short escaped piece and kept under `extra`."""
+    event, (violation,) = Enforce().enforce({"correlation_id": value, "event": "login_failed"})
+    assert violation.kind == Kind.CORRELATION_ID_INVALID
+    assert violation.detail.isprintable()
+    assert len(violation.detail) < 400
+    assert "correlation_id" not in event
+    assert event["extra"]["correlation_id"] == value
+    assert event["event"] == "login_failed"
+
+
+def test_zero_traceparent_is_no_id() -> None:
+    """W3C calls an all-zero trace id invalid."""
+    assert kinds({"traceparent": "00-" + "0" * 32 + "-00f067aa0ba902b7-01"}) == [Kind.CORRELATION_ID_INVALID]
+
+
+def test_missing_correlation_id_is_a_violation() -> None:
+    """A structured entry must carry one."""
+    assert kinds({"event": "e"}) == [Kind.CORRELATION_ID_MISSING]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("event", 5, Kind.EVENT_INVALID),
+        ("level", ["info"], Kind.LEVEL_INVALID),
+        ("duration_ms", -1, Kind.DURATION_INVALID),
+        ("duration_ms", "45", Kind.DURATION_INVALID),
+        ("duration_ms", float("nan"), Kind.DURATION_INVALID),
+        ("duration_ms", float("inf"), Kind.DURATION_INVALID),
+        ("duration_ms", True, Kind.DURATION_INVALID),
+        ("status_code", 99, Kind.STATUS_CODE_INVALID),
+        ("status_code", 600, Kind.STATUS_CODE_INVALID),
+        ("status_code", "200", Kind.STATUS_CODE_INVALID),
+        ("path", 7, Kind.FIELD_INVALID),
+        ("user_id", 1.5, Kind.FIELD_INVALID),
+        ("message", {"a": 1}, Kind.FIELD_INVALID),
+    ],
+)
+def test_mistyped_field_moves_to_extra_with_its_own_kind(field: str, value: object, kind: Kind) -> None:
+    """The rest of the entry stays searchable; the value is not lost."""
+    event, (violation,) = Enforce().enforce(GOOD | {field: value})
+    assert (violation.kind, violation.field) == (kind, field)
+    assert field not in event
+    assert event["extra"].keys() == {field}
+
+
+@pytest.mark.parametrize("value", [1, "1", None])
+def test_ids_of_people_may_be_numbers_or_strings(value: object) -> None:
+    """The guide shows numbers, other applications write strings; null is absence."""
+    assert kinds(GOOD | {"user_id": value, "patient_id": value}) == []
+
+
+def test_unknown_and_reserved_names_go_to_extra() -> None:
+    """No application can write over what the shipper writes, or grow the mapping."""
+    event, violations = Enforce().enforce(GOOD | {"container": 1, "log": "x", "@timestamp": "y", "basket": {"n": 1}, "extra": {"a": 2}})
+    assert violations == []
+    assert event["extra"] == {"a": 2, "container": 1, "log": "x", "@timestamp": "y", "basket": {"n": 1}}
+
+
+def test_several_violations_are_all_named() -> None:
+    """The author of an entry learns everything at once."""
+    found = kinds({"event": 1, "status_code": "x", "duration_ms": -5})
+    assert set(found) == {Kind.CORRELATION_ID_MISSING, Kind.EVENT_INVALID, Kind.STATUS_CODE_INVALID, Kind.DURATION_INVALID}
+
+
+def test_as_a_processor_it_notes_and_never_drops() -> None:
+    """In an application's own chain the entry goes on, with its violations under `schema.errors`."""
+    event = Enforce()(None, "info", {"event": "e", "status_code": "x"})
+    assert event["event"] == "e"
+    assert [note["kind"] for note in event["schema"]["errors"]] == ["correlation_id_missing", "status_code_invalid"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*KNOWN_FIELDS, "extra", "x", "request_id", "traceparent"]), JSON))
+def test_whatever_comes_in_the_result_conforms_and_nothing_is_lost(fields: dict[str, Any]) -> None:
+    """Known fields that remain are typed right; every other value that is not null is under `extra`."""
+    event, _ = Enforce().enforce(dict(fields))
+    known = {name: value for name, value in event.items() if name != "extra"}
+    assert EVENT_ADAPTER.validator.isinstance_python(known)
+    kept = repr(event)
+    for name, value in fields.items():
+        if value is not None and name not in ("level", "extra"):
+            assert name in kept or repr(value) in kept
