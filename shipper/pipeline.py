@@ -121,7 +121,7 @@ class Pipeline:
         event = assessed.event
         if assessed.policy is Policy.FLAG:
             event = noted(event, self._named(assessed.violations))
-        if self.redactor.suspicious(entry.text):
+        if self.redactor.suspicious(entry.text, event):
             event = self.redactor.redact_event(event)
         try:
             body = source.renderer.body(event, assessed.time_ms, entry)

@@ -55,7 +55,7 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
 
 def output_of(settings: Settings) -> Output:
     """The output that the URL names."""
-    return LocalStore(local_directory(settings))
+    return LocalStore(local_directory(settings), settings.index.quarantine_prefix)
 
 
 def reader(settings: Settings) -> Reader:

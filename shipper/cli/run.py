@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 import structlog
+from pydantic import SecretStr
 
 from shipper import wiring
 from shipper.agent import Agent
@@ -43,7 +44,7 @@ def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | 
     agent.after_turn = vitals.take
     inputs = [f"{found.type}:{found.glob}" for found in settings.inputs]
     try:
-        with serve(settings, vitals) as address:
+        with serve(settings.listen, vitals, secret(settings.token)) as address:
             log.info("started", inputs=inputs, output=settings.output, state=str(settings.state_dir), listen=address)
             if once:
                 agent.run_once()
@@ -52,6 +53,11 @@ def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | 
     finally:
         agent.close()
     _say_goodbye(agent, once=once)
+
+
+def secret(value: SecretStr | None) -> str | None:
+    """The value of a secret setting."""
+    return None if value is None else value.get_secret_value()
 
 
 def _say_goodbye(agent: Agent, *, once: bool) -> None:

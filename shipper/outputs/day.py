@@ -13,14 +13,15 @@ entries: random ids then land in the small end of the B-tree that is in the cach
 generation.
 """
 
+import fcntl
 import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
 from schemas.event import LEVELS
@@ -61,7 +62,8 @@ class Unusable(Exception):
         self.cure = cure
 
 
-class DayFile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DayFile:
     """A day file by its name."""
 
     path: Path
@@ -94,8 +96,9 @@ def day_file(directory: Path, index: str) -> DayFile | None:
 
 def day_files(directory: Path) -> list[DayFile]:
     """All day files of `directory`, oldest first. Raises OSError."""
-    names = (name.removesuffix(".db") for name in os.listdir(directory) if name.endswith(".db"))
-    return sorted((found for name in names if (found := day_file(directory, name))), key=lambda file: (file.day, file.path))
+    names = (path.name.removesuffix(".db") for path in directory.iterdir() if path.name.endswith(".db"))
+    found = (file for name in names if (file := day_file(directory, name)))
+    return sorted(found, key=lambda file: (file.day, file.path))
 
 
 def trace(correlation_id: str, generation: int) -> int:
@@ -103,34 +106,63 @@ def trace(correlation_id: str, generation: int) -> int:
     return generation << 32 | hashed(correlation_id)
 
 
-def create(path: Path) -> None:
-    """Make an empty day file, whole at once: a crash or a second writer never meets half a one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+@contextmanager
+def exclusive(directory: Path) -> Iterator[int]:
+    """Keep other processes from making and deleting day files of `directory`; gives its descriptor."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.close(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        db = sqlite3.connect(draft, isolation_level=None)
-        try:
-            db.execute(f"PRAGMA page_size={PAGE_SIZE}")
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            identity = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION};"
-            db.executescript(f"BEGIN; {SCHEMA} {identity} COMMIT;")
-        finally:
-            db.close()
-        with suppress(FileExistsError):
-            os.link(draft, path)
-        _sync_directory(path.parent)
-    finally:
-        for suffix in SUFFIXES:
-            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def create(path: Path) -> None:
+    """Make an empty day file, whole at once: a crash or a second writer never meets half a one."""
+    with exclusive(path.parent) as directory:
+        if path.exists():
+            return
+        draft = path.with_name(f".{path.name}.draft")
+        try:
+            _remove(draft)
+            os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            _write_schema(draft)
+            # SQLite would play the WAL of a deleted file into the new one.
+            _remove(path)
+            draft.rename(path)
+            os.fsync(directory)
+        finally:
+            _remove(draft)
+
+
+def _write_schema(path: Path) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.execute(f"PRAGMA page_size={PAGE_SIZE}")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        identity = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION};"
+        db.executescript(f"BEGIN; {SCHEMA} {identity} COMMIT;")
+    finally:
+        db.close()
+
+
+def remove(file: DayFile) -> None:
+    """Delete a day file with what belongs to it. Raises OSError."""
+    with exclusive(file.path.parent):
+        _remove(file.path)
+
+
+def _remove(path: Path) -> None:
+    # The database first: a WAL without its database is discarded, a database without its WAL has lost entries.
+    for belonging in belongings(path):
+        belonging.unlink(missing_ok=True)
+
+
+def belongings(path: Path) -> Iterator[Path]:
+    """The files that make up the day file at `path`, itself first."""
+    for suffix in SUFFIXES:
+        yield path.with_name(path.name + suffix)
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
@@ -211,9 +243,3 @@ def holds_unreleased(file: DayFile) -> bool:
     finally:
         db.close()
     return bool(found[0])
-
-
-def leftovers(directory: Path, name: str) -> Iterator[Path]:
-    """The files that belong to the day file called `name`, itself first: a WAL must not outlive its database."""
-    for suffix in SUFFIXES:
-        yield directory / f"{name}{suffix}"

@@ -4,11 +4,10 @@
 written and not committed comes again, and its ids are found: it is stored once.
 """
 
-import os
 import sqlite3
 import stat
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +46,11 @@ class _Handle:
     db: sqlite3.Connection
     identity: tuple[int, int]
     """Device and inode, by which a file that was deleted or replaced underneath is noticed."""
+
+    def check(self, path: Path) -> None:
+        """Raise FileNotFoundError where what was committed is no longer what `path` names."""
+        if _identity(path) != self.identity:
+            raise FileNotFoundError(None, "it was deleted while it was written")
 
 
 class LocalStore:
@@ -115,8 +119,7 @@ class LocalStore:
             handle.db.execute("BEGIN IMMEDIATE")
             yield handle.db
             handle.db.execute("COMMIT")
-            if _identity(file.path) != handle.identity:
-                raise FileNotFoundError(None, "it was deleted while it was written")
+            handle.check(file.path)
         except (sqlite3.Error, OSError, Unusable) as error:
             self._forget(file)
             raise _unavailable(file.path, error) from error
@@ -155,7 +158,7 @@ def _opened(path: Path) -> _Handle:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except FileNotFoundError:
         return None
     return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
@@ -164,16 +167,21 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _insert(db: sqlite3.Connection, documents: list[Document]) -> int:
     """Insert what is not there yet, and index it in blocks; how many that were."""
     (before,) = db.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()
-    generation, severity = before >> GENERATION_BITS, SEVERITY.get
+    generation = before >> GENERATION_BITS
+    severity: Callable[[str | None], int | None] = SEVERITY.get  # type: ignore[assignment]
     rows = [
-        (id_, time_ms, severity(level) if level else None, trace(correlation_id, generation) if correlation_id else None, body)
-        for _, id_, time_ms, correlation_id, _, level, _, _, body in documents
+        (id_, time_ms, severity(level), trace(asked_for, generation) if asked_for else None, body)
+        for _, id_, time_ms, asked_for, _, level, _, _, body in documents
     ]
     statement = "INSERT OR IGNORE INTO entry (id, time, severity, trace, body) VALUES (?, ?, ?, ?, ?)"
     stored = db.executemany(statement, rows).rowcount
     if 0 < stored < len(documents):
         new = {id_ for (id_,) in db.execute("SELECT id FROM entry WHERE seq > ?", (before,))}
-        documents = list({document.id: document for document in reversed(documents) if document.id in new}.values())[::-1]
+        firsts: dict[bytes, Document] = {}
+        for document in documents:
+            if document.id in new:
+                firsts.setdefault(document.id, document)
+        documents = list(firsts.values())
     if stored:
         for start in range(0, len(documents), BLOCK):
             _index_block(db, before + 1 + start, documents[start : start + BLOCK])

@@ -5,10 +5,18 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-from shipper.outputs.day import MS_PER_DAY, DayFile, Unusable, day_files, holds_unreleased, leftovers
+from shipper.outputs.day import (
+    MS_PER_DAY,
+    DayFile,
+    Unusable,
+    belongings,
+    day_files,
+    holds_unreleased,
+    remove,
+)
 
 
-def remove_expired(  # noqa: PLR0913 -- the limits and the two things they depend on
+def remove_expired(
     directory: Path,
     now_ms: int,
     days: int | None,
@@ -38,7 +46,7 @@ def remove_expired(  # noqa: PLR0913 -- the limits and the two things they depen
             if aged or file.prefix != quarantine_prefix or not _holds_unreleased(file):
                 before(file)
                 total -= _bytes(file)
-                _remove(file)
+                remove(file)
                 gone.append(file.index)
     return gone
 
@@ -52,15 +60,9 @@ def _holds_unreleased(file: DayFile) -> bool:
 
 def _bytes(file: DayFile) -> int:
     sizes = 0
-    for path in leftovers(file.path.parent, file.path.name):
+    for path in belongings(file.path):
         try:
             sizes += path.stat().st_size
         except FileNotFoundError:
             continue
     return sizes
-
-
-def _remove(file: DayFile) -> None:
-    # The database first: a WAL without its database is discarded, a database without its WAL has lost entries.
-    for path in leftovers(file.path.parent, file.path.name):
-        path.unlink(missing_ok=True)

@@ -1,0 +1,174 @@
+"""Redact: secrets and personal data masked in events, raw lines and error texts, before anything leaves.
+
+Nearly every event holds nothing of the kind. `suspicious` finds out from the raw text at the cost of a few searches in
+compiled code; it may be wrong in one direction only.
+"""
+
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from schemas.event import KNOWN_FIELDS
+
+DEFAULT_FIELDS = (
+    "password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "refresh_token", "id_token",
+    "authorization", "cookie", "set_cookie", "api_key", "apikey", "private_key", "session_id", "ssn", "card_number", "cvv",
+)  # fmt: skip
+HASH_DIGITS = 12
+DEEPEST = 100
+
+
+class Pattern(NamedTuple):
+    """A built-in pattern: where a value may stand, and what else it must be. Group `value`, if any, is what is masked."""
+
+    regex: re.Pattern[str]
+    holds: Callable[[str], bool] = lambda _value: True
+
+
+def _digits(text: str) -> str:
+    return "".join(sign for sign in text if sign in "0123456789")
+
+
+def luhn(text: str) -> bool:
+    """Whether the digits pass the check of card numbers (ISO/IEC 7812-1, annex B)."""
+    digits = _digits(text)
+    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:  # noqa: PLR2004 -- lengths of card numbers
+        return False
+    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+    return sum(number - 9 * (number > 9) for number in doubled) % 10 == 0  # noqa: PLR2004
+
+
+def french_nir(text: str) -> bool:
+    """Whether a French social security number passes its key: 97 minus the number modulo 97 (INSEE)."""
+    compact = text.upper().replace(" ", "").replace(".", "").replace("-", "")
+    number = compact[:13].replace("2A", "19").replace("2B", "18")
+    return number.isdigit() and compact[13:].isdigit() and int(compact[13:]) == 97 - int(number) % 97
+
+
+WORDS = r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret|credential"
+PATTERNS: dict[str, Pattern] = {
+    "url_password": Pattern(re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{0,128}:(?P<value>[^\s@'\"]{1,256})@", re.I)),
+    "bearer": Pattern(re.compile(r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,4096})", re.I)),
+    "jwt": Pattern(re.compile(r"\beyJ[A-Za-z0-9_-]{5,2048}\.[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{0,1024}")),
+    "password": Pattern(
+        re.compile(rf"(?:{WORDS})[\w-]{{0,20}}[\"']?\s{{0,4}}[=:]\s{{0,4}}(?P<quote>[\"'])?(?P<value>(?(quote)[^\"'\n]{{1,256}}|[^\s\"',;&)}}\]]{{1,256}}))", re.I)
+    ),
+    "email": Pattern(re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")),
+    "card": Pattern(re.compile(r"(?<![\w.-])(?:4\d{12}|[2-6](?:[ -]?\d){13,18})(?![\w-])"), luhn),
+    "national_id": Pattern(
+        re.compile(r"(?<!\w)[12][ .-]?\d\d[ .-]?\d\d[ .-]?(?:\d\d|2[ABab])[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d\d(?!\w)"), french_nir
+    ),
+    "phone": Pattern(
+        re.compile(r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{2,4}\)[ .-]?\d(?:[ .-]?\d){5,11}|\d(?:[ .-]?\d){7,11})|0[1-9](?:[ .-]?\d\d){4})(?![\w-])")
+    ),
+}
+"""Built-in patterns by name, in the order they are tried."""
+
+NEEDLES = ("bearer", "basic", "pass", "pwd", "secret", "token", "key", "credential", "eyj", "://")
+"""One of these, in any case, is in every text that a pattern of words can match."""
+NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()-]{0,2}[\dABab]){8,}")
+"""Nine digits or more with separators: every card, telephone and social security number is one."""
+SHAPED = frozenset({"level", "method", "client_ip", "correlation_id", "timestamp"})
+"""Fields whose text is bound by the schema, or an address that is declared to be one; of them only an e-mail is masked."""
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+
+
+def _number_in(text: str) -> bool:
+    """Whether a text may hold a long number; most are ruled out by their digits alone."""
+    digits = text.encode("utf-8", "replace").translate(_ZEROS, b" .()-")
+    return b"00000000" in digits and NUMBER.search(text) is not None
+
+
+class Redactor:
+    """Masks configured fields and patterns; also a structlog processor."""
+
+    def __init__(
+        self,
+        fields: Iterable[str] = DEFAULT_FIELDS,
+        patterns: Iterable[str] = tuple(PATTERNS),
+        *,
+        key: bytes | None = None,
+        mode: Literal["mask", "hash"] = "mask",
+        extra_patterns: Mapping[str, str] | None = None,
+    ) -> None:
+        """`key` is needed for mode `hash`. Raises ValueError for a pattern that is unknown or no regular expression."""
+        if mode == "hash" and not key:
+            raise ValueError("redaction by hash needs a key: give redact.key_file")
+        unknown = [name for name in patterns if name not in PATTERNS]
+        if unknown:
+            raise ValueError(f"no built-in pattern is called {unknown[0]!r}; there are {', '.join(PATTERNS)}")
+        self._key = key if mode == "hash" else None
+        self._fields = frozenset(_plain_name(name) for name in fields)
+        self._patterns = {name: PATTERNS[name] for name in patterns}
+        for name, regex in (extra_patterns or {}).items():
+            try:
+                self._patterns[name] = Pattern(re.compile(regex))
+            except re.error as error:
+                raise ValueError(f"redaction pattern {name!r} is no regular expression: {error}") from error
+        self._always = bool(extra_patterns)
+
+    def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Mask an application's own entry."""
+        return self.redact_event(event_dict)
+
+    def suspicious(self, raw: str, event: dict[str, Any]) -> bool:
+        """Whether `event`, decoded from `raw`, may hold something to mask; false means that it holds nothing.
+
+        Escapes can hide anything, so a raw text with a backslash is always looked at closely, and so is an event with
+        fields that the schema does not know.
+        """
+        if self._always or "@" in raw or "\\" in raw or "extra" in event:
+            return True
+        said = "\n".join([value for name, value in event.items() if type(value) is str and name not in SHAPED]).lower()
+        for needle in NEEDLES:
+            if needle in said:
+                return True
+        return _number_in(said)
+
+    def redact_text(self, text: str) -> str:
+        """`text` with every match of a pattern masked."""
+        for name, (regex, holds) in self._patterns.items():
+            text = regex.sub(lambda match, name=name, holds=holds: self._masked(match, name, holds), text)  # type: ignore[misc]
+        return text
+
+    def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
+        """A copy of the event with fields and patterns masked at any depth; keys are looked at as well."""
+        return {
+            name: value if name in SHAPED and "@" not in str(value) else self._value(name, value, 0)
+            for name, value in event.items()
+        }
+
+    def _value(self, name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 -- any JSON value
+        if value is not None and name not in KNOWN_FIELDS and _plain_name(name) in self._fields:
+            return self._replacement("field", value if isinstance(value, str) else repr(value))
+        if isinstance(value, str):
+            return self.redact_text(value)
+        if depth > DEEPEST:
+            return self._replacement("depth", "")
+        if isinstance(value, dict):
+            return {self.redact_text(str(key)): self._value(str(key), item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._value("", item, depth + 1) for item in value]
+        if isinstance(value, int | float) and not isinstance(value, bool) and name not in KNOWN_FIELDS:
+            masked = self.redact_text(str(value))
+            return value if masked == str(value) else masked
+        return value
+
+    def _masked(self, match: re.Match[str], name: str, holds: Callable[[str], bool]) -> str:
+        group = "value" if "value" in match.re.groupindex else 0
+        value = match[group]
+        if not holds(value) or value.startswith("[redacted:"):
+            return match[0]
+        start, end = match.start(group) - match.start(), match.end(group) - match.start()
+        return match[0][:start] + self._replacement(name, value) + match[0][end:]
+
+    def _replacement(self, name: str, value: str) -> str:
+        if self._key is None:
+            return f"[redacted:{name}]"
+        digest = hmac.digest(self._key, value.encode("utf-8", "surrogatepass"), "sha256").hex()
+        return f"[redacted:{name}:{digest[:HASH_DIGITS]}]"
+
+
+def _plain_name(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

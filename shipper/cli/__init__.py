@@ -1,0 +1,72 @@
+"""The command line. Commands are imported when they are called, so that `--help` answers at once."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from shipper import __version__
+from shipper.errors import ShipperError
+
+COMMANDS = {
+    "run": "Follow container logs, count and store every event.",
+    "search": "Find events by correlation id, event, level, text and time.",
+    "explain": "Show what each step makes of each line.",
+    "check": "Look for every problem before the agent meets it.",
+    "status": "Show files followed, positions, lag and the output.",
+    "quarantine": "List, show and release what was refused.",
+    "config": "Show the configuration and its schema.",
+}
+"""Commands in the order people meet them, with the line that the overview shows."""
+
+
+class Lazy(click.Group):
+    """A group whose commands live in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """In the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"shipper.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 -- a module and its command share a name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The overview, without importing what it lists."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="shipper")
+def cli() -> None:
+    """Follow container logs, keep exact counters, store each event once.
+
+    \b
+    Start:   shipper run --input 'docker:/var/lib/docker/containers/*/*-json.log'
+    Look:    shipper search CORRELATION_ID
+    """  # noqa: D301 -- click reads the \b
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: exit 0 done, 1 refused or failed, 2 usage."""
+    try:
+        outcome: Any = cli.main(arguments, prog_name="shipper", standalone_mode=False)
+        sys.exit(outcome if isinstance(outcome, int) else 0)
+    except click.exceptions.Abort:
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ShipperError as error:
+        click.secho("error: ", fg="red", bold=True, err=True, nl=False)
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,46 @@
+"""`shipper check`: every problem with its cure, before the agent meets it."""
+
+import sys
+from collections.abc import Iterable
+
+import click
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from processors.escape import printable
+from shipper.checks import Finding, examine
+from shipper.cli.options import configured
+from shipper.settings import Settings
+
+MARKS = {"ok": ("ok      ", "green"), "note": ("note    ", "yellow"), "problem": ("problem ", "bold red")}
+
+
+@click.command()
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@configured("inputs", "output", "state_dir", "listen")
+def check(settings: Settings, *, form: str) -> None:
+    """Look for every problem before the agent meets it.
+
+    Configuration, inputs, state directory, output and address. Exit 1 on any problem; nothing is changed.
+    """
+    findings = list(examine(settings))
+    if form == "json":
+        click.echo(orjson.dumps([finding._asdict() for finding in findings], option=orjson.OPT_INDENT_2))
+    else:
+        show(findings, Console(highlight=False, soft_wrap=True))
+    if any(finding.grade == "problem" for finding in findings):
+        sys.exit(1)
+
+
+def show(findings: Iterable[Finding], console: Console) -> None:
+    """Print findings, a cure under each that needs one, and a verdict."""
+    problems = 0
+    for finding in findings:
+        problems += finding.grade == "problem"
+        console.print(Text.assemble(MARKS[finding.grade], printable(finding.subject), ": ", printable(finding.what)))
+        if finding.cure:
+            console.print(Text(f"        -> {printable(finding.cure)}", "dim"))
+    verdict = "no problem found" if problems == 0 else "1 problem" if problems == 1 else f"{problems} problems"
+    console.print(Text(verdict, "bold green" if problems == 0 else "bold red"))
+

@@ -1,0 +1,106 @@
+"""Rendering documents for people and for programs: as a table, as JSON lines, as the timeline of one request."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from processors.escape import printable
+from shipper.cli.cells import (
+    Body,
+    Look,
+    duration_ms,
+    emit,
+    fit,
+    level_cell,
+    origin,
+    span,
+    status_style,
+    summary,
+    text_of,
+)
+from shipper.cli.timeline import render_timeline
+
+FIRST_PAGE = 200
+"""Entries whose values decide on the width of the columns; the rest streams through."""
+DATE, CLOCK = slice(0, 10), slice(11, 23)
+STATUS_WIDTH, DURATION_WIDTH = 3, 7
+
+__all__ = ["render_json", "render_table", "render_timeline"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Widths in cells; 0 where no entry of the first page has a value."""
+
+    origin: int
+    event: int
+    status: int
+    duration: int
+
+
+def render_json(entries: Iterable[Body], console: Console) -> int:
+    """One JSON document a line, its values exact; characters that could deceive a terminal as JSON escapes."""
+    shown = 0
+    for shown, entry in enumerate(entries, 1):  # noqa: B007 -- the number of the last one is the answer
+        console.file.write(f"{json_line(entry, console.encoding)}\n")
+    return shown
+
+
+def json_line(entry: Body, encoding: str = "utf-8") -> str:
+    """`entry` as JSON on one line, safe on a terminal and in `encoding`."""
+    line = orjson.dumps(entry).decode()
+    if printable(line) == line and (encoding.startswith("utf") or line.isascii()):
+        return line
+    return json.dumps(entry, ensure_ascii=True, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+def render_table(entries: Iterable[Body], console: Console) -> int:
+    """One line an entry: time, level, origin, event, status, duration, summary. How many were shown.
+
+    On a terminal the day stands above its entries and lines end with the screen; in a pipe each line carries its
+    full time and the whole summary.
+    """
+    look, shown, day = Look.of(console), 0, ""
+    source = iter(entries)
+    page = list(islice(source, FIRST_PAGE))
+    columns = _columns(page, look)
+    for shown, entry in enumerate(chain(page, source), 1):  # noqa: B007 -- the number of the last one is the answer
+        if look.cut and (date := text_of(entry.get("@timestamp"))[DATE]) != day:
+            day = date
+            emit(console, Text(f"{look.rule * 2} {day} UTC {look.rule * max(0, 66 - len(day))}", "dim"), look)
+        emit(console, Text("  ").join(_cells(entry, columns, look)), look)
+    return shown
+
+
+def _columns(page: list[Body], look: Look) -> _Columns:
+    wide = look.width >= 120 or not look.cut  # noqa: PLR2004 -- where the long names have room
+    statuses = any(entry.get("status_code") is not None for entry in page)
+    durations = [len(span(ms)) for entry in page if (ms := duration_ms(entry)) is not None]
+    return _Columns(
+        min(20 if wide else 9, max((len(origin(entry)) for entry in page), default=0)),
+        min(32 if wide else 18, max((len(text_of(entry.get("event"))) for entry in page), default=0)),
+        STATUS_WIDTH if statuses else 0,
+        min(DURATION_WIDTH, max(durations, default=0)),
+    )
+
+
+def _cells(entry: Body, columns: _Columns, look: Look) -> Iterator[Text]:
+    time = text_of(entry.get("@timestamp"))
+    yield Text(time[CLOCK] if look.cut else time, "dim")
+    yield level_cell(entry)
+    if columns.origin:
+        yield Text(fit(origin(entry), columns.origin, look), "cyan")
+    if columns.event:
+        yield Text(fit(text_of(entry.get("event")), columns.event, look), "bold")
+    if columns.status:
+        status = entry.get("status_code")
+        yield Text(text_of(status)[:STATUS_WIDTH].rjust(STATUS_WIDTH), status_style(status))
+    if columns.duration:
+        ms = duration_ms(entry)
+        yield Text(("" if ms is None else span(ms)).rjust(columns.duration))
+    yield Text(summary(entry))

@@ -1,0 +1,204 @@
+"""The agent's own face: /metrics, /health, /ready, /live, /status, over the standard library's WSGI server.
+
+It binds to loopback unless told otherwise; beyond loopback everything but metrics and health asks for a token.
+"""
+
+import hmac
+import ipaddress
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+from socketserver import ThreadingMixIn
+from typing import Any, NamedTuple, Protocol
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import make_wsgi_app
+
+from shipper import __version__
+from shipper.errors import ShipperError
+from shipper.exposition import Snapshot, registry_of
+
+OPEN_TO_ALL = frozenset({"/metrics", "/health", "/ready", "/live"})
+SLOW_CLIENT_S = 10
+HEADERS = [
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-store"),
+]
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>shipper</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em}</style>
+<h1>shipper</h1><ul><li><a href="/metrics">metrics</a><li><a href="/health">health</a>
+<li><a href="/ready">ready</a><li><a href="/status">status</a></ul></html>
+"""
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+class Health(NamedTuple):
+    """How the agent is: `healthy`, `degraded` (a restart would not help) or `stuck`, with its checks."""
+
+    status: str
+    checks: dict[str, str]
+
+
+class AgentView(Protocol):
+    """What the agent shows of itself; called from the server's threads."""
+
+    def snapshot(self) -> Snapshot:
+        """Committed counters and gauges."""
+
+    def health(self) -> Health:
+        """How it is."""
+
+    def ready(self) -> bool:
+        """Whether the first scan and the state are done."""
+
+    def status(self) -> dict[str, Any]:
+        """Files, positions, lag, output, as JSON."""
+
+
+class Answer(NamedTuple):
+    """A response: status, media type, body."""
+
+    status: HTTPStatus
+    type: str
+    body: bytes
+
+
+class Face:
+    """The WSGI application."""
+
+    def __init__(self, agent: AgentView, *, token: str | None, loopback: bool) -> None:
+        """`token` is asked for where the server is not on loopback; where there is none, such pages are refused."""
+        self._agent, self._token, self._loopback = agent, token, loopback
+        self._metrics = make_wsgi_app(registry_of(agent.snapshot))
+        self._pages: dict[str, Callable[[], Answer]] = {
+            "/": lambda: Answer(HTTPStatus.OK, "text/html; charset=utf-8", PAGE.encode()),
+            "/health": self._health,
+            "/live": self._live,
+            "/ready": self._ready,
+            "/status": lambda: _json(HTTPStatus.OK, self._agent.status()),
+        }
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        path = environ.get("PATH_INFO", "/")
+        refusal = self._refusal(environ, path)
+        if refusal is None and path == "/metrics":
+            found: Iterable[bytes] = self._metrics(environ, start_response)
+            return found
+        answer = refusal or self._pages[path]()
+        headers = [("Content-Type", answer.type), ("Content-Length", str(len(answer.body))), *HEADERS]
+        if answer.status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append(("Allow", "GET, HEAD"))
+        if answer.status is HTTPStatus.UNAUTHORIZED:
+            headers.append(("WWW-Authenticate", "Bearer"))
+        start_response(f"{answer.status.value} {answer.status.phrase}", headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+    def _refusal(self, environ: Environ, path: str) -> Answer | None:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return _json(HTTPStatus.METHOD_NOT_ALLOWED, {"error": "this server only shows; use GET"})
+        if self._loopback and not _local_name(environ.get("HTTP_HOST", "")):
+            return _json(HTTPStatus.FORBIDDEN, {"error": "this server answers to a loopback name alone"})
+        if path != "/metrics" and path not in self._pages:
+            return _json(HTTPStatus.NOT_FOUND, {"error": "no such page; see /"})
+        if not self._loopback and path not in OPEN_TO_ALL and not self._authorised(environ):
+            return _json(HTTPStatus.UNAUTHORIZED, {"error": "give the token as `Authorization: Bearer …`"})
+        return None
+
+    def _authorised(self, environ: Environ) -> bool:
+        given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
+        return self._token is not None and hmac.compare_digest(given, b"Bearer " + self._token.encode())
+
+    def _health(self) -> Answer:
+        status, checks = self._agent.health()
+        code = HTTPStatus.SERVICE_UNAVAILABLE if status == "stuck" else HTTPStatus.OK
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _json(code, {"status": status, "version": __version__, "checks": checks, "timestamp": now})
+
+    def _live(self) -> Answer:
+        stuck = self._agent.health().status == "stuck"
+        return _json(HTTPStatus.SERVICE_UNAVAILABLE if stuck else HTTPStatus.OK, {"live": not stuck})
+
+    def _ready(self) -> Answer:
+        ready = self._agent.ready()
+        return _json(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, {"ready": ready})
+
+
+def _json(status: HTTPStatus, content: dict[str, Any]) -> Answer:
+    return Answer(status, "application/json", json.dumps(content).encode() + b"\n")
+
+
+def _local_name(host: str) -> bool:
+    """Whether a Host header names this machine: a page elsewhere may have its own name resolve to loopback."""
+    name = host.removesuffix(f":{host.rpartition(':')[2]}") if ":" in host and not host.endswith("]") else host
+    return name in ("", "localhost") or is_loopback(name.strip("[]"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name is this machine's own."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 32
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away or was too slow is its own affair."""
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = SLOW_CLIENT_S
+
+    def log_message(self, *args: object) -> None:
+        """Requests are not logged: a scrape every few seconds is no news."""
+
+    def get_stderr(self) -> Any:  # noqa: ANN401 -- a text stream
+        """Where wsgiref writes tracebacks of the application itself."""
+        return super().get_stderr()
+
+
+@contextmanager
+def serve(listen: str, agent: AgentView, token: str | None) -> Iterator[str | None]:
+    """Serve while the context lasts; gives the address, or None where `listen` is `off`. Raises ShipperError."""
+    if listen == "off":
+        yield None
+        return
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    face = Face(agent, token=token, loopback=is_loopback(host))
+    try:
+        server = _bound(host, int(port))
+    except OSError as error:
+        raise ShipperError(
+            f"{listen} cannot be listened on: {error.strerror or error}",
+            "end the program that has the port, give another with --listen HOST:PORT, or `--listen off`",
+        ) from error
+    server.set_app(face)
+    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{host if ':' not in host else f'[{host}]'}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _bound(host: str, port: int) -> _Server:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    kind = type("_Bound", (_Server,), {"address_family": family})
+    server: _Server = kind((host, port), _Handler)
+    return server

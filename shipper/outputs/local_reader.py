@@ -1,0 +1,265 @@
+"""Reading the embedded store: search, quarantine, release; also while an agent writes it."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from heapq import heappop, heappush
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from processors.document import searched_text
+from schemas.event import LEVEL_ALIASES, LEVELS
+from shipper.clock import Clock
+from shipper.errors import StoreUnreadable
+from shipper.outputs.day import (
+    GENERATION_BITS,
+    DayFile,
+    Unusable,
+    aside,
+    day_files,
+    open_to_read,
+    trace,
+)
+from shipper.outputs.local import LocalStore
+from shipper.outputs.words import Wanted, hashed, key
+from shipper.ports import Document, Query
+
+RARE_LEVELS = 3
+"""From `warning` up. Milder levels are in nearly every block: to ask the index which ones would save nothing."""
+
+HASH_MASK = 0xFFFF_FFFF
+
+Body = dict[str, Any]
+
+
+class LocalReader:
+    """The reading side of `local:DIR`. Opens files read-only, and holds no read transaction between results."""
+
+    def __init__(
+        self,
+        directory: Path,
+        prefix: str = "keneyapp-logs",
+        quarantine_prefix: str = "keneyapp-quarantine",
+        clock: Clock | None = None,
+    ) -> None:
+        """Touches nothing yet."""
+        self.directory = directory
+        self.prefix = prefix
+        self.quarantine_prefix = quarantine_prefix
+        self._clock = clock or Clock()
+        self._store: LocalStore | None = None
+
+    def search(self, query: Query) -> Iterator[Body]:
+        """Documents in the order of their time, or newest first; `_id` and `_index` added. Raises StoreUnreadable."""
+        files = [file for file in self._files(self.prefix) if file.may_hold(query.since, query.until)]
+        asked = _asked(query)
+        found = (body for file in _ordered(files, query) for body in self._read(file, asked))
+        return islice(found, query.limit)
+
+    def quarantine(self, *, reason: str | None = None, limit: int | None = None) -> Iterator[Body]:
+        """Entries not yet released, oldest first; `reason` is a kind of violation. Raises StoreUnreadable."""
+        conditions = ("seq NOT IN (SELECT seq FROM released)",)
+        asked = _Asked(conditions=conditions, accepts=lambda body: reason is None or reason in _kinds(body))
+        found = (body for file in self._files(self.quarantine_prefix) for body in self._read(file, asked))
+        return islice(found, limit)
+
+    def release(self, index: str, document_id: str, document: Document) -> None:
+        """Store `document`, then mark the quarantined entry released: a crash between the two only asks for a repeat.
+
+        Raises OutputUnavailable where the store cannot be written, StoreUnreadable where it holds no such entry.
+        """
+        if self._store is None:
+            self._store = LocalStore(self.directory, self.quarantine_prefix)
+        if not (self.directory / f"{index}.db").exists():
+            raise StoreUnreadable(f"{self.directory} holds no {index}", "see `shipper quarantine list`")
+        self._store.write([document])
+        self._store.mark_released(index, document_id, self._clock.wall_ms())
+
+    def close(self) -> None:
+        """Close what `release` opened."""
+        if self._store is not None:
+            self._store.close()
+
+    def _files(self, prefix: str) -> list[DayFile]:
+        try:
+            return [file for file in day_files(self.directory) if file.prefix == prefix]
+        except OSError as error:
+            raise StoreUnreadable(
+                f"store {self.directory} cannot be read: {error.strerror}",
+                "give the folder an agent writes to with --output local:DIR, as a user who may read it",
+            ) from error
+
+    def _read(self, file: DayFile, asked: "_Asked") -> Iterator[Body]:
+        with _translated(file):
+            try:
+                db = open_to_read(file.path)
+            except sqlite3.OperationalError:
+                if file.path.exists():
+                    raise
+                return  # its retention has ended since the directory was listed
+            try:
+                yield from _in_order(db, file, asked)
+            finally:
+                db.close()
+
+
+class _Asked(NamedTuple):
+    """A query in the terms of a day file: SQL on rows and on blocks, and what only the document can answer."""
+
+    conditions: tuple[str, ...] = ()
+    parameters: tuple[object, ...] = ()
+    correlation_id: str | None = None
+    match: str = ""
+    """A full-text expression that holds for each block with a result."""
+    since: int | None = None
+    until: int | None = None
+    newest_first: bool = False
+    accepts: Callable[[Body], bool] = lambda _: True
+
+
+def _asked(query: Query) -> _Asked:
+    conditions: list[str] = []
+    parameters: list[object] = []
+    tests: list[Callable[[Body], bool]] = []
+    terms: list[str] = []
+    if query.correlation_id is not None:
+        tests.append(_field("correlation_id", query.correlation_id))
+    if query.event is not None:
+        tests.append(_field("event", query.event))
+        terms.append(_term("e", query.event))
+    if query.level is not None:
+        severe = _at_least(query.level)
+        conditions.append("severity >= ?")
+        parameters.append(len(LEVELS) - len(severe))
+        if len(severe) <= RARE_LEVELS:
+            terms.append(f"({' OR '.join(_term('l', level) for level in severe)})")
+    if query.container is not None:
+        conditions.append("(instr(body, ?) OR instr(body, ?))")
+        written = orjson.dumps(query.container)
+        parameters += (b'"name":' + written, b'"id":' + written[:-1])
+        tests.append(_from_container(query.container))
+    if query.text is not None:
+        wanted = Wanted.of(query.text)
+        terms += (f'"{token}"' for token in sorted(wanted.tokens()))
+        tests.append(lambda body: wanted.matches(searched_text(body) or ""))
+    for operator, bound in ((">=", query.since), ("<", query.until)):
+        if bound is not None:
+            conditions.append(f"time {operator} ?")
+            parameters.append(bound)
+    return _Asked(
+        tuple(conditions),
+        tuple(parameters),
+        query.correlation_id,
+        " AND ".join(terms),
+        query.since,
+        query.until,
+        query.newest_first,
+        lambda body: all(test(body) for test in tests),
+    )
+
+
+def _at_least(level: str) -> tuple[str, ...]:
+    known = LEVEL_ALIASES.get(level.strip().lower())
+    if known is None:
+        raise StoreUnreadable(f"{level!r} is no level", f"ask for one of {', '.join(LEVELS)}")
+    return LEVELS[LEVELS.index(known) :]
+
+
+def _term(kind: str, value: str) -> str:
+    return f'"{key(kind, value)}"'
+
+
+def _field(name: str, value: str) -> Callable[[Body], bool]:
+    return lambda body: body.get(name) == value
+
+
+def _from_container(wanted: str) -> Callable[[Body], bool]:
+    def matches(body: Body) -> bool:
+        container, service = body.get("container", {}), body.get("service", {})
+        return (
+            container.get("name") == wanted
+            or str(container.get("id", "")).startswith(wanted)
+            or service.get("name") == wanted
+        )
+
+    return matches
+
+
+def _kinds(body: Body) -> set[str]:
+    return {reason.get("kind") for reason in body.get("reasons", ())}
+
+
+def _ordered(files: list[DayFile], query: Query) -> Iterable[DayFile]:
+    return reversed(files) if query.newest_first else files
+
+
+class _Block(NamedTuple):
+    first: int
+    last: int
+    since: int
+    until: int
+
+
+def _in_order(db: sqlite3.Connection, file: DayFile, asked: _Asked) -> Iterator[Body]:
+    """What `asked` accepts, by time, then by arrival; reads a block when the order comes to its span, not before."""
+    sign = -1 if asked.newest_first else 1
+    waiting: list[tuple[int, int, Body]] = []
+    for block in _blocks(db, asked):
+        begin = -block.until if asked.newest_first else block.since
+        while waiting and waiting[0][0] < begin:
+            yield heappop(waiting)[2]
+        for seq, time_ms, body in _rows(db, file, block, asked):
+            heappush(waiting, (sign * time_ms, sign * seq, body))
+    while waiting:
+        yield heappop(waiting)[2]
+
+
+def _blocks(db: sqlite3.Connection, asked: _Asked) -> list[_Block]:
+    conditions, parameters = ["TRUE"], list[object]()
+    if asked.since is not None:
+        conditions.append("until >= ?")
+        parameters.append(asked.since)
+    if asked.until is not None:
+        conditions.append("since < ?")
+        parameters.append(asked.until)
+    if asked.match:
+        conditions.append("first IN (SELECT rowid FROM words WHERE words MATCH ?)")
+        parameters.append(asked.match)
+    if asked.correlation_id is not None:
+        holding = "SELECT (SELECT max(first) FROM block WHERE first <= seq) FROM entry WHERE "
+        conditions.append(f"first IN ({holding}{_traces(db, asked.correlation_id)})")
+    order = "until DESC" if asked.newest_first else "since"
+    statement = f"SELECT first, last, since, until FROM block WHERE {' AND '.join(conditions)} ORDER BY {order}"
+    return [_Block(*row) for row in db.execute(statement, parameters)]
+
+
+def _rows(db: sqlite3.Connection, file: DayFile, block: _Block, asked: _Asked) -> Iterator[tuple[int, int, Body]]:
+    conditions = ["seq BETWEEN ? AND ?", *asked.conditions]
+    if asked.correlation_id is not None:
+        conditions.append(f"trace & {HASH_MASK} = {hashed(asked.correlation_id)}")
+    statement = f"SELECT seq, time, id, body FROM entry WHERE {' AND '.join(conditions)}"
+    for seq, time_ms, id_, raw in db.execute(statement, (block.first, block.last, *asked.parameters)).fetchall():
+        body: Body = orjson.loads(raw)
+        if asked.accepts(body):
+            yield seq, time_ms, {**body, "_id": id_.hex(), "_index": file.index}
+
+
+def _traces(db: sqlite3.Connection, correlation_id: str) -> str:
+    (entries,) = db.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()
+    values = (str(trace(correlation_id, generation)) for generation in range((entries >> GENERATION_BITS) + 1))
+    return f"trace IN ({', '.join(values)})"
+
+
+@contextmanager
+def _translated(file: DayFile) -> Iterator[None]:
+    try:
+        yield
+    except Unusable as error:
+        raise StoreUnreadable(error.what, error.cure) from error
+    except sqlite3.DatabaseError as error:
+        damaged = not isinstance(error, sqlite3.OperationalError)
+        cure = aside(file.path) if damaged else "read it as a user who may, or search around its day"
+        raise StoreUnreadable(f"store {file.path} cannot be read: {error}", cure) from error

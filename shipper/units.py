@@ -1,0 +1,63 @@
+"""Durations and sizes as people write them: `250ms`, `1m`, `7d`; `4MiB`, `500k`."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "": 1.0}
+BYTES = {
+    "": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1024, "m": 10**6, "mb": 10**6, "mib": 1024**2,
+    "g": 10**9, "gb": 10**9, "gib": 1024**3, "t": 10**12, "tb": 10**12, "tib": 1024**4,
+}  # fmt: skip
+QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", re.ASCII)
+
+
+def duration(value: object) -> object:
+    """Seconds of a duration; numbers are seconds already. Raises ValueError with the spellings that are understood."""
+    return _quantity(value, SECONDS, "a duration such as 250ms, 30s, 5m, 12h or 7d")
+
+
+def size(value: object) -> object:
+    """Bytes of a size; numbers are bytes already. Raises ValueError with the spellings that are understood."""
+    found = _quantity(value, BYTES, "a size such as 512KiB, 4MiB or 10GB")
+    return round(found) if isinstance(found, float) else found
+
+
+def _quantity(value: object, units: dict[str, Any], expected: str) -> object:
+    if not isinstance(value, str):
+        return value
+    match = QUANTITY.fullmatch(value.strip())
+    if match is None or match[2].lower() not in units:
+        raise ValueError(f"expected {expected}")
+    return float(match[1]) * units[match[2].lower()]
+
+
+def written(seconds: float) -> str:
+    """A duration in the largest unit that it is a whole number of."""
+    for unit in ("d", "h", "m", "s"):
+        if seconds and seconds % SECONDS[unit] == 0:
+            return f"{seconds / SECONDS[unit]:g}{unit}"
+    return f"{seconds * 1000:g}ms"
+
+
+def written_size(number: int) -> str:
+    """A size in the largest binary unit that it is a whole number of."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if number and number % BYTES[unit.lower()] == 0:
+            return f"{number // BYTES[unit.lower()]}{unit}"
+    return str(number)
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(duration),
+    PlainSerializer(written),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "description": "seconds, or 250ms, 30s, 5m, 12h, 7d"}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(size),
+    PlainSerializer(written_size),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}], "description": "bytes, or 512KiB, 4MiB, 10GB"}),
+]

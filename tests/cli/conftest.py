@@ -1,0 +1,65 @@
+"""A small store, and the command line over it."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from processors.document import searched_text
+from processors.times import format_ms
+from shipper.cli import main
+from shipper.outputs.local import LocalStore
+from shipper.ports import Document
+
+START = 1_795_428_000_000  # 2026-11-23T10:00:00Z
+Shipper = Callable[..., tuple[int, str, str]]
+
+
+def made(number: int, prefix: str = "keneyapp-logs", **fields: Any) -> Document:  # noqa: ANN401
+    """Document `number`, a second after the one before."""
+    time_ms = START + number * 1000
+    body = {"@timestamp": format_ms(time_ms), "event": "tick", "level": "info", "stream": "stdout", **fields,
+            "service": {"name": "backend"}, "log": {"file": {"path": "/var/log/a.log"}, "offset": number}}  # fmt: skip
+    return Document(
+        f"{prefix}-2026.11.23",
+        time_ms.to_bytes(6, "big") + hashlib.blake2b(f"{prefix}{number}".encode(), digest_size=14).digest(),
+        time_ms, body.get("correlation_id"), body["event"], body["level"], "backend", searched_text(body),
+        orjson.dumps(body),
+    )  # fmt: skip
+
+
+def refused(number: int, raw: str, kind: str = "correlation_id_missing") -> Document:
+    """A quarantined document."""
+    reasons = [{"kind": kind, "field": "correlation_id", "detail": "there is none"}]
+    return made(number, "keneyapp-quarantine", reasons=reasons, raw=raw, index="keneyapp-logs-2026.11.23")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LocalStore]:
+    """A store with 150 entries, three of them of one request, and three refused ones."""
+    opened = LocalStore(tmp_path / "store")
+    opened.write([made(number, message=f"entry {number}") for number in range(147)])
+    opened.write([made(number, correlation_id="abc-1", event="step", level="error") for number in (200, 201, 202)])
+    opened.write(
+        [refused(1, '{"id": "lost-7"}\x1b[2J'), refused(2, "{", "json_invalid"), refused(3, "line\nother line")]
+    )
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def shipper(store: LocalStore, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shipper:
+    """Runs the command line over the store: exit code, standard output, standard error."""
+    monkeypatch.setenv("SHIPPER_OUTPUT", store.url)
+    monkeypatch.setenv("SHIPPER_STATE_DIR", str(store.directory / "state"))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main(list(arguments))
+        out, err = capfd.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return run

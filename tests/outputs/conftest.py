@@ -1,0 +1,44 @@
+"""Documents as the pipeline makes them."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from processors.document import searched_text
+from processors.times import format_ms, parse_ms
+from shipper.ports import Document
+
+Make = Callable[..., Document]
+
+
+def make_document(
+    number: int, *, at: str = "2026-11-23T10:00:00Z", prefix: str = "keneyapp-logs", **fields: Any  # noqa: ANN401
+) -> Document:
+    """Document `number`, written `number` milliseconds after `at`; `fields` are the event's own."""
+    time_ms = (parse_ms(at) or 0) + number
+    event = {"event": "patient_created", "level": "info", "message": f"entry {number}", **fields}
+    body = {
+        "@timestamp": format_ms(time_ms), **event, "stream": "stdout",
+        "container": {"id": "4f" * 32, "name": "backend-1"}, "service": {"name": "backend"}, "host": {"name": "node-1"},
+        "log": {"file": {"path": "/var/log/a.log"}, "offset": number},
+    }  # fmt: skip
+    return Document(
+        f"{prefix}-{format_ms(time_ms)[:10].replace('-', '.')}",
+        time_ms.to_bytes(6, "big") + hashlib.blake2b(str(number).encode(), digest_size=14).digest(),
+        time_ms,
+        event.get("correlation_id"),
+        event["event"],
+        event["level"],
+        "backend-1",
+        event.get("raw") or searched_text(event),
+        orjson.dumps({**body, **fields.get("provenance", {})}),
+    )
+
+
+@pytest.fixture
+def make() -> Make:
+    """The way to make documents: `make(number, at=…, **fields)`."""
+    return make_document
