@@ -15,7 +15,7 @@ from shipper.batch import DUPLICATE, INDEXED, OUTCOMES, QUARANTINED, Batch, Tall
 from shipper.clock import Clock
 from shipper.errors import OutputUnavailable, StateError
 from shipper.ledger import Ledger
-from shipper.pipeline import Pipeline
+from shipper.pipeline import OVERFLOWS, Pipeline
 from shipper.ports import Output
 from shipper.sources.reader import LogReader, Position
 from shipper.sources.tail import Tail, saved_log
@@ -129,18 +129,24 @@ class Agent:
         """Once round: scan, read, settle the batch when it is full or old. Whether something was read."""
         now = self.turned_at = self.clock.monotonic()
         if now >= self._scan_at:
-            self.tail.scan()
+            self._welcome(self.tail.scan())
             self._scan_at = now + self.pace.scan
         if self.state_error is not None and not self.settle():
             return False
         more = self._read_round(now)
         old = self._begun_at is not None and now - self._begun_at >= self.pace.batch_age
-        if self._full() or old or (hurry and not more):
+        if self._full() or old or (hurry and not more) or (self._begun_at is None and self.ledger.changes()):
             self.settle()
         self.ready = True
         if self.after_turn is not None:
             self.after_turn()
         return more
+
+    def _welcome(self, logs: list[LogReader]) -> None:
+        """Counters of a service that is seen for the first time start at zero, before its first event adds to them."""
+        for log in logs:
+            series = self.pipeline.counting.admit_service(log.source.origin.service or "unknown")
+            self.ledger.declare(series, self.clock.wall_ms() / 1000)
 
     def _full(self) -> bool:
         return self._batch.bytes >= self.pace.batch_bytes or self._batch.lines >= self.pace.batch_lines
@@ -162,12 +168,14 @@ class Agent:
     # --- reading ----------------------------------------------------------------------------------
 
     def _read_round(self, now: float) -> bool:
-        """One read of every log that has something, in turns, until the batch is full."""
-        before = self._batch.lines
+        """One read of every log that has something, in turns, until the batch is full. Whether any head moved."""
+        moved = False
         for log in self.tail.ready(now):
             if self._full():
                 return True
+            before = log.whereabouts()
             self._read(log, now)
+            moved = moved or log.whereabouts() != before
         for log in list(self.tail.logs.values()):
             if log.counted.assembler.waiting:
                 self._prepare(log)
@@ -177,7 +185,7 @@ class Agent:
             self._process(log, log.last_words(), count=True, ship=log.shipped is None)
             self._removed.append(log)
             self._touched[log.path] = log
-        return self._batch.lines > before
+        return moved
 
     def _read(self, log: LogReader, now: float) -> None:
         try:
@@ -281,6 +289,8 @@ class Agent:
         ):
             if number:
                 tally.sums[metric.name, ()] += number
+        for name, number in self.pipeline.counting.take_overflows().items():
+            tally.sums[OVERFLOWS.name, (name,)] += number
 
     def _commit(self) -> bool:
         gone = [log for log in self._removed if log.shipped is None]

@@ -64,6 +64,8 @@ class LogReader:
     beginnings: dict[bytes, int] = field(default_factory=dict)
     gone_at: float | None = None
     read_at: float = NEVER
+    at_end: bool = False
+    """The last read of the counted head gave nothing."""
     size: int = 0
     changed_ns: int = 0
     bytes_read: int = 0
@@ -99,7 +101,8 @@ class LogReader:
             return True
         if stat.st_size == live.identity.offset and stat.st_mtime_ns != before:
             self._usable(live, now)
-        return stat.st_size > live.identity.offset or self._behind()
+        self.at_end = stat.st_size <= live.identity.offset and not self._behind()
+        return not self.at_end
 
     def _behind(self) -> bool:
         return self.shipped is not None or self.log.after(self.counted.file) is not None or self.gone_at is not None
@@ -137,6 +140,7 @@ class LogReader:
     def read_counted(self, now: float) -> Iterator[Entry]:
         """Entries that the counted head comes to with one read; empty at the end of what is there."""
         entries = self._read(self.counted, now, None)
+        self.at_end = entries is None
         if entries is None:
             return iter(())
         self.read_at = now
@@ -152,8 +156,8 @@ class LogReader:
         return iter(()) if entries is None else entries
 
     def overdue(self, now: float, wall_ms: int) -> Iterator[Entry]:
-        """Entries of the counted head that waited long enough for a continuation."""
-        return self._overdue(self.counted, now, wall_ms)
+        """Entries of the counted head that waited long enough for a continuation, at the end of what is there."""
+        return self._overdue(self.counted, now, wall_ms) if self.at_end else iter(())
 
     def overdue_shipped(self, now: float, wall_ms: int) -> Iterator[Entry]:
         """The same for a shipped head that has caught up; it waits for the counted one to have let go first."""
@@ -336,6 +340,10 @@ class LogReader:
             if not (mine.waiting or other.waiting) or mine.residue() == other.residue():
                 self.shipped = None
         return self.shipped is None
+
+    def whereabouts(self) -> tuple[object, ...]:
+        """Where both heads stand, to tell whether one moved."""
+        return tuple((None if head.file is None else head.file.key, head.offset) for head in self._heads())
 
     def lag_bytes(self) -> int:
         """Bytes on disk that are not shipped yet, as far as sizes are known."""

@@ -46,8 +46,9 @@ class Tail:
     _seen: dict[str, str] = field(default_factory=dict)
     """Real path by the path that a glob named."""
 
-    def scan(self) -> None:
-        """Look for logs that came since; logs that went are let go by `finished`, when they are read."""
+    def scan(self) -> list[LogReader]:
+        """Look for logs that came since, and give them; logs that went are let go when they are read."""
+        before = set(self.logs)
         for source in self.inputs:
             for path in source.scanner.paths():
                 if self._seen.get(path) not in self.logs or os.path.islink(path):
@@ -58,6 +59,7 @@ class Tail:
         if not self.scanned:
             self._follow_gone()
         self.scanned = True
+        return [reader for path, reader in self.logs.items() if path not in before]
 
     def _follow(self, source: Input, path: str, real: str) -> LogReader:
         reader = self._reader(real, source.kind, source.origin(path, real))

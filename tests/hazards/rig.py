@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from processors.assemble import Bounds
 from processors.enforce import Enforce
@@ -24,8 +24,8 @@ from shipper.sources.scan import Folders, Scanner
 from shipper.sources.siblings import base_name
 from shipper.sources.tail import Input, Tail
 from shipper.state import State
-from shipper.wiring import counting_of, redactor_of
 from shipper.settings import Settings
+from shipper.wiring import counting_of, redactor_of
 
 START_NS = 1_795_428_000_000_000_000  # 2026-11-23T10:00:00Z
 
@@ -102,8 +102,10 @@ class Rig:
     clock: HandClock = field(default_factory=HandClock)
     agent: Agent | None = None
     sequence: int = 0
+    all: ClassVar[list["Rig"]] = []
 
     def __post_init__(self) -> None:
+        Rig.all.append(self)
         self.logs = self.folder / "logs"
         self.logs.mkdir(exist_ok=True)
         self.path = self.logs / "app.log"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rig import Killed, Rig
+from tests.hazards.rig import Killed, Rig
 
 from shipper.errors import StateError
 from shipper.state import State

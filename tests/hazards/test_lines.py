@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from rig import Rig, docker_line
+from tests.hazards.rig import Rig, docker_line
 
 from processors.assemble import Bounds
 from shipper.sources.reader import Limits
@@ -45,6 +45,16 @@ def test_partials_of_both_streams_are_joined_apart(tmp_path: Path, kind: str) ->
     assert rig.serials() == [1, 2]
     assert {body["extra"]["big"][0] for body in rig.output.stored.values()} == {"o", "e"}
     assert rig.counter("shipper_lines_total", "indexed") == 6
+
+
+def test_old_partials_are_joined_over_the_reads_of_a_long_file(tmp_path: Path) -> None:
+    """Waiting times apply at the end of a file alone: a backlog of any age is joined as it was written."""
+    rig = Rig(tmp_path, limits=Limits(chunk_bytes=20_000))
+    rig.clock.wall += 86_400 * 10**9
+    for _ in range(5):
+        rig.write(b"".join(parts(rig.entry(big="x" * 40_000), "stdout", rig.sequence)))
+    rig.read()
+    assert rig.serials() == [1, 2, 3, 4, 5]
 
 
 def test_partials_on_both_sides_of_a_rotation(tmp_path: Path) -> None:

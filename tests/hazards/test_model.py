@@ -13,7 +13,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from rig import Killed, Rig, docker_line
+from tests.hazards.rig import Killed, Rig, docker_line
 
 EVENTS = ("login_failed", "patient_created", "request_complete", "unheard_of")
 

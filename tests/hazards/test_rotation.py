@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rig import Rig, docker_line
+from tests.hazards.rig import Rig, docker_line
 
 
 @pytest.fixture(params=["docker", "plain"])
