@@ -77,7 +77,7 @@ class Enforce:
             if value is None:
                 fields.pop(source, None)
                 continue
-            found = _trace_id(value) if source == "traceparent" else value
+            found = trace_id(value) if source == "traceparent" else value
             if isinstance(found, str) and USABLE.match(found) is not None:
                 if source != "traceparent":
                     del fields[source]
@@ -108,7 +108,7 @@ def _unusable(source: str, value: object) -> Violation:
     return Violation(Kind.CORRELATION_ID_INVALID, source, detail)
 
 
-def _trace_id(value: object) -> str | None:
+def trace_id(value: object) -> str | None:
     """The trace id of a W3C traceparent (version-traceid-parentid-flags), None where it is none or all zero."""
     match = TRACEPARENT.fullmatch(value) if isinstance(value, str) else None
     return match[1] if match and match[1].strip("0") else None

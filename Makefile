@@ -1,0 +1,46 @@
+# Everything a person or CI runs. `make help` lists it.
+.PHONY: help setup demo test check fix bench docs clean
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+UV := .venv/bin/uv
+RUN := .venv/bin/python -m
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+setup: .venv/ready ## make .venv with exactly what uv.lock says
+
+.venv/ready: pyproject.toml uv.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed and none was found: install one, or give make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || { echo "the venv module is missing: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv==0.13.9'
+	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --all-extras --inexact --quiet
+	@touch $@
+
+demo: setup ## run the whole thing and look at it (about half a minute)
+	$(RUN) deploy.demo
+
+test: setup ## run every test
+	$(RUN) pytest
+
+check: setup ## all that CI runs: lint, types, imports, docs, every test with coverage
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	.venv/bin/lint-imports
+	.venv/bin/deptry .
+	$(RUN) docs.generate --check
+	$(RUN) pytest --cov --cov-report=term:skip-covered
+
+fix: setup ## format, and mend what can be mended
+	$(RUN) ruff check --fix --exit-zero .
+	$(RUN) ruff format .
+
+bench: setup ## measure against a floor in the same run
+	$(RUN) benchmarks
+
+docs: setup ## write the generated references
+	$(RUN) docs.generate
+
+clean: ## remove what was made here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache demo-data benchmarks/data
