@@ -70,7 +70,8 @@ class CorrelationMiddleware:
         try:
             await self._app(scope, receive, answered)
         except Exception as error:
-            self._log.error("request_error", error_type=type(error).__name__, error_message=str(error), **_asked(scope))
+            told = {"error_type": type(error).__name__, "error_message": str(error)}
+            self._log.error("request_error", exc_info=True, **told, **_asked(scope))
             raise
         finally:
             duration_ms = round((self._clock() - started) * 1000, 2)

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 PART = 16_384
-ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029", "\x7f": "\x7f"}
+ESCAPES = str.maketrans(
+    {chr(code): f"\\u{code:04x}" for code in (*range(0x20), *map(ord, "<>&\u2028\u2029"))}
+    | {"\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+)
 
 
 def now() -> str:
@@ -23,10 +26,7 @@ def now() -> str:
 
 def quoted(message: bytes) -> str:
     """A JSON string; invalid UTF-8 becomes U+FFFD."""
-    text = json.dumps(message.decode("utf-8", "replace"), ensure_ascii=False)
-    for sign, escape in ESCAPED.items():
-        text = text.replace(sign, escape)
-    return text
+    return f'"{message.decode("utf-8", "replace").translate(ESCAPES)}"'
 
 
 def record(message: bytes, stream: str, time: str) -> bytes:

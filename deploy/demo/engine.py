@@ -1,0 +1,144 @@
+"""Where the demo's application runs: a container of a real Docker engine, or a process behind a json-file writer."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from deploy.demo.json_file import JsonFileLog
+
+ROOT = Path(__file__).parents[2]
+LABELS = {"com.docker.compose.service": "backend", "com.docker.compose.project": "keneyapp"}
+NAME = "keneyapp-backend-demo"
+SERVER = ["-m", "uvicorn", "--app-dir", "deploy/sample-app", "app:app", "--host", "127.0.0.1", "--no-use-colors"]
+
+
+class Unavailable(Exception):
+    """This way of running the application is not to be had here; says why."""
+
+
+class Running(Protocol):
+    """The application, running."""
+
+    where: str
+    logs: str
+    """Glob of its logs."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+@dataclass
+class Container:
+    """In a container, with this machine's Python mounted into it."""
+
+    id: str
+    logs: str
+    where: str = "a container of the Docker engine"
+
+    @classmethod
+    def start(cls, port: int) -> "Container":
+        """Start it. Raises Unavailable where there is no engine, or its logs cannot be read."""
+        if shutil.which("docker") is None:
+            raise Unavailable("there is no Docker client")
+        root = docker("info", "--format", "{{.DockerRootDir}}")
+        folder = Path(root) / "containers"
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise Unavailable(f"{folder} cannot be read by this user")
+        image = image_with_a_c_library()
+        mounts = [flag for path in sorted(mounted()) for flag in ("--volume", f"{path}:{path}:ro")]
+        labels = [flag for name, value in LABELS.items() for flag in ("--label", f"{name}={value}")]
+        found = docker(
+            "run", "--detach", "--rm", "--name", NAME, "--network", "host", *mounts, *labels,
+            "--log-driver", "json-file", "--log-opt", "max-size=1m", "--log-opt", "max-file=3",
+            "--env", f"PYTHONPATH={ROOT}", "--env", "PYTHONUNBUFFERED=1", "--workdir", str(ROOT),
+            image, sys.executable, *SERVER, "--port", str(port),
+        )  # fmt: skip
+        return cls(found, f"docker:{folder}/{found}/*-json.log")
+
+    def stop(self) -> None:
+        """End and remove it."""
+        subprocess.run(["docker", "stop", "--time", "2", self.id], capture_output=True, check=False)
+
+
+def mounted() -> set[str]:
+    """What the interpreter needs of this machine."""
+    system = {path for path in ("/lib", "/lib64", "/usr/lib", "/usr/local", "/usr/bin", "/bin") if os.path.exists(path)}
+    return system | {str(ROOT), sys.base_prefix, os.path.realpath(sys.prefix)}
+
+
+def image_with_a_c_library() -> str:
+    """An image with nothing in it: all that is needed is mounted. Raises Unavailable."""
+    empty = "shipper-demo:empty"
+    if subprocess.run(["docker", "image", "inspect", empty], capture_output=True, check=False).returncode == 0:
+        return empty
+    made = subprocess.run(["docker", "import", "-", empty], input=empty_tar(), capture_output=True, check=False)
+    if made.returncode != 0:
+        raise Unavailable(f"no image can be made: {made.stderr.decode().strip()}")
+    return empty
+
+
+def empty_tar() -> bytes:
+    """A tar archive with a folder for temporary files."""
+    import io  # noqa: PLC0415
+    import tarfile  # noqa: PLC0415
+
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        folder = tarfile.TarInfo("tmp")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(folder)
+    return buffer.getvalue()
+
+
+def docker(*arguments: str) -> str:
+    """What a docker command prints. Raises Unavailable where it fails."""
+    try:
+        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(str(error)) from error
+    if done.returncode != 0:
+        raise Unavailable(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "docker failed")
+    return done.stdout.strip()
+
+
+class Process:
+    """As a process, its two pipes written as Docker would."""
+
+    where = "a process, its output written as Docker's json-file driver does"
+
+    def __init__(self, port: int, folder: Path) -> None:
+        """Start it, its container folder under `folder`."""
+        container_id = hashlib.sha256(str(folder).encode()).hexdigest()
+        self._log = JsonFileLog(folder, container_id, NAME, LABELS)
+        self.logs = f"docker:{folder}/*/*-json.log"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, *SERVER, "--port", str(port)],
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._pumps = [self._log.pump(self._process.stdout, "stdout"), self._log.pump(self._process.stderr, "stderr")]  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        """End it and write its last words."""
+        self._process.terminate()
+        self._process.wait(10)
+        for pump in self._pumps:
+            pump.join(5)
+        self._log.close()
+
+
+def start(port: int, folder: Path) -> tuple[Running, str | None]:
+    """The application, running, and why it is not in a container where it is not."""
+    try:
+        return Container.start(port), None
+    except Unavailable as error:
+        return Process(port, folder), str(error)
+
+

@@ -1,0 +1,110 @@
+"""Real servers for the tests: found, or started here; missing, a failure in CI and a skip with its cure elsewhere."""
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+SERVICES = Path(__file__).parents[1] / "services"
+IMAGE = "shipper-test:busybox"
+
+
+def missing(what: str, cure: str) -> NoReturn:
+    """Fail in CI; elsewhere skip, with the reason and the cure."""
+    message = f"{what}; {cure}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@dataclass
+class Engine:
+    """A Docker engine whose log files can be read here."""
+
+    client: Any
+    root: Path
+    containers: list[Any] = field(default_factory=list)
+
+    @property
+    def glob(self) -> str:
+        """The logs of all its containers, as an input."""
+        return f"docker:{self.root}/containers/*/*-json.log"
+
+    def run(self, script: str, **options: str) -> Any:
+        """Start a container that runs a shell script; `options` are those of the json-file log driver."""
+        config = docker.types.LogConfig(type="json-file", config={name.replace("_", "-"): value for name, value in options.items()})
+        container = self.client.containers.run(
+            IMAGE, ["/bin/busybox", "sh", "-c", script], detach=True, network_mode="none", log_config=config,
+            labels={"com.docker.compose.service": "backend"},
+        )  # fmt: skip
+        self.containers.append(container)
+        return container
+
+    def clean(self) -> None:
+        """Remove every container that was started."""
+        while self.containers:
+            self.containers.pop().remove(force=True)
+
+
+@pytest.fixture(scope="session")
+def docker_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An engine: SHIPPER_TEST_DOCKER_HOST, or one that is reachable and readable, or one started here."""
+    named = os.environ.get("SHIPPER_TEST_DOCKER_HOST")
+    for address in (named, os.environ.get("DOCKER_HOST"), "unix:///var/run/docker.sock"):
+        if address and readable(address):
+            yield address
+            return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        missing("no Docker engine whose logs this user can read", "start one and run the tests as root")
+    folder = tmp_path_factory.mktemp("docker")
+    script = str(SERVICES / "docker.sh")
+    try:
+        subprocess.run([script, "install"], check=True, capture_output=True, text=True, timeout=300)
+        started = subprocess.run([script, "start", str(folder)], check=True, capture_output=True, text=True, timeout=60)
+    except subprocess.CalledProcessError as error:
+        missing(f"no Docker engine can be started: {error.stderr}", f"see {script}")
+    yield started.stdout.strip()
+    subprocess.run([script, "stop", str(folder)], check=True, timeout=60)
+
+
+def readable(address: str) -> bool:
+    """Whether an engine answers there and its log files are ours to read."""
+    try:
+        client = docker.DockerClient(base_url=address, timeout=5)
+        try:
+            root = Path(client.info()["DockerRootDir"]) / "containers"
+        finally:
+            client.close()
+    except (DockerException, OSError):
+        return False
+    return os.access(root, os.R_OK | os.X_OK)
+
+
+@pytest.fixture(scope="session")
+def docker_session(docker_address: str) -> Iterator[Engine]:
+    """The engine with an image that has a shell, made here: nothing is pulled."""
+    client = docker.DockerClient(base_url=docker_address, timeout=60)
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        missing("no busybox for the test image", "apt-get install busybox-static")
+    with tarfile.open(fileobj=(archive := io.BytesIO()), mode="w") as tar:
+        tar.add(busybox, "bin/busybox")
+    client.api.import_image_from_data(archive.getvalue(), repository=IMAGE.split(":")[0], tag=IMAGE.split(":")[1])
+    yield Engine(client, Path(client.info()["DockerRootDir"]))
+    client.close()
+
+
+@pytest.fixture
+def engine(docker_session: Engine) -> Iterator[Engine]:
+    """The engine, without containers of other tests."""
+    yield docker_session
+    docker_session.clean()

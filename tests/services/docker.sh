@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# A Docker engine of the tests' own, for machines that have none.
+#   docker.sh install          packages (Debian, root)
+#   docker.sh start FOLDER     engine with its data and socket under FOLDER; prints the socket's address
+#   docker.sh stop FOLDER      ends it, and unmounts what it left
+# It makes no bridge and no firewall rules: containers have no network, or the host's.
+set -euo pipefail
+
+install() {
+  command -v dockerd >/dev/null && command -v busybox >/dev/null && return
+  [ "$(id -u)" = 0 ] || { echo "installing docker.io needs root" >&2; exit 1; }
+  apt-get update -qq >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io busybox-static >/dev/null
+}
+
+answers() { curl -fsS --max-time 2 --unix-socket "$1/docker.sock" http://engine/_ping >/dev/null 2>&1; }
+
+start() {
+  local folder=$1
+  mkdir -p "$folder"
+  if ! answers "$folder"; then
+    rm -f "$folder/docker.pid"
+    setsid dockerd --host "unix://$folder/docker.sock" --data-root "$folder/data" --exec-root "$folder/exec" \
+      --pidfile "$folder/docker.pid" --iptables=false --bridge=none >"$folder/dockerd.log" 2>&1 </dev/null &
+    for _ in $(seq 100); do
+      answers "$folder" && break
+      sleep 0.2
+    done
+    answers "$folder" || { tail -20 "$folder/dockerd.log" >&2; exit 1; }
+  fi
+  echo "unix://$folder/docker.sock"
+}
+
+stop() {
+  local folder=$1
+  if [ -s "$folder/docker.pid" ]; then
+    local pid
+    pid=$(cat "$folder/docker.pid")
+    kill "$pid" 2>/dev/null || true
+    for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+  fi
+  awk -v under="$folder/" 'index($2, under) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n1 umount -l
+}
+
+case ${1:-} in
+  install) install ;;
+  start) start "$(realpath -m "$2")" ;;
+  stop) stop "$(realpath -m "$2")" ;;
+  *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
