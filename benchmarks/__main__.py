@@ -1,6 +1,6 @@
 """`make bench`: CPU and memory of `shipper run --once` over generated logs, beside the floor, in one run.
 
-    python -m benchmarks [--lines N] [--files N] [--runs N] [--data DIR] [--json FILE]
+python -m benchmarks [--lines N] [--files N] [--runs N] [--data DIR] [--json FILE]
 """
 
 import json
@@ -37,7 +37,7 @@ def measured(command: list[str]) -> Measured:
     """Run a command to its end; its output is read and thrown away. Raises where it fails."""
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None  # noqa: S101
+    assert process.stderr is not None
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
@@ -50,8 +50,10 @@ def shipper_once(root: Path) -> Measured:
     folder = Path(tempfile.mkdtemp(prefix="shipper-bench-", dir=root.parent))
     try:
         return measured(
-            [sys.executable, "-m", "shipper", "run", "--once", "--input", f"docker:{root}/*/*-json.log"]
-            + ["--output", f"local:{folder}/store", "--state-dir", f"{folder}/state", "--listen", "off"]
+            [
+                *(sys.executable, "-m", "shipper", "run", "--once", "--input", f"docker:{root}/*/*-json.log"),
+                *("--output", f"local:{folder}/store", "--state-dir", f"{folder}/state", "--listen", "off"),
+            ]
         )
     finally:
         shutil.rmtree(folder)
@@ -67,7 +69,9 @@ def median(runs: list[Measured]) -> Measured:
 @click.option("--files", default=(1, 200), multiple=True, show_default=True, help="Into how many files; repeatable.")
 @click.option("--runs", default=3, show_default=True, help="Runs of each; medians are shown.")
 @click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
-@click.option("--json", "out", default=HERE / "results" / "latest.json", type=click.Path(path_type=Path), help="Result file.")
+@click.option(
+    "--json", "out", default=HERE / "results" / "latest.json", type=click.Path(path_type=Path), help="Result file."
+)
 def main(lines: int, files: tuple[int, ...], runs: int, data: Path, out: Path) -> None:
     """Measure and print a table; the figures go to a JSON file too."""
     results = []
@@ -102,11 +106,11 @@ def show(results: list[dict[str, object]]) -> None:
     for name in ("lines", "files", "CPU s per M", "of the floor", "events per CPU s", "events/s", "RSS MB"):
         table.add_column(name, justify="right")
     for found in results:
-        agent, lines = found["shipper"], found["lines"]
-        assert isinstance(agent, dict)  # noqa: S101
-        assert isinstance(lines, int)  # noqa: S101
+        agent, lines, ratio = found["shipper"], found["lines"], found["cpu_ratio_to_floor"]
+        assert isinstance(agent, dict)
+        assert isinstance(lines, int)
         table.add_row(
-            f"{lines:,}", f"{found['files']}", f"{agent['cpu_s'] / lines * 1e6:.1f}", f"{found['cpu_ratio_to_floor']} x",
+            f"{lines:,}", f"{found['files']}", f"{agent['cpu_s'] / lines * 1e6:.1f}", f"{ratio} x",
             f"{found['events_per_cpu_second']:,}", f"{found['events_per_second']:,}", f"{agent['rss_mb']:.0f}",
         )  # fmt: skip
     Console().print(table)

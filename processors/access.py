@@ -11,22 +11,25 @@ from typing import Any
 METHOD = r"(?P<method>[A-Z]{3,10})"
 REQUEST = rf"\"{METHOD} (?P<path>[^\s\"?#]{{1,8192}})(?:[?#][^\s\"]{{0,16384}})? HTTP/\d(?:\.\d)?\""
 UVICORN = re.compile(
-    rf"(?:(?P<level>[A-Z]{{4,8}}):\s{{1,8}})?(?P<client>[0-9a-fA-F.:\[\]]{{2,45}}):\d{{1,5}} - {REQUEST} (?P<status>\d{{3}})(?: [A-Za-z' -]{{1,40}})?",
+    rf"(?:(?P<level>[A-Z]{{4,8}}):\s{{1,8}})?(?P<client>[0-9a-fA-F.:\[\]]{{2,45}}):\d{{1,5}}"
+    rf" - {REQUEST} (?P<status>\d{{3}})"
+    r"(?: [A-Za-z' -]{1,40})?",
     re.ASCII,
 )
 COMBINED = re.compile(
-    rf"(?P<client>[0-9a-fA-F.:]{{2,45}}|-) \S{{1,128}} \S{{1,256}} \[(?P<time>[^\]]{{20,32}})\] {REQUEST} (?P<status>\d{{3}}) (?:\d{{1,15}}|-)"
-    r"(?: \"[^\"]{0,8192}\" \"[^\"]{0,8192}\")?(?: .{0,256})?",
+    rf"(?P<client>[0-9a-fA-F.:]{{2,45}}|-) \S{{1,128}} \S{{1,256}} \[(?P<time>[^\]]{{20,32}})\]"
+    rf" {REQUEST} (?P<status>\d{{3}})"
+    r" (?:\d{1,15}|-)(?: \"[^\"]{0,8192}\" \"[^\"]{0,8192}\")?(?: .{0,256})?",
     re.ASCII,
 )
 
 
 def decode_access(text: str) -> dict[str, Any] | None:
-    """Method, path (query cut off), status_code, client_ip, and level or time where the line has one; None if it is none.
+    """Method, path without query, status_code, client_ip, with level or time where the line has one; else None.
 
     The line must match from end to end, so that nothing can be smuggled behind or before it.
     """
-    if ' HTTP/' not in text or "\n" in text:
+    if " HTTP/" not in text or "\n" in text:
         return None
     match = UVICORN.fullmatch(text)
     if match is None:

@@ -53,7 +53,9 @@ class CorrelationMiddleware:
         correlation_id, replaced = self._correlation_id(scope.get("headers", ()))
         with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
             if replaced is not None:
-                self._log.warning("correlation_id_replaced", message="the client's correlation id was unusable", **replaced)
+                self._log.warning(
+                    "correlation_id_replaced", message="the client's correlation id was unusable", **replaced
+                )
             await self._request(scope, receive, send, correlation_id)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send, correlation_id: str) -> None:

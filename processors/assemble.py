@@ -4,10 +4,10 @@ The outcome depends on the lines and their runtime times alone, not on when they
 groups them alike and gives the same ids. What is not finished yet is the *residue*; it is committed with the position.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import ClassVar, Literal
+from typing import Literal
 
 import msgspec
 
@@ -61,7 +61,10 @@ class Residue(msgspec.Struct, omit_defaults=True):
 class Assembler:
     """Turns chunks of complete runtime lines of one log into entries. Subclasses open the envelope."""
 
-    opener: ClassVar[Callable[[bytes], Piece]]
+    @staticmethod
+    def opener(raw: bytes) -> Piece:
+        """Open the envelope of one line. Raises EnvelopeError."""
+        raise NotImplementedError
 
     def __init__(self, source: str, bounds: Bounds) -> None:
         """`source` seeds the digests: the container id, or what else is the same for every copy of the log."""
@@ -200,8 +203,15 @@ class Assembler:
 
     # --- texts that go on ------------------------------------------------------------------------
 
-    def _text(  # noqa: PLR0913 -- the columns of one line, passed on the hot path without a wrapper
-        self, text: str, stream: str, time: str | None, offset: int, digest: bytes, lines: int = 1, cut: str | None = None
+    def _text(  # noqa: PLR0913, PLR0917 -- the columns of one line, passed on the hot path without a wrapper
+        self,
+        text: str,
+        stream: str,
+        time: str | None,
+        offset: int,
+        digest: bytes,
+        lines: int = 1,
+        cut: str | None = None,
     ) -> Iterator[Entry]:
         held = self._texts.get(stream)
         if held is not None:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -16,7 +16,12 @@ from schemas.event import LEVEL_ALIASES
 
 
 def configure(
-    service: str, *, level: str = "info", stream: TextIO | None = None, redactor: Redactor | None = None, stdlib: bool = False
+    service: str,
+    *,
+    level: str = "info",
+    stream: TextIO | None = None,
+    redactor: Redactor | None = None,
+    stdlib: bool = False,
 ) -> None:
     """Log one JSON object a line, in the schema, to `stream` (standard output).
 
@@ -84,13 +89,15 @@ def render(logger: object, method_name: str, event_dict: Mapping[str, Any]) -> s
 
 def _route_stdlib(chain: list[Any], target: TextIO, least: int) -> None:
     handler = logging.StreamHandler(target)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=[_without_internals, render]))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=[_without_internals, render])
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(least)
 
 
-def _without_internals(logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def _without_internals(logger: object, method_name: str, event_dict: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001
     event_dict.pop("_record", None)
     event_dict.pop("_from_structlog", None)
     return event_dict

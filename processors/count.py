@@ -116,7 +116,11 @@ class Counting:
 
     def declared(self) -> list[SeriesKey]:
         """Series that start at zero, so that `increase()` sees their first event."""
-        return [(name, labels) for name, rule in self._rules.items() for labels in self._declared_labels(rule, self._services)]
+        return [
+            (name, labels)
+            for name, rule in self._rules.items()
+            for labels in self._declared_labels(rule, self._services)
+        ]
 
     def admit_service(self, service: str) -> list[SeriesKey]:
         """Series of a service that was not known before; they start at zero as well."""

@@ -7,20 +7,22 @@ compiled code; it may be wrong in one direction only.
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from schemas.event import KNOWN_FIELDS
 
 DEFAULT_FIELDS = (
     "password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "refresh_token", "id_token",
-    "authorization", "cookie", "set_cookie", "api_key", "apikey", "private_key", "session_id", "ssn", "card_number", "cvv",
+    "authorization", "cookie", "set_cookie", "api_key", "apikey", "private_key", "session_id", "ssn",
+    "card_number", "cvv",
 )  # fmt: skip
 HASH_DIGITS = 12
 DEEPEST = 100
 
 
 class Pattern(NamedTuple):
-    """A built-in pattern: where a value may stand, and what else it must be. Group `value`, if any, is what is masked."""
+    """A built-in pattern: where a value may stand, and what else it must be. Group `value`, if any, is masked."""
 
     regex: re.Pattern[str]
     holds: Callable[[str], bool] = lambda _value: True
@@ -46,21 +48,35 @@ def french_nir(text: str) -> bool:
     return number.isdigit() and compact[13:].isdigit() and int(compact[13:]) == 97 - int(number) % 97
 
 
-WORDS = r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret|credential"
+WORDS = (
+    r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret|credential"
+)
 PATTERNS: dict[str, Pattern] = {
-    "url_password": Pattern(re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{0,128}:(?P<value>[^\s@'\"]{1,256})@", re.I)),
-    "bearer": Pattern(re.compile(r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,4096})", re.I)),
+    "url_password": Pattern(
+        re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{0,128}:(?P<value>[^\s@'\"]{1,256})@", re.IGNORECASE)
+    ),
+    "bearer": Pattern(re.compile(r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,4096})", re.IGNORECASE)),
     "jwt": Pattern(re.compile(r"\beyJ[A-Za-z0-9_-]{5,2048}\.[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{0,1024}")),
     "password": Pattern(
-        re.compile(rf"(?:{WORDS})[\w-]{{0,20}}[\"']?\s{{0,4}}[=:]\s{{0,4}}(?P<quote>[\"'])?(?P<value>(?(quote)[^\"'\n]{{1,256}}|[^\s\"',;&)}}\]]{{1,256}}))", re.I)
+        re.compile(
+            rf"(?:{WORDS})[\w-]{{0,20}}[\"']?\s{{0,4}}[=:]\s{{0,4}}(?P<quote>[\"'])?"
+            r"(?P<value>(?(quote)[^\"'\n]{1,256}|[^\s\"',;&)}\]]{1,256}))",
+            re.IGNORECASE,
+        )
     ),
-    "email": Pattern(re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")),
+    "email": Pattern(
+        re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
+    ),
     "card": Pattern(re.compile(r"(?<![\w.-])(?:4\d{12}|[2-6](?:[ -]?\d){13,18})(?![\w-])"), luhn),
     "national_id": Pattern(
-        re.compile(r"(?<!\w)[12][ .-]?\d\d[ .-]?\d\d[ .-]?(?:\d\d|2[ABab])[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d\d(?!\w)"), french_nir
+        re.compile(r"(?<!\w)[12][ .-]?\d\d[ .-]?\d\d[ .-]?(?:\d\d|2[ABab])[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d\d(?!\w)"),
+        french_nir,
     ),
     "phone": Pattern(
-        re.compile(r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{2,4}\)[ .-]?\d(?:[ .-]?\d){5,11}|\d(?:[ .-]?\d){7,11})|0[1-9](?:[ .-]?\d\d){4})(?![\w-])")
+        re.compile(
+            r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{2,4}\)[ .-]?\d(?:[ .-]?\d){5,11}|\d(?:[ .-]?\d){7,11})"
+            r"|0[1-9](?:[ .-]?\d\d){4})(?![\w-])"
+        )
     ),
 }
 """Built-in patterns by name, in the order they are tried."""
@@ -70,7 +86,7 @@ NEEDLES = ("bearer", "basic", "pass", "pwd", "secret", "token", "key", "credenti
 NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()-]{0,2}[\dABab]){8,}")
 """Nine digits or more with separators: every card, telephone and social security number is one."""
 SHAPED = frozenset({"level", "method", "client_ip", "correlation_id", "timestamp"})
-"""Fields whose text is bound by the schema, or an address that is declared to be one; of them only an e-mail is masked."""
+"""Fields whose text is bound by the schema, or an address declared to be one: only an e-mail is masked."""
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
@@ -129,7 +145,7 @@ class Redactor:
     def redact_text(self, text: str) -> str:
         """`text` with every match of a pattern masked."""
         for name, (regex, holds) in self._patterns.items():
-            text = regex.sub(lambda match, name=name, holds=holds: self._masked(match, name, holds), text)  # type: ignore[misc]
+            text = regex.sub(partial(self._masked, name=name, holds=holds), text)
         return text
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +171,7 @@ class Redactor:
             return value if masked == str(value) else masked
         return value
 
-    def _masked(self, match: re.Match[str], name: str, holds: Callable[[str], bool]) -> str:
+    def _masked(self, match: re.Match[str], *, name: str, holds: Callable[[str], bool]) -> str:
         group = "value" if "value" in match.re.groupindex else 0
         value = match[group]
         if not holds(value) or value.startswith("[redacted:"):

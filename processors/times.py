@@ -8,12 +8,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LOOSE = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|z|UTC|[+-]\d\d:?\d\d)?", re.ASCII
-)
+LOOSE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|z|UTC|[+-]\d\d:?\d\d)?", re.ASCII)
 STRICT_LENGTH = 20
 LATEST_MS = 253402300799999  # 9999-12-31T23:59:59.999Z
-MILLISECONDS_FROM, MICROSECONDS_FROM, NANOSECONDS_FROM = 1e11, 1e14, 1e17
+MILLISECONDS_FROM, MICROSECONDS_FROM, NANOSECONDS_FROM, BEYOND = 1e11, 1e14, 1e17, 1e19
 
 
 @lru_cache(maxsize=4096)
@@ -53,7 +51,7 @@ def _parse_loosely(text: str) -> int | None:
 
 def from_number(value: float) -> int | None:
     """Milliseconds since the epoch of a number of seconds, milli-, micro- or nanoseconds, told apart by magnitude."""
-    if not 0 < value < 1e19:  # also false for NaN
+    if not 0 < value < BEYOND:  # also false for NaN
         return None
     if value < MILLISECONDS_FROM:
         value *= 1000

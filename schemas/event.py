@@ -77,4 +77,4 @@ RESERVED_FIELDS = frozenset(
 )
 """Names the shipper itself writes, or consumes; an application's field of such a name is kept under `extra`."""
 
-EVENT_ADAPTER: TypeAdapter[dict[str, Any]] = TypeAdapter(Event)
+EVENT_ADAPTER: TypeAdapter[Any] = TypeAdapter(Event)

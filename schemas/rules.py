@@ -1,19 +1,19 @@
 """Counter rules: which events add to which metric, as configuration says it.
 
-    counters:
-      rules:
-        - name: appointment_no_shows_total
-          help: Appointments that nobody came to.
-          when: {event: appointment_missed}
-          labels: {department: {field: department, default: unknown}}
-          declare: {department: [cardiology, radiology]}
-        - name: request_duration_seconds
-          type: histogram
-          help: Duration of requests.
-          when: {request: true}
-          field: duration_ms
-          scale: 0.001
-          buckets: [0.1, 0.5, 1, 5]
+counters:
+  rules:
+    - name: appointment_no_shows_total
+      help: Appointments that nobody came to.
+      when: {event: appointment_missed}
+      labels: {department: {field: department, default: unknown}}
+      declare: {department: [cardiology, radiology]}
+    - name: request_duration_seconds
+      type: histogram
+      help: Duration of requests.
+      when: {request: true}
+      field: duration_ms
+      scale: 0.001
+      buckets: [0.1, 0.5, 1, 5]
 """
 
 import re
@@ -26,7 +26,10 @@ from schemas.event import KNOWN_FIELDS
 METRIC_NAME = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 LABEL_NAME = r"^[a-zA-Z][a-zA-Z0-9_]*$"
 RESERVED = "shipper_"
-IDENTIFYING = re.compile(r"(?:^|[_.-])(?:id|uuid|ip|email|e_?mail|phone|ssn|token|session|address)$|correlation|patient_?name|password", re.I)
+IDENTIFYING = re.compile(
+    r"(?:^|[_.-])(?:id|uuid|ip|email|e_?mail|phone|ssn|token|session|address)$|correlation|patient_?name|password",
+    re.IGNORECASE,
+)
 PROVENANCE = frozenset({"service", "stream", "container"})
 Scalar = str | int | float | bool
 
@@ -65,7 +68,9 @@ class Condition(Part):
 
     all: tuple["Condition", ...] = Field((), description="every one of these holds")
     any: tuple["Condition", ...] = Field((), description="at least one of these holds")
-    request: bool = Field(default=False, description="the entry is the record of a request that counts for its container")
+    request: bool = Field(
+        default=False, description="the entry is the record of a request that counts for its container"
+    )
     fields: dict[str, Annotated[Matcher, BeforeValidator(read_matcher)]] = Field(
         default_factory=dict, description="matchers by field; may be written without `fields`"
     )

@@ -53,6 +53,7 @@ class Pace:
     batch_bytes: int = 4 * 1024 * 1024
     batch_lines: int = 50_000
     batch_age: float = 1.0
+    upkeep: float = 600.0
     backoff_first: float = 0.5
     backoff_most: float = 30.0
 
@@ -79,6 +80,8 @@ class Agent:
     clock: Clock
     pace: Pace = field(default_factory=Pace)
     jitter: random.Random = field(default_factory=random.Random)
+    upkeep: Callable[[int], None] | None = None
+    """Called now and then with the wall clock's milliseconds: what the store has to tidy up."""
     stopping: threading.Event = field(default_factory=threading.Event)
     output_state: OutputState = field(default_factory=OutputState)
     shipped: Counter[str] = field(default_factory=Counter)
@@ -97,6 +100,7 @@ class Agent:
     """Logs whose position is not committed yet."""
     _removed: list[LogReader] = field(default_factory=list)
     _scan_at: float = 0.0
+    _upkeep_at: float = 0.0
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
 
     # --- the loop ---------------------------------------------------------------------------------
@@ -131,6 +135,8 @@ class Agent:
         if now >= self._scan_at:
             self._welcome(self.tail.scan())
             self._scan_at = now + self.pace.scan
+        if self.upkeep is not None and now >= self._upkeep_at:
+            self._tidy(self.upkeep, now)
         if self.state_error is not None and not self.settle():
             return False
         more = self._read_round(now)
@@ -141,6 +147,13 @@ class Agent:
         if self.after_turn is not None:
             self.after_turn()
         return more
+
+    def _tidy(self, upkeep: Callable[[int], None], now: float) -> None:
+        self._upkeep_at = now + self.pace.upkeep
+        try:
+            upkeep(self.clock.wall_ms())
+        except OutputUnavailable as error:
+            self._log.warning("upkeep_failed", error=error.what, cure=error.cure)
 
     def _welcome(self, logs: list[LogReader]) -> None:
         """Counters of a service that is seen for the first time start at zero, before its first event adds to them."""
@@ -263,7 +276,11 @@ class Agent:
         batch.counted.observations.append(Increment(WRITE_SECONDS.name, (), took))
         _move(batch.events, written.duplicates)
         if self.output_state.error is not None:
-            self._log.info("output_back", output=self.output.url, away_s=round(started - (self.output_state.away_since or started), 1))
+            self._log.info(
+                "output_back",
+                output=self.output.url,
+                away_s=round(started - (self.output_state.away_since or started), 1),
+            )
             self.output_state = OutputState()
         return True
 

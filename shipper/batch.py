@@ -1,6 +1,6 @@
 """A batch: what one round of reading came to, before anyone has written or committed it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from schemas.metrics import Increment, SeriesKey
@@ -14,7 +14,7 @@ OUTCOMES = (INDEXED, QUARANTINED, DROPPED, DUPLICATE)
 class Tally:
     """Additions to counters, summed, and observations of histograms, one by one."""
 
-    sums: Counter[SeriesKey] = field(default_factory=Counter)
+    sums: defaultdict[SeriesKey, float] = field(default_factory=lambda: defaultdict(float))
     observations: list[Increment] = field(default_factory=list)
 
 

@@ -43,7 +43,9 @@ def _input(found: InputSettings) -> Iterator[Finding]:
     paths = list(Scanner(found.glob, Folders()).paths())
     unreadable = [(path, why) for path in paths if (why := _unreadable(path))]
     for path, why in unreadable[:EXAMPLES]:
-        yield Finding("problem", subject, f"{path}: {why}", "run as a user or group that may read it, or with CAP_DAC_READ_SEARCH")
+        yield Finding(
+            "problem", subject, f"{path}: {why}", "run as a user or group that may read it, or with CAP_DAC_READ_SEARCH"
+        )
     if len(unreadable) > EXAMPLES:
         yield Finding("problem", subject, f"and {len(unreadable) - EXAMPLES} more files that cannot be read")
     folder = _deepest(found.glob)
@@ -76,7 +78,9 @@ def _directory(path: Path, subject: str, option: str) -> Iterator[Finding]:
     if exists and not path.is_dir():
         yield Finding("problem", subject, f"{path} is no directory", f"name another with {option}")
     elif not os.access(place, os.W_OK | os.X_OK):
-        yield Finding("problem", subject, f"{place} is not writable", f"make it writable for this user, or give {option}")
+        yield Finding(
+            "problem", subject, f"{place} is not writable", f"make it writable for this user, or give {option}"
+        )
     elif (free := shutil.disk_usage(place).free) < SCARCE_BYTES:
         yield Finding("note", subject, f"{free // 2**20} MiB free under {place}", "free space before it runs out")
     else:

@@ -39,7 +39,7 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        problems = [_problem(found, merged) for found in error.errors(include_url=False)]
+        problems = [_problem(found) for found in error.errors(include_url=False)]
         raise _refused(problems, file) from error
     return _with_secret_files(settings)
 
@@ -61,7 +61,8 @@ def read_file(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         raise ConfigurationError(
-            f"configuration {path} holds {type(found).__name__}, not keys", "begin with a key, such as `output: local:DIR`"
+            f"configuration {path} holds {type(found).__name__}, not keys",
+            "begin with a key, such as `output: local:DIR`",
         )
     return {str(key): value for key, value in found.items()}
 
@@ -88,7 +89,7 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _problem(found: Any, given: Any) -> str:  # noqa: ANN401 -- pydantic's error details, and whatever was configured
+def _problem(found: Any) -> str:  # noqa: ANN401 -- pydantic's error details
     path = [part for part in found["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
     name = ".".join(str(part) for part in path) or "configuration"
     if found["type"] == "extra_forbidden":

@@ -38,7 +38,9 @@ class SnapshotCollector(Collector):
             series[name].append((labels, value))
         for metric in snapshot.metrics.values():
             yield _family(metric, sorted(series[metric.name], key=lambda found: found[0]), snapshot.created)
-        build = GaugeMetricFamily("shipper_build_info", "The shipper's version and Python.", labels=["version", "python"])
+        build = GaugeMetricFamily(
+            "shipper_build_info", "The shipper's version and Python.", labels=["version", "python"]
+        )
         build.add_metric([__version__, platform.python_version()], 1)
         yield build
 

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
@@ -27,6 +28,6 @@ def configure_own_log(log_format: Literal["console", "json"] | None, level: str)
     )
 
 
-def escaped(logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def escaped(logger: object, method_name: str, event_dict: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001
     """Paths and error texts may hold anything: nothing of it reaches a terminal as an escape sequence."""
     return {key: printable(value) if isinstance(value, str) else value for key, value in event_dict.items()}

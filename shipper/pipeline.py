@@ -52,7 +52,7 @@ class Pipeline:
     counting: Counting
     redactor: Redactor
     policies: Mapping[Kind, Policy] = field(default_factory=lambda: DEFAULT_POLICIES)
-    skew: Skew = Skew()
+    skew: Skew = field(default_factory=Skew)
     index_prefix: str = "keneyapp-logs"
     quarantine_prefix: str = "keneyapp-quarantine"
     histograms: frozenset[str] = frozenset()

@@ -28,7 +28,7 @@ class Document(NamedTuple):
     since the epoch (big-endian, so that ids rise with time), fourteen of its digest.
     """
 
-    index: str
+    index: str  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a document
     id: bytes
     time_ms: int
     correlation_id: str | None

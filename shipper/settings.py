@@ -93,7 +93,9 @@ class RedactSettings(Section):
 
     fields: list[str] = Field(default=list(DEFAULT_FIELDS), description="fields whose value is masked whole")
     patterns: list[str] = Field(default=list(PATTERNS), description="built-in patterns looked for in all text")
-    extra_patterns: dict[str, str] = Field(default_factory=dict, description="further patterns: name to regular expression")
+    extra_patterns: dict[str, str] = Field(
+        default_factory=dict, description="further patterns: name to regular expression"
+    )
     mode: Literal["mask", "hash"] = Field("mask", description="mask, or a keyed hash that tells equal values")
     key: SecretStr | None = Field(None, description="key of the hash; made and kept in the state directory where empty")
     key_file: Path | None = Field(None, description="file that holds the key")
@@ -109,7 +111,9 @@ class CounterSettings(Section):
         description="events counted by business_events_total",
     )
     max_label_values: int = Field(100, ge=1, description="distinct values of a label; more are counted as `other`")
-    services: list[str] = Field(default_factory=list, description="services whose counters start at zero before their first line")
+    services: list[str] = Field(
+        default_factory=list, description="services whose counters start at zero before their first line"
+    )
 
 
 class JoinSettings(Section):
@@ -189,5 +193,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _two_indices(self) -> Self:
         if self.index.prefix == self.index.quarantine_prefix:
-            raise ValueError("index.prefix and index.quarantine_prefix are the same; events and refused entries go apart")
+            raise ValueError(
+                "index.prefix and index.quarantine_prefix are the same; events and refused entries go apart"
+            )
         return self

@@ -111,8 +111,7 @@ class State:
         """All saved logs by path."""
         files: dict[str, list[SavedFile]] = {}
         for log, *row in self._db.execute("SELECT * FROM file ORDER BY log, key"):
-            *columns, begun, passed = row
-            files.setdefault(log, []).append(SavedFile(*columns, bool(begun), bool(passed)))
+            files.setdefault(log, []).append(SavedFile(*row))
         saved = {}
         for path, kind, origin, cf, co, cr, sf, so, sr, next_key, beginnings in self._db.execute("SELECT * FROM log"):
             counted, shipped = SavedHead(cf, co, cr), None if sf is None else SavedHead(sf, so, sr)
@@ -227,7 +226,9 @@ def _opened(path: Path, *, expected: bool) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         if version == 0:
-            db.executescript(f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION}; COMMIT;")
+            db.executescript(
+                f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION}; COMMIT;"
+            )
     except sqlite3.DatabaseError as error:
         db.close()
         raise _damaged(path, str(error)) from error

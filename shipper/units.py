@@ -53,7 +53,9 @@ Duration = Annotated[
     float,
     BeforeValidator(duration),
     PlainSerializer(written),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "description": "seconds, or 250ms, 30s, 5m, 12h, 7d"}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number"}, {"type": "string"}], "description": "seconds, or 250ms, 30s, 5m, 12h, 7d"}
+    ),
 ]
 Size = Annotated[
     int,

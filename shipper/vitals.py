@@ -12,7 +12,9 @@ from shipper.http import Health
 FILES = Metric("shipper_files_followed", "gauge", "Logs followed, each with its rotated files.")
 UNREADABLE = Metric("shipper_files_unreadable", "gauge", "Logs that are there and cannot be opened.")
 LAG_BYTES = Metric("shipper_lag_bytes", "gauge", "Bytes read from no file or not shipped yet.", ("output",))
-LAG_SECONDS = Metric("shipper_lag_seconds", "gauge", "How long the oldest bytes have waited to be shipped.", ("output",))
+LAG_SECONDS = Metric(
+    "shipper_lag_seconds", "gauge", "How long the oldest bytes have waited to be shipped.", ("output",)
+)
 OUTPUT_UP = Metric("shipper_output_up", "gauge", "Whether the output took the last batch.", ("output",))
 COMMITS = Metric("shipper_state_commits_total", "counter", "Commits of positions and counters since the start.")
 GAUGES = (FILES, UNREADABLE, LAG_BYTES, LAG_SECONDS, OUTPUT_UP, COMMITS)

@@ -3,8 +3,10 @@
 import os
 import resource
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import structlog
 
 from processors.assemble import Bounds
 from processors.count import Counting
@@ -21,7 +23,7 @@ from shipper.ledger import Ledger
 from shipper.outputs.local import LocalStore
 from shipper.outputs.local_reader import LocalReader
 from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
-from shipper.ports import Output, Reader
+from shipper.ports import Reader
 from shipper.release import Releaser
 from shipper.settings import Settings
 from shipper.sources.metadata import Provenance
@@ -47,15 +49,27 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         ledger.restore(values, created)
         ledger.declare([*DECLARED, *counting.declared()], clock.wall_ms() / 1000)
         pipeline = pipeline_of(settings, counting, redactor_of(settings))
-        return Agent(tail_of(settings, state, from_end=from_end), pipeline, output, state, ledger, clock, pace(settings))
+        tail = tail_of(settings, state, from_end=from_end)
+        return Agent(tail, pipeline, output, state, ledger, clock, pace(settings), upkeep=upkeep_of(settings, output))
     except BaseException:
         state.close()
         raise
 
 
-def output_of(settings: Settings) -> Output:
+def output_of(settings: Settings) -> LocalStore:
     """The output that the URL names."""
     return LocalStore(local_directory(settings), settings.index.quarantine_prefix)
+
+
+def upkeep_of(settings: Settings, output: LocalStore) -> Callable[[int], None]:
+    """Deletes the days that retention does not keep."""
+
+    def upkeep(now_ms: int) -> None:
+        gone = output.expire(now_ms, settings.local.retention_days, settings.local.retention_bytes)
+        if gone:
+            structlog.get_logger("shipper.retention").info("expired", indices=gone)
+
+    return upkeep
 
 
 def reader(settings: Settings) -> Reader:
@@ -97,7 +111,9 @@ def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:
     """The counter rules, built-in and configured, compiled; `known` series keep their place under the label bounds."""
     counters = settings.counters
     builtin = builtin_rules(counters.business_events) if counters.builtin else []
-    return Counting([*builtin, *counters.rules], max_label_values=counters.max_label_values, known=known, services=counters.services)
+    return Counting(
+        [*builtin, *counters.rules], max_label_values=counters.max_label_values, known=known, services=counters.services
+    )
 
 
 def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:
@@ -156,5 +172,3 @@ def pace(settings: Settings) -> Pace:
     """How often the agent looks and how much it takes."""
     tail = settings.tail
     return Pace(tail.poll_interval, tail.scan_interval, tail.batch_bytes, batch_age=tail.batch_age)
-
-

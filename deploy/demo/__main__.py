@@ -160,12 +160,18 @@ def scrape(url: str) -> Samples:
     with urllib.request.urlopen(url, timeout=5) as answer:
         text = answer.read().decode()
     families = text_string_to_metric_families(text)
-    return {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 def total(samples: Samples, name: str, labels: dict[str, str]) -> float:
     """The sum of a metric's series with these labels."""
-    return sum(value for (found, having), value in samples.items() if found == name and labels.items() <= dict(having).items())
+    return sum(
+        value for (found, having), value in samples.items() if found == name and labels.items() <= dict(having).items()
+    )
 
 
 def wait_for(url: str) -> None:

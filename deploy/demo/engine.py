@@ -140,5 +140,3 @@ def start(port: int, folder: Path) -> tuple[Running, str | None]:
         return Container.start(port), None
     except Unavailable as error:
         return Process(port, folder), str(error)
-
-

@@ -15,6 +15,7 @@ PART = 16_384
 ESCAPES = str.maketrans(
     {chr(code): f"\\u{code:04x}" for code in (*range(0x20), *map(ord, "<>&\u2028\u2029"))}
     | {"\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+    | {chr(code): "\\ufffd" for code in range(0xDC80, 0xDD00)}  # bytes that are no UTF-8
 )
 
 
@@ -26,7 +27,7 @@ def now() -> str:
 
 def quoted(message: bytes) -> str:
     """A JSON string; invalid UTF-8 becomes U+FFFD."""
-    return f'"{message.decode("utf-8", "replace").translate(ESCAPES)}"'
+    return f'"{message.decode("utf-8", "surrogateescape").translate(ESCAPES)}"'
 
 
 def record(message: bytes, stream: str, time: str) -> bytes:
@@ -45,8 +46,15 @@ def records(line: bytes, stream: str, time: str) -> list[bytes]:
 class JsonFileLog:
     """One container's folder: its log, rotated, and its `config.v2.json`."""
 
-    def __init__(
-        self, root: Path, container_id: str, name: str, labels: dict[str, str], *, max_size: int = 1 << 20, max_file: int = 3
+    def __init__(  # noqa: PLR0913 -- Docker's own options
+        self,
+        root: Path,
+        container_id: str,
+        name: str,
+        labels: dict[str, str],
+        *,
+        max_size: int = 1 << 20,
+        max_file: int = 3,
     ) -> None:
         """Make the folder `root/CONTAINER_ID`. `max_size` is in bytes."""
         self.folder = root / container_id

@@ -34,7 +34,9 @@ class Traffic:
             self.ask("GET", "/health", correlation_id="not usable: \x1b[31m<script>".replace("\x1b", ""))
 
     def _login(self, *, refused: bool) -> None:
-        status, _ = self.ask("POST", "/api/v1/auth/login", {"user": "nurse", "password": "guess" if refused else "correct horse"})
+        status, _ = self.ask(
+            "POST", "/api/v1/auth/login", {"user": "nurse", "password": "guess" if refused else "correct horse"}
+        )
         self.truth["logins refused" if status == http.client.UNAUTHORIZED else "logins accepted"] += 1
 
     def _work(self) -> None:
@@ -61,7 +63,9 @@ class Traffic:
         self.ask("GET", self.random.choice(FAILING), correlation_id=correlation_id)
         self.failures.append(correlation_id)
 
-    def ask(self, method: str, path: str, body: object = None, correlation_id: str | None = None) -> tuple[int, dict[str, int]]:
+    def ask(
+        self, method: str, path: str, body: object = None, correlation_id: str | None = None
+    ) -> tuple[int, dict[str, int]]:
         """One request; gives status and decoded body."""
         headers = {"Content-Type": "application/json"}
         headers["X-Correlation-ID"] = correlation_id or f"visit-{self.random.getrandbits(40):010x}"

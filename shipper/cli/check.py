@@ -43,4 +43,3 @@ def show(findings: Iterable[Finding], console: Console) -> None:
             console.print(Text(f"        -> {printable(finding.cure)}", "dim"))
     verdict = "no problem found" if problems == 0 else "1 problem" if problems == 1 else f"{problems} problems"
     console.print(Text(verdict, "bold green" if problems == 0 else "bold red"))
-

@@ -28,7 +28,9 @@ SHOWN = 200
 
 @click.command()
 @click.argument("file", type=click.File("rb"), default="-")
-@click.option("--type", "kind", type=click.Choice(KINDS), default="auto", help="Envelope of the lines.", show_default=True)
+@click.option(
+    "--type", "kind", type=click.Choice(KINDS), default="auto", help="Envelope of the lines.", show_default=True
+)
 @click.option("--service", default="explained", help="Service the lines are taken to come from.", show_default=True)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured()
@@ -99,7 +101,11 @@ def explained(pipeline: Pipeline, entry: Entry, source: Source, now_ms: int) -> 
         },
         "payload": assessed.shape,
         "violations": [
-            {**found.as_note(), "detail": pipeline.redactor.redact_text(found.detail), "policy": pipeline.policies[found.kind]}
+            {
+                **found.as_note(),
+                "detail": pipeline.redactor.redact_text(found.detail),
+                "policy": pipeline.policies[found.kind],
+            }
             for found in assessed.violations
             if pipeline.policies[found.kind] is not Policy.ALLOW
         ],
@@ -116,7 +122,9 @@ def described(number: int, step: dict[str, Any]) -> Iterator[Text]:
     envelope = step["envelope"]
     lines = f", {envelope['lines']} lines" if envelope["lines"] > 1 else ""
     style = {"indexed": "bold green", "quarantined": "bold yellow", "dropped": "bold"}[step["outcome"]]
-    yield Text.assemble((f"entry {number}", "bold"), f" at byte {envelope['offset']}{lines}  ", (step["outcome"], style))
+    yield Text.assemble(
+        (f"entry {number}", "bold"), f" at byte {envelope['offset']}{lines}  ", (step["outcome"], style)
+    )
     said = envelope["problem"] or f"{envelope['stream']}, {envelope['time'] or 'no time'}"
     yield _row("envelope", said)
     yield _row("payload", step["payload"])

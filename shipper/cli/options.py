@@ -27,7 +27,9 @@ def configured(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
         @wraps(function)
         def command(*, config: Path | None, **given: Any) -> Any:  # noqa: ANN401 -- click's values
             flags = {name: given.pop(name) for name in names}
-            chosen = {name: list(value) if isinstance(value, tuple) else value for name, value in flags.items() if value}
+            chosen = {
+                name: list(value) if isinstance(value, tuple) else value for name, value in flags.items() if value
+            }
             return function(load(config, os.environ, chosen), **given)
 
         decorated: Callable[..., Any] = command

@@ -40,7 +40,7 @@ def from_agent(settings: Settings) -> dict[str, Any] | None:
     """What a running agent says of itself, None where none answers."""
     if settings.listen == "off":
         return None
-    request = urllib.request.Request(f"http://{settings.listen}/status")  # noqa: S310 -- our own address
+    request = urllib.request.Request(f"http://{settings.listen}/status")
     if settings.token is not None:
         request.add_header("Authorization", f"Bearer {settings.token.get_secret_value()}")
     try:
@@ -55,11 +55,15 @@ def from_state(directory: Path) -> dict[str, Any]:
     """The positions that the last commit left. Raises ShipperError where there are none."""
     path = directory / FILE
     if not path.exists():
-        raise ShipperError(f"no agent answers, and {path} does not exist", "start one with `shipper run`, or give --state-dir")
+        raise ShipperError(
+            f"no agent answers, and {path} does not exist", "start one with `shipper run`, or give --state-dir"
+        )
     try:
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:
-            rows = db.execute("SELECT path, counted_offset, coalesce(shipped_offset, counted_offset) FROM log").fetchall()
+            rows = db.execute(
+                "SELECT path, counted_offset, coalesce(shipped_offset, counted_offset) FROM log"
+            ).fetchall()
         finally:
             db.close()
     except sqlite3.Error as error:

@@ -16,7 +16,7 @@ from shipper.outputs.day import (
 )
 
 
-def remove_expired(
+def remove_expired(  # noqa: PLR0913 -- the store's bounds, by name
     directory: Path,
     now_ms: int,
     days: int | None,

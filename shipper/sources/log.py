@@ -112,8 +112,8 @@ class LogFiles:
                 fresh.append(LogFile(0, identity, file.path, handle=file.handle, verified=file.signature))
         recognised = {id(known) for known in owners.values()}
         kept = [file for file in self.files if id(file) in recognised or self._readable(file, fresh)]
-        for file in fresh:
-            file.key, self.next_key = self.next_key, self.next_key + 1
+        for new in fresh:
+            new.key, self.next_key = self.next_key, self.next_key + 1
         self.files = kept + fresh
         self._mark_rotated(found, now)
         self.fresh = False

@@ -77,7 +77,7 @@ class Provenance:
         finder = finders[found.type]
         return lambda path, real: finder(found, path, real)
 
-    def _docker_origin(self, found: InputSettings, path: str, real: str) -> Origin:
+    def _docker_origin(self, found: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
         folder = Path(real).parent
         match = CONTAINER_ID.search(os.path.basename(real)) or CONTAINER_ID.fullmatch(folder.name)
         container_id = match[0] if match else folder.name
@@ -165,5 +165,3 @@ def _container(config: Any) -> Container:  # noqa: ANN401 -- the runtime's JSON
 
 def _text(value: object, prefix: str = "") -> str | None:
     return value.removeprefix(prefix)[:LONGEST_VALUE] or None if isinstance(value, str) else None
-
-

@@ -352,7 +352,9 @@ class LogReader:
             return self.size
         if head is self.counted and head.file is self.log.live():
             return max(0, self.size - head.offset)
-        sizes = [(file.handle.size() if file.handle else None) or 0 for file in self.log.files if file.key >= head.file.key]
+        sizes = [
+            (file.handle.size() if file.handle else None) or 0 for file in self.log.files if file.key >= head.file.key
+        ]
         return max(0, sum(sizes) - head.offset)
 
     def _level(self) -> bool:

@@ -67,7 +67,9 @@ class Scanner:
         """
         folders = [self._root]
         for part in self._parts[:-1]:
-            folders = [f"{folder}/{name}" for folder in folders for name in self._folders.names(folder) if part.match(name)]
+            folders = [
+                f"{folder}/{name}" for folder in folders for name in self._folders.names(folder) if part.match(name)
+            ]
         last = self._parts[-1]
         seen: set[str] = set()
         for folder in folders:

@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterable
 
 GZIP = ".gz"
-ROTATION = re.compile(r"(?P<base>.+?)(?:\.(?P<number>\d{1,4})|[.-](?P<time>\d{8}(?:[-T_.]?\d{2,9})?))(?:\.gz)?", re.ASCII)
+ROTATION = re.compile(
+    r"(?P<base>.+?)(?:\.(?P<number>\d{1,4})|[.-](?P<time>\d{8}(?:[-T_.]?\d{2,9})?))(?:\.gz)?", re.ASCII
+)
 
 
 def base_name(name: str) -> str | None:

@@ -163,7 +163,7 @@ def _position(head: SavedHead) -> Position:
 
 def _file(row: SavedFile) -> LogFile:
     identity = Identity(row.device, row.inode, row.prefix_size, row.prefix, row.offset, row.seam)
-    return LogFile(row.key, identity, row.path, row.repeat, row.begun, row.passed)
+    return LogFile(row.key, identity, row.path, row.repeat, bool(row.begun), bool(row.passed))
 
 
 def saved_log(reader: LogReader, shipped: Position | None = None) -> SavedLog:
@@ -192,5 +192,3 @@ def _saved_file(file: LogFile) -> SavedFile:
         file.key, file.path, found.device, found.inode, found.prefix_size, found.prefix, found.offset, found.seam,
         file.repeat, file.begun, file.passed,
     )  # fmt: skip
-
-

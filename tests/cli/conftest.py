@@ -18,7 +18,7 @@ START = 1_795_428_000_000  # 2026-11-23T10:00:00Z
 Shipper = Callable[..., tuple[int, str, str]]
 
 
-def made(number: int, prefix: str = "keneyapp-logs", **fields: Any) -> Document:  # noqa: ANN401
+def made(number: int, prefix: str = "keneyapp-logs", **fields: Any) -> Document:
     """Document `number`, a second after the one before."""
     time_ms = START + number * 1000
     body = {"@timestamp": format_ms(time_ms), "event": "tick", "level": "info", "stream": "stdout", **fields,

@@ -29,7 +29,7 @@ def shown(
     return file.read()
 
 
-def entry(time: str, event: str, level: str = "info", service: str = "backend", **fields: Any) -> Body:  # noqa: ANN401
+def entry(time: str, event: str, level: str = "info", service: str = "backend", **fields: Any) -> Body:
     """An entry of one request."""
     return {
         "@timestamp": f"2026-11-23T22:00:{time}Z", "level": level, "correlation_id": "abc-123", "event": event,

@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import random
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +18,12 @@ from shipper.errors import OutputUnavailable
 from shipper.ledger import Ledger
 from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
 from shipper.ports import Document, Written
+from shipper.settings import Settings
 from shipper.sources.reader import Limits
 from shipper.sources.scan import Folders, Scanner
 from shipper.sources.siblings import base_name
 from shipper.sources.tail import Input, Tail
 from shipper.state import State
-from shipper.settings import Settings
 from shipper.wiring import counting_of, redactor_of
 
 START_NS = 1_795_428_000_000_000_000  # 2026-11-23T10:00:00Z
@@ -125,7 +124,14 @@ class Rig:
         inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", Folders()), self._origin, self.from_end)]
         tail = Tail(inputs, self.bounds, self.limits, state.logs())
         self.agent = Agent(
-            tail, pipeline, self.output, state, ledger, self.clock, Pace(scan=0.0, batch_age=0.0), random.Random(1), threading.Event()
+            tail,
+            pipeline,
+            self.output,
+            state,
+            ledger,
+            self.clock,
+            Pace(scan=0.0, batch_age=0.0),
+            random.Random(1),
         )
         return self.agent
 
@@ -165,7 +171,9 @@ class Rig:
     def entry(self, **fields: Any) -> str:
         """A structured entry with a serial number as its message."""
         self.sequence += 1
-        return json.dumps({"correlation_id": f"c-{self.sequence}", "event": "e", "message": str(self.sequence)} | fields)
+        return json.dumps(
+            {"correlation_id": f"c-{self.sequence}", "event": "e", "message": str(self.sequence)} | fields
+        )
 
     def lines(self, number: int) -> bytes:
         """Raw lines of `number` entries with serial numbers."""

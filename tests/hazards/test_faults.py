@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.hazards.rig import Killed, Rig
 
 from shipper.errors import StateError
 from shipper.state import State
+from tests.hazards.rig import Killed, Rig
 
 
 def test_unreadable_file_is_read_once_it_can_be(tmp_path: Path) -> None:
@@ -106,7 +106,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_full_disk_under_the_state_directory_stops_reading_until_there_is_room(tmp_path: Path, small_disk: Path) -> None:
+def test_full_disk_under_the_state_directory_stops_reading_until_there_is_room(
+    tmp_path: Path, small_disk: Path
+) -> None:
     """Nothing is shown that is not committed, and when there is room again everything is there once."""
     rig = Rig(tmp_path)
     (tmp_path / "state").symlink_to(small_disk, target_is_directory=True)
@@ -145,7 +147,7 @@ def test_state_of_another_version_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "state" / "state.db")
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(StateError, match="version 99.*\n.*run the shipper that wrote it"):
+    with pytest.raises(StateError, match=r"version 99.*\n.*run the shipper that wrote it"):
         State(tmp_path / "state")
 
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.hazards.rig import Rig, docker_line
 
 from processors.assemble import Bounds
 from shipper.sources.reader import Limits
+from tests.hazards.rig import Rig, docker_line
 
 PART = 16_384
 
@@ -100,7 +100,11 @@ def test_partial_whose_end_never_comes_is_shipped_after_its_waiting_time(tmp_pat
     rig.write(docker_line("no newline", at=9000) + rig.lines(1))
     rig.read()
     rig.patiently()
-    assert rig.messages() == ["cut off here", "no newline", "1"] or sorted(rig.messages()) == ["1", "cut off here", "no newline"]
+    assert rig.messages() == ["cut off here", "no newline", "1"] or sorted(rig.messages()) == [
+        "1",
+        "cut off here",
+        "no newline",
+    ]
 
 
 def test_message_over_the_bound_is_cut_with_a_note(tmp_path: Path) -> None:
@@ -205,4 +209,8 @@ def test_chunk_with_a_damaged_record_gives_the_same_as_line_by_line(tmp_path: Pa
         rig.patiently()
     strip = [{k: v for k, v in body.items() if k != "log"} for body in together.output.stored.values()]
     assert together.output.stored.keys() == alone.output.stored.keys()
-    assert [{k: v for k, v in body.items() if k != "log"} for key in together.output.stored for body in [alone.output.stored[key]]] == strip
+    assert [
+        {k: v for k, v in body.items() if k != "log"}
+        for key in together.output.stored
+        for body in [alone.output.stored[key]]
+    ] == strip

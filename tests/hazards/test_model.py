@@ -13,6 +13,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
 from tests.hazards.rig import Killed, Rig, docker_line
 
 EVENTS = ("login_failed", "patient_created", "request_complete", "unheard_of")
@@ -42,7 +43,9 @@ class LogUnderFire(RuleBasedStateMachine):
     # --- the writer ---
 
     def put(self, text: str) -> None:
-        self.rig.write(docker_line(text + "\n", at=self.rig.sequence) if self.kind == "docker" else text.encode() + b"\n")
+        self.rig.write(
+            docker_line(text + "\n", at=self.rig.sequence) if self.kind == "docker" else text.encode() + b"\n"
+        )
 
     def finish(self) -> None:
         """Complete the line that was begun, as a writer does before its file is rotated."""
@@ -68,8 +71,10 @@ class LogUnderFire(RuleBasedStateMachine):
     @rule()
     def write_half_a_line(self) -> None:
         self.finish()
-        line = docker_line(self.rig.entry(event="login_failed") + "\n") if self.kind == "docker" else (
-            self.rig.entry(event="login_failed").encode() + b"\n"
+        line = (
+            docker_line(self.rig.entry(event="login_failed") + "\n")
+            if self.kind == "docker"
+            else (self.rig.entry(event="login_failed").encode() + b"\n")
         )
         self.truth["login_failed"] += 1
         self.rig.write(line[:17])
@@ -162,7 +167,10 @@ class PlainLogUnderFire(LogUnderFire):
 
 
 QUICK = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=60,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestLogUnderFire = LogUnderFire.TestCase
 TestLogUnderFire.settings = QUICK

@@ -54,7 +54,9 @@ class AgentProcess:
         """All stored events in the order of their time."""
         if not (self.folder / "store").exists():
             return []
-        return list(LocalReader(self.folder / "store", "keneyapp-logs", "keneyapp-quarantine").search(Query(limit=None)))
+        return list(
+            LocalReader(self.folder / "store", "keneyapp-logs", "keneyapp-quarantine").search(Query(limit=None))
+        )
 
     def quarantined(self) -> list[dict[str, Any]]:
         """All quarantined entries."""

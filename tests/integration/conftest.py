@@ -41,7 +41,9 @@ class Engine:
 
     def run(self, script: str, **options: str) -> Any:
         """Start a container that runs a shell script; `options` are those of the json-file log driver."""
-        config = docker.types.LogConfig(type="json-file", config={name.replace("_", "-"): value for name, value in options.items()})
+        config = docker.types.LogConfig(
+            type="json-file", config={name.replace("_", "-"): value for name, value in options.items()}
+        )
         container = self.client.containers.run(
             IMAGE, ["/bin/busybox", "sh", "-c", script], detach=True, network_mode="none", log_config=config,
             labels={"com.docker.compose.service": "backend"},
@@ -98,7 +100,9 @@ def docker_session(docker_address: str) -> Iterator[Engine]:
         missing("no busybox for the test image", "apt-get install busybox-static")
     with tarfile.open(fileobj=(archive := io.BytesIO()), mode="w") as tar:
         tar.add(busybox, "bin/busybox")
-    client.api.import_image_from_data(archive.getvalue(), repository=IMAGE.split(":")[0], tag=IMAGE.split(":")[1])
+    client.api.import_image_from_data(
+        archive.getvalue(), repository=IMAGE.split(":", maxsplit=1)[0], tag=IMAGE.split(":")[1]
+    )
     yield Engine(client, Path(client.info()["DockerRootDir"]))
     client.close()
 

@@ -54,8 +54,12 @@ def expected(number: int) -> Counter[str]:
     return found
 
 
-@pytest.mark.parametrize("options", [{}, {"max_size": "100k", "max_file": "3"}, {"max_size": "200k", "max_file": "4", "compress": "true"}])
-def test_every_line_arrives_once_while_the_engine_rotates(agent: AgentProcess, engine: Engine, options: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"max_size": "100k", "max_file": "3"}, {"max_size": "200k", "max_file": "4", "compress": "true"}]
+)
+def test_every_line_arrives_once_while_the_engine_rotates(
+    agent: AgentProcess, engine: Engine, options: dict[str, str]
+) -> None:
     """JSON, plain text, 40 KiB lines and stack traces on both streams, rotated under the agent."""
     agent.start()
     container = engine.run(WRITER % 400, **options)
@@ -103,7 +107,9 @@ def test_container_started_again_appends_and_is_followed(agent: AgentProcess, en
 def test_container_removed_at_once_after_its_last_line(agent: AgentProcess, engine: Engine) -> None:
     """What a followed container printed before `docker rm -f` is stored."""
     agent.start()
-    container = engine.run("echo begun; sleep 2; i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo last $i; done; sleep 60")
+    container = engine.run(
+        "echo begun; sleep 2; i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo last $i; done; sleep 60"
+    )
     until(lambda: told(agent)["begun"] == 1)
     until(lambda: b"last 500\n" in container.logs())
     container.remove(force=True)
@@ -144,7 +150,7 @@ SAMPLES = [
     b"<html> & more\n",
     "Grüße \u2028 \u2029 ☃\n".encode(),
     b"control \x01\x1b[31m\x7f end\n",
-    b"tab\there \"quoted\" back\\slash\n",
+    b'tab\there "quoted" back\\slash\n',
     b"invalid \xff\xfe utf-8\n",
     b"x" * 16_384 + b"\n",
     b"y" * 40_000 + b"\n",

@@ -15,7 +15,11 @@ Make = Callable[..., Document]
 
 
 def make_document(
-    number: int, *, at: str = "2026-11-23T10:00:00Z", prefix: str = "keneyapp-logs", **fields: Any  # noqa: ANN401
+    number: int,
+    *,
+    at: str = "2026-11-23T10:00:00Z",
+    prefix: str = "keneyapp-logs",
+    **fields: Any,
 ) -> Document:
     """Document `number`, written `number` milliseconds after `at`; `fields` are the event's own."""
     time_ms = (parse_ms(at) or 0) + number

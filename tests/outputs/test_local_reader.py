@@ -47,7 +47,7 @@ def reader(store: LocalStore) -> Iterator[LocalReader]:
     opened.close()
 
 
-def numbers(reader: LocalReader, **terms: Any) -> list[int]:  # noqa: ANN401
+def numbers(reader: LocalReader, **terms: Any) -> list[int]:
     """Numbers of the documents that a search finds, in its order."""
     return [entry["log"]["offset"] for entry in reader.search(Query(**{"limit": None, **terms}))]
 
@@ -106,7 +106,9 @@ def test_a_container_is_named_by_name_service_or_beginning_of_its_id(
     store: LocalStore, reader: LocalReader, make: Make
 ) -> None:
     """All three are what people copy from elsewhere; a part of a name is none of them."""
-    store.write([make(1), make(2, extra={"name": "worker", "id": "4f5"}), make(3, provenance={"service": {"name": "worker"}})])
+    store.write(
+        [make(1), make(2, extra={"name": "worker", "id": "4f5"}), make(3, provenance={"service": {"name": "worker"}})]
+    )
     assert numbers(reader, container="worker") == [3]
     assert numbers(reader, container="backend") == [1, 2]
     assert numbers(reader, container="backend-1") == [1, 2, 3]

@@ -48,7 +48,14 @@ def request(headers: list[tuple[bytes, bytes]], *, fails: bool = False, path: st
         return {"type": "http.request"}
 
     middleware = CorrelationMiddleware(app, make_id=lambda: "new-id", clock=lambda: next(clock))
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"secret=1", "headers": headers, "client": ("10.0.0.1", 5)}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": b"secret=1",
+        "headers": headers,
+        "client": ("10.0.0.1", 5),
+    }
     asyncio.run(middleware(scope, receive, send))
     return sent
 

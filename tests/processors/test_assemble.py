@@ -98,13 +98,15 @@ def test_a_trace_is_one_entry_within_its_stream() -> None:
     out = LINES[0]
     lines = [LINES[6], out, LINES[7], out, LINES[8], LINES[9], LINES[11]]
     texts = [entry.text for entry in fed(JsonFileAssembler("c", Bounds()), lines)]
-    trace = "ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n  File \"x.py\", line 1, in f\nValueError: bad"
+    trace = 'ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n  File "x.py", line 1, in f\nValueError: bad'
     assert texts == ['{"a":1}', '{"a":1}', trace, '{"late":1}']
 
 
 def test_a_line_too_late_begins_an_entry_of_its_own() -> None:
     """Joining ends where the runtime's times are further apart than the waiting time, whenever the lines are read."""
-    early = json.dumps({"log": "Traceback (most recent call last):\n", "stream": "stderr", "time": "2026-11-23T10:00:00Z"})
+    early = json.dumps(
+        {"log": "Traceback (most recent call last):\n", "stream": "stderr", "time": "2026-11-23T10:00:00Z"}
+    )
     late = json.dumps({"log": "  File\n", "stream": "stderr", "time": "2026-11-23T10:00:05Z"})
     assert [entry.lines for entry in fed(JsonFileAssembler("c", Bounds(wait=1)), [early, late])] == [1, 1]
 

@@ -35,7 +35,10 @@ def test_levels_are_normalised(level: str) -> None:
         ({"correlationId": "a1"}, "a1"),
         ({"x_correlation_id": "a1"}, "a1"),
         ({"request_id": "a1"}, "a1"),
-        ({"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, "4bf92f3577b34da6a3ce929d0e0e4736"),
+        (
+            {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+        ),
         ({"correlation_id": None, "request_id": "a1"}, "a1"),
     ],
 )
@@ -48,7 +51,23 @@ def test_correlation_id_is_found_in_its_other_sources(fields: dict[str, Any], ex
 
 @pytest.mark.parametrize(
     "value",
-    ["", " ", "a b", "x" * 129, "x" * 50_000, "a\x1b[31m", "a\n", "ü", '{"a":1}', "\x85", 7, 1.5, True, ["a"], {"a": 1}],
+    [
+        "",
+        " ",
+        "a b",
+        "x" * 129,
+        "x" * 50_000,
+        "a\x1b[31m",
+        "a\n",
+        "ü",
+        '{"a":1}',
+        "\x85",
+        7,
+        1.5,
+        True,
+        ["a"],
+        {"a": 1},
+    ],
 )
 def test_unusable_correlation_id_is_a_violation_and_kept_aside(value: object) -> None:
     """What a client sent as an id is noted with a short escaped piece and kept under `extra`."""
@@ -105,7 +124,9 @@ def test_ids_of_people_may_be_numbers_or_strings(value: object) -> None:
 
 def test_unknown_and_reserved_names_go_to_extra() -> None:
     """No application can write over what the shipper writes, or grow the mapping."""
-    event, violations = Enforce().enforce(GOOD | {"container": 1, "log": "x", "@timestamp": "y", "basket": {"n": 1}, "extra": {"a": 2}})
+    event, violations = Enforce().enforce(
+        GOOD | {"container": 1, "log": "x", "@timestamp": "y", "basket": {"n": 1}, "extra": {"a": 2}}
+    )
     assert violations == []
     assert event["extra"] == {"a": 2, "container": 1, "log": "x", "@timestamp": "y", "basket": {"n": 1}}
 
@@ -113,7 +134,12 @@ def test_unknown_and_reserved_names_go_to_extra() -> None:
 def test_several_violations_are_all_named() -> None:
     """The author of an entry learns everything at once."""
     found = kinds({"event": 1, "status_code": "x", "duration_ms": -5})
-    assert set(found) == {Kind.CORRELATION_ID_MISSING, Kind.EVENT_INVALID, Kind.STATUS_CODE_INVALID, Kind.DURATION_INVALID}
+    assert set(found) == {
+        Kind.CORRELATION_ID_MISSING,
+        Kind.EVENT_INVALID,
+        Kind.STATUS_CODE_INVALID,
+        Kind.DURATION_INVALID,
+    }
 
 
 def test_as_a_processor_it_notes_and_never_drops() -> None:

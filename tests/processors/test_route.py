@@ -13,7 +13,13 @@ HOUR = 3_600_000
 
 @pytest.mark.parametrize(
     "timestamp",
-    ["2026-11-23T09:59:59.000Z", "2026-11-23T10:59:59+01:00", RUNTIME - 1000, (RUNTIME - 1000) / 1000, str(RUNTIME - 1000)],
+    [
+        "2026-11-23T09:59:59.000Z",
+        "2026-11-23T10:59:59+01:00",
+        RUNTIME - 1000,
+        (RUNTIME - 1000) / 1000,
+        str(RUNTIME - 1000),
+    ],
 )
 def test_the_applications_time_is_believed(timestamp: object) -> None:
     """ISO 8601, seconds or milliseconds, as numbers or digits."""

@@ -39,7 +39,10 @@ def test_what_is_no_time_is_none(text: str) -> None:
     assert parse_ms(text) is None
 
 
-@pytest.mark.parametrize(("text", "fraction"), [("2026-11-23T10:00:00Z", 0), ("2026-11-23T10:00:00.1Z", 100), ("2026-11-23T10:00:00.12Z", 120)])
+@pytest.mark.parametrize(
+    ("text", "fraction"),
+    [("2026-11-23T10:00:00Z", 0), ("2026-11-23T10:00:00.1Z", 100), ("2026-11-23T10:00:00.12Z", 120)],
+)
 def test_trimmed_fractions_keep_their_place(text: str, fraction: int) -> None:
     """Docker trims trailing zeros: `.1` is a tenth of a second."""
     assert parse_ms(text) == MOMENT - 123 + fraction
