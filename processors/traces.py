@@ -5,6 +5,7 @@ Sources: what CPython's traceback module, the JVM, the Go runtime and Node.js pr
 """
 
 import re
+from itertools import pairwise
 from typing import Literal
 
 from processors.access import decode_access
@@ -31,6 +32,9 @@ GO_GOES_ON = re.compile(
     r"|\.\.\.additional frames"
     r"|[\w./*()\[\]{}·$-]{1,512}\(.{0,4096}\)$"
 )
+FRAME = re.compile(r"\s+at \S")
+THROWN = re.compile(r"^(?:Exception in thread \"[^\"]{0,200}\" |Uncaught )| \[\w{1,60}\](?=:|$)")
+"""What stands around the name of an exception: the thread, and Node.js's error code."""
 NODE_SOURCE = re.compile(r"(?:file://|node:|/)\S{1,512}:\d{1,7}(?::\d{1,6})?")
 NODE_ERROR = re.compile(
     r"(?:Uncaught )?[A-Z]\w{0,60}(?:Error|Exception|Warning)?(?: \[\w{1,60}\])?(?:: .{0,4096})?", re.DOTALL
@@ -38,6 +42,8 @@ NODE_ERROR = re.compile(
 NODE_GOES_ON = re.compile(
     r"\s+at \S|\s*\[cause\]: |\s*\[errors\]: |[}\]],?$|Node\.js v\d|Emitted '|Thrown at:|\s+\[?\w+\]?: "
 )
+QUIET = frozenset({"trace", "debug", "info", "notice"})
+"""A line of such a level announces no stack trace: one that follows it is an event of its own."""
 
 
 def opens(line: str) -> bool:
@@ -48,13 +54,14 @@ def opens(line: str) -> bool:
 class Trace:
     """An open text and where its grammar stands. Rebuilt by feeding the same lines again."""
 
-    __slots__ = ("_blanks", "_last", "_state")
+    __slots__ = ("_blanks", "_last", "_quiet", "_state")
 
     def __init__(self, head: str) -> None:
         """`head` is the first line."""
         self._state: State = "head"
         self._blanks = 0
         self._last = head
+        self._quiet = level_of(head) in QUIET
         if PYTHON_START.fullmatch(head):
             self._state = "python"
         elif GO_START.match(head):
@@ -78,7 +85,8 @@ class Trace:
     def _next(self, line: str) -> State | None:
         """The state after `line`, None where it does not belong."""
         if PYTHON_START.fullmatch(line):
-            return "python" if self._state in ("head", "python_after", "python") else None
+            joins = self._state in ("python_after", "python") or (self._state == "head" and not self._quiet)
+            return "python" if joins else None
         if self._state == "python":
             return self._in_python(line)
         if self._state == "python_after":
@@ -130,17 +138,14 @@ def _begins_a_record(line: str) -> bool:
 def summary(text: str) -> dict[str, str] | None:
     """Type and message of the exception that a joined text tells of; None where it is no stack trace."""
     lines = text.split("\n")
-    if any(PYTHON_START.fullmatch(line) for line in lines[:50]) or "Traceback (most recent call last):" in text:
+    if "Traceback (most recent call last):" in text:
         return _python_summary(lines)
-    for number, line in enumerate(lines):
+    for line, following in pairwise(lines):
         if GO_START.match(line) and not line.startswith("goroutine"):
             kind, _, message = line.partition(": ")
             return {"error_type": kind, "error_message": message}
-        following = lines[number + 1] if number + 1 < len(lines) else ""
-        if re.match(r"\s+at \S", following):
-            found = line.split('" ', 1)[-1] if line.startswith("Exception in thread") else line
-            match = EXCEPTION.fullmatch(found.removeprefix("Uncaught ").replace(" [", "[", 1).split("[", 1)[0] or found)
-            return _told(EXCEPTION.match(found.removeprefix("Uncaught ")) if match is None else EXCEPTION.match(found))
+        if FRAME.match(following):
+            return _told(EXCEPTION.fullmatch(THROWN.sub("", line)))
     return None
 
 

@@ -11,9 +11,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from processors.enforce import CORRELATION_SOURCES
-from processors.redact import DEFAULT_FIELDS, PATTERNS
+from processors.redact import DEFAULT_FIELDS, PATTERNS, Redactor
+from schemas.builtin_rules import builtin_rules
 from schemas.entry import HttpSource
-from schemas.rules import Rule
+from schemas.rules import Rule, one_metric_each
 from schemas.violation import DEFAULT_POLICIES, Kind, Policy
 from shipper.units import Duration, Size
 
@@ -116,6 +117,12 @@ class CounterSettings(Section):
     )
 
 
+    @model_validator(mode="after")
+    def _one_rule_each(self) -> Self:
+        one_metric_each([*(builtin_rules(self.business_events) if self.builtin else []), *self.rules])
+        return self
+
+
 class JoinSettings(Section):
     """Stack traces and parts of messages."""
 
@@ -181,6 +188,11 @@ class Settings(Section):
     tail: TailSettings = Field(default_factory=TailSettings)
     docker: DockerSettings = Field(default_factory=DockerSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
+
+    @model_validator(mode="after")
+    def _patterns_work(self) -> Self:
+        Redactor(self.redact.fields, self.redact.patterns, extra_patterns=self.redact.extra_patterns)
+        return self
 
     @field_validator("listen")
     @classmethod

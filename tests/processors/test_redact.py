@@ -1,0 +1,158 @@
+"""Redaction: planted secrets appear nowhere, innocent events are not touched, and the quick look misses nothing."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.redact import PATTERNS, Redactor, french_nir, luhn
+
+SECRETS = {
+    "bearer": "Authorization: Bearer abcdefgh12345678",
+    "basic": "authorization: basic dXNlcjpwYXNzd29yZA==",
+    "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+    "password": "login with password=hunter2secret ok",
+    "quoted password": '{"passwd": "hunter2 secret"}',
+    "url": "cannot reach postgresql://keneyapp:hunter2secret@db:5432/app",
+    "api key": "api_key: 0123456789abcdef",
+    "email": "mail dr.house@example.org now",
+    "card": "card 4111 1111 1111 1111 refused",
+    "card with hyphens": "card 5500-0000-0000-0004",
+    "card without": "amex 378282246310005",
+    "phone": "call +33 6 12 34 56 78",
+    "french phone": "call 06.12.34.56.78",
+    "american phone": "call +1 (212) 555-0100",
+    "national id": "NIR 1 85 05 78 006 084 91",
+}
+PLANTED = {
+    "bearer": "abcdefgh12345678", "basic": "dXNlcjpwYXNzd29yZA", "jwt": "eyJzdWIiOiIxMjM0In0", "password": "hunter2",
+    "quoted password": "hunter2", "url": "hunter2", "api key": "0123456789abcdef", "email": "dr.house@", "card": "4111 1111",
+    "card with hyphens": "5500-0000", "card without": "378282246310005", "phone": "12 34 56", "french phone": "12.34.56",
+    "american phone": "555-0100", "national id": "006 084",
+}  # fmt: skip
+INNOCENT = [
+    "2026-11-24T10:11:12.123456789Z", "1795428000123", "10.20.30.40:8080", "4f2a89b1-414c-443c-a027-c4d1c386bbc4",
+    "0123456789abcdef0123456789abcdef", "GET /api/v1/patients/1234567", "took 12345.678 ms", "1234567890123456 rows",
+    "version 20.10.24", "host node-1 port 9108",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_planted_secret_is_masked_in_text(name: str) -> None:
+    """Wherever it stands in a line, an error text or a stack trace."""
+    text = f"before\n{SECRETS[name]}\nafter"
+    masked = Redactor().redact_text(text)
+    assert PLANTED[name] not in masked
+    assert "[redacted:" in masked
+    assert masked.startswith("before\n")
+    assert masked.endswith("\nafter")
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_innocent_text_is_left_alone(text: str) -> None:
+    """Times, addresses, ids and numbers of an ordinary log are not personal data."""
+    assert Redactor().redact_text(text) == text
+
+
+@pytest.mark.parametrize("name", ["password", "Password", "API-Key", "client_secret", "Authorization", "Set-Cookie"])
+def test_sensitive_field_is_masked_whole_at_any_depth(name: str) -> None:
+    """By its name in any spelling, whatever its value."""
+    event = {"extra": {"a": [{"b": {name: "x y z"}}], name: 5}}
+    assert "x y z" not in json.dumps(Redactor().redact_event(event))
+    assert Redactor().redact_event(event)["extra"][name] == "[redacted:field]"
+
+
+def test_equal_values_have_equal_hashes_under_one_key_alone() -> None:
+    """A keyed hash tells that two values are the same, to those who have the key's log only."""
+    first, second = Redactor(key=b"k1", mode="hash"), Redactor(key=b"k2", mode="hash")
+    one, two = (first.redact_text(f"{word} a@b.example") for word in ("x", "y"))
+    assert one.split()[1] == two.split()[1]
+    assert one.split()[1] != second.redact_text("x a@b.example").split()[1]
+    assert "a@b.example" not in one
+
+
+def test_redaction_happens_once() -> None:
+    """What is masked is not masked again."""
+    masked = Redactor().redact_text(" ".join(SECRETS.values()))
+    assert Redactor().redact_text(masked) == masked
+
+
+def test_correlation_id_that_is_an_email_is_masked_and_others_stay() -> None:
+    """The id's alphabet permits an e-mail; a number in it is nobody's telephone."""
+    redacted = Redactor().redact_event({"correlation_id": "a@b.example"})
+    assert redacted["correlation_id"] == "[redacted:email]"
+    assert Redactor().redact_event({"correlation_id": "0612345678"}) == {"correlation_id": "0612345678"}
+
+
+def test_further_patterns_are_applied() -> None:
+    """An operator's own pattern, by its own name."""
+    redactor = Redactor(extra_patterns={"mrn": r"MRN\d{6}"})
+    assert redactor.suspicious("x", {"message": "x"})
+    assert redactor.redact_text("for MRN123456") == "for [redacted:mrn]"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"mode": "hash"}, "needs a key"),
+        ({"patterns": ["emial"]}, "no built-in pattern is called 'emial'"),
+        ({"extra_patterns": {"x": "("}}, "'x' is no regular expression"),
+    ],
+)
+def test_unusable_redaction_is_refused(options: dict[str, Any], said: str) -> None:
+    """Nothing is left unmasked because of a typing error."""
+    with pytest.raises(ValueError, match=said):
+        Redactor(**options)
+
+
+def test_check_digits() -> None:
+    """Luhn and the key of the French number decide, not the shape."""
+    assert luhn("4111111111111111")
+    assert not luhn("4111111111111112")
+    assert not luhn("0000000000000000")
+    assert french_nir("1 85 05 78 006 084 91")
+    assert not french_nir("1 85 05 78 006 084 92")
+
+
+WORDS = st.sampled_from([*SECRETS.values(), *INNOCENT, "hello", "ü", 'say "x"', "back\\slash", "\n", ""])
+TEXTS = st.lists(WORDS, max_size=4).map(" ".join)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["message", "event", "path", "level", "client_ip", "correlation_id", "user_id"]), TEXTS
+    ),
+    st.dictionaries(st.sampled_from(["password", "note", "n"]), TEXTS, max_size=2),
+)
+def test_what_is_not_suspicious_holds_nothing(event: dict[str, Any], extra: dict[str, Any]) -> None:
+    """The quick look may be wrong in one direction only."""
+    if extra:
+        event["extra"] = extra
+    redactor = Redactor()
+    if not redactor.suspicious(json.dumps(event), event):
+        assert redactor.redact_event(event) == event
+
+
+def test_nesting_is_bounded() -> None:
+    """What is nested beyond all reason is cut off, not followed."""
+    deep: dict[str, Any] = {}
+    for _ in range(500):
+        deep = {"x": deep}
+    assert "[redacted:depth]" in json.dumps(Redactor().redact_event({"extra": deep}))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "piece", ["a@", "a@a.", "1", "1 ", "password=", "eyJa.", "bearer ", "http://a:", "(", "+1(", "x" * 50 + "@"]
+)
+def test_hostile_text_takes_linear_time(piece: str) -> None:
+    """A quarter of a megabyte of almost-matches."""
+    Redactor().redact_text(piece * (250_000 // len(piece)))
+
+
+def test_every_pattern_can_be_left_out() -> None:
+    """Patterns are chosen by name."""
+    for name in PATTERNS:
+        Redactor(patterns=[other for other in PATTERNS if other != name])
