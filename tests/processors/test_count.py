@@ -205,7 +205,7 @@ def matches(matcher: Matcher, value: Any) -> bool:
 
 def routed(route: str, path: str) -> bool:
     """A template against a path, part by part."""
-    bare = path.split("?")[0].split("#")[0]
+    bare = path.split("?", maxsplit=1)[0].split("#", maxsplit=1)[0]
     wanted, given = route.rstrip("/").split("/"), bare.removesuffix("/").split("/")
     return len(wanted) == len(given) and all(
         part if want.startswith("{") else want == part for want, part in zip(wanted, given, strict=True)

@@ -82,7 +82,7 @@ KeyboardInterrupt"""
 
 @pytest.mark.parametrize("text", [PYDANTIC, SQLALCHEMY, BARE])
 def test_messages_of_several_lines_belong_to_their_exception(text: str) -> None:
-    """pydantic's fields, SQLAlchemy's statement and parameters, an exception without a message."""
+    """Pydantic's fields, SQLAlchemy's statement and parameters, an exception without a message."""
     assert grouped([BEFORE, *text.split("\n"), AFTER]) == [BEFORE, text, AFTER]
 
 

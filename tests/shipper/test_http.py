@@ -1,0 +1,201 @@
+"""The agent's own face: metrics that promtool accepts, health with the right codes, nothing for strangers."""
+
+import json
+import os
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as prometheus
+
+from schemas.metrics import Distribution, Metric
+from shipper.errors import ShipperError
+from shipper.exposition import Snapshot
+from shipper.http import Health, serve
+
+LOGINS = Metric("failed_login_attempts_total", "counter", "Logins refused.", ("service",))
+SECONDS = Metric("request_duration_seconds", "histogram", "Durations.", (), (0.1, 1.0))
+LAG = Metric("shipper_lag_bytes", "gauge", "Bytes not shipped yet.", ("output",))
+
+
+@dataclass
+class Patient:
+    """An agent that is as well as the test says."""
+
+    state: str = "healthy"
+    is_ready: bool = True
+    values: dict[Any, Any] = field(
+        default_factory=lambda: {
+            (LOGINS.name, ('odd"\n\\',)): 3.0,
+            (LOGINS.name, ("backend",)): 0.0,
+            (SECONDS.name, ()): Distribution([1, 2, 1], 4.5),
+        }
+    )
+
+    def snapshot(self) -> Snapshot:
+        metrics = {metric.name: metric for metric in (LOGINS, SECONDS, LAG)}
+        return Snapshot(
+            metrics, self.values, dict.fromkeys(self.values, 1_795_428_000.0), {(LAG.name, ("local",)): 12.0}
+        )
+
+    def health(self) -> Health:
+        return Health(self.state, {"loop": self.state})
+
+    def ready(self) -> bool:
+        return self.is_ready
+
+    def status(self) -> dict[str, Any]:
+        return {"running": True, "logs": []}
+
+
+@pytest.fixture
+def patient() -> Patient:
+    """The agent behind the server."""
+    return Patient()
+
+
+@pytest.fixture
+def address(patient: Patient) -> Iterator[str]:
+    """A server on loopback."""
+    with serve("127.0.0.1:0", patient, None) as found:
+        assert found is not None
+        yield found
+
+
+def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
+    """Status, headers and body of a request."""
+    asked = urllib.request.Request(
+        url, method=method, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=5) as answer:
+            return answer.status, dict(answer.headers), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, dict(error.headers), error.read().decode()
+
+
+def test_metrics_are_readable_in_both_formats(address: str) -> None:
+    """Counters, cumulative histograms and gauges, label values escaped, zero series present."""
+    _, _, text = ask(f"{address}/metrics")
+    samples = {(s.name, tuple(s.labels.values())): s.value for family in prometheus(text) for s in family.samples}
+    assert samples["failed_login_attempts_total", ('odd"\n\\',)] == 3
+    assert samples["failed_login_attempts_total", ("backend",)] == 0
+    assert [samples["request_duration_seconds_bucket", (le,)] for le in ("0.1", "1.0", "+Inf")] == [1, 3, 4]
+    assert samples["request_duration_seconds_sum", ()] == 4.5
+    assert samples["shipper_lag_bytes", ("local",)] == 12
+    _, headers, text = ask(f"{address}/metrics", Accept="application/openmetrics-text; version=1.0.0")
+    assert headers["Content-Type"].startswith("application/openmetrics-text")
+    created = {s.name: s.value for family in openmetrics(text) for s in family.samples if s.name.endswith("_created")}
+    assert created["failed_login_attempts_created"] == 1_795_428_000
+
+
+@pytest.mark.integration
+def test_promtool_accepts_the_metrics(address: str) -> None:
+    """`promtool check metrics` has nothing to say against names, help and types."""
+    found = subprocess.run(
+        [Path(__file__).parents[1] / "services" / "promtool.sh"], capture_output=True, text=True, check=False
+    )
+    if found.returncode != 0:
+        message = f"no promtool: {found.stderr.strip()}; install the package prometheus"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    _, _, text = ask(f"{address}/metrics")
+    checked = subprocess.run(
+        [found.stdout.strip(), "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("state", "code"), [("healthy", 200), ("degraded", 200), ("stuck", 503)])
+def test_health_tells_a_restart_only_where_it_helps(address: str, patient: Patient, state: str, code: int) -> None:
+    """The guide's shape; an output that is away is no reason to restart."""
+    patient.state = state
+    status, _, body = ask(f"{address}/health")
+    found = json.loads(body)
+    assert (status, found["status"]) == (code, state)
+    assert found.keys() == {"status", "version", "checks", "timestamp"}
+    assert found["timestamp"].endswith("Z")
+    assert ask(f"{address}/live")[0] == code
+
+
+def test_ready_waits_for_the_first_scan(address: str, patient: Patient) -> None:
+    """503 until then."""
+    patient.is_ready = False
+    assert ask(f"{address}/ready")[0] == 503
+    patient.is_ready = True
+    assert ask(f"{address}/ready")[0] == 200
+
+
+def test_pages_are_guarded_by_headers(address: str) -> None:
+    """No outside content, no frames, no sniffing."""
+    for path in ("/", "/status", "/health"):
+        status, headers, _ = ask(address + path)
+        assert status == 200
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("POST", "/metrics", 405),
+        ("DELETE", "/health", 405),
+        ("GET", "/../etc/passwd", 404),
+        ("GET", "/x" * 2000, 404),
+        ("HEAD", "/health", 200),
+    ],
+)
+def test_odd_requests_are_answered_plainly(address: str, method: str, path: str, code: int) -> None:
+    """Nothing can be changed, and nothing unknown is served."""
+    status, headers, body = ask(address + path, method)
+    assert status == code
+    assert method != "HEAD" or body == ""
+    assert code != 405 or headers["Allow"] == "GET, HEAD"
+
+
+def test_a_foreign_host_name_is_refused_on_loopback(address: str) -> None:
+    """A page elsewhere whose name resolves to loopback reads nothing."""
+    assert ask(f"{address}/status", Host="evil.example")[0] == 403
+    assert ask(f"{address}/status", Host="localhost:9108")[0] == 200
+    assert ask(f"{address}/status", Host="[::1]:9108")[0] == 200
+
+
+def test_beyond_loopback_a_token_is_asked_for(patient: Patient) -> None:
+    """Metrics and health are open, everything else needs it; without a configured token it is closed."""
+    with serve("0.0.0.0:0", patient, "s3cret") as found:
+        assert found is not None
+        url = found.replace("0.0.0.0", "127.0.0.1")
+        assert ask(f"{url}/metrics")[0] == 200
+        assert ask(f"{url}/health")[0] == 200
+        assert ask(f"{url}/status")[0] == 401
+        assert ask(f"{url}/status", Authorization="Bearer wrong")[0] == 401
+        assert ask(f"{url}/status", Authorization="Bearer s3cret")[0] == 200
+    with serve("0.0.0.0:0", patient, None) as found:
+        assert found is not None
+        assert ask(f"{found.replace('0.0.0.0', '127.0.0.1')}/status", Authorization="Bearer None")[0] == 401
+
+
+def test_a_port_that_is_taken_is_named_with_its_cure(patient: Patient) -> None:
+    """The first error of a second agent."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(ShipperError, match=rf"127.0.0.1:{port}.*\n.*--listen"),
+            serve(f"127.0.0.1:{port}", patient, None),
+        ):
+            pass
+
+
+def test_off_serves_nothing(patient: Patient) -> None:
+    """No socket is opened."""
+    with serve("off", patient, None) as found:
+        assert found is None
