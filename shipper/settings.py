@@ -116,7 +116,6 @@ class CounterSettings(Section):
         default_factory=list, description="services whose counters start at zero before their first line"
     )
 
-
     @model_validator(mode="after")
     def _one_rule_each(self) -> Self:
         one_metric_each([*(builtin_rules(self.business_events) if self.builtin else []), *self.rules])

@@ -1,0 +1,150 @@
+"""Writes the references out of what declares them: settings, commands, fields, metrics, violations.
+
+python -m docs.generate           write docs/reference/*.md
+python -m docs.generate --check   fail where a file is not current
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from processors.count import Counting
+from schemas.builtin_rules import builtin_rules
+from schemas.event import KNOWN_FIELDS
+from schemas.violation import DEFAULT_POLICIES
+from shipper.agent import METRICS
+from shipper.cli import cli
+from shipper.pipeline import OVERFLOWS, VIOLATIONS
+from shipper.settings import Settings
+from shipper.vitals import GAUGES
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- written by `make docs`; edit what declares it instead -->\n"
+MACHINES_OWN = ("host",)
+
+
+def main() -> int:
+    """Write or check every reference; 1 where one is not current."""
+    pages = {
+        "configuration.md": configuration(),
+        "commands.md": commands(),
+        "fields.md": fields(),
+        "metrics.md": metrics(),
+    }
+    stale = []
+    for name, text in pages.items():
+        path = FOLDER / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"not current: {', '.join(stale)}; run `make docs`", file=sys.stderr)
+        return 1
+    return 0
+
+
+def table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def configuration() -> str:
+    """Every key with its type, default and meaning."""
+    schema = Settings.model_json_schema(by_alias=True, mode="serialization")
+    defaults = Settings().model_dump(mode="json", by_alias=True)
+    for name in MACHINES_OWN:
+        defaults[name] = "the machine's name"
+    intro = (
+        "# Configuration\n\n"
+        f"{NOTE}\nThe file is YAML. A key `a: {{b: …}}` is also the variable `SHIPPER_A__B`; flags win over variables, "
+        "variables over the file. Secrets come from variables or `*_file` keys. `shipper config show` prints what is in "
+        "effect, `shipper check` what is wrong with it.\n\n"
+    )
+    rows = table(("key", "default", "meaning"), keys(schema["properties"], schema["$defs"], defaults, ""))
+    inputs = table(
+        ("key", "default", "meaning"), keys(schema["$defs"]["InputSettings"]["properties"], schema["$defs"], {}, "")
+    )
+    return f"{intro}{rows}\n## An input\n\n`TYPE:GLOB`, or a mapping:\n\n{inputs}"
+
+
+def keys(
+    properties: dict[str, Any], definitions: dict[str, Any], defaults: dict[str, Any], prefix: str
+) -> Iterator[tuple[str, ...]]:
+    """One row a key, sections walked through."""
+    for name, found in properties.items():
+        section = definitions.get(found.get("$ref", "").rpartition("/")[2], {})
+        if "properties" in section:
+            yield from keys(section["properties"], definitions, defaults.get(name, {}), f"{prefix}{name}.")
+        else:
+            default = defaults.get(name, found.get("default"))
+            shown = (
+                ""
+                if default in (None, [], {})
+                else f"`{yaml.safe_dump(default, default_flow_style=True, width=1000).removesuffix('...' + chr(10)).strip()}`"
+            )
+            yield f"`{prefix}{name}`", shown, found.get("description", "")
+
+
+def commands() -> str:
+    """The help of every command."""
+    context = click.Context(cli, info_name="shipper", max_content_width=80, terminal_width=80)
+    return f"# Commands\n\n{NOTE}\nExit codes: 0 done, 1 refused or failed, 2 usage.\n" + "".join(
+        helps(cli, context, 2)
+    )
+
+
+def helps(command: click.Command, context: click.Context, level: int) -> Iterator[str]:
+    """A command's help and those below it."""
+    yield f"\n{'#' * level} {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                inner = click.Context(below, info_name=name, parent=context, max_content_width=80, terminal_width=80)
+                yield from helps(below, inner, min(level + 1, 4))
+
+
+def fields() -> str:
+    """Known fields, and the kinds of violations."""
+    known = table(
+        ("field", "type", "ECS alias", "meaning"),
+        (
+            (f"`{name}`", found.type, f"`{found.ecs}`" if found.ecs else "", found.meaning)
+            for name, found in KNOWN_FIELDS.items()
+        ),
+    )
+    kinds = table(
+        ("kind", "policy by default"), ((f"`{kind}`", policy.value) for kind, policy in DEFAULT_POLICIES.items())
+    )
+    return (
+        f"# Fields\n\n{NOTE}\nWhat an application may log. Everything else is kept under `extra`.\n\n{known}\n"
+        "The shipper adds `@timestamp`, `stream`, `container`, `kubernetes`, `service`, `host`, `log` and, where something "
+        f"was wrong and the entry is kept, `schema.errors`.\n\n## Violations\n\n{kinds}"
+    )
+
+
+def metrics() -> str:
+    """Every metric that /metrics shows."""
+    business = Counting(builtin_rules(Settings().counters.business_events)).metrics()
+    own = (*METRICS, VIOLATIONS, OVERFLOWS, *GAUGES)
+    header = ("metric", "type", "labels", "meaning")
+
+    def rows(found: Any) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 -- metrics
+        return ((f"`{metric.name}`", metric.type, ", ".join(metric.labels), metric.help) for metric in found)
+
+    return (
+        f"# Metrics\n\n{NOTE}\nCounters survive restarts and are shown once they are committed.\n\n"
+        f"## Counted from events\n\n{table(header, rows(business))}\n## The shipper itself\n\n{table(header, rows(own))}\n"
+        "Beside these: `shipper_build_info`, and `process_*` and `python_info` of the Prometheus client.\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,302 @@
+"""Every command as a person runs it: the help, the run, the look afterwards, and the first errors."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shipper.cli import COMMANDS
+
+LINES = [
+    ('{"log":"{\\"timestamp\\":\\"2024-10-31T22:00:00.000Z\\",\\"level\\":\\"INFO\\",\\"correlation_id\\":\\"abc123-def456-789\\",'
+    '\\"event\\":\\"patient_created\\",\\"user_id\\":123,\\"patient_id\\":456,\\"duration_ms\\":45.23,'
+    '\\"message\\":\\"Patient created successfully\\"}\\n","stream":"stdout","time":"2024-10-31T22:00:00.123456789Z"}'),
+    '{"log":"{\\"correlation_id\\":\\"not usable\\",\\"event\\":\\"login_failed\\"}\\n","stream":"stdout","time":"2024-10-31T22:00:01Z"}',
+    '{"log":"INFO:     10.0.0.1:0 - \\"POST /api/v1/auth/login HTTP/1.1\\" 401 Unauthorized\\n","stream":"stdout","time":"2024-10-31T22:00:02Z"}',
+    '{"log":"starting with password=hunter2\\n","stream":"stderr","time":"2024-10-31T22:00:03Z"}',
+]  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder with one container's log in it."""
+    container = tmp_path / "containers" / ("4f" * 32)
+    container.mkdir(parents=True)
+    (container / f"{'4f' * 32}-json.log").write_text("\n".join(LINES) + "\n")
+    config = {"ID": "4f" * 32, "Name": "/backend", "Config": {"Image": "keneyapp:2.0.0", "Labels": {"tier": "api"}}}
+    (container / "config.v2.json").write_text(json.dumps(config))
+    return tmp_path
+
+
+def shipper(home: Path, *arguments: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in `home`, as in a pipe."""
+    environment = {**os.environ, "COLUMNS": "80", **environ}
+    return subprocess.run(
+        [sys.executable, "-m", "shipper", *arguments],
+        cwd=home, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def run_once(home: Path, *more: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """`shipper run --once` over the folder."""
+    return shipper(
+        home, "run", "--once", "--input", "docker:containers/*/*-json.log", "--listen", "off", *more, **environ
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        *([name] for name in COMMANDS),
+        ["quarantine", "list"],
+        ["quarantine", "show"],
+        ["quarantine", "release"],
+        ["config", "show"],
+        ["config", "schema"],
+    ],
+)
+def test_help_fits_a_terminal_of_80_columns(tmp_path: Path, command: list[str]) -> None:
+    """Each command says what it does and what its options mean."""
+    found = shipper(tmp_path, *command, "--help")
+    assert found.returncode == 0
+    assert max(map(len, found.stdout.splitlines())) <= 80
+    assert re.search(r"(?s)Usage: shipper [^\n]*\n\n  [A-Z].*\.", found.stdout)
+
+
+def test_first_minute(home: Path) -> None:
+    """Run once, find the request, see what was refused: the guide's own log entry becomes the guide's document."""
+    done = run_once(home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "3 indexed, 1 quarantined, 0 dropped, 0 duplicate; store local:shipper-data\n"
+    found = shipper(home, "search", "abc123-def456-789", "--format", "json")
+    (document,) = map(json.loads, found.stdout.splitlines())
+    assert document | {
+        "@timestamp": "2024-10-31T22:00:00.000Z", "level": "info", "correlation_id": "abc123-def456-789",
+        "event": "patient_created", "user_id": 123, "patient_id": 456, "duration_ms": 45.23,
+        "message": "Patient created successfully", "stream": "stdout", "service": {"name": "backend"},
+    } == document  # fmt: skip
+    assert document["container"] == {
+        "id": "4f" * 32,
+        "name": "backend",
+        "image": {"name": "keneyapp:2.0.0"},
+        "labels": {"tier": "api"},
+    }
+    assert document["_index"] == "keneyapp-logs-2024.10.31"
+    assert "patient_created" in shipper(home, "search", "abc123-def456-789").stdout
+    assert "correlation_id_invalid" in shipper(home, "quarantine", "list").stdout
+
+
+def test_secrets_are_not_on_disk(home: Path) -> None:
+    """Redacted before anything leaves the process."""
+    assert run_once(home).returncode == 0
+    stored = b"".join(path.read_bytes() for path in (home / "shipper-data").iterdir())
+    assert b"hunter2" not in stored
+    assert b"[redacted:password]" in stored
+
+
+def test_run_once_twice_and_over_a_copy_adds_nothing(home: Path) -> None:
+    """The second time nothing is read; from a copy under a new state everything is known already."""
+    assert run_once(home).returncode == 0
+    assert run_once(home).stdout.startswith("0 indexed, 0 quarantined, 0 dropped, 0 duplicate")
+    shutil.copytree(home / "containers", home / "copy")
+    again = shipper(
+        home, "run", "--once", "--input", "docker:copy/*/*-json.log", "--state-dir", "other", "--listen", "off"
+    )
+    assert again.stdout.startswith("0 indexed, 0 quarantined, 0 dropped, 4 duplicate")
+    assert len(shipper(home, "search", "--limit", "0", "--format", "json").stdout.splitlines()) == 3
+
+
+def test_a_released_entry_is_found(home: Path) -> None:
+    """Once its policy allows it, a quarantined entry goes to the main index under its own id, and counts nothing."""
+    assert run_once(home).returncode == 0
+    assert shipper(home, "quarantine", "release", "--all").returncode == 1
+    (home / "shipper.yaml").write_text("schema: {policies: {correlation_id_invalid: flag}}\n")
+    released = shipper(home, "quarantine", "release", "--all", "--config", "shipper.yaml")
+    assert released.returncode == 0, released.stderr
+    (document,) = map(
+        json.loads, shipper(home, "search", "--event", "login_failed", "--format", "json").stdout.splitlines()
+    )
+    assert document["schema"]["errors"][0]["kind"] == "correlation_id_invalid"
+    assert (
+        shipper(home, "quarantine", "list").stdout.strip() == ""
+        or "nothing" in shipper(home, "quarantine", "list").stdout
+    )
+
+
+def test_explain_shows_every_step(home: Path) -> None:
+    """Envelope, payload, violation and policy, counters, outcome, index, id - and no secret."""
+    found = shipper(home, "explain", stdin="\n".join(LINES) + "\n")
+    assert found.returncode == 0, found.stderr
+    for piece in (
+        "envelope",
+        "structured",
+        "access",
+        "text",
+        "correlation_id_invalid",
+        "quarantine",
+        "failed_login_attempts_total",
+        "keneyapp-logs-2024.10.31",
+    ):
+        assert piece in found.stdout
+    assert "hunter2" not in found.stdout
+    steps = [
+        json.loads(line)
+        for line in shipper(home, "explain", "--format", "json", stdin="\n".join(LINES)).stdout.splitlines()
+    ]
+    assert [step["outcome"] for step in steps] == ["indexed", "quarantined", "indexed", "indexed"]
+    assert not (home / "shipper-data").exists()
+
+
+@pytest.mark.parametrize(("line", "kind"), [("2024-10-31T22:00:00Z stderr F {}", "stderr"), ("hello", "stdout")])
+def test_explain_guesses_the_envelope(home: Path, line: str, kind: str) -> None:
+    """CRI and plain lines need no option."""
+    (step,) = map(json.loads, shipper(home, "explain", "--format", "json", stdin=line).stdout.splitlines())
+    assert step["envelope"]["stream"] == kind
+
+
+def test_check_finds_nothing_wrong_where_nothing_is(home: Path) -> None:
+    """Green lines, exit 0, and nothing is made."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    found = shipper(home, "check", "--input", "docker:containers/*/*-json.log", "--listen", f"127.0.0.1:{port}")
+    assert (found.returncode, found.stdout.splitlines()[-1]) == (0, "no problem found")
+    assert not (home / "shipper-data").exists()
+
+
+def test_check_shows_all_problems_with_their_cures(home: Path) -> None:
+    """An input that is a folder, a store that is a file, a state directory that is one, a port that is taken."""
+    (home / "file").write_text("x")
+    (home / "odd.log").mkdir()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        arguments = ("--input", "plain:*.log", "--output", "local:file", "--state-dir", "file", "--listen", address)
+        found = shipper(home, "check", *arguments)
+        problems = [
+            problem
+            for problem in json.loads(shipper(home, "check", "--format", "json", *arguments).stdout)
+            if problem["grade"] == "problem"
+        ]
+    assert found.returncode == 1
+    assert found.stdout.splitlines()[-1] == "4 problems"
+    assert {problem["subject"] for problem in problems} == {"input plain:*.log", "output", "state", "listen"}
+    assert all(problem["cure"] for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "--once", "--input", "docker"], 1, ["inputs.0", "TYPE:GLOB"]),
+        (["run", "--once", "--config", "absent.yaml"], 1, ["absent.yaml", "--config"]),
+        (["run", "--once", "--output", "http://localhost:9200"], 1, ["local:DIR"]),
+        (["run", "--bogus"], 2, ["No such option"]),
+        (["search", "x", "--output", "local:absent"], 1, ["absent"]),
+        (["status", "--listen", "off"], 1, ["shipper run", "--state-dir"]),
+        (["bogus"], 2, ["No such command"]),
+    ],
+)
+def test_first_errors_say_what_and_what_to_do(tmp_path: Path, arguments: list[str], code: int, said: list[str]) -> None:
+    """No traceback; exit 1 for refused, 2 for usage."""
+    found = shipper(tmp_path, *arguments)
+    assert found.returncode == code, found.stderr
+    assert "Traceback" not in found.stderr
+    for piece in said:
+        assert piece in found.stderr
+
+
+def test_config_show_is_a_configuration_without_its_secrets(tmp_path: Path) -> None:
+    """What is printed can be read back; the token is masked."""
+    shown = shipper(tmp_path, "config", "show", SHIPPER_TOKEN="s3cret", SHIPPER_TAIL__POLL_INTERVAL="2s").stdout
+    assert "s3cret" not in shown
+    assert "poll_interval: 2s" in shown
+    (tmp_path / "again.yaml").write_text(shown)
+    assert shipper(tmp_path, "config", "show", "--config", "again.yaml").returncode == 0
+    assert json.loads(shipper(tmp_path, "config", "schema").stdout)["properties"]["inputs"]["description"]
+
+
+@pytest.fixture
+def running(home: Path) -> Iterator[tuple[Path, str, "subprocess.Popen[bytes]"]]:
+    """The agent, running, and the address of its face."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "shipper", "run", "--input", "docker:containers/*/*-json.log", "--listen", address]
+    with (home / "agent.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=home, stdout=log, stderr=log)
+    wait_for(lambda: scraped(address, "shipper_lines_read_total 4.0") is not None)
+    yield home, address, process
+    process.kill()
+    process.wait()
+
+
+def wait_for(condition: "object") -> None:
+    """Until a condition holds."""
+    until = time.monotonic() + 30
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def scraped(address: str, piece: str) -> str | None:
+    """The metrics page if it holds a piece."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
+            text = str(answer.read().decode())
+    except OSError:
+        return None
+    return text if piece in text else None
+
+
+def test_the_running_agent_counts_and_tells(running: tuple[Path, str, "subprocess.Popen[bytes]"]) -> None:
+    """Counters by their contract names, status from the agent and from its state, two agents refused, SIGTERM clean."""
+    home, address, process = running
+    text = scraped(address, "failed_login_attempts_total") or ""
+    assert 'failed_login_attempts_total{service="backend"} 1.0' in text
+    assert 'patient_operations_total{operation="create"} 1.0' in text
+    assert 'patient_operations_total{operation="delete"} 0.0' in text
+    assert 'shipper_violations_total{reason="correlation_id_invalid"} 1.0' in text
+    assert json.loads(shipper(home, "status", "--listen", address, "--format", "json").stdout)["running"] is True
+    assert "running" in shipper(home, "status", "--listen", address).stdout
+    second = run_once(home)
+    assert second.returncode == 1
+    assert f"process {process.pid}" in second.stderr
+    process.terminate()
+    assert process.wait(20) == 0
+    assert "not running" in shipper(home, "status", "--listen", address).stdout
+
+
+def test_a_store_that_cannot_be_written_never_stops_counting(
+    running: tuple[Path, str, "subprocess.Popen[bytes]"],
+) -> None:
+    """Counters go on and match the truth; when the store is back, the index catches up and counters do not move."""
+    home, address, _ = running
+    store, log = home / "shipper-data", next((home / "containers").glob("*/*-json.log"))
+    store.rename(home / "aside")
+    store.write_text("a file where the folder was")
+    with log.open("a") as file:
+        for number in range(50):
+            failed = f'{{\\"correlation_id\\":\\"late-{number}\\",\\"event\\":\\"login_failed\\"}}'
+            file.write(f'{{"log":"{failed}\\n","stream":"stdout","time":"2024-10-31T22:00:05.{number:09d}Z"}}\n')
+    wait_for(lambda: scraped(address, 'failed_login_attempts_total{service="backend"} 51.0'))
+    wait_for(lambda: scraped(address, 'shipper_output_up{output="local"} 0.0'))
+    with urllib.request.urlopen(f"http://{address}/health", timeout=5) as answer:
+        assert json.loads(answer.read())["checks"]["output"] == "degraded"
+    store.unlink()
+    (home / "aside").rename(store)
+    wait_for(lambda: scraped(address, 'shipper_events_total{outcome="indexed"} 53.0'))
+    wait_for(lambda: scraped(address, 'shipper_lag_bytes{output="local"} 0.0'))
+    assert scraped(address, 'failed_login_attempts_total{service="backend"} 51.0')
+    found = shipper(home, "search", "--event", "login_failed", "--limit", "0", "--format", "json").stdout.splitlines()
+    assert len(found) == 50
