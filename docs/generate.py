@@ -64,8 +64,8 @@ def configuration() -> str:
     intro = (
         "# Configuration\n\n"
         f"{NOTE}\nThe file is YAML. A key `a: {{b: …}}` is also the variable `SHIPPER_A__B`; flags win over variables, "
-        "variables over the file. Secrets come from variables or `*_file` keys. `shipper config show` prints what is in "
-        "effect, `shipper check` what is wrong with it.\n\n"
+        "variables over the file. Secrets come from variables or `*_file` keys. `shipper config show` prints what is "
+        "in effect, `shipper check` what is wrong with it.\n\n"
     )
     rows = table(("key", "default", "meaning"), keys(schema["properties"], schema["$defs"], defaults, ""))
     inputs = table(
@@ -84,12 +84,13 @@ def keys(
             yield from keys(section["properties"], definitions, defaults.get(name, {}), f"{prefix}{name}.")
         else:
             default = defaults.get(name, found.get("default"))
-            shown = (
-                ""
-                if default in (None, [], {})
-                else f"`{yaml.safe_dump(default, default_flow_style=True, width=1000).removesuffix('...' + chr(10)).strip()}`"
-            )
+            shown = "" if default in (None, [], {}) else f"`{flow(default)}`"
             yield f"`{prefix}{name}`", shown, found.get("description", "")
+
+
+def flow(value: Any) -> str:  # noqa: ANN401 -- any setting
+    """A value as YAML in one line."""
+    return str(yaml.safe_dump(value, default_flow_style=True, width=1000)).removesuffix("...\n").strip()
 
 
 def commands() -> str:
@@ -125,8 +126,8 @@ def fields() -> str:
     )
     return (
         f"# Fields\n\n{NOTE}\nWhat an application may log. Everything else is kept under `extra`.\n\n{known}\n"
-        "The shipper adds `@timestamp`, `stream`, `container`, `kubernetes`, `service`, `host`, `log` and, where something "
-        f"was wrong and the entry is kept, `schema.errors`.\n\n## Violations\n\n{kinds}"
+        "The shipper adds `@timestamp`, `stream`, `container`, `kubernetes`, `service`, `host`, `log` and, where "
+        f"something was wrong and the entry is kept, `schema.errors`.\n\n## Violations\n\n{kinds}"
     )
 
 
@@ -141,7 +142,8 @@ def metrics() -> str:
 
     return (
         f"# Metrics\n\n{NOTE}\nCounters survive restarts and are shown once they are committed.\n\n"
-        f"## Counted from events\n\n{table(header, rows(business))}\n## The shipper itself\n\n{table(header, rows(own))}\n"
+        f"## Counted from events\n\n{table(header, rows(business))}\n"
+        f"## The shipper itself\n\n{table(header, rows(own))}\n"
         "Beside these: `shipper_build_info`, and `process_*` and `python_info` of the Prometheus client.\n"
     )
 

@@ -19,8 +19,10 @@ from schemas.rules import Condition, Label, Matcher, Rule
 OTHER = "other"
 LONGEST_LABEL = 120
 MOST_PLANS = 2000
-"""Names come from logs: past this many, plans are made afresh rather than kept."""
-STRUCTURED_REQUEST, ACCESS_REQUEST = "request_complete", "http_access"
+"""Names come from logs: past this many, plans are made afresh."""
+REQUESTS = {"request_complete": ("structured", ""), "http_access": ("access", "stdout")}
+"""Records of requests: the setting under which each counts, and the stream it has to be on. Access lines count from
+stdout alone: a decoded query string can forge whole lines on stderr."""
 
 
 class Seen(NamedTuple):
@@ -29,21 +31,15 @@ class Seen(NamedTuple):
     event: dict[str, Any]
     stream: str
     service: str
-    http_source: HttpSource
 
 
 Test = Callable[[Seen], bool]
 Value = Callable[[Seen], str]
 
 
-def is_request(seen: Seen) -> bool:
-    """Whether the entry is the record of a request that counts for its container.
-
-    Access lines count from stdout alone: a decoded query string can forge whole lines on stderr.
-    """
-    if seen.http_source == "structured":
-        return seen.event.get("event") == STRUCTURED_REQUEST
-    return seen.http_source == "access" and seen.event.get("event") == ACCESS_REQUEST and seen.stream == "stdout"
+Decided = tuple[str | None, str | None, int | None, bool]
+"""What is known of an event before a rule is asked: its name, method, status, and whether it is the record of a request
+that counts for its container."""
 
 
 @dataclass(slots=True)
@@ -86,10 +82,10 @@ class Counting:
         for name, labels in known:
             if name in self._rules and len(labels) == len(self._rules[name].names):
                 _admit(self._rules[name], labels)
-        self._plans: dict[tuple[str | None, str | None], Plan] = {}
+        self._plans: dict[Decided, Plan] = {}
 
-    def _plan(self, event: str | None, method: str | None) -> "Plan":
-        """The rules that can hold for an event of that name and method, with what remains to be asked.
+    def _plan(self, decided: "Decided") -> "Plan":
+        """The rules that can hold for such an event, with what remains to be asked.
 
         Most events are in no rule, and most requests change nothing: their plan is empty.
         """
@@ -97,14 +93,15 @@ class Counting:
         for rule in self._rules.values():
             cases = []
             for case, values in zip(rule.rule.all_cases(), rule.values, strict=True):
-                test = _test(case.when, event, method)
+                test = _test(case.when, decided)
                 if test is not False:
                     cases.append((test, values))
             if cases:
                 plan.append((rule, tuple(cases)))
         found = tuple(plan)
-        if len(self._plans) < MOST_PLANS:
-            self._plans[event, method] = found
+        if len(self._plans) >= MOST_PLANS:
+            self._plans.clear()
+        self._plans[decided] = found
         return found
 
     def metrics(self) -> list[Metric]:
@@ -137,14 +134,21 @@ class Counting:
 
     def increments(self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource) -> list[Increment]:
         """What one event adds; empty for most. The event may hold anything."""
-        name, method = event.get("event"), event.get("method")
-        key = (name if type(name) is str else None, method if type(method) is str else None)
-        plan = self._plans.get(key)
+        name, method, status = event.get("event"), event.get("method"), event.get("status_code")
+        decided = (
+            name if type(name) is str else None,
+            method if type(method) is str else None,
+            status if type(status) is int else None,
+            REQUESTS.get(name) == (http_source, stream if http_source == "access" else "")
+            if type(name) is str
+            else False,
+        )
+        plan = self._plans.get(decided)
         if plan is None:
-            plan = self._plan(*key)
+            plan = self._plan(decided)
         if not plan:
             return []
-        seen = Seen(event, stream, service, http_source)
+        seen = Seen(event, stream, service)
         found = []
         for rule, cases in plan:
             for test, values in cases:
@@ -222,17 +226,19 @@ def _admit(rule: CompiledRule, labels: Labels) -> None:
             admitted.add(value)
 
 
-def _test(condition: Condition, event: str | None, method: str | None) -> Test | bool:
-    """What remains of a condition for an event of that name and method; True or False where nothing does."""
-    decided = {"event": event, "method": method}
-    if condition.request and event not in (STRUCTURED_REQUEST, ACCESS_REQUEST):
+def _test(condition: Condition, decided: Decided) -> Test | bool:
+    """What remains of a condition for an event of which that much is decided; True or False where nothing does."""
+    event, method, status, is_request = decided
+    known = {"event": event, "method": method, "status_code": status}
+    if condition.request and not is_request:
         return False
-    tests: list[Test | bool] = [is_request] if condition.request else []
+    tests: list[Test | bool] = []
     for name, matcher in sorted(condition.fields.items(), key=lambda item: _cost(item[1])):
-        tests.append(_matches(matcher, decided[name]) if name in decided else _field_test(name, matcher))
-    tests += [_test(part, event, method) for part in condition.all]
+        decides = known.get(name) is not None
+        tests.append(_matches(matcher, known[name]) if decides else _field_test(name, matcher))
+    tests += [_test(part, decided) for part in condition.all]
     if condition.any:
-        parts = [_test(part, event, method) for part in condition.any]
+        parts = [_test(part, decided) for part in condition.any]
         open_parts = [part for part in parts if not isinstance(part, bool)]
         tests.append(True if True in parts else _any(open_parts) if open_parts else False)
     if False in tests:
@@ -248,7 +254,7 @@ def _cost(matcher: Matcher) -> int:
     return int(matcher.route is not None or matcher.glob is not None)
 
 
-def _matches(matcher: Matcher, value: str | None) -> bool:
+def _matches(matcher: Matcher, value: object) -> bool:
     return all(test(value) for test in _value_tests(matcher))
 
 

@@ -60,14 +60,14 @@ class Enforce:
         `timestamp` is left where it is; it is no part of the schema.
         """
         violations: list[Violation] = []
-        correlation_id = fields.get("correlation_id")
-        if type(correlation_id) is not str or USABLE.match(correlation_id) is None:
-            self._find_correlation_id(fields, violations)
         level = fields.get("level")
         if type(level) is str:
             fields["level"] = LEVEL_ALIASES.get(level) or LEVEL_ALIASES.get(level.lower(), level.lower())
-        if _conforms(fields):
+        if "correlation_id" in fields and _conforms(fields):
             return fields, violations
+        correlation_id = fields.get("correlation_id")
+        if type(correlation_id) is not str or USABLE.match(correlation_id) is None:
+            self._find_correlation_id(fields, violations)
         return _sorted_out(fields, violations), violations
 
     def _find_correlation_id(self, fields: dict[str, Any], violations: list[Violation]) -> None:

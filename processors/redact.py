@@ -19,12 +19,18 @@ DEFAULT_FIELDS = (
 )  # fmt: skip
 HASH_DIGITS = 12
 DEEPEST = 100
+MOST_KEPT, LONGEST_KEPT = 20_000, 200
+"""Texts remembered to hold nothing: how many, and how long one may be."""
 
 
 class Pattern(NamedTuple):
     """A built-in pattern: where a value may stand, and what else it must be. Group `value`, if any, is masked."""
 
     regex: re.Pattern[str]
+    hints: tuple[str, ...] = ()
+    """One of these, in lower case, is in every text that the pattern matches."""
+    long_number: bool = False
+    """Whether what it matches is a long number."""
     holds: Callable[[str], bool] = lambda _value: True
 
 
@@ -53,38 +59,50 @@ WORDS = (
 )
 PATTERNS: dict[str, Pattern] = {
     "url_password": Pattern(
-        re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{0,128}:(?P<value>[^\s@'\"]{1,256})@", re.IGNORECASE)
+        re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{0,128}:(?P<value>[^\s@'\"]{1,256})@", re.IGNORECASE),
+        ("://",),
     ),
-    "bearer": Pattern(re.compile(r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,4096})", re.IGNORECASE)),
-    "jwt": Pattern(re.compile(r"\beyJ[A-Za-z0-9_-]{5,2048}\.[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{0,1024}")),
+    "bearer": Pattern(
+        re.compile(r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,4096})", re.IGNORECASE),
+        ("bearer", "basic"),
+    ),
+    "jwt": Pattern(re.compile(r"\beyJ[A-Za-z0-9_-]{5,2048}\.[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{0,1024}"), ("eyj",)),
     "password": Pattern(
         re.compile(
             rf"(?:{WORDS})[\w-]{{0,20}}[\"']?\s{{0,4}}[=:]\s{{0,4}}(?P<quote>[\"'])?"
             r"(?P<value>(?(quote)[^\"'\n]{1,256}|[^\s\"',;&)}\]]{1,256}))",
             re.IGNORECASE,
-        )
+        ),
+        ("pass", "pwd", "secret", "token", "key", "credential"),
     ),
     "email": Pattern(
-        re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
+        re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"),
+        ("@",),
     ),
-    "card": Pattern(re.compile(r"(?<![\w.-])(?:4\d{12}|[2-6](?:[ -]?\d){13,18})(?![\w-])"), luhn),
+    "card": Pattern(re.compile(r"(?<![\w.-])(?:4\d{12}|[2-6](?:[ -]?\d){13,18})(?![\w-])"), (), True, luhn),
     "national_id": Pattern(
         re.compile(r"(?<!\w)[12][ .-]?\d\d[ .-]?\d\d[ .-]?(?:\d\d|2[ABab])[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d\d(?!\w)"),
+        (),
+        True,
         french_nir,
     ),
     "phone": Pattern(
         re.compile(
             r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{2,4}\)[ .-]?\d(?:[ .-]?\d){5,11}|\d(?:[ .-]?\d){7,11})"
             r"|0[1-9](?:[ .-]?\d\d){4})(?![\w-])"
-        )
+        ),
+        (),
+        True,
     ),
 }
 """Built-in patterns by name, in the order they are tried."""
 
-NEEDLES = ("bearer", "basic", "pass", "pwd", "secret", "token", "key", "credential", "eyj", "://")
+NEEDLES = tuple(hint for pattern in PATTERNS.values() for hint in pattern.hints if hint != "@")
 """One of these, in any case, is in every text that a pattern of words can match."""
 NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()-]{0,2}[\dABab]){8,}")
 """Nine digits or more with separators: every card, telephone and social security number is one."""
+IPV4 = re.compile(r"(?<![\d.+])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+"""Addresses of clients are in every access line, and no pattern can match one."""
 SHAPED = frozenset({"level", "method", "client_ip", "correlation_id", "timestamp"})
 """Fields whose text is bound by the schema, or an address declared to be one: only an e-mail is masked."""
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
@@ -93,7 +111,7 @@ _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 def _number_in(text: str) -> bool:
     """Whether a text may hold a long number; most are ruled out by their digits alone."""
     digits = text.encode("utf-8", "replace").translate(_ZEROS, b" .()-")
-    return b"00000000" in digits and NUMBER.search(text) is not None
+    return b"00000000" in digits and NUMBER.search(IPV4.sub("", text)) is not None
 
 
 class Redactor:
@@ -123,6 +141,7 @@ class Redactor:
             except re.error as error:
                 raise ValueError(f"redaction pattern {name!r} is no regular expression: {error}") from error
         self._always = bool(extra_patterns)
+        self._clean: set[str] = set()
 
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Mask an application's own entry."""
@@ -136,16 +155,33 @@ class Redactor:
         """
         if self._always or "@" in raw or "\\" in raw or "extra" in event:
             return True
-        said = "\n".join([value for name, value in event.items() if type(value) is str and name not in SHAPED]).lower()
-        for needle in NEEDLES:
-            if needle in said:
+        clean = self._clean
+        for name, value in event.items():
+            if type(value) is str and name not in SHAPED and value not in clean and self._may_hold(value):
                 return True
-        return _number_in(said)
+        return False
+
+    def _may_hold(self, value: str) -> bool:
+        """Whether one text may hold something; texts that hold nothing are remembered, for most come again."""
+        lowered = value.lower()
+        if any([needle in lowered for needle in NEEDLES]) or _number_in(value):  # noqa: C419 -- twice as fast
+            return True
+        if len(value) < LONGEST_KEPT:
+            if len(self._clean) >= MOST_KEPT:
+                self._clean.clear()
+            self._clean.add(value)
+        return False
 
     def redact_text(self, text: str) -> str:
         """`text` with every match of a pattern masked."""
-        for name, (regex, holds) in self._patterns.items():
-            text = regex.sub(partial(self._masked, name=name, holds=holds), text)
+        lowered, numbers = text.lower(), _number_in(text)
+        for name, pattern in self._patterns.items():
+            if pattern.long_number:
+                possible = numbers
+            else:
+                possible = not pattern.hints or any([hint in lowered for hint in pattern.hints])  # noqa: C419
+            if possible:
+                text = pattern.regex.sub(partial(self._masked, name=name, holds=pattern.holds), text)
         return text
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def moment(timestamp: object, runtime_ms: int | None, now_ms: int, skew: Skew) -
     fallback = now_ms if runtime_ms is None else runtime_ms
     if timestamp is None:
         return fallback, None
-    ms = _read(timestamp)
+    ms = (parse_ms(timestamp) if type(timestamp) is str else None) or _read(timestamp)
     if ms is None or not 0 <= ms <= LATEST_MS:
         detail = "`timestamp` is no time (ISO 8601, or a number of seconds or milliseconds); the runtime's is used"
         return fallback, Violation(Kind.TIMESTAMP_INVALID, "timestamp", detail)

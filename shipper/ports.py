@@ -14,11 +14,13 @@ class Source:
 
     origin: Origin
     renderer: Renderer
+    name: str | None
+    """Container, or service: what a search for a container looks at."""
 
     @classmethod
     def of(cls, origin: Origin) -> "Source":
         """Prepare the provenance of one log."""
-        return cls(origin, Renderer(origin))
+        return cls(origin, Renderer(origin), origin.container_name or origin.service)
 
 
 class Document(NamedTuple):

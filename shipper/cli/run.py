@@ -1,5 +1,6 @@
 """`shipper run`: the agent."""
 
+import gc
 import resource
 import signal
 import sys
@@ -42,6 +43,8 @@ def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | 
     vitals = Vitals(agent, settings.output.partition(":")[0], settings.health.stuck_after, settings.health.max_lag)
     _stop_on_signals(agent)
     agent.after_turn = vitals.take
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)  # batches hold many small objects and no cycles: looking for some costs 3 %
     inputs = [f"{found.type}:{found.glob}" for found in settings.inputs]
     try:
         with serve(settings.listen, vitals, secret(settings.token)) as address:
