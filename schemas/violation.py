@@ -21,6 +21,7 @@ class Kind(StrEnum):
     LINE_CUT = "line_cut"
     UNSTRUCTURED = "unstructured"
     BLANK = "blank"
+    INTERNAL_ERROR = "internal_error"
 
 
 class Policy(StrEnum):

@@ -63,11 +63,16 @@ class Pipeline:
         """Put all that `entries` come to into `batch`; `now_ms` stands in for the time of lines that have none."""
         for entry in entries:
             batch.lines += entry.lines
-            assessed = self.assess(entry, now_ms)
+            try:
+                assessed = self.assess(entry, now_ms)
+                if ship:
+                    batch.add(*self.document(assessed, entry, source), entry.lines)
+            except Exception as error:  # noqa: BLE001 -- one entry that we cannot handle must not stop the rest
+                assessed = self._failed(entry, now_ms, error)
+                if ship:
+                    batch.add(*self.document(assessed, entry, source), entry.lines)
             if count:
                 self.count(assessed, entry, source.origin, batch)
-            if ship:
-                batch.add(*self.document(assessed, entry, source), entry.lines)
 
     def assess(self, entry: Entry, now_ms: int) -> Assessed:
         """Decode and enforce one entry; find its time and the verdict on it."""
@@ -94,6 +99,13 @@ class Pipeline:
             violations.append(doubt)
         policy = self._verdict(violations) if violations else Policy.ALLOW
         return tuple.__new__(Assessed, (event, shape, violations, policy, time_ms, runtime_ms or 0))
+
+    def _failed(self, entry: Entry, now_ms: int, error: Exception) -> Assessed:
+        """An entry that a step of ours failed on: refused under a reason that asks for a report."""
+        detail = f"the shipper failed on this entry with {type(error).__name__}; please report it with the raw line"
+        violation = Violation(Kind.INTERNAL_ERROR, None, detail)
+        known = parse_ms(entry.time) if entry.time is not None else None
+        return Assessed({}, "broken", (violation,), Policy.QUARANTINE, known or now_ms, known or 0)
 
     def _verdict(self, violations: list[Violation]) -> Policy:
         asked = {self.policies[violation.kind] for violation in violations}

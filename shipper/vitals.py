@@ -17,6 +17,7 @@ LAG_SECONDS = Metric(
 )
 OUTPUT_UP = Metric("shipper_output_up", "gauge", "Whether the output took the last batch.", ("output",))
 COMMITS = Metric("shipper_state_commits_total", "counter", "Commits of positions and counters since the start.")
+INTERVAL_S = 1.0
 GAUGES = (FILES, UNREADABLE, LAG_BYTES, LAG_SECONDS, OUTPUT_UP, COMMITS)
 
 
@@ -29,12 +30,16 @@ class Vitals:
     stuck_after: float = 60.0
     max_lag: float | None = None
     _gauges: Mapping[SeriesKey, float] = field(default_factory=dict)
+    _taken_at: float = 0.0
     _behind_since: dict[str, float] = field(default_factory=dict)
     _logs: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self) -> None:
-        """Measure once; costs a look at every log's numbers and no system call for quiet ones."""
+        """Measure, at most once a second; costs a look at every log's numbers and no system call for quiet ones."""
         agent, now = self.agent, self.agent.turned_at
+        if self._gauges and now - self._taken_at < INTERVAL_S:
+            return
+        self._taken_at = now
         logs = agent.tail.logs
         lags = {path: log.lag_bytes() for path, log in logs.items()}
         self._behind_since = {path: self._behind_since.get(path, now) for path, lag in lags.items() if lag}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.json_file import record, records
+from shipper.sources.metadata import DockerApi
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import Engine
 
@@ -143,6 +144,14 @@ def subprocess_state(agent: AgentProcess) -> str:
     """What `run --once` with a new state says of the same store."""
     command = [part if not part.endswith("/state") else f"{part}-of-the-copy" for part in agent.command("--once")]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_the_api_tells_what_an_unreadable_configuration_does_not(engine: Engine, docker_address: str) -> None:
+    """Where it is allowed, the Docker API stands in for the runtime's file."""
+    container = engine.run("sleep 30")
+    found = DockerApi(docker_address).lookup(container.id)
+    assert found.name == container.name
+    assert found.labels == {"com.docker.compose.service": "backend"}
 
 
 SAMPLES = [

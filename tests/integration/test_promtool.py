@@ -1,0 +1,39 @@
+"""What the running agent serves is what promtool accepts."""
+
+import os
+import socket
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.hazards.rig import docker_line
+from tests.integration.agent import AgentProcess, until
+from tests.integration.conftest import SERVICES, missing
+
+pytestmark = pytest.mark.integration
+
+
+def test_promtool_accepts_the_running_agents_metrics(tmp_path: Path) -> None:
+    """Names, help and types of all business and self metrics, with events counted."""
+    found = subprocess.run([SERVICES / "promtool.sh"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        missing(f"no promtool: {found.stderr.strip()}", "install the package prometheus")
+    (tmp_path / "app.log").write_bytes(docker_line('{"correlation_id":"a","event":"login_failed"}\n'))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    agent = AgentProcess(tmp_path, f"docker:{tmp_path}/*.log", listen=listen).start()
+    try:
+        until(lambda: len(agent.events()) == 1)
+        with urllib.request.urlopen(f"http://{listen}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    finally:
+        assert agent.stop() == 0
+    assert "failed_login_attempts_total" in text
+    tool = found.stdout.strip()
+    checked = subprocess.run(
+        [tool, "check", "metrics"], input=text, capture_output=True, text=True, env=os.environ, check=False
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
