@@ -157,6 +157,8 @@ class Agent:
 
     def _welcome(self, logs: list[LogReader]) -> None:
         """Counters of a service that is seen for the first time start at zero, before its first event adds to them."""
+        if not (self.ready or self.tail.logs):
+            self._log.warning("nothing_to_follow", cure="`shipper check` tells whether paths and permissions are right")
         for log in logs:
             series = self.pipeline.counting.admit_service(log.source.origin.service or "unknown")
             self.ledger.declare(series, self.clock.wall_ms() / 1000)

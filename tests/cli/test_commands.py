@@ -116,6 +116,21 @@ def test_run_once_twice_and_over_a_copy_adds_nothing(home: Path) -> None:
     assert len(shipper(home, "search", "--limit", "0", "--format", "json").stdout.splitlines()) == 3
 
 
+def test_retention_deletes_days_that_are_too_old(home: Path) -> None:
+    """With a retention of a day, what happened in 2024 is gone when the agent looks after its store."""
+    assert run_once(home).returncode == 0
+    assert list((home / "shipper-data").glob("keneyapp-logs-2024.10.31.db"))
+    assert run_once(home, SHIPPER_LOCAL__RETENTION_DAYS="1").returncode == 0
+    assert not list((home / "shipper-data").glob("keneyapp-logs-2024.10.31.db"))
+
+
+def test_nothing_to_follow_is_said(tmp_path: Path) -> None:
+    """A mistyped path does not pass in silence."""
+    found = shipper(tmp_path, "run", "--once", "--input", "plain:absent/*.log", "--listen", "off")
+    assert "nothing_to_follow" in found.stderr
+    assert "shipper check" in found.stderr
+
+
 def test_a_released_entry_is_found(home: Path) -> None:
     """Once its policy allows it, a quarantined entry goes to the main index under its own id, and counts nothing."""
     assert run_once(home).returncode == 0

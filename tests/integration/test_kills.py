@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -52,8 +53,11 @@ class Ward:
             for _ in range(lines):
                 for record in self.records():
                     file.write(record)
-        if self.random.random() < 0.05:
+        chance = self.random.random()
+        if chance < 0.04:
             self.rotate()
+        elif chance < 0.06:
+            self.copytruncate()
 
     def records(self) -> list[bytes]:
         self.serial += 1
@@ -76,12 +80,22 @@ class Ward:
         return [json.dumps({"log": piece, "stream": "stdout", "time": now}).encode() + b"\n" for piece in pieces]
 
     def rotate(self) -> None:
-        """Rename rotation; enough files are kept for the agent to be away for the whole test."""
+        """Rename rotation."""
+        self.shift()
+        self.live.rename(f"{self.live}.1")
+
+    def shift(self) -> None:
+        """Make room for `.1`; enough files are kept for the agent to be away for the whole test."""
         for number in range(400, 0, -1):
             older = Path(f"{self.live}.{number}")
             if older.exists():
                 older.rename(f"{self.live}.{number + 1}")
-        self.live.rename(f"{self.live}.1")
+
+    def copytruncate(self) -> None:
+        """Rotation by copy: the live file keeps its inode and begins anew."""
+        self.shift()
+        shutil.copy(self.live, f"{self.live}.1")
+        os.truncate(self.live, 0)
 
     def live_dangerously(self) -> None:
         """Run, write, kill, again and again."""
