@@ -278,13 +278,13 @@ class JsonFileAssembler(Assembler):
         if found is None or len(found) != len(raws):
             yield from super().feed(lines, offset)
             return
-        parts, texts = self._parts, self._texts
+        parts, texts, digest = self._parts, self._texts, self.digest
         new = tuple.__new__  # a NamedTuple's own constructor takes twice as long
         for raw, record in zip(raws, found, strict=True):
             log, stream = record.log, record.stream
             if log[:1] == "{" and log[-1] == "\n" and stream not in texts and stream not in parts and stream in STREAMS:
                 self._seen = record.time
-                yield new(Entry, (log[:-1], stream, record.time, offset, 1, self.digest(raw), None, None))
+                yield new(Entry, (log[:-1], stream, record.time, offset, 1, digest(raw), None, None))
             else:
                 yield from self.line(raw, offset)
             offset += len(raw) + 1

@@ -20,9 +20,15 @@ OTHER = "other"
 LONGEST_LABEL = 120
 MOST_PLANS = 2000
 """Names come from logs: past this many, plans are made afresh."""
-REQUESTS = {"request_complete": ("structured", ""), "http_access": ("access", "stdout")}
-"""Records of requests: the setting under which each counts, and the stream it has to be on. Access lines count from
-stdout alone: a decoded query string can forge whole lines on stderr."""
+REQUESTS = frozenset(
+    {
+        ("request_complete", "structured", "stdout"),
+        ("request_complete", "structured", "stderr"),
+        ("http_access", "access", "stdout"),
+    }
+)
+"""Event, setting and stream of the records of requests. Access lines count from stdout alone: a decoded query string
+can forge whole lines on stderr."""
 
 
 class Seen(NamedTuple):
@@ -139,9 +145,7 @@ class Counting:
             name if type(name) is str else None,
             method if type(method) is str else None,
             status if type(status) is int else None,
-            REQUESTS.get(name) == (http_source, stream if http_source == "access" else "")
-            if type(name) is str
-            else False,
+            type(name) is str and (name, http_source, stream) in REQUESTS,
         )
         plan = self._plans.get(decided)
         if plan is None:

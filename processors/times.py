@@ -26,10 +26,10 @@ def _second(text: str) -> int | None:
 
 def parse_ms(text: str) -> int | None:
     """Milliseconds since the epoch of an RFC 3339 time (or a near relative), None where it is none."""
-    if text[-1:] == "Z" and text[10:11] == "T" and len(text) >= STRICT_LENGTH:
+    if len(text) > STRICT_LENGTH and text[-1] == "Z" and text[10] == "T" and text[19] == ".":
         second = _second(text[:19])
         fraction = text[20:-1]
-        if second is not None and fraction.isdecimal() and text[19] == ".":
+        if second is not None and fraction.isdecimal():
             return second + int(fraction[:3] if len(fraction) > 2 else f"{fraction}00"[:3])  # noqa: PLR2004
     return _parse_loosely(text)
 

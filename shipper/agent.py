@@ -247,11 +247,12 @@ class Agent:
     def settle(self) -> bool:
         """Write the open batch, commit positions and counters, show the counters. Whether the commit went through."""
         batch, self._batch, self._begun_at = self._batch, Batch(), None
-        if self._written(batch):
-            for kind, outcomes in ((EVENTS, batch.events), (LINES, batch.lines_by_outcome)):
+        events = batch.events
+        if self._written(batch, events):
+            for kind, outcomes in ((EVENTS, events), (LINES, batch.lines_by_outcome)):
                 for outcome, number in outcomes.items():
                     batch.counted.sums[kind.name, (outcome,)] += number
-            self.shipped += batch.events
+            self.shipped += events
         else:
             for path, mark in self._marks.items():
                 if path in self.tail.logs:
@@ -262,8 +263,8 @@ class Agent:
         self.ledger.add(batch.counted, self.clock.wall_ms() / 1000)
         return self._commit()
 
-    def _written(self, batch: Batch) -> bool:
-        """Whether the output has taken the batch's documents."""
+    def _written(self, batch: Batch, events: Counter[str]) -> bool:
+        """Whether the output has taken the batch's documents; `events` learns which of them it had already."""
         if not batch.documents:
             return True
         started = self.clock.monotonic()
@@ -276,7 +277,7 @@ class Agent:
         took = self.clock.monotonic() - started
         batch.counted.sums[WRITES.name, ("ok",)] += 1
         batch.counted.observations.append(Increment(WRITE_SECONDS.name, (), took))
-        _move(batch.events, written.duplicates)
+        _move(events, written.duplicates)
         if self.output_state.error is not None:
             self._log.info(
                 "output_back",

@@ -1,6 +1,7 @@
 """A batch: what one round of reading came to, before anyone has written or committed it."""
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemas.metrics import Increment, SeriesKey
@@ -26,14 +27,30 @@ class Batch:
     counted: Tally = field(default_factory=Tally)
     bytes: int = 0
     lines: int = 0
-    events: Counter[str] = field(default_factory=Counter)
-    """Events by outcome, as decided; an output may still find some to be duplicates."""
-    lines_by_outcome: Counter[str] = field(default_factory=Counter)
+    ended: dict[tuple[str, int], int] = field(default_factory=dict)
+    """How many events of how many lines ended how."""
 
     def add(self, outcome: str, document: Document | None, lines: int) -> None:
         """Take in what became of one event of `lines` physical lines."""
-        self.events[outcome] += 1
-        self.lines_by_outcome[outcome] += lines
+        ended = self.ended
+        key = (outcome, lines)
+        ended[key] = ended.get(key, 0) + 1
         if document is not None:
             self.documents.append(document)
             self.bytes += len(document.body)
+
+    @property
+    def events(self) -> Counter[str]:
+        """Events by outcome, as decided; an output may still find some to be duplicates."""
+        return self._sum(lambda _lines: 1)
+
+    @property
+    def lines_by_outcome(self) -> Counter[str]:
+        """Physical lines by outcome."""
+        return self._sum(lambda lines: lines)
+
+    def _sum(self, weight: Callable[[int], int]) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for (outcome, lines), number in self.ended.items():
+            found[outcome] += number * weight(lines)
+        return found
