@@ -4,63 +4,84 @@ Counting sees every event before any policy: a violation must not hide a failed 
 """
 
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import translate
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
+from processors.match import UNLISTED, Look, Place, Test, compiled, look, texts_asked
 from schemas.entry import HttpSource
 from schemas.metrics import Increment, Labels, Metric, SeriesKey
-from schemas.rules import Condition, Label, Matcher, Rule
+from schemas.rules import Case, Label, Rule, label_text, one_metric_each
 
 OTHER = "other"
 LONGEST_LABEL = 120
-MOST_PLANS = 2000
-"""Names come from logs: past this many, plans are made afresh."""
-REQUESTS = frozenset(
-    {
-        ("request_complete", "structured", "stdout"),
-        ("request_complete", "structured", "stderr"),
-        ("http_access", "access", "stdout"),
-    }
-)
-"""Event, setting and stream of the records of requests. Access lines count from stdout alone: a decoded query string
-can forge whole lines on stderr."""
+RECORDS: Mapping[HttpSource, str | None] = {"structured": "request_complete", "access": "http_access", "off": None}
+"""The event that is the record of a request, by what feeds the counters of its container."""
 
-
-class Seen(NamedTuple):
-    """What a condition looks at."""
-
-    event: dict[str, Any]
-    stream: str
-    service: str
-
-
-Test = Callable[[Seen], bool]
-Value = Callable[[Seen], str]
-
-
-Decided = tuple[str | None, str | None, int | None, bool]
-"""What is known of an event before a rule is asked: its name, method, status, and whether it is the record of a request
-that counts for its container."""
+Value = Callable[[dict[str, Any], Place], str]
+Key = tuple[HttpSource, str, str | None, int | None]
+"""What chooses a plan: source of requests, name of the event, method and, for a request's record, status."""
 
 
 @dataclass(slots=True)
 class CompiledRule:
-    """A rule with the label values it has admitted."""
+    """A rule with the series it has admitted, each with its addition of one."""
 
     rule: Rule
-    values: tuple[tuple[Value, ...], ...]
-    """For each case, where its labels come from."""
+    cases: tuple[tuple[Case, tuple[Value, ...]], ...]
     names: tuple[str, ...]
-    known: set[Labels] = field(default_factory=set)
-    admitted: list[set[str]] = field(default_factory=list)
+    configured: list[set[str]]
+    """For each label the values that the configuration names; the bound does not hold for these."""
+    admitted: list[set[str]]
+    """For each label the values that logs brought, and that have their place under the bound."""
+    observed: Look | None
+    """Where a histogram's number is found."""
+    series: dict[Labels, Increment] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rule: Rule, services: Iterable[str]) -> "CompiledRule":
+        """Compile what does not depend on the event."""
+        cases = tuple((case, tuple(_value(label) for label in case.labels.values())) for case in rule.all_cases())
+        names = rule.label_names()
+        configured = [{OTHER, *rule.declare.get(name, ())} for name in names]
+        for column, name in zip(configured, names, strict=True):
+            column.update(*(_configured_values(case.labels[name], services) for case, _ in cases))
+        observed = None if rule.field is None else look(rule.field)
+        return cls(rule, cases, names, configured, [set() for _ in names], observed)
+
+    def admit(self, labels: Labels) -> Increment:
+        """Give a series its place."""
+        for value, configured, admitted in zip(labels, self.configured, self.admitted, strict=True):
+            if value not in configured:
+                admitted.add(value)
+        return self.series.setdefault(labels, Increment(self.rule.name, labels))
+
+    def bounded(self, labels: Labels, most: int) -> Labels:
+        """The labels with `other` for each value past the bound, too long, or not printable."""
+        columns = zip(labels, self.configured, self.admitted, strict=True)
+        return tuple(
+            value if value in configured or value in admitted or (len(admitted) < most and _sane(value)) else OTHER
+            for value, configured, admitted in columns
+        )
+
+    def declared(self, services: Iterable[str]) -> list[Labels]:
+        """The product of declared values; a label is declared by the rule, by its constants, or as the service."""
+        columns = []
+        for name in self.names:
+            values = list(self.rule.declare.get(name, ()))
+            for case, _ in self.cases:
+                source = case.labels[name]
+                if source.value is not None:
+                    values.append(source.value)
+                elif source.field == "service":
+                    values += [_mapped(source, service) for service in services]
+            columns.append(dict.fromkeys(values))
+        return [tuple(labels) for labels in product(*columns)]
 
 
-Plan = tuple[tuple[CompiledRule, tuple[tuple[Test | Literal[True], tuple[Value, ...]], ...]], ...]
+Plan = tuple[tuple[CompiledRule, tuple[tuple[Test | bool, tuple[Value, ...]], ...]], ...]
 
 
 class Counting:
@@ -74,41 +95,27 @@ class Counting:
         known: Iterable[SeriesKey] = (),
         services: Iterable[str] = (),
     ) -> None:
-        """`known` series keep their place under the bound of `max_label_values` distinct values a label.
+        """`max_label_values` bounds the values of each label beside those that the configuration names.
 
-        Declared series of `services` start at zero, before their first event.
+        `known` series keep their place under it. Declared series of `services` start at zero, before their first
+        event. Raises ValueError where two rules share a metric.
         """
         self._most = max_label_values
         self._overflows: Counter[str] = Counter()
-        self._rules = {rule.name: _compiled(rule) for rule in rules}
-        self._services = list(dict.fromkeys(services))
+        self._services = dict.fromkeys(services)
+        self._rules = {rule.name: CompiledRule.of(rule, self._services) for rule in one_metric_each(list(rules))}
         for rule in self._rules.values():
-            for labels in self._declared_labels(rule, self._services):
-                _admit(rule, labels)
+            for labels in rule.declared(self._services):
+                rule.admit(labels)
         for name, labels in known:
             if name in self._rules and len(labels) == len(self._rules[name].names):
-                _admit(self._rules[name], labels)
-        self._plans: dict[Decided, Plan] = {}
-
-    def _plan(self, decided: "Decided") -> "Plan":
-        """The rules that can hold for such an event, with what remains to be asked.
-
-        Most events are in no rule, and most requests change nothing: their plan is empty.
-        """
-        plan = []
-        for rule in self._rules.values():
-            cases = []
-            for case, values in zip(rule.rule.all_cases(), rule.values, strict=True):
-                test = _test(case.when, decided)
-                if test is not False:
-                    cases.append((test, values))
-            if cases:
-                plan.append((rule, tuple(cases)))
-        found = tuple(plan)
-        if len(self._plans) >= MOST_PLANS:
-            self._plans.clear()
-        self._plans[decided] = found
-        return found
+                self._rules[name].admit(labels)
+        conditions = [case.when for rule in self._rules.values() for case, _ in rule.cases]
+        records = {name for name in RECORDS.values() if name is not None}
+        self._events = frozenset(records | texts_asked(conditions, "event"))
+        self._methods = frozenset(texts_asked(conditions, "method"))
+        self._plans: dict[Key, Plan] = {}
+        self._general = self._plan(None, {"event": UNLISTED})
 
     def metrics(self) -> list[Metric]:
         """Declarations of all metrics."""
@@ -122,81 +129,107 @@ class Counting:
         return [
             (name, labels)
             for name, rule in self._rules.items()
-            for labels in self._declared_labels(rule, self._services)
+            for labels in rule.declared(self._services)
+            if labels in rule.series
         ]
 
     def admit_service(self, service: str) -> list[SeriesKey]:
-        """Series of a service that was not known before; they start at zero as well."""
+        """Series of a service that was not known before; they start at zero as well.
+
+        Past the bound these are the series of `other`.
+        """
         if service in self._services:
             return []
-        self._services.append(service)
+        self._services[service] = None
         found = []
         for name, rule in self._rules.items():
-            for labels in self._declared_labels(rule, [service]):
-                if labels not in rule.known and self._fits(rule, labels):
-                    _admit(rule, labels)
+            for declared in rule.declared([service]):
+                labels = rule.bounded(declared, self._most)
+                if labels not in rule.series:
+                    rule.admit(labels)
                     found.append((name, labels))
         return found
 
-    def increments(self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource) -> list[Increment]:
+    def increments(
+        self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str = ""
+    ) -> list[Increment]:
         """What one event adds; empty for most. The event may hold anything."""
-        name, method, status = event.get("event"), event.get("method"), event.get("status_code")
-        decided = (
-            name if type(name) is str else None,
-            method if type(method) is str else None,
-            status if type(status) is int else None,
-            type(name) is str and (name, http_source, stream) in REQUESTS,
-        )
-        plan = self._plans.get(decided)
-        if plan is None:
-            plan = self._plan(decided)
-        if not plan:
-            return []
-        seen = Seen(event, stream, service)
-        found = []
-        for rule, cases in plan:
-            for test, values in cases:
-                if test is True or test(seen):
-                    labels = tuple([value(seen) for value in values])
-                    if labels not in rule.known:
-                        labels = self._bounded(rule, labels)
-                    amount = 1 if rule.rule.field is None else _number(_of(event, rule.rule.field), rule.rule.scale)
-                    if amount is not None:
-                        found.append(Increment(rule.rule.name, labels, amount))
-                    break
-        return found
+        name = event.get("event")
+        if not isinstance(name, str) or name not in self._events:
+            plan = self._general
+        else:
+            key = self._key(name, event, stream, http_source)
+            found = self._plans.get(key)
+            plan = self._planned(key) if found is None else found
+        return self._added(plan, event, (stream, service, container)) if plan else []
 
     def take_overflows(self) -> dict[str, int]:
         """How often a label value was counted as `other`, by metric, since last asked."""
         found, self._overflows = dict(self._overflows), Counter()
         return found
 
-    def _bounded(self, rule: CompiledRule, labels: Labels) -> Labels:
-        bounded = tuple(
-            value if _sane(value) and (value in admitted or len(admitted) < self._most) else OTHER
-            for value, admitted in zip(labels, rule.admitted, strict=True)
-        )
-        if bounded != labels:
-            self._overflows[rule.rule.name] += 1
-        _admit(rule, bounded)
-        return bounded
+    def _key(self, name: str, event: dict[str, Any], stream: str, http_source: HttpSource) -> Key:
+        """Bounded whatever logs hold: listed names and methods, and the statuses there are, of a request alone.
 
-    def _fits(self, rule: CompiledRule, labels: Labels) -> bool:
-        pairs = zip(labels, rule.admitted, strict=True)
-        return all(_sane(value) and (value in admitted or len(admitted) < self._most) for value, admitted in pairs)
+        Access lines count from stdout alone: a decoded query string can forge whole lines on stderr.
+        """
+        source = "off" if http_source == "access" and stream != "stdout" else http_source
+        method = event.get("method")
+        if not isinstance(method, str) or method not in self._methods:
+            method = None
+        status = event.get("status_code") if name == RECORDS[source] else None
+        if type(status) is not int or not 100 <= status <= 599:  # noqa: PLR2004 -- what a status can be
+            status = None
+        return source, name, method, status
 
-    @staticmethod
-    def _declared_labels(rule: CompiledRule, services: list[str]) -> list[Labels]:
-        """The product of declared values; a label is declared by the rule, by its constants, or as the service."""
-        columns = []
-        for name in rule.names:
-            sources = [case.labels[name] for case in rule.rule.all_cases()]
-            values = list(rule.rule.declare.get(name, ()))
-            values += [source.value for source in sources if source.value is not None and source.value not in values]
-            if not values and all(source.field == "service" for source in sources):
-                values = services
-            columns.append(values)
-        return [tuple(labels) for labels in product(*columns)]
+    def _planned(self, key: Key) -> Plan:
+        source, name, method, status = key
+        decided: dict[str, object] = {"event": name, "method": UNLISTED if method is None else method}
+        if status is not None:
+            decided["status_code"] = status
+        plan = self._plans[key] = self._plan(RECORDS[source], decided)
+        return plan
+
+    def _plan(self, record: str | None, decided: Mapping[str, object]) -> Plan:
+        """The rules that can hold where `decided` is known, with what remains to be asked.
+
+        Most events are in no rule, and most requests change nothing: their plan is empty.
+        """
+        plan = []
+        for rule in self._rules.values():
+            tests = [(compiled(case.when, record, decided), values) for case, values in rule.cases]
+            cases = tuple((test, values) for test, values in tests if test is not False)
+            if cases:
+                plan.append((rule, cases))
+        return tuple(plan)
+
+    def _added(self, plan: Plan, event: dict[str, Any], place: Place) -> list[Increment]:
+        added = []
+        for rule, cases in plan:
+            for test, values in cases:
+                if test is True or test(event, place):  # type: ignore[operator]  # False is in no plan
+                    increment = self._increment(rule, values, event, place)
+                    if increment is not None:
+                        added.append(increment)
+                    break
+        return added
+
+    def _increment(
+        self, rule: CompiledRule, values: tuple[Value, ...], event: dict[str, Any], place: Place
+    ) -> Increment | None:
+        amount = None
+        if rule.observed is not None:
+            amount = _observed(rule.observed(event, place), rule.rule.scale)
+            if amount is None:
+                return None
+        labels = (values[0](event, place),) if len(values) == 1 else tuple([value(event, place) for value in values])
+        found = rule.series.get(labels)
+        if found is None:
+            bounded = rule.bounded(labels, self._most)
+            if bounded != labels:
+                self._overflows[rule.rule.name] += 1
+            found = rule.admit(bounded)
+        return found if amount is None else found._replace(amount=amount)
 
 
 class CountEvents:
@@ -214,160 +247,52 @@ class CountEvents:
         return event_dict
 
 
-# --- compiling ------------------------------------------------------------------------------------
-
-
-def _compiled(rule: Rule) -> CompiledRule:
-    values = tuple(tuple(_value(label) for label in case.labels.values()) for case in rule.all_cases())
-    names = rule.label_names()
-    return CompiledRule(rule, values, names, admitted=[set() for _ in names])
-
-
-def _admit(rule: CompiledRule, labels: Labels) -> None:
-    rule.known.add(labels)
-    for value, admitted in zip(labels, rule.admitted, strict=True):
-        if value != OTHER:
-            admitted.add(value)
-
-
-def _test(condition: Condition, decided: Decided) -> Test | bool:
-    """What remains of a condition for an event of which that much is decided; True or False where nothing does."""
-    event, method, status, is_request = decided
-    known = {"event": event, "method": method, "status_code": status}
-    if condition.request and not is_request:
-        return False
-    tests: list[Test | bool] = []
-    for name, matcher in sorted(condition.fields.items(), key=lambda item: _cost(item[1])):
-        decides = known.get(name) is not None
-        tests.append(_matches(matcher, known[name]) if decides else _field_test(name, matcher))
-    tests += [_test(part, decided) for part in condition.all]
-    if condition.any:
-        parts = [_test(part, decided) for part in condition.any]
-        open_parts = [part for part in parts if not isinstance(part, bool)]
-        tests.append(True if True in parts else _any(open_parts) if open_parts else False)
-    if False in tests:
-        return False
-    remaining = [test for test in tests if not isinstance(test, bool)]
-    if not remaining:
-        return True
-    return remaining[0] if len(remaining) == 1 else _all(remaining)
-
-
-def _cost(matcher: Matcher) -> int:
-    """Patterns are asked last."""
-    return int(matcher.route is not None or matcher.glob is not None)
-
-
-def _matches(matcher: Matcher, value: object) -> bool:
-    return all(test(value) for test in _value_tests(matcher))
-
-
-def _all(tests: list[Test]) -> Test:
-    def test(seen: Seen) -> bool:
-        for part in tests:  # noqa: SIM110 -- a generator for `all` costs twice as much here
-            if not part(seen):
-                return False
-        return True
-
-    return test
-
-
-def _any(tests: list[Test]) -> Test:
-    def test(seen: Seen) -> bool:
-        for part in tests:  # noqa: SIM110
-            if part(seen):
-                return True
-        return False
-
-    return test
-
-
-def _field_test(name: str, matcher: Matcher) -> Test:
-    look = _look(name)
-    tests = list(_value_tests(matcher))
-
-    def test(seen: Seen) -> bool:
-        value = look(seen)
-        return all(part(value) for part in tests)
-
-    return test if len(tests) > 1 else lambda seen: tests[0](look(seen))
-
-
-def _look(name: str) -> Callable[[Seen], Any]:
-    if name in ("service", "stream"):
-        return lambda seen: getattr(seen, name)
-    return lambda seen: _of(seen.event, name)
-
-
-def _of(event: dict[str, Any], name: str) -> Any:  # noqa: ANN401 -- whatever was logged
-    """A field, also where the schema put it aside."""
-    if name in event:
-        return event[name]
-    extra = event.get("extra")
-    return extra.get(name) if isinstance(extra, dict) else None
-
-
-def _value_tests(matcher: Matcher) -> Iterable[Callable[[Any], bool]]:
-    if matcher.equals is not None:
-        wanted = matcher.equals
-        yield lambda value: type(value) is type(wanted) and value == wanted
-    if matcher.one_of is not None:
-        wanted_types = {(type(value), value) for value in matcher.one_of}
-        yield lambda value: isinstance(value, str | int | float) and (type(value), value) in wanted_types
-    if matcher.prefix is not None:
-        prefix = matcher.prefix
-        yield lambda value: isinstance(value, str) and value.startswith(prefix)
-    if matcher.glob is not None:
-        yield _full_match(re.compile(translate(matcher.glob)))
-    if matcher.route is not None:
-        yield _full_match(route_pattern(matcher.route))
-    if matcher.min is not None or matcher.max is not None:
-        low = -math.inf if matcher.min is None else matcher.min
-        high = math.inf if matcher.max is None else matcher.max
-        yield lambda value: type(value) in (int, float) and low <= value <= high
-
-
-def _full_match(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
-    match = pattern.fullmatch
-    return lambda value: isinstance(value, str) and match(value) is not None
-
-
-def route_pattern(route: str) -> re.Pattern[str]:
-    """A path template as a pattern: `{…}` is one part of the path, a query and a trailing slash are ignored."""
-    parts = ["[^/?#]+" if part.startswith("{") else re.escape(part) for part in route.rstrip("/").split("/")]
-    return re.compile("/".join(parts) + r"/?(?:[?#].*)?", re.DOTALL)
+# --- label values and observations ----------------------------------------------------------------
 
 
 def _value(label: Label) -> Value:
     if label.value is not None:
         constant = label.value
-        return lambda _seen: constant
+        return lambda _event, _place: constant
     assert label.field is not None  # noqa: S101 -- the model asks for one of both
-    look, default, mapped = _look(label.field), label.default, label.map
+    found, default = look(label.field), label.default
+    if label.map:
+        return lambda event, place: _mapped(label, found(event, place))
 
-    def value(seen: Seen) -> str:
-        found = look(seen)
-        text = found if type(found) is str else _text(found)
-        if mapped:
-            return mapped.get(text, default)
-        return text or default
+    def value(event: dict[str, Any], place: Place) -> str:
+        text = found(event, place)
+        return (text if type(text) is str else label_text(text)) or default
 
     return value
 
 
-def _text(value: object) -> str:
-    """A scalar as a label value; anything else is absence."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else ""
+def _mapped(label: Label, found: object) -> str:
+    """A value as the label has it: text, replaced where there is a map, the default where it is absent."""
+    text = found if type(found) is str else label_text(found)
+    return label.map.get(text, label.default) if label.map else text or label.default
+
+
+def _configured_values(label: Label, services: Iterable[str]) -> set[str]:
+    """Values that the configuration lets a label have; logs bring the others."""
+    if label.value is not None:
+        return {label.value}
+    found = {*label.map.values(), label.default}
+    return found | {_mapped(label, service) for service in services} if label.field == "service" else found
 
 
 def _sane(value: str) -> bool:
-    return len(value) <= LONGEST_LABEL and (value.isprintable() or value == "")
+    return len(value) <= LONGEST_LABEL and value.isprintable()
 
 
-def _number(value: object, scale: float) -> float | None:
-    """A histogram's observation; None where the event has no such number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+def _observed(value: object, scale: float) -> float | None:
+    """A histogram's observation; None where the event has no such number.
+
+    A negative one is none: the sum would fall, which Prometheus takes for a restart.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value * scale
+    try:
+        number = value * scale
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None

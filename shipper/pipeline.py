@@ -115,7 +115,9 @@ class Pipeline:
         """Add what the entry adds to the counters, whatever becomes of it afterwards."""
         sums = batch.counted.sums
         service = origin.service or "unknown"
-        for increment in self.counting.increments(assessed.event, entry.stream, service, origin.http_source):
+        for increment in self.counting.increments(
+            assessed.event, entry.stream, service, origin.http_source, origin.container_name or ""
+        ):
             if increment.metric in self.histograms:
                 batch.counted.observations.append(increment)
             else:

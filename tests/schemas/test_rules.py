@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
+from schemas import rules
 from schemas.rules import Rule, one_metric_each
 
 GOOD: dict[str, Any] = {
@@ -27,10 +29,23 @@ def test_a_rule_of_the_documentation_is_accepted() -> None:
     [
         ({"name": "no_shows"}, "ends in _total"),
         ({"name": "shipper_x_total"}, "own"),
-        ({"name": "1_total"}, "pattern"),
+        ({"name": "1_total"}, "no name for a metric"),
+        ({"name": "_total"}, "no name for a metric"),
+        ({"name": "no_shows_total\n"}, "no name for a metric"),
         ({"when": {}}, "asks for something"),
         ({"when": None}, "either `when` or `cases`"),
         ({"when": {"event": {}}}, "a matcher asks for"),
+        ({"when": {"event": None}}, "compared with a value"),
+        ({"when": {"event": ["a"]}}, "compared with a value"),
+        ({"when": {"event": {"equals": None}}}, "a matcher asks for"),
+        ({"when": {"event": {"one_of": []}}}, "at least 1 item"),
+        ({"when": {"event": {"is": "a"}}}, "Extra inputs"),
+        ({"when": {"fields": 5}}, "`fields` holds matchers"),
+        ({"when": {"status_code": {"min": 500, "max": 400}}}, "no number is at least 500"),
+        ({"when": {"status_code": {"min": float("nan")}}}, "finite"),
+        ({"when": {"path": "api/v1"}}, "begins with /"),
+        ({"when": {"path": {"route": "/files/{id}.pdf"}}}, "a whole part of the path"),
+        ({"labels": {"said": "message"}}, "text for people"),
         ({"labels": {"who": "user_id"}}, "personal data"),
         ({"labels": {"who": "patient_id"}}, "personal data"),
         ({"labels": {"who": "correlation_id"}}, "personal data"),
@@ -39,11 +54,19 @@ def test_a_rule_of_the_documentation_is_accepted() -> None:
         ({"labels": {"who": "session_id"}}, "personal data"),
         ({"labels": {"path": "path"}}, "personal data"),
         ({"labels": {"__x": "event"}}, "no name for a label"),
+        ({"labels": {"le": "event"}}, "no name for a label"),
+        ({"labels": {"a-b": "event"}}, "no name for a label"),
         ({"labels": {"a": {"field": "x", "value": "y"}}}, "either `field` or `value`"),
         ({"declare": {"ward": ["x"]}}, "no label of it"),
+        ({"declare": {"department": [str(number) for number in range(10_001)]}}, "would start 10001 series"),
         ({"buckets": [1, 2]}, "belong to a histogram"),
         ({"type": "histogram", "name": "x"}, "has `field` and `buckets`"),
         ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [2, 1]}, "buckets rise"),
+        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [1, 1]}, "buckets rise"),
+        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [-1, 1]}, "begin at 0"),
+        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [1, float("nan")]}, "finite"),
+        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [1, float("inf")]}, "finite"),
+        ({"type": "histogram", "name": "x_sum", "field": "duration_ms", "buckets": [1]}, "has no ending"),
         ({"colour": "red"}, "Extra inputs"),
     ],
 )
@@ -51,6 +74,65 @@ def test_a_rule_that_cannot_work_is_refused_with_the_reason(change: dict[str, An
     """Each refusal names what is wrong."""
     with pytest.raises(ValidationError, match=said):
         Rule.model_validate(GOOD | change)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "userId", "requestId", "patientID", "clientIP", "user.id", "x-request-id", "userid", "username", "user",
+        "patient", "first_name", "fullName", "emailAddress", "e_mail", "X-Forwarded-For", "traceparent", "traceId",
+        "correlation", "password", "date_of_birth", "ip", "uuid", "session",
+    ],
+)  # fmt: skip
+def test_a_field_that_looks_personal_is_no_label_however_it_is_written(field: str) -> None:
+    """Snake case, camel case, headers and dots: ids of people and requests stay out of Prometheus."""
+    with pytest.raises(ValidationError, match="tells people or single requests apart"):
+        Rule.model_validate(GOOD | {"labels": {"who": field}})
+
+
+@pytest.mark.parametrize(
+    "field", ["department", "medication", "paid", "covid", "valid", "tooltip", "level", "status_code", "payment_method"]
+)
+def test_a_field_that_merely_sounds_like_an_id_is_a_label(field: str) -> None:
+    """What is coarse may be counted by."""
+    assert Rule.model_validate(GOOD | {"labels": {"by": field}}).label_names() == ("by",)
+
+
+def test_special_fields_are_labels() -> None:
+    """Service, stream and container come from the runtime."""
+    labels = {name: name for name in ("service", "stream", "container")}
+    assert Rule.model_validate(GOOD | {"labels": labels}).label_names() == tuple(labels)
+
+
+def test_numbers_and_truth_in_labels_are_text() -> None:
+    """YAML reads 401 and yes as no text; a person means what a log would show."""
+    labels = {"outcome": {"field": "status_code", "map": {401: "failure", True: 1}, "default": 0}}
+    rule = Rule.model_validate(GOOD | {"labels": labels, "declare": {"outcome": [200, False]}})
+    assert rule.labels["outcome"].map == {"401": "failure", "true": "1"}
+    assert rule.labels["outcome"].default == "0"
+    assert rule.declare == {"outcome": ["200", "false"]}
+
+
+def test_one_of_tells_numbers_from_truth() -> None:
+    """1 and true are one key to Python, and two values to a person."""
+    rule = Rule.model_validate(GOOD | {"when": {"x": {"one_of": [1, True]}}})
+    assert rule.when is not None
+    assert [type(value) for value in rule.when.fields["x"].one_of or ()] == [int, bool]
+
+
+def test_the_example_of_the_documentation_is_accepted() -> None:
+    """What the module shows to readers works as it stands."""
+    shown = yaml.safe_load((rules.__doc__ or "").partition("\n\n")[2])
+    found = one_metric_each([Rule.model_validate(rule) for rule in shown["counters"]["rules"]])
+    assert [rule.type for rule in found] == ["counter", "histogram"]
+
+
+def test_a_counter_and_a_histogram_of_one_family_are_refused() -> None:
+    """`x_total` and `x` are one family to OpenMetrics, and a scrape of both fails whole."""
+    counter = Rule.model_validate(GOOD | {"name": "visits_total"})
+    histogram = {"type": "histogram", "name": "visits", "field": "duration_ms", "buckets": [1]}
+    with pytest.raises(ValueError, match="both visits in OpenMetrics"):
+        one_metric_each([counter, Rule.model_validate(GOOD | histogram)])
 
 
 def test_two_rules_of_one_name_are_refused() -> None:
