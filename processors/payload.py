@@ -37,7 +37,7 @@ def _json_object(text: str) -> Payload:
     except orjson.JSONDecodeError as error:
         first = error
     try:
-        found = json.loads(text.strip("\ufeff \t\r\n\0"))
+        found = json.loads(text.strip("\ufeff \t\r\n\0"), strict=False)  # a raw control character must hide no event
         if not isinstance(found, dict):
             return _words(text)
         return "structured", storable(found), None

@@ -1,0 +1,95 @@
+"""Payload: JSON read as leniently as loses nothing, and everything else told apart."""
+
+import json
+import math
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.payload import DEEPEST, decode_payload, storable
+from schemas.violation import Kind
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ('{"a":1}', "structured"),
+        (' \ufeff{"a":1}\r', "structured"),
+        ("{}", "structured"),
+        ("[1]", "text"),
+        ('"x"', "text"),
+        ("{not json", "text"),
+        ("{'event': 'python repr'}", "broken"),
+        ('{"a":', "broken"),
+        ('{"a":1} trailing', "broken"),
+        ("", "blank"),
+        (" \t ", "blank"),
+        ('INFO:     10.0.0.1:0 - "GET / HTTP/1.1" 200 OK', "access"),
+        ("hello", "text"),
+    ],
+)
+def test_shapes_are_told_apart(text: str, shape: str) -> None:
+    """A JSON object, something that wants to be one, an access line, words, nothing."""
+    assert decode_payload(text)[0] == shape
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"event":"login_failed","x":"\x1b[31m"}', {"event": "login_failed", "x": "\x1b[31m"}),
+        ('{"event":"e","x":"a\tb"}', {"event": "e", "x": "a\tb"}),
+        ('{"event":"e","x":NaN}', {"event": "e", "x": "nan"}),
+        ('{"event":"e","x":-Infinity}', {"event": "e", "x": "-inf"}),
+        ('{"event":"e","x":1e999}', {"event": "e", "x": "inf"}),
+        ('{"event":"e","x":"\\ud800"}', {"event": "e", "x": "\ufffd"}),
+        ('{"event":"e","\\udfff":1}', {"event": "e", "\ufffd": 1}),
+        ('{"event":"a","event":"b"}', {"event": "b"}),
+    ],
+)
+def test_odd_json_hides_no_event(text: str, expected: dict[str, object]) -> None:
+    """What a client could smuggle into a string or a number keeps no failed login from being counted."""
+    assert decode_payload(text)[1] == expected
+
+
+def test_too_deep_json_is_refused_with_the_reason() -> None:
+    """Ten thousand levels neither crash nor hang."""
+    shape, _, violation = decode_payload('{"a":' * 10_000 + "1" + "}" * 10_000)
+    assert shape == "broken"
+    assert violation is not None
+    assert violation.kind == Kind.JSON_INVALID
+    assert str(DEEPEST) in violation.detail
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            lambda inner: st.lists(inner, max_size=3),
+            max_leaves=5,
+        ),
+    )
+)
+def test_what_is_storable_can_be_encoded(found: dict[str, object]) -> None:
+    """Every value that Python's lenient reader gives can be written again."""
+    orjson.dumps(storable(found))
+
+
+@given(st.text())
+def test_any_text_has_a_shape(text: str) -> None:
+    """Nothing raises."""
+    shape, fields, _ = decode_payload(text)
+    assert shape == "blank" or fields or text.strip("\ufeff \t") == "{}"
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8")), st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(codec="utf-8"))
+    )
+)
+def test_json_objects_come_out_as_they_went_in(fields: dict[str, object]) -> None:
+    """The ordinary way changes nothing."""
+    assert decode_payload(json.dumps(fields))[1] == fields
+    assert not any(isinstance(value, float) and math.isnan(value) for value in fields.values())
