@@ -101,6 +101,8 @@ NEEDLES = tuple(hint for pattern in PATTERNS.values() for hint in pattern.hints 
 """One of these, in any case, is in every text that a pattern of words can match."""
 NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()-]{0,2}[\dABab]){8,}")
 """Nine digits or more with separators: every card, telephone and social security number is one."""
+SHORT_NUMBER = 12
+"""A number written in so few characters is none that is masked."""
 IPV4 = re.compile(r"(?<![\d.+])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 """Addresses of clients are in every access line, and no pattern can match one."""
 SHAPED = frozenset({"level", "method", "client_ip", "correlation_id", "timestamp"})
@@ -142,6 +144,7 @@ class Redactor:
                 raise ValueError(f"redaction pattern {name!r} is no regular expression: {error}") from error
         self._always = bool(extra_patterns)
         self._clean: set[str] = set()
+        self._clean_names: set[str] = set()
 
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Mask an application's own entry."""
@@ -150,15 +153,38 @@ class Redactor:
     def suspicious(self, raw: str, event: dict[str, Any]) -> bool:
         """Whether `event`, decoded from `raw`, may hold something to mask; false means that it holds nothing.
 
-        Escapes can hide anything, so a raw text with a backslash is always looked at closely, and so is an event with
-        fields that the schema does not know.
+        Escapes can hide anything, so a raw text with a backslash is always looked at closely.
         """
-        if self._always or "@" in raw or "\\" in raw or "extra" in event:
+        if self._always or "@" in raw or "\\" in raw:
             return True
         clean = self._clean
         for name, value in event.items():
             if type(value) is str and name not in SHAPED and value not in clean and self._may_hold(value):
                 return True
+        extra = event.get("extra")
+        return extra is not None and self._suspicious_extra(extra)
+
+    def _suspicious_extra(self, extra: Any) -> bool:  # noqa: ANN401 -- any JSON value
+        """The same for what the schema does not know; what is nested is always looked at closely."""
+        if type(extra) is not dict:
+            return True
+        clean = self._clean
+        for name, value in extra.items():
+            if name not in self._clean_names and self._telling(name):
+                return True
+            if type(value) is str:
+                if value not in clean and self._may_hold(value):
+                    return True
+            elif isinstance(value, dict | list) or (value is not None and len(str(value)) > SHORT_NUMBER):
+                return True
+        return False
+
+    def _telling(self, name: str) -> bool:
+        """Whether a field's name is sensitive or holds something itself; names that are neither are remembered."""
+        if _plain_name(name) in self._fields or self._may_hold(name):
+            return True
+        if len(name) < LONGEST_KEPT and len(self._clean_names) < MOST_KEPT:
+            self._clean_names.add(name)
         return False
 
     def _may_hold(self, value: str) -> bool:

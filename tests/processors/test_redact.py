@@ -124,7 +124,16 @@ TEXTS = st.lists(WORDS, max_size=4).map(" ".join)
     st.dictionaries(
         st.sampled_from(["message", "event", "path", "level", "client_ip", "correlation_id", "user_id"]), TEXTS
     ),
-    st.dictionaries(st.sampled_from(["password", "note", "n"]), TEXTS, max_size=2),
+    st.dictionaries(
+        st.sampled_from(["password", "note", "n", "api-key", "a@b.example", "4111111111111111"]),
+        TEXTS
+        | st.integers()
+        | st.floats()
+        | st.booleans()
+        | st.lists(TEXTS, max_size=2)
+        | st.sampled_from([4111111111111111, 185057800608491]),
+        max_size=2,
+    ),
 )
 def test_what_is_not_suspicious_holds_nothing(event: dict[str, Any], extra: dict[str, Any]) -> None:
     """The quick look may be wrong in one direction only."""
@@ -133,6 +142,15 @@ def test_what_is_not_suspicious_holds_nothing(event: dict[str, Any], extra: dict
     redactor = Redactor()
     if not redactor.suspicious(json.dumps(event), event):
         assert redactor.redact_event(event) == event
+
+
+def test_a_harmless_value_makes_no_field_harmless() -> None:
+    """What is remembered of texts is not believed of names."""
+    redactor = Redactor()
+    assert not redactor.suspicious("", {"message": "cookie"})
+    assert redactor.suspicious("", {"extra": {"cookie": "x"}})
+    assert redactor.suspicious("", {"extra": {"a": {"pin": {"pwd": "x"}}}})
+    assert not redactor.suspicious("", {"extra": {"basket": 3, "open": True, "note": "hello", "none": None}})
 
 
 def test_nesting_is_bounded() -> None:
