@@ -17,9 +17,9 @@ from shipper.errors import OutputUnavailable, StateError
 from shipper.ledger import Ledger
 from shipper.pipeline import OVERFLOWS, Pipeline
 from shipper.ports import Output
-from shipper.sources.reader import LogReader, Position
+from shipper.sources.reader import LogReader
 from shipper.sources.tail import Tail, saved_log
-from shipper.state import State
+from shipper.state import Position, State
 
 LINES_READ = Metric("shipper_lines_read_total", "counter", "Physical lines read from followed files.")
 BYTES_READ = Metric("shipper_bytes_read_total", "counter", "Bytes read from followed files, decompressed.")

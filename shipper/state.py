@@ -63,8 +63,8 @@ class SavedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class SavedHead:
-    """A head's position: file key, byte offset, residue."""
+class Position:
+    """Where a head stands: file key, byte offset, residue of the assembler."""
 
     file: int
     offset: int
@@ -79,8 +79,8 @@ class SavedLog:
     kind: str
     origin: bytes
     """`schemas.entry.Origin` as JSON: the provenance outlives the container."""
-    counted: SavedHead
-    shipped: SavedHead | None
+    counted: Position
+    shipped: Position | None
     next_key: int
     beginnings: bytes
     files: list[SavedFile] = field(default_factory=list)
@@ -114,7 +114,7 @@ class State:
             files.setdefault(log, []).append(SavedFile(*row))
         saved = {}
         for path, kind, origin, cf, co, cr, sf, so, sr, next_key, beginnings in self._db.execute("SELECT * FROM log"):
-            counted, shipped = SavedHead(cf, co, cr), None if sf is None else SavedHead(sf, so, sr)
+            counted, shipped = Position(cf, co, cr), None if sf is None else Position(sf, so, sr)
             saved[path] = SavedLog(path, kind, origin, counted, shipped, next_key, beginnings, files.get(path, []))
         return saved
 
@@ -172,7 +172,7 @@ class State:
         self._lock.close()
 
 
-def _head_row(head: SavedHead) -> tuple[int, int, bytes]:
+def _head_row(head: Position) -> tuple[int, int, bytes]:
     return head.file, head.offset, head.residue
 
 

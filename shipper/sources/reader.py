@@ -14,6 +14,7 @@ from schemas.entry import Entry
 from shipper.ports import Source
 from shipper.sources.identity import SEAM, hashed
 from shipper.sources.log import NEVER, LogFile, LogFiles
+from shipper.state import Position
 
 BEGINNINGS = 64
 SETTLING = {"docker": 0.0, "cri": 1.0}
@@ -27,15 +28,6 @@ class Head:
     file: LogFile | None
     offset: int
     assembler: Assembler
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A head's position as it is saved: file key, byte offset, residue of the assembler."""
-
-    file: int
-    offset: int
-    residue: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from shipper.errors import StateError
 from shipper.ports import Source
 from shipper.sources.identity import Identity
 from shipper.sources.log import Incidents, LogFile, LogFiles
-from shipper.sources.reader import Head, Limits, LogReader, Position
+from shipper.sources.reader import Head, Limits, LogReader
 from shipper.sources.scan import Folders, Scanner
-from shipper.state import SavedFile, SavedHead, SavedLog
+from shipper.state import SavedFile, SavedLog
 
 OriginOf = Callable[[str, str], Origin]
 """Provenance of a log, from the path that the glob named and the real one."""
@@ -147,9 +147,9 @@ def _restore(reader: LogReader, saved: SavedLog) -> None:
     reader.log.next_key = saved.next_key
     try:
         reader.beginnings = msgspec.msgpack.decode(saved.beginnings, type=dict[bytes, int])
-        reader.counted = reader.head_at(_position(saved.counted))
+        reader.counted = reader.head_at(saved.counted)
         if saved.shipped is not None:
-            reader.shipped = reader.head_at(_position(saved.shipped))
+            reader.shipped = reader.head_at(saved.shipped)
     except msgspec.MsgspecError as error:
         raise StateError(
             f"the saved position of {saved.path} cannot be read: {error}",
@@ -157,33 +157,23 @@ def _restore(reader: LogReader, saved: SavedLog) -> None:
         ) from error
 
 
-def _position(head: SavedHead) -> Position:
-    return Position(head.file, head.offset, head.residue)
-
-
 def _file(row: SavedFile) -> LogFile:
     identity = Identity(row.device, row.inode, row.prefix_size, row.prefix, row.offset, row.seam)
     return LogFile(row.key, identity, row.path, row.repeat, bool(row.begun), bool(row.passed))
 
 
-def saved_log(reader: LogReader, shipped: Position | None = None) -> SavedLog:
-    """What the state keeps of a log; `shipped` stands in where shipping has not caught up with a batch."""
-    if shipped is None and reader.shipped is not None:
-        shipped = reader.position(reader.shipped)
+def saved_log(reader: LogReader) -> SavedLog:
+    """What the state keeps of a log."""
     return SavedLog(
         reader.path,
         reader.kind,
         msgspec.json.encode(reader.source.origin),
-        _saved_head(reader.position(reader.counted)),
-        None if shipped is None else _saved_head(shipped),
+        reader.position(reader.counted),
+        None if reader.shipped is None else reader.position(reader.shipped),
         reader.log.next_key,
         msgspec.msgpack.encode(reader.beginnings),
         [_saved_file(file) for file in reader.log.files],
     )
-
-
-def _saved_head(position: Position) -> SavedHead:
-    return SavedHead(position.file, position.offset, position.residue)
 
 
 def _saved_file(file: LogFile) -> SavedFile:
