@@ -57,7 +57,7 @@ def table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 
 def configuration() -> str:
     """Every key with its type, default and meaning."""
-    schema = Settings.model_json_schema(by_alias=True, mode="serialization")
+    schema = Settings.model_json_schema(by_alias=True)
     defaults = Settings().model_dump(mode="json", by_alias=True)
     for name in MACHINES_OWN:
         defaults[name] = "the machine's name"
@@ -65,12 +65,15 @@ def configuration() -> str:
         "# Configuration\n\n"
         f"{NOTE}\nThe file is YAML. A key `a: {{b: …}}` is also the variable `SHIPPER_A__B`; flags win over variables, "
         "variables over the file. Secrets come from variables or `*_file` keys. `shipper config show` prints what is "
-        "in effect, `shipper check` what is wrong with it.\n\n"
+        "in effect and where it comes from, `shipper check` what is wrong with it.\n\n"
+        "A duration is a number of seconds or `250ms`, `30s`, `5m`, `12h`, `7d`; a size is a number of bytes or "
+        "`512KiB`, `4MiB`, `10GB`. An empty variable leaves a key empty that may be. A list or mapping is written as "
+        "YAML in a variable. A key or variable that is not in this list is refused, but for what Kubernetes sets "
+        "where a Service is called `shipper`.\n\n"
     )
-    rows = table(("key", "default", "meaning"), keys(schema["properties"], schema["$defs"], defaults, ""))
-    inputs = table(
-        ("key", "default", "meaning"), keys(schema["$defs"]["InputSettings"]["properties"], schema["$defs"], {}, "")
-    )
+    header = ("key", "type", "default", "meaning")
+    rows = table(header, keys(schema["properties"], schema["$defs"], defaults, ""))
+    inputs = table(header, keys(schema["$defs"]["InputSettings"]["properties"], schema["$defs"], {}, ""))
     return f"{intro}{rows}\n## An input\n\n`TYPE:GLOB`, or a mapping:\n\n{inputs}"
 
 
@@ -85,7 +88,25 @@ def keys(
         else:
             default = defaults.get(name, found.get("default"))
             shown = "" if default in (None, [], {}) else f"`{flow(default)}`"
-            yield f"`{prefix}{name}`", shown, found.get("description", "")
+            yield f"`{prefix}{name}`", kind(found, definitions), shown, found.get("description", "")
+
+
+def kind(found: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """What a value is, in words."""
+    if "$ref" in found:
+        return kind(definitions[found["$ref"].rpartition("/")[2]], definitions)
+    if "enum" in found:
+        return ", ".join(f"`{value}`" for value in found["enum"])
+    if "anyOf" in found:
+        units = {choice.get("description") for choice in found["anyOf"]}
+        if units & {"seconds", "bytes"}:
+            return "duration" if "seconds" in units else "size"
+        return " or ".join(kind(choice, definitions) for choice in found["anyOf"] if choice != {"type": "null"})
+    if found["type"] == "array":
+        return "list" if found["items"] == {"type": "string"} else f"list of {kind(found['items'], definitions)}"
+    if found["type"] == "string":
+        return {"password": "secret", "path": "path"}.get(found.get("format", ""), "text")
+    return {"integer": "whole number", "number": "number", "boolean": "true or false"}.get(found["type"], "mapping")
 
 
 def flow(value: Any) -> str:  # noqa: ANN401 -- any setting

@@ -1,15 +1,19 @@
 """Checks: what would stop the agent, found before it starts. Each look is a function; nothing is changed."""
 
 import fcntl
+import glob
+import http.client
 import os
 import shutil
 import socket
 import sqlite3
+import stat
 from collections.abc import Iterator
+from errno import ENOENT
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from shipper.http import is_loopback
+from shipper.http import SERVER, is_loopback
 from shipper.settings import InputSettings, Settings
 from shipper.sources.files import PlainHandle
 from shipper.sources.scan import Folders, Scanner
@@ -17,6 +21,8 @@ from shipper.state import FILE, LOCK, VERSION
 
 SCARCE_BYTES = 256 * 1024 * 1024
 EXAMPLES = 3
+PATIENCE_S = 3
+READABLE = "run as a user or group that may read it, or with CAP_DAC_READ_SEARCH"
 
 
 class Finding(NamedTuple):
@@ -33,35 +39,52 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for found in settings.inputs:
         yield from _input(found)
     yield from _directory(settings.state_dir, "state", "--state-dir")
-    yield from _state(settings.state_dir)
+    running = _locked(settings.state_dir / LOCK)
+    yield from _state(settings.state_dir, running=running)
     yield from _output(settings.output)
-    yield from _listen(settings)
+    yield from _listen(settings, running=running)
 
 
 def _input(found: InputSettings) -> Iterator[Finding]:
     subject = f"input {found.type}:{found.glob}"
+    folder = next(_folders(found.glob))
+    if (why := _unreachable(folder)) is not None:
+        yield Finding("problem", subject, f"folder {folder}: {why}", "correct the path or its permissions")
+        return
     paths = list(Scanner(found.glob, Folders()).paths())
-    unreadable = [(path, why) for path in paths if (why := _unreadable(path))]
-    for path, why in unreadable[:EXAMPLES]:
-        yield Finding(
-            "problem", subject, f"{path}: {why}", "run as a user or group that may read it, or with CAP_DAC_READ_SEARCH"
-        )
-    if len(unreadable) > EXAMPLES:
-        yield Finding("problem", subject, f"and {len(unreadable) - EXAMPLES} more files that cannot be read")
-    folder = _deepest(found.glob)
-    if not os.access(folder, os.R_OK | os.X_OK):
-        yield Finding("problem", subject, f"folder {folder} cannot be listed", "correct the path or its permissions")
-    elif not paths:
+    closed = [f"folder {folder} cannot be listed" for folder in _closed_folders(found.glob)]
+    refused = closed + [f"{path}: {why}" for path in paths if (why := _unreadable(path))]
+    if len(refused) > EXAMPLES:
+        refused[EXAMPLES:] = [f"and {len(refused) - EXAMPLES} more that cannot be read"]
+    for what in refused:
+        yield Finding("problem", subject, what, READABLE)
+    if not paths and not refused:
         yield Finding("note", subject, "no file matches yet", "files that come later are followed from their beginning")
-    elif not unreadable:
-        yield Finding("ok", subject, f"{len(paths)} files")
+    elif not refused:
+        yield Finding("ok", subject, "1 file" if len(paths) == 1 else f"{len(paths)} files")
 
 
-def _deepest(glob: str) -> str:
-    """The folder of a glob before its first pattern."""
-    parts = os.path.abspath(glob).split("/")
+def _folders(pattern: str) -> Iterator[str]:
+    """The folders that a glob leads through, as globs, from the last one without a pattern."""
+    parts = os.path.abspath(pattern).split("/")
     first = next((i for i, part in enumerate(parts) if any(sign in part for sign in "*?[")), len(parts) - 1)
-    return "/".join(parts[:first]) or "/"
+    for length in range(min(first, len(parts) - 1), len(parts)):
+        yield "/".join(parts[:length]) or "/"
+
+
+def _closed_folders(pattern: str) -> Iterator[str]:
+    """Folders on the way of a glob that are there and cannot be listed."""
+    for folders in _folders(pattern):
+        for folder in sorted(glob.iglob(folders, include_hidden=True)):
+            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
+                yield folder
+
+
+def _unreachable(folder: str) -> str | None:
+    try:
+        return None if stat.S_ISDIR(os.stat(folder).st_mode) else "is no directory"
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _unreadable(path: str) -> str | None:
@@ -73,25 +96,42 @@ def _unreadable(path: str) -> str | None:
 
 
 def _directory(path: Path, subject: str, option: str) -> Iterator[Finding]:
-    exists = path.exists()
-    place = path if exists else next(parent for parent in path.absolute().parents if parent.exists())
-    if exists and not path.is_dir():
-        yield Finding("problem", subject, f"{path} is no directory", f"name another with {option}")
-    elif not os.access(place, os.W_OK | os.X_OK):
+    try:
+        place = _nearest(path)
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        cure = f"make it reachable for this user, or name another with {option}"
+        yield Finding("problem", subject, f"{path}: {error.strerror}", cure)
+        return
+    if not place.is_dir():
+        yield Finding("problem", subject, f"{place} is no directory", f"name another with {option}")
+    elif not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         yield Finding(
             "problem", subject, f"{place} is not writable", f"make it writable for this user, or give {option}"
         )
-    elif (free := shutil.disk_usage(place).free) < SCARCE_BYTES:
+    elif free < SCARCE_BYTES:
         yield Finding("note", subject, f"{free // 2**20} MiB free under {place}", "free space before it runs out")
     else:
-        yield Finding("ok", subject, f"{path} {'is there' if exists else 'can be made'}, {free // 2**30} GiB free")
+        there = "is there" if place == path else "can be made"
+        yield Finding("ok", subject, f"{path} {there}, {free // 2**30} GiB free")
 
 
-def _state(directory: Path) -> Iterator[Finding]:
+def _nearest(path: Path) -> Path:
+    """The path, or the innermost one above it that is there. Raises OSError where that cannot be told."""
+    for place in (path, *path.absolute().parents):
+        try:
+            os.stat(place)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return place
+    raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(path))
+
+
+def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
     path = directory / FILE
-    if not path.exists():
+    if not os.path.exists(path):
         return
-    if _locked(directory / LOCK):
+    if running:
         yield Finding("note", "state", f"an agent is running on {directory}", "a second one would be refused")
     try:
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
@@ -111,9 +151,10 @@ def _state(directory: Path) -> Iterator[Finding]:
 
 
 def _locked(path: Path) -> bool:
+    """Whether an agent holds the lock. Nothing is made, and two that look do not take each other for an agent."""
     try:
-        with path.open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
@@ -122,29 +163,51 @@ def _locked(path: Path) -> bool:
 
 
 def _output(url: str) -> Iterator[Finding]:
-    scheme, _, folder = url.partition(":")
-    if scheme != "local" or not folder:
-        yield Finding("problem", "output", f"{url} is not one that this version writes", "give `local:DIR`, a folder")
-        return
-    yield from _directory(Path(folder), "output", "--output local:DIR")
+    yield from _directory(Path(url.removeprefix("local:")), "output", "--output local:DIR")
 
 
-def _listen(settings: Settings) -> Iterator[Finding]:
+def _listen(settings: Settings, *, running: bool) -> Iterator[Finding]:
     if settings.listen == "off":
         yield Finding("note", "listen", "off: no metrics are served", "give --listen HOST:PORT")
         return
-    host, _, port = settings.listen.rpartition(":")
-    host = host.strip("[]")
+    host, _, number = settings.listen.rpartition(":")
+    host, port = host.strip("[]"), int(number)
     if not is_loopback(host) and settings.token is None:
         what = f"{settings.listen} is not on loopback and there is no token: only metrics and health will answer"
         yield Finding("note", "listen", what, "give token_file in the configuration")
+    why = _taken(host, port)
+    if why is None:
+        yield Finding("ok", "listen", f"{settings.listen} is free")
+    elif not _is_ours(host, port):
+        what = f"{settings.listen}: {why}"
+        yield Finding("problem", "listen", what, "end the program that has it, or give another --listen")
+    elif running:
+        yield Finding("ok", "listen", f"{settings.listen} is served by the running agent")
+    else:
+        what = f"{settings.listen} is served by an agent with another state directory"
+        yield Finding("problem", "listen", what, "give this one another --listen")
+
+
+def _taken(host: str, port: int) -> str | None:
+    """Why an address cannot be listened on; None where it can."""
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family) as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, int(port)))
+            probe.bind((host, port))
     except OSError as error:
-        what = f"{settings.listen}: {error.strerror or error}"
-        yield Finding("problem", "listen", what, "end the program that has it (an agent?), or give another --listen")
-        return
-    yield Finding("ok", "listen", f"{settings.listen} is free")
+        return error.strerror or str(error)
+    except UnicodeError:
+        return "is no name of a host"
+    return None
+
+
+def _is_ours(host: str, port: int) -> bool:
+    """Whether what answers at an address says that it is an agent; asked directly, whatever proxy is set."""
+    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_S)
+    try:
+        connection.request("GET", "/live", headers={"Host": "localhost"})
+        return connection.getresponse().getheader("Server") == SERVER
+    except (OSError, http.client.HTTPException, UnicodeError):
+        return False
+    finally:
+        connection.close()

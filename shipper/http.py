@@ -9,22 +9,26 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, NamedTuple, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import make_wsgi_app
 
 from shipper import __version__
+from shipper.clock import Clock
 from shipper.errors import ShipperError
 from shipper.exposition import Snapshot, registry_of
 
 OPEN_TO_ALL = frozenset({"/metrics", "/health", "/ready", "/live"})
-SLOW_CLIENT_S = 10
+CLOCK = Clock()
+SERVER = "shipper"
+"""What the `Server` header says: a check tells an agent from another program by it, a stranger learns no version."""
 HEADERS = [
+    ("Server", SERVER),
     ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
@@ -72,6 +76,20 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class Patience(NamedTuple):
+    """What one server bears with from its clients, so that slow ones cost no more than this."""
+
+    silence_s: float = 10
+    """How long a client may send nothing."""
+    request_s: float = 30
+    """How long a client may take in all; one that sends a byte now and then is never silent."""
+    clients: int = 64
+    """How many may be connected; past it the oldest goes, since an honest one is done in a moment."""
+
+
+PATIENCE = Patience()
+
+
 class Face:
     """The WSGI application."""
 
@@ -92,8 +110,7 @@ class Face:
         path = environ.get("PATH_INFO", "/")
         refusal = self._refusal(environ, path)
         if refusal is None and path == "/metrics":
-            found: Iterable[bytes] = self._metrics(environ, start_response)
-            return found
+            return self._measured(environ, start_response)
         answer = refusal or self._pages[path]()
         headers = [("Content-Type", answer.type), ("Content-Length", str(len(answer.body))), *HEADERS]
         if answer.status is HTTPStatus.METHOD_NOT_ALLOWED:
@@ -102,6 +119,14 @@ class Face:
             headers.append(("WWW-Authenticate", "Bearer"))
         start_response(f"{answer.status.value} {answer.status.phrase}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+    def _measured(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """The metrics under our headers; HEAD is answered as GET is, without the body."""
+        told: list[Any] = []
+        body = b"".join(self._metrics({**environ, "REQUEST_METHOD": "GET"}, lambda *head: told.extend(head)))
+        status, headers = told
+        start_response(status, [*headers, ("Content-Length", str(len(body))), *HEADERS])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _refusal(self, environ: Environ, path: str) -> Answer | None:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
@@ -115,13 +140,15 @@ class Face:
         return None
 
     def _authorised(self, environ: Environ) -> bool:
-        given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
-        return self._token is not None and hmac.compare_digest(given, b"Bearer " + self._token.encode())
+        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if not self._token or scheme.lower() != "bearer":
+            return False
+        return hmac.compare_digest(given.strip().encode("latin-1", "replace"), self._token.encode())
 
     def _health(self) -> Answer:
         status, checks = self._agent.health()
         code = HTTPStatus.SERVICE_UNAVAILABLE if status == "stuck" else HTTPStatus.OK
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = datetime.fromtimestamp(CLOCK.wall_ms() / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return _json(code, {"status": status, "version": __version__, "checks": checks, "timestamp": now})
 
     def _live(self) -> Answer:
@@ -156,23 +183,71 @@ class _Server(ThreadingMixIn, WSGIServer):
     allow_reuse_address = True
     request_queue_size = 32
 
+    def __init__(self, host: str, port: int, patience: Patience) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.patience = patience
+        self._connected: dict[Any, float] = {}
+        """When each client came, in the order they came; one that is here is not closed yet."""
+        self._guard = threading.Lock()
+        super().__init__((host, port), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, without asking the network for a name of ours, which may take long where it has no answer."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+        self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- a socket and its address
+        """Answer in a thread of its own."""
+        with self._guard:
+            if len(self._connected) >= self.patience.clients:
+                _hang_up(next(iter(self._connected)))
+            self._connected[request] = CLOCK.monotonic()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+        """Forget a client and close its connection."""
+        with self._guard:
+            self._connected.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Hang up on clients that take too long; called by the serving loop twice a second."""
+        latest = CLOCK.monotonic() - self.patience.request_s
+        with self._guard:
+            for request, since in self._connected.items():
+                if since > latest:
+                    break
+                _hang_up(request)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away or was too slow is its own affair."""
 
 
+def _hang_up(request: socket.socket) -> None:
+    """End what a thread waits for; the thread closes the connection itself."""
+    with suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
+
+
 class _Handler(WSGIRequestHandler):
-    timeout = SLOW_CLIENT_S
+    server: _Server
+
+    def setup(self) -> None:
+        """Bound how long the client may be silent."""
+        super().setup()
+        self.connection.settimeout(self.server.patience.silence_s)
+
+    def version_string(self) -> str:
+        """What the `Server` header of a malformed request's answer says."""
+        return SERVER
 
     def log_message(self, *args: object) -> None:
         """Requests are not logged: a scrape every few seconds is no news."""
 
-    def get_stderr(self) -> Any:  # noqa: ANN401 -- a text stream
-        """Where wsgiref writes tracebacks of the application itself."""
-        return super().get_stderr()
-
 
 @contextmanager
-def serve(listen: str, agent: AgentView, token: str | None) -> Iterator[str | None]:
+def serve(listen: str, agent: AgentView, token: str | None, patience: Patience = PATIENCE) -> Iterator[str | None]:
     """Serve while the context lasts; gives the address, or None where `listen` is `off`. Raises ShipperError."""
     if listen == "off":
         yield None
@@ -181,10 +256,10 @@ def serve(listen: str, agent: AgentView, token: str | None) -> Iterator[str | No
     host = host.strip("[]")
     face = Face(agent, token=token, loopback=is_loopback(host))
     try:
-        server = _bound(host, int(port))
-    except OSError as error:
+        server = _Server(host, int(port), patience)
+    except (OSError, UnicodeError) as error:
         raise ShipperError(
-            f"{listen} cannot be listened on: {error.strerror or error}",
+            f"{listen} cannot be listened on: {getattr(error, 'strerror', None) or error}",
             "end the program that has the port, give another with --listen HOST:PORT, or `--listen off`",
         ) from error
     server.set_app(face)
@@ -195,10 +270,3 @@ def serve(listen: str, agent: AgentView, token: str | None) -> Iterator[str | No
     finally:
         server.shutdown()
         server.server_close()
-
-
-def _bound(host: str, port: int) -> _Server:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    kind = type("_Bound", (_Server,), {"address_family": family})
-    server: _Server = kind((host, port), _Handler)
-    return server

@@ -19,6 +19,8 @@ from schemas.violation import DEFAULT_POLICIES, Kind, Policy
 from shipper.units import Duration, Size
 
 INDEX_PREFIX = r"^[a-z0-9][a-z0-9._-]{0,99}$"
+TAKEN = ("process_", "python_")
+"""Beginnings of the names under which the Prometheus client tells of the process; rules refuse our own themselves."""
 SPARED = (Kind.UNSTRUCTURED, Kind.BLANK)
 """Kinds that may be allowed: they are no fault of a structured entry."""
 
@@ -59,12 +61,18 @@ class IndexSettings(Section):
         "keneyapp-quarantine", pattern=INDEX_PREFIX, description="refused entries go to PREFIX-YYYY.MM.dd"
     )
 
+    @model_validator(mode="after")
+    def _two_indices(self) -> Self:
+        if self.prefix == self.quarantine_prefix:
+            raise ValueError("prefix and quarantine_prefix are the same; events and refused entries go apart")
+        return self
+
 
 class LocalSettings(Section):
     """The embedded store."""
 
     retention_days: int | None = Field(None, ge=1, description="days kept; all where empty")
-    retention_bytes: Size | None = Field(None, description="oldest days go while the store is larger")
+    retention_bytes: Size | None = Field(None, ge=1, description="oldest days go while the store is larger")
 
 
 class SchemaSettings(Section):
@@ -98,8 +106,22 @@ class RedactSettings(Section):
         default_factory=dict, description="further patterns: name to regular expression"
     )
     mode: Literal["mask", "hash"] = Field("mask", description="mask, or a keyed hash that tells equal values")
-    key: SecretStr | None = Field(None, description="key of the hash; made and kept in the state directory where empty")
+    key: SecretStr | None = Field(
+        None, min_length=1, description="key of the hash; made and kept in the state directory where empty"
+    )
     key_file: Path | None = Field(None, description="file that holds the key")
+
+    @field_validator("patterns")
+    @classmethod
+    def _patterns_are_there(cls, patterns: list[str]) -> list[str]:
+        Redactor(patterns=patterns)
+        return patterns
+
+    @field_validator("extra_patterns")
+    @classmethod
+    def _patterns_work(cls, patterns: dict[str, str]) -> dict[str, str]:
+        Redactor(extra_patterns=patterns)
+        return patterns
 
 
 class CounterSettings(Section):
@@ -115,6 +137,14 @@ class CounterSettings(Section):
     services: list[str] = Field(
         default_factory=list, description="services whose counters start at zero before their first line"
     )
+
+    @field_validator("rules")
+    @classmethod
+    def _names_are_free(cls, rules: list[Rule]) -> list[Rule]:
+        for rule in rules:
+            if rule.name.startswith(TAKEN):
+                raise ValueError(f"{rule.name}: names that begin with {' or '.join(TAKEN)} tell of the process itself")
+        return rules
 
     @model_validator(mode="after")
     def _one_rule_each(self) -> Self:
@@ -152,7 +182,7 @@ class DockerSettings(Section):
 class HealthSettings(Section):
     """When the agent calls itself unwell."""
 
-    max_lag: Duration | None = Field(None, description="lag that makes it degraded; none where empty")
+    max_lag: Duration | None = Field(None, gt=0, description="lag that makes it degraded; none where empty")
     stuck_after: Duration = Field(60.0, gt=0, description="time without a turn of the loop that makes it stuck")
 
 
@@ -164,9 +194,11 @@ def node_name() -> str:
 class Settings(Section):
     """The whole configuration; `shipper.configuration` reads it from file, variables and flags."""
 
-    inputs: list[Annotated[InputSettings, BeforeValidator(read_input)]] = Field(
-        default_factory=lambda: [InputSettings(type="docker", glob="/var/lib/docker/containers/*/*-json.log")],
-        description="what to follow: TYPE:GLOB, TYPE one of docker, cri and plain",
+    inputs: list[Annotated[InputSettings, BeforeValidator(read_input, json_schema_input_type=str | InputSettings)]] = (
+        Field(
+            default_factory=lambda: [InputSettings(type="docker", glob="/var/lib/docker/containers/*/*-json.log")],
+            description="what to follow: TYPE:GLOB, TYPE one of docker, cri and plain",
+        )
     )
     output: str = Field("local:./shipper-data", min_length=1, description="where events go: local:DIR")
     state_dir: Path = Field(Path("./shipper-state"), description="positions and counters; one agent each")
@@ -175,8 +207,10 @@ class Settings(Section):
         None, description="the shipper's own log: console or json; console on a terminal"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity of its own log")
-    host: str = Field(default_factory=node_name, description="name of this node in events")
-    token: SecretStr | None = Field(None, description="bearer token that pages beyond metrics and health ask for")
+    host: str = Field(default_factory=node_name, min_length=1, description="name of this node in events")
+    token: SecretStr | None = Field(
+        None, min_length=1, description="bearer token that pages beyond metrics and health ask for"
+    )
     token_file: Path | None = Field(None, description="file that holds the token")
     index: IndexSettings = Field(default_factory=IndexSettings)
     local: LocalSettings = Field(default_factory=LocalSettings)
@@ -188,10 +222,12 @@ class Settings(Section):
     docker: DockerSettings = Field(default_factory=DockerSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
 
-    @model_validator(mode="after")
-    def _patterns_work(self) -> Self:
-        Redactor(self.redact.fields, self.redact.patterns, extra_patterns=self.redact.extra_patterns)
-        return self
+    @field_validator("output")
+    @classmethod
+    def _a_known_output(cls, output: str) -> str:
+        if not output.removeprefix("local:") or not output.startswith("local:"):
+            raise ValueError("expected local:DIR, a folder")
+        return output
 
     @field_validator("listen")
     @classmethod
@@ -200,11 +236,3 @@ class Settings(Section):
         if listen != "off" and not (separator and host and port.isdecimal() and int(port) < 65_536):  # noqa: PLR2004
             raise ValueError("expected HOST:PORT, such as 127.0.0.1:9108, or off")
         return listen
-
-    @model_validator(mode="after")
-    def _two_indices(self) -> Self:
-        if self.index.prefix == self.index.quarantine_prefix:
-            raise ValueError(
-                "index.prefix and index.quarantine_prefix are the same; events and refused entries go apart"
-            )
-        return self

@@ -1,36 +1,44 @@
 """Durations and sizes as people write them: `250ms`, `1m`, `7d`; `4MiB`, `500k`."""
 
+import math
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "": 1.0}
 BYTES = {
     "": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1024, "m": 10**6, "mb": 10**6, "mib": 1024**2,
     "g": 10**9, "gb": 10**9, "gib": 1024**3, "t": 10**12, "tb": 10**12, "tib": 1024**4,
 }  # fmt: skip
+DURATIONS = "a duration such as 250ms, 30s, 5m, 12h or 7d"
+SIZES = "a size such as 512KiB, 4MiB or 10GB"
 QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", re.ASCII)
 
 
 def duration(value: object) -> object:
     """Seconds of a duration; numbers are seconds already. Raises ValueError with the spellings that are understood."""
-    return _quantity(value, SECONDS, "a duration such as 250ms, 30s, 5m, 12h or 7d")
+    return _quantity(value, SECONDS, DURATIONS)
 
 
 def size(value: object) -> object:
     """Bytes of a size; numbers are bytes already. Raises ValueError with the spellings that are understood."""
-    found = _quantity(value, BYTES, "a size such as 512KiB, 4MiB or 10GB")
-    return round(found) if isinstance(found, float) else found
+    found = _quantity(value, BYTES, SIZES)
+    return round(found) if isinstance(value, str) and isinstance(found, float) else found
 
 
 def _quantity(value: object, units: dict[str, Any], expected: str) -> object:
+    if isinstance(value, bool):  # a number to Python, and a slip to whoever wrote it
+        raise ValueError(f"expected {expected}")  # noqa: TRY004 -- pydantic reports this one
     if not isinstance(value, str):
         return value
     match = QUANTITY.fullmatch(value.strip())
     if match is None or match[2].lower() not in units:
         raise ValueError(f"expected {expected}")
-    return float(match[1]) * units[match[2].lower()]
+    found = float(match[1]) * units[match[2].lower()]
+    if not math.isfinite(found):
+        raise ValueError(f"expected {expected}")
+    return found
 
 
 def written(seconds: float) -> str:
@@ -51,15 +59,18 @@ def written_size(number: int) -> str:
 
 Duration = Annotated[
     float,
+    Field(allow_inf_nan=False),
     BeforeValidator(duration),
     PlainSerializer(written),
     WithJsonSchema(
-        {"anyOf": [{"type": "number"}, {"type": "string"}], "description": "seconds, or 250ms, 30s, 5m, 12h, 7d"}
+        {"anyOf": [{"type": "number", "description": "seconds"}, {"type": "string", "description": DURATIONS}]}
     ),
 ]
+"""Seconds."""
 Size = Annotated[
     int,
     BeforeValidator(size),
     PlainSerializer(written_size),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}], "description": "bytes, or 512KiB, 4MiB, 10GB"}),
+    WithJsonSchema({"anyOf": [{"type": "integer", "description": "bytes"}, {"type": "string", "description": SIZES}]}),
 ]
+"""Bytes."""

@@ -1,11 +1,13 @@
 """The command line. Commands are imported when they are called, so that `--help` answers at once."""
 
+import difflib
 import sys
 from importlib import import_module
 from typing import Any
 
 import click
 
+from processors.escape import printable
 from shipper import __version__
 from shipper.errors import ShipperError
 
@@ -36,6 +38,15 @@ class Lazy(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 -- a module and its command share a name
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was asked for; where there is none, the nearest is named."""
+        near = difflib.get_close_matches(args[0], COMMANDS, 1)
+        if args[0] not in COMMANDS and near:
+            ctx.fail(f"No such command '{printable(args[0])}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The overview, without importing what it lists."""
         with formatter.section("Commands"):
@@ -65,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except ShipperError as error:
         click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-        click.echo(str(error), err=True)
+        click.echo(printable(str(error), newlines=True), err=True)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()

@@ -1,7 +1,7 @@
 """`shipper check`: every problem with its cure, before the agent meets it."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 import orjson
@@ -11,20 +11,34 @@ from rich.text import Text
 from processors.escape import printable
 from shipper.checks import Finding, examine
 from shipper.cli.options import configured
+from shipper.configuration import Problem
 from shipper.settings import Settings
 
 MARKS = {"ok": ("ok      ", "green"), "note": ("note    ", "yellow"), "problem": ("problem ", "bold red")}
 
 
+def refused(problems: Sequence[Problem], *, form: str) -> None:
+    """Show what is wrong with the configuration in the way of all other findings."""
+    _report([_finding(problem) for problem in problems], form)
+
+
 @click.command()
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@configured("inputs", "output", "state_dir", "listen")
+@configured("inputs", "output", "state_dir", "listen", refused=refused)
 def check(settings: Settings, *, form: str) -> None:
     """Look for every problem before the agent meets it.
 
     Configuration, inputs, state directory, output and address. Exit 1 on any problem; nothing is changed.
     """
-    findings = list(examine(settings))
+    _report(list(examine(settings)), form)
+
+
+def _finding(problem: Problem) -> Finding:
+    where = f" in {problem.origin}" if problem.origin else ""
+    return Finding("problem", problem.key, problem.what, f"correct it{where}; `shipper config schema` lists every key")
+
+
+def _report(findings: Sequence[Finding], form: str) -> None:
     if form == "json":
         click.echo(orjson.dumps([finding._asdict() for finding in findings], option=orjson.OPT_INDENT_2))
     else:

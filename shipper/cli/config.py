@@ -1,13 +1,20 @@
 """`shipper config`: the schema of the file and the effective configuration."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 import orjson
 import yaml
 
-from shipper.cli.options import configured
+from processors.escape import printable
+from shipper.cli.options import from_configuration
+from shipper.configuration import Configuration
+from shipper.configuration.declared import SECRETS
+from shipper.configuration.layers import file_of
 from shipper.settings import Settings
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 @click.group()
@@ -18,24 +25,55 @@ def config() -> None:
 @config.command()
 def schema() -> None:
     """Print the JSON schema of the configuration file."""
-    click.echo(orjson.dumps(Settings.model_json_schema(by_alias=True), option=orjson.OPT_INDENT_2))
+    found = {"$schema": DIALECT, **Settings.model_json_schema(by_alias=True)}
+    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
 
 
 @config.command()
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-@configured("inputs", "output", "state_dir", "listen", "log_format")
-def show(settings: Settings, *, form: str) -> None:
+@from_configuration("inputs", "output", "state_dir", "listen", "log_format")
+def show(configuration: Configuration, *, form: str) -> None:
     """Print the effective configuration, secrets masked.
 
-    The result can be saved and used as a configuration file once the secrets are put back.
+    A comment tells where a value comes from; one without is the default. The result can be saved and used as a
+    configuration file once the secrets are put back.
     """
-    found = effective(settings)
+    found = effective(configuration.settings)
     if form == "json":
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     else:
-        click.echo(yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100), nl=False)
+        click.echo(annotated(found, configuration))
 
 
 def effective(settings: Settings) -> dict[str, Any]:
-    """All settings as the file would hold them; a secret is `**********`."""
-    return settings.model_dump(mode="json", by_alias=True)
+    """All settings as the file would hold them; a secret is `**********`, or left to the file that it comes from."""
+    found = settings.model_dump(mode="json", by_alias=True)
+    for secret in SECRETS:
+        section = found
+        for key in secret[:-1]:
+            section = section[key]
+        if section[file_of(secret)[-1]] is not None:
+            section[secret[-1]] = None
+    return found
+
+
+def annotated(found: dict[str, Any], configuration: Configuration) -> str:
+    """Settings as YAML, each that is no default with a comment that tells where it comes from."""
+    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=float("inf"))
+    lines = text.splitlines()
+    notes = dict(_notes(yaml.compose(text), (), configuration))
+    return "\n".join(f"{line}  # {notes[number]}" if number in notes else line for number, line in enumerate(lines))
+
+
+def _notes(node: yaml.Node | None, above: tuple[str, ...], configuration: Configuration) -> Iterator[tuple[int, str]]:
+    """Lines, counted from 0, where a comment can stand, with what it says."""
+    assert isinstance(node, yaml.MappingNode)  # noqa: S101 -- settings are one
+    for key, value in node.value:
+        path = (*above, key.value)
+        if isinstance(value, yaml.MappingNode) and value.value:
+            yield from _notes(value, path, configuration)
+        elif (origin := configuration.origin(path)) is not None:
+            yield (
+                key.start_mark.line if isinstance(value, yaml.CollectionNode) else value.end_mark.line,
+                printable(origin),
+            )

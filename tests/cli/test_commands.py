@@ -232,12 +232,21 @@ def test_first_errors_say_what_and_what_to_do(tmp_path: Path, arguments: list[st
 
 
 def test_config_show_is_a_configuration_without_its_secrets(tmp_path: Path) -> None:
-    """What is printed can be read back; the token is masked."""
+    """What is printed can be read back once the token, which is masked, is put back."""
     shown = shipper(tmp_path, "config", "show", SHIPPER_TOKEN="s3cret", SHIPPER_TAIL__POLL_INTERVAL="2s").stdout
     assert "s3cret" not in shown
     assert "poll_interval: 2s" in shown
+    assert "poll_interval: 2s  # SHIPPER_TAIL__POLL_INTERVAL" in shown
     (tmp_path / "again.yaml").write_text(shown)
-    assert shipper(tmp_path, "config", "show", "--config", "again.yaml").returncode == 0
+    refused = shipper(tmp_path, "config", "show", "--config", "again.yaml")
+    assert refused.returncode == 1
+    assert "token: is the mask" in refused.stderr
+    (tmp_path / "again.yaml").write_text(shown.replace("'**********'", "s3cret"))
+    again = shipper(tmp_path, "config", "show", "--config", "again.yaml")
+    assert again.returncode == 0
+    assert [line.partition("  #")[0] for line in again.stdout.splitlines()] == [
+        line.partition("  #")[0] for line in shown.splitlines()
+    ]
     assert json.loads(shipper(tmp_path, "config", "schema").stdout)["properties"]["inputs"]["description"]
 
 

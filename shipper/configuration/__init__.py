@@ -1,0 +1,52 @@
+"""Configuration: file, variables and flags into Settings, or every problem at once with its cure."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from shipper.configuration.declared import KeyPath
+from shipper.configuration.file import from_file
+from shipper.configuration.layers import Layer, flag, from_flags, merged, origin, settled
+from shipper.configuration.problems import Problem, Refused, problem_of
+from shipper.configuration.secret_files import filled
+from shipper.configuration.variables import from_variables
+from shipper.settings import Settings
+
+__all__ = ["Configuration", "Problem", "Refused", "flag", "load", "read"]
+
+
+class Configuration(NamedTuple):
+    """The effective settings, and the places they come from."""
+
+    settings: Settings
+    layers: Sequence[Layer]
+
+    def origin(self, path: KeyPath) -> str | None:
+        """What gave the value at `path`: a line of the file, a variable or a flag; None where it is the default."""
+        return origin(self.layers, path)
+
+
+def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
+    """The effective settings: `flags` over variables over the file over defaults.
+
+    Raises ConfigurationError which names every key, its value, what is wrong, and where it was given.
+    """
+    return read(file, environ, flags).settings
+
+
+def read(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Configuration:
+    """The effective settings with their places. Raises ConfigurationError as `load` does."""
+    below, twice = from_file(file) if file else (Layer({}, str), [])
+    between, unreadable = from_variables(environ)
+    layers = settled([below, between, from_flags(flags)])
+    values, missing = filled(merged(layers), layers)
+    problems = [*twice, *unreadable, *missing]
+    try:
+        settings = Settings.model_validate(values, by_alias=True, by_name=False)
+    except ValidationError as error:
+        problems.extend(problem_of(found, layers) for found in error.errors(include_url=False))
+    if problems:
+        raise Refused(problems)
+    return Configuration(settings, layers)
