@@ -103,6 +103,7 @@ class State:
             ) from error
         try:
             self._db = _opened(directory / FILE, expected=_held_state(self._lock))
+            _note(self._lock, f"{os.getpid()}\n{HELD}\n")  # after the schema: a kill before it leaves a first start
         except BaseException:
             self._lock.close()
             raise
@@ -206,10 +207,15 @@ def _held_state(lock: IO[str]) -> bool:
     """Whether this directory has held state before, by the lock file; notes this process as its holder."""
     lock.seek(0)
     before = lock.read(64)
+    held = HELD in before
+    _note(lock, f"{os.getpid()}\n{HELD}\n" if held else f"{os.getpid()}\n")
+    return held
+
+
+def _note(lock: IO[str], text: str) -> None:
     lock.truncate(0)
-    lock.write(f"{os.getpid()}\n{HELD}\n")
+    lock.write(text)
     lock.flush()
-    return HELD in before
 
 
 def _private(path: str, flags: int) -> int:
@@ -217,12 +223,13 @@ def _private(path: str, flags: int) -> int:
 
 
 def _opened(path: Path, *, expected: bool) -> sqlite3.Connection:
-    if expected and path.exists() and path.stat().st_size == 0:
-        raise _damaged(path, "the file is empty")
+    existed = path.exists()
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(path, isolation_level=None, timeout=5)
     try:
         version = _checked_version(db)
+        if expected and existed and version == 0:
+            raise sqlite3.DatabaseError("it is empty, and was not before")  # noqa: TRY301 -- told as damage below
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         if version == 0:

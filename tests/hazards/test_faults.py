@@ -175,6 +175,14 @@ def test_damaged_state_is_refused_and_never_taken_for_empty(tmp_path: Path, dama
         State(tmp_path / "state")
 
 
+def test_a_kill_during_the_very_first_start_is_no_damage(tmp_path: Path) -> None:
+    """An empty file that never held anything is a first start that did not get far."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "state.db").touch()
+    (tmp_path / "state" / "lock").write_text("123\n")
+    State(tmp_path / "state").close()
+
+
 def test_state_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     """The message names the directory and the option."""
     (tmp_path / "file").write_text("x")
