@@ -2,8 +2,9 @@
 
 import random
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from shipper.clock import Clock
 from shipper.errors import OutputUnavailable, StateError
 from shipper.ledger import Ledger
 from shipper.pipeline import OVERFLOWS, Pipeline
-from shipper.ports import Output
+from shipper.ports import Output, Written, settled
 from shipper.sources.reader import LogReader
 from shipper.sources.tail import Tail, saved_log
 from shipper.state import Position, State
@@ -24,21 +25,25 @@ from shipper.state import Position, State
 LINES_READ = Metric("shipper_lines_read_total", "counter", "Physical lines read from followed files.")
 BYTES_READ = Metric("shipper_bytes_read_total", "counter", "Bytes read from followed files, decompressed.")
 EVENTS = Metric("shipper_events_total", "counter", "Events by what became of them.", ("outcome",))
-LINES = Metric("shipper_lines_total", "counter", "Physical lines by what became of their event.", ("outcome",))
+LINES = Metric("shipper_lines_total", "counter", "Physical lines by what was decided of their event.", ("outcome",))
 ROTATIONS = Metric("shipper_rotations_total", "counter", "Rotations seen.")
 TRUNCATIONS = Metric("shipper_truncations_total", "counter", "Files truncated in place.")
 LOST = Metric("shipper_files_lost_total", "counter", "Files gone before they were read to their end.")
 DAMAGED = Metric("shipper_files_damaged_total", "counter", "Compressed files that end in the middle.")
-WRITES = Metric("shipper_output_requests_total", "counter", "Writes to the output by result.", ("result",))
+WRITES = Metric("shipper_output_requests_total", "counter", "Batches given to the output by result.", ("result",))
+RETRIES = Metric("shipper_output_retries_total", "counter", "Documents sent again because the output asked for it.")
+THROTTLED = Metric("shipper_output_throttled_total", "counter", "Answers that asked for less (429).")
+REFUSED = Metric("shipper_output_refused_total", "counter", "Documents that their index would not have.")
 WRITE_SECONDS = Metric(
     "shipper_output_request_duration_seconds", "histogram", "How long the output took for a batch.", (),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )  # fmt: skip
 METRICS = (
-    LINES_READ, BYTES_READ, EVENTS, LINES, ROTATIONS, TRUNCATIONS, LOST, DAMAGED, WRITES, WRITE_SECONDS,
+    LINES_READ, BYTES_READ, EVENTS, LINES, ROTATIONS, TRUNCATIONS, LOST, DAMAGED, WRITES, WRITE_SECONDS, RETRIES,
+    THROTTLED, REFUSED,
 )  # fmt: skip
 DECLARED: tuple[SeriesKey, ...] = (
-    *((metric.name, ()) for metric in (LINES_READ, BYTES_READ, ROTATIONS, TRUNCATIONS, LOST, DAMAGED, WRITE_SECONDS)),
+    *((metric.name, ()) for metric in METRICS if not metric.labels),
     *((metric.name, (outcome,)) for metric in (EVENTS, LINES) for outcome in OUTCOMES),
     *((WRITES.name, (result,)) for result in ("ok", "unavailable")),
 )
@@ -56,6 +61,23 @@ class Pace:
     upkeep: float = 600.0
     backoff_first: float = 0.5
     backoff_most: float = 30.0
+    patience: float = 1.0
+    """How long reading may wait for an output that has no room, before it goes on for the counters alone."""
+    grace: float = 20.0
+    """How long a stop waits for what is on its way."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """A batch on its way to the output."""
+
+    answer: Future[Written]
+    events: Counter[str]
+    lines: Counter[str]
+    marks: dict[str, Position]
+    """Where its logs stood before it, by path."""
+    sent_at: float
+    answered_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -96,9 +118,13 @@ class Agent:
     _begun_at: float | None = None
     _marks: dict[str, Position] = field(default_factory=dict)
     """Where shipping stood before the open batch, by log: where it goes back to if the batch cannot be written."""
+    _under_way: deque[Sent] = field(default_factory=deque)
+    """Batches that the output has not answered for, oldest first: they are acknowledged in this order."""
+    _waited: float = 0.0
+    """How long reading has waited for room since the output last had nothing to do."""
     _touched: dict[str, LogReader] = field(default_factory=dict)
     """Logs whose position is not committed yet."""
-    _removed: list[LogReader] = field(default_factory=list)
+    _removed: dict[str, LogReader] = field(default_factory=dict)
     _scan_at: float = 0.0
     _upkeep_at: float = 0.0
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
@@ -106,11 +132,12 @@ class Agent:
     # --- the loop ---------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Follow until `stopping` is set, then ship and commit what was read."""
+        """Follow until `stopping` is set, then ship and commit what was read, for as long as `Pace.grace` allows."""
         while not self.stopping.is_set():
             if not self.turn():
-                self.stopping.wait(self.pace.poll)
+                self._rest()
         self.settle()
+        self._drain(self.pace.grace)
 
     def run_once(self) -> None:
         """Ship what is there, and what it still holds back, then return.
@@ -126,8 +153,23 @@ class Agent:
             if not more and not self._holding():
                 break
             if not more:
-                self.stopping.wait(self.pace.poll)
+                self._rest()
         self.settle()
+        self._drain(self.pace.grace)
+
+    def _rest(self) -> None:
+        """Wait for a poll's time, or until the output answers."""
+        if self._under_way and not self.stopping.is_set():
+            wait([self._under_way[0].answer], timeout=self.pace.poll)
+        else:
+            self.stopping.wait(self.pace.poll)
+
+    def _drain(self, seconds: float) -> None:
+        """Wait for the batches under way and commit; what is not answered by then is read again at the next start."""
+        end = self.clock.monotonic() + seconds
+        while self._under_way and (left := end - self.clock.monotonic()) > 0:
+            wait([self._under_way[0].answer], timeout=left)
+            self.settle()
 
     def turn(self, *, hurry: bool = False) -> bool:
         """Once round: scan, read, settle the batch when it is full or old. Whether something was read."""
@@ -139,9 +181,11 @@ class Agent:
             self._tidy(self.upkeep, now)
         if self.state_error is not None and not self.settle():
             return False
+        self._await_room(hurry=hurry)
         more = self._read_round(now)
         old = self._begun_at is not None and now - self._begun_at >= self.pace.batch_age
-        if self._full() or old or (hurry and not more) or (self._begun_at is None and self.ledger.changes()):
+        news = self._begun_at is None and (self.ledger.changes() or self._touched or self._answered())
+        if self._full() or old or (hurry and not more) or news:
             self.settle()
         self.ready = True
         if self.after_turn is not None:
@@ -168,7 +212,8 @@ class Agent:
 
     def _holding(self) -> bool:
         """Whether an entry is held back for a line that may come, or shipping is behind counting."""
-        return any(log.counted.assembler.waiting or log.shipped is not None for log in self.tail.logs.values())
+        logs = self.tail.logs.values()
+        return bool(self._under_way) or any(log.counted.assembler.waiting or log.shipped is not None for log in logs)
 
     def close(self) -> None:
         """Give back files, store and state; what was not settled comes again at the next start."""
@@ -198,7 +243,7 @@ class Agent:
         for log in self.tail.removed(now):
             self._prepare(log)
             self._process(log, log.last_words(), count=True, ship=log.shipped is None)
-            self._removed.append(log)
+            self._removed[log.path] = log
             self._touched[log.path] = log
         return moved
 
@@ -242,60 +287,123 @@ class Agent:
     # --- writing and committing -------------------------------------------------------------------
 
     def _may_ship(self, now: float) -> bool:
-        return self.output_state.error is None or now >= self.output_state.retry_at
+        """Whether the output is there, as far as is known, and has room for one batch more."""
+        if self.output_state.error is None:
+            return len(self._under_way) < self.output.window
+        return now >= self.output_state.retry_at and not self._under_way
+
+    def _await_room(self, *, hurry: bool) -> None:
+        """Where the output has no room, wait a little before reading goes on without it; in a hurry, for long."""
+        while len(self._under_way) >= self.output.window and not self.stopping.is_set():
+            patience = self.pace.poll if hurry else self.pace.patience - self._waited
+            if patience <= 0:
+                return
+            began = self.clock.monotonic()
+            wait([self._under_way[0].answer], timeout=patience)
+            self._waited += self.clock.monotonic() - began
+            if not self._answered() and not hurry:
+                return
+            self.settle()
+
+    def _answered(self) -> bool:
+        return bool(self._under_way) and self._under_way[0].answer.done()
 
     def settle(self) -> bool:
-        """Write the open batch, commit positions and counters, show the counters. Whether the commit went through."""
+        """Send the open batch on its way, hear what became of earlier ones, commit positions and counters.
+
+        A log's position is committed as counted up to here, and as shipped up to the oldest batch not answered for.
+        Whether the commit went through.
+        """
+        self._hear()
         batch, self._batch, self._begun_at = self._batch, Batch(), None
-        events = batch.events
-        if self._written(batch, events):
-            for kind, outcomes in ((EVENTS, events), (LINES, batch.lines_by_outcome)):
-                for outcome, number in outcomes.items():
-                    batch.counted.sums[kind.name, (outcome,)] += number
-            self.shipped += events
-        else:
-            for path, mark in self._marks.items():
-                if path in self.tail.logs:
-                    self.tail.logs[path].part(mark)
-            self._removed = []
-        self._marks = {}
+        marks, self._marks = self._marks, {}
+        if batch.ended:
+            self._send(batch, marks)
+            self._hear()
         self._add_incidents(batch.counted)
         self.ledger.add(batch.counted, self.clock.wall_ms() / 1000)
         return self._commit()
 
-    def _written(self, batch: Batch, events: Counter[str]) -> bool:
-        """Whether the output has taken the batch's documents; `events` learns which of them it had already."""
-        if not batch.documents:
-            return True
-        started = self.clock.monotonic()
-        try:
-            written = self.output.write(batch.documents)
-        except OutputUnavailable as error:
-            self._output_failed(error)
-            batch.counted.sums[WRITES.name, ("unavailable",)] += 1
-            return False
-        took = self.clock.monotonic() - started
-        batch.counted.sums[WRITES.name, ("ok",)] += 1
-        batch.counted.observations.append(Increment(WRITE_SECONDS.name, (), took))
-        _move(events, written.duplicates)
-        if self.output_state.error is not None:
-            self._log.info(
-                "output_back",
-                output=self.output.url,
-                away_s=round(started - (self.output_state.away_since or started), 1),
-            )
+    def _send(self, batch: Batch, marks: dict[str, Position]) -> None:
+        now = self.clock.monotonic()
+        answer = self.output.submit(batch.documents) if batch.documents else settled(Written(0, 0))
+        sent = Sent(answer, batch.events, batch.lines_by_outcome, marks, now)
+        if batch.documents:
+            answer.add_done_callback(lambda _answer: setattr(sent, "answered_at", self.clock.monotonic()))
+        self._under_way.append(sent)
+        for path, mark in marks.items():
+            log = self.tail.logs[path]
+            log.sent_from = log.sent_from or mark
+
+    def _hear(self) -> None:
+        """Take the answers that are there, oldest first, so that no log's position passes a batch not answered for."""
+        while self._answered():
+            sent = self._under_way[0]
+            try:
+                written = sent.answer.result()
+            except OutputUnavailable as error:
+                self._output_failed(error)
+                self._go_back()
+                return
+            self._under_way.popleft()
+            self._acknowledge(sent, written)
+        if not self._under_way:
+            self._waited = 0.0
+
+    def _acknowledge(self, sent: Sent, written: Written) -> None:
+        for path in sent.marks:
+            if (log := self.tail.logs.get(path)) is not None:
+                log.sent_from = next((later.marks[path] for later in self._under_way if path in later.marks), None)
+                self._touched[path] = log
+        _move(sent.events, DUPLICATE, written.duplicates)
+        _move(sent.events, QUARANTINED, written.refused)
+        tally = Tally()
+        for kind, outcomes in ((EVENTS, sent.events), (LINES, sent.lines)):
+            for outcome, number in outcomes.items():
+                tally.sums[kind.name, (outcome,)] += number
+        if sent.answered_at is not None:
+            tally.sums[WRITES.name, ("ok",)] += 1
+            tally.observations.append(Increment(WRITE_SECONDS.name, (), sent.answered_at - sent.sent_at))
+            self._output_works(sent.sent_at)
+        for metric, number in ((RETRIES, written.retried), (THROTTLED, written.throttled), (REFUSED, written.refused)):
+            tally.sums[metric.name, ()] += number
+        self.ledger.add(tally, self.clock.wall_ms() / 1000)
+        self.shipped += sent.events
+
+    def _go_back(self) -> None:
+        """Give up all that is on its way: it is read again from where its logs stood, under the same ids."""
+        marks: dict[str, Position] = {}
+        for sent in self._under_way:
+            marks = {**sent.marks, **marks}
+        marks = {**self._marks, **marks}
+        for path, mark in marks.items():
+            if (log := self.tail.logs.get(path)) is not None:
+                log.sent_from = None
+                log.part(mark)
+                self._touched[path] = log
+        self._under_way.clear()
+        self._batch.unship()
+        self._marks, self._removed = {}, {}
+
+    def _output_works(self, since: float) -> None:
+        before = self.output_state
+        if before.error is not None:
+            away = round(since - (before.away_since or since), 1)
+            self._log.info("output_back", output=self.output.url, away_s=away)
             self.output_state = OutputState()
-        return True
 
     def _output_failed(self, error: OutputUnavailable) -> None:
         now, before = self.clock.monotonic(), self.output_state
         if before.error is None:
             self._log.warning("output_away", output=self.output.url, error=error.what, cure=error.cure)
+        tally = Tally()
+        tally.sums[WRITES.name, ("unavailable",)] += 1
+        self.ledger.add(tally, self.clock.wall_ms() / 1000)
         longest = min(self.pace.backoff_most, self.pace.backoff_first * 2.0**before.failures)
         self.output_state = OutputState(
             error.what,
             now if before.away_since is None else before.away_since,
-            now + self.jitter.uniform(0, longest),
+            now + max(self.jitter.uniform(0, longest), error.retry_after),
             min(before.failures + 1, 32),
         )
 
@@ -313,7 +421,7 @@ class Agent:
             tally.sums[OVERFLOWS.name, (name,)] += number
 
     def _commit(self) -> bool:
-        gone = [log for log in self._removed if log.shipped is None]
+        gone = [log for log in self._removed.values() if log.finished(self.turned_at)]
         paths = {log.path for log in gone}
         changes = self.ledger.changes()
         if not self._touched and not changes and not gone:
@@ -332,14 +440,14 @@ class Agent:
         self.ledger.publish()
         for log in gone:
             self.tail.forget(log)
-        self._touched, self._removed = {}, []
+        self._touched, self._removed = {}, {}
         return True
 
 
-def _move(events: Counter[str], duplicates: int) -> None:
-    """Of the events decided upon, `duplicates` turned out to be stored already."""
-    for outcome in (INDEXED, QUARANTINED):
-        moved = min(events[outcome], duplicates)
-        events[outcome] -= moved
-        events[DUPLICATE] += moved
-        duplicates -= moved
+def _move(events: Counter[str], outcome: str, number: int) -> None:
+    """Of the events decided upon, `number` turned out otherwise."""
+    for decided in (INDEXED, QUARANTINED):
+        moved = min(events[decided], number) if decided != outcome else 0
+        events[decided] -= moved
+        events[outcome] += moved
+        number -= moved

@@ -39,6 +39,10 @@ class Batch:
             self.documents.append(document)
             self.bytes += len(document.body)
 
+    def unship(self) -> None:
+        """Forget what was to be shipped, since it will be read again; what was counted stays."""
+        self.documents, self.bytes, self.ended = [], 0, {}
+
     @property
     def events(self) -> Counter[str]:
         """Events by outcome, as decided; an output may still find some to be duplicates."""

@@ -26,6 +26,11 @@ class StateError(ShipperError):
 class OutputUnavailable(ShipperError):
     """The output cannot take events now; the same batch may be tried again."""
 
+    def __init__(self, what: str, cure: str = "", retry_after: float = 0.0) -> None:
+        """`retry_after` is how many seconds the output asked to be left alone."""
+        super().__init__(what, cure)
+        self.retry_after = retry_after
+
 
 class StoreUnreadable(ShipperError):
     """A store that should be searched cannot be opened or read."""

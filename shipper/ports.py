@@ -1,6 +1,7 @@
 """The seams between the pipeline and the world: what a batch holds, what an output does, what a search asks."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -43,23 +44,41 @@ class Document(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What an output did with a batch; the three add up to its length."""
+    """What an output did with a batch; the first three add up to its length."""
 
     stored: int
     duplicates: int
     refused: int = 0
+    """Stored in the quarantine instead, or as a dead letter, because the index would not have them."""
+    retried: int = 0
+    """How often one of them had to be sent again."""
+    throttled: int = 0
+    """How often the output asked for less (429)."""
 
 
 class Output(Protocol):
-    """Where documents go. Writing is idempotent by (index, id)."""
+    """Where documents go. Submitting is idempotent by (index, id)."""
 
     url: str
+    window: int
+    """How many batches may be on their way at once."""
 
-    def write(self, documents: Sequence[Document]) -> Written:
-        """Store durably all of `documents`, or raise OutputUnavailable having possibly stored some of them."""
+    def submit(self, documents: Sequence[Document]) -> Future[Written]:
+        """Send `documents` on their way.
+
+        The result comes once all of them are stored durably; OutputUnavailable in its place leaves it open which of
+        them were. An output that is fast and local may do all of it before it returns.
+        """
 
     def close(self) -> None:
-        """Release handles; nothing is pending between writes."""
+        """Give up what is on its way, and release handles."""
+
+
+def settled(written: Written) -> Future[Written]:
+    """The result of a batch that needed no waiting."""
+    done: Future[Written] = Future()
+    done.set_result(written)
+    return done
 
 
 @dataclass(frozen=True, slots=True)

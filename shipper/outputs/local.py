@@ -8,6 +8,7 @@ import sqlite3
 import stat
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from shipper.outputs.day import (
 )
 from shipper.outputs.retention import remove_expired
 from shipper.outputs.words import folded, key
-from shipper.ports import Document, Written
+from shipper.ports import Document, Written, settled
 
 OPEN_FILES = 8
 NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
@@ -56,12 +57,23 @@ class _Handle:
 class LocalStore:
     """Writes documents into `DIR/<index>.db`; for one thread at a time, beside other processes."""
 
+    window = 1
+
     def __init__(self, directory: Path, quarantine_prefix: str = "keneyapp-quarantine") -> None:
         """Touches nothing yet: a directory that cannot be used now may be usable when something is written."""
         self.url = f"local:{directory}"
         self.directory = directory
         self.quarantine_prefix = quarantine_prefix
         self._open: OrderedDict[DayFile, _Handle] = OrderedDict()
+
+    def submit(self, documents: Sequence[Document]) -> Future[Written]:
+        """`write`, which is done when this returns; the refusal of a disk is the result, not raised."""
+        try:
+            return settled(self.write(documents))
+        except OutputUnavailable as error:
+            refused: Future[Written] = Future()
+            refused.set_exception(error)
+            return refused
 
     def write(self, documents: Sequence[Document]) -> Written:
         """Store all `documents` durably, one transaction a day file. Raises OutputUnavailable, ConfigurationError."""

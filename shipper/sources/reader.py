@@ -53,6 +53,8 @@ class LogReader:
     counted: Head
     shipped: Head | None = None
     """None while both heads are one."""
+    sent_from: Position | None = None
+    """Where the oldest batch began that is still on its way to the output; None where all is acknowledged."""
     beginnings: dict[bytes, int] = field(default_factory=dict)
     gone_at: float | None = None
     read_at: float = NEVER
@@ -285,8 +287,10 @@ class LogReader:
         head.file, head.offset = file, 0
 
     def release(self) -> None:
-        """Let go of the files that both heads are beyond; to be called when their positions are committed."""
+        """Let go of the files that both heads are beyond and that are acknowledged; called at each commit."""
         first = min((0 if head.file is None else head.file.key) for head in self._heads())
+        if self.sent_from is not None:
+            first = min(first, self.sent_from.file)
         for file in self.log.files:
             if file.key < first and not file.passed:
                 file.passed = True
@@ -295,6 +299,8 @@ class LogReader:
     def finished(self, now: float) -> bool:
         """Whether the log was removed, and everything that could be read of it was."""
         if self.gone_at is None or now - self.gone_at < self.limits.rotate_wait or self.shipped is not None:
+            return False
+        if self.sent_from is not None:
             return False
         file = self.counted.file
         return (file is None or self.log.after(file) is None) and self.log.vanished()
@@ -322,8 +328,14 @@ class LogReader:
         return Head(file, position.offset if exact else 0, assembler)
 
     def part(self, position: Position) -> None:
-        """The output failed: shipping will go on by itself from `position`."""
+        """The output failed, or has no room: shipping will go on by itself from `position`."""
         self.shipped = self.head_at(position)
+
+    def unshipped_from(self) -> Position | None:
+        """Where shipping goes on after a crash; None where that is where counting goes on."""
+        if self.sent_from is not None:
+            return self.sent_from
+        return None if self.shipped is None else self.position(self.shipped)
 
     def rejoin(self) -> bool:
         """Make both heads one again where they stand level and carry the same; whether they are one now."""
@@ -338,16 +350,17 @@ class LogReader:
         return tuple((None if head.file is None else head.file.key, head.offset) for head in self._heads())
 
     def lag_bytes(self) -> int:
-        """Bytes on disk that are not shipped yet, as far as sizes are known."""
-        head = self.shipped or self.counted
-        if head.file is None:
+        """Bytes on disk that are not acknowledged yet, as far as sizes are known."""
+        head, live = self.shipped or self.counted, self.log.live()
+        if head.file is None and self.sent_from is None:
             return self.size
-        if head is self.counted and head.file is self.log.live():
-            return max(0, self.size - head.offset)
-        sizes = [
-            (file.handle.size() if file.handle else None) or 0 for file in self.log.files if file.key >= head.file.key
-        ]
-        return max(0, sum(sizes) - head.offset)
+        key, offset = (0 if head.file is None else head.file.key), head.offset
+        if self.sent_from is not None:
+            key, offset = self.sent_from.file, self.sent_from.offset
+        if live is not None and key == live.key:
+            return max(0, self.size - offset)
+        sizes = [(file.handle.size() if file.handle else None) or 0 for file in self.log.files if file.key >= key]
+        return max(0, sum(sizes) - offset)
 
     def _level(self) -> bool:
         head = self.shipped

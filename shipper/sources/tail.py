@@ -169,7 +169,7 @@ def saved_log(reader: LogReader) -> SavedLog:
         reader.kind,
         msgspec.json.encode(reader.source.origin),
         reader.position(reader.counted),
-        None if reader.shipped is None else reader.position(reader.shipped),
+        reader.unshipped_from(),
         reader.log.next_key,
         msgspec.msgpack.encode(reader.beginnings),
         [_saved_file(file) for file in reader.log.files],

@@ -5,6 +5,7 @@ import json
 import os
 import random
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -55,16 +56,36 @@ class MemoryOutput:
     """Holds documents by (index, id), as every real output does; can be away."""
 
     url = "memory:"
+    window = 3
 
     def __init__(self) -> None:
         self.stored: dict[tuple[str, bytes], dict[str, Any]] = {}
         self.away = False
         self.killed_after_write = False
         self.writes = 0
+        self.slow = False
+        """Answers only when `answer` is called, as an output behind a network does."""
+        self.unanswered: list[tuple[Future[Written], Sequence[Document]]] = []
+
+    def submit(self, documents: Sequence[Document]) -> Future[Written]:
+        answer: Future[Written] = Future()
+        if self.away:
+            answer.set_exception(OutputUnavailable("the output is away", "wait"))
+        elif self.slow:
+            self.unanswered.append((answer, documents))
+        else:
+            answer.set_result(self.write(documents))
+        return answer
+
+    def answer(self, number: int, *, refuse: bool = False) -> None:
+        """Store and answer one of the batches under way, or answer that it could not be stored."""
+        future, documents = self.unanswered.pop(number % len(self.unanswered))
+        if refuse:
+            future.set_exception(OutputUnavailable("not now", "wait"))
+        else:
+            future.set_result(self.write(documents))
 
     def write(self, documents: Sequence[Document]) -> Written:
-        if self.away:
-            raise OutputUnavailable("the output is away", "wait")
         self.writes += 1
         duplicates = 0
         for document in documents:
@@ -130,7 +151,7 @@ class Rig:
             state,
             ledger,
             self.clock,
-            Pace(scan=0.0, batch_age=0.0),
+            Pace(scan=0.0, batch_age=0.0, patience=0.0, grace=0.0),
             random.Random(1),
         )
         return self.agent
@@ -156,7 +177,7 @@ class Rig:
         """Turn until nothing more comes, `turns` times, with a poll's time between."""
         agent = self.agent or self.start()
         for _ in range(turns):
-            while agent.turn(hurry=True):
+            while agent.turn(hurry=not self.output.slow):
                 pass
             self.clock.pass_seconds(0.25)
 

@@ -195,3 +195,43 @@ def test_state_is_private(tmp_path: Path) -> None:
     State(tmp_path / "state").close()
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
     assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "state").iterdir())
+
+
+def test_an_output_without_room_never_stops_counting(tmp_path: Path) -> None:
+    """Batches under way fill the window; counting goes on, shipping catches up, nothing is counted or stored twice."""
+    rig = Rig(tmp_path)
+    rig.output.slow = True
+    for _ in range(6):
+        rig.write(rig.lines(10))
+        rig.read()
+    assert len(rig.output.unanswered) == rig.output.window
+    assert rig.counter("shipper_lines_read_total") == 60
+    assert rig.counter("shipper_lines_total", "indexed") == 0
+    rig.output.slow = False
+    while rig.output.unanswered:
+        rig.output.answer(0)
+    rig.read(5)
+    assert rig.serials() == list(range(1, 61))
+    assert rig.counter("shipper_lines_total", "indexed") == 60
+    assert rig.counter("shipper_events_total", "duplicate") == 0
+
+
+def test_a_later_batch_is_not_acknowledged_before_an_earlier_one(tmp_path: Path) -> None:
+    """The second answer comes first; a kill then ships both again, because the first was never stored."""
+    rig = Rig(tmp_path)
+    rig.output.slow = True
+    for _ in range(2):
+        rig.write(rig.lines(5))
+        rig.read()
+    rig.output.answer(1)
+    rig.read(2)
+    assert rig.counter("shipper_lines_total", "indexed") == 0
+    rig.kill()
+    rig.output.unanswered.clear()
+    rig.output.slow = False
+    rig.start()
+    rig.read(3)
+    assert rig.serials() == list(range(1, 11))
+    assert rig.counter("shipper_lines_read_total") == 10
+    assert rig.counter("shipper_events_total", "indexed") == 5
+    assert rig.counter("shipper_events_total", "duplicate") == 5

@@ -128,6 +128,16 @@ class LogUnderFire(RuleBasedStateMachine):
     def output_comes_and_goes(self, away: bool) -> None:
         self.rig.output.away = away
 
+    @rule(slow=st.booleans())
+    def output_becomes_slow_or_quick(self, slow: bool) -> None:
+        self.rig.output.slow = slow
+
+    @rule(which=st.integers(0, 5), refuse=st.booleans())
+    def output_answers(self, which: int, refuse: bool) -> None:
+        """In any order, and also after the agent that asked was killed."""
+        if self.rig.output.unanswered:
+            self.rig.output.answer(which, refuse=refuse)
+
     # --- the books ---
 
     @invariant()
@@ -139,7 +149,9 @@ class LogUnderFire(RuleBasedStateMachine):
     def balance(self) -> None:
         """Let everything settle, then compare with the truth."""
         self.finish()
-        self.rig.output.away = False
+        self.rig.output.away = self.rig.output.slow = False
+        while self.rig.output.unanswered:
+            self.rig.output.answer(0)
         for _ in range(60):
             self.rig.clock.pass_seconds(45)
             self.rig.read(2)
