@@ -22,6 +22,7 @@ class Kind(StrEnum):
     UNSTRUCTURED = "unstructured"
     BLANK = "blank"
     INTERNAL_ERROR = "internal_error"
+    REFUSED_BY_INDEX = "refused_by_index"
 
 
 class Policy(StrEnum):

@@ -137,16 +137,17 @@ class Agent:
             if not self.turn():
                 self._rest()
         self.settle()
-        self._drain(self.pace.grace)
+        self.drain()
 
-    def run_once(self) -> None:
+    def run_once(self, patience: float = 0.0) -> None:
         """Ship what is there, and what it still holds back, then return.
 
-        Raises OutputUnavailable or StateError where either cannot take it; what was committed stays committed.
+        Raises OutputUnavailable or StateError where either cannot take it for `patience` seconds; what was committed
+        stays committed.
         """
         while not self.stopping.is_set():
             more = self.turn(hurry=True)
-            if self.output_state.error is not None:
+            if self.output_state.error is not None and self._away_for() >= patience:
                 raise OutputUnavailable(self.output_state.error, "nothing is lost: run it again")
             if self.state_error is not None:
                 raise StateError(self.state_error, "nothing is lost: run it again")
@@ -155,7 +156,11 @@ class Agent:
             if not more:
                 self._rest()
         self.settle()
-        self._drain(self.pace.grace)
+        self.drain()
+
+    def _away_for(self) -> float:
+        since = self.output_state.away_since
+        return 0.0 if since is None else self.clock.monotonic() - since
 
     def _rest(self) -> None:
         """Wait for a poll's time, or until the output answers."""
@@ -164,9 +169,14 @@ class Agent:
         else:
             self.stopping.wait(self.pace.poll)
 
-    def _drain(self, seconds: float) -> None:
-        """Wait for the batches under way and commit; what is not answered by then is read again at the next start."""
-        end = self.clock.monotonic() + seconds
+    def take_last(self, log: LogReader) -> None:
+        """Read a log that nobody writes to any more to its very end: a line without a newline, an entry held back."""
+        self._prepare(log)
+        self._process(log, log.last_words(), count=True, ship=log.shipped is None)
+
+    def drain(self) -> None:
+        """Wait for the batches under way and commit; after `Pace.grace` the rest is left to the next start."""
+        end = self.clock.monotonic() + self.pace.grace
         while self._under_way and (left := end - self.clock.monotonic()) > 0:
             wait([self._under_way[0].answer], timeout=left)
             self.settle()

@@ -32,5 +32,9 @@ class OutputUnavailable(ShipperError):
         self.retry_after = retry_after
 
 
+class ReleaseRefused(ShipperError):
+    """The index still would not have a quarantined entry."""
+
+
 class StoreUnreadable(ShipperError):
     """A store that should be searched cannot be opened or read."""

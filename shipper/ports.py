@@ -104,8 +104,16 @@ class Reader(Protocol):
     def search(self, query: Query) -> Iterator[dict[str, Any]]:
         """Documents in the order of their time; each has `_id` and `_index` beside the body. Raises StoreUnreadable."""
 
-    def quarantine(self, *, reason: str | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
-        """Quarantined entries not yet released, oldest first, each with `_id` and `_index`."""
+    def quarantine(
+        self, *, reason: str | None = None, mentioning: str | None = None, limit: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Quarantined entries not yet released, oldest first, each with `_id` and `_index`.
+
+        `mentioning` leaves those whose raw line holds that text.
+        """
 
     def release(self, index: str, document_id: str, document: Document) -> None:
-        """Store `document` and mark the quarantined entry released, in that order."""
+        """Store `document` and mark the quarantined entry released, in that order. Raises ReleaseRefused."""
+
+    def close(self) -> None:
+        """Release handles."""

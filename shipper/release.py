@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from processors.document import searched_text
 from processors.times import parse_ms
 from schemas.entry import Entry, Origin
 from schemas.violation import Kind, Policy, Violation
@@ -24,6 +27,8 @@ class Releaser:
         if any(reason["kind"] == Kind.ENVELOPE_INVALID for reason in quarantined["reasons"]):
             why = "the runtime's line is damaged: there is no entry in it to release"
             return None, [Violation(Kind.ENVELOPE_INVALID, None, why)]
+        if any(reason["kind"] == Kind.REFUSED_BY_INDEX for reason in quarantined["reasons"]):
+            return refused_document(quarantined), []
         entry, origin = entry_of(quarantined), origin_of(quarantined)
         assessed = self.pipeline.assess(entry, parse_ms(quarantined["@timestamp"]) or 0)
         outcome, document = self.pipeline.document(assessed, entry, Source.of(origin))
@@ -42,6 +47,22 @@ def entry_of(quarantined: dict[str, Any]) -> Entry:
         quarantined["log"]["offset"],
         1,
         bytes.fromhex(quarantined["_id"])[DIGEST_AT:],
+    )
+
+
+def refused_document(quarantined: dict[str, Any]) -> Document:
+    """A document that its index refused, as it was: the chain had accepted it, and only the index can tell now."""
+    body = orjson.loads(quarantined["raw"])
+    return Document(
+        quarantined["index"],
+        bytes.fromhex(quarantined["_id"]),
+        parse_ms(body["@timestamp"]) or 0,
+        body.get("correlation_id"),
+        body.get("event"),
+        body.get("level"),
+        (body.get("container") or {}).get("name") or (body.get("service") or {}).get("name"),
+        searched_text(body),
+        quarantined["raw"].encode(),
     )
 
 

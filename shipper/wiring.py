@@ -3,8 +3,9 @@
 import os
 import resource
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -20,10 +21,11 @@ from shipper.agent import DECLARED, METRICS, Agent, Pace
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError, ShipperError
 from shipper.ledger import Ledger
+from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.local import LocalStore
 from shipper.outputs.local_reader import LocalReader
 from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
-from shipper.ports import Reader
+from shipper.ports import Output, Reader
 from shipper.release import Releaser
 from shipper.settings import Settings
 from shipper.sources.metadata import Provenance
@@ -31,6 +33,13 @@ from shipper.sources.reader import Limits
 from shipper.sources.scan import Folders, Scanner
 from shipper.sources.tail import Input, Tail
 from shipper.state import State
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
+
+    from shipper.history import History
+    from shipper.outputs.elasticsearch.guard import Guard
+    from shipper.outputs.elasticsearch.install import Step
 
 KEY_FILE = "redaction.key"
 SPARE_DESCRIPTORS = 128
@@ -56,13 +65,118 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         raise
 
 
-def output_of(settings: Settings) -> LocalStore:
+def output_of(settings: Settings) -> Output:
     """The output that the URL names."""
+    if is_elasticsearch(settings):
+        return elasticsearch_output(settings)
     return LocalStore(local_directory(settings), settings.index.quarantine_prefix)
 
 
-def upkeep_of(settings: Settings, output: LocalStore) -> Callable[[int], None]:
-    """Deletes the days that retention does not keep."""
+def is_elasticsearch(settings: Settings) -> bool:
+    """Whether the output URL names a cluster."""
+    return settings.output.startswith(("http:", "https:"))
+
+
+def elasticsearch_output(settings: Settings) -> Output:
+    """The output of a `http(s)://` URL."""
+    from shipper.outputs.elasticsearch.connection import connect  # noqa: PLC0415 -- slow to load, and often not needed
+    from shipper.outputs.elasticsearch.output import ElasticsearchOutput  # noqa: PLC0415
+
+    found = settings.elasticsearch
+    client = connect(settings.output, found)
+    return ElasticsearchOutput(
+        settings.output,
+        client,
+        guard_of(settings, client),
+        DeadLetters(settings.state_dir),
+        quarantine_prefix=settings.index.quarantine_prefix,
+        target=target_of(settings),
+        window=found.in_flight,
+        request_bytes=found.request_bytes,
+        retry_for=found.retry_for,
+    )
+
+
+def guard_of(settings: Settings, client: "Elasticsearch") -> "Guard":
+    """What is looked at before anything is written."""
+    from shipper.outputs.elasticsearch.guard import Guard  # noqa: PLC0415 -- see above
+    from shipper.outputs.elasticsearch.templates import template_names  # noqa: PLC0415
+
+    required = settings.elasticsearch.require_template
+    return Guard(settings.output, client, template_names(settings.index), required=required)
+
+
+def target_of(settings: Settings) -> Callable[[str], str]:
+    """Where documents of a daily index are written: there, or to the data stream of that name without the day."""
+    prefix = settings.index.prefix
+    if not settings.elasticsearch.data_stream:
+        return str
+    return lambda index: prefix if index.startswith(f"{prefix}-") and index[len(prefix) + 1].isdecimal() else index
+
+
+def installation(settings: Settings) -> Iterator["Step"]:
+    """Puts in place what the cluster needs before anything is written, step by step."""
+    from shipper.outputs.elasticsearch.connection import connect  # noqa: PLC0415 -- see above
+    from shipper.outputs.elasticsearch.install import install  # noqa: PLC0415
+
+    client = connect(settings.output, settings.elasticsearch)
+    try:
+        yield from install(client, settings.output, settings.index, settings.elasticsearch)
+    finally:
+        client.close()
+
+
+def check_output(settings: Settings) -> None:
+    """Raise ShipperError where the output could not be written to now, whatever was sent."""
+    if is_elasticsearch(settings):
+        from shipper.outputs.elasticsearch.connection import connect  # noqa: PLC0415 -- see above
+
+        client = connect(settings.output, settings.elasticsearch)
+        try:
+            guard_of(settings, client).check(())
+        finally:
+            client.close()
+
+
+def retention(settings: Settings) -> tuple[float, str] | None:
+    """After how many seconds a day's index is deleted, and by whom; None where nothing deletes it."""
+    if is_elasticsearch(settings):
+        from shipper.outputs.elasticsearch.connection import connect  # noqa: PLC0415 -- see above
+        from shipper.outputs.elasticsearch.install import deleted_after  # noqa: PLC0415
+
+        client = connect(settings.output, settings.elasticsearch)
+        try:
+            seconds = deleted_after(client, settings.output, settings.index.prefix)
+        finally:
+            client.close()
+        return None if seconds is None else (seconds, f"the lifecycle policy of {settings.output}")
+    days = settings.local.retention_days if settings.output.startswith("local:") else None
+    return None if days is None else (days * 86_400.0, "local.retention_days")
+
+
+def history_of(settings: Settings) -> "History":
+    """An empty history of the counters that the rules keep."""
+    from shipper.history import History  # noqa: PLC0415 -- asked for rarely
+
+    counting = counting_of(settings, ())
+    return History(counting.metrics(), declared=counting.declared(), labels={"job": "shipper"})
+
+
+def kibana_import(settings: Settings, url: str) -> Iterator[str]:
+    """Imports the Kibana objects of these indices."""
+    from shipper.outputs.elasticsearch.connection import tls  # noqa: PLC0415 -- see above
+    from shipper.outputs.elasticsearch.kibana import ndjson  # noqa: PLC0415
+    from shipper.outputs.elasticsearch.kibana_import import import_objects  # noqa: PLC0415
+
+    found = settings.elasticsearch
+    context = tls(found) if url.startswith("https:") else None
+    yield from import_objects(url, found, context, ndjson(settings.index.prefix, settings.index.quarantine_prefix))
+
+
+def upkeep_of(settings: Settings, output: Output) -> Callable[[int], None] | None:
+    """Deletes the days that retention does not keep; the cluster's own lifecycle does that there."""
+    if not isinstance(output, LocalStore):
+        return None
 
     def upkeep(now_ms: int) -> None:
         gone = output.expire(now_ms, settings.local.retention_days, settings.local.retention_bytes)
@@ -74,6 +188,15 @@ def upkeep_of(settings: Settings, output: LocalStore) -> Callable[[int], None]:
 
 def reader(settings: Settings) -> Reader:
     """The reading side of the store that the output URL names."""
+    if is_elasticsearch(settings):
+        from shipper.outputs.elasticsearch.connection import connect  # noqa: PLC0415 -- see above
+        from shipper.outputs.elasticsearch.reader import ElasticsearchReader  # noqa: PLC0415
+
+        client = connect(settings.output, settings.elasticsearch)
+        index = settings.index
+        return ElasticsearchReader(
+            settings.output, client, index.prefix, index.quarantine_prefix, target=target_of(settings)
+        )
     return LocalReader(local_directory(settings), settings.index.prefix, settings.index.quarantine_prefix)
 
 

@@ -13,6 +13,8 @@ from shipper.errors import ShipperError
 
 COMMANDS = {
     "run": "Follow container logs, count and store every event.",
+    "setup": "Prepare Elasticsearch: templates, lifecycle, Kibana objects.",
+    "replay": "Index the logs in files, beside whatever agent is running.",
     "search": "Find events by correlation id, event, level, text and time.",
     "explain": "Show what each step makes of each line.",
     "check": "Look for every problem before the agent meets it.",

@@ -17,7 +17,7 @@ from shipper.cli.cells import Body, Look, emit, fit, origin, text_of
 from shipper.cli.options import configured
 from shipper.cli.render import render_json
 from shipper.cli.search import short_id
-from shipper.errors import ShipperError
+from shipper.errors import ReleaseRefused, ShipperError
 from shipper.ports import Document, Reader
 from shipper.settings import Settings
 
@@ -113,7 +113,11 @@ def release_entries(entries: Iterable[Body], reader: Reader, rerun: Rerun, *, dr
             released.refused.append((entry, reasons))
             continue
         if not dry_run:
-            reader.release(entry["_index"], entry["_id"], document)
+            try:
+                reader.release(entry["_index"], entry["_id"], document)
+            except ReleaseRefused as error:
+                released.refused.append((entry, [Violation(Kind.REFUSED_BY_INDEX, None, error.what)]))
+                continue
         released.done += 1
     return released
 

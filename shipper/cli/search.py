@@ -101,7 +101,7 @@ def nothing_found(reader: Reader, query: Query, where: str) -> str:
     lines = [printable(f"No entries{sought} in {where}.")]
     wanted = query.correlation_id
     if wanted:
-        held = [entry for entry in reader.quarantine() if wanted in entry.get("raw", "")]
+        held = list(reader.quarantine(mentioning=wanted))
         if held:
             number = "1 entry" if len(held) == 1 else f"{len(held)} entries"
             lines.append(f"The quarantine holds {number} with it: `shipper quarantine show {short_id(held[0])}`.")

@@ -59,10 +59,16 @@ class LocalReader:
         found = (body for file in _ordered(files, query) for body in self._read(file, asked))
         return islice(found, query.limit)
 
-    def quarantine(self, *, reason: str | None = None, limit: int | None = None) -> Iterator[Body]:
-        """Entries not yet released, oldest first; `reason` is a kind of violation. Raises StoreUnreadable."""
-        conditions = ("seq NOT IN (SELECT seq FROM released)",)
-        asked = _Asked(conditions=conditions, accepts=lambda body: reason is None or reason in _kinds(body))
+    def quarantine(
+        self, *, reason: str | None = None, mentioning: str | None = None, limit: int | None = None
+    ) -> Iterator[Body]:
+        """Entries not yet released, oldest first; `mentioning` a text in the raw line. Raises StoreUnreadable."""
+
+        def accepts(body: Body) -> bool:
+            wanted = reason is None or reason in _kinds(body)
+            return wanted and (mentioning is None or mentioning in body.get("raw", ""))
+
+        asked = _Asked(conditions=("seq NOT IN (SELECT seq FROM released)",), accepts=accepts)
         found = (body for file in self._files(self.quarantine_prefix) for body in self._read(file, asked))
         return islice(found, limit)
 

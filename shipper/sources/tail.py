@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
@@ -13,8 +14,16 @@ from shipper.ports import Source
 from shipper.sources.identity import Identity
 from shipper.sources.log import Incidents, LogFile, LogFiles
 from shipper.sources.reader import Head, Limits, LogReader
-from shipper.sources.scan import Folders, Scanner
+from shipper.sources.scan import Folders
 from shipper.state import SavedFile, SavedLog
+
+
+class Paths(Protocol):
+    """What names the logs of an input."""
+
+    def paths(self) -> Iterator[str]:
+        """Live paths of the logs, as they are now."""
+
 
 OriginOf = Callable[[str, str], Origin]
 """Provenance of a log, from the path that the glob named and the real one."""
@@ -25,7 +34,7 @@ class Input:
     """One input: its type, what it names, and where logs that were never seen begin."""
 
     kind: str
-    scanner: Scanner
+    scanner: Paths
     origin: OriginOf
     from_end: bool = False
 

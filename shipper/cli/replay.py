@@ -1,0 +1,294 @@
+"""`shipper replay`: a backfill of the index from files, beside whatever agent is running."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from processors.escape import printable
+from processors.times import format_ms, parse_ms
+from shipper.batch import DROPPED, DUPLICATE, INDEXED, QUARANTINED
+from shipper.cli.options import configured
+from shipper.cli.search import When
+from shipper.clock import Clock
+from shipper.errors import OutputUnavailable, ShipperError
+from shipper.ownlog import configure_own_log
+from shipper.settings import Settings
+
+if TYPE_CHECKING:
+    from shipper.replay import part as work
+    from shipper.replay.given import GivenLog
+
+KINDS: tuple[Literal["docker", "cri", "plain"], ...] = ("docker", "cri", "plain")
+MOST_COUNTED = 30
+STDIN = Path("-")
+FOLDER = "replay"
+TELL_S = 5.0
+VIOLATIONS = "shipper_violations_total"
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--since", type=When(), help="Events from this time on: RFC 3339, a date, or how long ago (2h, 3d).")
+@click.option("--until", type=When(), help="Events before this time.")
+@click.option("--dry-run", is_flag=True, help="Say what would be indexed, quarantined and counted; write nothing.")
+@click.option(
+    "--type", "kind", type=click.Choice(KINDS), help="What wrote the files. [default: told by their first line]"
+)
+@click.option("--service", help="Service name of all lines, instead of the container's labels.")
+@click.option("--container", metavar="ID", help="Container id of all lines, where names of files do not tell it.")
+@click.option("--host", metavar="NAME", help="Name of the node the files come from. [default: this one]")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=lambda: len(os.sched_getaffinity(0)), metavar="N",
+    help="Processes; a log is read by one of them. [default: one a core]",
+)  # fmt: skip
+@click.option(
+    "--metrics-out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Write the counters' history as OpenMetrics, for promtool tsdb create-blocks-from openmetrics.",
+)  # fmt: skip
+@configured("output", "state_dir")
+def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
+    """Index the logs in files and folders, rotated and compressed ones, or the standard input (-).
+
+    Events get the ids and days that the agent gives them: what is stored already is found and not stored again. The
+    running agent's positions and counters are left alone. Can be interrupted: the same command goes on where it
+    stopped.
+    """
+    quiet = "warning" if settings.log_level == "info" else settings.log_level
+    settings = adjusted(settings, service=asked["service"], host=asked["host"]).model_copy(update={"log_level": quiet})
+    configure_own_log(settings.log_format, settings.log_level)
+    console = Console(stderr=True, highlight=False)
+    folder = settings.state_dir / FOLDER / task_of(settings, asked)
+    if asked["dry_run"] or asked["metrics_out"] is not None or STDIN in asked["paths"]:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif folder.is_dir():
+        console.print(f"going on with a replay that was interrupted; remove {folder} to start anew")
+    logs = given_logs(asked, folder)
+    if not asked["dry_run"]:
+        warn(console, warnings(settings, logs))
+    started = time.monotonic()
+    total = run(settings, logs, folder, console, asked)
+    if total.finished or asked["dry_run"]:
+        shutil.rmtree(folder, ignore_errors=True)
+    for line in told(total, len(logs), time.monotonic() - started, dry_run=asked["dry_run"]):
+        click.echo(printable(line))
+    if asked["dry_run"]:
+        warn(console, too_old(settings, total.indices))
+    if not total.finished:
+        console.print("interrupted: run the same command again, and it goes on where it stopped")
+        sys.exit(1)
+    if total.history is not None:
+        write_history(total.history, asked["metrics_out"])
+
+
+def task_of(settings: Settings, asked: dict[str, Any]) -> str:
+    """A name for what was asked for: the same command, interrupted, finds what it did before."""
+    places = sorted(os.path.abspath(path) for path in asked["paths"])
+    rest = sorted((name, str(value)) for name, value in asked.items() if name != "paths")
+    return blake2b(repr((settings.output, places, rest)).encode(), digest_size=8).hexdigest()
+
+
+def given_logs(asked: dict[str, Any], folder: Path) -> "list[GivenLog]":
+    """The logs that the command names; the standard input is kept in a file first. Raises ShipperError."""
+    from shipper.replay import given  # noqa: PLC0415 -- see shipper.cli.search
+
+    paths = [path for path in asked["paths"] if path != STDIN]
+    if STDIN in asked["paths"]:
+        asked["container"] = asked["container"] or "stdin"
+        paths.append(given.spool(click.get_binary_stream("stdin"), folder / "stdin", "stdin.log"))
+    return given.find(paths, asked["kind"])
+
+
+def warn(console: Console, warnings: Iterator[str]) -> None:
+    """Say what speaks against it, and go on."""
+    for warning in warnings:
+        console.print(f"[yellow]warning[/]: {escape(printable(warning))}")
+
+
+def adjusted(settings: Settings, *, service: str | None, host: str | None) -> Settings:
+    """The settings with what the command line says of the files."""
+    update: dict[str, Any] = {} if host is None else {"host": host}
+    if service is not None:
+        from shipper.settings import InputSettings  # noqa: PLC0415
+
+        inputs = {found.type: found for found in settings.inputs}
+        update["inputs"] = [
+            (inputs.get(kind) or InputSettings(type=kind, glob="given")).model_copy(update={"service": service})
+            for kind in KINDS
+        ]
+    return settings.model_copy(update=update)
+
+
+def run(
+    settings: Settings, logs: "Sequence[GivenLog]", folder: Path, console: Console, asked: dict[str, Any]
+) -> "work.Outcome":
+    """All parts, with their progress shown. Raises ShipperError."""
+    from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
+    from shipper.replay.part import Part, parts  # noqa: PLC0415
+    from shipper.replay.pool import run_all  # noqa: PLC0415
+    from shipper.replay.select import FOREVER_MS, Span  # noqa: PLC0415
+
+    span = Span(
+        -FOREVER_MS if asked["since"] is None else asked["since"],
+        FOREVER_MS if asked["until"] is None else asked["until"],
+    )
+
+    def make(found: "tuple[GivenLog, ...]", number: int) -> Part:
+        history = None if asked["metrics_out"] is None else wiring.history_of(settings)
+        state = folder / f"{number}-of-{asked['workers']}"
+        return Part(settings, found, state, span, asked["dry_run"], asked["container"], history)
+
+    if not asked["dry_run"]:
+        wiring.check_output(settings)
+    with interruptible() as stopped, shown(console, sum(log.bytes for log in logs)) as tell:
+        return run_all(parts(logs, asked["workers"], make), tell, stopped)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """While it lasts, SIGINT and SIGTERM ask for an orderly end; a second SIGINT ends at once."""
+    asked: list[int] = []
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def shown(console: Console, total: int) -> "Iterator[Callable[[work.Progress], None]]":
+    """Progress with rate and time left: a bar on a terminal, a line now and then elsewhere."""
+    started = time.monotonic()
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("replay", total=total, rate="")
+
+            def draw(done: "work.Progress") -> None:
+                rate = done.lines / max(time.monotonic() - started, 0.001)
+                bar.update(task, completed=min(done.bytes, total), rate=f"{rate:,.0f} lines/s")
+
+            yield draw
+        return
+    last = started
+
+    def say(done: "work.Progress") -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < TELL_S:
+            return
+        last = now
+        share = min(done.bytes / total, 1.0) if total else 1.0
+        left = (now - started) * (1 - share) / share if share else 0.0
+        rate = done.lines / (now - started)
+        click.echo(f"{share:4.0%}  {done.lines:,} lines  {rate:,.0f} lines/s  {left:,.0f} s left", err=True)
+
+    yield say
+
+
+def told(total: "work.Outcome", logs: int, seconds: float, *, dry_run: bool) -> Iterator[str]:
+    """What came of it, in lines for people."""
+    events = total.events
+    of_logs = "1 log" if logs == 1 else f"{logs:,} logs"
+    rate = total.lines / max(seconds, 0.001)
+    did = "would replay" if dry_run else "replayed"
+    yield f"{did} {total.lines:,} lines of {of_logs} in {seconds:,.1f} s ({rate:,.0f} a second)"
+    yield ""
+    rows = [
+        (events[INDEXED], "would be indexed" if dry_run else "added to the index", ""),
+        (events[QUARANTINED], "would be quarantined" if dry_run else "added to the quarantine", _why(total)),
+        (events[DUPLICATE], "were there already", ""),
+        (events[DROPPED], "dropped", ""),
+        (events["outside"], "outside --since and --until", ""),
+    ]
+    for number, what, why in rows:
+        if number or what.endswith(("indexed", "the index")):
+            yield f"{number:>13,}  {what}{why}"
+    if total.indices:
+        yield ""
+        yield f"{'documents':>13}  index"
+        for index, number in sorted(total.indices.items()):
+            yield f"{number:>13,}  {index}"
+    if dry_run:
+        yield from told_counters(total)
+    if not dry_run and total.finished and not events[INDEXED] and not events[QUARANTINED]:
+        yield ""
+        yield "Nothing was added: every event was there already." if events[DUPLICATE] else "Nothing was added."
+
+
+def told_counters(total: "work.Outcome") -> Iterator[str]:
+    """What the counters of the rules would come to, the largest first."""
+    counted = [(key, number) for key, number in total.counters.most_common() if key[0] != VIOLATIONS]
+    if counted:
+        yield ""
+        yield f"{'counted':>13}  by (not added to any live counter)"
+    for (metric, labels), number in counted[:MOST_COUNTED]:
+        yield f"{number:>13,}  {metric}{{{', '.join(labels)}}}" if labels else f"{number:>13,}  {metric}"
+    if len(counted) > MOST_COUNTED:
+        yield f"{'':>13}  and {len(counted) - MOST_COUNTED:,} series more"
+
+
+def _why(total: "work.Outcome") -> str:
+    found = Counter({labels[0]: number for (name, labels), number in total.counters.items() if name == VIOLATIONS})
+    return f": {', '.join(f'{reason} {number:,}' for reason, number in found.most_common(4))}" if found else ""
+
+
+def warnings(settings: Settings, logs: "Sequence[GivenLog]") -> Iterator[str]:
+    """What would undo the backfill, as far as the first line of each log tells."""
+    from processors.route import index_name  # noqa: PLC0415
+
+    times = [ms for log in logs if log.first_time is not None and (ms := parse_ms(log.first_time)) is not None]
+    yield from too_old(settings, Counter(index_name(settings.index.prefix, ms) for ms in times))
+
+
+def too_old(settings: Settings, indices: Counter[str]) -> Iterator[str]:
+    """Days that what deletes old indices would delete at once."""
+    from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
+
+    try:
+        found = wiring.retention(settings)
+    except ShipperError:
+        return
+    if found is None:
+        return
+    seconds, by_whom = found
+    oldest = format_ms(Clock().wall_ms() - int(seconds * 1000))[:10]
+    lost = sorted(index for index in indices if index[-10:].replace(".", "-") < oldest)
+    if lost:
+        span = lost[0] if len(lost) == 1 else f"{lost[0]} to {lost[-1]}"
+        yield (
+            f"{by_whom} deletes what is older than {seconds / 86_400:,.0f} days: {span} would be deleted as soon as"
+            " it is written; lengthen the retention first"
+        )
+
+
+def write_history(history: Any, path: Path) -> None:  # noqa: ANN401
+    """The counters' history as a file. Raises OutputUnavailable where it cannot be written."""
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            history.write(file)
+    except OSError as error:
+        raise OutputUnavailable(f"{path} cannot be written: {error.strerror}", "give another --metrics-out") from error

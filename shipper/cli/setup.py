@@ -1,0 +1,75 @@
+"""`shipper setup`: index templates, lifecycle and Kibana objects, put in place or printed."""
+
+import click
+import orjson
+
+from processors.escape import printable
+from shipper.cli.options import configured
+from shipper.errors import ConfigurationError
+from shipper.settings import Settings
+from shipper.units import duration
+
+DAY_S = 86_400
+
+
+class Days(click.ParamType[float]):
+    """A duration of a day or more, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it, or fail as a mistake of usage."""
+        try:
+            seconds = float(str(duration(value)))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds < DAY_S:
+            self.fail("indices are of a day each: give a day or more", param, ctx)
+        return seconds
+
+
+@click.command()
+@click.option("--print", "only_print", is_flag=True, help="Write the requests, as Kibana's console takes them.")
+@click.option(
+    "--retention", type=Days(), metavar="AGE",
+    help="Have the server delete indices of this age (30d), counted from the day in their name.",
+)  # fmt: skip
+@click.option("--kibana", metavar="URL", help="Import the data views, searches and the dashboard into this Kibana.")
+@configured("output")
+def setup(settings: Settings, *, only_print: bool, retention: float | None, kibana: str | None) -> None:
+    """Prepare Elasticsearch for the agent: index templates, lifecycle policy, Kibana objects.
+
+    Can be run again at any time: what is in place already is left alone. The age that decides on deletion is that of
+    the events, by the day in the index's name, and not that of the index: a backfilled day older than the retention
+    is deleted as soon as it is written.
+    """
+    if retention is not None:
+        settings = settings.model_copy(
+            update={"elasticsearch": settings.elasticsearch.model_copy(update={"retention": retention})}
+        )
+    if not settings.output.startswith(("http:", "https:")) and not only_print:
+        raise ConfigurationError(
+            f"output {printable(settings.output)} needs no setup: the embedded store makes its files itself",
+            "give --output http(s)://HOST:PORT, an Elasticsearch server",
+        )
+    if only_print:
+        _print(settings)
+        return
+    from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
+
+    for step in wiring.installation(settings):
+        remark = f": {step.remark}" if step.remark else ""
+        click.echo(printable(f"{step.outcome:<10} {step.kind} {step.name}{remark}"))
+    if kibana is not None:
+        for outcome in wiring.kibana_import(settings, kibana):
+            click.echo(printable(outcome))
+
+
+def _print(settings: Settings) -> None:
+    """All requests as for a full server; a reduced one gets them without the lifecycle."""
+    from shipper.outputs.elasticsearch.templates import resources  # noqa: PLC0415 -- see shipper.cli.search
+
+    for resource in resources(settings.index, settings.elasticsearch, lifecycle=True):
+        click.echo(f"PUT {resource.path}")
+        click.echo(orjson.dumps(resource.body, option=orjson.OPT_INDENT_2))
+        click.echo()

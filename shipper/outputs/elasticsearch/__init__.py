@@ -1,0 +1,1 @@
+"""Elasticsearch: templates, writing and searching."""

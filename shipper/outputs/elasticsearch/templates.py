@@ -1,0 +1,101 @@
+"""Index templates and the lifecycle policy, derived from the vocabulary. Nothing here touches the world.
+
+Sources: Elasticsearch reference, "Index templates", "Index lifecycle actions" and the setting
+`index.lifecycle.parse_origination_date`, which takes an index's age from the day in its name.
+"""
+
+import hashlib
+from typing import Any, NamedTuple
+
+import orjson
+
+from schemas.mapping import event_mapping, quarantine_mapping
+from shipper.settings import ElasticsearchSettings, IndexSettings
+
+VERSION = 1
+"""Of the mapping; rises when a field is added or changes its type."""
+OWNER = "shipper"
+PRIORITY = 200
+"""Above what packaged templates use for everything; a longer prefix goes before a shorter one."""
+SEARCHED = ["message", "error_message", "exception", "correlation_id", "event", "path"]
+"""Fields that a query without a field looks at."""
+
+
+class Resource(NamedTuple):
+    """Something to install: `PUT path` with `body`."""
+
+    kind: str
+    name: str
+    path: str
+    body: dict[str, Any]
+
+
+def resources(index: IndexSettings, elasticsearch: ElasticsearchSettings, *, lifecycle: bool) -> list[Resource]:
+    """All that has to be installed, in order; `lifecycle` tells whether the server has ILM."""
+    found = []
+    managed = lifecycle and (elasticsearch.retention is not None or elasticsearch.data_stream)
+    if managed:
+        found.append(_policy(index.prefix, elasticsearch, rolls_over=elasticsearch.data_stream))
+        if elasticsearch.data_stream and elasticsearch.retention is not None:
+            found.append(_policy(index.quarantine_prefix, elasticsearch, rolls_over=False))
+    quarantine_policy = index.quarantine_prefix if elasticsearch.data_stream else index.prefix
+    quarantine_managed = managed and elasticsearch.retention is not None
+    return [
+        *found,
+        _template(index.prefix, event_mapping(), elasticsearch, index.prefix if managed else None, stream=True),
+        _template(
+            index.quarantine_prefix,
+            quarantine_mapping(),
+            elasticsearch,
+            quarantine_policy if quarantine_managed else None,
+            stream=False,
+        ),
+    ]
+
+
+def template_names(index: IndexSettings) -> tuple[str, str]:
+    """The templates that have to be there before anything is written."""
+    return index.prefix, index.quarantine_prefix
+
+
+def _policy(name: str, settings: ElasticsearchSettings, *, rolls_over: bool) -> Resource:
+    phases: dict[str, Any] = {"hot": {"min_age": "0ms", "actions": {}}}
+    if rolls_over:
+        phases["hot"]["actions"]["rollover"] = {"max_age": "1d", "max_primary_shard_size": "50gb"}
+    if settings.retention is not None:
+        phases["delete"] = {"min_age": f"{int(settings.retention)}s", "actions": {"delete": {}}}
+    policy = {"phases": phases}
+    return Resource("lifecycle policy", name, f"/_ilm/policy/{name}", {"policy": {**policy, "_meta": _meta(policy)}})
+
+
+def _template(
+    prefix: str, mapping: dict[str, Any], elasticsearch: ElasticsearchSettings, policy: str | None, *, stream: bool
+) -> Resource:
+    is_stream = stream and elasticsearch.data_stream
+    settings: dict[str, Any] = {
+        "number_of_shards": elasticsearch.shards,
+        "number_of_replicas": elasticsearch.replicas,
+        "refresh_interval": "5s",
+        "query": {"default_field": [name for name in SEARCHED if name in mapping["properties"]] or ["raw"]},
+    }
+    if policy is not None:
+        settings["lifecycle"] = {"name": policy} | ({} if is_stream else {"parse_origination_date": True})
+    body: dict[str, Any] = {
+        "index_patterns": [prefix if is_stream else f"{prefix}-*.*.*"],
+        "priority": PRIORITY + len(prefix),
+        "template": {"settings": settings, "mappings": {**mapping, "_meta": {"managed_by": OWNER, "version": VERSION}}},
+    }
+    if is_stream:
+        body["data_stream"] = {}
+    return Resource(
+        "index template",
+        prefix,
+        f"/_index_template/{prefix}",
+        {**body, "version": VERSION, "_meta": _meta(body)},
+    )
+
+
+def _meta(body: dict[str, Any]) -> dict[str, Any]:
+    """Whose it is, and a digest that tells whether it changed."""
+    digest = hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+    return {"managed_by": OWNER, "version": VERSION, "digest": digest}
