@@ -1,8 +1,10 @@
 """The real agent as a process, and conditions to wait for."""
 
+import re
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,16 +24,21 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> None:
 class AgentProcess:
     """`shipper run` over a folder of its own."""
 
-    def __init__(self, folder: Path, *inputs: str, listen: str = "off") -> None:
+    def __init__(
+        self, folder: Path, *inputs: str, listen: str = "off", output: str | None = None, config: Path | None = None
+    ) -> None:
         self.folder, self.inputs, self.listen = folder, inputs, listen
+        self.output = output or f"local:{folder}/store"
+        self.config = config
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self, *extra: str) -> list[str]:
         """Its command line."""
         given = [part for found in self.inputs for part in ("--input", found)]
         return [
-            sys.executable, "-m", "shipper", "run", *given, "--output", f"local:{self.folder}/store",
-            "--state-dir", f"{self.folder}/state", "--listen", self.listen, "--log-format", "json", *extra,
+            sys.executable, "-m", "shipper", "run", *given, "--output", self.output,
+            "--state-dir", f"{self.folder}/state", "--listen", self.listen, "--log-format", "json",
+            *(("--config", str(self.config)) if self.config else ()), *extra,
         ]  # fmt: skip
 
     def start(self) -> "AgentProcess":
@@ -39,6 +46,34 @@ class AgentProcess:
         with (self.folder / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
         return self
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(30)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples with these labels; 0 where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return 0.0
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in text.splitlines()
+            if re.match(rf"{name}[{{ ]", line) and all(pair in line for pair in wanted)
+        )
+
+    def largest_memory(self) -> int:
+        """The most resident memory that the process has had, in bytes."""
+        assert self.process is not None
+        (line,) = [
+            line for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines() if "VmHWM" in line
+        ]
+        return int(line.split()[1]) * 1024
 
     def stop(self) -> int:
         """SIGTERM, and its exit code."""

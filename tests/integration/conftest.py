@@ -5,14 +5,20 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import docker
 import pytest
 from docker.errors import DockerException
+
+from tests.services import containers
+from tests.services.elasticsearch_node import EIGHT, ElasticsearchNode
+from tests.services.java import Unavailable
+from tests.services.kafka_broker import KafkaBroker
 
 SERVICES = Path(__file__).parents[1] / "services"
 IMAGE = "shipper-test:busybox"
@@ -112,3 +118,98 @@ def engine(docker_session: Engine) -> Iterator[Engine]:
     """The engine, without containers of other tests."""
     yield docker_session
     docker_session.clean()
+
+
+JAVA_SERVERS = "install a JDK 21 and Maven, or a Docker engine that can pull, or name a server in"
+
+
+def shared(
+    variable: str,
+    image: str,
+    container: Callable[[], AbstractContextManager[str]],
+    local: Callable[[], AbstractContextManager[str]],
+) -> Iterator[str]:
+    """A server for all tests: the one a variable names, a container, or one started here from its jars."""
+    if named := os.environ.get(variable):
+        yield named
+    elif containers.can_pull(image):
+        with container() as address:
+            yield address
+    else:
+        try:
+            started = local()
+        except Unavailable as error:
+            missing(str(error), f"{JAVA_SERVERS} {variable}")
+        with started as address:
+            yield address
+
+
+class Started:
+    """The address of a server that is stopped at the end."""
+
+    def __init__(self, address: str, server: ElasticsearchNode | KafkaBroker) -> None:
+        self.address, self.server = address, server
+
+    def __enter__(self) -> str:
+        return self.address
+
+    def __exit__(self, *_: object) -> None:
+        self.server.stop()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a node that tests share: SHIPPER_TEST_ELASTICSEARCH, or one started."""
+
+    def local() -> Started:
+        node = ElasticsearchNode(tmp_path_factory.mktemp("elasticsearch")).start()
+        return Started(node.url, node)
+
+    yield from shared("SHIPPER_TEST_ELASTICSEARCH", containers.ELASTICSEARCH, containers.elasticsearch, local)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a node of the version before."""
+    node = own(lambda: ElasticsearchNode(tmp_path_factory.mktemp("elasticsearch-8"), EIGHT).start())
+    yield node.url
+    node.stop()
+
+
+@pytest.fixture
+def own_elasticsearch(tmp_path: Path) -> Iterator[ElasticsearchNode]:
+    """A node of the test's own, not started: it may be killed and given settings."""
+    (tmp_path / "node").mkdir()
+    node = own(lambda: ElasticsearchNode(tmp_path / "node"))
+    yield node
+    node.kill()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a broker that tests share: SHIPPER_TEST_KAFKA, or one started."""
+
+    def local() -> Started:
+        broker = KafkaBroker(tmp_path_factory.mktemp("kafka")).start()
+        return Started(broker.address, broker)
+
+    yield from shared("SHIPPER_TEST_KAFKA", containers.KAFKA, containers.kafka, local)
+
+
+@pytest.fixture
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A broker of the test's own, started: it may be killed."""
+    broker = own(lambda: KafkaBroker(tmp_path_factory.mktemp("own-kafka")).start())
+    yield broker
+    broker.kill()
+
+
+Server = TypeVar("Server", ElasticsearchNode, KafkaBroker)
+
+
+def own(start: Callable[[], Server]) -> Server:
+    """What `start` gives; missing where it cannot be had."""
+    try:
+        return start()
+    except Unavailable as error:
+        missing(str(error), "install a JDK 21 and Maven")

@@ -1,0 +1,98 @@
+"""A real Kafka broker for the tests, from the jars that its makers publish."""
+
+import base64
+import os
+import socket
+import struct
+from pathlib import Path
+
+from tests.services.java import HERE, jars, java, prepared, run
+from tests.services.processes import ServerProcess, free_port
+
+FILES = HERE / "kafka"
+JAVA = 17
+HEAP = "512m"
+API_VERSIONS = struct.pack(">ihhih2s", 12, 18, 0, 1, 2, b"up")
+"""A request of the Kafka protocol that a broker answers once it is up: length, key 18, version 0, correlation id."""
+
+
+class KafkaBroker:
+    """One broker on loopback that is its own controller, with data of its own that outlives its process."""
+
+    def __init__(self, folder: Path) -> None:
+        """Prepares the jars, starts nothing. Raises Unavailable."""
+        self._jdk = java(JAVA)
+        pom = FILES / "pom.xml"
+        self._jars = prepared("kafka", lambda into: jars(pom, into), pom)
+        self._folder, self._port = folder, free_port()
+        self.address = f"127.0.0.1:{self._port}"
+        self.process = ServerProcess(folder, "kafka")
+
+    def start(self) -> "KafkaBroker":
+        """Start it, over the data that it has. Raises Unavailable."""
+        configuration, logging = self._configured()
+        java_ = [str(self._jdk / "bin/java"), f"-Dlog4j2.configurationFile={logging}", "-XX:+UseSerialGC"]
+        jar_files = ":".join(map(str, sorted(self._jars.glob("*.jar"))))
+        if not (self._folder / "log" / "meta.properties").exists():
+            cluster = "A" + base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")[1:]
+            run(
+                *java_, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", jar_files, "kafka.tools.StorageTool",
+                "format", "--standalone", "-t", cluster, "-c", str(configuration),
+            )  # fmt: skip
+        self.process.start(
+            [*java_, f"-Xms{HEAP}", f"-Xmx{HEAP}", "-cp", jar_files, "kafka.Kafka", str(configuration)], self._answers
+        )
+        return self
+
+    def _configured(self) -> tuple[Path, Path]:
+        controller = self._folder / "controller.port"
+        if not controller.exists():
+            controller.write_text(str(free_port()))
+        broker, quorum = f"PLAINTEXT://{self.address}", f"CONTROLLER://127.0.0.1:{controller.read_text()}"
+        given = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.bootstrap.servers": quorum.removeprefix("CONTROLLER://"),
+            "listeners": f"{broker},{quorum}",
+            "advertised.listeners": f"{broker},{quorum}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": str(self._folder / "log"),
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
+            "group.initial.rebalance.delay.ms": "0",
+            "auto.create.topics.enable": "false",
+            "num.network.threads": "2",
+            "num.io.threads": "2",
+            "log.cleaner.dedupe.buffer.size": "8388608",
+        }
+        configuration, logging = self._folder / "server.properties", self._folder / "log4j2.properties"
+        configuration.write_text("".join(f"{key}={value}\n" for key, value in given.items()))
+        logging.write_text(
+            "appender.out.type = Console\nappender.out.name = out\n"
+            "appender.out.layout.type = PatternLayout\nappender.out.layout.pattern = %d %p %c - %m%n\n"
+            "rootLogger.level = warn\nrootLogger.appenderRef.out.ref = out\n"
+        )
+        return configuration, logging
+
+    def _answers(self) -> bool:
+        """Whether it answers: a port that only accepts is not enough."""
+        try:
+            with socket.create_connection(("127.0.0.1", self._port), timeout=2) as connection:
+                connection.sendall(API_VERSIONS)
+                return len(connection.recv(8)) == 8
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self.process.stop()

@@ -1,0 +1,66 @@
+"""A server as a process of ours: started, waited for, killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.services.java import Unavailable
+
+
+def free_port() -> int:
+    """A loopback port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class ServerProcess:
+    """One server; its output goes to a file in its folder."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Starts nothing."""
+        self.log = folder / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(
+        self, command: list[str], ready: Callable[[], bool], env: Mapping[str, str] | None = None, seconds: float = 90
+    ) -> None:
+        """Start it and wait until it answers. Raises Unavailable with the end of its log."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}
+            )
+        end = time.monotonic() + seconds
+        while not ready():
+            if self.pid is None or time.monotonic() > end:
+                self.kill()
+                tail = self.log.read_text(errors="replace")[-2000:]
+                raise Unavailable(f"{command[0]} does not answer; the end of {self.log}:\n{tail}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL where that does not help."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(20)
+        self._process = None
