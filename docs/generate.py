@@ -1,6 +1,6 @@
-"""Writes the references out of what declares them: settings, commands, fields, metrics, violations.
+"""Writes the references out of what declares them: settings, commands, fields, metrics, violations; Kibana's objects.
 
-python -m docs.generate           write docs/reference/*.md
+python -m docs.generate           write docs/reference/*.md and deploy/kibana/keneyapp.ndjson
 python -m docs.generate --check   fail where a file is not current
 """
 
@@ -18,28 +18,31 @@ from schemas.event import KNOWN_FIELDS
 from schemas.violation import DEFAULT_POLICIES
 from shipper.agent import METRICS
 from shipper.cli import cli
+from shipper.outputs.elasticsearch.kibana import ndjson
 from shipper.pipeline import OVERFLOWS, VIOLATIONS
 from shipper.settings import Settings
 from shipper.vitals import GAUGES
 
-FOLDER = Path(__file__).parent / "reference"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "reference"
 NOTE = "<!-- written by `make docs`; edit what declares it instead -->\n"
 MACHINES_OWN = ("host",)
 
 
 def main() -> int:
     """Write or check every reference; 1 where one is not current."""
+    index = Settings().index
     pages = {
-        "configuration.md": configuration(),
-        "commands.md": commands(),
-        "fields.md": fields(),
-        "metrics.md": metrics(),
+        FOLDER / "configuration.md": configuration(),
+        FOLDER / "commands.md": commands(),
+        FOLDER / "fields.md": fields(),
+        FOLDER / "metrics.md": metrics(),
+        ROOT / "deploy" / "kibana" / "keneyapp.ndjson": ndjson(index.prefix, index.quarantine_prefix).decode(),
     }
     stale = []
-    for name, text in pages.items():
-        path = FOLDER / name
+    for path, text in pages.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(name)
+            stale.append(str(path.relative_to(ROOT)))
             if "--check" not in sys.argv:
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(text, encoding="utf-8")

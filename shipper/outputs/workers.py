@@ -43,5 +43,16 @@ class Workers(Generic[Given, Made]):
             try:
                 future.set_result(self._work(given))
             except BaseException as error:  # noqa: BLE001 -- whoever waits for the result is told
-                future.set_exception(error)
+                future.set_exception(without_frames(error))
             del task, given, future
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """`error` and what led to it, without the frames they passed: those would keep whole batches in memory."""
+    links: list[object] = [error]
+    while links:
+        link = links.pop()
+        if isinstance(link, BaseException) and link.__traceback__ is not None:
+            link.__traceback__ = None
+            links += [link.__cause__, link.__context__, *getattr(link, "errors", ())]
+    return error

@@ -177,7 +177,7 @@ class Rig:
         """Turn until nothing more comes, `turns` times, with a poll's time between."""
         agent = self.agent or self.start()
         for _ in range(turns):
-            while agent.turn(hurry=not self.output.slow):
+            while agent.turn(hurry=not (self.output.slow or self.output.unanswered)):
                 pass
             self.clock.pass_seconds(0.25)
 

@@ -23,8 +23,8 @@ PORTS = {"http": 9200, "https": 9200}
 def connect(url: str, settings: ElasticsearchSettings) -> Elasticsearch:
     """A client for the cluster; nothing is sent yet. Raises ConfigurationError where files of it cannot be used.
 
-    Requests go in turns to all hosts, and a host that does not answer is left alone for a while. What a server
-    answers is never retried in here: the output judges it.
+    Requests go in turns to all hosts, and a host that does not answer is left alone for a while. A connection that
+    breaks, as an idle one may, is tried once more; what a server answers never is: the output judges it.
     """
     warnings.filterwarnings("ignore", category=ElasticsearchWarning)  # the server's deprecations, on each answer
     options: dict[str, Any] = {}
@@ -42,7 +42,7 @@ def connect(url: str, settings: ElasticsearchSettings) -> Elasticsearch:
         http_compress=settings.compress,
         request_timeout=settings.request_timeout,
         connections_per_node=settings.in_flight,
-        max_retries=len(settings.hosts),
+        max_retries=1 + len(settings.hosts),
         retry_on_status=(),
         retry_on_timeout=False,
         serializer=OrjsonSerializer(),
@@ -97,6 +97,8 @@ def translated(url: str) -> Iterator[None]:
     except ApiError as error:
         raise _refused(url, error) from error
     except elastic_transport.TlsError as error:
+        if "WRONG_VERSION_NUMBER" in _innermost(error):
+            raise OutputUnavailable(f"{url} speaks no TLS", "give http://, or the port that speaks TLS") from error
         raise OutputUnavailable(
             f"{url}: the certificate is not trusted: {_innermost(error)}",
             "name the authority that signed it with elasticsearch.ca_file, and the host as the certificate does",
@@ -134,9 +136,10 @@ def reason_of(error: ApiError) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    errors = getattr(error, "errors", ())
-    text = str(errors[-1] if errors else error)
-    return text.rpartition("Caused by: ")[2][:300] or type(error).__name__
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = str(error).rpartition(": ")[2] if "object at 0x" in str(error) else str(error)
+    return said[:300] or type(error).__name__
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock | None = None) -> float:

@@ -11,7 +11,7 @@ import structlog
 from elasticsearch import Elasticsearch, NotFoundError
 
 from shipper.errors import OutputUnavailable
-from shipper.outputs.elasticsearch.connection import translated
+from shipper.outputs.elasticsearch.connection import no_sense, translated
 from shipper.outputs.elasticsearch.templates import OWNER, VERSION
 
 OLDEST, NEWEST = 8, 9
@@ -52,7 +52,11 @@ class Guard:
                 self._known.add(index)
 
     def _check_server(self) -> None:
-        number = str(self._client.info()["version"]["number"])
+        answer: object = self._client.info().body
+        version = answer.get("version") if isinstance(answer, dict) else None
+        if not isinstance(version, dict):
+            raise no_sense(self._url, str(answer))
+        number = str(version.get("number"))
         major = number.partition(".")[0]
         if not major.isdecimal() or not OLDEST <= int(major) <= NEWEST:
             what = f"{self._url} is Elasticsearch {number}; this shipper writes to {OLDEST} and {NEWEST}"
@@ -87,5 +91,5 @@ def found_template(client: Elasticsearch, name: str) -> dict[str, Any] | None:
         answer = client.indices.get_index_template(name=name)
     except NotFoundError:
         return None
-    template: dict[str, Any] = answer["index_templates"][0]["index_template"]
-    return template
+    templates = answer.body.get("index_templates")
+    return templates[0]["index_template"] if templates else None

@@ -19,7 +19,7 @@ from elasticsearch import ApiError, Elasticsearch
 from processors.times import format_ms
 from schemas.violation import Kind, Violation
 from shipper.clock import Clock
-from shipper.errors import OutputUnavailable
+from shipper.errors import OutputUnavailable, ShipperError
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.elasticsearch.bulk import (
     ANSWER_FIELDS,
@@ -33,7 +33,7 @@ from shipper.outputs.elasticsearch.bulk import (
 )
 from shipper.outputs.elasticsearch.connection import NOTHING_LOST, no_sense, reason_of, retry_after, translated
 from shipper.outputs.elasticsearch.guard import Guard
-from shipper.outputs.workers import Workers
+from shipper.outputs.workers import Workers, without_frames
 from shipper.ports import Document, Written
 
 HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
@@ -52,6 +52,8 @@ class Sending:
 
     limit: int
     """Bytes a request may have; halved where the server says that it is too much."""
+    failures: int = 0
+    """Batches that had been given up when this one began."""
     stored: int = 0
     duplicates: int = 0
     refused: int = 0
@@ -98,7 +100,9 @@ class ElasticsearchOutput:
         self._clock = clock or Clock()
         self._jitter = random.Random()  # noqa: S311 -- spreads retries, guards nothing
         self._closing = threading.Event()
-        self._workers: Workers[Sequence[Document], Written] = Workers(window, self.write, "elasticsearch")
+        self._failures = 0
+        """Batches that were given up: with one of them the agent gives up all that are on their way."""
+        self._workers: Workers[Sequence[Document], Written] = Workers(window, self._write, "elasticsearch")
         self._log = structlog.get_logger("shipper.elasticsearch")
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
@@ -111,28 +115,42 @@ class ElasticsearchOutput:
         self._workers.close(CLOSE_WAIT_S)
         self._client.close()
 
+    def _write(self, documents: Sequence[Document]) -> Written:
+        """`write`, whose every failure can be tried again: an error of ours must not end the agent."""
+        try:
+            return self.write(documents)
+        except ShipperError:
+            self._failures += 1
+            raise
+        except Exception as error:
+            self._failures += 1
+            self._log.exception("output_failed")
+            what = f"the output failed on an answer of {self.url} with {type(error).__name__}: {error}"
+            raise OutputUnavailable(what, f"please report it with the log; {NOTHING_LOST}") from error
+
     def write(self, documents: Sequence[Document]) -> Written:
         """Store all `documents`, in the index or in the quarantine. Raises OutputUnavailable."""
         self._guard.check({self._target(document.index) for document in documents})
-        sending = Sending(self._request_bytes)
+        sending = Sending(self._request_bytes, self._failures)
         deadline = self._clock.monotonic() + self._retry_for
         pending, attempt = list(documents), 0
-        while True:
+        while pending:
+            before = sending.retried
             pending = [
                 again
                 for request in requests(pending, sending.limit, self._target)
                 for again in self._send(request, sending)
             ]
-            if not pending:
-                return sending.written()
-            attempt += 1
-            sending.retried += len(pending)
-            self._pause(sending, attempt, deadline, len(pending))
+            if sending.retried > before:
+                attempt += 1
+                self._pause(sending, attempt, deadline, len(pending))
+        return sending.written()
 
     def _pause(self, sending: Sending, attempt: int, deadline: float, waiting: int) -> None:
         jittered = self._jitter.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**attempt))
         pause, sending.pause = max(jittered, sending.pause), 0.0
-        if self._clock.monotonic() + pause > deadline or self._closing.wait(pause):
+        late = self._clock.monotonic() + pause > deadline or self._closing.wait(pause)
+        if late or self._failures > sending.failures:
             what = f"{self.url} did not take {waiting:,} documents: {sending.reason}"
             raise OutputUnavailable(what, NOTHING_LOST, pause)
 
@@ -159,6 +177,7 @@ class ElasticsearchOutput:
             except ApiError as error:
                 if error.meta.status not in (BAD_REQUEST, TOO_LARGE, *BUSY):
                     raise
+                without_frames(error)
                 return error
             except elastic_transport.ConnectionError:
                 self._guard.forget()  # what comes back may be another server, or an emptied one
@@ -183,6 +202,7 @@ class ElasticsearchOutput:
             sending.reason = reason
             sending.throttled += status == TOO_MANY
             sending.pause = max(sending.pause, retry_after(error.meta.headers, self._clock))
+            sending.retried += len(request.documents)
             sending.limit = max(LEAST_BYTES, min(sending.limit, len(request.body)) // 2)
             yield from request.documents
         elif len(request.documents) == 1:
@@ -199,6 +219,7 @@ class ElasticsearchOutput:
         if verdict.judged is Judged.AGAIN:
             sending.reason = verdict.reason
             sending.throttled += verdict.throttled
+            sending.retried += 1
             yield document
         elif verdict.judged is Judged.REFUSED:
             yield from self._put_aside(document, verdict.reason, sending)

@@ -4,6 +4,7 @@ Long results are read in pages over a point in time, so that what is written mea
 document. Source: Elasticsearch reference, "Paginate search results".
 """
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -17,7 +18,7 @@ from schemas.event import LEVEL_ALIASES, LEVELS
 from shipper.clock import Clock
 from shipper.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable
 from shipper.outputs.elasticsearch.bulk import Target
-from shipper.outputs.elasticsearch.connection import reason_of, translated
+from shipper.outputs.elasticsearch.connection import NOTHING_LOST, reason_of, translated
 from shipper.outputs.words import Wanted
 from shipper.ports import Document, Query
 
@@ -142,7 +143,7 @@ def readable(url: str) -> Iterator[None]:
         with translated(url):
             yield
     except OutputUnavailable as error:
-        raise StoreUnreadable(error.what, error.cure) from error
+        raise StoreUnreadable(error.what, error.cure.removesuffix(NOTHING_LOST).rstrip("; ")) from error
 
 
 def clauses(query: Query) -> list[Clause]:
@@ -174,8 +175,21 @@ def _any(*of: Clause) -> Clause:
 
 def _mentions(word: str) -> Clause:
     """Some field holds `word`, alone or inside a longer token: the server's tokens are not cut at every sign."""
-    pattern = f"*{word}*"  # letters and digits alone: nothing in it is an operator
-    return _any(*({"wildcard": {name: {"value": pattern, "case_insensitive": True}}} for name in SEARCHED))
+    pattern = f".*{''.join(WITH_ACCENTS.get(letter, letter) for letter in word)}.*"  # letters and digits alone
+    return _any(*({"regexp": {name: {"value": pattern, "case_insensitive": True}}} for name in SEARCHED))
+
+
+def _with_accents() -> dict[str, str]:
+    """Each Latin letter as an expression that also takes it with an accent."""
+    found: dict[str, str] = {}
+    for code in range(0xE0, 0x180):
+        base = unicodedata.normalize("NFKD", chr(code)).casefold()[:1]
+        if base.isascii() and base.isalpha():
+            found[base] = found.get(base, base) + chr(code)
+    return {base: f"[{letters}]" for base, letters in found.items()}
+
+
+WITH_ACCENTS = _with_accents()
 
 
 def _at_least(level: str) -> list[str]:

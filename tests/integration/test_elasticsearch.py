@@ -1,0 +1,432 @@
+"""The Elasticsearch output against a real server: verdicts, splits, refusals, faults of the way there."""
+
+import datetime as dt
+import ssl
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from elasticsearch import Elasticsearch
+
+from shipper import wiring
+from shipper.errors import OutputUnavailable
+from shipper.outputs.elasticsearch.output import ElasticsearchOutput
+from shipper.outputs.elasticsearch.reader import ElasticsearchReader
+from shipper.ports import Document, Written
+from shipper.settings import Settings
+from tests.integration.proxy import Proxy, http
+from tests.outputs.conftest import make_document
+from tests.outputs.contract import ReaderContract
+
+pytestmark = pytest.mark.integration
+Make = Callable[..., Document]
+
+
+@pytest.fixture
+def names() -> dict[str, str]:
+    """Prefixes of this test's own, so that tests share a server."""
+    own = uuid.uuid4().hex[:8]
+    return {"prefix": f"t{own}-logs", "quarantine_prefix": f"t{own}-quarantine"}
+
+
+class Cluster:
+    """A server as a test sees it: an output, a reader, and what is stored."""
+
+    def __init__(self, url: str, names: dict[str, str], folder: Path, **elasticsearch: Any) -> None:
+        found = {"request_timeout": 10, "retry_for": 5, "replicas": 0, **elasticsearch}
+        self.settings = Settings(output=url, index=names, state_dir=folder, elasticsearch=found)
+        self.names, self.client = names, Elasticsearch(url) if url.startswith("http:") else None
+        self.output = wiring.output_of(self.settings)
+        assert isinstance(self.output, ElasticsearchOutput)
+
+    def setup(self) -> "Cluster":
+        """Install the templates."""
+        list(wiring.installation(self.settings))
+        return self
+
+    def write(self, documents: Sequence[Document]) -> Written:
+        """Write, and make it visible."""
+        written = self.output.write(documents)
+        self.refresh()
+        return written
+
+    def refresh(self) -> None:
+        """Make what was written visible."""
+        assert self.client is not None
+        self.client.indices.refresh(index=f"{self.names['prefix']}-*,{self.names['quarantine_prefix']}-*")
+
+    def count(self, name: str = "prefix") -> int:
+        """Documents in the indices of a prefix."""
+        assert self.client is not None
+        self.refresh()
+        return int(self.client.count(index=f"{self.names[name]}-*")["count"])
+
+    def close(self) -> None:
+        """Remove what the test made."""
+        self.output.close()
+        if self.client is not None:
+            for index in self.client.indices.get(index=[f"{name}-*" for name in self.names.values()]):
+                self.client.indices.delete(index=index)
+            for name in self.names.values():
+                self.client.options(ignore_status=404).indices.delete_index_template(name=name)
+            self.client.close()
+
+
+@pytest.fixture
+def cluster(elasticsearch: str, names: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
+    """A shared server, prepared."""
+    found = Cluster(elasticsearch, names, tmp_path).setup()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def make(names: dict[str, str]) -> Make:
+    """Documents for this test's indices; `prefix` may be the usual one of quarantine."""
+
+    def made(number: int, **fields: Any) -> Document:
+        prefix = fields.pop("prefix", "keneyapp-logs")
+        own = names["quarantine_prefix"] if "quarantine" in prefix else names["prefix"]
+        return make_document(number, prefix=own, **fields)
+
+    return made
+
+
+class Refreshing(ElasticsearchReader):
+    """Sees its own releases at once."""
+
+    def release(self, index: str, document_id: str, document: Document) -> None:
+        super().release(index, document_id, document)
+        self._client.indices.refresh(index=self._events)
+
+
+@pytest.fixture
+def store(cluster: Cluster) -> Cluster:
+    """What the contract writes to."""
+    return cluster
+
+
+@pytest.fixture
+def reader(cluster: Cluster) -> Iterator[ElasticsearchReader]:
+    """The reading side of the cluster."""
+    found = wiring.reader(cluster.settings)
+    assert isinstance(found, ElasticsearchReader)
+    found.__class__ = Refreshing
+    yield found
+    found.close()
+
+
+class TestElasticsearchReader(ReaderContract):
+    """Over Elasticsearch."""
+
+
+def test_a_document_is_stored_once_however_often_it_is_written(cluster: Cluster, make: Make) -> None:
+    """`create` with an id: the second time it is there already, and says so."""
+    documents = [make(number) for number in range(500)]
+    assert cluster.write(documents) == Written(500, 0)
+    assert cluster.write(documents) == Written(0, 500)
+    assert cluster.write([*documents[:3], make(1000)]) == Written(1, 3)
+    assert cluster.count() == 501
+
+
+def test_a_refused_document_goes_to_quarantine_and_its_neighbours_are_stored(
+    cluster: Cluster, make: Make, reader: ElasticsearchReader
+) -> None:
+    """One of a thousand disagrees with the mapping: it is found with the server's own reason."""
+    bad = make(500, duration_ms="a moment")
+    documents = [make(number) if number != 500 else bad for number in range(1000)]
+    assert cluster.write(documents) == Written(999, 0, 1)
+    (entry,) = reader.quarantine()
+    (reason,) = entry["reasons"]
+    assert reason["kind"] == "refused_by_index"
+    assert "document_parsing_exception" in reason["detail"]
+    assert "duration_ms" in reason["detail"]
+    assert orjson.loads(entry["raw"]) == orjson.loads(bad.body)
+    assert (entry["_id"], entry["index"], entry["log"]["offset"]) == (bad.id.hex(), bad.index, 500)
+    assert cluster.write([bad]) == Written(0, 0, 1)
+    assert cluster.count("quarantine_prefix") == 1
+
+
+def test_a_document_that_the_quarantine_refuses_too_becomes_a_dead_letter(
+    cluster: Cluster, make: Make, tmp_path: Path
+) -> None:
+    """There is a last place, and nothing goes round in circles."""
+    client = cluster.client
+    assert client is not None
+    client.indices.create(index=f"{cluster.names['quarantine_prefix']}-2026.11.23")
+    client.indices.put_settings(
+        index=f"{cluster.names['quarantine_prefix']}-2026.11.23", settings={"index.blocks.write": True}
+    )
+    bad = make(1, duration_ms="a moment")
+    assert cluster.write([make(0), bad, make(2)]) == Written(2, 0, 1)
+    client.indices.put_settings(
+        index=f"{cluster.names['quarantine_prefix']}-2026.11.23", settings={"index.blocks.write": None}
+    )
+    (line,) = (tmp_path / "dead-letters.ndjson").read_bytes().splitlines()
+    letter = orjson.loads(line)
+    assert letter["id"] == bad.id.hex()
+    assert "cluster_block_exception" in letter["reason"]
+    assert "a moment" in letter["document"]
+    assert (tmp_path / "dead-letters.ndjson").stat().st_mode & 0o077 == 0
+
+
+def test_nothing_is_written_before_the_templates_are_there(
+    elasticsearch: str, names: dict[str, str], tmp_path: Path, make: Make
+) -> None:
+    """The refusal names the cure; told not to ask, it writes."""
+    cluster = Cluster(elasticsearch, names, tmp_path)
+    with pytest.raises(OutputUnavailable, match="no index template") as error:
+        cluster.write([make(1)])
+    assert "shipper setup" in error.value.cure
+    cluster.setup()
+    assert cluster.write([make(1)]).stored == 1
+    cluster.close()
+    careless = Cluster(elasticsearch, names, tmp_path, require_template=False)
+    assert careless.write([make(1)]).stored == 1
+    careless.close()
+
+
+def test_an_index_that_was_made_without_its_template_is_refused(cluster: Cluster, make: Make) -> None:
+    """Its mapping was guessed from the first document."""
+    client = cluster.client
+    assert client is not None
+    client.indices.delete_index_template(name=cluster.names["prefix"])
+    client.index(index=make(1).index, document={"duration_ms": "text"})
+    cluster.setup()
+    with pytest.raises(OutputUnavailable, match="without the template") as error:
+        cluster.write([make(1)])
+    assert "reindex" in error.value.cure
+
+
+def test_setup_twice_changes_nothing_and_a_foreign_template_is_left_alone(
+    elasticsearch: str, names: dict[str, str], tmp_path: Path
+) -> None:
+    """Created, then unchanged; updated when a setting changed; a template of somebody else is an error."""
+    cluster = Cluster(elasticsearch, names, tmp_path)
+    steps = lambda found: [step.outcome for step in wiring.installation(found) if step.kind == "index template"]  # noqa: E731
+    assert steps(cluster.settings) == ["created", "created"]
+    assert steps(cluster.settings) == ["unchanged", "unchanged"]
+    more = cluster.settings.model_copy(
+        update={"elasticsearch": cluster.settings.elasticsearch.model_copy(update={"shards": 2})}
+    )
+    assert steps(more) == ["updated", "updated"]
+    client = cluster.client
+    assert client is not None
+    client.indices.put_index_template(name=names["prefix"], index_patterns=[f"{names['prefix']}-*"])
+    with pytest.raises(Exception, match="not the shipper's"):
+        steps(cluster.settings)
+    cluster.close()
+
+
+def test_the_template_gives_the_mapping_and_aliases(cluster: Cluster, make: Make) -> None:
+    """Known fields are typed, unknown ones are kept and not mapped, ECS names find ours."""
+    cluster.write([make(1, correlation_id="abc", status_code=503, method="POST", extra={"a": {"b": 7}}, unheard="of")])
+    client = cluster.client
+    assert client is not None
+    index = make(1).index
+    mapping = client.indices.get_mapping(index=index)[index]["mappings"]["properties"]
+    assert "unheard" not in mapping
+    for query in (
+        {"term": {"http.request.id": "abc"}},
+        {"range": {"http.response.status_code": {"gte": 500}}},
+        {"term": {"extra.a.b": "7"}},
+        {"term": {"log.level": "info"}},
+    ):
+        assert client.count(index=index, query=query)["count"] == 1
+
+
+def test_a_release_that_the_index_still_refuses_is_told(
+    cluster: Cluster, make: Make, reader: ElasticsearchReader
+) -> None:
+    """A refused document is released once the mapping has it, under the same id and day."""
+    bad = make(1, duration_ms="a moment")
+    cluster.write([bad])
+    (entry,) = reader.quarantine()
+    document, _ = wiring.releaser(cluster.settings)(entry)
+    assert document is not None
+    with pytest.raises(Exception, match="duration_ms"):
+        reader.release(entry["_index"], entry["_id"], document)
+    client = cluster.client
+    assert client is not None
+    client.indices.delete(index=bad.index, ignore_unavailable=True)
+    client.indices.create(index=bad.index, mappings={"properties": {"duration_ms": {"type": "keyword"}}})
+    reader.release(entry["_index"], entry["_id"], document)
+    assert client.get(index=bad.index, id=bad.id.hex())["_source"]["duration_ms"] == "a moment"
+    assert list(reader.quarantine()) == []
+
+
+# --- busy, small and unreachable servers ---------------------------------------------------------
+
+
+def test_a_request_that_is_too_large_is_split(own_elasticsearch: Any, names: dict[str, str], tmp_path: Path) -> None:
+    """413 halves the request down to the one document that is too large by itself, which is quarantined."""
+    own_elasticsearch.start(settings={"http.max_content_length": "64kb"})
+    cluster = Cluster(own_elasticsearch.url, names, tmp_path, compress=False).setup()
+    documents = [make_document(number, prefix=names["prefix"], message="x" * 900) for number in range(300)]
+    documents[150] = make_document(150, prefix=names["prefix"], message="y" * 70_000)
+    written = cluster.write(documents)
+    assert (written.stored, written.refused) == (299, 1)
+    assert cluster.count() == 299
+    (line,) = (tmp_path / "dead-letters.ndjson").read_bytes().splitlines()
+    assert "413" in orjson.loads(line)["reason"]
+    cluster.close()
+
+
+def test_a_server_that_asks_for_less_gets_everything_in_the_end(
+    own_elasticsearch: Any, names: dict[str, str], tmp_path: Path
+) -> None:
+    """429 on requests larger than its memory for indexing: they come again, smaller, and nothing is refused."""
+    own_elasticsearch.start(settings={"indexing_pressure.memory.limit": "100kb"})
+    cluster = Cluster(own_elasticsearch.url, names, tmp_path, retry_for=60).setup()
+    batches = [
+        [make_document(1000 * batch + number, prefix=names["prefix"], message="x" * 500) for number in range(1000)]
+        for batch in range(6)
+    ]
+    written = [answer.result(timeout=90) for answer in [cluster.output.submit(batch) for batch in batches]]
+    assert sum(found.stored for found in written) == 6000
+    assert sum(found.throttled for found in written) > 0
+    assert cluster.count() == 6000
+    cluster.close()
+
+
+def test_another_node_is_asked_when_one_is_down(elasticsearch: str, names: dict[str, str], tmp_path: Path) -> None:
+    """The first host refuses connections; documents go to the second."""
+    cluster = Cluster(elasticsearch, names, tmp_path).setup()
+    down = Proxy(elasticsearch)
+    down.close()
+    several = Cluster(down.url, names, tmp_path, hosts=[elasticsearch])
+    for number in range(4):
+        assert several.output.write([make_document(number, prefix=names["prefix"])]).stored == 1
+    several.output.close()
+    assert cluster.count() == 4
+    cluster.close()
+
+
+@pytest.fixture
+def through(elasticsearch: str, names: dict[str, str], tmp_path: Path) -> Iterator[tuple[Cluster, Proxy, Cluster]]:
+    """A cluster, a proxy in front of it, and the same cluster through the proxy."""
+    direct = Cluster(elasticsearch, names, tmp_path).setup()
+    proxy = Proxy(elasticsearch)
+    indirect = Cluster(proxy.url, names, tmp_path, compress=False)
+    yield direct, proxy, indirect
+    indirect.output.close()
+    proxy.close()
+    direct.close()
+
+
+def test_a_connection_cut_in_the_middle_loses_and_doubles_nothing(through: tuple[Cluster, Proxy, Cluster]) -> None:
+    """The half of a request that arrived is stored or not; the repeat makes it whole."""
+    direct, proxy, indirect = through
+    documents = [make_document(number, prefix=direct.names["prefix"]) for number in range(3000)]
+    proxy.cut_after = 300_000
+    written = indirect.output.write(documents)
+    assert proxy.cut_after is None
+    assert written.stored + written.duplicates == 3000
+    assert direct.count() == 3000
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (http("200 OK", b"<html>welcome</html>", "Content-Type: text/html"), "makes no sense|no Elasticsearch"),
+        (http("200 OK", b'{"errors":false}', "Content-Type: application/json"), "no Elasticsearch|makes no sense"),
+        (http("401 Unauthorized", b"{}", "Content-Type: application/json"), "401"),
+        (http("403 Forbidden", b"{}", "Content-Type: application/json"), "403"),
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"half', "cannot be reached"),
+    ],
+)
+def test_an_answer_that_is_none_makes_the_output_unavailable(
+    through: tuple[Cluster, Proxy, Cluster], answer: bytes, said: str
+) -> None:
+    """A proxy in between, a wrong password: nothing is taken for stored, and the message says what to look at."""
+    direct, proxy, indirect = through
+    indirect.output.write([make_document(0, prefix=direct.names["prefix"])])
+    proxy.answer = lambda _number, _head: answer
+    for connection in list(proxy.open):
+        connection.close()
+    documents = [make_document(1, prefix=direct.names["prefix"])]
+    with suppress(OutputUnavailable):  # the first may still go over a connection that was open
+        indirect.output.write(documents)
+    with pytest.raises(OutputUnavailable, match=said) as error:
+        indirect.output.write(documents)
+    assert error.value.cure
+
+
+def test_a_gateway_that_asks_for_time_gets_it(through: tuple[Cluster, Proxy, Cluster]) -> None:
+    """503 with Retry-After is waited for, and the same documents are sent again."""
+    direct, proxy, indirect = through
+    indirect.output.write([make_document(0, prefix=direct.names["prefix"])])
+    busy = http("503 Service Unavailable", b"<h1>busy</h1>", "Content-Type: text/html", "Retry-After: 1")
+    proxy.answer = lambda _number, head: (
+        busy if b"_bulk" in head and not any(b"_bulk" in earlier for earlier in proxy.requests[:-1]) else None
+    )
+    for connection in list(proxy.open):
+        connection.close()
+    documents = [make_document(number, prefix=direct.names["prefix"]) for number in range(1, 11)]
+    started = time.monotonic()
+    written = indirect.output.write(documents)
+    assert (written.stored, written.retried) == (10, 10)
+    assert time.monotonic() - started >= 1
+
+
+# --- TLS -----------------------------------------------------------------------------------------
+
+
+def certificate(folder: Path, host: str, *, days: int = 1) -> tuple[Path, Path]:
+    """A self-signed certificate and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - dt.timedelta(days=10))
+        .not_valid_after(now + dt.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    paths = folder / f"{host}.pem", folder / f"{host}.key"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "trusted", "refusal"),
+    [
+        ("localhost", 1, True, None),
+        ("localhost", 1, False, "not trusted"),
+        ("elsewhere", 1, True, "not trusted"),
+        ("localhost", -5, True, "not trusted"),
+    ],
+)
+def test_tls_is_verified(
+    elasticsearch: str, names: dict[str, str], tmp_path: Path, host: str, days: int, trusted: bool, refusal: str | None
+) -> None:
+    """A certificate of the named authority, for this host and of today; anything else is refused with its cure."""
+    direct = Cluster(elasticsearch, names, tmp_path).setup()
+    pem, key = certificate(tmp_path, host, days=days)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem, key)
+    proxy = Proxy(elasticsearch, context)
+    cluster = Cluster(proxy.url, names, tmp_path, **({"ca_file": str(pem)} if trusted else {}))
+    if refusal is None:
+        assert cluster.output.write([make_document(1, prefix=names["prefix"])]).stored == 1
+    else:
+        with pytest.raises(OutputUnavailable, match=refusal) as error:
+            cluster.output.write([make_document(1, prefix=names["prefix"])])
+        assert "ca_file" in error.value.cure
+    cluster.output.close()
+    proxy.close()
+    direct.close()
