@@ -1,0 +1,182 @@
+"""A history becomes blocks, and Prometheus answers with the numbers that were."""
+
+import json
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.metrics import Increment, Metric
+from shipper.history import History, Summary
+from tests.integration.agent import until
+from tests.integration.conftest import SERVICES, missing
+
+pytestmark = pytest.mark.integration
+
+LOGINS = Metric("failed_login_attempts_total", "counter", "Logins refused.", ("service",))
+DECLARED = Metric("patient_operations_total", "counter", "None happens here.")
+SECONDS = Metric("request_seconds", "histogram", "Durations.", (), (0.1, 1.0))
+STEP, MINUTE, HOUR = 15_000, 60_000, 3_600_000
+T = 1_700_002_800_000  # a full hour, 2023-11-14 23:00 UTC
+EARLY = [T + n * 7 * MINUTE + 21_001 for n in range(40)]
+"""Over more than four hours, hence in several blocks."""
+LATE = [T + 90 * 24 * HOUR + n * 11 * MINUTE + 21_001 for n in range(20)]
+"""After three months in which nothing happened."""
+TIMES = EARLY + LATE
+SLOWLY = 0.5
+X = f'{LOGINS.name}{{service="a"}}'
+
+
+class Server:
+    """Prometheus over a folder of blocks, on a port of its own."""
+
+    def __init__(self, folder: Path, blocks: str) -> None:
+        """Start it; its own log goes to a file beside its configuration."""
+        (folder / "prometheus.yml").write_text("")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        command = [
+            "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={blocks}",
+            "--storage.tsdb.retention.time=100y", f"--web.listen-address={self.address}",
+        ]  # fmt: skip
+        with (folder / "prometheus.log").open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        assert self.process.poll() is None, "Prometheus ended; see prometheus.log"
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def ask(self, query: str, time_ms: int) -> dict[tuple[tuple[str, str], ...], float]:
+        """An instant query's values by labels."""
+        asked = urllib.parse.urlencode({"query": query, "time": time_ms / 1000})
+        with urllib.request.urlopen(f"http://{self.address}/api/v1/query?{asked}", timeout=30) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in found["data"]["result"]}
+
+    def value(self, query: str, time_ms: int) -> float:
+        """An instant query's only value."""
+        (value,) = self.ask(query, time_ms).values()
+        return value
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def happened() -> History:
+    """Two parts, merged; the second holds what came before the first."""
+    metrics = (LOGINS, DECLARED, SECONDS)
+    declared = [(DECLARED.name, ())]
+    whole, part = (History(metrics, STEP, declared=declared, labels={"job": "shipper"}) for _ in range(2))
+    for time_ms in reversed(TIMES):
+        (part if time_ms % 2 else whole).add(
+            time_ms, [Increment(LOGINS.name, ("a",)), Increment(SECONDS.name, (), SLOWLY)]
+        )
+    part.add(TIMES[-1], [Increment(LOGINS.name, ("seen once",))])
+    whole.merge(part)
+    return whole
+
+
+@pytest.fixture(scope="module")
+def summary_and_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Summary, Server]]:
+    """What was written, and a server that shows it."""
+    found = subprocess.run([SERVICES / "promtool.sh"], capture_output=True, text=True, check=False)
+    if found.returncode != 0 or shutil.which("prometheus") is None:
+        missing(f"no promtool and prometheus: {found.stderr.strip()}", "install the package prometheus")
+    folder = tmp_path_factory.mktemp("prometheus")
+    tool, text, blocks = found.stdout.strip(), str(folder / "history.om"), str(folder / "data")
+    with open(text, "w", encoding="utf-8") as file:
+        summary = happened().write(file)
+    command = [tool, "tsdb", "create-blocks-from", "openmetrics", text, blocks]
+    made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    server = Server(folder, blocks)
+    try:
+        until(server.ready)
+        yield summary, server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def summary(summary_and_server: tuple[Summary, Server]) -> Summary:
+    """What was written."""
+    return summary_and_server[0]
+
+
+@pytest.fixture
+def server(summary_and_server: tuple[Summary, Server]) -> Server:
+    """The server that shows it."""
+    return summary_and_server[1]
+
+
+def between(start_ms: int, end_ms: int) -> int:
+    """How many logins there were after `start_ms`, up to `end_ms`."""
+    return bisect_right(TIMES, end_ms) - bisect_right(TIMES, start_ms)
+
+
+@pytest.mark.parametrize("hours", [1, 2, 3, 4])
+def test_increase_over_a_full_hour(server: Server, hours: int) -> None:
+    """The first event included; across blocks. From Prometheus 3 on, a range leaves out its beginning: half a percent."""
+    end_ms = T + hours * HOUR
+    truth = between(end_ms - HOUR, end_ms)
+    assert truth > 7
+    assert server.value(f"increase({X}[1h])", end_ms) == pytest.approx(truth, rel=0.005)
+    assert server.value("increase(request_seconds_count[1h])", end_ms) == pytest.approx(truth, rel=0.005)
+
+
+@pytest.mark.parametrize("minutes", [1, 10, 60, 120])
+@pytest.mark.parametrize("end_ms", [T + 37 * MINUTE, T + 3 * HOUR, EARLY[-1] + 5 * MINUTE, LATE[0] + 45 * MINUTE])
+def test_the_exact_number_in_any_range(server: Server, minutes: int, end_ms: int) -> None:
+    """Between steps, before the first event, at a block's edge, and out of a long pause."""
+    end_ms += 7_000 - end_ms % STEP
+    start_ms = end_ms - minutes * MINUTE
+    truth = between(start_ms + -start_ms % STEP, end_ms - end_ms % STEP)
+    assert server.value(f"max_over_time({X}[{minutes}m]) - min_over_time({X}[{minutes}m])", end_ms) == truth
+    assert server.value(f"increase({X}[{minutes}m])", end_ms) == pytest.approx(truth, rel=0.35 / min(minutes, 30))
+
+
+def test_increase_over_everything(server: Server, summary: Summary) -> None:
+    """At the last sample, over a range that reaches beyond the first, every number is exact."""
+    assert (summary.first_ms, summary.last_ms) == (T + 15_000, LATE[-1] + 8_999 + 5 * MINUTE)
+    range_s = (LATE[-1] - EARLY[0]) // 1000 + 3600
+
+    def totals(query: str) -> dict[tuple[tuple[str, str], ...], float]:
+        return server.ask(f"increase({query}[{range_s}s])", LATE[-1] + 8_999 + 5 * MINUTE)
+
+    job = ("job", "shipper")
+    assert totals(LOGINS.name) == {(job, ("service", "a")): len(TIMES), (job, ("service", "seen once")): 1}
+    assert totals(DECLARED.name) == {(job,): 0}
+    assert totals("request_seconds_sum") == {(job,): len(TIMES) * SLOWLY}
+    assert totals("request_seconds_bucket") == {
+        (job, ("le", "0.1")): 0, (job, ("le", "1.0")): len(TIMES), (job, ("le", "+Inf")): len(TIMES),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("minutes", [1, 30, 119, 120, 121, 279])
+def test_the_value_at_a_moment(server: Server, minutes: int) -> None:
+    """What a scrape would have shown at the step before."""
+    moment = T + minutes * MINUTE + 14_000
+    assert server.value(X, moment) == between(0, moment - 14_000)
+
+
+def test_rates_come_back_to_zero(server: Server) -> None:
+    """After the last event, and before a long pause, in which there is nothing to see."""
+    for last in (EARLY[-1], LATE[-1]):
+        assert server.value(f"rate({X}[4m])", last + 5 * MINUTE) == 0
+    assert server.ask(X, EARLY[-1] + 11 * MINUTE) == {}
