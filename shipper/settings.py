@@ -320,7 +320,7 @@ class TailSettings(Section):
     poll_interval: Duration = Field(0.25, gt=0, le=60, description="how often quiet files are looked at")
     scan_interval: Duration = Field(1.0, gt=0, le=3600, description="how often folders are looked at for new files")
     max_line_bytes: Size = Field(1024 * 1024, ge=1024, description="longest message kept whole; longer ones are cut")
-    batch_bytes: Size = Field(4 * 1024 * 1024, ge=1024, description="documents written and committed together")
+    batch_bytes: Size = Field(4 * 1024 * 1024, ge=1024, description="documents under way at once, over all batches")
     batch_age: Duration = Field(1.0, ge=0, le=60, description="how long a batch may wait to be full")
     rotate_wait: Duration = Field(5.0, ge=0, le=3600, description="how long a rotated file is watched for late lines")
     max_open_files: int | None = Field(None, ge=1, description="files kept open; from the process limit where empty")

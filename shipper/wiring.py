@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
     from shipper.history import History
+    from shipper.indexer import Indexer
+    from shipper.indexer_vitals import IndexerVitals
     from shipper.outputs.elasticsearch.guard import Guard
     from shipper.outputs.elasticsearch.install import Step
+    from shipper.outputs.kafka.message import Prefixes
 
 KEY_FILE = "redaction.key"
 SPARE_DESCRIPTORS = 128
@@ -65,10 +68,53 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         raise
 
 
+def is_indexer(settings: Settings) -> bool:
+    """Whether the input is a topic: then an indexer runs in the agent's place."""
+    return settings.inputs[0].type == "kafka" if settings.inputs else False
+
+
+def indexer(settings: Settings, clock: Clock) -> "Indexer":
+    """The indexer that `settings` describe; it connects when it runs. Raises ShipperError."""
+    from shipper.indexer import DECLARED as ITS_OWN  # noqa: PLC0415 -- see below
+    from shipper.indexer import METRICS as ITS_METRICS  # noqa: PLC0415
+    from shipper.indexer import Indexer, Translate  # noqa: PLC0415
+    from shipper.outputs.kafka.client import connect, group_member, topics_of  # noqa: PLC0415
+
+    url = topic_url(settings)
+    ledger = Ledger({metric.name: metric for metric in ITS_METRICS})
+    ledger.declare(ITS_OWN, clock.wall_ms() / 1000)
+    translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host)
+    join = group_member(connect(url, settings.kafka), topics_of(url, settings.kafka))
+    output = output_of(settings)
+    return Indexer(join, translate, output, ledger, clock, pace(settings), upkeep=upkeep_of(settings, output))
+
+
+def indexer_vitals(settings: Settings, found: "Indexer") -> "IndexerVitals":
+    """What the indexer shows of itself."""
+    from shipper.indexer_vitals import IndexerVitals  # noqa: PLC0415 -- see below
+
+    health, kind = settings.health, settings.output.partition(":")[0]
+    return IndexerVitals(found, topic_url(settings), settings.kafka.group, kind, health.stuck_after, health.max_lag)
+
+
+def topic_url(settings: Settings) -> str:
+    """The URL of an indexer's input."""
+    return f"kafka:{settings.inputs[0].glob}"
+
+
+def prefixes_of(settings: Settings) -> "Prefixes":
+    """What the names of our indices begin with."""
+    from shipper.outputs.kafka.message import Prefixes  # noqa: PLC0415 -- see below
+
+    return Prefixes(settings.index.prefix, settings.index.quarantine_prefix)
+
+
 def output_of(settings: Settings) -> Output:
     """The output that the URL names."""
     if is_elasticsearch(settings):
         return elasticsearch_output(settings)
+    if settings.output.startswith("kafka:"):
+        return kafka_output(settings)
     return LocalStore(local_directory(settings), settings.index.quarantine_prefix)
 
 
@@ -94,6 +140,23 @@ def elasticsearch_output(settings: Settings) -> Output:
         window=found.in_flight,
         request_bytes=found.request_bytes,
         retry_for=found.retry_for,
+    )
+
+
+def kafka_output(settings: Settings) -> Output:
+    """The output of a `kafka://` URL."""
+    from shipper.outputs.kafka.client import connect, topics_of  # noqa: PLC0415 -- see above
+    from shipper.outputs.kafka.output import KafkaOutput  # noqa: PLC0415
+
+    found, url = settings.kafka, settings.output
+    return KafkaOutput(
+        url,
+        connect(url, found),
+        topics_of(url, found),
+        prefixes_of(settings),
+        DeadLetters(settings.state_dir),
+        window=found.in_flight,
+        events_per_record=found.events_per_record,
     )
 
 
@@ -294,4 +357,5 @@ def descriptors() -> int:
 def pace(settings: Settings) -> Pace:
     """How often the agent looks and how much it takes."""
     tail = settings.tail
-    return Pace(tail.poll_interval, tail.scan_interval, tail.batch_bytes, batch_age=tail.batch_age)
+    under_way = settings.elasticsearch.in_flight if is_elasticsearch(settings) else 1
+    return Pace(tail.poll_interval, tail.scan_interval, tail.batch_bytes // under_way, batch_age=tail.batch_age)

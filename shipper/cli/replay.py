@@ -78,7 +78,7 @@ def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
         console.print(f"going on with a replay that was interrupted; remove {folder} to start anew")
     logs = given_logs(asked, folder)
     if not asked["dry_run"]:
-        warn(console, warnings(settings, logs))
+        warn(console, too_old_already(settings, logs))
     started = time.monotonic()
     total = run(settings, logs, folder, console, asked)
     if total.finished or asked["dry_run"]:
@@ -108,13 +108,13 @@ def given_logs(asked: dict[str, Any], folder: Path) -> "list[GivenLog]":
     paths = [path for path in asked["paths"] if path != STDIN]
     if STDIN in asked["paths"]:
         asked["container"] = asked["container"] or "stdin"
-        paths.append(given.spool(click.get_binary_stream("stdin"), folder / "stdin", "stdin.log"))
+        paths.append(given.spool(sys.stdin.buffer, folder / "stdin", "stdin.log"))
     return given.find(paths, asked["kind"])
 
 
-def warn(console: Console, warnings: Iterator[str]) -> None:
+def warn(console: Console, found: Iterator[str]) -> None:
     """Say what speaks against it, and go on."""
-    for warning in warnings:
+    for warning in found:
         console.print(f"[yellow]warning[/]: {escape(printable(warning))}")
 
 
@@ -256,7 +256,7 @@ def _why(total: "work.Outcome") -> str:
     return f": {', '.join(f'{reason} {number:,}' for reason, number in found.most_common(4))}" if found else ""
 
 
-def warnings(settings: Settings, logs: "Sequence[GivenLog]") -> Iterator[str]:
+def too_old_already(settings: Settings, logs: "Sequence[GivenLog]") -> Iterator[str]:
     """What would undo the backfill, as far as the first line of each log tells."""
     from processors.route import index_name  # noqa: PLC0415
 

@@ -16,6 +16,8 @@ from shipper.agent import Agent
 from shipper.cli.options import configured
 from shipper.clock import Clock
 from shipper.http import serve
+from shipper.indexer import Indexer
+from shipper.indexer_vitals import IndexerVitals
 from shipper.ownlog import configure_own_log
 from shipper.settings import Settings
 from shipper.vitals import Vitals
@@ -39,8 +41,7 @@ def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | 
     configure_own_log(settings.log_format, settings.log_level)
     log = structlog.get_logger("shipper")
     _raise_descriptor_limit()
-    agent = wiring.agent(settings, Clock(), from_end=start == "end")
-    vitals = Vitals(agent, settings.output.partition(":")[0], settings.health.stuck_after, settings.health.max_lag)
+    agent, vitals = parts(settings, from_end=start == "end")
     _stop_on_signals(agent)
     agent.after_turn = vitals.take
     gc.freeze()
@@ -58,12 +59,22 @@ def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | 
     _say_goodbye(agent, once=once)
 
 
+def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Vitals | IndexerVitals]:
+    """The agent, or the indexer where the input is a topic, and what it shows of itself."""
+    if wiring.is_indexer(settings):
+        indexer = wiring.indexer(settings, Clock())
+        return indexer, wiring.indexer_vitals(settings, indexer)
+    agent = wiring.agent(settings, Clock(), from_end=from_end)
+    kind, health = settings.output.partition(":")[0], settings.health
+    return agent, Vitals(agent, kind, health.stuck_after, health.max_lag)
+
+
 def secret(value: SecretStr | None) -> str | None:
     """The value of a secret setting."""
     return None if value is None else value.get_secret_value()
 
 
-def _say_goodbye(agent: Agent, *, once: bool) -> None:
+def _say_goodbye(agent: Agent | Indexer, *, once: bool) -> None:
     counts = agent.outcomes()
     structlog.get_logger("shipper").info("stopped", **counts)
     if once:
@@ -71,7 +82,7 @@ def _say_goodbye(agent: Agent, *, once: bool) -> None:
         click.echo(f"{words}; store {agent.output.url}", file=sys.stdout)
 
 
-def _stop_on_signals(agent: Agent) -> None:
+def _stop_on_signals(agent: Agent | Indexer) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         agent.stopping.set()
 

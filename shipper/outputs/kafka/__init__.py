@@ -1,0 +1,1 @@
+"""Kafka: documents as messages, the two client libraries behind one port, and the output."""

@@ -1,0 +1,223 @@
+"""Client: what both ends need of Kafka, as a port, and which library stands behind it.
+
+Two libraries do the same job: confluent-kafka costs a fraction of the CPU and needs a compiled wheel, kafka-python is
+plain Python and always there. See docs/decisions/0009-kafka-clients.md.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from shipper.clock import Clock
+from shipper.errors import ConfigurationError, ShipperError
+from shipper.outputs.kafka.message import Message, Received, Topics
+from shipper.settings import KafkaSettings, kafka_url
+
+NOTHING_LOST = "nothing is lost meanwhile, and sending goes on by itself"
+MODULES = {"confluent": "confluent_kafka", "kafka-python": "kafka"}
+BACKENDS = {"confluent": "shipper.outputs.kafka.confluent", "kafka-python": "shipper.outputs.kafka.kafka_python"}
+DIAGNOSIS_S = 5.0
+"""How long a first connection, or looking for the cause of a failure, may take, in seconds."""
+COMMIT_S = 5.0
+"""How long a commit, or leaving the group, may take, in seconds."""
+BATCH_BYTES = 128 * 1024
+"""What goes to one partition together."""
+PARTITION_FETCH_BYTES, FETCH_BYTES = 2 * 1024 * 1024, 16 * 1024 * 1024
+"""What is fetched ahead of a partition, and of all together."""
+
+
+class KafkaUnavailable(ShipperError):
+    """A broker does not do now what is asked of it; asking again later may help."""
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    number: int
+
+
+class Span(NamedTuple):
+    """What a partition holds for a group: offset of the next message it has not committed, and of the next to come."""
+
+    next: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Which brokers, and how to talk to them."""
+
+    servers: tuple[str, ...]
+    settings: KafkaSettings = field(default_factory=KafkaSettings)
+    clock: Clock = field(default_factory=Clock)
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers to ask first, as both libraries take them."""
+        return ",".join(self.servers)
+
+    @property
+    def password(self) -> str | None:
+        """The password of SASL."""
+        secret = self.settings.password
+        return None if secret is None else secret.get_secret_value()
+
+
+class Producer(Protocol):
+    """Sends messages with acks=all and idempotence; for any number of threads."""
+
+    def deliver(self, messages: Iterable[Message]) -> list[Message]:
+        """Send `messages` and wait until each is acknowledged by all in-sync replicas.
+
+        Gives those refused for their size, or for that of another with which they were sent: after such an answer, and
+        after KafkaUnavailable, which comes at the latest with the delivery timeout and leaves it open which of them
+        arrived, the producer is of no more use.
+        """
+
+    def close(self) -> None:
+        """Give up what is on its way, at once."""
+
+
+class Rebalanced(Protocol):
+    """Told of partitions that come and go. Called while `Consumer.poll` or `close` is under way, never beside it."""
+
+    def assigned(self, partitions: Sequence[Partition]) -> None:
+        """These partitions are read from now on."""
+
+    def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """These partitions go to another member; gives the offsets to commit before they go."""
+
+    def lost(self, partitions: Sequence[Partition]) -> None:
+        """These partitions went without warning; nothing can be committed any more."""
+
+
+class Consumer(Protocol):
+    """A member of a consumer group. Commits nothing by itself. For one thread."""
+
+    def poll(self, seconds: float, most: int) -> list[Received]:
+        """Up to `most` messages, waiting up to `seconds` for them; keeps the membership. Raises KafkaUnavailable."""
+
+    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+        """Commit offsets of the next messages to read; False where the partitions have gone to another member.
+
+        Raises KafkaUnavailable.
+        """
+
+    def seek(self, partition: Partition, offset: int) -> bool:
+        """Read on from `offset`; nothing is to be done where the partition is not assigned.
+
+        False where it cannot be done yet: until it was, nothing of this partition may be taken.
+        """
+
+    def pause(self) -> None:
+        """Have `poll` give no messages of any assigned partition."""
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+
+    def spans(self, seconds: float) -> dict[Partition, Span]:
+        """What the assigned partitions hold for the group. Raises KafkaUnavailable, at the latest after `seconds`."""
+
+    def close(self) -> None:
+        """Leave the group at once."""
+
+
+class Client(Protocol):
+    """One of the libraries, for one cluster."""
+
+    name: str
+    servers: str
+    """The brokers to ask first."""
+
+    def producer(self, *, alone: bool = False) -> Producer:
+        """A producer; with `alone`, one that sends each message by itself. Raises KafkaUnavailable."""
+
+    def consumer(self, topics: Sequence[str], listener: Rebalanced) -> Consumer:
+        """A member of the group that the settings name. Raises KafkaUnavailable."""
+
+    def partitions(self, topics: Sequence[str]) -> dict[str, int | str]:
+        """How many partitions each topic has, or the broker's word for why that cannot be told.
+
+        Raises KafkaUnavailable.
+        """
+
+
+def connect(url: str, settings: KafkaSettings) -> Client:
+    """The client that the settings choose, not connected yet. Raises ConfigurationError where it is not installed."""
+    servers, _ = kafka_url(url)
+    name = chosen(settings)
+    for path in (settings.ca_file, settings.certificate_file, settings.key_file):
+        require_readable(path)
+    make: Callable[[Connection], Client] = import_module(BACKENDS[name]).connect
+    return make(Connection(servers, settings))
+
+
+def chosen(settings: KafkaSettings) -> str:
+    """The library to use. Raises ConfigurationError where it is not installed."""
+    if settings.client == "auto":
+        return "confluent" if find_spec(MODULES["confluent"]) else "kafka-python"
+    if find_spec(MODULES[settings.client]) is None:
+        raise ConfigurationError(
+            f"kafka.client is {settings.client}, and {MODULES[settings.client]} is not installed",
+            "install shipper[kafka], or give kafka.client: auto",
+        )
+    return settings.client
+
+
+def require_readable(path: Path | None) -> None:
+    """Raise ConfigurationError where a file that the connection needs cannot be read."""
+    if path is None:
+        return
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        what = f"{path}, which the connection to Kafka needs, cannot be read: {error.strerror}"
+        raise ConfigurationError(what, "correct its path in the configuration, or its permissions") from error
+
+
+def topics_of(url: str, settings: KafkaSettings) -> Topics:
+    """Topics of events and of refused entries."""
+    topic = kafka_url(url).topic
+    return Topics(topic, settings.quarantine_topic or f"{topic}-quarantine")
+
+
+def require_topics(client: Client, topics: Iterable[str]) -> None:
+    """Raise KafkaUnavailable where one of `topics` is not there or is closed to this user."""
+    for topic, found in client.partitions(list(topics)).items():
+        if isinstance(found, str):
+            raise refusal(found, topic, client.servers)
+
+
+def group_member(client: Client, topics: Topics) -> Callable[[Rebalanced], Consumer]:
+    """The way into the group that reads `topics`. Calling it raises KafkaUnavailable where one of them is not there."""
+
+    def join(listener: Rebalanced) -> Consumer:
+        require_topics(client, topics)
+        return client.consumer(topics, listener)
+
+    return join
+
+
+def refusal(code: str, topic: str, servers: str) -> KafkaUnavailable:
+    """The error for a broker's refusal of a topic, by the name of its code as the Kafka protocol spells it."""
+    if code == "UNKNOWN_TOPIC_OR_PARTITION":
+        return KafkaUnavailable(
+            f"topic {topic} does not exist on {servers}",
+            f"create it, such as with `kafka-topics.sh --bootstrap-server {servers} --create --topic {topic}"
+            f" --partitions 6`; {NOTHING_LOST}",
+        )
+    if code == "TOPIC_AUTHORIZATION_FAILED":
+        return KafkaUnavailable(
+            f"topic {topic} on {servers}: not authorised", f"allow this user to describe and use it; {NOTHING_LOST}"
+        )
+    return KafkaUnavailable(f"topic {topic} on {servers}: {code}", f"look at the broker's log; {NOTHING_LOST}")
+
+
+def away(servers: str, why: str) -> KafkaUnavailable:
+    """The error for brokers that do not answer."""
+    cure = f"start one, or correct the address or the security; {NOTHING_LOST}"
+    return KafkaUnavailable(f"no broker of {servers} answers: {why}", cure)

@@ -1,0 +1,237 @@
+"""Message: a document as a Kafka message, and back. Pure: nothing here knows a broker.
+
+One event is one message: key, the correlation id, so that what belongs together stays in order in one partition;
+value, the document's JSON body as it is; headers `id` (40 hexadecimal digits) and `index`. Where several events are
+framed in one message, the value holds one body a line and `id` their ids in the same order, separated by commas; all
+of them belong to the one `index`.
+
+What comes from a topic may have been written by anyone: a name of an index is believed only where it is the one that
+the document's own time leads to.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from processors.document import Renderer, searched_text
+from processors.redact import Redactor
+from processors.route import document_id, index_name
+from processors.times import LATEST_MS, parse_ms
+from schemas.entry import Entry, Origin
+from schemas.violation import Kind, Violation
+from shipper.ports import Document
+
+ID, INDEX = "id", "index"
+ID_DIGITS = 40
+DIGEST_BYTES = 14
+LONGEST_SHOWN = 60
+FRAME_BYTES = 256 * 1024
+"""Bodies framed in one message; a larger body stands alone."""
+
+
+class Topics(NamedTuple):
+    """Where messages go: events, and refused entries."""
+
+    events: str
+    quarantine: str
+
+
+class Prefixes(NamedTuple):
+    """What the names of daily indices begin with: of events, and of refused entries."""
+
+    events: str
+    quarantine: str
+
+
+class Message(NamedTuple):
+    """A message to send. `headers` are text and bytes, as both client libraries take them."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    documents: Sequence[Document]
+    """What it carries, in the order of its lines."""
+
+
+class Received(NamedTuple):
+    """A message as it came, from whomever."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    """What the topic says of its time, in milliseconds since the epoch; negative where it says nothing."""
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+class NotOurs(ValueError):
+    """A message that no shipper wrote; the text says what is wrong with it."""
+
+
+def messages(documents: Iterable[Document], topics: Topics, prefixes: Prefixes, each: int = 1) -> Iterator[Message]:
+    """`documents` as messages of up to `each` events.
+
+    Only neighbours of one index are framed together. No message has a time of its own: a topic would at once expire
+    events that are older than its retention.
+    """
+    if each == 1:
+        for document in documents:
+            yield _message([document], topics, prefixes)
+        return
+    group: list[Document] = []
+    size = 0
+    for document in documents:
+        size += len(document.body)
+        if group and not (len(group) < each and size <= FRAME_BYTES and _alike(document, group[-1])):
+            yield _message(group, topics, prefixes)
+            group, size = [], len(document.body)
+        group.append(document)
+    if group:
+        yield _message(group, topics, prefixes)
+
+
+def _alike(document: Document, other: Document) -> bool:
+    """Whether two documents may be framed together: a body of several lines stands alone."""
+    return document.index == other.index and b"\n" not in document.body and b"\n" not in other.body
+
+
+def _message(group: list[Document], topics: Topics, prefixes: Prefixes) -> Message:
+    index, id_, _, correlation_id, _, _, container, _, body = group[0]
+    key = correlation_id or container
+    if len(group) == 1:
+        ids = id_.hex()
+    else:
+        ids = ",".join([document.id.hex() for document in group])
+        body = b"\n".join([document.body for document in group])
+    refused = index.startswith(prefixes.quarantine) and is_daily(index, prefixes.quarantine)
+    return Message(
+        topics.quarantine if refused else topics.events,
+        None if key is None else key.encode("utf-8", "surrogatepass"),
+        body,
+        [(ID, ids.encode()), (INDEX, index.encode())],
+        group,
+    )
+
+
+def is_daily(index: str, prefix: str) -> bool:
+    """Whether `index` is `PREFIX-YYYY.MM.dd`, by its length: one prefix may begin with the other."""
+    return index.startswith(f"{prefix}-") and len(index) == len(prefix) + len("-YYYY.MM.dd")
+
+
+def documents(received: Received, prefixes: Prefixes) -> list[Document]:
+    """What a message carries. Raises NotOurs where any part of it is not as a shipper writes it."""
+    if received.value is None:
+        raise NotOurs("a message without a value")
+    headers = dict(received.headers)
+    ids, index = _text(headers, ID).split(","), _text(headers, INDEX)
+    bodies = [received.value] if len(ids) == 1 else received.value.split(b"\n")
+    if len(bodies) != len(ids):
+        raise NotOurs(f"{len(ids)} ids for {len(bodies)} lines")
+    return [_document(_id(text), index, body, prefixes) for text, body in zip(ids, bodies, strict=True)]
+
+
+def _text(headers: dict[str, bytes | None], name: str) -> str:
+    value = headers.get(name)
+    if value is None:
+        raise NotOurs(f"no header `{name}`")
+    try:
+        return value.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise NotOurs(f"header `{name}` is no plain text") from error
+
+
+def _id(text: str) -> bytes:
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(text) != ID_DIGITS or found.hex() != text:
+        raise NotOurs(f"header `{ID}` is no id of {ID_DIGITS} hexadecimal digits")
+    return found
+
+
+def _document(id_: bytes, index: str, body: bytes, prefixes: Prefixes) -> Document:
+    try:
+        event = orjson.loads(body)
+    except ValueError as error:
+        raise NotOurs("the value is no JSON") from error
+    if not isinstance(event, dict):
+        raise NotOurs("the value is no JSON object")
+    stamp = event.get("@timestamp")
+    time_ms = parse_ms(stamp) if isinstance(stamp, str) else None
+    if time_ms is None or not 0 <= time_ms <= LATEST_MS:
+        raise NotOurs("`@timestamp` is no time")
+    refused = index == index_name(prefixes.quarantine, time_ms)
+    if not refused and index != index_name(prefixes.events, time_ms):
+        known = f"{prefixes.events} or {prefixes.quarantine}"
+        raise NotOurs(f"index {index[:LONGEST_SHOWN]!r} is not {known} with the day of `@timestamp`")
+    return Document(
+        index,
+        id_,
+        time_ms,
+        _string(event, "correlation_id"),
+        _string(event, "event"),
+        _string(event, "level"),
+        _name(event, "container") or _name(event, "service"),
+        _string(event, "raw") if refused else _searched(event),
+        body,
+    )
+
+
+def _string(event: dict[str, Any], name: str) -> str | None:
+    value = event.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _name(event: dict[str, Any], part: str) -> str | None:
+    found = event.get(part)
+    return _string(found, "name") if isinstance(found, dict) else None
+
+
+def _searched(event: dict[str, Any]) -> str | None:
+    return searched_text({name: value for name, value in event.items() if isinstance(value, str)})
+
+
+class Foreign:
+    """Makes entries of the quarantine from messages that no shipper wrote."""
+
+    def __init__(self, prefixes: Prefixes, redactor: Redactor, host: str) -> None:
+        """`host` is the node that reads them."""
+        self._prefixes, self._redactor, self._host = prefixes, redactor, host
+        self._renderers: dict[tuple[str, int], Renderer] = {}
+
+    def __call__(self, received: Received, reason: str, now_ms: int) -> Document:
+        """The entry for one message, under an id that the same message has at every reading.
+
+        `now_ms` stands in for the time of a message whose topic knows none.
+        """
+        known = 0 <= received.timestamp_ms <= LATEST_MS
+        time_ms = received.timestamp_ms if known else now_ms
+        raw = self._redactor.redact_text((received.value or b"").decode("utf-8", "backslashreplace"))
+        place = f"{received.topic}\0{received.partition}\0{received.offset}".encode()
+        digest = hashlib.blake2b(place, digest_size=DIGEST_BYTES).digest()
+        entry = Entry(raw, "unknown", None, received.offset, 1, digest)
+        reasons = [Violation(Kind.ENVELOPE_INVALID, None, self._redactor.redact_text(reason))]
+        target = index_name(self._prefixes.events, time_ms)
+        return Document(
+            index_name(self._prefixes.quarantine, time_ms),
+            document_id(time_ms if known else 0, digest),
+            time_ms,
+            None,
+            None,
+            None,
+            None,
+            raw,
+            self._renderer(received).refused(raw, reasons, time_ms, target, entry),
+        )
+
+    def _renderer(self, received: Received) -> Renderer:
+        place = (received.topic, received.partition)
+        if place not in self._renderers:
+            path = f"kafka://{received.topic}/{received.partition}"
+            self._renderers[place] = Renderer(Origin(path=path, source=path, host=self._host))
+        return self._renderers[place]

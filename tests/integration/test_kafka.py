@@ -1,0 +1,560 @@
+"""Kafka between node agents and the index: nothing lost, nothing twice, by either client library."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
+
+from shipper import wiring
+from shipper.agent import Pace
+from shipper.clock import Clock
+from shipper.errors import OutputUnavailable
+from shipper.indexer import Indexer
+from shipper.outputs.dead_letters import DeadLetters
+from shipper.outputs.kafka.client import Partition
+from shipper.outputs.kafka.output import KafkaOutput
+from shipper.outputs.local import LocalStore
+from shipper.outputs.local_reader import LocalReader
+from shipper.ports import Document, Output, Query, Written
+from shipper.settings import KafkaSettings, Settings
+from tests.integration.agent import until
+from tests.outputs.conftest import make_document
+from tests.services.kafka_broker import KafkaBroker
+
+pytestmark = pytest.mark.integration
+
+CLIENTS = ("kafka-python", "confluent")
+SESSION_S = 6.0
+"""The shortest silence that a broker lets a member lose its partitions for."""
+
+
+@dataclass
+class Topic:
+    """A topic of a test's own with its quarantine, and what is written and read there."""
+
+    address: str
+    name: str
+    folder: Path
+    client: str
+    outputs: list[Output] = field(default_factory=list)
+    members: list["Member"] = field(default_factory=list)
+
+    def create(self, partitions: int = 3, **configs: str) -> "Topic":
+        """Create both topics."""
+        admin = KafkaAdminClient(bootstrap_servers=self.address)
+        topics = [self.name, f"{self.name}-quarantine"]
+        admin.create_topics(
+            [
+                NewTopic(name=name, num_partitions=partitions, replication_factor=1, topic_configs=configs)
+                for name in topics
+            ]
+        )
+        admin.close()
+        return self
+
+    @property
+    def url(self) -> str:
+        """As output and as input."""
+        return f"kafka://{self.address}/{self.name}"
+
+    def settings(self, group: str = "indexers", **kafka: Any) -> KafkaSettings:
+        """Settings with the client under test."""
+        found = {
+            "client": self.client,
+            "compression": "gzip",
+            "session_timeout": SESSION_S,
+            "group": f"{self.name}-{group}",
+        }
+        return KafkaSettings.model_validate({**found, **kafka})
+
+    def output(self, **kafka: Any) -> KafkaOutput:
+        """A node agent's output; dead letters go to the test's folder."""
+        found = wiring.output_of(Settings(output=self.url, state_dir=self.folder, kafka=self.settings(**kafka)))
+        assert isinstance(found, KafkaOutput)
+        self.outputs.append(found)
+        return found
+
+    def deliver(self, output: KafkaOutput, documents: Sequence[Document]) -> None:
+        """Send one batch as the agent does: where the answer is that the broker is away, it is sent again."""
+        end = time.monotonic() + 45
+        while True:
+            try:
+                output.submit(documents).result(40)
+            except OutputUnavailable:
+                assert time.monotonic() < end
+            else:
+                return
+
+    def send(self, documents: Sequence[Document], each: int = 500, **kafka: Any) -> None:
+        """Send all of them."""
+        output = self.output(**kafka)
+        for start in range(0, len(documents), each):
+            self.deliver(output, documents[start : start + each])
+        output.close()
+
+    def indexer(self, group: str = "indexers", output: Output | None = None, **kafka: Any) -> Indexer:
+        """An indexer into the test's store, or into `output`."""
+        settings = Settings(
+            inputs=[self.url],
+            output=f"local:{self.folder}/store",
+            state_dir=self.folder,
+            kafka=self.settings(group, **kafka),
+        )
+        found = wiring.indexer(settings, Clock())
+        if output is not None:
+            found.output = output
+        return found
+
+    def member(self, group: str = "indexers", output: Output | None = None, **kafka: Any) -> "Member":
+        """An indexer that runs in a thread until it is stopped."""
+        found = Member(self.indexer(group, output, **kafka))
+        self.members.append(found)
+        return found
+
+    def once(self, group: str = "indexers", **kafka: Any) -> dict[str, int]:
+        """Index what is there; events by what became of them."""
+        indexer = self.indexer(group, **kafka)
+        try:
+            indexer.run_once()
+        finally:
+            indexer.close()
+        return indexer.outcomes()
+
+    def committed(self, group: str = "indexers") -> dict[Partition, int]:
+        """What the group has committed of the events' topic."""
+        admin = KafkaAdminClient(bootstrap_servers=self.address)
+        found = admin.list_group_offsets(f"{self.name}-{group}")[f"{self.name}-{group}"]
+        admin.close()
+        return {Partition(*place): told.offset for place, told in found.items() if told.offset > 0}
+
+    @property
+    def reader(self) -> LocalReader:
+        """The reading side of the test's store."""
+        return LocalReader(self.folder / "store", "keneyapp-logs", "keneyapp-quarantine")
+
+    def stored(self) -> Counter[str]:
+        """How often each id stands in the main indices."""
+        if not (self.folder / "store").exists():
+            return Counter()
+        return Counter(found["_id"] for found in self.reader.search(Query(limit=None)))
+
+    def close(self) -> None:
+        """End what a failed test left running."""
+        for output in self.outputs:
+            output.close()
+        for member in self.members:
+            member.stop()
+
+
+class Member:
+    """An indexer in a thread of its own."""
+
+    def __init__(self, indexer: Indexer) -> None:
+        self.indexer = indexer
+        self.failure: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, name="indexer")
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.indexer.run()
+        except BaseException as error:  # noqa: BLE001 -- told when it is stopped
+            self.failure = error
+        finally:
+            self.indexer.close()
+
+    def stop(self) -> None:
+        """As SIGTERM does."""
+        self.indexer.stopping.set()
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+        assert self.failure is None
+
+
+class Sender:
+    """A node agent that has something to send every few milliseconds, until it is told to stop."""
+
+    def __init__(self, topic: Topic, each: int = 50, **kafka: Any) -> None:
+        self.sent: list[Document] = []
+        self.failure: BaseException | None = None
+        self._topic, self._each, self._output = topic, each, topic.output(**kafka)
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sender")
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._enough.wait(0.01):
+                batch = events(self._each, len(self.sent))
+                self._topic.deliver(self._output, batch)
+                self.sent += batch
+        except BaseException as error:  # noqa: BLE001 -- told when it is stopped
+            self.failure = error
+
+    def stop(self) -> list[Document]:
+        """All that was acknowledged."""
+        self._enough.set()
+        self._thread.join(50)
+        assert not self._thread.is_alive()
+        assert self.failure is None
+        return self.sent
+
+
+@dataclass
+class Withholding:
+    """An output that answers when it is told to, in whatever order."""
+
+    url: str = "test:withholding"
+    window: int = 8
+    asked: list[tuple[Sequence[Document], Future[Written]]] = field(default_factory=list)
+
+    def submit(self, documents: Sequence[Document]) -> Future[Written]:
+        """Keep them."""
+        self.asked.append((list(documents), Future()))
+        return self.asked[-1][1]
+
+    def answer(self, number: int) -> None:
+        """Answer for one batch."""
+        documents, future = self.asked[number]
+        future.set_result(Written(len(documents), 0))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class Unreliable:
+    """A store that is away now and then, some of the time after it has stored what it was given."""
+
+    window = 2
+
+    def __init__(self, store: LocalStore, failures: Mapping[int, str]) -> None:
+        self.store, self.failures, self.calls, self.url = store, failures, 0, store.url
+
+    def submit(self, documents: Sequence[Document]) -> Future[Written]:
+        """Fail before or after storing, at the calls that are named."""
+        self.calls += 1
+        how = self.failures.get(self.calls)
+        future = Future[Written]() if how == "before" else self.store.submit(documents)
+        if how is None:
+            return future
+        future = Future()
+        future.set_exception(OutputUnavailable("the store is away", "wait"))
+        return future
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+
+@pytest.fixture
+def topic(kafka: str, client: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Topic]:
+    """Names of topics that no other test uses, not created yet."""
+    found = Topic(kafka, f"t{abs(hash((request.node.name, time.time_ns()))):x}", tmp_path, client)
+    yield found
+    found.close()
+
+
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest) -> str:
+    """Both libraries."""
+    return str(request.param)
+
+
+def events(number: int, start: int = 0, **fields: Any) -> list[Document]:
+    """Documents with correlation ids, so that they go to all partitions."""
+    return [make_document(n, correlation_id=f"c-{n % 97}", **fields) for n in range(start, start + number)]
+
+
+def ids(documents: Sequence[Document]) -> Counter[str]:
+    """What a store must hold of them."""
+    return Counter(document.id.hex() for document in documents)
+
+
+# --- there and back ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("each", [1, 50])
+def test_what_is_sent_is_stored_once_as_it_was(topic: Topic, each: int) -> None:
+    """All arrives as the node agent made it, the quarantine too; a second reading of the topic finds nothing new."""
+    topic.create()
+    sent = events(3000)
+    refused = [
+        make_document(
+            n, prefix="keneyapp-quarantine", raw=f"line {n}", reasons=[{"kind": "json_invalid", "detail": "x"}]
+        )
+        for n in range(40)
+    ]
+    topic.send([*sent, *refused], events_per_record=each)
+    assert topic.once() == {"indexed": 3000, "quarantined": 40, "dropped": 0, "duplicate": 0}
+    assert topic.stored() == ids(sent)
+    found = {entry["_id"]: entry for entry in topic.reader.search(Query(limit=None, correlation_id="c-5"))}
+    expected = {document.id.hex(): orjson.loads(document.body) for document in sent if document.correlation_id == "c-5"}
+    assert {
+        key: {name: value for name, value in entry.items() if name not in {"_id", "_index"}}
+        for key, entry in found.items()
+    } == expected
+    assert {entry["raw"] for entry in topic.reader.quarantine()} == {f"line {n}" for n in range(40)}
+    assert topic.once("again") == {"indexed": 0, "quarantined": 0, "dropped": 0, "duplicate": 3040}
+
+
+def test_one_client_reads_what_the_other_wrote(topic: Topic) -> None:
+    """Node agents and indexers need not have the same library, and a key leads to the same partition by both."""
+    topic.create(8)
+    topic.send(events(500))
+    other = next(name for name in CLIENTS if name != topic.client)
+    topic.send(events(500, 500), client=other)
+    assert topic.once(client=other)["indexed"] == 1000
+    assert topic.stored() == ids(events(1000))
+    places: dict[bytes, set[int]] = {}
+    consumer = KafkaConsumer(bootstrap_servers=topic.address)
+    consumer.assign([TopicPartition(topic.name, number) for number in range(8)])
+    consumer.seek_to_beginning()
+    until(lambda: gather(consumer, places) == 1000)
+    consumer.close()
+    assert len(places) == 97
+    assert {len(found) for found in places.values()} == {1}
+
+
+def gather(consumer: Any, places: dict[bytes, set[int]]) -> int:
+    """Note the partitions of each key; how many messages were read."""
+    for records in consumer.poll(100, max_records=2000).values():
+        for record in records:
+            places.setdefault(record.key, set()).add(record.partition)
+    return sum(consumer.position(place) for place in consumer.assignment())
+
+
+# --- the order of things ----------------------------------------------------------------------------
+
+
+def test_offsets_are_committed_only_after_the_output_answered(topic: Topic) -> None:
+    """An answer for a later batch moves no offset past an earlier one that is not answered for."""
+    topic.create(1)
+    topic.send(events(300))
+    output = Withholding()
+    indexer = topic.indexer(output=output)
+    indexer.pace = Pace(poll=0.05, batch_bytes=1, batch_age=0.0)
+    read = 0
+
+    def turn_until(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not condition():
+            indexer.turn()
+            assert time.monotonic() < end
+
+    turn_until(lambda: sum(len(documents) for documents, _ in output.asked) >= 300)
+    topic.send(events(100, 300))
+    turn_until(lambda: sum(len(documents) for documents, _ in output.asked) >= 400)
+    assert len(output.asked) >= 2
+    partition = Partition(topic.name, 0)
+    assert topic.committed() == {}
+    output.answer(1)
+    for _ in range(20):
+        indexer.turn()
+    assert topic.committed() == {}
+    output.answer(0)
+    read = len(output.asked[0][0]) + len(output.asked[1][0])
+    turn_until(lambda: topic.committed() == {partition: read})
+    indexer.close()
+
+
+def test_an_output_that_is_away_delays_and_doubles_nothing(topic: Topic) -> None:
+    """What was given up is read again from the last acknowledged offset; the membership survives the absence."""
+    topic.create()
+    store = Unreliable(LocalStore(topic.folder / "store"), {2: "before", 3: "after", 5: "before", 6: "after"})
+    indexer = topic.indexer(output=store)
+    indexer.pace = Pace(poll=0.05, batch_bytes=60_000, batch_age=0.2, backoff_first=0.3)
+    sender = Sender(topic)
+    end = time.monotonic() + 40
+    while store.calls <= 12:
+        indexer.turn()
+        assert time.monotonic() < end, store.calls
+    sent = ids(sender.stop())
+    while topic.stored() != sent:
+        indexer.turn()
+        assert time.monotonic() < end, indexer.spans
+    spare = Partition(f"{topic.name}-quarantine", 0) in indexer.spans
+    indexer.close()
+    assert spare  # still a member
+    assert indexer.outcomes()["duplicate"] > 0
+    assert sum(topic.committed().values()) == len(sent)
+
+
+# --- rebalances -------------------------------------------------------------------------------------
+
+
+def test_members_come_and_go(topic: Topic) -> None:
+    """While messages keep coming, a second indexer joins the group, and the first leaves: each is indexed once."""
+    topic.create(4)
+    sender, first = Sender(topic), topic.member()
+    until(lambda: first.indexer.outcomes()["indexed"] > 300)
+    second = topic.member()
+    until(lambda: second.indexer.outcomes()["indexed"] > 300)
+    before = first.indexer.outcomes()["indexed"]
+    until(lambda: first.indexer.outcomes()["indexed"] > before + 300)
+    first.stop()
+    sent = ids(sender.stop())
+    until(lambda: topic.stored() == sent)
+    second.stop()
+    assert sum(topic.committed().values()) == len(sent)
+    outcomes = first.indexer.outcomes(), second.indexer.outcomes()
+    assert sum(found["indexed"] for found in outcomes) == len(sent)
+    assert sum(found["duplicate"] for found in outcomes) == 0
+
+
+def test_a_killed_member_loses_nothing(topic: Topic) -> None:
+    """SIGKILL of one of two `shipper run`: the other takes its partitions and reads on from the last commit."""
+    topic.create(4)
+    sender = Sender(topic)
+    processes = [start_indexer(topic, number) for number in range(2)]
+    try:
+        until(lambda: sum("partitions_assigned" in log(topic, number) for number in range(2)) == 2)
+        before = len(topic.stored())
+        until(lambda: len(topic.stored()) > before + 1000)
+        processes[0].send_signal(signal.SIGKILL)
+        before = len(topic.stored())
+        until(lambda: len(topic.stored()) > before + 2000)
+        sent = ids(sender.stop())
+        until(lambda: topic.stored() == sent)
+        processes[1].send_signal(signal.SIGTERM)
+        assert processes[1].wait(20) == 0
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert topic.stored() == sent
+    assert sum(topic.committed().values()) == len(sent)
+
+
+def log(topic: Topic, number: int) -> str:
+    """What an indexer says of itself."""
+    return (topic.folder / f"indexer-{number}.log").read_text()
+
+
+def start_indexer(topic: Topic, number: int) -> subprocess.Popen[bytes]:
+    """`shipper run` between the topic and the store."""
+    config = topic.folder / f"config-{number}.yaml"
+    config.write_text(
+        json.dumps(
+            {
+                "inputs": [topic.url], "output": f"local:{topic.folder}/store", "state_dir": f"{topic.folder}/state",
+                "listen": "off", "kafka": topic.settings().model_dump(mode="json", exclude_defaults=True),
+            }
+        )
+    )  # fmt: skip
+    with (topic.folder / f"indexer-{number}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "shipper", "run", "--config", str(config), "--log-format", "json"],
+            stdout=log,
+            stderr=log,
+        )
+
+
+# --- the broker -------------------------------------------------------------------------------------
+
+
+def test_a_killed_broker_delays_and_loses_nothing(own_kafka: KafkaBroker, client: str, tmp_path: Path) -> None:
+    """SIGKILL of the broker while messages come and go: both ends ride through it, and all is stored once."""
+    topic = Topic(own_kafka.address, f"killed-{client}-{time.time_ns()}", tmp_path, client).create()
+    try:
+        sender, member = Sender(topic, delivery_timeout=5), topic.member()
+        until(lambda: member.indexer.outcomes()["indexed"] > 1000)
+        own_kafka.kill()
+        until(lambda: member.indexer.input_state.error is not None)
+        own_kafka.start()
+        before = len(sender.sent)
+        until(lambda: len(sender.sent) > before + 1000)
+        sent = ids(sender.stop())
+        until(lambda: topic.stored() == sent)
+        until(lambda: member.indexer.input_state.error is None)
+        member.stop()
+        assert sum(topic.committed().values()) >= len(sent)
+    finally:
+        topic.close()
+
+
+def test_a_broker_that_is_away_is_told_in_time(client: str, tmp_path: Path) -> None:
+    """The future brings OutputUnavailable with its cure, and does not hang."""
+    topic = Topic("127.0.0.1:1", "nowhere", tmp_path, client)
+    output = topic.output(delivery_timeout=2)
+    began = time.monotonic()
+    with pytest.raises(OutputUnavailable, match=r"no broker of 127\.0\.0\.1:1 answers") as refusal:
+        output.submit(events(1)).result(15)
+    assert "start one" in refusal.value.cure
+    assert time.monotonic() - began < 10
+    output.close()
+
+
+def test_a_missing_topic_is_told_with_the_command_that_creates_it(topic: Topic) -> None:
+    """Topics are not made by accident, with one partition and one copy."""
+    output = topic.output()
+    with pytest.raises(OutputUnavailable, match=f"topic {topic.name} does not exist") as refusal:
+        output.submit(events(1)).result(15)
+    assert f"--create --topic {topic.name}" in refusal.value.cure
+    topic.create()
+    assert output.submit(events(10)).result(15) == Written(10, 0)
+
+
+def test_a_message_too_large_becomes_a_dead_letter_and_holds_up_no_other(topic: Topic) -> None:
+    """Neither those sent with it nor those that come after are refused with it, and it is not tried for ever."""
+    topic.create(1, **{"max.message.bytes": "20000"})
+    large = [make_document(n, message=os.urandom(20_000).hex()) for n in (10_000, 10_001)]
+    sent = [*events(200), large[0], *events(200, 200), large[1], *events(200, 400)]
+    output = topic.output()
+    answers = [output.submit(sent[start : start + 151]) for start in range(0, len(sent), 151)]
+    written = [answer.result(40) for answer in answers]
+    assert sum(found.stored for found in written) == 600
+    assert sum(found.refused for found in written) == 2
+    letters = list(DeadLetters(topic.folder).letters())
+    assert sorted(letter["id"] for letter in letters) == sorted(document.id.hex() for document in large)
+    assert {letter["document"].encode() for letter in letters} == {document.body for document in large}
+    assert "max.message.bytes" in letters[0]["reason"]
+    topic.once()
+    assert topic.stored() == ids(events(600))
+
+
+# --- what others write ------------------------------------------------------------------------------
+
+
+def test_what_others_wrote_goes_to_the_quarantine(topic: Topic) -> None:
+    """It holds up nothing, creates no index of its choice, and a second reading finds it stored."""
+    topic.create(1)
+    index = events(1)[0].index.encode()
+    foreign: list[tuple[bytes | None, list[tuple[str, bytes]]]] = [
+        (b'{"hello":"kcat"}', []),
+        (b"\x00\xff\x1b[2J", []),
+        (events(1)[0].body, [("id", b"1" * 40), ("index", b"other-index-2026.11.23")]),
+        (events(1)[0].body, [("id", b"no id"), ("index", index)]),
+        (None, [("id", b"1" * 40), ("index", index)]),
+        (b"[1, 2]", [("id", b"1" * 40), ("index", index)]),
+    ]
+    producer = KafkaProducer(bootstrap_servers=topic.address)
+    for value, headers in foreign:
+        producer.send(topic.name, value=value, key=b"k", headers=headers)
+    producer.flush()
+    producer.close()
+    topic.send(events(20))
+    assert topic.once() == {"indexed": 20, "quarantined": 6, "dropped": 0, "duplicate": 0}
+    assert topic.stored() == ids(events(20))
+    entries = sorted(topic.reader.quarantine(), key=lambda entry: entry["log"]["offset"])
+    assert [entry["log"]["offset"] for entry in entries] == list(range(6))
+    assert {entry["log"]["file"]["path"] for entry in entries} == {f"kafka://{topic.name}/0"}
+    assert {entry["reasons"][0]["kind"] for entry in entries} == {"envelope_invalid"}
+    assert [entry["raw"] for entry in entries[:2]] == ['{"hello":"kcat"}', "\x00\\xff\x1b[2J"]
+    assert sum(topic.committed().values()) == 26
+    assert topic.once("again")["duplicate"] == 26
+    names = {path.name for path in (topic.folder / "store").glob("*.db")}
+    assert all(name.startswith(("keneyapp-logs-2026.11.23", "keneyapp-quarantine-")) for name in names)
