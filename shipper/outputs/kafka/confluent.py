@@ -327,6 +327,7 @@ class ConfluentConsumer:
             fresh = [place for place in places if told[place.topic, place.partition] < 0]
             told |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
         except KafkaException as error:
+            self._admin = None  # what it knows of the partitions' leaders may be of before a broker's end
             raise translated(error.args[0], self._connection) from error
         return {Partition(*place): Span(told[place], end) for place, end in ends.items()}
 
