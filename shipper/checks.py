@@ -8,11 +8,12 @@ import shutil
 import socket
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from errno import ENOENT
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from shipper.errors import ShipperError
 from shipper.http import SERVER, is_loopback
 from shipper.settings import InputSettings, Settings
 from shipper.sources.files import PlainHandle
@@ -34,14 +35,21 @@ class Finding(NamedTuple):
     cure: str = ""
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Every look, in the order of the data's way."""
+Ask = Callable[[Settings], None]
+"""Asks a server whether it could be used now. Raises ShipperError."""
+
+
+def examine(settings: Settings, ask_input: Ask, ask_output: Ask) -> Iterator[Finding]:
+    """Every look, in the order of the data's way; the servers at both ends are asked by what is given."""
     for found in settings.inputs:
-        yield from _input(found)
+        if found.type == "kafka":
+            yield _asked(f"input kafka:{found.glob}", settings, ask_input, "both topics are there")
+        else:
+            yield from _input(found)
     yield from _directory(settings.state_dir, "state", "--state-dir")
     running = _locked(settings.state_dir / LOCK)
     yield from _state(settings.state_dir, running=running)
-    yield from _output(settings.output)
+    yield from _output(settings, ask_output)
     yield from _listen(settings, running=running)
 
 
@@ -162,8 +170,21 @@ def _locked(path: Path) -> bool:
     return False
 
 
-def _output(url: str) -> Iterator[Finding]:
-    yield from _directory(Path(url.removeprefix("local:")), "output", "--output local:DIR")
+def _output(settings: Settings, ask: Ask) -> Iterator[Finding]:
+    scheme, _, rest = settings.output.partition(":")
+    if scheme == "local":
+        yield from _directory(Path(rest), "output", "--output local:DIR")
+    else:
+        good = "both topics are there" if scheme == "kafka" else "answers, and its index templates are in place"
+        yield _asked(f"output {settings.output}", settings, ask, good)
+
+
+def _asked(subject: str, settings: Settings, ask: Ask, good: str) -> Finding:
+    try:
+        ask(settings)
+    except ShipperError as error:
+        return Finding("problem", subject, error.what, error.cure)
+    return Finding("ok", subject, good)
 
 
 def _listen(settings: Settings, *, running: bool) -> Iterator[Finding]:

@@ -199,6 +199,20 @@ def check_output(settings: Settings) -> None:
             guard_of(settings, client).check(())
         finally:
             client.close()
+    elif settings.output.startswith("kafka:"):
+        check_topics(settings, settings.output)
+
+
+def check_input(settings: Settings) -> None:
+    """Raise ShipperError where the topic of an indexer could not be read now."""
+    check_topics(settings, topic_url(settings))
+
+
+def check_topics(settings: Settings, url: str) -> None:
+    """Raise ShipperError where a topic or its quarantine is not there."""
+    from shipper.outputs.kafka.client import connect, require_topics, topics_of  # noqa: PLC0415 -- see above
+
+    require_topics(connect(url, settings.kafka), topics_of(url, settings.kafka))
 
 
 def retention(settings: Settings) -> tuple[float, str] | None:

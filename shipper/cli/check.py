@@ -30,7 +30,9 @@ def check(settings: Settings, *, form: str) -> None:
 
     Configuration, inputs, state directory, output and address. Exit 1 on any problem; nothing is changed.
     """
-    _report(list(examine(settings)), form)
+    from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
+
+    _report(list(examine(settings, wiring.check_input, wiring.check_output)), form)
 
 
 def _finding(problem: Problem) -> Finding:

@@ -77,6 +77,8 @@ def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
     elif folder.is_dir():
         console.print(f"going on with a replay that was interrupted; remove {folder} to start anew")
     logs = given_logs(asked, folder)
+    if asked["container"] is None:
+        warn(console, nameless(logs))
     if not asked["dry_run"]:
         warn(console, too_old_already(settings, logs))
     started = time.monotonic()
@@ -106,10 +108,17 @@ def given_logs(asked: dict[str, Any], folder: Path) -> "list[GivenLog]":
     from shipper.replay import given  # noqa: PLC0415 -- see shipper.cli.search
 
     paths = [path for path in asked["paths"] if path != STDIN]
-    if STDIN in asked["paths"]:
-        asked["container"] = asked["container"] or "stdin"
-        paths.append(given.spool(sys.stdin.buffer, folder / "stdin", "stdin.log"))
-    return given.find(paths, asked["kind"])
+    if STDIN not in asked["paths"]:
+        return given.find(paths, asked["kind"])
+    spooled = given.spool(sys.stdin.buffer, folder / "stdin", "stdin.log")
+    logs = given.find([*paths, spooled], asked["kind"])
+    kind = next(log.kind for log in logs if log.path == os.path.realpath(spooled))
+    if kind != "plain" and asked["container"] is None:
+        raise ShipperError(
+            f"the standard input holds lines that a container runtime wrote ({kind}), and nothing tells whose they are",
+            "give --container ID, the 64 digits that Docker or the pod's folder name it by: ids of events follow from it",
+        )
+    return logs
 
 
 def warn(console: Console, found: Iterator[str]) -> None:
@@ -254,6 +263,19 @@ def told_counters(total: "work.Outcome") -> Iterator[str]:
 def _why(total: "work.Outcome") -> str:
     found = Counter({labels[0]: number for (name, labels), number in total.counters.items() if name == VIOLATIONS})
     return f": {', '.join(f'{reason} {number:,}' for reason, number in found.most_common(4))}" if found else ""
+
+
+def nameless(logs: "Sequence[GivenLog]") -> Iterator[str]:
+    """Logs whose path does not tell the container: what an agent read of them has other ids, and comes twice."""
+    from shipper.sources.metadata import tells_container  # noqa: PLC0415 -- see shipper.cli.search
+
+    found = [log.path for log in logs if not tells_container(log.kind, log.path)]
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield (
+            f"{found[0]}{more}: the path does not tell which container wrote it, and ids of events follow from that;"
+            " if an agent has read it before, give --container ID, or its events are stored twice"
+        )
 
 
 def too_old_already(settings: Settings, logs: "Sequence[GivenLog]") -> Iterator[str]:

@@ -25,7 +25,7 @@ from shipper.ports import Document, Output, Written, settled
 from shipper.replay.given import GivenFolders, GivenLog, GivenPaths, complete
 from shipper.replay.select import Selecting, Span
 from shipper.settings import InputSettings, Settings
-from shipper.sources.metadata import Provenance
+from shipper.sources.metadata import Provenance, tells_container
 from shipper.sources.reader import Limits, LogReader
 from shipper.sources.tail import Input, Tail
 from shipper.state import State
@@ -195,9 +195,14 @@ def _tail(part: Part, state: State) -> Tail:
 
 def _origins(provenance: Provenance, asked: InputSettings, container: str | None) -> Callable[[str, str], Origin]:
     find = provenance.of(asked)
-    if container is None:
-        return find
-    return lambda path, real: replace(find(path, real), source=container, container_id=container)
+
+    def origin(path: str, real: str) -> Origin:
+        found = find(path, real)
+        if container is None or tells_container(asked.type, real):
+            return found
+        return replace(found, source=container, container_id=container)
+
+    return origin
 
 
 def finish(agent: Agent) -> None:

@@ -31,6 +31,16 @@ CONTAINER_LINK = re.compile(r"(?P<pod>[^_]+)_(?P<namespace>[^_]+)_(?P<container>
 POD_FOLDER = re.compile(r"(?P<namespace>[^_]+)_(?P<pod>[^_]+)_(?P<uid>[^_]+)")
 
 
+def tells_container(kind: str, path: str) -> bool:
+    """Whether a log's real path tells which container wrote it: without that, its events get ids of their own."""
+    place = Path(path)
+    if kind == "docker":
+        return bool(CONTAINER_ID.search(place.name) or CONTAINER_ID.fullmatch(place.parent.name))
+    if kind == "cri":
+        return bool(POD_FOLDER.fullmatch(place.parent.parent.name) or CONTAINER_LINK.fullmatch(place.name))
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """What is known of a container."""
