@@ -116,7 +116,7 @@ def given_logs(asked: dict[str, Any], folder: Path) -> "list[GivenLog]":
     if kind != "plain" and asked["container"] is None:
         raise ShipperError(
             f"the standard input holds lines that a container runtime wrote ({kind}), and nothing tells whose they are",
-            "give --container ID, the 64 digits that Docker or the pod's folder name it by: ids of events follow from it",
+            "give --container ID, as its folder is named: the ids of events follow from it",
         )
     return logs
 

@@ -15,6 +15,8 @@ import docker
 import pytest
 from docker.errors import DockerException
 
+from benchmarks.lines import ensure
+from tests.integration.books import EVENTS
 from tests.services import containers
 from tests.services.elasticsearch_node import EIGHT, ElasticsearchNode
 from tests.services.java import Unavailable
@@ -213,3 +215,9 @@ def own(start: Callable[[], Server]) -> Server:
         return start()
     except Unavailable as error:
         missing(str(error), "install a JDK 21 and Maven")
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four json-file logs with EVENTS lines in all."""
+    return ensure(tmp_path_factory.mktemp("logs"), EVENTS, 4)

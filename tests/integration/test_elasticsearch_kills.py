@@ -1,10 +1,6 @@
-"""The agent over a server that is killed, busy, or refuses an entry: the books balance, without anybody's help.
-
-SHIPPER_TEST_EVENTS is how many entries are shipped; docs/reliability.md has the figures of a million.
-"""
+"""The agent over a server that is killed, busy, or refuses an entry: the books balance, without anybody's help."""
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,33 +10,14 @@ import orjson
 import pytest
 from elasticsearch import Elasticsearch
 
-from benchmarks.lines import ensure
 from shipper import wiring
 from shipper.settings import Settings
 from tests.integration.agent import AgentProcess, until
+from tests.integration.books import EVENTS, LONG, record, truth
 from tests.services.processes import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
-EVENTS = int(os.environ.get("SHIPPER_TEST_EVENTS", "60000"))
-LONG = 60 + EVENTS / 500
 LOGS, QUARANTINE = "keneyapp-logs-*", "keneyapp-quarantine-*"
-
-
-@pytest.fixture(scope="session")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four json-file logs with EVENTS lines in all."""
-    return ensure(tmp_path_factory.mktemp("logs"), EVENTS, 4)
-
-
-def truth(logs: Path) -> dict[str, int]:
-    """What the lines hold."""
-    found = {"lines": 0, "failed": 0, "refused": 0}
-    for path in logs.glob("*/*-json.log"):
-        for line in path.read_bytes().splitlines():
-            found["lines"] += 1
-            found["failed"] += b'\\"event\\": \\"login_failed\\"' in line
-            found["refused"] += b"correlation_id" not in line and b"INFO:" not in line
-    return found
 
 
 class Stage:
@@ -76,13 +53,6 @@ def stage(own_elasticsearch: Any, tmp_path: Path, logs: Path) -> Iterator[Stage]
     if found.agent.process is not None and found.agent.process.poll() is None:
         found.agent.kill()
     found.client.close()
-
-
-def record(name: str, **figures: float) -> None:
-    """Keep the figures where SHIPPER_TEST_RECORD says."""
-    if (path := os.environ.get("SHIPPER_TEST_RECORD")) is not None:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"test": name, "events": EVENTS, **figures}) + "\n")
 
 
 def test_a_server_killed_three_times_and_busy_between_loses_and_doubles_nothing(stage: Stage, logs: Path) -> None:
