@@ -54,6 +54,11 @@ def index_name(prefix: str, ms: int) -> str:
     return f"{prefix}-{day(ms // MS_PER_DAY)}"
 
 
+def is_daily(index: str, prefix: str) -> bool:
+    """Whether `index` is `PREFIX-YYYY.MM.dd`, by its length too: one prefix may begin with the other."""
+    return len(index) == len(prefix) + len("-YYYY.MM.dd") and index.startswith(f"{prefix}-")
+
+
 def document_id(runtime_ms: int, digest: bytes) -> bytes:
     """Twenty bytes: six of the runtime's time in milliseconds, so that ids rise, and fourteen of the digest.
 
@@ -62,4 +67,4 @@ def document_id(runtime_ms: int, digest: bytes) -> bytes:
     return runtime_ms.to_bytes(ID_TIME_BYTES, "big") + digest
 
 
-__all__ = ["Moment", "Skew", "document_id", "format_ms", "index_name", "moment"]
+__all__ = ["Moment", "Skew", "document_id", "format_ms", "index_name", "is_daily", "moment"]

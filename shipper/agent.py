@@ -12,7 +12,7 @@ import structlog
 
 from schemas.entry import Entry
 from schemas.metrics import Increment, Metric, SeriesKey
-from shipper.batch import DUPLICATE, INDEXED, OUTCOMES, QUARANTINED, Batch, Tally
+from shipper.batch import OUTCOMES, Batch, Tally, turned_out
 from shipper.clock import Clock
 from shipper.errors import OutputUnavailable, StateError
 from shipper.ledger import Ledger
@@ -365,10 +365,9 @@ class Agent:
             if (log := self.tail.logs.get(path)) is not None:
                 log.sent_from = next((later.marks[path] for later in self._under_way if path in later.marks), None)
                 self._touched[path] = log
-        _move(sent.events, DUPLICATE, written.duplicates)
-        _move(sent.events, QUARANTINED, written.refused)
+        events = turned_out(sent.events, written)
         tally = Tally()
-        for kind, outcomes in ((EVENTS, sent.events), (LINES, sent.lines)):
+        for kind, outcomes in ((EVENTS, events), (LINES, sent.lines)):
             for outcome, number in outcomes.items():
                 tally.sums[kind.name, (outcome,)] += number
         if sent.answered_at is not None:
@@ -378,7 +377,7 @@ class Agent:
         for metric, number in ((RETRIES, written.retried), (THROTTLED, written.throttled), (REFUSED, written.refused)):
             tally.sums[metric.name, ()] += number
         self.ledger.add(tally, self.clock.wall_ms() / 1000)
-        self.shipped += sent.events
+        self.shipped += events
 
     def _go_back(self) -> None:
         """Give up all that is on its way: it is read again from where its logs stood, under the same ids."""
@@ -452,12 +451,3 @@ class Agent:
             self.tail.forget(log)
         self._touched, self._removed = {}, {}
         return True
-
-
-def _move(events: Counter[str], outcome: str, number: int) -> None:
-    """Of the events decided upon, `number` turned out otherwise."""
-    for decided in (INDEXED, QUARANTINED):
-        moved = min(events[decided], number) if decided != outcome else 0
-        events[decided] -= moved
-        events[outcome] += moved
-        number -= moved

@@ -5,10 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemas.metrics import Increment, SeriesKey
-from shipper.ports import Document
+from shipper.ports import Document, Written
 
 INDEXED, QUARANTINED, DROPPED, DUPLICATE = "indexed", "quarantined", "dropped", "duplicate"
 OUTCOMES = (INDEXED, QUARANTINED, DROPPED, DUPLICATE)
+
+
+def turned_out(decided: Counter[str], written: Written) -> Counter[str]:
+    """Events by what became of them, where `decided` is what the pipeline made of them."""
+    found = Counter(decided)
+    found[QUARANTINED] -= written.duplicate_entries
+    found[INDEXED] -= written.duplicates - written.duplicate_entries
+    found[DUPLICATE] += written.duplicates
+    moved = written.refused - written.refused_entries
+    found[INDEXED] -= moved
+    found[QUARANTINED] += moved
+    return found
 
 
 @dataclass(slots=True)

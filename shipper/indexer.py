@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from processors.redact import Redactor
+from processors.route import is_daily
 from schemas.metrics import Increment, Metric, SeriesKey
 from shipper.agent import (
     EVENTS,
@@ -26,14 +27,13 @@ from shipper.agent import (
     WRITES,
     OutputState,
     Pace,
-    _move,
 )
-from shipper.batch import DUPLICATE, INDEXED, OUTCOMES, QUARANTINED, Tally
+from shipper.batch import INDEXED, OUTCOMES, QUARANTINED, Tally, turned_out
 from shipper.clock import Clock
 from shipper.errors import OutputUnavailable, ShipperError
 from shipper.ledger import Ledger
 from shipper.outputs.kafka.client import Consumer, KafkaUnavailable, Partition, Rebalanced, Span
-from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, documents, is_daily
+from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, documents
 from shipper.ports import Document, Output, Written
 
 MESSAGES = Metric("shipper_messages_read_total", "counter", "Kafka messages read.")
@@ -336,9 +336,7 @@ class Indexer(Rebalanced):
         for partition, offset in sent.parcel.next.items():
             if partition in self.spans:
                 self.spans[partition] = self.spans[partition]._replace(next=offset)
-        events = sent.parcel.events
-        _move(events, DUPLICATE, written.duplicates)
-        _move(events, QUARANTINED, written.refused)
+        events = turned_out(sent.parcel.events, written)
         self.indexed += events
         took = (sent.answered_at or self.clock.monotonic()) - sent.sent_at
         self._tell(

@@ -54,6 +54,10 @@ class Written(NamedTuple):
     """How often one of them had to be sent again."""
     throttled: int = 0
     """How often the output asked for less (429)."""
+    duplicate_entries: int = 0
+    """Of the duplicates, those that were meant for the quarantine."""
+    refused_entries: int = 0
+    """Of the refused, those that were meant for the quarantine: they became dead letters."""
 
 
 class Output(Protocol):

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from processors.route import is_daily
 from shipper.errors import ConfigurationError, OutputUnavailable, StoreUnreadable
 from shipper.outputs.day import (
     BLOCK,
@@ -81,11 +82,14 @@ class LocalStore:
         for document in documents:
             by_index[document.index].append(document)
         files = {index: self._file(index) for index in by_index}
-        stored = 0
+        stored = entries = 0
         for index, group in by_index.items():
             with self._transaction(files[index]) as db:
-                stored += _insert(db, group)
-        return Written(stored, len(documents) - stored)
+                new = _insert(db, group)
+            stored += new
+            if is_daily(index, self.quarantine_prefix):
+                entries += len(group) - new
+        return Written(stored, len(documents) - stored, duplicate_entries=entries)
 
     def mark_released(self, index: str, document_id: str, now_ms: int) -> None:
         """Note that a quarantined entry has gone to its main index. Raises OutputUnavailable, StoreUnreadable."""

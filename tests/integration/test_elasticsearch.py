@@ -153,7 +153,10 @@ def test_a_refused_document_goes_to_quarantine_and_its_neighbours_are_stored(
     assert orjson.loads(entry["raw"]) == orjson.loads(bad.body)
     assert (entry["_id"], entry["index"], entry["log"]["offset"]) == (bad.id.hex(), bad.index, 500)
     assert cluster.write([bad]) == Written(0, 0, 1)
-    assert cluster.count("quarantine_prefix") == 1
+    again = make(7, prefix="keneyapp-quarantine", raw="x", reasons=[])
+    assert cluster.write([again]) == Written(1, 0)
+    assert cluster.write([again, make(0)]) == Written(0, 2, duplicate_entries=1)
+    assert cluster.count("quarantine_prefix") == 2
 
 
 def test_a_document_that_the_quarantine_refuses_too_becomes_a_dead_letter(

@@ -1,23 +1,15 @@
 """A history becomes blocks, and Prometheus answers with the numbers that were."""
 
-import json
-import shutil
-import socket
-import subprocess
-import urllib.error
-import urllib.parse
-import urllib.request
 from bisect import bisect_right
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from schemas.metrics import Increment, Metric
 from shipper.history import History, Summary
-from tests.integration.agent import until
-from tests.integration.conftest import SERVICES, missing
+from tests.integration.conftest import missing
+from tests.services.java import Unavailable
+from tests.services.prometheus_server import PrometheusServer, blocks_from
 
 pytestmark = pytest.mark.integration
 
@@ -35,49 +27,6 @@ SLOWLY = 0.5
 X = f'{LOGINS.name}{{service="a"}}'
 
 
-class Server:
-    """Prometheus over a folder of blocks, on a port of its own."""
-
-    def __init__(self, folder: Path, blocks: str) -> None:
-        """Start it; its own log goes to a file beside its configuration."""
-        (folder / "prometheus.yml").write_text("")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        command = [
-            "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={blocks}",
-            "--storage.tsdb.retention.time=100y", f"--web.listen-address={self.address}",
-        ]  # fmt: skip
-        with (folder / "prometheus.log").open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-
-    def ready(self) -> bool:
-        """Whether it answers."""
-        assert self.process.poll() is None, "Prometheus ended; see prometheus.log"
-        try:
-            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    def ask(self, query: str, time_ms: int) -> dict[tuple[tuple[str, str], ...], float]:
-        """An instant query's values by labels."""
-        asked = urllib.parse.urlencode({"query": query, "time": time_ms / 1000})
-        with urllib.request.urlopen(f"http://{self.address}/api/v1/query?{asked}", timeout=30) as answer:
-            found: dict[str, Any] = json.load(answer)
-        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in found["data"]["result"]}
-
-    def value(self, query: str, time_ms: int) -> float:
-        """An instant query's only value."""
-        (value,) = self.ask(query, time_ms).values()
-        return value
-
-    def stop(self) -> None:
-        """SIGTERM, and wait."""
-        self.process.terminate()
-        self.process.wait(30)
-
-
 def happened() -> History:
     """Two parts, merged; the second holds what came before the first."""
     metrics = (LOGINS, DECLARED, SECONDS)
@@ -93,34 +42,30 @@ def happened() -> History:
 
 
 @pytest.fixture(scope="module")
-def summary_and_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Summary, Server]]:
+def summary_and_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Summary, PrometheusServer]]:
     """What was written, and a server that shows it."""
-    found = subprocess.run([SERVICES / "promtool.sh"], capture_output=True, text=True, check=False)
-    if found.returncode != 0 or shutil.which("prometheus") is None:
-        missing(f"no promtool and prometheus: {found.stderr.strip()}", "install the package prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
-    tool, text, blocks = found.stdout.strip(), str(folder / "history.om"), str(folder / "data")
-    with open(text, "w", encoding="utf-8") as file:
+    with (folder / "history.om").open("w", encoding="utf-8") as file:
         summary = happened().write(file)
-    command = [tool, "tsdb", "create-blocks-from", "openmetrics", text, blocks]
-    made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert made.returncode == 0, made.stdout + made.stderr
-    server = Server(folder, blocks)
     try:
-        until(server.ready)
+        blocks_from(folder / "history.om", folder / "data")
+        server = PrometheusServer(folder, folder / "data")
+    except Unavailable as error:
+        missing(str(error), "install the package prometheus")
+    try:
         yield summary, server
     finally:
         server.stop()
 
 
 @pytest.fixture
-def summary(summary_and_server: tuple[Summary, Server]) -> Summary:
+def summary(summary_and_server: tuple[Summary, PrometheusServer]) -> Summary:
     """What was written."""
     return summary_and_server[0]
 
 
 @pytest.fixture
-def server(summary_and_server: tuple[Summary, Server]) -> Server:
+def server(summary_and_server: tuple[Summary, PrometheusServer]) -> PrometheusServer:
     """The server that shows it."""
     return summary_and_server[1]
 
@@ -131,7 +76,7 @@ def between(start_ms: int, end_ms: int) -> int:
 
 
 @pytest.mark.parametrize("hours", [1, 2, 3, 4])
-def test_increase_over_a_full_hour(server: Server, hours: int) -> None:
+def test_increase_over_a_full_hour(server: PrometheusServer, hours: int) -> None:
     """The first event included; across blocks. From Prometheus 3 on, a range leaves out its beginning: half a percent."""
     end_ms = T + hours * HOUR
     truth = between(end_ms - HOUR, end_ms)
@@ -142,7 +87,7 @@ def test_increase_over_a_full_hour(server: Server, hours: int) -> None:
 
 @pytest.mark.parametrize("minutes", [1, 10, 60, 120])
 @pytest.mark.parametrize("end_ms", [T + 37 * MINUTE, T + 3 * HOUR, EARLY[-1] + 5 * MINUTE, LATE[0] + 45 * MINUTE])
-def test_the_exact_number_in_any_range(server: Server, minutes: int, end_ms: int) -> None:
+def test_the_exact_number_in_any_range(server: PrometheusServer, minutes: int, end_ms: int) -> None:
     """Between steps, before the first event, at a block's edge, and out of a long pause."""
     end_ms += 7_000 - end_ms % STEP
     start_ms = end_ms - minutes * MINUTE
@@ -151,7 +96,7 @@ def test_the_exact_number_in_any_range(server: Server, minutes: int, end_ms: int
     assert server.value(f"increase({X}[{minutes}m])", end_ms) == pytest.approx(truth, rel=0.35 / min(minutes, 30))
 
 
-def test_increase_over_everything(server: Server, summary: Summary) -> None:
+def test_increase_over_everything(server: PrometheusServer, summary: Summary) -> None:
     """At the last sample, over a range that reaches beyond the first, every number is exact."""
     assert (summary.first_ms, summary.last_ms) == (T + 15_000, LATE[-1] + 8_999 + 5 * MINUTE)
     range_s = (LATE[-1] - EARLY[0]) // 1000 + 3600
@@ -169,13 +114,13 @@ def test_increase_over_everything(server: Server, summary: Summary) -> None:
 
 
 @pytest.mark.parametrize("minutes", [1, 30, 119, 120, 121, 279])
-def test_the_value_at_a_moment(server: Server, minutes: int) -> None:
+def test_the_value_at_a_moment(server: PrometheusServer, minutes: int) -> None:
     """What a scrape would have shown at the step before."""
     moment = T + minutes * MINUTE + 14_000
     assert server.value(X, moment) == between(0, moment - 14_000)
 
 
-def test_rates_come_back_to_zero(server: Server) -> None:
+def test_rates_come_back_to_zero(server: PrometheusServer) -> None:
     """After the last event, and before a long pause, in which there is nothing to see."""
     for last in (EARLY[-1], LATE[-1]):
         assert server.value(f"rate({X}[4m])", last + 5 * MINUTE) == 0

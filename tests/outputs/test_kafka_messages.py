@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from processors.document import Renderer
 from processors.redact import Redactor
-from processors.route import document_id, index_name
+from processors.route import document_id, index_name, is_daily
 from schemas.entry import Entry, Origin
 from schemas.violation import Kind, Violation
 from shipper.outputs.kafka.message import (
@@ -21,7 +21,6 @@ from shipper.outputs.kafka.message import (
     Received,
     Topics,
     documents,
-    is_daily,
     messages,
 )
 from shipper.ports import Document

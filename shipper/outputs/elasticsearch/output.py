@@ -16,6 +16,7 @@ import orjson
 import structlog
 from elasticsearch import ApiError, Elasticsearch
 
+from processors.route import is_daily
 from processors.times import format_ms
 from schemas.violation import Kind, Violation
 from shipper.clock import Clock
@@ -59,6 +60,8 @@ class Sending:
     refused: int = 0
     retried: int = 0
     throttled: int = 0
+    duplicate_entries: int = 0
+    refused_entries: int = 0
     pause: float = 0.0
     """Seconds that the server asked for before anything is sent again."""
     reason: str = ""
@@ -67,7 +70,10 @@ class Sending:
 
     def written(self) -> Written:
         """What it came to."""
-        return Written(self.stored, self.duplicates, self.refused, self.retried, self.throttled)
+        return Written(
+            self.stored, self.duplicates, self.refused, self.retried, self.throttled,
+            self.duplicate_entries, self.refused_entries,
+        )  # fmt: skip
 
 
 class ElasticsearchOutput:
@@ -227,12 +233,13 @@ class ElasticsearchOutput:
             sending.refused += 1
         elif verdict.judged is Judged.DUPLICATE:
             sending.duplicates += 1
+            sending.duplicate_entries += is_daily(document.index, self._quarantine_prefix)
         else:
             sending.stored += 1
 
     def _put_aside(self, document: Document, reason: str, sending: Sending) -> Iterator[Document]:
         """A refused document goes to the quarantine; one that the quarantine refuses becomes a dead letter."""
-        if not document.index.startswith(self._quarantine_prefix):
+        if not is_daily(document.index, self._quarantine_prefix):
             quarantined = in_quarantine(document, self._quarantine_prefix, reason)
             sending.aside[quarantined.index, quarantined.id] = reason
             yield quarantined
@@ -240,6 +247,7 @@ class ElasticsearchOutput:
         self._dead_letters.add(document, reason)
         self._log.error("dead_letter", id=document.id.hex(), index=document.index, reason=reason)
         sending.refused += 1
+        sending.refused_entries += (document.index, document.id) not in sending.aside
 
 
 def in_quarantine(document: Document, prefix: str, reason: str) -> Document:

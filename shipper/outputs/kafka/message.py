@@ -17,7 +17,7 @@ import orjson
 
 from processors.document import Renderer, searched_text
 from processors.redact import Redactor
-from processors.route import document_id, index_name
+from processors.route import document_id, index_name, is_daily
 from processors.times import LATEST_MS, parse_ms
 from schemas.entry import Entry, Origin
 from schemas.violation import Kind, Violation
@@ -107,7 +107,7 @@ def _message(group: list[Document], topics: Topics, prefixes: Prefixes) -> Messa
     else:
         ids = ",".join([document.id.hex() for document in group])
         body = b"\n".join([document.body for document in group])
-    refused = index.startswith(prefixes.quarantine) and is_daily(index, prefixes.quarantine)
+    refused = is_daily(index, prefixes.quarantine)
     return Message(
         topics.quarantine if refused else topics.events,
         None if key is None else key.encode("utf-8", "surrogatepass"),
@@ -115,11 +115,6 @@ def _message(group: list[Document], topics: Topics, prefixes: Prefixes) -> Messa
         [(ID, ids.encode()), (INDEX, index.encode())],
         group,
     )
-
-
-def is_daily(index: str, prefix: str) -> bool:
-    """Whether `index` is `PREFIX-YYYY.MM.dd`, by its length: one prefix may begin with the other."""
-    return index.startswith(f"{prefix}-") and len(index) == len(prefix) + len("-YYYY.MM.dd")
 
 
 def documents(received: Received, prefixes: Prefixes) -> list[Document]:

@@ -73,7 +73,8 @@ class KafkaOutput:
             size = f"a message of {len(message.value)} bytes before compression"
             reason = f"{size} is larger than topic {message.topic} takes (max.message.bytes) or kafka.request_bytes"
             self._dead_letters.add(message.documents[0], reason)
-        return Written(len(documents) - len(refused), 0, len(refused))
+        entries = sum(message.topic == self._topics.quarantine for message in refused)
+        return Written(len(documents) - len(refused), 0, len(refused), refused_entries=entries)
 
     def _delivered(self, found: Iterable[Message]) -> list[Message]:
         """Send by the producer of all batches; gives what is refused for its size. Raises KafkaUnavailable."""
