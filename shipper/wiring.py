@@ -13,7 +13,7 @@ from processors.assemble import Bounds
 from processors.count import Counting
 from processors.enforce import Enforce
 from processors.redact import Redactor
-from processors.route import Skew
+from processors.route import Skew, is_daily
 from schemas.builtin_rules import builtin_rules
 from schemas.metrics import SeriesKey
 from schemas.violation import DEFAULT_POLICIES
@@ -174,7 +174,7 @@ def target_of(settings: Settings) -> Callable[[str], str]:
     prefix = settings.index.prefix
     if not settings.elasticsearch.data_stream:
         return str
-    return lambda index: prefix if index.startswith(f"{prefix}-") and index[len(prefix) + 1].isdecimal() else index
+    return lambda index: prefix if is_daily(index, prefix) else index
 
 
 def installation(settings: Settings) -> Iterator["Step"]:

@@ -21,7 +21,7 @@ from shipper import wiring
 from shipper.errors import OutputUnavailable
 from shipper.outputs.elasticsearch.output import ElasticsearchOutput
 from shipper.outputs.elasticsearch.reader import ElasticsearchReader
-from shipper.ports import Document, Written
+from shipper.ports import Document, Query, Written
 from shipper.settings import Settings
 from tests.integration.proxy import Proxy, http
 from tests.outputs.conftest import make_document
@@ -127,6 +127,25 @@ def reader(cluster: Cluster) -> Iterator[ElasticsearchReader]:
 
 class TestElasticsearchReader(ReaderContract):
     """Over Elasticsearch."""
+
+
+class TestElasticsearch8(ReaderContract):
+    """Over the version before, which the same client speaks to."""
+
+    @pytest.fixture
+    def cluster(self, elasticsearch_8: str, names: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
+        """A server of that version, prepared."""
+        found = Cluster(elasticsearch_8, names, tmp_path).setup()
+        yield found
+        found.close()
+
+    def test_verdicts_are_those_of_the_newest(self, cluster: Cluster, make: Make, reader: ElasticsearchReader) -> None:
+        """Stored, found there, refused with the reason; setup again changes nothing."""
+        assert {step.outcome for step in wiring.installation(cluster.settings)} == {"unchanged"}
+        assert cluster.write([make(1), make(2, duration_ms="a moment")]) == Written(1, 0, 1)
+        assert cluster.write([make(1), make(3)]) == Written(1, 1)
+        (entry,) = reader.quarantine()
+        assert "document_parsing_exception" in entry["reasons"][0]["detail"]
 
 
 def test_a_document_is_stored_once_however_often_it_is_written(cluster: Cluster, make: Make) -> None:
@@ -379,6 +398,78 @@ def test_a_gateway_that_asks_for_time_gets_it(through: tuple[Cluster, Proxy, Clu
     written = indirect.output.write(documents)
     assert (written.stored, written.retried) == (10, 10)
     assert time.monotonic() - started >= 1
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"api_key": "c2VjcmV0LWtleQ=="}, b"ApiKey c2VjcmV0LWtleQ=="),
+        ({"username": "shipper", "password": "hunter2"}, b"Basic c2hpcHBlcjpodW50ZXIy"),
+        ({}, None),
+    ],
+)
+def test_the_server_is_told_who_writes(
+    through: tuple[Cluster, Proxy, Cluster], tmp_path: Path, given: dict[str, str], sent: bytes | None
+) -> None:
+    """API key, or user and password; bodies are compressed, and the secret is in no error."""
+    direct, proxy, _ = through
+    cluster = Cluster(proxy.url, direct.names, tmp_path, **given)
+    assert cluster.output.write([make_document(n, prefix=direct.names["prefix"]) for n in range(50)]).stored == 50
+    heads = b"".join(proxy.requests).lower()
+    assert (b"authorization: " + sent.lower() in heads) if sent is not None else b"authorization" not in heads
+    proxy.answer = lambda _number, _head: http("401 Unauthorized", b"{}", "Content-Type: application/json")
+    for connection in list(proxy.open):
+        connection.close()
+    with pytest.raises(OutputUnavailable) as error:
+        cluster.output.write([make_document(99, prefix=direct.names["prefix"])])
+    assert not any(secret in str(error.value) for secret in ("hunter2", "c2VjcmV0"))
+    cluster.output.close()
+
+
+def test_opensearch_is_refused_with_what_can_be_done(through: tuple[Cluster, Proxy, Cluster]) -> None:
+    """It answers like an old Elasticsearch, and the client will not have it."""
+    _, proxy, indirect = through
+    body = (
+        b'{"name":"node","version":{"distribution":"opensearch","number":"2.19.1"},"tagline":"The OpenSearch Project"}'
+    )
+    proxy.answer = lambda _number, _head: http("200 OK", body, "Content-Type: application/json")
+    with pytest.raises(OutputUnavailable, match="is no Elasticsearch") as error:
+        indirect.output.write([make_document(1, prefix=indirect.names["prefix"])])
+    assert "OpenSearch" in str(error.value)
+    assert "Kafka" in error.value.cure
+
+
+def test_an_older_server_is_refused_by_its_number(through: tuple[Cluster, Proxy, Cluster]) -> None:
+    """Version 7 has another interface: nothing is tried on it."""
+    _, proxy, indirect = through
+    body = b'{"name":"node","version":{"number":"7.17.9","build_flavor":"default"},"tagline":"You Know, for Search"}'
+    product = "X-Elastic-Product: Elasticsearch"
+    proxy.answer = lambda _number, _head: http("200 OK", body, "Content-Type: application/json", product)
+    with pytest.raises(OutputUnavailable, match=r"is Elasticsearch 7\.17\.9; this shipper writes to 8 and 9"):
+        indirect.output.write([make_document(1, prefix=indirect.names["prefix"])])
+
+
+def test_a_data_stream_takes_the_place_of_daily_indices(
+    elasticsearch: str, names: dict[str, str], tmp_path: Path
+) -> None:
+    """Every day goes to one stream, what is refused to daily indices as ever; it is searched like the others."""
+    cluster = Cluster(elasticsearch, names, tmp_path, data_stream=True).setup()
+    days = ("2026-11-22T10:00:00Z", "2026-11-23T10:00:00Z")
+    documents = [make_document(n, at=days[n % 2], prefix=names["prefix"], correlation_id="abc") for n in range(20)]
+    bad = make_document(21, prefix=names["prefix"], duration_ms="a moment")
+    try:
+        assert cluster.output.write([*documents, bad]) == Written(20, 0, 1)
+        assert cluster.output.write(documents) == Written(0, 20)
+        client = cluster.client
+        assert client is not None
+        client.indices.refresh(index=names["prefix"])
+        reader = wiring.reader(cluster.settings)
+        found = list(reader.search(Query(correlation_id="abc")))
+        reader.close()
+        assert len(found) == 20
+        assert {entry["_index"].startswith(f".ds-{names['prefix']}-") for entry in found} == {True}
+    finally:
+        cluster.output.close()
 
 
 # --- TLS -----------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ class ElasticsearchReader:
     ) -> None:
         """Touches nothing yet. `target` names what a daily index is written to."""
         self.url, self._client, self._target = url, client, target
-        self._events = prefix if target("x-2000.01.01") != "x-2000.01.01" else f"{prefix}-*.*.*"
+        some_day = f"{prefix}-2000.01.01"
+        self._events = f"{prefix}-*.*.*" if target(some_day) == some_day else target(some_day)
         self._quarantine = f"{quarantine_prefix}-*.*.*"
         self._clock = clock or Clock()
 
