@@ -383,8 +383,12 @@ class Indexer(Rebalanced):
     # --- rebalances: called while `poll` or `close` is under way -----------------------------------
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
-        """Partitions are read from where the group committed."""
+        """Partitions are read from where the group committed, those kept over a rebalance from what was given up.
+
+        A client may leave the position of a partition that it keeps where it was, behind what was read and given up.
+        """
         self._forget(partitions)
+        self._rewind = {found: offset for found, offset in self._rewind.items() if found in partitions}
         self.ready, self._measured, self._measure_at = True, False, 0.0
         self._assigned_at = self.clock.monotonic()
         self._tell({(REBALANCES.name, ()): 1})
@@ -411,7 +415,6 @@ class Indexer(Rebalanced):
     def _forget(self, partitions: Sequence[Partition]) -> None:
         for partition in partitions:
             self._acknowledged.pop(partition, None)
-            self._rewind.pop(partition, None)
             self.spans.pop(partition, None)
 
     # --- telling ----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from shipper.clock import Clock
 from shipper.errors import OutputUnavailable
 from shipper.indexer import Indexer
 from shipper.outputs.dead_letters import DeadLetters
-from shipper.outputs.kafka.client import Partition
+from shipper.outputs.kafka.client import Partition, connect
 from shipper.outputs.kafka.output import KafkaOutput
 from shipper.outputs.local import LocalStore
 from shipper.outputs.local_reader import LocalReader
@@ -396,6 +396,54 @@ def test_an_output_that_is_away_delays_and_doubles_nothing(topic: Topic) -> None
 # --- rebalances -------------------------------------------------------------------------------------
 
 
+class Idle:
+    """A member that only takes its share of the partitions."""
+
+    def assigned(self, partitions: Sequence[Partition]) -> None:
+        """Nothing to do."""
+
+    def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """Nothing to commit."""
+        return {}
+
+    def lost(self, partitions: Sequence[Partition]) -> None:
+        """Nothing to do."""
+
+
+def test_what_a_rebalance_interrupts_is_read_again_from_partitions_that_are_kept(topic: Topic) -> None:
+    """A client may leave a kept partition's position behind what was read and not answered for."""
+    topic.create(4)
+    topic.send(events(400))
+    output = Withholding()
+    indexer = topic.indexer(output=output)
+    indexer.pace = Pace(poll=0.05, batch_age=0.1)
+    end = time.monotonic() + 60
+    while sum(len(documents) for documents, _ in output.asked) < 400:
+        indexer.turn()
+        assert time.monotonic() < end
+    before, all_of_it = len(output.asked), dict(indexer.spans)
+    names = (topic.name, f"{topic.name}-quarantine")
+    other = connect(topic.url, topic.settings()).consumer(names, Idle())
+    joining = threading.Event()
+    thread = threading.Thread(target=lambda: [other.poll(0.1, 1) for _ in iter(joining.is_set, True)])
+    thread.start()
+    until_turned = [document for documents, _ in output.asked[before:] for document in documents]
+    while len(indexer.spans) != len(all_of_it) // 2 or not until_turned:
+        indexer.turn()
+        until_turned = [document for documents, _ in output.asked[before:] for document in documents]
+        assert time.monotonic() < end, (len(indexer.spans), len(until_turned))
+    kept = sum(span.end for partition, span in indexer.spans.items() if partition.topic == topic.name)
+    while len(until_turned) < kept:
+        indexer.turn()
+        until_turned = [document for documents, _ in output.asked[before:] for document in documents]
+        assert time.monotonic() < end, (kept, len(until_turned))
+    assert max(ids(until_turned).values()) == 1
+    joining.set()
+    thread.join()
+    other.close()
+    indexer.close()
+
+
 def test_members_come_and_go(topic: Topic) -> None:
     """While messages keep coming, a second indexer joins the group, and the first leaves: each is indexed once."""
     topic.create(4)
@@ -484,6 +532,7 @@ def test_a_killed_broker_delays_and_loses_nothing(own_kafka: KafkaBroker, client
         assert sum(topic.committed().values()) >= len(sent)
     finally:
         topic.close()
+    until(lambda: not [found for found in threading.enumerate() if found.name.startswith(("kafka-", "shipper-"))])
 
 
 def test_a_broker_that_is_away_is_told_in_time(client: str, tmp_path: Path) -> None:

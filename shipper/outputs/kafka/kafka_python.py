@@ -68,7 +68,7 @@ class KafkaPython:
         settings = self._connection.settings
         timeout = settings.delivery_timeout
         try:
-            producer = KafkaProducer(
+            producer = GivingUp(
                 **self._common,
                 acks="all",
                 enable_idempotence=True,  # said, so that what conflicts with it is an error and not its silent end
@@ -122,6 +122,13 @@ class KafkaPython:
             topic["name"]: code_of(for_code(topic["error_code"])) if topic["error_code"] else len(topic["partitions"])
             for topic in found
         }
+
+
+class GivingUp(KafkaProducer):  # type: ignore[misc]  # the library has no types
+    """A producer that can be closed with a broker away: the library's own waits first, and then forgets to close."""
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Nothing: who sends waits for every message, and a close gives up the rest."""
 
 
 class PlainProducer:
