@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 POLL_S = 0.02
 
 
-class _Serving:
+class Serving:
     """A server in a thread of its own, while the context lasts."""
 
     def __init__(self, server: socketserver.BaseServer) -> None:
@@ -31,6 +31,10 @@ class _Serving:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop answering; a second time does nothing."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
@@ -54,7 +58,7 @@ class _Post(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-class HttpSink(_Serving):
+class HttpSink(Serving):
     """Keeps every body posted to it, with the time (monotonic) at which it came."""
 
     def __init__(self, status: int, answer: bytes) -> None:
@@ -66,6 +70,11 @@ class HttpSink(_Serving):
     def url(self) -> str:
         """Where to post."""
         return f"http://{self.address}/"
+
+    @property
+    def times(self) -> list[float]:
+        """When (monotonic) each body came."""
+        return [when for when, _ in self.received]
 
 
 class SlackSink(HttpSink):
@@ -136,7 +145,7 @@ class _SmtpServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-class SmtpSink(_Serving):
+class SmtpSink(Serving):
     """A mail server that keeps what it is given, and who logged in with which password."""
 
     def __init__(self) -> None:
