@@ -16,14 +16,14 @@ POLL_S = 0.02
 class Serving:
     """A server in a thread of its own, while the context lasts."""
 
-    def __init__(self, server: socketserver.BaseServer) -> None:
+    def __init__(self, server: socketserver.TCPServer) -> None:
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)
 
     @property
     def address(self) -> str:
         """Host and port."""
-        host, port = self._server.server_address[:2]  # type: ignore[index,misc]
+        host, port = self._server.socket.getsockname()
         return f"{host}:{port}"
 
     def __enter__(self) -> Self:
