@@ -18,7 +18,9 @@ from tests.services.prometheus_server import PrometheusServer
 pytestmark = pytest.mark.integration
 FAILED = 'failed_login_attempts_total{service="backend"}'
 COUNTED = "application:failed_login_attempts:increase5m"
-EVERY = "500ms"
+EVERY = "250ms"
+ENOUGH = 16
+"""Samples from which on extrapolation adds less than one to eleven."""
 Record = Callable[[str, object], None]
 
 
@@ -59,6 +61,7 @@ def test_failed_logins_become_a_message(
     desk: Desk, agent: Exposed, prometheus: PrometheusServer, record_testsuite_property: Record
 ) -> None:
     """Ten hold still; one more is told to Slack, with the number, the application and the runbook, and to nobody else."""
+    until(lambda: all(number >= ENOUGH for number in prometheus.ask(f"count_over_time({FAILED}[1m])").values()))
     agent.samples[FAILED] = 10
     until(lambda: list(prometheus.ask(COUNTED).values()) == [10])
     assert prometheus.alerts("pending") == prometheus.alerts("firing") == []
@@ -84,4 +87,4 @@ def test_api_that_ends_wakes_somebody(
     record_testsuite_property("seconds from the end of the API to the pager", round(desk.pager.times[0] - began, 2))
     payload = desk.pager.events[0]["payload"]
     assert (payload["component"], payload["group"]) == ("backend", "production")
-    assert prometheus.alerts() == ["APIDown"]
+    assert "APIDown" in prometheus.alerts()
