@@ -1,5 +1,6 @@
 """The rules, by promtool and by eye."""
 
+import re
 import subprocess
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from tests.deploy.alerts.conftest import Alert, alerts
-from tests.services.monitoring import PROMETHEUS, Programs
+from tests.services.monitoring import PROMETHEUS, ROOT, Programs
 
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
@@ -90,3 +91,23 @@ def test_one_alert_name_has_one_severity() -> None:
     """Notifications are grouped by name and service: a mixed group would have no severity."""
     names = [alert.name for alert in alerts()]
     assert len(names) == len(set(names))
+
+
+def test_rules_ask_for_metrics_that_the_agent_has() -> None:
+    """Every `shipper_` metric, and the counter of failed logins, stands in the reference, which is generated."""
+    asked = {
+        name
+        for file in RULES
+        for name in re.findall(r"\b(shipper_\w+|failed_login_attempts_total)\b", file.read_text())
+    }
+    documented = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs" / "reference" / "metrics.md").read_text(), re.MULTILINE))
+    assert len(asked) > 7
+    assert asked <= documented
+
+
+def test_rules_select_jobs_that_are_scraped() -> None:
+    """No alert is silent for a job that nobody scrapes, and every job has a rule or is the monitoring itself."""
+    scraped = {job["job_name"] for job in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]}
+    selected = {name for file in RULES for name in re.findall(r'job="([^"]+)"', file.read_text())}
+    assert scraped - selected == {"prometheus", "alertmanager"}
+    assert selected <= scraped
