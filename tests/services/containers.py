@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 import docker
 from docker.errors import DockerException
+from testcontainers.core.container import DockerContainer
 from testcontainers.community.elasticsearch import ElasticSearchContainer
 from testcontainers.community.kafka import KafkaContainer
-from testcontainers.core.container import DockerContainer
 
 from tests.services.elasticsearch_node import NEWEST
 
