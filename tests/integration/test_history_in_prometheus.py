@@ -49,7 +49,7 @@ def summary_and_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
         summary = happened().write(file)
     try:
         blocks_from(folder / "history.om", folder / "data")
-        server = PrometheusServer(folder, folder / "data")
+        server = PrometheusServer(folder).start()
     except Unavailable as error:
         missing(str(error), "install the package prometheus")
     try:

@@ -100,7 +100,7 @@ def test_the_history_of_a_replay_answers_in_prometheus(shipper: Shipper, tmp_pat
     (tmp_path / "prometheus").mkdir()
     try:
         blocks_from(tmp_path / "history.om", tmp_path / "prometheus" / "data")
-        server = PrometheusServer(tmp_path / "prometheus", tmp_path / "prometheus" / "data")
+        server = PrometheusServer(tmp_path / "prometheus").start()
     except Unavailable as error:
         missing(str(error), "install the package prometheus")
     try:

@@ -1,68 +1,116 @@
-"""A real Prometheus for the tests, over a folder of blocks."""
+"""A real Prometheus for the tests: over targets, over the project's rules, or over blocks of a past."""
 
 import json
-import shutil
 import subprocess
-import urllib.error
 import urllib.parse
-import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.services.java import HERE, Unavailable
+import yaml
+
+from tests.services.http import answers, ask
+from tests.services.monitoring import programs
 from tests.services.processes import ServerProcess, free_port
+from tests.services.rule_copies import scraping, shortened
 
-Series = dict[tuple[tuple[str, str], ...], float]
-
-
-def promtool() -> str:
-    """Its path, installed where that can be. Raises Unavailable."""
-    found = subprocess.run([HERE / "promtool.sh"], capture_output=True, text=True, check=False)
-    if found.returncode != 0 or shutil.which("prometheus") is None:
-        raise Unavailable(f"no promtool and prometheus: {found.stderr.strip()}")
-    return found.stdout.strip()
+Labels = tuple[tuple[str, str], ...]
+Series = list[dict[str, Any]]
 
 
 def blocks_from(openmetrics: Path, blocks: Path) -> None:
-    """Have promtool make blocks of a history. Raises AssertionError with what it said."""
-    command = [promtool(), "tsdb", "create-blocks-from", "openmetrics", str(openmetrics), str(blocks)]
+    """Have promtool make blocks of a history. Raises Unavailable, and AssertionError with what it said."""
+    command = [programs().promtool, "tsdb", "create-blocks-from", "openmetrics", str(openmetrics), str(blocks)]
     made = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
 
 
 class PrometheusServer:
-    """Prometheus on a port of its own. It scrapes nothing."""
+    """One server on a loopback port of its own; its configuration, data and log lie in `folder`."""
 
-    def __init__(self, folder: Path, blocks: Path) -> None:
-        """Start it and wait until it answers. Raises Unavailable."""
-        (folder / "prometheus.yml").write_text("")
+    def __init__(self, folder: Path, configuration: Mapping[str, Any] | None = None, data: Path | None = None) -> None:
+        """Starts nothing. `data` may hold blocks already; all is kept for ever."""
         self.address = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.address}"
+        self._folder, self._data = folder, data or folder / "data"
+        self._process = ServerProcess(folder, "prometheus")
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(configuration or {}), sort_keys=False))
+
+    def start(self) -> "PrometheusServer":
+        """Start it and wait until it is ready. Raises Unavailable."""
         command = [
-            "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={blocks}",
+            programs().prometheus, f"--config.file={self._folder}/prometheus.yml", f"--storage.tsdb.path={self._data}",
             "--storage.tsdb.retention.time=100y", f"--web.listen-address={self.address}",
         ]  # fmt: skip
-        self.process = ServerProcess(folder, "prometheus")
-        self.process.start(command, self._ready)
+        self._process.start(command, lambda: answers(f"{self.url}/-/ready"), seconds=30)
+        return self
 
-    def _ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError):
-            return False
+    def query(self, expression: str, time_ms: int | None = None) -> Series:
+        """An instant query's series. Fails with what the server says of it."""
+        return self._asked("query", {"query": expression, **({} if time_ms is None else {"time": f"{time_ms / 1000}"})})
 
-    def ask(self, query: str, time_ms: int) -> Series:
-        """An instant query's values by labels."""
-        asked = urllib.parse.urlencode({"query": query, "time": time_ms / 1000})
-        with urllib.request.urlopen(f"http://{self.address}/api/v1/query?{asked}", timeout=30) as answer:
-            found: dict[str, Any] = json.load(answer)
-        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in found["data"]["result"]}
+    def query_range(self, expression: str, start: float, end: float, step: str = "1s") -> Series:
+        """A range query's series; times in seconds since the epoch."""
+        return self._asked("query_range", {"query": expression, "start": str(start), "end": str(end), "step": step})
 
-    def value(self, query: str, time_ms: int) -> float:
+    def ask(self, expression: str, time_ms: int | None = None) -> dict[Labels, float]:
+        """An instant query's values by their labels."""
+        found = self.query(expression, time_ms)
+        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in found}
+
+    def value(self, expression: str, time_ms: int | None = None) -> float:
         """An instant query's only value."""
-        (value,) = self.ask(query, time_ms).values()
+        (value,) = self.ask(expression, time_ms).values()
         return value
+
+    def alerts(self, state: str = "firing") -> list[str]:
+        """Names of the alerts in that state."""
+        found = self._get("alerts")["alerts"]
+        return sorted(alert["labels"]["alertname"] for alert in found if alert["state"] == state)
+
+    def down(self) -> list[str]:
+        """Jobs with a target that did not answer its last scrape, or was not asked yet."""
+        active = self._get("targets?state=active")["activeTargets"]
+        return sorted(target["labels"]["job"] for target in active if target["health"] != "up")
+
+    def _asked(self, what: str, given: Mapping[str, str]) -> Series:
+        found: Series = self._get(f"{what}?{urllib.parse.urlencode(given)}")["result"]
+        return found
+
+    def _get(self, path: str) -> Any:
+        status, found = ask(f"{self.url}/api/v1/{path}", seconds=30)
+        assert status == 200, f"{urllib.parse.unquote_plus(path)}: {json.dumps(found)}"
+        return found["data"]
 
     def stop(self) -> None:
         """SIGTERM, and wait."""
-        self.process.stop()
+        self._process.stop()
+
+
+def over_rules(
+    folder: Path,
+    targets: Mapping[str, str],
+    *,
+    alertmanager: str | None = None,
+    rules: Path | None = None,
+    every: str = "1s",
+) -> PrometheusServer:
+    """The project's configuration over other targets (job to host:port), not started.
+
+    `rules` is a folder, by default a copy of the project's with a `for:` of a second.
+    """
+    rules = rules or shortened(folder / "rules", every=every)
+    return PrometheusServer(folder, scraping(targets, rules, alertmanager, every))
+
+
+def over_targets(
+    folder: Path, targets: Mapping[str, str], labels: Mapping[str, str], rules: Path | None = None
+) -> PrometheusServer:
+    """Jobs with one target each (host:port), `labels` on all of them, scraped every second; not started."""
+    jobs = [
+        {"job_name": job, "static_configs": [{"targets": [address], "labels": dict(labels)}]}
+        for job, address in targets.items()
+    ]
+    times = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    rule_files = [] if rules is None else [f"{rules}/*.yml"]
+    return PrometheusServer(folder, {"global": times, "rule_files": rule_files, "scrape_configs": jobs})

@@ -1,0 +1,40 @@
+"""Copies of the project's rules and of its Prometheus configuration, for a server that runs for seconds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.services.monitoring import PROMETHEUS
+
+
+def shortened(to: Path, wait: str = "1s", every: str = "1s", rules: Path = PROMETHEUS / "rules") -> Path:
+    """The folder `to` with all rule files, evaluated `every` so often; each `for:` is `wait`. All else is as it is."""
+    to.mkdir(parents=True, exist_ok=True)
+    for file in sorted(rules.glob("*.yml")):
+        content: dict[str, Any] = yaml.safe_load(file.read_text())
+        for group in content["groups"]:
+            group["interval"] = every
+            for rule in group["rules"]:
+                if "for" in rule:
+                    rule["for"] = wait
+        (to / file.name).write_text(yaml.safe_dump(content, sort_keys=False))
+    return to
+
+
+def scraping(targets: Mapping[str, str], rules: Path, alertmanager: str | None, every: str = "1s") -> dict[str, Any]:
+    """The project's Prometheus configuration over other addresses (job to host:port).
+
+    Jobs that `targets` does not name are left out; labels, paths and everything else stay.
+    """
+    content: dict[str, Any] = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    content["global"] |= {"scrape_interval": every, "evaluation_interval": every}
+    content["rule_files"] = [f"{rules}/*.yml"]
+    content["scrape_configs"] = [
+        {**job, "scrape_interval": every, "static_configs": [{"targets": [targets[job["job_name"]]]}]}
+        for job in content["scrape_configs"]
+        if job["job_name"] in targets
+    ]
+    content["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []
+    return content
