@@ -1,0 +1,28 @@
+"""Plain requests of the tests to servers on loopback."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+
+def ask(url: str, body: object = None, method: str | None = None, seconds: float = 10) -> tuple[int, Any]:
+    """Status and decoded JSON (else text) of an answer, whatever its status. Raises OSError where there is none."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as answer:
+            status, content, kind = answer.status, answer.read(), answer.headers.get_content_type()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, content, kind = error.code, error.read(), error.headers.get_content_type()
+    text = content.decode()
+    return status, json.loads(text) if kind == "application/json" and text else text
+
+
+def answers(url: str) -> bool:
+    """Whether there is an answer, and it is 200."""
+    try:
+        return ask(url, seconds=2)[0] == 200
+    except OSError:
+        return False
