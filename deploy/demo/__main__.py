@@ -16,7 +16,6 @@ from rich.table import Table
 
 from deploy.demo import engine
 from deploy.demo.samples import Samples, scrape, total
-from deploy.traffic.truth import Truth
 from deploy.traffic.visits import Traffic
 
 FOLDER = Path("demo-data")
@@ -25,22 +24,18 @@ PATIENCE_S = 30.0
 PAUSE_S = 0.01
 """Between visits: a brisk day, not a benchmark."""
 SEED = 7
-COUNTERS: dict[str, tuple[Callable[[Truth], int], str, dict[str, str]]] = {
-    "logins refused": (lambda truth: truth.logins["failure"], "failed_login_attempts_total", {}),
-    "logins accepted": (lambda truth: truth.logins["success"], "login_attempts_total", {"outcome": "success"}),
-    "patients created": (lambda truth: truth.patients["create"], "patient_operations_total", {"operation": "create"}),
-    "patients updated": (lambda truth: truth.patients["update"], "patient_operations_total", {"operation": "update"}),
-    "patients deleted": (lambda truth: truth.patients["delete"], "patient_operations_total", {"operation": "delete"}),
-    **{
-        f"appointments {status}": (
-            lambda truth, status=status: truth.appointments[status],
-            "appointment_bookings_total",
-            {"status": status},
-        )
-        for status in ("scheduled", "completed", "cancelled")
-    },
-    "prescriptions created": (lambda truth: truth.prescriptions.total(), "prescription_created_total", {}),
+COUNTERS = {
+    "logins refused": ("logins", "failure", "failed_login_attempts_total", {}),
+    "logins accepted": ("logins", "success", "login_attempts_total", {"outcome": "success"}),
+    "patients created": ("patients", "create", "patient_operations_total", {"operation": "create"}),
+    "patients updated": ("patients", "update", "patient_operations_total", {"operation": "update"}),
+    "patients deleted": ("patients", "delete", "patient_operations_total", {"operation": "delete"}),
+    "appointments scheduled": ("appointments", "scheduled", "appointment_bookings_total", {"status": "scheduled"}),
+    "appointments completed": ("appointments", "completed", "appointment_bookings_total", {"status": "completed"}),
+    "appointments cancelled": ("appointments", "cancelled", "appointment_bookings_total", {"status": "cancelled"}),
+    "prescriptions created": ("prescriptions", None, "prescription_created_total", {}),
 }
+"""What happened: its kind and part in the truth, and the counter that must say the same."""
 
 
 def main() -> int:
@@ -118,7 +113,10 @@ def compare(traffic: Traffic, metrics: str, console: Console) -> bool:
 
     def counted() -> bool:
         samples = scrape(metrics)
-        right = all(total(samples, name, labels) == of(traffic.truth) for of, name, labels in COUNTERS.values())
+        right = all(
+            total(samples, name, labels) == traffic.truth.number(kind, part)
+            for kind, part, name, labels in COUNTERS.values()
+        )
         return right and total(samples, "shipper_lag_bytes", {}) == 0
 
     matches = waited(counted, PATIENCE_S)
@@ -128,11 +126,12 @@ def compare(traffic: Traffic, metrics: str, console: Console) -> bool:
     table.add_column("happened", justify="right")
     table.add_column("counted", justify="right")
     table.add_column("metric", overflow="fold")
-    for what, (of, name, labels) in COUNTERS.items():
+    for what, (kind, part, name, labels) in COUNTERS.items():
+        happened = traffic.truth.number(kind, part)
         number = total(samples, name, labels)
-        style = "green" if number == of(traffic.truth) else "bold red"
+        style = "green" if number == happened else "bold red"
         shown = " ".join([name, *labels.values()])
-        table.add_row(what, str(of(traffic.truth)), f"[{style}]{number:.0f}[/]", f"[dim]{shown}[/]")
+        table.add_row(what, str(happened), f"[{style}]{number:.0f}[/]", f"[dim]{shown}[/]")
     console.print()
     console.print(table)
     return matches

@@ -145,7 +145,9 @@ async def pay(request: Request) -> Response:
     amount = (await body(request)).get("amount")
     with counted("payment"):
         if not isinstance(amount, int | float) or amount <= 0:
+            log.warning("payment_refused")
             raise HTTPException(402, "the payment was refused")
+    log.info("payment_made", amount=amount)
     return JSONResponse({"paid": amount}, 201)
 
 

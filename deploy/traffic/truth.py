@@ -30,6 +30,11 @@ class Truth:
     failures: list[str] = field(default_factory=list)
     """Correlation ids of requests that failed inside the application."""
 
+    def number(self, kind: str, part: str | None = None) -> int:
+        """How many of a kind there were, or of a part of it."""
+        found: Counter[str] = getattr(self, kind)
+        return found.total() if part is None else found[part]
+
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
         unfinished = path.with_name(f"{path.name}.unfinished")
@@ -40,4 +45,7 @@ class Truth:
     def read(cls, path: Path) -> "Truth":
         """What `write` wrote."""
         given = json.loads(path.read_text())
-        return cls(**{name: Counter(value) if isinstance(value, dict) else value for name, value in given.items()})
+        found = cls(given["seed"])
+        for name, value in given.items():
+            setattr(found, name, Counter(value) if isinstance(value, dict) else value)
+        return found

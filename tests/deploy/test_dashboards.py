@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from deploy.grafana.layout import VARIABLES
 from tests.deploy.boards import BOARDS, ROOT, panels, queries
@@ -37,6 +39,15 @@ def test_files_are_current() -> None:
     command = [sys.executable, "-m", "deploy.grafana", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@boards
+def test_grafanas_own_types_read_them_back(board: dict[str, Any]) -> None:
+    """Nothing is lost or unknown on the way through the schema that Grafana publishes."""
+    again = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
+    assert again["title"] == board["title"]
+    assert [panel["id"] for panel in again["panels"]] == [panel["id"] for panel in board["panels"]]
+    assert again["templating"] == board["templating"]
 
 
 @pytest.mark.parametrize("name", GUIDE)
