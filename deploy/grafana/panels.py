@@ -86,7 +86,7 @@ def found(title: str, answers: str, source: DataSourceRef, lucene: str, field: s
         .metrics([elasticsearch.Count().id("1")])
         .bucket_aggs([elasticsearch.Terms().id("2").field(field).settings(settings)])
     )  # fmt: skip
-    return described(table.Panel(), title, answers, source).targets([query])
+    return described(table.Panel().show_header(True), title, answers, source).targets([query])
 
 
 def lines(title: str, answers: str, source: DataSourceRef, lucene: str) -> logs.Panel:

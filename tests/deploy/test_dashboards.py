@@ -82,10 +82,11 @@ def test_ids_are_unique_and_every_panel_has_its_place(board: dict[str, Any]) -> 
 
 @boards
 def test_every_panel_says_what_it_answers(board: dict[str, Any]) -> None:
-    """A question, a unit or a source, and a query."""
+    """A question, a query, and how its answer is shown."""
     for _, panel in panels(board):
         assert "?" in panel["description"], panel["title"]
         assert panel["targets"], panel["title"]
+        assert panel["options"], panel["title"]
 
 
 @boards

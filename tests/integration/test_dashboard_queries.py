@@ -24,9 +24,9 @@ from tests.services import exporters
 from tests.services.java import Unavailable
 from tests.services.postgres_server import PostgresServer
 from tests.services.processes import free_port
-from tests.services.prometheus_server import PrometheusServer
 from tests.services.redis_server import RedisServer
 from tests.services.sample_app import SampleApp
+from tests.services.scraping_prometheus import ScrapingPrometheus
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first run installs the servers
 RANGE_S = 120
@@ -53,7 +53,7 @@ class System:
         own = uuid.uuid4().hex[:8]
         self.prefixes = {"keneyapp-logs": f"t{own}-logs", "keneyapp-quarantine": f"t{own}-quarantine"}
         self.truth: Truth
-        self.prometheus: PrometheusServer
+        self.prometheus: ScrapingPrometheus
         self._stack = ExitStack()
 
     def start(self) -> "System":
@@ -68,7 +68,7 @@ class System:
         app.start()
         agent = self._agent(app)
         enter = self._stack.enter_context
-        self.prometheus = PrometheusServer(
+        self.prometheus = ScrapingPrometheus(
             self.folder,
             {
                 "keneyapp-backend": app.address,

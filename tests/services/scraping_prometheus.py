@@ -12,7 +12,7 @@ from tests.services.http import answers, ask
 from tests.services.processes import ServerProcess, free_port
 
 
-class PrometheusServer:
+class ScrapingPrometheus:
     """One server over jobs and their targets; rule files may be given."""
 
     def __init__(self, folder: Path, targets: Mapping[str, str], labels: Mapping[str, str], *rules: Path) -> None:
@@ -30,7 +30,7 @@ class PrometheusServer:
         configuration = {"global": times, "rule_files": [os.fspath(rule) for rule in rules], "scrape_configs": jobs}
         (folder / "prometheus.yml").write_text(json.dumps(configuration))  # JSON is YAML
 
-    def start(self) -> "PrometheusServer":
+    def start(self) -> "ScrapingPrometheus":
         """Start it. Raises Unavailable."""
         command = [
             self._program, f"--config.file={self._folder}/prometheus.yml", f"--storage.tsdb.path={self._folder}/tsdb",
