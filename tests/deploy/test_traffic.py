@@ -111,3 +111,10 @@ def test_a_fault_that_needs_more_says_what(fault: str, cure: str) -> None:
     done = CliRunner().invoke(main, ["--fault", fault])
     assert done.exit_code == 2
     assert cure in done.output
+
+
+def test_memory_is_held_by_the_generator_itself(server: Recorder) -> None:
+    """It needs nothing of the application: it is an alert of the node."""
+    done = CliRunner().invoke(main, ["--url", server.url, "--visits", "0", "--fault", "memory", "--mebibytes", "2"])
+    assert done.exit_code == 0
+    assert server.asked == []
