@@ -1,6 +1,5 @@
 """`python -m deploy.demo`: application, traffic, agent, counters and a look at one failure; ends by itself."""
 
-import random
 import shutil
 import socket
 import subprocess
@@ -11,13 +10,13 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from deploy.demo import engine
-from deploy.demo.traffic import Traffic
+from deploy.demo.samples import Samples, scrape, total
+from deploy.traffic.visits import Traffic
 
 FOLDER = Path("demo-data")
 TRAFFIC_S = 14.0
@@ -26,15 +25,17 @@ PAUSE_S = 0.01
 """Between visits: a brisk day, not a benchmark."""
 SEED = 7
 COUNTERS = {
-    "logins refused": ("failed_login_attempts_total", {}),
-    "logins accepted": ("login_attempts_total", {"outcome": "success"}),
-    "patients created": ("patient_operations_total", {"operation": "create"}),
-    "patients updated": ("patient_operations_total", {"operation": "update"}),
-    "patients deleted": ("patient_operations_total", {"operation": "delete"}),
-    "appointments scheduled": ("appointment_bookings_total", {"status": "scheduled"}),
-    "prescriptions created": ("prescription_created_total", {}),
+    "logins refused": ("logins", "failure", "failed_login_attempts_total", {}),
+    "logins accepted": ("logins", "success", "login_attempts_total", {"outcome": "success"}),
+    "patients created": ("patients", "create", "patient_operations_total", {"operation": "create"}),
+    "patients updated": ("patients", "update", "patient_operations_total", {"operation": "update"}),
+    "patients deleted": ("patients", "delete", "patient_operations_total", {"operation": "delete"}),
+    "appointments scheduled": ("appointments", "scheduled", "appointment_bookings_total", {"status": "scheduled"}),
+    "appointments completed": ("appointments", "completed", "appointment_bookings_total", {"status": "completed"}),
+    "appointments cancelled": ("appointments", "cancelled", "appointment_bookings_total", {"status": "cancelled"}),
+    "prescriptions created": ("prescriptions", None, "prescription_created_total", {}),
 }
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+"""What happened: its kind and part in the truth, and the counter that must say the same."""
 
 
 def main() -> int:
@@ -53,7 +54,7 @@ def main() -> int:
         metrics = f"http://127.0.0.1:{agent_port}/metrics"
         wait_for(f"http://127.0.0.1:{agent_port}/ready")
         console.print(f"[green]●[/] the agent follows {application.logs}\n  and serves [bold]{metrics}[/]\n")
-        traffic = Traffic(app_port, random.Random(SEED))
+        traffic = Traffic(f"http://127.0.0.1:{app_port}", SEED)
         watch(traffic, metrics, console)
         matches = compare(traffic, metrics, console)
     except (KeyboardInterrupt, TimeoutError) as error:
@@ -96,7 +97,7 @@ def panel(traffic: Traffic, samples: Samples, seconds: float) -> Table:
     """Rates and totals, for the eye."""
     lines = total(samples, "shipper_lines_read_total", {})
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3, 0, 0))
-    table.add_row("requests made", f"{traffic.requests:,}", f"[dim]{traffic.requests / seconds:,.0f} a second[/]")
+    table.add_row("requests made", f"{traffic.sent:,}", f"[dim]{traffic.sent / seconds:,.0f} a second[/]")
     table.add_row("lines read", f"{lines:,.0f}", f"[dim]{lines / seconds:,.0f} a second[/]")
     for outcome in ("indexed", "quarantined"):
         number = total(samples, "shipper_events_total", {"outcome": outcome})
@@ -112,7 +113,10 @@ def compare(traffic: Traffic, metrics: str, console: Console) -> bool:
 
     def counted() -> bool:
         samples = scrape(metrics)
-        right = all(total(samples, name, labels) == traffic.truth[what] for what, (name, labels) in COUNTERS.items())
+        right = all(
+            total(samples, name, labels) == traffic.truth.number(kind, part)
+            for kind, part, name, labels in COUNTERS.values()
+        )
         return right and total(samples, "shipper_lag_bytes", {}) == 0
 
     matches = waited(counted, PATIENCE_S)
@@ -122,11 +126,12 @@ def compare(traffic: Traffic, metrics: str, console: Console) -> bool:
     table.add_column("happened", justify="right")
     table.add_column("counted", justify="right")
     table.add_column("metric", overflow="fold")
-    for what, (name, labels) in COUNTERS.items():
+    for what, (kind, part, name, labels) in COUNTERS.items():
+        happened = traffic.truth.number(kind, part)
         number = total(samples, name, labels)
-        style = "green" if number == traffic.truth[what] else "bold red"
+        style = "green" if number == happened else "bold red"
         shown = " ".join([name, *labels.values()])
-        table.add_row(what, str(traffic.truth[what]), f"[{style}]{number:.0f}[/]", f"[dim]{shown}[/]")
+        table.add_row(what, str(happened), f"[{style}]{number:.0f}[/]", f"[dim]{shown}[/]")
     console.print()
     console.print(table)
     return matches
@@ -134,9 +139,9 @@ def compare(traffic: Traffic, metrics: str, console: Console) -> bool:
 
 def look_up(traffic: Traffic, console: Console) -> bool:
     """Find one failure by its correlation id, as a person at night would."""
-    if not traffic.failures:
+    if not traffic.truth.failures:
         return True
-    wanted = traffic.failures[-1]
+    wanted = traffic.truth.failures[-1]
     console.print(f"\n[bold]$ shipper search {wanted}[/]\n")
     command = [sys.executable, "-m", "shipper", "search", wanted, "--output", f"local:{FOLDER}/store"]
     return subprocess.run(command, check=False).returncode == 0
@@ -152,26 +157,7 @@ def farewell(metrics: str, traffic: Traffic, console: Console) -> None:
         f"shipper quarantine list {store}",
     ):
         console.print(f"  .venv/bin/{command}")
-    console.print(f"\n[dim]{traffic.requests:,} requests with seed {SEED}; `make demo` runs it again.[/]")
-
-
-def scrape(url: str) -> Samples:
-    """All samples of a /metrics page."""
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        text = answer.read().decode()
-    families = text_string_to_metric_families(text)
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in families
-        for sample in family.samples
-    }
-
-
-def total(samples: Samples, name: str, labels: dict[str, str]) -> float:
-    """The sum of a metric's series with these labels."""
-    return sum(
-        value for (found, having), value in samples.items() if found == name and labels.items() <= dict(having).items()
-    )
+    console.print(f"\n[dim]{traffic.sent:,} requests with seed {SEED}; `make demo` runs it again.[/]")
 
 
 def wait_for(url: str) -> None:

@@ -12,7 +12,11 @@ from typing import Protocol
 from deploy.demo.json_file import JsonFileLog
 
 ROOT = Path(__file__).parents[2]
-LABELS = {"com.docker.compose.service": "backend", "com.docker.compose.project": "keneyapp"}
+LABELS = {
+    "com.docker.compose.service": "backend",
+    "com.docker.compose.project": "keneyapp",
+    "shipper.http-source": "off",  # it logs `patient_created` beside the request: both would count
+}
 NAME = "keneyapp-backend-demo"
 SERVER = ["-m", "uvicorn", "--app-dir", "deploy/sample-app", "app:app", "--host", "127.0.0.1", "--no-use-colors"]
 

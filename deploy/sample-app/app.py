@@ -1,93 +1,170 @@
-"""A small healthcare backend that logs as real ones do: requests twice, failures with their stack trace.
+"""A small healthcare backend that logs and measures as real ones do.
 
-Run it with `uvicorn app:app`. It keeps everything in memory.
+Run it with `uvicorn app:app`, one worker. DATABASE_URL and REDIS_URL name its servers; without them it keeps everything
+in memory.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import count
+from typing import Any
 
+import defects
+import faults
+import health
 import structlog
+from health import stored
+from metrics import APPOINTMENTS, PATIENTS, PRESCRIPTIONS, Logins, Measured, counted
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from storage import Kind, Record, Unavailable, storage
 
 import processors
 
 processors.configure("backend")
 log = structlog.get_logger("app")
 
-USERS = {"nurse": "correct horse", "doctor": "battery staple"}
-patients: dict[int, dict[str, object]] = {}
-numbers = count(1)
+USERS = {"nurse": "correct horse", "doctor": "battery staple", "pharmacist": "tin opener", "registrar": "paper clip"}
+NUMBERS = {user: number for number, user in enumerate(USERS, 1)}
+logins = Logins()
+
+
+async def body(request: Request) -> Record:
+    """The request's JSON object. Raises HTTPException (400)."""
+    try:
+        given = await request.json()
+    except ValueError:  # no JSON, or no UTF-8
+        given = None
+    if not isinstance(given, dict):
+        raise HTTPException(400, "a JSON object is expected")
+    return given
+
+
+async def added(request: Request, kind: Kind, record: Record) -> int:
+    """Keep a record, its task under the same correlation id."""
+    correlation_id = structlog.contextvars.get_contextvars().get("correlation_id", "")
+    return await stored(request).add(kind, record, correlation_id)
 
 
 async def login(request: Request) -> Response:
     """200 for the right password, 401 else."""
-    given = await request.json()
-    if USERS.get(given.get("user")) == given.get("password"):
-        return JSONResponse({"token": "demo"})
-    return JSONResponse({"detail": "wrong user or password"}, 401)
+    given = await body(request)
+    user = given.get("user")
+    if not isinstance(user, str) or user not in USERS or USERS[user] != given.get("password"):
+        log.warning("login_failed", user_id=NUMBERS.get(str(user)), client_ip=request.client and request.client.host)
+        return JSONResponse({"detail": "wrong user or password"}, 401)
+    logins.add(user)
+    log.info("login_succeeded", user_id=NUMBERS[user])
+    return JSONResponse({"token": "demo"})
 
 
 async def create_patient(request: Request) -> Response:
     """201 and the new patient's number."""
-    number = next(numbers)
-    patients[number] = await request.json()
+    number = await added(request, "patient", await body(request))
+    PATIENTS.labels("create").inc()
+    log.info("patient_created", patient_id=number, message="Patient created")
     return JSONResponse({"id": number}, 201)
 
 
 async def patient(request: Request) -> Response:
     """Read, update or delete one patient."""
-    number = int(request.path_params["id"])
-    if number not in patients:
-        return JSONResponse({"detail": "no such patient"}, 404)
+    number, storage = int(request.path_params["id"]), stored(request)
     if request.method == "DELETE":
-        del patients[number]
+        if not await storage.remove("patient", number):
+            return absent("patient")
+        PATIENTS.labels("delete").inc()
+        log.info("patient_deleted", patient_id=number)
         return Response(status_code=204)
     if request.method == "PUT":
-        patients[number] = await request.json()
-    return JSONResponse({"id": number, **patients[number]})
+        if not await storage.change("patient", number, await body(request)):
+            return absent("patient")
+        PATIENTS.labels("update").inc()
+        log.info("patient_updated", patient_id=number)
+    record = await storage.read("patient", number)
+    return absent("patient") if record is None else JSONResponse({**record, "id": number})
 
 
-async def book(request: Request) -> Response:
-    """201 for an appointment or a prescription."""
-    await request.json()
-    return JSONResponse({"id": next(numbers)}, 201)
+def absent(what: str) -> Response:
+    """404, for all that is not there."""
+    return JSONResponse({"detail": f"no such {what}"}, 404)
 
 
-async def lab_result(request: Request) -> Response:
-    """A defect, as real applications have them: a result without its unit."""
-    log.info("lab_result_requested", patient_id=int(request.path_params["id"]))
-    result: dict[str, str] = {"value": "5.4"}
-    return JSONResponse({"result": f"{result['value']} {result['unit']}"})
+async def schedule(request: Request) -> Response:
+    """201 for an appointment."""
+    number = await added(request, "appointment", {**await body(request), "status": "scheduled"})
+    APPOINTMENTS.labels("scheduled").inc()
+    log.info("appointment_scheduled", appointment_id=number)
+    return JSONResponse({"id": number}, 201)
 
 
-async def overview(_request: Request) -> Response:
-    """Several defects at once: an exception group."""
-
-    async def fails(what: str) -> None:
-        raise RuntimeError(f"{what} did not answer")
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(fails("laboratory"))
-        group.create_task(fails("pharmacy"))
-    return JSONResponse({})
+async def complete(request: Request) -> Response:
+    """An appointment that took place, and how many minutes it took."""
+    minutes = (await body(request)).get("minutes")
+    if not isinstance(minutes, int | float) or not 0 <= minutes <= 24 * 60:
+        raise HTTPException(400, "minutes is a number of minutes within a day")
+    return await closed(request, "completed", {"duration_minutes": minutes})
 
 
-async def health(_request: Request) -> Response:
-    """Alive."""
-    return JSONResponse({"status": "healthy"})
+async def cancel(request: Request) -> Response:
+    """An appointment that does not take place."""
+    return await closed(request, "cancelled", {})
+
+
+async def closed(request: Request, status: str, told: dict[str, Any]) -> Response:
+    """A scheduled appointment in its last state; 404 where none was scheduled."""
+    number = int(request.path_params["id"])
+    if not await stored(request).change("appointment", number, {**told, "status": status}, status="scheduled"):
+        return absent("scheduled appointment")
+    APPOINTMENTS.labels(status).inc()
+    event = f"appointment_{status}"
+    log.info(event, appointment_id=number, **told)
+    return JSONResponse({"id": number, "status": status})
+
+
+async def prescribe(request: Request) -> Response:
+    """201 for a prescription."""
+    given = await body(request)
+    number = await added(request, "prescription", given)
+    PRESCRIPTIONS.inc()
+    log.info("prescription_created", prescription_id=number, medication=str(given.get("medication", "unknown")))
+    return JSONResponse({"id": number}, 201)
+
+
+async def end_prescription(request: Request) -> Response:
+    """204 for a prescription that is active no longer."""
+    if not await stored(request).remove("prescription", int(request.path_params["id"])):
+        return absent("prescription")
+    return Response(status_code=204)
+
+
+async def pay(request: Request) -> Response:
+    """201 for a payment, 402 where it is refused: the metric of this application's own."""
+    amount = (await body(request)).get("amount")
+    with counted("payment"):
+        if not isinstance(amount, int | float) or amount <= 0:
+            log.warning("payment_refused")
+            raise HTTPException(402, "the payment was refused")
+    log.info("payment_made", amount=amount)
+    return JSONResponse({"paid": amount}, 201)
+
+
+async def unavailable(_request: Request, error: Exception) -> Response:
+    """503 where a server is away, said once in a line and not in a stack trace."""
+    log.error("storage_unavailable", error_type="Unavailable", error_message=f"no answer from {error}")
+    return JSONResponse({"detail": f"{error} does not answer"}, 503)
 
 
 @asynccontextmanager
-async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-    """Logs outside of any request, and so without a correlation id: such entries end in quarantine."""
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Opens the storage. Logs outside of any request, so without a correlation id: such entries end in quarantine."""
+    app.state.storage = storage()
+    await app.state.storage.open()
     log.info("cache_warmed", entries=128)
     yield
+    await app.state.storage.close()
 
 
 app = Starlette(
@@ -96,12 +173,19 @@ app = Starlette(
         Route("/api/v1/auth/login", login, methods=["POST"]),
         Route("/api/v1/patients", create_patient, methods=["POST"]),
         Route("/api/v1/patients/{id:int}", patient, methods=["GET", "PUT", "DELETE"]),
-        Route("/api/v1/appointments", book, methods=["POST"]),
-        Route("/api/v1/prescriptions", book, methods=["POST"]),
-        Route("/api/v1/lab/results/{id:int}", lab_result),
-        Route("/api/v1/overview", overview),
-        Route("/health", health),
-        Route("/live", health),
+        Route("/api/v1/appointments", schedule, methods=["POST"]),
+        Route("/api/v1/appointments/{id:int}", cancel, methods=["DELETE"]),
+        Route("/api/v1/appointments/{id:int}/complete", complete, methods=["POST"]),
+        Route("/api/v1/prescriptions", prescribe, methods=["POST"]),
+        Route("/api/v1/prescriptions/{id:int}", end_prescription, methods=["DELETE"]),
+        Route("/api/v1/payments", pay, methods=["POST"]),
+        *defects.ROUTES,
+        *faults.ROUTES,
+        Route("/health", health.health),
+        Route("/live", health.live),
+        Route("/ready", health.ready),
+        Route("/metrics", health.metrics),
     ],
-    middleware=[Middleware(processors.CorrelationMiddleware)],
+    middleware=[Middleware(Measured), Middleware(processors.CorrelationMiddleware)],
+    exception_handlers={Unavailable: unavailable},
 )

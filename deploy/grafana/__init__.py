@@ -1,0 +1,1 @@
+"""Grafana: data sources and dashboards, written in Python and provisioned as files."""

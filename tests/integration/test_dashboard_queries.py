@@ -1,0 +1,205 @@
+"""Every query of every dashboard, asked of a real Prometheus and a real Elasticsearch while there is traffic."""
+
+import math
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from elasticsearch import Elasticsearch
+
+from deploy.grafana.layout import VARIABLES
+from deploy.traffic.truth import Truth
+from tests.deploy.boards import ROOT, Query, panel, queries
+from tests.integration.agent import AgentProcess, until
+from tests.integration.conftest import missing
+from tests.services import exporters
+from tests.services.java import Unavailable
+from tests.services.postgres_server import PostgresServer
+from tests.services.processes import free_port
+from tests.services.redis_server import RedisServer
+from tests.services.sample_app import SampleApp
+from tests.services.scraping_prometheus import ScrapingPrometheus
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first run installs the servers
+RANGE_S = 120
+CURE = "run the tests as root on Debian, or install the package"
+BUSINESS = "grafana-business-kpi-dashboard.json"
+QUERIES = list(queries())
+EXAMPLE = ROOT / "deploy" / "sample-app" / "shipper.yaml"
+
+
+def substituted(text: str, environment: str = "test") -> str:
+    """A query as Grafana would send it."""
+    values = {
+        "__rate_interval": "15s", "__range": f"{RANGE_S}s", "environment": environment, "job": "(keneyapp-backend)",
+        "instance": ".*", "service": "(backend)",
+    }  # fmt: skip
+    return re.sub(r"\$(\w+)", lambda named: values[named[1]], text)
+
+
+class System:
+    """The application with its servers, exporters and traffic; the shipper, and what both tell Prometheus."""
+
+    def __init__(self, folder: Path, elasticsearch: str) -> None:
+        self.folder, self.elasticsearch = folder, Elasticsearch(elasticsearch)
+        own = uuid.uuid4().hex[:8]
+        self.prefixes = {"keneyapp-logs": f"t{own}-logs", "keneyapp-quarantine": f"t{own}-quarantine"}
+        self.truth: Truth
+        self.prometheus: ScrapingPrometheus
+        self._stack = ExitStack()
+
+    def start(self) -> "System":
+        """Everything, and traffic until there is something to see. Raises Unavailable."""
+        database, redis = PostgresServer(), RedisServer(self.folder)
+        self._stack.callback(database.remove)
+        database.start()
+        self._stack.callback(redis.stop)
+        redis.start()
+        app = SampleApp(self.folder, database.url, redis.url)
+        self._stack.callback(app.stop)
+        app.start()
+        agent = self._agent(app)
+        enter = self._stack.enter_context
+        self.prometheus = ScrapingPrometheus(
+            self.folder,
+            {
+                "keneyapp-backend": app.address,
+                "shipper": agent.listen,
+                "node": enter(exporters.node(self.folder)),
+                "redis": enter(exporters.redis(self.folder, redis.url)),
+                "postgres": enter(exporters.postgres(self.folder, database.url)),
+            },
+            {"environment": "test"},
+        )
+        self._stack.callback(self.prometheus.stop)
+        self.prometheus.start()
+        until(lambda: len(self.prometheus.query("up == 1")) == 5)
+        self.truth = self._traffic(app)
+        until(lambda: agent.metric("shipper_lag_bytes") == 0)
+        until(self._scraped)
+        return self
+
+    def _agent(self, app: SampleApp) -> AgentProcess:
+        """`shipper setup`, then `shipper run`, with the counters of the example beside the application."""
+        counters = yaml.safe_load(EXAMPLE.read_text())["counters"]
+        index = {"prefix": self.prefixes["keneyapp-logs"], "quarantine_prefix": self.prefixes["keneyapp-quarantine"]}
+        config = self.folder / "shipper.yaml"
+        config.write_text(yaml.safe_dump({"counters": counters, "index": index, "elasticsearch": {"replicas": 0}}))
+        (url,) = (f"http://{node.host}:{node.port}" for node in self.elasticsearch.transport.node_pool.all())
+        command = [sys.executable, "-m", "shipper", "setup", "--config", str(config), "--output", url]
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+        listen = f"127.0.0.1:{free_port()}"
+        agent = AgentProcess(self.folder, app.logs, listen=listen, output=url, config=config).start()
+        self._stack.callback(agent.stop)
+        return agent
+
+    def _traffic(self, app: SampleApp) -> Truth:
+        path = self.folder / "truth.json"
+        command = [sys.executable, "-m", "deploy.traffic", "--url", app.url, "--visits", "200", "--pause", "0.03"]
+        command += ["--fault", "errors", "--truth", str(path)]
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+        return Truth.read(path)
+
+    def _scraped(self) -> bool:
+        """Whether Prometheus saw the last of it."""
+        found = self.prometheus.query('sum(login_attempts_total{job="shipper"})')
+        return bool(found) and float(found[0]["value"][1]) == self.truth.logins.total()
+
+    def values(self, query: Query, environment: str = "test") -> list[float]:
+        """What a panel would show; NaN is nothing."""
+        expression = substituted(query.target["expr"], environment)
+        if query.target.get("instant"):
+            found = [series["value"] for series in self.prometheus.query(expression)]
+        else:
+            now = time.time()
+            ranges = self.prometheus.query_range(expression, now - 20, now)
+            found = [value for series in ranges for value in series["values"]]
+        return [float(value) for _, value in found if not math.isnan(float(value))]
+
+    def documents(self, query: Query) -> int:
+        """How many documents or buckets a panel of the index would show."""
+        index = f"{self.prefixes[query.source]}-*"
+        self.elasticsearch.indices.refresh(index=index)
+        asked: dict[str, Any] = {
+            "query": {
+                "bool": {
+                    "filter": [
+                        {"range": {query.target["timeField"]: {"gte": f"now-{RANGE_S}s", "lte": "now+1m"}}},
+                        {"query_string": {"analyze_wildcard": True, "query": substituted(query.target["query"])}},
+                    ]
+                }
+            }
+        }
+        aggregations = {
+            found["id"]: {"terms": {"field": found["field"], "size": int(found["settings"]["size"])}}
+            for found in query.target["bucketAggs"]
+        }
+        answer = self.elasticsearch.search(index=index, size=10, aggs=aggregations or None, **asked)
+        if aggregations:
+            return sum(len(found["buckets"]) for found in answer["aggregations"].values())
+        return len(answer["hits"]["hits"])
+
+    def stop(self) -> None:
+        """All of it, and what was written to the shared server."""
+        self._stack.close()
+        for prefix in self.prefixes.values():
+            for index in self.elasticsearch.indices.get(index=f"{prefix}-*"):
+                self.elasticsearch.indices.delete(index=index)
+            self.elasticsearch.options(ignore_status=404).indices.delete_index_template(name=prefix)
+        self.elasticsearch.close()
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, elasticsearch: str) -> Iterator[System]:
+    """Running, with traffic behind it."""
+    found = System(tmp_path_factory.mktemp("system"), elasticsearch)
+    try:
+        yield found.start()
+    except Unavailable as error:
+        missing(str(error), CURE)
+    finally:
+        found.stop()
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=[query.name for query in QUERIES])
+def test_every_query_of_every_panel_returns_data(system: System, query: Query) -> None:
+    """No panel stays empty while there is traffic."""
+    assert system.values(query) if "expr" in query.target else system.documents(query)
+
+
+def test_no_query_shows_another_environment(system: System) -> None:
+    """The variable filters every query but a constant."""
+    for query in QUERIES:
+        if "expr" in query.target and "vector(0)" not in query.target["expr"]:
+            assert not system.values(query, environment="elsewhere"), query.name
+
+
+def test_the_business_numbers_are_the_truth(system: System) -> None:
+    """Whole numbers, equal to what was confirmed."""
+    truth = system.truth
+    for title, expected in (
+        ("New Patients Today", truth.patients["create"]),
+        ("Total Active Patients", truth.patients["create"] - truth.patients["delete"]),
+        ("Scheduled Today", truth.appointments["scheduled"]),
+        ("Prescriptions Created Today", truth.prescriptions.total()),
+        ("Active Users", 4),
+    ):
+        found = panel(BUSINESS, title)
+        assert system.values(Query(title, found, found["targets"][0])) == [expected], title
+
+
+@pytest.mark.parametrize("query", [query for query, _ in VARIABLES.values()], ids=VARIABLES)
+def test_every_variable_has_values(system: System, query: str) -> None:
+    """Its metric is there, and carries the label."""
+    match = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
+    assert match is not None
+    assert all(series["metric"][match[2]] for series in system.prometheus.query(match[1]))
+    assert system.prometheus.query(match[1])

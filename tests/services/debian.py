@@ -1,0 +1,29 @@
+"""Servers from Debian packages: found where they are, installed where they are not and this user may."""
+
+import shutil
+import subprocess
+from fcntl import LOCK_EX, flock
+from pathlib import Path
+
+from tests.services.java import HERE, Unavailable
+
+SCRIPT = HERE / "debian.sh"
+
+
+def program(name: str, package: str) -> str:
+    """The path of a program, from its package where it is not there yet. Raises Unavailable."""
+    if (found := shutil.which(name)) is None:
+        install(package)
+        found = shutil.which(name)
+    if found is None:
+        raise Unavailable(f"no {name}: install the package {package}")
+    return found
+
+
+def install(*packages: str) -> None:
+    """Install packages, one process at a time. Raises Unavailable."""
+    with Path("/tmp/shipper-tests-debian.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        done = subprocess.run([SCRIPT, *packages], capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise Unavailable(f"{' '.join(packages)} cannot be installed: {done.stderr.strip()[-2000:]}")

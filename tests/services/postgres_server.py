@@ -1,0 +1,91 @@
+"""A real PostgreSQL server for the tests: a private cluster on loopback, never the system's."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.services.debian import install
+from tests.services.java import Unavailable
+from tests.services.processes import ServerProcess, free_port
+
+PACKAGE = "postgresql"
+BINARIES = "/usr/lib/postgresql"
+USER = "postgres"
+
+
+class PostgresServer:
+    """One cluster with data of its own that outlives its process; `url` names a database in it."""
+
+    def __init__(self) -> None:
+        """Makes the cluster, starts nothing. Raises Unavailable."""
+        self._bin = binaries()
+        # the server refuses root, and its user cannot enter a folder of root's tests
+        self.folder = Path(tempfile.mkdtemp(prefix="shipper-postgres-"))
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, USER, USER)
+        self._port = free_port()
+        self.address = f"127.0.0.1:{self._port}"
+        self.url = f"postgresql://keneyapp@{self.address}/postgres"
+        self.process = ServerProcess(self.folder, "postgres")
+        made = subprocess.run(
+            self._as_user("initdb", "--auth=trust", "--username=keneyapp", "--no-sync", "--encoding=UTF8",
+                          "--locale=C", f"--pgdata={self.folder}/data"),
+            capture_output=True, text=True, check=False, cwd="/",
+        )  # fmt: skip
+        if made.returncode != 0:
+            raise Unavailable(f"initdb ended with code {made.returncode}: {made.stderr.strip()[-2000:]}")
+
+    def _as_user(self, name: str, *arguments: str) -> list[str]:
+        """A command as the server's user. setpriv becomes the command, so that signals reach it."""
+        command = [str(self._bin / name), *arguments]
+        if os.geteuid() != 0:
+            return command
+        return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", *command]
+
+    def start(self) -> "PostgresServer":
+        """Start it over the data that it has. Raises Unavailable."""
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)  # left by a kill
+        given = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self._port),
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": "40",
+            "shared_buffers": "16MB",
+        }
+        flags = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
+        self.process.start(self._as_user("postgres", "-D", f"{self.folder}/data", *flags), self._answers, seconds=30)
+        return self
+
+    def _answers(self) -> bool:
+        asked = [str(self._bin / "pg_isready"), "--quiet", f"--dbname={self.url}"]
+        return subprocess.run(asked, check=False).returncode == 0
+
+    def kill(self) -> None:
+        """SIGKILL; its children end as they notice."""
+        self.process.kill()
+
+    def stop(self) -> None:
+        """Fast shutdown: it does not wait for its clients."""
+        if (pid := self.process.pid) is not None:
+            os.kill(pid, signal.SIGINT)
+        self.process.stop()
+
+    def remove(self) -> None:
+        """Stop it, and remove its data."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def binaries() -> Path:
+    """The folder of the newest server's programs, installed where there is none. Raises Unavailable."""
+    for attempt in range(2):
+        found = sorted(Path(BINARIES).glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+        if found:
+            return found[-1].parent
+        if attempt == 0:
+            install(PACKAGE)
+    raise Unavailable(f"no PostgreSQL under {BINARIES}: install the package {PACKAGE}")
