@@ -1,5 +1,6 @@
 """A Python base image made from this machine's own interpreter, for engines that can pull none."""
 
+import io
 import os
 import re
 import shutil
@@ -15,6 +16,18 @@ from tests.services.java import Unavailable
 
 LEFT_OUT = re.compile(r"(^|/)(site-packages|test|tests|idlelib|tkinter|__pycache__|config-[^/]*|lib2to3)(/|$)|\.a$")
 LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
+EXPECTED = (
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libnss_dns.so.2",
+    "libnss_files.so.2",
+    "libpthread.so.0",
+    "libresolv.so.2",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libutil.so.1",
+)
+"""What wheels and the resolver load, and the interpreter may not."""
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 APPLETS = ("sh", "mkdir", "chown", "chmod", "cat", "env", "sleep")
@@ -77,14 +90,11 @@ def _libraries(prefix: Path, name: str) -> Iterator[str]:
     told = subprocess.run(
         ["ldd", str(prefix / "bin" / name), *extensions], capture_output=True, text=True, check=False
     ).stdout
-    found = {match for match in LIBRARY.findall(told)}
-    for libc in [path for path in found if re.search(r"/libc\.so", path)]:
-        beside = Path(libc).parent
-        for expected in ("libgcc_s.so.1", "libstdc++.so.6", "librt.so.1", "libdl.so.2", "libpthread.so.0",
-                         "libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2", "libutil.so.1"):  # fmt: skip
-            found |= {str(place / expected) for place in (beside, Path("/usr") / beside.relative_to("/"))
-                      if (place / expected).exists()}  # fmt: skip
-    return iter(sorted(found))
+    found = set(LIBRARY.findall(told))
+    folders = {Path(library).parent for library in found if "/libc.so" in library}
+    folders |= {Path("/usr") / folder.relative_to("/") for folder in folders}
+    found |= {str(folder / name) for folder in folders for name in EXPECTED if (folder / name).exists()}
+    yield from sorted(found)
 
 
 def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
@@ -94,8 +104,6 @@ def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
 
 
 def _text(tar: tarfile.TarFile, name: str, text: str) -> None:
-    import io
-
     content = text.encode()
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(content), 0o644
