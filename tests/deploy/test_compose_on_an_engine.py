@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,8 @@ from typing import Any
 import docker
 import pytest
 import yaml
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import DockerException
 
-from shipper import __version__
 from tests.deploy.compose import FILE, ROOT, Prepared, compose
 from tests.integration.agent import until
 from tests.integration.conftest import missing
@@ -24,37 +24,44 @@ from tests.services.python_image import import_python
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 IMAGES = {"shipper": "Dockerfile", "shipper-sample-app": "deploy/sample-app/Dockerfile"}
+TAG = "compose-test"
 ONLY_READING = "0000000000000004"
 """CAP_DAC_READ_SEARCH is the third capability (capabilities(7))."""
 
 
 @pytest.fixture(scope="module")
 def client(docker_address: str) -> Iterator[Any]:
-    """An engine that has both images, built from their Dockerfiles."""
+    """An engine that has both images, built from their Dockerfiles under a tag of the tests' own."""
     with closing(docker.DockerClient(base_url=docker_address, timeout=300)) as found:
-        have_base(found)
-        for name, dockerfile in IMAGES.items():
-            found.images.build(
-                path=str(ROOT), dockerfile=dockerfile, tag=f"{name}:{__version__}", network_mode="host", rm=True
-            )
+        base = base_of(found)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: build(found, name, base), IMAGES))
         yield found
+        for name in IMAGES:
+            found.images.remove(f"{name}:{TAG}", force=True)
 
 
-def have_base(client: Any) -> None:
-    """The Dockerfiles' base: there, pulled, or made from this machine's Python."""
+def base_of(client: Any) -> str:
+    """The tag of the base to build from: the Dockerfiles', or that of one made from this machine's Python."""
     pinned = re.search(r"^ARG PYTHON=(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     assert pinned is not None
-    base = f"python:{pinned[1]}"
     try:
-        client.images.get(base)
-    except ImageNotFound:
+        client.images.pull("python", pinned[1])
+    except DockerException:
         try:
-            client.images.pull(base)
-        except DockerException:
-            try:
-                import_python(client, base)
-            except Unavailable as error:
-                missing(str(error), "apt-get install busybox-static, or an engine that can pull")
+            import_python(client, f"python:{TAG}")
+        except Unavailable as error:
+            missing(str(error), "apt-get install busybox-static, or have an engine that can pull")
+        return TAG
+    return pinned[1]
+
+
+def build(client: Any, name: str, base: str) -> None:
+    """Build an image as `docker build` does, by the classic builder. Raises BuildError with what it said."""
+    client.images.build(
+        path=str(ROOT), dockerfile=IMAGES[name], tag=f"{name}:{TAG}", buildargs={"PYTHON": base},
+        network_mode="host", rm=True,
+    )  # fmt: skip
 
 
 @dataclass
@@ -116,11 +123,16 @@ def ask(port: int, method: str, path: str, body: object = None) -> tuple[int, st
             return 0, ""
 
 
-def overridden(client: Any, service: str, port: int, own: dict[str, Any]) -> dict[str, Any]:
+def overridden(client: Any, name: str, port: int, own: dict[str, Any]) -> dict[str, Any]:
     """What differs on an engine without a bridge: the machine's network, a free port, and the check asking that port."""
-    image = client.images.get(f"{service}:{__version__}")
+    image = client.images.get(f"{name}:{TAG}")
     check = [re.sub(r"\b(8000|9108)\b", str(port), part) for part in image.attrs["Config"]["Healthcheck"]["Test"]]
-    return {"network_mode": "host", "healthcheck": {"test": check, "interval": "1s", "start_period": "1s"}, **own}
+    return {
+        "image": f"{name}:{TAG}",
+        "network_mode": "host",
+        "healthcheck": {"test": check, "interval": "1s", "start_period": "1s"},
+        **own,
+    }
 
 
 @pytest.fixture(scope="module")
