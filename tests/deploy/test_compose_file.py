@@ -166,6 +166,23 @@ def test_the_shippers_configuration_is_accepted(composed: Config, secret_folder:
     assert settings.elasticsearch.password is not None
 
 
+def test_alertmanager_finds_the_secrets_that_it_names(composed: Config) -> None:
+    """Every file under its folder of secrets is one that Compose mounts there."""
+    path = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    mounted = {secret["target"] for secret in composed["services"]["alertmanager"]["secrets"]}
+    assert set(re.findall(r"^[^#\n]*?(/etc/alertmanager/secrets/[\w.-]+)", text, re.MULTILINE)) <= mounted
+
+
+def test_grafana_logs_in_where_it_asks_for_events() -> None:
+    """Every data source of Elasticsearch takes user and password from the variables that Compose gives."""
+    sources = (ROOT / "deploy" / "grafana" / "provisioning").glob("datasources/*.y*ml")
+    given = [source for path in sources for source in yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]]
+    for source in (found for found in given if found["type"] == "elasticsearch"):
+        assert (source.get("basicAuth"), source.get("basicAuthUser")) == (True, "$ELASTICSEARCH_USER"), source["name"]
+        assert source["secureJsonData"] == {"basicAuthPassword": "$ELASTICSEARCH_PASSWORD"}
+
+
 def test_prometheus_asks_services_that_are_here(composed: Config) -> None:
     """Every target of the scrape configuration is the name of a service, or Prometheus itself."""
     path = ROOT / "deploy" / "prometheus" / "prometheus.yml"

@@ -25,6 +25,11 @@ from tests.services.python_image import import_python
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 IMAGES = {"shipper": "Dockerfile", "shipper-sample-app": "deploy/sample-app/Dockerfile"}
 TAG = "compose-test"
+SOURCES = [path.read_text(encoding="utf-8") for path in (ROOT / "deploy" / "sample-app").glob("*.py")]
+LABELS: dict[str, Any] = (
+    {} if any("patient_created" in text for text in SOURCES) else {"labels": {"shipper.http-source": "structured"}}
+)
+"""An application that logs no domain events is counted by its requests, other than the Compose file says."""
 ONLY_READING = "0000000000000004"
 """CAP_DAC_READ_SEARCH is the third capability (capabilities(7))."""
 
@@ -143,7 +148,7 @@ def stack(
     backend, shipper = free_port(), free_port()
     uvicorn = ["uvicorn", "--app-dir", "/app", "app:app", "--host", "127.0.0.1", "--port", str(backend)]
     services = {
-        "backend": overridden(client, "shipper-sample-app", backend, {"command": uvicorn}),
+        "backend": overridden(client, "shipper-sample-app", backend, {"command": uvicorn, **LABELS}),
         "shipper": overridden(client, "shipper", shipper, {"environment": {
             "SHIPPER_OUTPUT": "local:/var/lib/shipper/store", "SHIPPER_LISTEN": f"127.0.0.1:{shipper}"}}),
     }  # fmt: skip
