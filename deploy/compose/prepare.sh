@@ -2,7 +2,7 @@
 # Makes what docker-compose.yml asks for: .env with a new password for each service, and the files of secrets.
 # What is there already is left alone, so it can be run again. From the root of the repository:
 #   deploy/compose/prepare.sh
-# SLACK_URL, PAGERDUTY_KEY and SMTP_PASSWORD are taken from the environment where they are given.
+# SLACK_WEBHOOK, PAGERDUTY_ROUTING_KEY and SMTP_PASSWORD are taken from the environment where they are given.
 set -eu
 umask 077
 env_file=${ENV_FILE:-.env}
@@ -28,13 +28,13 @@ for name in POSTGRES_PASSWORD REDIS_PASSWORD GRAFANA_PASSWORD ELASTIC_PASSWORD K
 done
 variable SHIPPER_HOST "$(uname -n)"
 
-file shipper_elasticsearch_password "$(random)"
-file shipper_token "$(random)"
-file slack_url "${SLACK_URL:-https://slack.invalid/not-set}"
-file pagerduty_key "${PAGERDUTY_KEY:-not-set}"
-file smtp_password "${SMTP_PASSWORD:-not-set}"
+file shipper-elasticsearch-password "$(random)"
+file shipper-token "$(random)"
+file slack-webhook "${SLACK_WEBHOOK:-https://slack.invalid/not-set}"
+file pagerduty-routing-key "${PAGERDUTY_ROUTING_KEY:-not-set}"
+file smtp-password "${SMTP_PASSWORD:-not-set}"
 
 echo "$env_file and $secrets/ are ready"
-if grep -q not-set "$secrets/slack_url" "$secrets/pagerduty_key" "$secrets/smtp_password"; then
-  echo "alerts reach nobody yet: write the addresses and keys into slack_url, pagerduty_key and smtp_password there"
+if grep -q not-set "$secrets/slack-webhook" "$secrets/pagerduty-routing-key" "$secrets/smtp-password"; then
+  echo "alerts reach nobody yet: write the addresses and keys into slack-webhook, pagerduty-routing-key and smtp-password there"
 fi

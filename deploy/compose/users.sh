@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Users of Elasticsearch for those who talk to it, each with no more than it needs. Can be run again.
 set -euo pipefail
-url=http://elasticsearch:9200
-shipper_password=$(cat /run/secrets/shipper_elasticsearch_password)
+url=${ELASTICSEARCH:-http://elasticsearch:9200}
+shipper_password=$(cat "${SECRETS:-/run/secrets}/shipper-elasticsearch-password")
+body=$(mktemp)
+trap 'rm -f "$body"' EXIT
 
 # The administrator's password goes through a pipe and the body through a file: neither stands in the list of processes.
 send() {
-  cat >/tmp/body.json
+  cat >"$body"
   printf 'user = "elastic:%s"\n' "$ELASTIC_PASSWORD" | curl --silent --show-error --fail-with-body --retry 12 \
-    --retry-delay 5 --retry-all-errors --config - --request "$1" --header 'Content-Type: application/json' \
-    --data @/tmp/body.json --output /dev/null "$url$2"
-  rm /tmp/body.json
+    --retry-delay "${RETRY_DELAY:-5}" --retry-all-errors --config - --request "$1" --header 'Content-Type: application/json' \
+    --data "@$body" "$url$2"
+  echo
 }
 
 send POST /_security/user/kibana_system/_password <<END

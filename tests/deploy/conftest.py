@@ -67,6 +67,6 @@ def render(kustomize_tool: Callable[[str], str]) -> Callable[[str], list[Manifes
 @pytest.fixture
 def secret_folder(tmp_path: Path) -> Path:
     """A folder with every secret that a configuration here names, standing in for the mounted one."""
-    for name in ("shipper_elasticsearch_password", "shipper_token", "token", "api_key", "setup_api_key"):
+    for name in ("shipper-elasticsearch-password", "shipper-token", "token", "api_key", "setup_api_key"):
         (tmp_path / name).write_text("a secret of the test's\n", encoding="utf-8")
     return tmp_path
