@@ -1,6 +1,7 @@
 """The Compose file keeps its promises: nothing open, nothing unbounded, nothing unpinned, no password of its own."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,15 @@ def test_passwords_differ_from_each_other_and_from_machine_to_machine(tmp_path: 
     ]
     assert len(set(passwords)) == len(passwords)
     assert min(map(len, passwords)) >= 32
+
+
+def test_what_prepare_makes_is_never_committed() -> None:
+    """Git ignores it where it is made."""
+    made = [".env", "deploy/compose/secrets/shipper-token"]
+    done = subprocess.run(["git", "check-ignore", *made], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode > 1:
+        pytest.skip("not a checkout of git: nothing can be committed")
+    assert done.stdout.split() == made
 
 
 def test_no_password_stands_in_the_file() -> None:
