@@ -1,0 +1,213 @@
+"""The images are built from their Dockerfiles and started by Compose on a real engine: the agent counts what is logged."""
+
+import http.client
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+import yaml
+from docker.errors import DockerException
+
+from tests.deploy.compose import FILE, ROOT, Prepared, compose
+from tests.integration.agent import until
+from tests.integration.conftest import missing
+from tests.services.java import Unavailable
+from tests.services.processes import free_port
+from tests.services.python_image import import_python
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+IMAGES = {"shipper": "Dockerfile", "shipper-sample-app": "deploy/sample-app/Dockerfile"}
+TAG = "compose-test"
+SOURCES = [path.read_text(encoding="utf-8") for path in (ROOT / "deploy" / "sample-app").glob("*.py")]
+LABELS: dict[str, Any] = (
+    {} if any("patient_created" in text for text in SOURCES) else {"labels": {"shipper.http-source": "structured"}}
+)
+"""An application that logs no domain events is counted by its requests, other than the Compose file says."""
+ONLY_READING = "0000000000000004"
+"""CAP_DAC_READ_SEARCH is the third capability (capabilities(7))."""
+
+
+@pytest.fixture(scope="module")
+def client(docker_address: str) -> Iterator[Any]:
+    """An engine that has both images, built from their Dockerfiles under a tag of the tests' own."""
+    with closing(docker.DockerClient(base_url=docker_address, timeout=300)) as found:
+        base = base_of(found)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: build(found, name, base), IMAGES))
+        yield found
+        for name in IMAGES:
+            found.images.remove(f"{name}:{TAG}", force=True)
+
+
+def base_of(client: Any) -> str:
+    """The tag of the base to build from: the Dockerfiles', or that of one made from this machine's Python."""
+    pinned = re.search(r"^ARG PYTHON=(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert pinned is not None
+    try:
+        client.images.pull("python", pinned[1])
+    except DockerException:
+        try:
+            import_python(client, f"python:{TAG}")
+        except Unavailable as error:
+            missing(str(error), "apt-get install busybox-static, or have an engine that can pull")
+        return TAG
+    return pinned[1]
+
+
+def build(client: Any, name: str, base: str) -> None:
+    """Build an image as `docker build` does, by the classic builder. Raises BuildError with what it said."""
+    client.images.build(
+        path=str(ROOT), dockerfile=IMAGES[name], tag=f"{name}:{TAG}", buildargs={"PYTHON": base},
+        network_mode="host", rm=True,
+    )  # fmt: skip
+
+
+@dataclass
+class Stack:
+    """The application and the agent, run by Compose on the machine's own network."""
+
+    prepared: Prepared
+    client: Any
+    address: str
+    override: Path
+    backend_port: int
+    shipper_port: int
+
+    def compose(self, *arguments: str) -> str:
+        """What Compose prints."""
+        root = self.client.info()["DockerRootDir"]
+        variables = {
+            **self.prepared.variables(),
+            "DOCKER_HOST": self.address,
+            "DOCKER_CONTAINERS": f"{root}/containers",
+            "COMPOSE_PROJECT_NAME": "shipper-test",
+        }
+        done = compose(variables, *arguments, files=(FILE, self.override))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def up(self, *services: str) -> None:
+        """Start them alone, and wait until they are healthy."""
+        self.compose("up", "--detach", "--no-deps", "--no-build", "--pull", "never", *services)
+        until(lambda: self.healthy(*services), 60)
+
+    def container(self, service: str) -> Any:
+        """The engine's object."""
+        (found,) = self.client.containers.list(
+            all=True, filters={"label": ["com.docker.compose.project=shipper-test", f"com.docker.compose.service={service}"]}
+        )  # fmt: skip
+        return found
+
+    def metric(self, series: str) -> float:
+        """A sample of the agent's; -1 where there is none."""
+        status, text = ask(self.shipper_port, "GET", "/metrics")
+        found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
+        return float(found[1]) if status == 200 and found else -1
+
+    def healthy(self, *services: str) -> bool:
+        """Whether the engine finds each of them healthy, by the check of its image."""
+        states = [self.container(service).attrs["State"] for service in services]
+        return all(state.get("Health", {}).get("Status") == "healthy" for state in states)
+
+
+def ask(port: int, method: str, path: str, body: object = None) -> tuple[int, str]:
+    """Status and text of an answer; 0 where there is none."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except OSError:
+            return 0, ""
+
+
+def overridden(client: Any, name: str, port: int, own: dict[str, Any]) -> dict[str, Any]:
+    """What differs on an engine without a bridge: the machine's network, a free port, and the check asking that port."""
+    image = client.images.get(f"{name}:{TAG}")
+    check = [re.sub(r"\b(8000|9108)\b", str(port), part) for part in image.attrs["Config"]["Healthcheck"]["Test"]]
+    return {
+        "image": f"{name}:{TAG}",
+        "network_mode": "host",
+        "healthcheck": {"test": check, "interval": "1s", "start_period": "1s"},
+        **own,
+    }
+
+
+@pytest.fixture(scope="module")
+def stack(
+    client: Any, docker_address: str, prepared: Prepared, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """Both started; removed with their volumes at the end."""
+    backend, shipper = free_port(), free_port()
+    uvicorn = ["uvicorn", "--app-dir", "/app", "app:app", "--host", "127.0.0.1", "--port", str(backend)]
+    services = {
+        "backend": overridden(client, "shipper-sample-app", backend, {"command": uvicorn, **LABELS}),
+        "shipper": overridden(client, "shipper", shipper, {"environment": {
+            "SHIPPER_OUTPUT": "local:/var/lib/shipper/store", "SHIPPER_LISTEN": f"127.0.0.1:{shipper}"}}),
+    }  # fmt: skip
+    text = yaml.safe_dump({"services": services})
+    for service in services:
+        text = text.replace(f"  {service}:\n", f"  {service}:\n    networks: !reset null\n    ports: !reset []\n")
+    text = text.replace(
+        "  backend:\n", "  backend:\n    environment: {DATABASE_URL: !reset null, REDIS_URL: !reset null}\n"
+    )
+    override = tmp_path_factory.mktemp("stack") / "override.yml"
+    override.write_text(text, encoding="utf-8")
+    found = Stack(prepared, client, docker_address, override, backend, shipper)
+    try:
+        found.up(*services)
+        yield found
+    finally:
+        found.compose("down", "--volumes", "--timeout", "20")
+
+
+def test_what_the_application_logs_is_counted_and_found(stack: Stack) -> None:
+    """Requests through the container's log into counters and index, each line once, and once only after a restart."""
+    for _ in range(3):
+        assert ask(stack.backend_port, "POST", "/api/v1/auth/login", {"user": "nurse", "password": "no"})[0] == 401
+    for _ in range(2):
+        assert ask(stack.backend_port, "POST", "/api/v1/patients", {"name": "A"})[0] == 201
+    until(lambda: stack.metric('patient_operations_total{operation="create"}') == 2)
+    failed = 'failed_login_attempts_total{service="backend"}'
+    until(lambda: stack.metric(failed) == 3)
+    found = stack.compose(
+        "exec", "-T", "shipper", "shipper", "search", "--event", "request_complete", "--format", "json"
+    )
+    paths = [json.loads(line)["path"] for line in found.splitlines()]
+    assert (paths.count("/api/v1/auth/login"), paths.count("/api/v1/patients")) == (3, 2)
+    stack.compose("restart", "shipper")
+    until(lambda: stack.metric("shipper_state_commits_total") >= 0)
+    until(lambda: stack.healthy("shipper"))
+    assert (stack.metric(failed), stack.metric('patient_operations_total{operation="create"}')) == (3, 2)
+
+
+def test_the_agent_has_of_root_only_that_it_may_read(stack: Stack) -> None:
+    """In the running process: one capability and no way to more, nothing to write to but its state."""
+    status = stack.compose("exec", "-T", "shipper", "cat", "/proc/1/status")
+    told = dict(re.findall(r"^(\w+):\s*(\S+)", status, re.MULTILINE))
+    assert {told[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {ONLY_READING}
+    assert told["NoNewPrivs"] == "1"
+    script = "import os; print([p for p in ('/', '/opt', '/etc/shipper', '/var/lib/docker/containers', '/var/lib/shipper') if os.access(p, os.W_OK)])"
+    assert stack.compose("exec", "-T", "shipper", "python", "-c", script).strip() == "['/var/lib/shipper']"
+
+
+def test_the_application_runs_as_nobody(stack: Stack) -> None:
+    """No capability, no root, nothing to write to."""
+    status = stack.compose("exec", "-T", "backend", "cat", "/proc/1/status")
+    told = dict(re.findall(r"^(\w+):\s*(\S+)", status, re.MULTILINE))
+    assert (told["Uid"], told["CapEff"]) == ("65532", "0" * 16)
+    assert stack.container("backend").attrs["HostConfig"]["ReadonlyRootfs"] is True
+
+
+def test_the_agent_ends_in_order(stack: Stack) -> None:
+    """SIGTERM reaches it, since it is the first process of its container; it commits and exits with 0."""
+    stack.compose("stop", "shipper")
+    assert stack.container("shipper").attrs["State"]["ExitCode"] == 0
+    stack.up("shipper")

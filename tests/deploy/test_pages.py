@@ -1,0 +1,128 @@
+"""The pages on deployment: what they show is what there is."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from shipper import configuration
+from shipper.cli import cli
+from tests.deploy.compose import ROOT
+from tests.deploy.manifests import Manifest, container, one
+from tests.deploy.pages import cells, examples
+
+PAGES = [ROOT / "docs" / f"{name}.md" for name in ("compose", "kubernetes", "migrating-from-filebeat")]
+BY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+@BY_PAGE
+def test_examples_for_the_shipper_are_accepted(page: Path, tmp_path: Path) -> None:
+    """Every block marked `yaml` is a configuration, read as `--config` reads it."""
+    for number, text in enumerate(examples(page, "yaml")):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(text, encoding="utf-8")
+        configuration.load(file, {}, {})
+
+
+@BY_PAGE
+def test_examples_for_others_are_yaml(page: Path) -> None:
+    """Every block marked `yml` belongs to another program and can be read."""
+    for text in examples(page, "yml"):
+        assert isinstance(yaml.safe_load(text), dict)
+
+
+def shipper_commands(page: Path) -> Iterator[list[str]]:
+    """The words of every command line that calls the shipper, on the machine or in a container."""
+    for text in examples(page, "sh"):
+        for line in text.replace("\\\n", " ").splitlines():
+            if called := re.search(r"(?:^|-- |shipper )(shipper (?!shipper )\w.*)", line):
+                yield shlex.split(called[1], comments=True)[1:]
+
+
+@BY_PAGE
+def test_commands_are_those_of_the_command_line(page: Path) -> None:
+    """Every `shipper …` names a command and options that it has."""
+    found = list(shipper_commands(page))
+    assert found
+    for words in found:
+        command: click.Command | None = cli
+        while isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), words.pop(0))
+        assert command is not None, words
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, words
+
+
+@BY_PAGE
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    """Paths under deploy/."""
+    text = page.read_text(encoding="utf-8")
+    named = {path.rstrip("/.") for path in re.findall(r"\bdeploy/[\w./-]+", text)}
+    made = {"deploy/compose/secrets", "deploy/prometheus/rules"}
+    assert [path for path in sorted(named - made) if not (ROOT / path).exists()] == []
+
+
+def test_every_line_of_the_filebeat_configuration_is_explained() -> None:
+    """The table has a row for each, in order."""
+    page = ROOT / "docs" / "migrating-from-filebeat.md"
+    lines = [line.strip() for line in next(examples(page, "yml")).splitlines() if line.strip()]
+    assert [row[0].strip("`") for row in cells(page, "Line by line")] == lines
+    assert all(len(row) == 3 and all(row) for row in cells(page, "Line by line"))
+
+
+def privileges(objects: list[Manifest]) -> list[str]:
+    """What the agent's pod has beyond any other pod, as the table names it."""
+    pod = one(objects, "DaemonSet", "shipper")["spec"]["template"]["spec"]
+    only = container(objects, "DaemonSet", "shipper")
+    context, level = only["securityContext"], "pod-security.kubernetes.io/enforce"
+    mounts = {mount["name"]: bool(mount.get("readOnly")) for mount in only["volumeMounts"]}
+    return [
+        f"runAsUser: {context['runAsUser']}",
+        *(f"capabilities: {name}" for name in context["capabilities"]["add"]),
+        *(
+            f"hostPath: {volume['hostPath']['path']}, {'read only' if mounts[volume['name']] else 'read and write'}"
+            for volume in pod["volumes"]
+            if "hostPath" in volume
+        ),
+        *("tolerations: all" for given in pod["tolerations"] if given == {"operator": "Exists"}),
+        f"priorityClassName: {pod['priorityClassName']}",
+        f"namespace: {one(objects, 'Namespace', 'shipper')['metadata']['labels'][level]}",
+        *(f"{key}: {pod[key]}" for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)),
+        *("token" for _ in [0] if pod.get("automountServiceAccountToken", True)),
+        *("privileged" for _ in [0] if context.get("privileged") or context.get("allowPrivilegeEscalation", True)),
+    ]
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("folder", ["overlays/staging", "overlays/production"])
+def test_every_privilege_has_its_row_and_every_row_its_privilege(
+    render: Callable[[str], list[Manifest]], folder: str
+) -> None:
+    """Whoever gives the agent more has to say what for."""
+    rows = cells(ROOT / "docs" / "kubernetes.md", "Privileges")
+    assert [row[0].strip("`") for row in rows] == privileges(render(folder))
+    assert all(len(row) == 4 and all(row) for row in rows)
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(600)
+def test_table_of_overlays_tells_what_they_say(render: Callable[[str], list[Manifest]]) -> None:
+    """Retention, shards and copies, labels: by overlay."""
+    rows = {row[0]: row[1:] for row in cells(ROOT / "docs" / "kubernetes.md", "Overlays")}
+    for column, name in enumerate(("staging", "production")):
+        objects = render(f"overlays/{name}")
+        given = {key: value for item in objects if item["kind"] == "ConfigMap" for key, value in item["data"].items()}
+        (endpoint,) = one(objects, "ServiceMonitor", "shipper")["spec"]["endpoints"]
+        labels = {rule.get("targetLabel"): rule.get("replacement") for rule in endpoint["relabelings"]}
+        shards = given.get("SHIPPER_ELASTICSEARCH__SHARDS", "1")
+        assert rows["kept for"][column] == given["SHIPPER_ELASTICSEARCH__RETENTION"].replace("d", " days")
+        assert rows["shards, copies"][column] == f"{shards}, {given['SHIPPER_ELASTICSEARCH__REPLICAS']}"
+        assert rows["own log from"][column] == given["SHIPPER_LOG_LEVEL"]
+        assert (
+            rows["`cluster`, `environment` of metrics"][column] == f"`{labels['cluster']}`, `{labels['environment']}`"
+        )

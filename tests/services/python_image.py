@@ -1,0 +1,110 @@
+"""A Python base image made from this machine's own interpreter, for engines that can pull none."""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.services.java import Unavailable
+
+LEFT_OUT = re.compile(r"(^|/)(site-packages|test|tests|idlelib|tkinter|__pycache__|config-[^/]*|lib2to3)(/|$)|\.a$")
+LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")
+EXPECTED = (
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libnss_dns.so.2",
+    "libnss_files.so.2",
+    "libpthread.so.0",
+    "libresolv.so.2",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libutil.so.1",
+)
+"""What wheels and the resolver load, and the interpreter may not."""
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+APPLETS = ("sh", "mkdir", "chown", "chmod", "cat", "env", "sleep")
+ENVIRONMENT = (
+    "ENV PATH=/usr/local/bin:/usr/bin:/bin",
+    "ENV LD_LIBRARY_PATH=/usr/local/lib",
+    f"ENV SSL_CERT_FILE={CERTIFICATES}",
+    f"ENV PIP_CERT={CERTIFICATES}",
+)
+
+
+def import_python(client: Any, image: str) -> None:
+    """Give the engine an image called `image`: Python and pip, a shell, the authorities this machine trusts.
+
+    Raises Unavailable where no static busybox is there to be its shell.
+    """
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        raise Unavailable("no busybox for the shell of a base image")
+    repository, _, tag = image.rpartition(":")
+    with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            _fill(tar, busybox)
+        archive.flush()
+        client.api.import_image_from_file(archive.name, repository=repository, tag=tag, changes=list(ENVIRONMENT))
+
+
+def _fill(tar: tarfile.TarFile, busybox: str) -> None:
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    prefix = Path(sys.base_prefix)
+    tar.add(prefix / "lib" / name, f"usr/local/lib/{name}", filter=_kept)
+    for part in ("pip", "setuptools"):
+        for found in (prefix / "lib" / name / "site-packages").glob(f"{part}*"):
+            tar.add(found, f"usr/local/lib/{name}/site-packages/{found.name}")
+    tar.add(os.path.realpath(prefix / "bin" / name), f"usr/local/bin/{name}")
+    for link in ("python3", "python"):
+        _link(tar, f"usr/local/bin/{link}", name)
+    for library in _libraries(prefix, name):
+        tar.add(os.path.realpath(library), library.lstrip("/").replace(str(prefix).lstrip("/"), "usr/local"))
+    tar.add(busybox, "bin/busybox")
+    for applet in APPLETS:
+        _link(tar, f"bin/{applet}", "busybox")
+    if CERTIFICATES.exists():
+        tar.add(os.path.realpath(CERTIFICATES), str(CERTIFICATES).lstrip("/"))
+    _text(tar, "etc/passwd", USERS)
+    for folder, mode in (("tmp", 0o1777), ("root", 0o700)):
+        entry = tarfile.TarInfo(folder)
+        entry.type, entry.mode = tarfile.DIRTYPE, mode
+        tar.addfile(entry)
+
+
+def _kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    entry.uid = entry.gid = 0
+    return None if LEFT_OUT.search(entry.name.partition("usr/local/lib/")[2]) else entry
+
+
+def _libraries(prefix: Path, name: str) -> Iterator[str]:
+    """Shared libraries of the interpreter, of its extension modules, and those that wheels expect of any system."""
+    extensions = [str(path) for path in (prefix / "lib" / name / "lib-dynload").glob("*.so")]
+    told = subprocess.run(
+        ["ldd", str(prefix / "bin" / name), *extensions], capture_output=True, text=True, check=False
+    ).stdout
+    found = set(LIBRARY.findall(told))
+    folders = {Path(library).parent for library in found if "/libc.so" in library}
+    folders |= {Path("/usr") / folder.relative_to("/") for folder in folders}
+    found |= {str(folder / name) for folder in folders for name in EXPECTED if (folder / name).exists()}
+    yield from sorted(found)
+
+
+def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = tarfile.SYMTYPE, target
+    tar.addfile(entry)
+
+
+def _text(tar: tarfile.TarFile, name: str, text: str) -> None:
+    content = text.encode()
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o644
+    tar.addfile(entry, io.BytesIO(content))
