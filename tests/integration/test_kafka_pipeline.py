@@ -114,7 +114,7 @@ def test_a_broker_killed_and_indexers_that_come_and_go_lose_and_double_nothing(l
         assert agent.metric("shipper_lines_read_total") == expected["lines"]
         assert third.metric("failed_login_attempts_total") == 0
         memory = agent.largest_memory(), third.largest_memory()
-        assert max(memory) < 384 * 2**20
+        assert max(memory) < 512 * 2**20
         record(
             f"Kafka, broker killed, indexers added, killed and stopped; {line.client}",
             seconds=round(took, 1),

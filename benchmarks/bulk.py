@@ -1,0 +1,152 @@
+"""The Elasticsearch output beside `elasticsearch.helpers.streaming_bulk`: the same documents, sink and client.
+
+python -m benchmarks.bulk [--documents N] [--runs N]
+
+Each way runs in a process of its own, into a sink that only acknowledges. What is told is the CPU time of that process
+while it sends: neither its start nor the making of the documents is in it.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import orjson
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import streaming_bulk
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.documents import made
+from shipper import wiring
+from shipper.ports import Document
+from shipper.settings import Settings
+
+HERE = Path(__file__).parent
+BATCH = 5000
+Way = Callable[[str, list[Document], Path], int]
+
+
+def shipper_output(url: str, documents: list[Document], folder: Path) -> int:
+    """As the agent sends them: batches, several on their way at once."""
+    settings = Settings(
+        output=url, state_dir=folder, elasticsearch={"compress": False, "require_template": False, "in_flight": 2}
+    )
+    output = wiring.output_of(settings)
+    batches = [documents[start : start + BATCH] for start in range(0, len(documents), BATCH)]
+    stored, under_way = 0, []
+    for batch in batches:
+        under_way.append(output.submit(batch))
+        if len(under_way) >= output.window:
+            stored += under_way.pop(0).result().stored
+    stored += sum(answer.result().stored for answer in under_way)
+    output.close()
+    return stored
+
+
+def helpers_with_objects(url: str, documents: list[Document], _folder: Path) -> int:
+    """`streaming_bulk` as its documentation shows it: a dict a document."""
+    sources = [(document, orjson.loads(document.body)) for document in documents]
+    return helpers(url, sources)
+
+
+def helpers_with_bytes(url: str, documents: list[Document], _folder: Path) -> int:
+    """`streaming_bulk` over bodies that are bytes already."""
+    return helpers(url, [(document, document.body) for document in documents])
+
+
+def helpers(url: str, sources: list[tuple[Document, Any]]) -> int:
+    """What both have alike; `create` with an id, as the output does."""
+    client = Elasticsearch(url)
+    actions = (
+        {"_op_type": "create", "_index": document.index, "_id": document.id.hex(), "_source": source}
+        for document, source in sources
+    )
+    begin()
+    return sum(stored for stored, _ in streaming_bulk(client, actions, chunk_size=BATCH, max_chunk_bytes=5 << 20))
+
+
+WAYS: dict[str, Way] = {
+    "shipper": shipper_output,
+    "streaming_bulk, bytes": helpers_with_bytes,
+    "streaming_bulk, dicts": helpers_with_objects,
+}
+_begun: list[float] = []
+
+
+def begin() -> None:
+    """From here on the CPU counts."""
+    _begun[:] = [time.process_time()]
+
+
+@contextmanager
+def sink() -> Iterator[str]:
+    """The URL of a sink in a process of its own."""
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.sink"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def one(way: str, url: str, number: int) -> None:
+    """In a process of its own: send, and print the CPU seconds."""
+    documents = made(number)
+    with TemporaryDirectory() as folder:
+        begin()
+        stored = WAYS[way](url, documents, Path(folder))
+        spent = time.process_time() - _begun[0]
+    if stored != len(documents):
+        raise click.ClickException(f"{way}: {stored} of {len(documents)} stored")
+    print(json.dumps({"cpu_s": spent, "documents": stored}))
+
+
+@click.command()
+@click.option("--documents", "number", default=200_000, show_default=True, help="Documents.")
+@click.option("--runs", default=3, show_default=True, help="Runs of each; medians are shown.")
+@click.option("--json", "out", default=HERE / "results" / "bulk.json", type=click.Path(path_type=Path))
+@click.option("--one", "way", type=click.Choice(list(WAYS)), hidden=True)
+@click.option("--url", hidden=True)
+def main(number: int, runs: int, out: Path, way: str | None, url: str | None) -> None:
+    """Measure all ways in turns, and print how they compare."""
+    if way is not None and url is not None:
+        one(way, url, number)
+        return
+    found: dict[str, list[float]] = {name: [] for name in WAYS}
+    with sink() as address:
+        for _ in range(runs):
+            for name, figures in found.items():
+                command = [sys.executable, "-m", "benchmarks.bulk", "--one", name, "--url", address]
+                done = subprocess.run(
+                    [*command, "--documents", str(number)], capture_output=True, text=True, check=True
+                )
+                told = json.loads(done.stdout)
+                figures.append(told["cpu_s"] / told["documents"] * 1e6)
+    report({name: statistics.median(figures) for name, figures in found.items()}, number, runs, out)
+
+
+def report(medians: dict[str, float], number: int, runs: int, out: Path) -> None:
+    """Print the table and write the figures."""
+    ours = medians["shipper"]
+    table = Table(title=f"{number:,} documents into a sink that acknowledges, medians of {runs}", title_justify="left")
+    for name in ("way", "CPU us a document", "documents a CPU second", "of ours"):
+        table.add_column(name, justify="left" if name == "way" else "right")
+    for name, micros in medians.items():
+        table.add_row(name, f"{micros:.1f}", f"{1e6 / micros:,.0f}", f"{micros / ours:.1f} x")
+    Console().print(table)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figures = {name: {"cpu_us": round(micros, 2), "ratio": round(micros / ours, 2)} for name, micros in medians.items()}
+    out.write_text(json.dumps({"documents": number, "runs": runs, "results": figures}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
