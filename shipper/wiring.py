@@ -274,6 +274,11 @@ def reader(settings: Settings) -> Reader:
         return ElasticsearchReader(
             settings.output, client, index.prefix, index.quarantine_prefix, target=target_of(settings)
         )
+    if settings.output.startswith("kafka:"):
+        raise ConfigurationError(
+            f"{settings.output} is a topic, and topics are not searched",
+            "give --output the store that its indexer writes to: http(s)://HOST:PORT or local:DIR",
+        )
     return LocalReader(local_directory(settings), settings.index.prefix, settings.index.quarantine_prefix)
 
 

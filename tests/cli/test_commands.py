@@ -211,11 +211,31 @@ def test_check_shows_all_problems_with_their_cures(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "output", ["http://127.0.0.1:1", pytest.param("kafka://127.0.0.1:1/logs", marks=pytest.mark.integration)]
+)
+def test_an_output_that_is_away_is_told_by_each_command_in_its_way(home: Path, output: str) -> None:
+    """Check finds it, run ships later, replay refuses to begin: exit 1 with the address and what to do, no traceback."""
+    given = ("--output", output)
+    checked = shipper(home, "check", "--listen", "off", "--input", "docker:containers/*/*-json.log", *given)
+    assert (checked.returncode, "problem output " in checked.stdout, "1 problem" in checked.stdout) == (1, True, True)
+    ran = run_once(home, *given)
+    assert (ran.returncode, "nothing is lost: run it again" in ran.stderr) == (1, True)
+    replayed = shipper(home, "replay", "containers", *given)
+    assert (replayed.returncode, "127.0.0.1:1" in replayed.stderr) == (1, True)
+    assert "Traceback" not in ran.stderr + replayed.stderr
+    again = run_once(home)
+    assert again.stdout.startswith("3 indexed, 1 quarantined"), again.stdout + again.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["run", "--once", "--input", "docker"], 1, ["inputs.0", "TYPE:GLOB"]),
         (["run", "--once", "--config", "absent.yaml"], 1, ["absent.yaml", "--config"]),
-        (["run", "--once", "--output", "http://localhost:9200"], 1, ["local:DIR"]),
+        (["run", "--once", "--output", "ftp://localhost"], 1, ["local:DIR", "http(s)://HOST:PORT", "kafka://"]),
+        (["run", "--once", "--output", "http://user:pw@localhost"], 1, ["elasticsearch.username"]),
+        (["search", "x", "--output", "kafka://localhost:9092/logs"], 1, ["is a topic", "--output the store"]),
+        (["search", "x", "--output", "http://127.0.0.1:1"], 1, ["http://127.0.0.1:1 cannot be reached"]),
         (["run", "--bogus"], 2, ["No such option"]),
         (["search", "x", "--output", "local:absent"], 1, ["absent"]),
         (["status", "--listen", "off"], 1, ["shipper run", "--state-dir"]),

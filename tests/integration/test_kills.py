@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration
 KILLS = 52
 """Kills of each of the four agents."""
 EVENTS = {"login_failed": 0.3, "patient_created": 0.2, "request_complete": 0.4, "heartbeat": 0.1}
