@@ -1,5 +1,5 @@
 # Everything a person or CI runs. `make help` lists it.
-.PHONY: help setup demo test check fix bench docs clean
+.PHONY: help setup demo test unit integration check fix bench docs clean
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 UV := .venv/bin/uv
@@ -20,8 +20,13 @@ setup: .venv/ready ## make .venv with exactly what uv.lock says
 demo: setup ## run the whole thing and look at it (about half a minute)
 	$(RUN) deploy.demo
 
-test: setup ## run every test
-	$(RUN) pytest
+test: unit integration ## run every test
+
+unit: setup ## run the tests that need no server (under a minute)
+	$(RUN) pytest -n auto -m "not integration"
+
+integration: setup ## run the tests over real servers, which they start
+	$(RUN) pytest -m integration
 
 check: setup ## all that CI runs: lint, types, imports, docs, every test with coverage
 	$(RUN) ruff check .
@@ -30,14 +35,17 @@ check: setup ## all that CI runs: lint, types, imports, docs, every test with co
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
 	$(RUN) docs.generate --check
-	$(RUN) pytest --cov --cov-report=term:skip-covered
+	$(RUN) pytest -n auto -m "not integration" --cov --cov-report=
+	$(RUN) pytest -m integration --cov --cov-append --cov-report=term:skip-covered
 
 fix: setup ## format, and mend what can be mended
 	$(RUN) ruff check --fix --exit-zero .
 	$(RUN) ruff format .
 
-bench: setup ## measure against a floor in the same run
+bench: setup ## measure against a floor, and the outputs beside what else there is, in one run
 	$(RUN) benchmarks
+	$(RUN) benchmarks.bulk
+	$(RUN) benchmarks.kafka
 
 docs: setup ## write the generated references
 	$(RUN) docs.generate
