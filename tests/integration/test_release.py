@@ -1,0 +1,107 @@
+"""After a fix, what was refused goes where it would have gone: the same id, the same day, in either store."""
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from shipper import wiring
+from shipper.ports import Query, Reader
+from shipper.settings import Settings
+
+pytestmark = pytest.mark.integration
+ID = "4f" * 32
+LINES = [
+    {"trace": "t-1", "event": "login_failed", "timestamp": "2026-11-22T23:59:59Z"},
+    {"trace": "t-2", "event": "patient_created", "password": "hunter2"},
+    {"correlation_id": "c-3", "event": "patient_updated"},
+    {"event": "nameless"},
+]
+FIXED = {"correlation_sources": ["correlation_id", "trace"]}
+
+
+class Ward:
+    """One log, and a store under indices of its own."""
+
+    def __init__(self, folder: Path, output: str) -> None:
+        self.folder, self.output, self.own = folder, output, f"r{uuid.uuid4().hex[:6]}"
+        log = folder / "logs" / ID / f"{ID}-json.log"
+        log.parent.mkdir(parents=True)
+        for number, entry in enumerate(LINES):
+            record = {"log": json.dumps(entry) + "\n", "stream": "stdout", "time": f"2026-11-23T00:00:0{number}.5Z"}
+            with log.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+
+    def settings(self, name: str, **schema: Any) -> dict[str, Any]:
+        """A configuration whose indices and state are called `name`."""
+        found = {
+            "inputs": [f"docker:{self.folder}/logs/*/*-json.log"],
+            "output": self.output if self.output.startswith("http") else f"local:{self.folder}/{name}",
+            "state_dir": f"{self.folder}/state-{name}",
+            "listen": "off",
+            "index": {"prefix": f"{name}-logs", "quarantine_prefix": f"{name}-quarantine"},
+            "elasticsearch": {"replicas": 0},
+        }
+        return {**found, **({"schema": schema} if schema else {})}
+
+    def shipper(self, settings: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command with that configuration."""
+        (self.folder / "shipper.yaml").write_text(json.dumps(settings))
+        return subprocess.run(
+            [sys.executable, "-m", "shipper", *arguments, "--config", "shipper.yaml"],
+            cwd=self.folder, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def prepared(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The same, with templates in place where they are needed."""
+        if self.output.startswith("http"):
+            assert self.shipper(settings, "setup").returncode == 0
+        return settings
+
+    def stored(self, settings: dict[str, Any]) -> list[tuple[str, str, str | None]]:
+        """Id, day and correlation id of what is in the main indices."""
+        if self.output.startswith("http"):
+            with Elasticsearch(self.output) as client:
+                client.indices.refresh(index=f"{settings['index']['prefix']}-*")
+        reader: Reader = wiring.reader(Settings.model_validate(settings))
+        found = [(entry["_id"], entry["_index"][-10:], entry.get("correlation_id")) for entry in reader.search(Query())]
+        reader.close()
+        return sorted(found)
+
+
+@pytest.fixture(params=["local", "elasticsearch"])
+def ward(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ward]:
+    """Over each store."""
+    output = "local" if request.param == "local" else request.getfixturevalue("elasticsearch")
+    found = Ward(tmp_path, output)
+    yield found
+    if output.startswith("http"):
+        with Elasticsearch(output) as client:
+            for index in client.indices.get(index=f"{found.own}*"):
+                client.indices.delete(index=index)
+            client.indices.delete_index_template(name=f"{found.own}*")
+
+
+def test_released_entries_are_those_that_a_correct_schema_would_have_stored(ward: Ward) -> None:
+    """Two of three refused ones are accepted after the fix; the index is the one that needed no fix, id by id."""
+    wrong = ward.prepared(ward.settings(f"{ward.own}a"))
+    assert ward.shipper(wrong, "run", "--once").stdout.startswith("1 indexed, 3 quarantined")
+    fixed = ward.settings(f"{ward.own}a", **FIXED)
+    if ward.output.startswith("http"):
+        with Elasticsearch(ward.output) as client:
+            client.indices.refresh(index=f"{ward.own}a-*")
+    released = ward.shipper(fixed, "quarantine", "release", "--all")
+    assert (released.returncode, released.stdout.splitlines()[:2]) == (1, ["released: 2", "still refused: 1"])
+    right = ward.prepared(ward.settings(f"{ward.own}b", **FIXED))
+    assert ward.shipper(right, "run", "--once").stdout.startswith("3 indexed, 1 quarantined")
+    assert ward.stored(fixed) == ward.stored(right)
+    assert [day for _, day, correlation in ward.stored(fixed) if correlation == "t-1"] == ["2026.11.22"]
+    again = ward.shipper(fixed, "quarantine", "release", "--all")
+    assert again.stdout.splitlines()[0] == "released: 0"
+    assert ward.stored(fixed) == ward.stored(right)
