@@ -26,6 +26,8 @@ MOST_LABELS, LONGEST_VALUE = 64, 256
 SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernetes.io/name")
 HTTP_SOURCE_LABEL = "shipper.http-source"
 HTTP_SOURCES = ("structured", "access", "off")
+SHORT_ID = 12
+"""Digits by which Docker shows a container."""
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 CONTAINER_LINK = re.compile(r"(?P<pod>[^_]+)_(?P<namespace>[^_]+)_(?P<container>.+)-(?P<id>[0-9a-f]{64})\.log")
 POD_FOLDER = re.compile(r"(?P<namespace>[^_]+)_(?P<pod>[^_]+)_(?P<uid>[^_]+)")
@@ -147,7 +149,7 @@ class Provenance:
         return Origin(
             path=without_surrogates(real),
             source=source,
-            service=found.service or labelled or container.name or Path(real).name.split(".", 1)[0][:LONGEST_VALUE],
+            service=found.service or labelled or container.name or _unnamed(real, container_id),
             host=self.host,
             container_id=container_id,
             container_name=container.name,
@@ -156,6 +158,13 @@ class Provenance:
             kubernetes=kubernetes or {},
             http_source=cast("HttpSource", asked) if asked in HTTP_SOURCES else found.http_source,
         )
+
+
+def _unnamed(real: str, container_id: str | None) -> str:
+    """What a service is called of which nothing is known: its container's short id, or the file."""
+    if container_id is not None and CONTAINER_ID.fullmatch(container_id):
+        return container_id[:SHORT_ID]
+    return Path(real).name.split(".", 1)[0][:LONGEST_VALUE]
 
 
 def _container(config: Any) -> Container:  # noqa: ANN401 -- the runtime's JSON
