@@ -47,8 +47,10 @@ bench: setup ## measure against a floor, and the outputs beside what else there 
 	$(RUN) benchmarks.bulk
 	$(RUN) benchmarks.kafka
 
-docs: setup ## write the generated references
+docs: setup ## write what is generated: references, dashboards, rules for Kubernetes
 	$(RUN) docs.generate
+	$(RUN) deploy.grafana
+	$(RUN) deploy.kubernetes.rules
 
 clean: ## remove what was made here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache demo-data benchmarks/data

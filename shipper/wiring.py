@@ -16,7 +16,7 @@ from processors.redact import Redactor
 from processors.route import Skew, is_daily
 from schemas.builtin_rules import builtin_rules
 from schemas.metrics import SeriesKey
-from schemas.violation import DEFAULT_POLICIES
+from schemas.violation import DEFAULT_POLICIES, Kind
 from shipper.agent import DECLARED, METRICS, Agent, Pace
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError, ShipperError
@@ -59,13 +59,19 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         declared = (*METRICS, VIOLATIONS, OVERFLOWS, *counting.metrics())
         ledger = Ledger({metric.name: metric for metric in declared})
         ledger.restore(values, created)
-        ledger.declare([*DECLARED, *counting.declared()], clock.wall_ms() / 1000)
+        ledger.declare([*DECLARED, *counting.declared(), *from_zero(counting)], clock.wall_ms() / 1000)
         pipeline = pipeline_of(settings, counting, redactor_of(settings))
         tail = tail_of(settings, state, from_end=from_end)
         return Agent(tail, pipeline, output, state, ledger, clock, pace(settings), upkeep=upkeep_of(settings, output))
     except BaseException:
         state.close()
         raise
+
+
+def from_zero(counting: Counting) -> Iterator[SeriesKey]:
+    """Series of what may go wrong: they start at zero, so that `increase()` sees the first time."""
+    yield from ((VIOLATIONS.name, (kind.value,)) for kind in Kind)
+    yield from ((OVERFLOWS.name, (metric.name,)) for metric in counting.metrics() if metric.labels)
 
 
 def is_indexer(settings: Settings) -> bool:

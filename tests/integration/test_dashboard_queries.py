@@ -22,11 +22,12 @@ from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import missing
 from tests.services import exporters
 from tests.services.java import Unavailable
+from tests.services.monitoring import PROMETHEUS
 from tests.services.postgres_server import PostgresServer
 from tests.services.processes import free_port
+from tests.services.prometheus_server import PrometheusServer, over_targets
 from tests.services.redis_server import RedisServer
 from tests.services.sample_app import SampleApp
-from tests.services.scraping_prometheus import ScrapingPrometheus
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first run installs the servers
 RANGE_S = 120
@@ -53,7 +54,7 @@ class System:
         own = uuid.uuid4().hex[:8]
         self.prefixes = {"keneyapp-logs": f"t{own}-logs", "keneyapp-quarantine": f"t{own}-quarantine"}
         self.truth: Truth
-        self.prometheus: ScrapingPrometheus
+        self.prometheus: PrometheusServer
         self._stack = ExitStack()
 
     def start(self) -> "System":
@@ -68,7 +69,7 @@ class System:
         app.start()
         agent = self._agent(app)
         enter = self._stack.enter_context
-        self.prometheus = ScrapingPrometheus(
+        self.prometheus = over_targets(
             self.folder,
             {
                 "keneyapp-backend": app.address,
@@ -203,3 +204,11 @@ def test_every_variable_has_values(system: System, query: str) -> None:
     assert match is not None
     assert all(series["metric"][match[2]] for series in system.prometheus.query(match[1]))
     assert system.prometheus.query(match[1])
+
+
+def test_every_metric_that_the_rules_ask_for_is_told_by_somebody(system: System) -> None:
+    """By the application, an exporter or the shipper: a rule over a name that nobody exports is silent for ever."""
+    text = "\n".join(path.read_text() for path in sorted((PROMETHEUS / "rules").glob("*.yml")))
+    names = set(re.findall(r"(?<![\w:])([a-z]\w*)\{(?=\w)", text))
+    assert len(names) > 20
+    assert {name for name in names if not system.prometheus.query(f"count({name})")} == set()

@@ -10,16 +10,19 @@ import pytest
 
 from tests.hazards.rig import docker_line
 from tests.integration.agent import AgentProcess, until
-from tests.integration.conftest import SERVICES, missing
+from tests.integration.conftest import missing
+from tests.services.java import Unavailable
+from tests.services.monitoring import CURE, programs
 
 pytestmark = pytest.mark.integration
 
 
 def test_promtool_accepts_the_running_agents_metrics(tmp_path: Path) -> None:
     """Names, help and types of all business and self metrics, with events counted."""
-    found = subprocess.run([SERVICES / "promtool.sh"], capture_output=True, text=True, check=False)
-    if found.returncode != 0:
-        missing(f"no promtool: {found.stderr.strip()}", "install the package prometheus")
+    try:
+        tool = programs().promtool
+    except Unavailable as error:
+        missing(str(error), CURE)
     (tmp_path / "app.log").write_bytes(docker_line('{"correlation_id":"a","event":"login_failed"}\n'))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -32,7 +35,6 @@ def test_promtool_accepts_the_running_agents_metrics(tmp_path: Path) -> None:
     finally:
         assert agent.stop() == 0
     assert "failed_login_attempts_total" in text
-    tool = found.stdout.strip()
     checked = subprocess.run(
         [tool, "check", "metrics"], input=text, capture_output=True, text=True, env=os.environ, check=False
     )
