@@ -1,5 +1,5 @@
 # Everything a person or CI runs. `make help` lists it.
-.PHONY: help setup demo test unit integration check fix bench docs clean
+.PHONY: help setup demo story test unit integration check fix bench docs clean
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 UV := .venv/bin/uv
@@ -19,6 +19,9 @@ setup: .venv/ready ## make .venv with exactly what uv.lock says
 
 demo: setup ## run the whole thing and look at it (about half a minute)
 	$(RUN) deploy.demo
+
+story: setup ## from a refused login to the message somebody gets, and all eight alerts (about a minute)
+	$(RUN) deploy.story
 
 test: unit integration ## run every test
 

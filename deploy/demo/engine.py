@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,7 +46,7 @@ class Container:
     where: str = "a container of the Docker engine"
 
     @classmethod
-    def start(cls, port: int) -> "Container":
+    def start(cls, port: int, environment: Mapping[str, str]) -> "Container":
         """Start it. Raises Unavailable where there is no engine, or its logs cannot be read."""
         if shutil.which("docker") is None:
             raise Unavailable("there is no Docker client")
@@ -55,11 +56,13 @@ class Container:
             raise Unavailable(f"{folder} cannot be read by this user")
         image = image_with_a_c_library()
         mounts = [flag for path in sorted(mounted()) for flag in ("--volume", f"{path}:{path}:ro")]
+        given = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment}
+        variables = [flag for name, value in given.items() for flag in ("--env", f"{name}={value}")]
         labels = [flag for name, value in LABELS.items() for flag in ("--label", f"{name}={value}")]
         found = docker(
             "run", "--detach", "--rm", "--name", NAME, "--network", "host", *mounts, *labels,
             "--log-driver", "json-file", "--log-opt", "max-size=1m", "--log-opt", "max-file=3",
-            "--env", f"PYTHONPATH={ROOT}", "--env", "PYTHONUNBUFFERED=1", "--workdir", str(ROOT),
+            *variables, "--workdir", str(ROOT),
             image, sys.executable, *SERVER, "--port", str(port),
         )  # fmt: skip
         return cls(found, f"docker:{folder}/{found}/*-json.log")
@@ -115,12 +118,12 @@ class Process:
 
     where = "a process, its output written as Docker's json-file driver does"
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, environment: Mapping[str, str]) -> None:
         """Start it, its container folder under `folder`."""
         container_id = hashlib.sha256(str(folder).encode()).hexdigest()
         self._log = JsonFileLog(folder, container_id, NAME, LABELS)
         self.logs = f"docker:{folder}/*/*-json.log"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment}
         self._process = subprocess.Popen(
             [sys.executable, *SERVER, "--port", str(port)],
             cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -138,9 +141,9 @@ class Process:
         self._log.close()
 
 
-def start(port: int, folder: Path) -> tuple[Running, str | None]:
-    """The application, running, and why it is not in a container where it is not."""
+def start(port: int, folder: Path, environment: Mapping[str, str] | None = None) -> tuple[Running, str | None]:
+    """The application, running, with variables of its own, and why it is not in a container where it is not."""
     try:
-        return Container.start(port), None
+        return Container.start(port, environment or {}), None
     except Unavailable as error:
-        return Process(port, folder), str(error)
+        return Process(port, folder, environment or {}), str(error)

@@ -221,7 +221,7 @@ class Withholding:
     """An output that answers when it is told to, in whatever order."""
 
     url: str = "test:withholding"
-    window: int = 8
+    window: int = 64
     asked: list[tuple[Sequence[Document], Future[Written]]] = field(default_factory=list)
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
@@ -241,7 +241,7 @@ class Withholding:
 class Unreliable:
     """A store that is away now and then, some of the time after it has stored what it was given."""
 
-    window = 2
+    window = 64
 
     def __init__(self, store: LocalStore, failures: Mapping[int, str]) -> None:
         self.store, self.failures, self.calls, self.url = store, failures, 0, store.url
