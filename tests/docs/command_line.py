@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -18,13 +19,12 @@ def command_lines(page: Path) -> Iterator[list[str]]:
     for text in examples(page, "sh"):
         for line in re.sub(r"\\\n|\|\n", lambda end: end[0].strip("\\\n") + " ", text).splitlines():
             if called := CALL.search(line):
-                yield until_the_pipe(line[called.end() :])
+                yield words_of(line[called.end() :])
 
 
-def until_the_pipe(text: str) -> list[str]:
-    """The words of one command."""
-    words = shlex.split(text, comments=True)
-    return words[: words.index("|")] if "|" in words else words
+def words_of(text: str) -> list[str]:
+    """The words of one command, up to a pipe or to where its output goes."""
+    return list(takewhile(lambda word: word not in ("|", ">", ">>", "&&", ";"), shlex.split(text, comments=True)))
 
 
 def parsed(words: list[str]) -> click.Context:

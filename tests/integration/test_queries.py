@@ -47,7 +47,7 @@ SYNTAX = {
     "FROM", "WHERE", "STATS", "BY", "SORT", "KEEP", "LIMIT", "DESC", "AND", "OR", "IN", "IS", "NOT", "NULL", "minute",
     "minutes", "hour", "hours", "day",
 }  # fmt: skip
-LOGINS = [
+LOGINS: list[dict[str, Any]] = [
     *({"event": event, "client_ip": "10.1.2.3"} for event in FAILED_LOGINS),
     *(
         {"event": event, "method": "POST", "path": path, "status_code": status, "client_ip": "10.1.2.4"}
