@@ -4,21 +4,24 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from elasticsearch import Elasticsearch
 
+from schemas.builtin_rules import FAILED_LOGINS, LOGIN
 from schemas.mapping import event_mapping, leaves, quarantine_mapping
 from shipper import wiring
-from shipper.cli import cli
 from shipper.settings import Settings
 from tests.deploy.pages import examples
+from tests.docs.command_line import parsed
 from tests.integration.conftest import missing
 from tests.outputs.conftest import make_document
 from tests.outputs.kql import as_query, terms
@@ -27,18 +30,53 @@ from tests.services.monitoring import CURE, programs
 
 PAGE = Path(__file__).parents[2] / "docs" / "queries.md"
 CURLS = [text for text in examples(PAGE, "sh") if text.startswith("curl ")]
-COMMANDS = [text.strip() for text in examples(PAGE, "sh") if text.startswith("shipper ")]
+SHIPPER = [
+    line
+    for text in examples(PAGE, "sh")
+    for line in re.sub(r"\|\n *", "| ", text).splitlines()
+    if line.startswith("shipper ")
+]
 KQL = [text.strip() for text in examples(PAGE, "kql")]
 ESQL = [text.strip() for text in examples(PAGE, "esql")]
 FIELDS = {
     "keneyapp-logs": leaves(event_mapping()["properties"]),
     "keneyapp-quarantine": leaves(quarantine_mapping()["properties"]),
 }
-FUNCTIONS = {"COUNT", "PERCENTILE", "NOW", "DATE_TRUNC", "MATCH"}
+FUNCTIONS = {"COUNT", "PERCENTILE", "NOW", "DATE_TRUNC", "MATCH_PHRASE", "MAX"}
 SYNTAX = {
-    "FROM", "WHERE", "STATS", "BY", "SORT", "KEEP", "LIMIT", "DESC", "AND", "IN", "IS", "NULL", "minute", "minutes",
-    "hour",
+    "FROM", "WHERE", "STATS", "BY", "SORT", "KEEP", "LIMIT", "DESC", "AND", "OR", "IN", "IS", "NOT", "NULL", "minute",
+    "minutes", "hour", "hours", "day",
 }  # fmt: skip
+LOGINS: list[dict[str, Any]] = [
+    *({"event": event, "client_ip": "10.1.2.3"} for event in FAILED_LOGINS),
+    *(
+        {"event": event, "method": "POST", "path": path, "status_code": status, "client_ip": "10.1.2.4"}
+        for event, path, status in (
+            ("request_complete", LOGIN, 401), ("request_complete", f"{LOGIN}/", 401), ("http_access", LOGIN, 401),
+            ("request_complete", LOGIN, 200), ("request_complete", f"{LOGIN}-status", 401),
+        )
+    ),
+]  # fmt: skip
+"""Six that count; then an access line that tells of the same request, a success and another path."""
+EVENTS: list[dict[str, Any]] = [
+    {"correlation_id": "visit-4711", "event": "request_start"},
+    {"correlation_id": "visit-4712", "event": "request_complete", "duration_ms": 12.0, "path": "/api/v1/patients"},
+    {"correlation_id": "visit-4711", "event": "request_complete", "duration_ms": 1800.5, "path": "/api/v1/reports"},
+    *LOGINS,
+    {"event": "request_error", "level": "error", "exception": "Traceback: the connection pool is exhausted"},
+    {"event": "request_error", "level": "error", "exception": "Traceback: connection lost beside the pool"},
+    {"event": "patient_updated", "patient_id": "456", "user_id": "7"},
+    {"event": "patient_updated", "patient_id": "4567", "user_id": "7"},
+    {"event": "odd", "duration_ms": "a moment"},
+]
+STORED = len(EVENTS) - 1
+TODAY = f"{datetime.now(UTC):%Y-%m-%d}T00:00:00.000Z"
+
+
+def written_at() -> str:
+    """Two minutes ago, or as much of it as lies in today: the page counts the documents of a day."""
+    now = datetime.now(UTC)
+    return max(now - timedelta(minutes=2), now.replace(hour=0, minute=0, second=0)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.fixture(scope="module")
@@ -48,27 +86,15 @@ def store(elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         output=elasticsearch, state_dir=tmp_path_factory.mktemp("queries"), elasticsearch={"replicas": 0}
     )
     list(wiring.installation(settings))
-    at = (datetime.now(UTC) - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    found: list[dict[str, Any]] = [
-        {
-            "correlation_id": "visit-4711",
-            "event": "request_complete",
-            "duration_ms": 1800.5,
-            "path": "/api/v1/patients",
-        },
-        {"event": "login_failed", "client_ip": "10.1.2.3"},
-        {"event": "request_error", "level": "error", "exception": "Traceback: the connection pool is exhausted"},
-        {"event": "patient_updated", "patient_id": "456", "user_id": "7"},
-        {"event": "odd", "duration_ms": "a moment"},
-    ]
-    documents = [make_document(number, at=at, **fields) for number, fields in enumerate(found)]
+    at = written_at()
+    documents = [make_document(number, at=at, **fields) for number, fields in enumerate(EVENTS)]
     refused = make_document(
         50, at=at, prefix="keneyapp-quarantine", raw="x", reasons=[{"kind": "correlation_id_missing", "detail": "none"}]
     )
     output = wiring.output_of(settings)
     written = output.submit([*documents, refused]).result(30)
     output.close()
-    assert (written.stored, written.refused) == (5, 1)
+    assert (written.stored, written.refused) == (STORED + 1, 1)
     with Elasticsearch(elasticsearch) as client:
         client.indices.refresh(index="keneyapp-*")
         yield elasticsearch
@@ -76,22 +102,121 @@ def store(elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             client.indices.delete(index=index)
 
 
-def found_in(answer: dict[str, Any]) -> int:
-    """Hits, or buckets, of an answer."""
-    buckets = [len(part["buckets"]) for part in answer.get("aggregations", {}).values()]
-    return min(buckets) if buckets else len(answer["hits"]["hits"])
+Buckets = dict[str, Any]
+
+
+def counted(aggregation: dict[str, Any]) -> Buckets:
+    """How many documents by key, the keys of an inner aggregation after a slash."""
+    found: Buckets = {}
+    for bucket in aggregation["buckets"]:
+        key = bucket.get("key_as_string", bucket["key"])
+        inner = [part for part in bucket.values() if isinstance(part, dict) and "buckets" in part]
+        found |= {f"{key}/{name}": number for part in inner for name, number in counted(part).items()}
+        if not inner:
+            found[key] = bucket["doc_count"]
+    return found
+
+
+def told(answer: dict[str, Any]) -> Any:
+    """What an answer says: a number, what its aggregations count, or the events it found in their order."""
+    if "count" in answer:
+        return answer["count"]
+    if "aggregations" in answer:
+        return [counted(part) for part in answer["aggregations"].values()]
+    return [hit["_source"] for hit in answer["hits"]["hits"]]
+
+
+def events_of(sources: list[dict[str, Any]], field: str) -> list[Any]:
+    """One field of what was found."""
+    return [source[field] for source in sources]
+
+
+def by_minute(aggregations: list[Buckets]) -> bool:
+    """An hour of minutes up to now, the empty ones too."""
+    (minutes,) = aggregations
+    return len(minutes) in (61, 62) and sum(minutes.values()) == STORED and next(iter(minutes.values())) == 0
+
+
+ANSWERS: dict[str, list[Any]] = {
+    "What happened to this request?": [
+        lambda found: events_of(found, "event") == ["request_start", "request_complete"]
+    ],
+    "Who fails to log in?": [[{"10.1.2.3": 4, "10.1.2.4": 2}, {"backend": 6}]],
+    "What goes wrong, and where?": [[{"backend/request_error": 2}]],
+    "Which stack traces mention it?": [lambda found: len(found) == 1],
+    "What is slow?": [
+        lambda found: events_of(found, "duration_ms") == [1800.5, 12.0],
+        lambda found: list(found[0]) == ["/api/v1/reports", "/api/v1/patients"],
+    ],
+    "What was done to one patient's record?": [lambda found: events_of(found, "event") == ["patient_updated"]],
+    "Was anything refused, and why?": [
+        [{"correlation_id_missing/backend": 1, "refused_by_index/backend": 1}],
+        lambda found: len(found) == 1 and found[0]["index"].startswith("keneyapp-logs-"),
+    ],
+    "Has a container stopped to log?": [by_minute],
+    "Is a day complete?": [[{TODAY: STORED}], STORED],
+}
+"""What each curl of a section answers over the documents above."""
+
+
+def sections() -> Iterator[tuple[str, list[str]]]:
+    """The headings of the page, each with its curls."""
+    for part in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
+        heading, _, body = part.partition("\n")
+        yield heading, [text for text in re.findall(r"```sh\n(.*?)```", body, re.DOTALL) if text.startswith("curl ")]
+
+
+def test_every_curl_has_its_answer() -> None:
+    """A question that is added needs one."""
+    assert {heading: len(curls) for heading, curls in sections() if curls} == {
+        heading: len(answers) for heading, answers in ANSWERS.items()
+    }
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("curl", CURLS, ids=range(len(CURLS)))
-def test_every_curl_finds_something(store: str, curl: str) -> None:
+@pytest.mark.parametrize("heading", ANSWERS)
+def test_every_curl_answers_its_question(store: str, heading: str) -> None:
     """Run by a shell as it stands there, against a real server."""
+    for curl, expected in zip(dict(sections())[heading], ANSWERS[heading], strict=True):
+        answer = json.loads(shell(curl, {"ES": store}))
+        assert "error" not in answer, answer
+        found = told(answer)
+        assert expected(found) if callable(expected) else found == expected, found
+
+
+def shell(command: str, variables: dict[str, str]) -> str:
+    """What a command line of the page writes."""
     done = subprocess.run(
-        ["bash", "-c", curl], capture_output=True, text=True, timeout=30, env={**os.environ, "ES": store}, check=True
-    )
-    answer = json.loads(done.stdout)
-    assert "error" not in answer, answer
-    assert found_in(answer) > 0, answer
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        capture_output=True, text=True, timeout=60, env={**os.environ, **variables}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("command", [line for line in SHIPPER if line.startswith("shipper search")])
+def test_every_search_finds_something(store: str, command: str, tmp_path: Path) -> None:
+    """The same documents, by our own command."""
+    if "jq" in command and shutil.which("jq") is None:
+        missing("no jq for the commands of the page", "apt-get install jq")
+    own = tmp_path / "shipper"
+    own.write_text(f'#!/bin/sh\nexec {sys.executable} -m shipper "$@"\n')
+    own.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    found = shell(command, {"PATH": path, "SHIPPER_OUTPUT": store, "SHIPPER_STATE_DIR": str(tmp_path / "state")})
+    assert found.strip()
+    if "jq" in command:
+        assert found.splitlines() == ['["10.1.2.4","backend"]'] * 3  # the other path has the same words
+
+
+def test_failed_logins_are_those_that_the_counter_counts() -> None:
+    """In every language the same events, and the request where there is none."""
+    part = PAGE.read_text(encoding="utf-8").partition("## Who fails")[2].partition("\n## ")[0]
+    for language in ("kql", "esql", "sh"):
+        text = re.findall(rf"```{language}\n(.*?)```", part, re.DOTALL)[-1]
+        assert {name for name in FAILED_LOGINS if name in text} == {*FAILED_LOGINS}, language
+        assert f'"{LOGIN}"' in text
 
 
 @pytest.mark.integration
@@ -100,7 +225,8 @@ def test_every_kql_finds_something(store: str, query: str) -> None:
     """Asked as Kibana would ask it."""
     index = "keneyapp-quarantine-*" if "reasons." in query else "keneyapp-logs-*"
     with Elasticsearch(store) as client:
-        assert client.search(index=index, query=as_query(query))["hits"]["hits"], query
+        found = client.search(index=index, query=as_query(query), size=100)["hits"]["hits"]
+    assert len(found) == (6 if "login_failed" in query else len(found) or 1), query
 
 
 @pytest.mark.parametrize("query", KQL)
@@ -113,7 +239,7 @@ def test_kql_names_fields_of_the_mapping(query: str) -> None:
 @pytest.mark.parametrize("query", ESQL)
 def test_esql_names_fields_of_the_mapping(query: str) -> None:
     """Each word is a command, a function, a field, or a name that the query makes itself."""
-    lines = query.splitlines()
+    lines = re.sub(r"\n {4,}", " ", query).splitlines()
     source = re.fullmatch(r"FROM (keneyapp-(?:logs|quarantine))-\*", lines[0])
     assert source is not None
     assert all(re.match(r"\| (WHERE|STATS|SORT|KEEP|LIMIT) ", line) for line in lines[1:])
@@ -123,30 +249,123 @@ def test_esql_names_fields_of_the_mapping(query: str) -> None:
     assert words - SYNTAX - FUNCTIONS <= FIELDS[source[1]].keys()
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", SHIPPER)
 def test_every_command_is_one(command: str) -> None:
     """The command line takes it as it stands there."""
-    words = shlex.split(command)[1:]
-    group: click.Command = cli
-    with click.Context(cli) as context:
-        while isinstance(group, click.Group):
-            _, found, words = group.resolve_command(context, words)
-            assert found is not None
-            group = found
-        group.make_context("shipper", words, resilient_parsing=False)
+    parsed(shlex.split(command.partition(" | ")[0])[1:])
+
+
+@pytest.mark.parametrize("curl", CURLS, ids=range(len(CURLS)))
+def test_curl_names_fields_of_the_mapping(curl: str) -> None:
+    """A field that is not there finds nothing, and the server does not say so."""
+    kind = re.findall(r"/(keneyapp-\w+)-", curl)[0]
+    _, _, body = curl.partition("-d '")
+    named = set(asked_for(json.loads(body.rstrip().removesuffix("'")))) if body else set()
+    assert named <= FIELDS[kind].keys()
+
+
+def asked_for(part: Any) -> Iterator[str]:
+    """The fields that a query names."""
+    if isinstance(part, list):
+        for inner in part:
+            yield from asked_for(inner)
+    if not isinstance(part, dict):
+        return
+    for key, value in part.items():
+        if key == "field":
+            yield value
+        elif key in ("term", "terms", "range", "match_phrase") and "field" not in value:
+            yield from value
+        elif key in ("sort", "_source"):
+            yield from (name for found in value for name in ([found] if isinstance(found, str) else found))
+        else:
+            yield from asked_for(value)
 
 
 @pytest.mark.integration
 def test_promtool_reads_every_promql(tmp_path: Path) -> None:
     """As the expression of a rule."""
+    rules = [{"record": f"query:{number}", "expr": text} for number, text in enumerate(examples(PAGE, "promql"))]
+    assert promtool(tmp_path, "check", {"groups": [{"name": "queries", "rules": rules}]}) == ""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an expression of the page gives over SERIES, by its labels."""
+
+    part: str
+    """What tells the expression from the others."""
+    samples: dict[str, float]
+
+
+SERIES = {
+    'http_requests_total{job="keneyapp-backend", status="200", endpoint="/a", instance="1"}': "0+480x60",
+    'http_requests_total{job="keneyapp-backend", status="200", endpoint="/b", instance="2"}': "0+60x60",
+    'http_requests_total{job="keneyapp-backend", status="500", endpoint="/b", instance="2"}': "0+60x60",
+    'http_requests_total{job="another", status="500"}': "0+6000x60",
+    'http_request_duration_seconds_bucket{job="keneyapp-backend", endpoint="/a", le="1"}': "0+60x60",
+    'http_request_duration_seconds_bucket{job="keneyapp-backend", endpoint="/a", le="2"}': "0+60x60",
+    'http_request_duration_seconds_bucket{job="keneyapp-backend", endpoint="/a", le="+Inf"}': "0+60x60",
+    'http_request_duration_seconds_bucket{job="keneyapp-backend", endpoint="/b", le="1"}': "0+0x60",
+    'http_request_duration_seconds_bucket{job="keneyapp-backend", endpoint="/b", le="2"}': "0+60x60",
+    'http_request_duration_seconds_bucket{job="keneyapp-backend", endpoint="/b", le="+Inf"}': "0+60x60",
+    'database_connections{job="keneyapp-backend", state="active", instance="1"}': "6x60",
+    'database_connections{job="keneyapp-backend", state="active", instance="2"}': "4x60",
+    'database_connections{job="keneyapp-backend", state="idle", instance="1"}': "9x60",
+    'database_pool_size{job="keneyapp-backend", instance="1"}': "10x60",
+    'database_pool_size{job="keneyapp-backend", instance="2"}': "10x60",
+    'redis_keyspace_hits_total{job="redis"}': "0+180x60",
+    'redis_keyspace_misses_total{job="redis"}': "0+60x60",
+    'failed_login_attempts_total{job="shipper", service="backend", instance="1"}': "0x20 3x40",
+    'failed_login_attempts_total{job="shipper", service="backend", instance="2"}': "0x40 4x20",
+    'shipper_lag_seconds{job="shipper", instance="1", output="http"}': "7x60",
+    'shipper_output_up{job="shipper", instance="1", output="http"}': "1x60",
+    'shipper_output_up{job="shipper", instance="2", output="http"}': "0x60",
+    'shipper_events_total{job="shipper", outcome="indexed"}': "0+180x60",
+    'shipper_events_total{job="shipper", outcome="quarantined"}': "0+60x60",
+}
+APPLICATION = '{job="keneyapp-backend"}'
+VALUES = (
+    Expected('sum by (job) (rate(http_requests_total{job="keneyapp-backend"}[5m]))', {APPLICATION: 10}),
+    Expected('status=~"5.."', {APPLICATION: 10}),
+    Expected("histogram_quantile", {APPLICATION: 1.9}),
+    Expected('state="active"})', {APPLICATION: 10}),
+    Expected("/ sum by (job) (database_pool_size", {APPLICATION: 0.5}),
+    Expected("redis_keyspace_hits_total", {'{job="redis"}': 75}),
+    Expected("increase(failed_login", {'{service="backend"}': 0}),
+    Expected("max_over_time", {'{service="backend"}': 7}),
+    Expected("shipper_lag_seconds", {'{instance="1"}': 7}),
+    Expected("shipper_output_up", {'{instance="1", output="http"}': 1, '{instance="2", output="http"}': 0}),
+    Expected('outcome="quarantined"', {"{}": 0.25}),
+)
+"""An hour after the beginning, in the order of the page."""
+
+
+@pytest.mark.integration
+def test_every_promql_gives_the_number_it_promises(tmp_path: Path) -> None:
+    """Over several instances and endpoints, beside a job that is not asked for."""
+    expressions = list(examples(PAGE, "promql"))
+    assert [expected.part in text for expected, text in zip(VALUES, expressions, strict=True)] == [True] * len(VALUES)
+    asked = [
+        {
+            "expr": text,
+            "eval_time": "1h",
+            "exp_samples": [{"labels": labels, "value": value} for labels, value in expected.samples.items()],
+        }
+        for expected, text in zip(VALUES, expressions, strict=True)
+    ]
+    series = [{"series": name, "values": values} for name, values in SERIES.items()]
+    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": asked}]
+    assert promtool(tmp_path, "test", {"rule_files": [], "evaluation_interval": "1m", "tests": tests}) == ""
+
+
+def promtool(folder: Path, verb: str, content: dict[str, Any]) -> str:
+    """What `promtool VERB rules` has against a file."""
     try:
         tool = programs().promtool
     except Unavailable as error:
         missing(str(error), CURE)
-    rules = [{"record": f"query:{number}", "expr": text} for number, text in enumerate(examples(PAGE, "promql"))]
-    assert len(rules) > 8
-    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
-    done = subprocess.run(
-        [tool, "check", "rules", str(tmp_path / "rules.yml")], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    file = folder / "rules.yml"
+    file.write_text(json.dumps(content))
+    done = subprocess.run([tool, verb, "rules", str(file)], capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
