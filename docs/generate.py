@@ -18,6 +18,8 @@ from schemas.event import KNOWN_FIELDS
 from schemas.violation import DEFAULT_POLICIES
 from shipper.agent import METRICS
 from shipper.cli import cli
+from shipper.indexer import METRICS as OF_INDEXERS
+from shipper.indexer_vitals import GAUGES as INDEXER_GAUGES
 from shipper.outputs.elasticsearch.kibana import ndjson
 from shipper.pipeline import OVERFLOWS, VIOLATIONS
 from shipper.settings import Settings
@@ -159,6 +161,7 @@ def metrics() -> str:
     """Every metric that /metrics shows."""
     business = Counting(builtin_rules(Settings().counters.business_events)).metrics()
     own = (*METRICS, VIOLATIONS, OVERFLOWS, *GAUGES)
+    indexers = [found for found in (*OF_INDEXERS, *INDEXER_GAUGES) if found not in own]
     header = ("metric", "type", "labels", "meaning")
 
     def rows(found: Any) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 -- metrics
@@ -168,6 +171,7 @@ def metrics() -> str:
         f"# Metrics\n\n{NOTE}\nCounters survive restarts and are shown once they are committed.\n\n"
         f"## Counted from events\n\n{table(header, rows(business))}\n"
         f"## The shipper itself\n\n{table(header, rows(own))}\n"
+        f"## An indexer, beside those of the output\n\n{table(header, rows(indexers))}\n"
         "Beside these: `shipper_build_info`, and `process_*` and `python_info` of the Prometheus client.\n"
     )
 

@@ -40,10 +40,26 @@ TELL_S = 5.0
 VIOLATIONS = "shipper_violations_total"
 
 
+class Moment(int):
+    """Milliseconds since the epoch; `said` is how they were asked for, the same when `2d` is asked again."""
+
+    said: str = ""
+
+
+class Asked(When):
+    """A time that remembers how it was asked for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+        """Read it, or fail as a mistake of usage."""
+        found = Moment(super().convert(value, param, ctx))
+        found.said = str(value)
+        return found
+
+
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--since", type=When(), help="Events from this time on: RFC 3339, a date, or how long ago (2h, 3d).")
-@click.option("--until", type=When(), help="Events before this time.")
+@click.option("--since", type=Asked(), help="Events from this time on: RFC 3339, a date, or how long ago (2h, 3d).")
+@click.option("--until", type=Asked(), help="Events before this time.")
 @click.option("--dry-run", is_flag=True, help="Say what would be indexed, quarantined and counted; write nothing.")
 @click.option(
     "--type", "kind", type=click.Choice(KINDS), help="What wrote the files. [default: told by their first line]"
@@ -99,7 +115,7 @@ def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
 def task_of(settings: Settings, asked: dict[str, Any]) -> str:
     """A name for what was asked for: the same command, interrupted, finds what it did before."""
     places = sorted(os.path.abspath(path) for path in asked["paths"])
-    rest = sorted((name, str(value)) for name, value in asked.items() if name != "paths")
+    rest = sorted((name, getattr(value, "said", str(value))) for name, value in asked.items() if name != "paths")
     return blake2b(repr((settings.output, places, rest)).encode(), digest_size=8).hexdigest()
 
 
@@ -151,8 +167,8 @@ def run(
     from shipper.replay.select import FOREVER_MS, Span  # noqa: PLC0415
 
     span = Span(
-        -FOREVER_MS if asked["since"] is None else asked["since"],
-        FOREVER_MS if asked["until"] is None else asked["until"],
+        -FOREVER_MS if asked["since"] is None else int(asked["since"]),
+        FOREVER_MS if asked["until"] is None else int(asked["until"]),
     )
 
     def make(found: "tuple[GivenLog, ...]", number: int) -> Part:

@@ -259,12 +259,12 @@ def test_the_history_of_counters_ends_at_what_was_counted(shipper: Shipper, logs
 
 
 def test_an_interrupted_replay_goes_on_where_it_stopped(shipper: Shipper, tmp_path: Path) -> None:
-    """SIGINT: exit code 1 and how to go on; the same command again ends complete, with every line once."""
+    """SIGINT: exit code 1 and how to go on; the same command, with its `--since` ago, ends complete, each line once."""
     log = container(tmp_path / "much")
     log.write_text("".join(line(n % 36_000, message=f"entry {n}", correlation_id=f"c-{n}") for n in range(60_000)))
     command = [
         sys.executable, "-m", "shipper", "replay", str(tmp_path / "much"), "--workers", "2",
-        "--output", f"local:{tmp_path}/store", "--state-dir", f"{tmp_path}/state",
+        "--output", f"local:{tmp_path}/store", "--state-dir", f"{tmp_path}/state", "--since", "20000d",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 30

@@ -123,7 +123,10 @@ def _refused(url: str, error: ApiError) -> OutputUnavailable:
     if status == 401:  # noqa: PLR2004 -- HTTP
         return OutputUnavailable(said, "correct elasticsearch.api_key_file, or username and password_file")
     if status == 403:  # noqa: PLR2004 -- HTTP
-        return OutputUnavailable(said, "grant the role `create_doc`, `auto_configure` and `monitor` on the indices")
+        return OutputUnavailable(
+            said,
+            "grant `create_doc`, `auto_configure`, `view_index_metadata` on the indices, `monitor` on the cluster",
+        )
     return OutputUnavailable(said, NOTHING_LOST, retry_after(error.meta.headers))
 
 
