@@ -14,6 +14,8 @@ import click
 import pytest
 from elasticsearch import Elasticsearch
 
+from deploy.services.monitoring import CURE, programs
+from deploy.services.unavailable import Unavailable
 from schemas.mapping import event_mapping, leaves, quarantine_mapping
 from shipper import wiring
 from shipper.cli import cli
@@ -22,8 +24,6 @@ from tests.deploy.pages import examples
 from tests.integration.conftest import missing
 from tests.outputs.conftest import make_document
 from tests.outputs.kql import as_query, terms
-from tests.services.java import Unavailable
-from tests.services.monitoring import CURE, programs
 
 PAGE = Path(__file__).parents[2] / "docs" / "queries.md"
 CURLS = [text for text in examples(PAGE, "sh") if text.startswith("curl ")]
