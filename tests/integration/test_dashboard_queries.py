@@ -1,6 +1,7 @@
 """Every query of every dashboard, asked of a real Prometheus and a real Elasticsearch while there is traffic."""
 
 import math
+import os
 import re
 import subprocess
 import sys
@@ -164,10 +165,37 @@ def system(tmp_path_factory: pytest.TempPathFactory, elasticsearch: str) -> Iter
     found = System(tmp_path_factory.mktemp("system"), elasticsearch)
     try:
         yield found.start()
+        if (page := os.environ.get("SHIPPER_TEST_PANELS")) is not None:
+            Path(page).write_text("\n".join(live(found)) + "\n", encoding="utf-8")
     except Unavailable as error:
         missing(str(error), CURE)
     finally:
         found.stop()
+
+
+def live(system: System) -> Iterator[str]:
+    """A page of every query with what it showed: what there is to look at where Grafana cannot run."""
+    yield from (
+        "# Dashboards, live",
+        "",
+        "What every query of every panel showed while the sample application had traffic, asked of a real Prometheus with",
+        "the real exporters, and of a real Elasticsearch. Written by",
+        "`SHIPPER_TEST_PANELS=docs/dashboards-live.md .venv/bin/python -m pytest tests/integration/test_dashboard_queries.py`.",
+        "What the panels are for stands in [dashboards.md](dashboards.md).",
+        "",
+        "| dashboard | row | panel | query | showed |",
+        "| --- | --- | --- | --- | --- |",
+    )
+    for query in QUERIES:
+        board, row, title, _ = query.name.split(" | ")
+        asked = query.target.get("expr") or query.target["query"]
+        if "expr" in query.target:
+            values = system.values(query)
+            showed = f"{values[-1]:.4g}" if values else "nothing"
+        else:
+            showed = f"{system.documents(query)} documents or groups"
+        text = " ".join(asked.split()).replace("|", "\\|")
+        yield f"| {board} | {row} | {title} | `{text}` | {showed} |"
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=[query.name for query in QUERIES])

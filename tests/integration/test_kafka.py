@@ -544,7 +544,8 @@ def test_a_killed_broker_delays_and_loses_nothing(own_kafka: KafkaBroker, client
 
 
 def test_a_broker_that_is_away_is_told_in_time(client: str, tmp_path: Path) -> None:
-    """The future brings OutputUnavailable with its cure, and does not hang."""
+    """The future brings OutputUnavailable with its cure, does not hang, and leaves no thread behind at any try."""
+    before_it = set(threading.enumerate())
     topic = Topic("127.0.0.1:1", "nowhere", tmp_path, client)
     output = topic.output(delivery_timeout=2)
     began = time.monotonic()
@@ -553,6 +554,7 @@ def test_a_broker_that_is_away_is_told_in_time(client: str, tmp_path: Path) -> N
     assert "start one" in refusal.value.cure
     assert time.monotonic() - began < 10
     output.close()
+    until(lambda: not {found for found in threading.enumerate() if "kafka" in found.name} - before_it)
 
 
 def test_a_missing_topic_is_told_with_the_command_that_creates_it(topic: Topic) -> None:
