@@ -18,6 +18,9 @@ FAILED = 'failed_login_attempts_total{job="shipper",service="backend"}'
 READ = "application:failed_login_attempts:increase5m"
 ENOUGH = 20
 """Samples from which on `increase()`, which extrapolates, reads ten refused logins as ten."""
+P95 = "job:http_request_duration_seconds:p95_5m"
+SURELY_SLOW_S = 1.3
+"""At the threshold of 1 s, the last quick answers before the end would take the alert back."""
 GENTLY_S = 0.3
 """Between failures: thousands of quick answers would hide the slow ones from the percentile."""
 TASKS, SHORT_OF_MEMORY, HELD_S = 150, 5.0, 6.0
@@ -125,7 +128,7 @@ def while_slow(stage: Stage, condition: Callable[[], object]) -> float:
 
 def outage(stage: Stage) -> Iterator[Step]:
     """The application ends while it is slow: its end is told, and its slowness not again. Raises TooLate."""
-    while_slow(stage, lambda: "HighResponseTime" in stage.prometheus.alerts())
+    while_slow(stage, lambda: stage.value(P95) > SURELY_SLOW_S and "HighResponseTime" in stage.prometheus.alerts())
     began = time.monotonic()
     stage.stop_application()
     for what, condition in (
