@@ -4,6 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 UV := .venv/bin/uv
 RUN := .venv/bin/python -m
+GENERATED := docs.generate deploy.grafana deploy.kubernetes.rules
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -37,7 +38,7 @@ check: setup ## all that CI runs: lint, types, imports, docs, every test with co
 	$(RUN) mypy
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
-	$(RUN) docs.generate --check
+	@for part in $(GENERATED); do $(RUN) $$part --check || exit 1; done
 	$(RUN) pytest -n auto -m "not integration" --cov --cov-report=
 	$(RUN) pytest -m integration --cov --cov-append --cov-report=term:skip-covered
 
@@ -51,9 +52,7 @@ bench: setup ## measure against a floor, and the outputs beside what else there 
 	$(RUN) benchmarks.kafka
 
 docs: setup ## write what is generated: references, dashboards, rules for Kubernetes
-	$(RUN) docs.generate
-	$(RUN) deploy.grafana
-	$(RUN) deploy.kubernetes.rules
+	@for part in $(GENERATED); do $(RUN) $$part || exit 1; done
 
 clean: ## remove what was made here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache demo-data benchmarks/data

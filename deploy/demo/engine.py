@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol, cast
 
 from deploy.demo.json_file import JsonFileLog
 
@@ -128,9 +128,11 @@ class Process:
             [sys.executable, *SERVER, "--port", str(port)],
             cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        self._pumps = [self._log.pump(self._process.stdout, "stdout"), self._log.pump(self._process.stderr, "stderr")]  # type: ignore[arg-type]
+        self._pipes = {
+            "stdout": cast("BinaryIO", self._process.stdout),
+            "stderr": cast("BinaryIO", self._process.stderr),
+        }
+        self._pumps = [self._log.pump(pipe, stream) for stream, pipe in self._pipes.items()]
 
     def stop(self) -> None:
         """End it and write its last words."""
@@ -138,6 +140,8 @@ class Process:
         self._process.wait(10)
         for pump in self._pumps:
             pump.join(5)
+        for pipe in self._pipes.values():
+            pipe.close()
         self._log.close()
 
 

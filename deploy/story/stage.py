@@ -1,53 +1,72 @@
-"""Stage: everything that takes part, started in order on loopback ports, and ended whatever happens.
+"""Stage: everything that takes part, started in order on loopback ports, and ended whatever happens."""
 
-It is for a checkout: servers come from Debian packages by the same code that the tests start them with.
-"""
-
-import json
+import glob
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import yaml
+
 from deploy.demo import engine
 from deploy.demo.samples import scrape, total
+from deploy.services import docker_engine, exporters
+from deploy.services.alertmanager_server import AlertmanagerServer
+from deploy.services.exposed import Exposed
+from deploy.services.http import answers
+from deploy.services.monitoring import PROMETHEUS, programs
+from deploy.services.postgres_server import PostgresServer
+from deploy.services.processes import free_port
+from deploy.services.prometheus_server import PrometheusServer
+from deploy.services.redis_server import RedisServer
+from deploy.services.rule_copies import scraping, shortened
+from deploy.services.sinks import PagerDutySink, SlackSink, SmtpSink
+from deploy.services.unavailable import Unavailable
 from deploy.traffic.visits import Traffic
-from tests.services import exporters
-from tests.services.alertmanager_server import AlertmanagerServer
-from tests.services.exposed import Exposed
-from tests.services.java import HERE
-from tests.services.postgres_server import PostgresServer
-from tests.services.processes import free_port
-from tests.services.prometheus_server import PrometheusServer, over_rules
-from tests.services.redis_server import RedisServer
-from tests.services.rule_copies import shortened
-from tests.services.sinks import PagerDutySink, SlackSink, SmtpSink
 
 SEED = 11
 POOL = 5
 """Connections of the application's pool."""
 AVAILABLE, MEMORY = "node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes"
+EVERY = "250ms"
+"""How often rules are evaluated and the shipper is asked; the other targets are asked once a second."""
+RUNBOOKS = {
+    rule["alert"]: rule["annotations"]["runbook_url"]
+    for group in yaml.safe_load((PROMETHEUS / "rules" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+}
+"""By the alert that links it."""
+
+
+@dataclass
+class Behind:
+    """What the application keeps its data in."""
+
+    given: dict[str, str] = field(default_factory=dict)
+    """Variables that tell the application; none where it keeps all in memory."""
+    targets: dict[str, str] = field(default_factory=dict)
+    """Exporters, by job."""
+    why_in_memory: str | None = None
 
 
 class Stage:
     """The application with its servers, the shipper, Prometheus, Alertmanager, and who is told."""
 
+    behind: Behind
     application: engine.Running
-    """The application, running."""
     why_no_container: str | None
-    """Why it runs as a process, where it does."""
+    """Why the application runs as a process, where it does."""
     traffic: Traffic
     prometheus: PrometheusServer
     alertmanager: AlertmanagerServer
     slack: SlackSink
     pager: PagerDutySink
-    redis_url: str
 
     def __init__(self, folder: Path) -> None:
         """Starts nothing; `folder` takes what all of it writes."""
@@ -59,9 +78,14 @@ class Stage:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start all of it. Raises Unavailable, with the cure."""
+        """Start all of it. Raises Unavailable where Prometheus or Alertmanager cannot be had."""
         try:
-            self._start()
+            programs()  # or all else would be started first, in vain
+            self.behind = self._behind()
+            self._application(self._engine())
+            self._agent()
+            self._receivers()
+            self._prometheus()
         except BaseException:
             self._stack.close()
             raise
@@ -70,58 +94,34 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _start(self) -> None:
-        enter, later = self._stack.enter_context, self._stack.callback
-        database, redis = PostgresServer(), RedisServer(self._made("redis"))
-        later(database.remove)
-        database.start()
-        later(redis.stop)
-        redis.start()
-        self.redis_url = redis.url
-        self._engine()
-        self._application(database.url, redis.url)
-        self._agent()
-        self.slack, self.pager, mail = enter(SlackSink()), enter(PagerDutySink()), enter(SmtpSink())
-        self.alertmanager = AlertmanagerServer(
-            self._made("alertmanager"), slack=self.slack.url, pagerduty=self.pager.url, smtp=mail.address,
-            group_wait="200ms",
-        )  # fmt: skip
-        later(self.alertmanager.stop)
-        self.alertmanager.start()
-        targets = {
-            "keneyapp-backend": self.address,
-            "shipper": self.listen,
-            "node": enter(Exposed(self.node)).address,
-            "redis": enter(exporters.redis(self.folder, redis.url)),
-            "postgres": enter(exporters.postgres(self.folder, database.url)),
-        }
-        rules = shortened(self._made("rules"))
-        (rules / "slo.yml").unlink()  # minutes of failures burn a month's budget, whose alert silences the others
-        self.prometheus = over_rules(
-            self._made("prometheus"), targets, alertmanager=self.alertmanager.address, rules=rules
-        )
-        later(self.prometheus.stop)
-        self.prometheus.start()
-        waited(lambda: len(self.prometheus.query("up == 1")) == len(targets), "Prometheus sees all targets")
+    def _behind(self) -> Behind:
+        """PostgreSQL and Redis with their exporters, all of them or none."""
+        with ExitStack() as started:
+            try:
+                found = servers(self._made("servers"), started)
+            except Unavailable as error:
+                return Behind(why_in_memory=str(error))
+            self._stack.enter_context(started.pop_all())
+            return found
 
-    def _engine(self) -> None:
-        """A Docker engine of its own, where none answers and this user may start one."""
-        reachable = subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-        if reachable or os.geteuid() != 0:
-            return
-        script, folder = str(HERE / "docker.sh"), tempfile.mkdtemp(prefix="shipper-story-")
-        with suppress(subprocess.CalledProcessError):
-            subprocess.run([script, "install"], check=True, capture_output=True)
-            started = subprocess.run([script, "start", folder], check=True, capture_output=True, text=True)
-            os.environ["DOCKER_HOST"] = started.stdout.strip()
-            self._stack.callback(os.environ.pop, "DOCKER_HOST", None)
-            self._stack.callback(subprocess.run, [script, "stop", folder], capture_output=True, check=False)
+    def _engine(self) -> str | None:
+        """See to a Docker engine: the one that answers, else one of our own; why there is none where there is none."""
+        command = ["docker", "info"]
+        if shutil.which("docker") and subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return None
+        try:
+            os.environ["DOCKER_HOST"] = self._stack.enter_context(docker_engine.private())
+        except Unavailable as error:
+            return str(error)
+        self._stack.callback(os.environ.pop, "DOCKER_HOST", None)
+        return None
 
-    def _application(self, database: str, redis: str) -> None:
+    def _application(self, why_no_engine: str | None) -> None:
         port = free_port()
         self.address = f"127.0.0.1:{port}"
-        given = {"DATABASE_URL": database, "REDIS_URL": redis, "SAMPLE_APP_FAULTS": "1"}
-        self.application, self.why_no_container = engine.start(port, self._made("containers"), given)
+        given = {"SAMPLE_APP_FAULTS": "1", **self.behind.given}
+        self.application, why_not = engine.start(port, self._made("containers"), given)
+        self.why_no_container = why_not and (why_no_engine or why_not)
         self._stack.callback(self.stop_application)
         self.traffic = Traffic(f"http://{self.address}", SEED)
         waited(lambda: answers(f"http://{self.address}/live"), "the application answers")
@@ -135,6 +135,33 @@ class Stage:
         self._stack.callback(agent.terminate)
         waited(lambda: answers(f"http://{self.listen}/ready"), "the shipper is ready")
 
+    def _receivers(self) -> None:
+        """Slack, the pager and a mail server, as local receivers, and Alertmanager that tells them."""
+        enter = self._stack.enter_context
+        self.slack, self.pager, mail = enter(SlackSink()), enter(PagerDutySink()), enter(SmtpSink())
+        self.alertmanager = AlertmanagerServer(
+            self._made("alertmanager"), slack=self.slack.url, pagerduty=self.pager.url, smtp=mail.address,
+            group_wait="200ms",
+        )  # fmt: skip
+        self._stack.callback(self.alertmanager.stop)
+        self.alertmanager.start()
+
+    def _prometheus(self) -> None:
+        """The project's Prometheus, over all of it, in a hurry."""
+        targets = {
+            "keneyapp-backend": self.address,
+            "shipper": self.listen,
+            "node": self._stack.enter_context(Exposed(self.node)).address,
+            **self.behind.targets,
+        }
+        rules = shortened(self._made("rules"), every=EVERY)
+        (rules / "slo.yml").unlink()  # minutes of failures burn a month's budget, whose alert silences the others
+        configuration = scraping(targets, rules, self.alertmanager.address, oftener={"shipper": EVERY})
+        self.prometheus = PrometheusServer(self._made("prometheus"), configuration)
+        self._stack.callback(self.prometheus.stop)
+        self.prometheus.start()
+        waited(lambda: len(self.prometheus.query("up == 1")) == len(targets), "Prometheus sees all targets")
+
     def _made(self, name: str) -> Path:
         path = self.folder / name
         path.mkdir(parents=True)
@@ -146,42 +173,51 @@ class Stage:
             self._stopped = True
             self.application.stop()
 
+    def written(self, words: str) -> bool:
+        """Whether a line with these words stands in the application's log."""
+        logs = glob.glob(self.application.logs.removeprefix("docker:"))
+        return any(words.encode() in Path(log).read_bytes() for log in logs)
+
     def counted(self, metric: str, **labels: str) -> float:
         """What the shipper's counter says."""
         return total(scrape(f"http://{self.listen}/metrics"), metric, labels)
 
-    def stored(self, correlation_id: str) -> bool:
-        """Whether `shipper search` finds that request."""
-        return self.search(correlation_id, "--format", "json").returncode == 0
+    def value(self, expression: str) -> float:
+        """What Prometheus says; 0 where it has nothing to say."""
+        return max(self.prometheus.ask(expression).values(), default=0)
+
+    def told(self, alert: str) -> dict[str, str] | None:
+        """The message about an alert that Slack got, by the runbook that it links; None where there is none yet."""
+        return next(iter(self.slack.messages(RUNBOOKS[alert])), None)
+
+    def heard(self, alert: str) -> float | None:
+        """When (monotonic) that message came."""
+        return self.slack.arrival(RUNBOOKS[alert]) if self.told(alert) else None
+
+    def paged(self, alert: str) -> dict[str, Any] | None:
+        """What PagerDuty was told of an alert, by the runbook too."""
+        return next((event for event in self.pager.events if RUNBOOKS[alert] in str(event)), None)
 
     def search(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """`shipper search` over the story's store."""
         command = [sys.executable, "-m", "shipper", "search", *arguments, "--output", self.store]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    def told(self, alert: str) -> dict[str, Any] | None:
-        """The message about an alert that Slack got, by the runbook that it links; None where there is none yet."""
-        page = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in alert).lstrip("-")
-        page = page.replace("a-p-i", "api")
-        found = self.slack.messages(f"/{page}.md")
-        return found[0] if found else None
 
-    def inhibitors(self, alert: str) -> set[str]:
-        """Names of the alerts that silence this one, as Alertmanager tells."""
-        with urllib.request.urlopen(f"{self.alertmanager.url}/api/v2/alerts", timeout=5) as answer:
-            known = json.load(answer)
-        names = {one["fingerprint"]: one["labels"]["alertname"] for one in known}
-        silencing = [one["status"]["inhibitedBy"] for one in known if one["labels"]["alertname"] == alert]
-        return {names[found] for several in silencing for found in several if found in names}
-
-
-def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004 -- HTTP
-    except OSError:
-        return False
+def servers(folder: Path, started: ExitStack) -> Behind:
+    """PostgreSQL, Redis and what tells Prometheus of them; `started` ends them. Raises Unavailable."""
+    database, redis = PostgresServer(), RedisServer(folder)
+    started.callback(database.remove)
+    database.start()
+    started.callback(redis.stop)
+    redis.start()
+    return Behind(
+        {"DATABASE_URL": database.url, "REDIS_URL": redis.url, "DATABASE_POOL_SIZE": str(POOL)},
+        {
+            "redis": started.enter_context(exporters.redis(folder, redis.url)),
+            "postgres": started.enter_context(exporters.postgres(folder, database.url)),
+        },
+    )
 
 
 class TooLate(Exception):

@@ -43,7 +43,7 @@ class Traffic:
         self.login(refused=refused)
         if refused:
             return
-        self._work()
+        self.work()
         if self._chance(0.06):
             self.fail()
         if self._chance(0.05):
@@ -59,7 +59,7 @@ class Traffic:
         status, _ = self.ask("POST", "/api/v1/auth/login", {"user": user, "password": password})
         self._count("logins", {OK: "success", REFUSED_LOGIN: "failure"}.get(status))
 
-    def _work(self) -> None:
+    def work(self) -> None:
         """Something with patients, appointments, prescriptions or money."""
         work = self._random.choices(
             (self._register, self._read, self._update, self._discharge, self._schedule, self._close,

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from tests.deploy.compose import COMPOSE, ROOT, Prepared, config
-from tests.integration.conftest import SERVICES, docker_address, missing
+from tests.integration.conftest import docker_address, missing
 
 __all__ = ["docker_address"]
-KUSTOMIZE = str(SERVICES / "kustomize.sh")
+KUSTOMIZE = str(Path(__file__).parents[1] / "services" / "kustomize.sh")
 Manifest = dict[str, Any]
 
 

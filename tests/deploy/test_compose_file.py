@@ -158,6 +158,12 @@ def test_the_shipper_reads_the_application_and_nobody_else(service: Config) -> N
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
+@pytest.mark.parametrize("name", sorted(FOLLOWED))
+def test_what_the_application_logs_is_counted_once(composed: Config, name: str) -> None:
+    """It tells of events beside requests, so that its label says that requests do not count."""
+    assert composed["services"][name]["labels"]["shipper.http-source"] == "off"
+
+
 @pytest.mark.parametrize("name", ["shipper", "shipper-setup", "indexer"])
 def test_the_shippers_configuration_is_accepted(composed: Config, secret_folder: Path, name: str) -> None:
     """File, variables and command line together, as each of its services gives them."""
@@ -190,6 +196,14 @@ def test_grafana_logs_in_where_it_asks_for_events() -> None:
     for source in (found for found in given if found["type"] == "elasticsearch"):
         assert (source.get("basicAuth"), source.get("basicAuthUser")) == (True, "$ELASTICSEARCH_USER"), source["name"]
         assert source["secureJsonData"] == {"basicAuthPassword": "$ELASTICSEARCH_PASSWORD"}
+
+
+def test_targets_carry_what_dashboards_choose_by() -> None:
+    """`environment` and `cluster` as in the alerts; no `service`, which would hide that of the shipper's counters."""
+    content = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    given = [found["labels"] for job in content["scrape_configs"] for found in job["static_configs"]]
+    assert given == [content["global"]["external_labels"]] * len(content["scrape_configs"])
+    assert given[0].keys() == {"cluster", "environment"}
 
 
 def test_prometheus_asks_services_that_are_here(composed: Config) -> None:

@@ -15,11 +15,11 @@ import pytest
 import yaml
 from docker.errors import DockerException
 
+from deploy.services.processes import free_port
+from deploy.services.unavailable import Unavailable
 from tests.deploy.compose import FILE, ROOT, Prepared, compose
 from tests.integration.agent import until
 from tests.integration.conftest import missing
-from tests.services.java import Unavailable
-from tests.services.processes import free_port
 from tests.services.python_image import import_python
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]

@@ -173,7 +173,7 @@ def test_liveness_and_readiness_are_two_questions(render: Render, folder: str, k
 def test_configuration_is_accepted_and_leads_where_it_should(production: list[Manifest], secret_folder: Path) -> None:
     """Files to the topic, the topic to the index, templates to the index by another key; each read as its pod does."""
     agent, indexer, setup = (settings(production, kind, name, secret_folder) for kind, name in CONTAINERS)
-    assert [found.type for found in agent.inputs] == ["cri"]
+    assert [(found.type, found.http_source) for found in agent.inputs] == [("cri", "off")], "it logs events, too"
     assert [found.type for found in indexer.inputs] == ["kafka"]
     assert agent.output == f"kafka:{indexer.inputs[0].glob}"
     assert indexer.output == setup.output == "https://elasticsearch-0.keneyapp.com:9200"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.samples import scrape
-from tests.services.http import ask
+from deploy.services.http import ask
 from tests.services.sample_app import ROOT, SampleApp
 
 

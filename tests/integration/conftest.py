@@ -3,10 +3,9 @@
 import io
 import os
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -16,13 +15,13 @@ import pytest
 from docker.errors import DockerException
 
 from benchmarks.lines import ensure
+from deploy.services import docker_engine
+from deploy.services.unavailable import Unavailable
 from tests.integration.books import EVENTS
 from tests.services import containers
 from tests.services.elasticsearch_node import EIGHT, ElasticsearchNode
-from tests.services.java import Unavailable
 from tests.services.kafka_broker import KafkaBroker
 
-SERVICES = Path(__file__).parents[1] / "services"
 IMAGE = "shipper-test:busybox"
 
 
@@ -66,7 +65,7 @@ class Engine:
 
 
 @pytest.fixture(scope="session")
-def docker_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def docker_address() -> Iterator[str]:
     """An engine: SHIPPER_TEST_DOCKER_HOST, or one that is reachable and readable, or one started here."""
     named = os.environ.get("SHIPPER_TEST_DOCKER_HOST")
     for address in (named, os.environ.get("DOCKER_HOST"), "unix:///var/run/docker.sock"):
@@ -75,15 +74,12 @@ def docker_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         missing("no Docker engine whose logs this user can read", "start one and run the tests as root")
-    folder = tmp_path_factory.mktemp("docker")
-    script = str(SERVICES / "docker.sh")
-    try:
-        subprocess.run([script, "install"], check=True, capture_output=True, text=True, timeout=300)
-        started = subprocess.run([script, "start", str(folder)], check=True, capture_output=True, text=True, timeout=60)
-    except subprocess.CalledProcessError as error:
-        missing(f"no Docker engine can be started: {error.stderr}", f"see {script}")
-    yield started.stdout.strip()
-    subprocess.run([script, "stop", str(folder)], check=True, timeout=60)
+    with ExitStack() as started:
+        try:
+            address = started.enter_context(docker_engine.private())
+        except Unavailable as error:
+            missing(str(error), f"see {docker_engine.SCRIPT}")
+        yield address
 
 
 def readable(address: str) -> bool:

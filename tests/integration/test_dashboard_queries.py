@@ -17,17 +17,17 @@ import yaml
 from elasticsearch import Elasticsearch
 
 from deploy.grafana.layout import VARIABLES
+from deploy.services import exporters
+from deploy.services.monitoring import PROMETHEUS
+from deploy.services.postgres_server import PostgresServer
+from deploy.services.processes import free_port
+from deploy.services.prometheus_server import PrometheusServer, over_targets
+from deploy.services.redis_server import RedisServer
+from deploy.services.unavailable import Unavailable
 from deploy.traffic.truth import Truth
 from tests.deploy.boards import ROOT, Query, panel, queries
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import missing
-from tests.services import exporters
-from tests.services.java import Unavailable
-from tests.services.monitoring import PROMETHEUS
-from tests.services.postgres_server import PostgresServer
-from tests.services.processes import free_port
-from tests.services.prometheus_server import PrometheusServer, over_targets
-from tests.services.redis_server import RedisServer
 from tests.services.sample_app import SampleApp
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first run installs the servers

@@ -10,11 +10,11 @@ import orjson
 import pytest
 from elasticsearch import Elasticsearch
 
+from deploy.services.processes import free_port
 from shipper import wiring
 from shipper.settings import Settings
 from tests.integration.agent import AgentProcess, until
 from tests.integration.books import EVENTS, LONG, record, truth
-from tests.services.processes import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 LOGS, QUARANTINE = "keneyapp-logs-*", "keneyapp-quarantine-*"

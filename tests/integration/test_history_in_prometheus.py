@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.services.prometheus_server import PrometheusServer, blocks_from
+from deploy.services.unavailable import Unavailable
 from schemas.metrics import Increment, Metric
 from shipper.history import History, Summary
 from tests.integration.conftest import missing
-from tests.services.java import Unavailable
-from tests.services.prometheus_server import PrometheusServer, blocks_from
 
 pytestmark = pytest.mark.integration
 

@@ -11,13 +11,13 @@ from elasticsearch import ApiError, Elasticsearch
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
+from deploy.services.processes import free_port
 from shipper import wiring
 from shipper.settings import Settings
 from tests.integration.agent import AgentProcess, until
 from tests.integration.books import EVENTS, LONG, record, truth
 from tests.services.elasticsearch_node import ElasticsearchNode
 from tests.services.kafka_broker import KafkaBroker
-from tests.services.processes import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 TOPIC = "logs"

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch, helpers
 
+from deploy.services.processes import free_port
 from tests.deploy.pages import examples
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import missing
-from tests.services.processes import free_port
 
 pytestmark = pytest.mark.integration
 PAGE = Path(__file__).parents[2] / "docs" / "migrating-from-filebeat.md"

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
+from deploy.services.monitoring import CURE, programs
+from deploy.services.prometheus_server import PrometheusServer
+from deploy.services.unavailable import Unavailable
 from shipper.outputs.dead_letters import FILE, DeadLetters
 from tests.deploy.pages import examples
 from tests.integration.conftest import missing
 from tests.outputs.conftest import make_document
-from tests.services.java import Unavailable
-from tests.services.monitoring import CURE, programs
-from tests.services.prometheus_server import PrometheusServer
 
 pytestmark = pytest.mark.integration
 DOCS = Path(__file__).parents[2] / "docs"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.services.monitoring import CURE, programs
+from deploy.services.unavailable import Unavailable
 from tests.hazards.rig import docker_line
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import missing
-from tests.services.java import Unavailable
-from tests.services.monitoring import CURE, programs
 
 pytestmark = pytest.mark.integration
 

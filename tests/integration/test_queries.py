@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
+from deploy.services.monitoring import CURE, programs
+from deploy.services.unavailable import Unavailable
 from schemas.builtin_rules import FAILED_LOGINS, LOGIN
 from schemas.mapping import event_mapping, leaves, quarantine_mapping
 from shipper import wiring
@@ -25,8 +27,6 @@ from tests.docs.command_line import parsed
 from tests.integration.conftest import missing
 from tests.outputs.conftest import make_document
 from tests.outputs.kql import as_query, terms
-from tests.services.java import Unavailable
-from tests.services.monitoring import CURE, programs
 
 PAGE = Path(__file__).parents[2] / "docs" / "queries.md"
 CURLS = [text for text in examples(PAGE, "sh") if text.startswith("curl ")]

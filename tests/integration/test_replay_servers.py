@@ -12,10 +12,10 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from benchmarks.lines import BEGIN_MS, ensure
+from deploy.services.prometheus_server import PrometheusServer, blocks_from
+from deploy.services.unavailable import Unavailable
 from tests.integration.books import truth
 from tests.integration.conftest import missing
-from tests.services.java import Unavailable
-from tests.services.prometheus_server import PrometheusServer, blocks_from
 
 pytestmark = pytest.mark.integration
 LINES = 4000

@@ -10,13 +10,13 @@ import pytest
 from redis import Redis
 
 from deploy.demo.samples import scrape, total
+from deploy.services.postgres_server import PostgresServer
+from deploy.services.processes import free_port
+from deploy.services.redis_server import RedisServer
+from deploy.services.unavailable import Unavailable
 from deploy.traffic.truth import Truth
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import missing
-from tests.services.java import Unavailable
-from tests.services.postgres_server import PostgresServer
-from tests.services.processes import free_port
-from tests.services.redis_server import RedisServer
 from tests.services.sample_app import ROOT, SampleApp
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first run installs the servers

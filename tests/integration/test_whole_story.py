@@ -1,48 +1,49 @@
 """One request from HTTP to the log, the counter, the alert, the dashboard and the search; and the story as a command."""
 
-import glob
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from deploy.services.unavailable import Unavailable
+from deploy.story import scenes
+from deploy.story.scenes import FOLLOWED
 from deploy.story.stage import Stage
-from deploy.traffic import faults
 from tests.deploy.boards import ROOT, panel
 from tests.integration.agent import until
 from tests.integration.conftest import missing
 from tests.integration.test_dashboard_queries import BUSINESS, CURE, substituted
-from tests.services.java import Unavailable
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]  # the first run installs the servers
-WANTED = "one-request-of-many"
+Record = Callable[[str, object], None]
 
 
-def test_one_refused_login_is_found_wherever_somebody_looks(tmp_path: Path) -> None:
+def test_one_refused_login_is_found_wherever_somebody_looks(tmp_path: Path, record_testsuite_property: Record) -> None:
     """In its container's log, in the counter, in the message to Slack, on the dashboard, and by its correlation id."""
-    try:
-        with Stage(tmp_path) as stage:
-            for _ in range(3):
-                faults.failed_logins(stage.traffic)
-            before = stage.traffic.truth.number("logins", "failure")
-            body = {"user": "nurse", "password": "guess"}
-            status, _ = stage.traffic.ask("POST", "/api/v1/auth/login", body, correlation_id=WANTED)
-            assert status == 401
-            (log,) = glob.glob(stage.application.logs.removeprefix("docker:"))
-            until(lambda: WANTED in Path(log).read_text())
-            until(lambda: stage.counted("failed_login_attempts_total", service="backend") == before + 1)
-            until(lambda: stage.told("HighFailedLoginAttempts") is not None)
-            message = stage.told("HighFailedLoginAttempts") or {}
-            assert message["title"] == "MEDIUM: Many logins fail"
-            expression = substituted(panel(BUSINESS, "Failed Login Attempts")["targets"][0]["expr"], environment=".*")
-            until(lambda: sum(stage.prometheus.ask(expression).values()) > 10)
-            until(lambda: stage.stored(WANTED))
-            found = stage.search(WANTED).stdout
-            assert f"correlation id {WANTED}" in found
-            assert "401" in found
-    except Unavailable as error:
-        missing(str(error), CURE)
+    with ExitStack() as running:
+        try:
+            stage = running.enter_context(Stage(tmp_path))
+        except Unavailable as error:
+            missing(str(error), CURE)
+        scenes.as_many_as_may(stage)
+        assert stage.told("HighFailedLoginAttempts") is None
+        steps = list(scenes.one_too_many(stage))
+        assert steps[0].what == "login refused with 401"
+        record_testsuite_property("seconds from one refused login to Slack", round(steps[-1].at, 2))
+        message = stage.told("HighFailedLoginAttempts") or {}
+        assert message["title"] == "MEDIUM: Many logins fail"
+        assert "11 logins to backend were refused within five minutes; the limit is 10." in message["text"]
+        assert (stage.counted("failed_login_attempts_total", service="backend"), stage.pager.events) == (11, [])
+        shown = substituted(panel(BUSINESS, "Failed Login Attempts")["targets"][0]["expr"], environment="prod")
+        until(lambda: stage.value(shown) >= 11)
+        until(lambda: stage.search(FOLLOWED, "--format", "json").returncode == 0)
+        found = stage.search(FOLLOWED).stdout
+        assert f"correlation id {FOLLOWED}" in found
+        assert "login_failed" in found
+        assert "401" in found
 
 
 def test_the_story_arrives_at_its_end() -> None:
@@ -53,5 +54,6 @@ def test_the_story_arrives_at_its_end() -> None:
     if "not here:" in done.stdout:
         missing(done.stdout, CURE)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("✓") == 8
+    assert "8 of 8 alerts arrived" in done.stdout
     assert "APIDown silences it" in done.stdout
+    assert "\x1b" not in done.stdout, "plain where nobody looks at a terminal"

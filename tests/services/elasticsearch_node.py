@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.services.processes import ServerProcess, free_port
 from tests.services.java import HERE, compiled, jars, java, prepared
-from tests.services.processes import ServerProcess, free_port
 
 FILES = HERE / "elasticsearch"
 NEWEST, EIGHT = "9.5.3", "8.19.4"

@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from deploy.services.unavailable import Unavailable
+
 HERE = Path(__file__).parent
-
-
-class Unavailable(Exception):
-    """A server cannot be had on this machine; the text says what is missing."""
 
 
 def java(least: int) -> Path:

@@ -6,8 +6,8 @@ import socket
 import struct
 from pathlib import Path
 
+from deploy.services.processes import ServerProcess, free_port
 from tests.services.java import HERE, jars, java, prepared, run
-from tests.services.processes import ServerProcess, free_port
 
 FILES = HERE / "kafka"
 JAVA = 17

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.services.java import Unavailable
+from deploy.services.unavailable import Unavailable
 
 LEFT_OUT = re.compile(r"(^|/)(site-packages|test|tests|idlelib|tkinter|__pycache__|config-[^/]*|lib2to3)(/|$)|\.a$")
 LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x")

@@ -12,9 +12,9 @@ from typing import Any, BinaryIO, cast
 from deploy.demo.engine import LABELS, SERVER
 from deploy.demo.json_file import JsonFileLog
 from deploy.demo.samples import scrape, total
-from tests.services.http import answers, ask
-from tests.services.java import Unavailable
-from tests.services.processes import free_port
+from deploy.services.http import answers, ask
+from deploy.services.processes import free_port
+from deploy.services.unavailable import Unavailable
 
 ROOT = Path(__file__).parents[2]
 

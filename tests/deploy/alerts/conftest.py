@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from deploy.services.monitoring import CURE, PROMETHEUS, Programs, programs
+from deploy.services.unavailable import Unavailable
 from tests.integration.conftest import missing
-from tests.services.java import Unavailable
-from tests.services.monitoring import CURE, PROMETHEUS, Programs, programs
 
 
 class Alert(NamedTuple):

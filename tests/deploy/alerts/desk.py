@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deploy.services.alertmanager_server import AlertmanagerServer
+from deploy.services.sinks import PagerDutySink, SlackSink, SmtpSink
 from tests.deploy.alerts.conftest import alerts
-from tests.services.alertmanager_server import AlertmanagerServer
-from tests.services.sinks import PagerDutySink, SlackSink, SmtpSink
 
 
 @dataclass(frozen=True)

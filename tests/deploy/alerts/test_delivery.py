@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.services.alertmanager_server import ROUTING_KEY, SMTP_PASSWORD
+from deploy.services.monitoring import Programs
 from tests.deploy.alerts.desk import Desk, fired, runbook, staffed
 from tests.integration.agent import until
-from tests.services.alertmanager_server import ROUTING_KEY, SMTP_PASSWORD
-from tests.services.monitoring import Programs
 
 pytestmark = pytest.mark.integration
 DOWN = "backend:8000 of keneyapp-backend has been unreachable for a minute."

@@ -9,10 +9,10 @@ import click
 import pytest
 import yaml
 
+from deploy.services.monitoring import PROMETHEUS, ROOT, Programs
 from shipper.cli import cli
 from tests.deploy.alerts.conftest import Alert, alerts
 from tests.deploy.alerts.test_rules import told
-from tests.services.monitoring import PROMETHEUS, ROOT, Programs
 
 DOCS = ROOT / "docs"
 BASE = "https://github.com/ISData-consulting/keneyapp/blob/main/docs/runbooks/"

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 import yaml
 
+from deploy.services.monitoring import ALERTMANAGER, Programs
 from tests.deploy.alerts.conftest import alerts
-from tests.services.monitoring import ALERTMANAGER, Programs
 
 CONFIGURATION = ALERTMANAGER / "alertmanager.yml"
 RECEIVERS = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.services.monitoring import PROMETHEUS, ROOT, Programs
 from tests.deploy.alerts.conftest import Alert, alerts
-from tests.services.monitoring import PROMETHEUS, ROOT, Programs
 
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.services.exposed import Exposed
+from deploy.services.monitoring import Programs
+from deploy.services.prometheus_server import PrometheusServer, over_rules
 from tests.deploy.alerts.desk import Desk, runbook, staffed
 from tests.integration.agent import until
-from tests.services.exposed import Exposed
-from tests.services.monitoring import Programs
-from tests.services.prometheus_server import PrometheusServer, over_rules
 
 pytestmark = pytest.mark.integration
 FAILED = 'failed_login_attempts_total{service="backend"}'

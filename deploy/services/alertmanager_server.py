@@ -8,12 +8,13 @@ from typing import Any
 
 import yaml
 
-from tests.services.monitoring import ALERTMANAGER, programs
-from tests.services.processes import ServerProcess, free_port
+from deploy.services.http import answers
+from deploy.services.monitoring import ALERTMANAGER, programs
+from deploy.services.processes import ServerProcess, free_port
 
 SECRETS = "/etc/alertmanager/secrets"
 NOWHERE = "http://127.0.0.1:9/"
-ROUTING_KEY, SMTP_PASSWORD = "routing-key-of-the-tests", "password-of-the-tests"
+ROUTING_KEY, SMTP_PASSWORD = "a-routing-key", "a-password"
 
 
 def delivering(folder: Path, pagerduty: str, smtp: str, group_wait: str) -> str:
@@ -59,15 +60,8 @@ class AlertmanagerServer:
             f"--web.external-url={self.url}",
             "--cluster.listen-address=",
         ]
-        self._process.start(command, self._ready, seconds=30)
+        self._process.start(command, lambda: answers(f"{self.url}/-/ready"), seconds=30)
         return self
-
-    def _ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
 
     def post(self, *alerts: Mapping[str, Any]) -> None:
         """Hand alerts in as Prometheus does: mappings of `labels`, `annotations` and, once resolved, `endsAt`."""
@@ -79,8 +73,19 @@ class AlertmanagerServer:
 
     def suppressed(self) -> Sequence[str]:
         """Names of the alerts that are inhibited now."""
+        return sorted(one["labels"]["alertname"] for one in self._alerts() if one["status"]["inhibitedBy"])
+
+    def silencing(self, alert: str) -> set[str]:
+        """Names of the alerts that inhibit this one now."""
+        known = self._alerts()
+        names = {one["fingerprint"]: one["labels"]["alertname"] for one in known}
+        by = {print_ for one in known if names[one["fingerprint"]] == alert for print_ in one["status"]["inhibitedBy"]}
+        return {names[print_] for print_ in by if print_ in names}
+
+    def _alerts(self) -> list[dict[str, Any]]:
         with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:
-            return sorted(one["labels"]["alertname"] for one in json.load(answer) if one["status"]["inhibitedBy"])
+            found: list[dict[str, Any]] = json.load(answer)
+        return found
 
     def stop(self) -> None:
         """SIGTERM."""

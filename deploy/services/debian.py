@@ -5,9 +5,9 @@ import subprocess
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
-from tests.services.java import HERE, Unavailable
+from deploy.services.unavailable import Unavailable
 
-SCRIPT = HERE / "debian.sh"
+SCRIPT = Path(__file__).with_name("debian.sh")
 
 
 def program(name: str, package: str) -> str:
@@ -22,7 +22,7 @@ def program(name: str, package: str) -> str:
 
 def install(*packages: str) -> None:
     """Install packages, one process at a time. Raises Unavailable."""
-    with Path("/tmp/shipper-tests-debian.lock").open("w") as lock:
+    with Path("/tmp/shipper-debian.lock").open("w") as lock:
         flock(lock, LOCK_EX)
         done = subprocess.run([SCRIPT, *packages], capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:

@@ -1,8 +1,8 @@
-"""A target for Prometheus whose metrics a test sets."""
+"""A target for Prometheus whose metrics are set from outside."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.services.sinks import Serving
+from deploy.services.sinks import Serving
 
 
 class Exposed(Serving):

@@ -1,12 +1,12 @@
-"""The real exporters of Prometheus for the tests: the node's, Redis's and PostgreSQL's."""
+"""The real exporters of Prometheus: the node's, Redis's and PostgreSQL's."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tests.services.debian import program
-from tests.services.http import answers
-from tests.services.processes import ServerProcess, free_port
+from deploy.services.debian import program
+from deploy.services.http import answers
+from deploy.services.processes import ServerProcess, free_port
 
 
 @contextmanager

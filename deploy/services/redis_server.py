@@ -1,10 +1,10 @@
-"""A real Redis server for the tests, on loopback, without persistence."""
+"""A real Redis server on loopback, without persistence."""
 
 import socket
 from pathlib import Path
 
-from tests.services.debian import program
-from tests.services.processes import ServerProcess, free_port
+from deploy.services.debian import program
+from deploy.services.processes import ServerProcess, free_port
 
 
 class RedisServer:

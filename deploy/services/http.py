@@ -1,8 +1,9 @@
-"""Plain requests of the tests to servers on loopback."""
+"""Plain requests to servers on loopback."""
 
 import json
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 
 
@@ -23,6 +24,6 @@ def ask(url: str, body: object = None, method: str | None = None, seconds: float
 def answers(url: str) -> bool:
     """Whether there is an answer, and it is 200."""
     try:
-        return ask(url, seconds=2)[0] == 200
+        return ask(url, seconds=2)[0] == HTTPStatus.OK
     except OSError:
         return False

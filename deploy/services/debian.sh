@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Debian packages of servers that tests start by themselves:
+# Debian packages of servers that the story and the tests start by themselves:
 #   debian.sh PACKAGE…   installs what is missing (root)
-# Nothing is started by the installation: the tests run private instances and leave the system's alone.
+# Nothing is started by the installation: private instances run and leave the system's alone.
 set -euo pipefail
 missing=()
 for package in "$@"; do

@@ -1,18 +1,19 @@
-"""A real Prometheus for the tests: over targets, over the project's rules, or over blocks of a past."""
+"""A real Prometheus: over targets, over the project's rules, or over blocks of a past."""
 
 import json
 import subprocess
 import urllib.parse
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.services.http import answers, ask
-from tests.services.monitoring import programs
-from tests.services.processes import ServerProcess, free_port
-from tests.services.rule_copies import scraping, shortened
+from deploy.services.http import answers, ask
+from deploy.services.monitoring import programs
+from deploy.services.processes import ServerProcess, free_port
+from deploy.services.rule_copies import scraping, shortened
 
 Labels = tuple[tuple[str, str], ...]
 Series = list[dict[str, Any]]
@@ -77,9 +78,9 @@ class PrometheusServer:
         found: Series = self._get(f"{what}?{urllib.parse.urlencode(given)}")["result"]
         return found
 
-    def _get(self, path: str) -> Any:
+    def _get(self, path: str) -> Any:  # noqa: ANN401 -- what the API answers
         status, found = ask(f"{self.url}/api/v1/{path}", seconds=30)
-        assert status == 200, f"{urllib.parse.unquote_plus(path)}: {json.dumps(found)}"
+        assert status == HTTPStatus.OK, f"{urllib.parse.unquote_plus(path)}: {json.dumps(found)}"
         return found["data"]
 
     def stop(self) -> None:

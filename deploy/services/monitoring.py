@@ -5,12 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.services.debian import program
+from deploy.services.debian import program
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 ALERTMANAGER = ROOT / "deploy" / "alertmanager"
-CURE = "run the tests as root on Debian, or install prometheus and prometheus-alertmanager"
+CURE = "run it as root on Debian, or install prometheus and prometheus-alertmanager"
 
 
 class Programs(NamedTuple):

@@ -1,17 +1,9 @@
 #!/usr/bin/env bash
-# A Docker engine of the tests' own, for machines that have none.
-#   docker.sh install          packages (Debian, root)
+# A private Docker engine, for machines that have none.
 #   docker.sh start FOLDER     engine with its data and socket under FOLDER; prints the socket's address
-#   docker.sh stop FOLDER      ends it, and unmounts what it left
+#   docker.sh stop FOLDER      ends it, and removes the folder
 # It makes no bridge and no firewall rules: containers have no network, or the host's.
 set -euo pipefail
-
-install() {
-  command -v dockerd >/dev/null && command -v busybox >/dev/null && return
-  [ "$(id -u)" = 0 ] || { echo "installing docker.io needs root" >&2; exit 1; }
-  apt-get update -qq >/dev/null
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io busybox-static >/dev/null
-}
 
 answers() { curl -fsS --max-time 2 --unix-socket "$1/docker.sock" http://engine/_ping >/dev/null 2>&1; }
 
@@ -40,11 +32,11 @@ stop() {
     for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
   fi
   awk -v under="$folder/" 'index($2, under) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n1 umount -l
+  rm -rf --one-file-system "$folder"  # whatever might still be mounted there is somebody else's
 }
 
 case ${1:-} in
-  install) install ;;
   start) start "$(realpath -m "$2")" ;;
   stop) stop "$(realpath -m "$2")" ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.services.java import Unavailable
+from deploy.services.unavailable import Unavailable
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests: a private cluster on loopback, never the system's."""
+"""A real PostgreSQL server: a private cluster on loopback, never the system's."""
 
 import os
 import shutil
@@ -7,9 +7,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.services.debian import install
-from tests.services.java import Unavailable
-from tests.services.processes import ServerProcess, free_port
+from deploy.services.debian import install
+from deploy.services.processes import ServerProcess, free_port
+from deploy.services.unavailable import Unavailable
 
 PACKAGE = "postgresql"
 BINARIES = "/usr/lib/postgresql"
@@ -22,7 +22,7 @@ class PostgresServer:
     def __init__(self) -> None:
         """Makes the cluster, starts nothing. Raises Unavailable."""
         self._bin = binaries()
-        # the server refuses root, and its user cannot enter a folder of root's tests
+        # the server refuses root, and its user cannot enter a folder of root's
         self.folder = Path(tempfile.mkdtemp(prefix="shipper-postgres-"))
         if os.geteuid() == 0:
             shutil.chown(self.folder, USER, USER)

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tests.services.monitoring import PROMETHEUS
+from deploy.services.monitoring import PROMETHEUS
 
 
 def shortened(to: Path, wait: str = "1s", every: str = "1s", rules: Path = PROMETHEUS / "rules") -> Path:
@@ -23,16 +23,27 @@ def shortened(to: Path, wait: str = "1s", every: str = "1s", rules: Path = PROME
     return to
 
 
-def scraping(targets: Mapping[str, str], rules: Path, alertmanager: str | None, every: str = "1s") -> dict[str, Any]:
+def scraping(
+    targets: Mapping[str, str],
+    rules: Path,
+    alertmanager: str | None,
+    every: str = "1s",
+    oftener: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The project's Prometheus configuration over other addresses (job to host:port).
 
-    Jobs that `targets` does not name are left out; labels, paths and everything else stay.
+    Jobs that `targets` does not name are left out; labels, paths and everything else stay. `oftener` has intervals of
+    single jobs.
     """
     content: dict[str, Any] = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     content["global"] |= {"scrape_interval": every, "evaluation_interval": every}
     content["rule_files"] = [f"{rules}/*.yml"]
     content["scrape_configs"] = [
-        {**job, "scrape_interval": every, "static_configs": [{"targets": [targets[job["job_name"]]]}]}
+        {
+            **job,
+            "scrape_interval": (oftener or {}).get(job["job_name"], every),
+            "static_configs": [{**job["static_configs"][0], "targets": [targets[job["job_name"]]]}],
+        }
         for job in content["scrape_configs"]
         if job["job_name"] in targets
     ]

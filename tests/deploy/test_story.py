@@ -1,0 +1,50 @@
+"""The story where something cannot be had: it says what and how to get it, and goes on with what there is."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.services.http import ask
+from deploy.services.monitoring import CURE, programs
+from deploy.services.unavailable import Unavailable
+from deploy.story.stage import Stage
+from tests.deploy.compose import ROOT
+from tests.integration.conftest import missing
+
+
+def test_without_prometheus_there_is_no_story_but_its_cure(tmp_path: Path) -> None:
+    """One line says what is missing and one what helps; exit code 1, nothing started, nothing installed."""
+    environment = {**os.environ, "PATH": str(tmp_path)}  # no prometheus there, and no shell to install one with
+    command = [sys.executable, "-m", "deploy.story"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    _, _, what, cure = done.stdout.splitlines()
+    assert what.startswith("not here: prometheus cannot be installed:")
+    assert cure == "  run it as root on Debian, which installs what is missing, or install it yourself"
+
+
+@pytest.mark.integration
+def test_without_servers_the_application_keeps_all_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No PostgreSQL, Redis or Docker: a process with its output written as Docker would, and why, for both."""
+    try:
+        programs()
+    except Unavailable as error:
+        missing(str(error), CURE)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    setpriv = shutil.which("setpriv", path=os.defpath)
+    (tmp_path / "bin").mkdir()
+    if setpriv is not None:  # what starts PostgreSQL where it is; Redis is not
+        (tmp_path / "bin" / "setpriv").symlink_to(setpriv)
+    with Stage(tmp_path / "stage") as stage:
+        assert (stage.behind.given, stage.behind.targets) == ({}, {})
+        assert "cannot be installed" in (stage.behind.why_in_memory or "")
+        assert stage.why_no_container is not None
+        assert stage.application.where.startswith("a process")
+        _, health = ask(f"http://{stage.address}/health")
+        assert set(health["checks"].values()) == {"in memory"}
+        assert stage.prometheus.down() == []
