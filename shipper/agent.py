@@ -158,6 +158,11 @@ class Agent:
         self.settle()
         self.drain()
 
+    def all_answered(self) -> bool:
+        """Whether the output has answered for everything that was read of the logs."""
+        heads = self.tail.logs.values()
+        return not self._under_way and all(log.shipped is None and log.sent_from is None for log in heads)
+
     def _away_for(self) -> float:
         since = self.output_state.away_since
         return 0.0 if since is None else self.clock.monotonic() - since

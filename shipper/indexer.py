@@ -54,6 +54,8 @@ MEASURE_S = 5.0
 REVOKE_S = 5.0
 """How long a rebalance waits for what is on its way: well below the silence that costs the membership."""
 COMMIT_AGAIN_S = 1.0
+AWAY_S = 5.0
+"""How long a broker may be away before a single run is given up."""
 EMPTY_HANDED_S = 10.0
 """How long a member without partitions waits for some, before it is taken for one too many."""
 
@@ -177,7 +179,8 @@ class Indexer(Rebalanced):
             self.turn()
             if self.output_state.error is not None:
                 raise OutputUnavailable(self.output_state.error, "nothing is lost: run it again")
-            if self.input_state.error is not None:
+            away = self.input_state.away_since
+            if self.input_state.error is not None and away is not None and self.clock.monotonic() - away > AWAY_S:
                 raise KafkaUnavailable(self.input_state.error, "nothing is lost: run it again")
             if self.caught_up():
                 break
@@ -265,7 +268,7 @@ class Indexer(Rebalanced):
             if self._rewind and Partition(received.topic, received.partition) in self._rewind:
                 continue  # it comes again, after what is to be read again
             parcel.add(received, self.translate(received, now_ms), prefix)
-        if self._begun_at is None:
+        if self._begun_at is None and parcel.next:
             self._begun_at = self.clock.monotonic()
         self._tell({(MESSAGES.name, ()): len(found)})
 

@@ -11,7 +11,7 @@ from processors.levels import time_of
 from processors.payload import DEEPEST, Shape, decode_payload, storable
 from processors.redact import Redactor
 from processors.route import Skew, document_id, index_name, moment
-from processors.times import parse_ms
+from processors.times import LATEST_MS, parse_ms
 from schemas.entry import Entry, Origin
 from schemas.metrics import Metric
 from schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
@@ -42,6 +42,12 @@ class Assessed(NamedTuple):
     time_ms: int
     runtime_ms: int
     """The runtime's time of the first line; 0 where the log has no times."""
+
+
+def runtime_ms_of(entry: Entry) -> int | None:
+    """The runtime's time of an entry; None where it told none, or one that no id and no index can hold."""
+    known = parse_ms(entry.time) if entry.time is not None else None
+    return known if known is not None and 0 <= known <= LATEST_MS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class Pipeline:
         """Decode and enforce one entry; find its time and the verdict on it."""
         if entry.broken is not None:
             violation = Violation(Kind.ENVELOPE_INVALID, None, entry.broken)
-            known = parse_ms(entry.time) if entry.time is not None else None
+            known = runtime_ms_of(entry)
             return Assessed({}, "broken", (violation,), self.policies[violation.kind], known or now_ms, known or 0)
         shape, fields, refusal = decode_payload(entry.text)
         timestamp = fields.pop("timestamp", None)
@@ -93,7 +99,7 @@ class Pipeline:
             violations.append(refusal)
         if entry.cut is not None:
             violations.append(Violation(Kind.LINE_CUT, None, f"cut off: {entry.cut}"))
-        runtime_ms = parse_ms(entry.time) if entry.time is not None else None
+        runtime_ms = runtime_ms_of(entry)
         time_ms, doubt = moment(timestamp, runtime_ms, now_ms, self.skew)
         if doubt is not None:
             violations.append(doubt)
@@ -104,7 +110,7 @@ class Pipeline:
         """An entry that a step of ours failed on: refused under a reason that asks for a report."""
         detail = f"the shipper failed on this entry with {type(error).__name__}; please report it with the raw line"
         violation = Violation(Kind.INTERNAL_ERROR, None, detail)
-        known = parse_ms(entry.time) if entry.time is not None else None
+        known = runtime_ms_of(entry)
         return Assessed({}, "broken", (violation,), Policy.QUARANTINE, known or now_ms, known or 0)
 
     def _verdict(self, violations: list[Violation]) -> Policy:

@@ -128,7 +128,12 @@ class Nowhere:
 
 def run_part(part: Part, tell: Callable[[Progress], None], stopped: Callable[[], bool]) -> Outcome:
     """Read the logs of `part` to their end, or until `stopped`. Raises ShipperError."""
-    output = Tallying(Nowhere() if part.dry_run else wiring.output_of(part.settings))
+    return run_over(part, Nowhere() if part.dry_run else wiring.output_of(part.settings), tell, stopped)
+
+
+def run_over(part: Part, inner: Output, tell: Callable[[Progress], None], stopped: Callable[[], bool]) -> Outcome:
+    """`run_part` into an output."""
+    output = Tallying(inner)
     agent = replaying(part, output)
     told = 0.0
 
@@ -146,6 +151,7 @@ def run_part(part: Part, tell: Callable[[Progress], None], stopped: Callable[[],
         finished = not agent.stopping.is_set()
         if finished:
             finish(agent)
+            finished = agent.all_answered()
         tell(progress(agent))
         return outcome(agent, output, part.history, finished=finished)
     finally:
@@ -211,8 +217,7 @@ def finish(agent: Agent) -> None:
     for log in list(agent.tail.logs.values()):
         if all(complete(file.path, now) for file in log.log.files):
             agent.take_last(log)
-    agent.settle()
-    agent.drain()
+    agent.run_once(patience=PATIENCE_S)
 
 
 def progress(agent: Agent) -> Progress:

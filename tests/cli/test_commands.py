@@ -344,3 +344,16 @@ def test_a_store_that_cannot_be_written_never_stops_counting(
     assert scraped(address, 'failed_login_attempts_total{service="backend"} 51.0')
     found = shipper(home, "search", "--event", "login_failed", "--limit", "0", "--format", "json").stdout.splitlines()
     assert len(found) == 50
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-10:00"])
+def test_a_time_that_no_id_can_hold_stops_nothing(home: Path, moment: str) -> None:
+    """Go's zero time, one before 1970, one after 9999: the line is stored under another, and its neighbours too."""
+    log = next((home / "containers").glob("*/*-json.log"))
+    bad = json.dumps({"log": '{"correlation_id":"odd","event":"login_failed"}\n', "stream": "stdout", "time": moment})
+    broken = json.dumps({"log": 7, "stream": "stdout", "time": moment})
+    log.write_text("\n".join([LINES[0], bad, broken, LINES[3]]) + "\n")
+    ran = run_once(home)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("3 indexed, 1 quarantined"), ran.stdout
+    assert run_once(home).stdout.startswith("0 indexed")

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ import orjson
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
+from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from shipper import wiring
 from shipper.agent import Pace
@@ -586,6 +589,52 @@ def test_a_message_too_large_becomes_a_dead_letter_and_holds_up_no_other(topic: 
 
 
 # --- what others write ------------------------------------------------------------------------------
+
+
+class Undecodable(str):
+    """A header's name that is no UTF-8 on the wire."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"ind\xff\xfex"
+
+
+def produce_undecodable(topic: Topic) -> None:
+    """A Produce request of our own, since no client sends such a header (Kafka protocol, Produce version 7)."""
+    builder = DefaultRecordBatchBuilder(
+        magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+        batch_size=9999,
+    )  # fmt: skip
+    builder.append(0, timestamp=int(time.time() * 1000), key=None, value=b"bad", headers=[(Undecodable("x"), b"y")])
+    records = bytes(builder.build())
+    name = topic.name.encode()
+    text = lambda data: struct.pack(">h", len(data)) + data  # noqa: E731 -- a string of the protocol
+    body = struct.pack(">hhi", 0, 7, 1) + text(b"test") + struct.pack(">hhi", -1, 1, 5000)
+    body += struct.pack(">i", 1) + text(name) + struct.pack(">iii", 1, 0, len(records)) + records
+    host, _, port = topic.address.partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(struct.pack(">i", len(body)) + body)
+        assert connection.recv(4096)
+
+
+def test_a_header_that_is_no_text_ends_no_indexer(topic: Topic, client: str) -> None:
+    """One library puts the message aside; the other says what it cannot read, who can, and takes nothing for read."""
+    topic.create(1)
+    topic.send(events(5))
+    produce_undecodable(topic)
+    topic.send(events(5, 5))
+    if client == "confluent":
+        assert topic.once() == {"indexed": 10, "quarantined": 1, "dropped": 0, "duplicate": 0}
+        assert topic.stored() == ids(events(10))
+        return
+    member = topic.member()
+    until(lambda: "kafka-python can read" in (member.indexer.input_state.error or ""))
+    member.stop()
+    assert topic.stored() == ids(events(5))
+    assert sum(topic.committed().values()) == 5
+    assert topic.once(client="confluent")["quarantined"] == 1
+    assert topic.stored() == ids(events(10))
 
 
 def test_what_others_wrote_goes_to_the_quarantine(topic: Topic) -> None:

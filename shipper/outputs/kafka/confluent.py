@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from operator import methodcaller
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -49,6 +50,8 @@ LOCAL = {
     KafkaError._UNKNOWN_PARTITION: "UNKNOWN_TOPIC_OR_PARTITION",  # noqa: SLF001
     KafkaError.UNKNOWN_TOPIC_OR_PART: "UNKNOWN_TOPIC_OR_PARTITION",
 }
+HEADERS = methodcaller("headers")
+"""The library gives a result and leaves an error behind; called so, Python looks for that error at once."""
 PASSING = (
     KafkaError._PARTITION_EOF,  # noqa: SLF001
     KafkaError._TRANSPORT,  # noqa: SLF001
@@ -264,7 +267,7 @@ class ConfluentConsumer:
                         message.offset(),
                         message.timestamp()[1],
                         message.value(),
-                        message.headers() or (),
+                        _headers(message),
                     )
                 )
             elif error.code() not in PASSING:
@@ -326,6 +329,8 @@ class ConfluentConsumer:
             ends = self._listed(places, OffsetSpec.latest(), seconds)
             fresh = [place for place in places if told[place.topic, place.partition] < 0]
             told |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
+        except TimeoutError as error:
+            raise away(self._connection.bootstrap, "offsets are not told in time") from error
         except KafkaException as error:
             self._admin = None  # what it knows of the partitions' leaders may be of before a broker's end
             raise translated(error.args[0], self._connection) from error
@@ -354,6 +359,17 @@ class Failed:
 
     def __init__(self, error: Any, topic: str) -> None:  # noqa: ANN401 -- the library's type
         self.error, self.topic = error, topic
+
+
+def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:  # noqa: ANN401 -- the library's type
+    """The headers of a message; none where their names are no text, which the library cannot give.
+
+    Asked of each message by itself: the others of its poll are gone from the library, and must not be lost with it.
+    """
+    try:
+        return HEADERS(message) or ()
+    except (SystemError, UnicodeDecodeError):
+        return ()
 
 
 def _partitions(places: Sequence[Any]) -> list[Partition]:

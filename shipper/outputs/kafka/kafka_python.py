@@ -12,6 +12,7 @@ from kafka.codec import has_lz4, has_zstd
 from kafka.errors import (
     BrokerResponseError,
     CommitFailedError,
+    CorruptRecordError,
     IllegalGenerationError,
     KafkaError,
     KafkaTimeoutError,
@@ -341,6 +342,11 @@ def translated(error: Exception, connection: Connection, topic: str = "") -> Kaf
         return KafkaUnavailable(
             f"messages in {topic or 'the topic'} are compressed in a way that kafka-python cannot read here: {error}",
             "install shipper[kafka], or give kafka.compression: gzip where they are written",
+        )
+    if isinstance(error, CorruptRecordError):
+        return KafkaUnavailable(
+            f"a message on {connection.bootstrap} is none that kafka-python can read: {error}",
+            f"let an indexer with shipper[kafka] read that partition: it puts the message aside; {NOTHING_LOST}",
         )
     if isinstance(error, BrokerResponseError) and topic:
         return refusal(code_of(error), topic, connection.bootstrap)

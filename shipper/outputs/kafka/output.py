@@ -9,9 +9,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
 
-from shipper.errors import OutputUnavailable
+import structlog
+
+from shipper.errors import OutputUnavailable, ShipperError
 from shipper.outputs.dead_letters import DeadLetters
-from shipper.outputs.kafka.client import Client, KafkaUnavailable, Producer, require_topics
+from shipper.outputs.kafka.client import NOTHING_LOST, Client, KafkaUnavailable, Producer, require_topics
 from shipper.outputs.kafka.message import Message, Prefixes, Topics, messages
 from shipper.outputs.workers import Workers
 from shipper.ports import Document, Written
@@ -48,7 +50,8 @@ class KafkaOutput:
         self._dead_letters, self._each = dead_letters, events_per_record
         self._lock = Lock()
         self._lent: _Lent | None = None
-        self._workers = Workers(window, self._written, "kafka")
+        self._workers = Workers(window, self._safely_written, "kafka")
+        self._log = structlog.get_logger("shipper.kafka")
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
         """Send `documents`; done when the broker has acknowledged each, or OutputUnavailable in its place."""
@@ -61,6 +64,17 @@ class KafkaOutput:
         if lent is not None:
             lent.producer.close()
         self._workers.close(CLOSE_S)
+
+    def _safely_written(self, documents: Sequence[Document]) -> Written:
+        """`_written`, whose every failure can be tried again: an error of a library must not end the agent."""
+        try:
+            return self._written(documents)
+        except ShipperError:
+            raise
+        except Exception as error:
+            self._log.exception("output_failed")
+            what = f"the output failed on {self.url} with {type(error).__name__}: {error}"
+            raise OutputUnavailable(what, f"please report it with the log; {NOTHING_LOST}") from error
 
     def _written(self, documents: Sequence[Document]) -> Written:
         """In a worker's thread. Raises OutputUnavailable."""
