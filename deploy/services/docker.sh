@@ -14,6 +14,7 @@ start() {
     rm -f "$folder/docker.pid"
     setsid dockerd --host "unix://$folder/docker.sock" --data-root "$folder/data" --exec-root "$folder/exec" \
       --pidfile "$folder/docker.pid" --iptables=false --bridge=none >"$folder/dockerd.log" 2>&1 </dev/null &
+    echo $! >"$folder/started.pid"  # its own file comes late: whoever interrupts the start would not find it
     for _ in $(seq 100); do
       answers "$folder" && break
       sleep 0.2
@@ -25,9 +26,9 @@ start() {
 
 stop() {
   local folder=$1
-  if [ -s "$folder/docker.pid" ]; then
+  if [ -s "$folder/started.pid" ]; then
     local pid
-    pid=$(cat "$folder/docker.pid")
+    pid=$(cat "$folder/started.pid")
     kill "$pid" 2>/dev/null || true
     for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
   fi

@@ -30,11 +30,21 @@ class PostgresServer:
         self.address = f"127.0.0.1:{self._port}"
         self.url = f"postgresql://keneyapp@{self.address}/postgres"
         self.process = ServerProcess(self.folder, "postgres")
-        made = subprocess.run(
-            self._as_user("initdb", "--auth=trust", "--username=keneyapp", "--no-sync", "--encoding=UTF8",
-                          "--locale=C", f"--pgdata={self.folder}/data"),
-            capture_output=True, text=True, check=False, cwd="/",
+        try:
+            self._make()
+        except BaseException:  # Ctrl-C too: nobody else knows of the folder yet
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _make(self) -> None:
+        command = self._as_user(
+            "initdb", "--auth=trust", "--username=keneyapp", "--no-sync", "--encoding=UTF8", "--locale=C",
+            f"--pgdata={self.folder}/data",
         )  # fmt: skip
+        try:
+            made = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+        except OSError as error:
+            raise Unavailable(f"{command[0]} cannot be run: {error.strerror}") from error
         if made.returncode != 0:
             raise Unavailable(f"initdb ended with code {made.returncode}: {made.stderr.strip()[-2000:]}")
 

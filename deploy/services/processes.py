@@ -38,13 +38,24 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}
             )
+        answered = False
+        try:
+            answered = self._answered(ready, seconds)
+        finally:
+            if not answered:  # or interrupted: nobody else would end what has not started yet
+                self.kill()
+        if not answered:
+            tail = self.log.read_text(errors="replace")[-2000:]
+            raise Unavailable(f"{command[0]} does not answer; the end of {self.log}:\n{tail}")
+
+    def _answered(self, ready: Callable[[], bool], seconds: float) -> bool:
+        """Whether it came to answer within the time; no, at once, where it has ended."""
         end = time.monotonic() + seconds
         while not ready():
             if self.pid is None or time.monotonic() > end:
-                self.kill()
-                tail = self.log.read_text(errors="replace")[-2000:]
-                raise Unavailable(f"{command[0]} does not answer; the end of {self.log}:\n{tail}")
+                return False
             time.sleep(0.1)
+        return True
 
     def kill(self) -> None:
         """SIGKILL."""

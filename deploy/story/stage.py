@@ -206,10 +206,11 @@ class Stage:
 
 def servers(folder: Path, started: ExitStack) -> Behind:
     """PostgreSQL, Redis and what tells Prometheus of them; `started` ends them. Raises Unavailable."""
-    database, redis = PostgresServer(), RedisServer(folder)
-    started.callback(database.remove)
-    database.start()
+    database = PostgresServer()
+    started.callback(database.remove)  # before Redis is asked for: where there is none, the cluster would stay
+    redis = RedisServer(folder)
     started.callback(redis.stop)
+    database.start()
     redis.start()
     return Behind(
         {"DATABASE_URL": database.url, "REDIS_URL": redis.url, "DATABASE_POOL_SIZE": str(POOL)},

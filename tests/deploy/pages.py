@@ -16,6 +16,10 @@ def examples(page: Path, *languages: str) -> Iterator[str]:
 
 def cells(page: Path, heading: str) -> list[list[str]]:
     """The rows of the first table under a heading, without its head."""
-    section = page.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    table = section.partition("\n| --- |")[2].partition("\n\n")[0].splitlines()[1:]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row.strip("|"))] for row in table]
+    return table(page.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0])
+
+
+def table(text: str) -> list[list[str]]:
+    """The rows of the first table of a text, without its head."""
+    rows = text.partition("\n| --- |")[2].partition("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row.strip("|"))] for row in rows]

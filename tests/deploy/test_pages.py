@@ -13,7 +13,7 @@ from shipper import configuration
 from shipper.cli import cli
 from tests.deploy.compose import ROOT
 from tests.deploy.manifests import Manifest, container, one
-from tests.deploy.pages import cells, examples
+from tests.deploy.pages import cells, examples, table
 
 PAGES = [ROOT / "docs" / f"{name}.md" for name in ("compose", "kubernetes", "migrating-from-filebeat")]
 BY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -64,6 +64,23 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     named = {path.rstrip("/.") for path in re.findall(r"\bdeploy/[\w./-]+", text)}
     made = {"deploy/compose/secrets", "deploy/prometheus/rules"}
     assert [path for path in sorted(named - made) if not (ROOT / path).exists()] == []
+
+
+def test_every_folder_of_the_deployment_says_what_it_is_and_how_to_try_it() -> None:
+    """A row each, with a command; what it names of ours is there."""
+    rows = table((ROOT / "deploy" / "README.md").read_text(encoding="utf-8"))
+    folders = {path.name for path in (ROOT / "deploy").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert sorted(re.sub(r"\[(.+)/\]\(\1/\)", r"\1", folder) for folder, *_ in rows) == sorted(folders)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for _, what, how in rows:
+        assert what
+        assert "`" in how
+        for target in re.findall(r"make (\w+)", how):
+            assert f"\n{target}:" in makefile
+        for path in re.findall(r"deploy[./][\w./*-]+", how):
+            assert list(ROOT.glob(path if "/" in path else path.replace(".", "/"))), path
+        for page in re.findall(r"\]\(([^)]+)\)", how):
+            assert (ROOT / "deploy" / page).exists()
 
 
 def test_every_line_of_the_filebeat_configuration_is_explained() -> None:

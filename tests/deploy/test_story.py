@@ -4,12 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.services.http import ask
 from deploy.services.monitoring import CURE, programs
+from deploy.services.postgres_server import PostgresServer, binaries
 from deploy.services.unavailable import Unavailable
 from deploy.story.stage import Stage
 from tests.deploy.compose import ROOT
@@ -27,8 +30,33 @@ def test_without_prometheus_there_is_no_story_but_its_cure(tmp_path: Path) -> No
     assert cure == "  run it as root on Debian, which installs what is missing, or install it yourself"
 
 
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where temporary files go: a folder of the test's own that PostgreSQL's user may pass, as it may /tmp."""
+    with tempfile.TemporaryDirectory(prefix="shipper-test-") as folder:
+        Path(folder).chmod(0o711)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
 @pytest.mark.integration
-def test_without_servers_the_application_keeps_all_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root needs no setpriv to start PostgreSQL")
+def test_a_cluster_that_cannot_be_made_leaves_no_folder(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without setpriv there is no way to PostgreSQL's user: said as what is unavailable, and nothing stays."""
+    try:
+        binaries()
+    except Unavailable as error:
+        missing(str(error), "install postgresql")
+    monkeypatch.setenv("PATH", str(temporary / "nothing"))
+    with pytest.raises(Unavailable, match="setpriv"):
+        PostgresServer()
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.integration
+def test_without_servers_the_application_keeps_all_in_memory(
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No PostgreSQL, Redis or Docker: a process with its output written as Docker would, and why, for both."""
     try:
         programs()
@@ -48,3 +76,4 @@ def test_without_servers_the_application_keeps_all_in_memory(tmp_path: Path, mon
         _, health = ask(f"http://{stage.address}/health")
         assert set(health["checks"].values()) == {"in memory"}
         assert stage.prometheus.down() == []
+    assert list(temporary.iterdir()) == [], "PostgreSQL was to be had and Redis was not: its cluster is removed"

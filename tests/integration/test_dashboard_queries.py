@@ -60,9 +60,10 @@ class System:
 
     def start(self) -> "System":
         """Everything, and traffic until there is something to see. Raises Unavailable."""
-        database, redis = PostgresServer(), RedisServer(self.folder)
+        database = PostgresServer()
         self._stack.callback(database.remove)
         database.start()
+        redis = RedisServer(self.folder)
         self._stack.callback(redis.stop)
         redis.start()
         app = SampleApp(self.folder, database.url, redis.url)

@@ -32,7 +32,8 @@ class Backend:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.database, self.redis = PostgresServer(), RedisServer(folder)
+        self.redis = RedisServer(folder)  # first: it leaves nothing where the other cannot be had
+        self.database = PostgresServer()
         self.app: SampleApp
 
     def start(self, folder: Path) -> None:
