@@ -11,12 +11,15 @@ from typing import Literal
 
 import msgspec
 
+from processors.compiled import CompiledLog, Run
 from processors.envelope import STREAMS, EnvelopeError, Piece, open_cri, open_json_file, open_plain, records
 from processors.times import parse_ms
 from processors.traces import Trace, opens
 from schemas.entry import Entry
 
 DIGEST_SIZE = 14
+MOST_PATIENCE = 64
+"""Lines that are taken one by one before another run is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,12 @@ class Assembler:
         """Open the envelope of one line. Raises EnvelopeError."""
         raise NotImplementedError
 
-    def __init__(self, source: str, bounds: Bounds) -> None:
-        """`source` seeds the digests: the container id, or what else is the same for every copy of the log."""
+    def __init__(self, source: str, bounds: Bounds, compiled: CompiledLog | None = None) -> None:
+        """`source` seeds the digests: the container id, or what else is the same for every copy of the log.
+
+        With `compiled`, runs of ordinary lines are taken by the extension.
+        """
+        self._compiled = compiled
         self._seed = blake2b(source.encode("utf-8", "replace"), digest_size=DIGEST_SIZE)
         self._bounds = bounds
         self._parts: dict[str, Open] = {}
@@ -110,11 +117,43 @@ class Assembler:
 
     # --- lines in, entries out -------------------------------------------------------------------
 
-    def feed(self, lines: bytes, offset: int) -> Iterator[Entry]:
-        """Entries finished by `lines`: complete lines, the first of which begins at byte `offset` of the file."""
+    def feed(self, lines: bytes, offset: int) -> Iterator[Entry | Run]:
+        """Entries finished by `lines`: complete lines, the first of which begins at byte `offset` of the file.
+
+        What comes of one entry or run must be done with before the next is asked for.
+        """
+        return self.plain(lines, offset) if self._compiled is None else self._runs(lines, offset, self._compiled)
+
+    def plain(self, lines: bytes, offset: int) -> Iterator[Entry]:
+        """The same, line by line."""
         for raw in lines.split(b"\n")[:-1]:
             yield from self.line(raw, offset)
             offset += len(raw) + 1
+
+    def _runs(self, lines: bytes, offset: int, compiled: CompiledLog) -> Iterator[Entry | Run]:
+        """Runs of ordinary lines, and the entries between them; the more of these in a row, the more at once."""
+        at, patience = 0, 1
+        while at < len(lines):
+            held = self._parts.keys() | self._texts.keys()
+            free = ("stdout" not in held, "stderr" not in held)
+            try:
+                found = compiled.scan(lines, at, offset, (self._last, self._ordinal), free)
+            except RuntimeError:  # a mistake of ours: the plain way goes on alone, and takes this line as well
+                self._compiled = None
+                yield from self.plain(lines[at:], offset + at)
+                return
+            if found.lines:
+                at += found.taken
+                self._last, self._ordinal, self._seen = found.last, found.ordinal, found.seen
+                patience = 1
+                yield compiled.run(found)
+            if found.stop == "unknown":
+                piece = self.opener(lines[at : lines.index(b"\n", at)])
+                compiled.learn(found.group, piece.log.removesuffix("\n"), piece.stream)
+            elif found.stop == "plain":
+                end = _after(lines, at, patience)
+                yield from self.plain(lines[at:end], offset + at)
+                at, patience = end, min(patience * 2, MOST_PATIENCE)
 
     def line(self, raw: bytes, offset: int) -> Iterator[Entry]:
         """Entries finished by one line, given without its newline."""
@@ -246,6 +285,15 @@ class Assembler:
         return Entry(text, opened.stream, opened.time, opened.offset, opened.lines, digest, None, cut)
 
 
+def _after(lines: bytes, at: int, number: int) -> int:
+    """Where the line begins that stands `number` lines after the one at `at`, or the end."""
+    for _ in range(number):
+        at = lines.index(b"\n", at) + 1
+        if at == len(lines):
+            break
+    return at
+
+
 def near(earlier: str | None, later: str | None, seconds: float) -> bool:
     """Whether two runtime times are at most `seconds` apart, in either direction; unknown times are near."""
     if earlier is None or later is None or earlier == later:
@@ -270,13 +318,13 @@ class JsonFileAssembler(Assembler):
 
     opener = staticmethod(open_json_file)
 
-    def feed(self, lines: bytes, offset: int) -> Iterator[Entry]:
-        """As `Assembler.feed`; whole chunks go through the compiled decoder, and most lines need nothing else."""
+    def plain(self, lines: bytes, offset: int) -> Iterator[Entry]:
+        """As `Assembler.plain`; whole chunks go through the compiled decoder, and most lines need nothing else."""
         raws = lines.split(b"\n")
         raws.pop()
         found = records(lines)
         if found is None or len(found) != len(raws):
-            yield from super().feed(lines, offset)
+            yield from super().plain(lines, offset)
             return
         parts, texts, digest = self._parts, self._texts, self.digest
         new = tuple.__new__  # a NamedTuple's own constructor takes twice as long

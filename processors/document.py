@@ -43,6 +43,10 @@ class Renderer:
             for stream in ("stdout", "stderr", "unknown")
         }
 
+    def tail(self, stream: str) -> bytes:
+        """What follows the event's fields in each document of a stream, up to the offset."""
+        return self._tail[stream]
+
     def body(self, event: dict[str, Any], time_ms: int, entry: Entry) -> bytes:
         """The document: `@timestamp`, the event's fields, the provenance. Raises TypeError where nested too deeply."""
         fields = orjson.dumps(event)

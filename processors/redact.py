@@ -150,6 +150,11 @@ class Redactor:
         """Mask an application's own entry."""
         return self.redact_event(event_dict)
 
+    @property
+    def masked_names(self) -> frozenset[str] | None:
+        """Names of fields that are masked, in lower case without `-` and `_`; None where texts are looked at anyway."""
+        return None if self._always else self._fields
+
     def suspicious(self, raw: str, event: dict[str, Any]) -> bool:
         """Whether `event`, decoded from `raw`, may hold something to mask; false means that it holds nothing.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from processors.compiled import Run
 from schemas.entry import Entry
 from schemas.metrics import Increment, Metric, SeriesKey
 from shipper.batch import OUTCOMES, Batch, Tally, turned_out
@@ -63,6 +64,8 @@ class Pace:
     backoff_most: float = 30.0
     patience: float = 1.0
     """How long reading may wait for an output that has no room, before it goes on for the counters alone."""
+    commit: float = 0.2
+    """How long, at most, acknowledged batches wait to be committed while there is more to read."""
     grace: float = 20.0
     """How long a stop waits for what is on its way."""
 
@@ -126,6 +129,7 @@ class Agent:
     """Logs whose position is not committed yet."""
     _removed: dict[str, LogReader] = field(default_factory=dict)
     _scan_at: float = 0.0
+    _committed_at: float = 0.0
     _upkeep_at: float = 0.0
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
 
@@ -201,7 +205,7 @@ class Agent:
         old = self._begun_at is not None and now - self._begun_at >= self.pace.batch_age
         news = self._begun_at is None and (self.ledger.changes() or self._touched or self._answered())
         if self._full() or old or (hurry and not more) or news:
-            self.settle()
+            self.settle(busy=self._full())
         self.ready = True
         if self.after_turn is not None:
             self.after_turn()
@@ -287,7 +291,7 @@ class Agent:
         self._process(log, log.overdue_shipped(now, self.clock.wall_ms()), count=False, ship=True)
         log.rejoin()
 
-    def _process(self, log: LogReader, entries: Iterator[Entry], *, count: bool, ship: bool) -> None:
+    def _process(self, log: LogReader, entries: Iterator[Entry | Run], *, count: bool, ship: bool) -> None:
         before = self._batch.lines
         self.pipeline.process(entries, log.source, self._batch, self.clock.wall_ms(), count=count, ship=ship)
         self._touched[log.path] = log
@@ -318,16 +322,16 @@ class Agent:
             self._waited += self.clock.monotonic() - began
             if not self._answered() and not hurry:
                 return
-            self.settle()
+            self.settle(busy=True)
 
     def _answered(self) -> bool:
         return bool(self._under_way) and self._under_way[0].answer.done()
 
-    def settle(self) -> bool:
+    def settle(self, *, busy: bool = False) -> bool:
         """Send the open batch on its way, hear what became of earlier ones, commit positions and counters.
 
         A log's position is committed as counted up to here, and as shipped up to the oldest batch not answered for.
-        Whether the commit went through.
+        Where it is `busy`, the commit may wait for the next one. Whether the commit went through.
         """
         self._hear()
         batch, self._batch, self._begun_at = self._batch, Batch(), None
@@ -337,6 +341,10 @@ class Agent:
             self._hear()
         self._add_incidents(batch.counted)
         self.ledger.add(batch.counted, self.clock.wall_ms() / 1000)
+        now = self.clock.monotonic()
+        if busy and self.state_error is None and now - self._committed_at < self.pace.commit:
+            return True
+        self._committed_at = now
         return self._commit()
 
     def _send(self, batch: Batch, marks: dict[str, Position]) -> None:

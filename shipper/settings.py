@@ -366,6 +366,9 @@ class Settings(Section):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity of its own log")
     host: str = Field(default_factory=node_name, min_length=1, description="name of this node in events")
+    compiled: bool = Field(
+        default=True, description="whether ordinary lines go through the compiled extension, where it is installed"
+    )
     token: SecretStr | None = Field(
         None, min_length=1, description="bearer token that pages beyond metrics and health ask for"
     )

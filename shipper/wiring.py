@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from processors.assemble import Bounds
+from processors.compiled import CompiledChain
 from processors.count import Counting
 from processors.enforce import Enforce
 from processors.redact import Redactor
@@ -62,6 +63,7 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         ledger.declare([*DECLARED, *counting.declared(), *from_zero(counting)], clock.wall_ms() / 1000)
         pipeline = pipeline_of(settings, counting, redactor_of(settings))
         tail = tail_of(settings, state, from_end=from_end)
+        tail.compiled = compiled_of(settings, pipeline)
         return Agent(tail, pipeline, output, state, ledger, clock, pace(settings), upkeep=upkeep_of(settings, output))
     except BaseException:
         state.close()
@@ -316,6 +318,13 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
         settings.index.quarantine_prefix,
         frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram"),
     )
+
+
+def compiled_of(settings: Settings, pipeline: Pipeline) -> CompiledChain | None:
+    """The chain of `pipeline`, compiled; None where the extension is not installed or not wanted."""
+    if not settings.compiled:
+        return None
+    return CompiledChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew)
 
 
 def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:

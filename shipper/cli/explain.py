@@ -68,7 +68,7 @@ def entries(file: Iterable[bytes], kind: str, settings: Settings) -> Iterator[En
     offset = 0
     for line in (first, *lines):
         raw = line if line.endswith(b"\n") else line + b"\n"
-        yield from assembler.feed(raw, offset)
+        yield from assembler.plain(raw, offset)
         offset += len(raw)
     yield from assembler.flush()
 

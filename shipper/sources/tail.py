@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from processors.assemble import ASSEMBLERS, Assembler, Bounds
+from processors.compiled import CompiledChain
 from schemas.entry import Origin
 from shipper.errors import StateError
 from shipper.ports import Source
@@ -49,6 +50,8 @@ class Tail:
     saved: dict[str, SavedLog]
     folders: Folders = field(default_factory=Folders)
     max_open: int = 1 << 20
+    compiled: CompiledChain | None = None
+    """Takes runs of ordinary lines, where the extension is installed."""
     logs: dict[str, LogReader] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
     scanned: bool = False
@@ -89,13 +92,14 @@ class Tail:
                 del self.saved[path]
 
     def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
-        assembler = ASSEMBLERS[kind]  # type: ignore[index]
+        assembler, source = ASSEMBLERS[kind], Source.of(origin)  # type: ignore[index]
+        compiled = self.compiled.of_log(kind, origin, source.renderer) if self.compiled else None
 
         def new_assembler() -> Assembler:
-            return assembler(origin.source, self.bounds)
+            return assembler(origin.source, self.bounds, compiled)
 
         head = Head(None, 0, new_assembler())
-        return LogReader(path, kind, Source.of(origin), new_assembler, self.limits, LogFiles(path, self.folders), head)
+        return LogReader(path, kind, source, new_assembler, self.limits, LogFiles(path, self.folders), head)
 
     def _start_at_end(self, reader: LogReader) -> None:
         try:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from shipper.documents import Documents, Rendered
 from shipper.ports import Document
 
 CONFLICT, TOO_MANY = 409, 429
@@ -16,6 +17,8 @@ ASKS_FOR_MORE_RIGHTS = "security_exception"
 NO_INDEX = "index_not_found_exception"
 ANSWER_FIELDS = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
 """`filter_path` of a bulk request: what `verdicts` looks at."""
+NO_ERRORS, CREATED = b'"errors":false', b'"status":201'
+NEAR_BEGINNING = 64
 Target = Callable[[str], str]
 """The index, alias or data stream to write to, from the document's daily index."""
 
@@ -59,31 +62,56 @@ class Garbled(Exception):
 
 def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> Iterator[Request]:
     """As few requests as hold all `documents` in order, each at most `max_bytes` or one document long."""
-    first = target(documents[0].index) if documents else ""
+    pieces = documents.pieces if isinstance(documents, Documents) else [list(documents)]
+    rendered = next((piece.index for piece in pieces if isinstance(piece, Rendered)), None)
+    first = target(rendered or documents[0].index) if documents else ""
     named: dict[str, bytes] = {}
+    held, size = Documents(), 0
     lines: list[bytes] = []
-    start = size = 0
-    for position, document in enumerate(documents):
-        index, body = document.index, document.body
-        action = named.get(index)
-        if action is None:
-            action = named[index] = _action(target(index), first)
-        if b"\n" in body:
-            body = orjson.dumps(orjson.loads(body))
-        length = len(action) + 45 + len(body)
-        if lines and size + length > max_bytes:
-            yield Request(first, documents[start:position], b"".join(lines))
-            lines, start, size = [], position, 0
-        lines.append(b'%b%b"}}\n%b\n' % (action, document.id.hex().encode(), body))
-        size += length
+    for piece in pieces:
+        if isinstance(piece, Rendered) and target(piece.index) == first and piece.block.bulk_size <= max_bytes:
+            if lines and size + piece.block.bulk_size > max_bytes:
+                yield Request(first, held, b"".join(lines))
+                held, lines, size = Documents(), [], 0
+            held.extend(piece)
+            lines.append(piece.block.bulk())
+            size += piece.block.bulk_size
+            continue
+        for document in piece:
+            index, body = document.index, document.body
+            action = named.get(index)
+            if action is None:
+                action = named[index] = _action(target(index), first)
+            if b"\n" in body:
+                body = orjson.dumps(orjson.loads(body))
+            length = len(action) + 45 + len(body)
+            if lines and size + length > max_bytes:
+                yield Request(first, held, b"".join(lines))
+                held, lines, size = Documents(), [], 0
+            held.add(document)
+            lines.append(b'%b%b"}}\n%b\n' % (action, document.id.hex().encode(), body))
+            size += length
     if lines:
-        yield Request(first, documents[start:], b"".join(lines))
+        yield Request(first, held, b"".join(lines))
 
 
 def _action(index: str, default: str) -> bytes:
     """The line before a document, up to its id. Names of indices hold nothing that JSON escapes."""
     place = "" if index == default else f'"_index":"{index}",'
     return f'{{"create":{{{place}"_id":"'.encode()
+
+
+class AllStored(NamedTuple):
+    """An answer that says of each item that it was stored now."""
+
+    items: int
+
+    @classmethod
+    def read(cls, answer: bytes) -> "AllStored | None":
+        """None for any other answer: that is then looked at item by item."""
+        if NO_ERRORS not in answer[:NEAR_BEGINNING]:
+            return None
+        return cls(answer.count(CREATED))
 
 
 def verdicts(request: Request, answer: object) -> list[Verdict]:

@@ -13,11 +13,19 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError, OutputUnavailable
-from shipper.outputs.elasticsearch.bulk import described
+from shipper.outputs.elasticsearch.bulk import AllStored, described
 from shipper.settings import ElasticsearchSettings
 
 NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
 PORTS = {"http": 9200, "https": 9200}
+
+
+class Answers(OrjsonSerializer):
+    """Reads answers; the one that bulk requests mostly get is not made into an object for each document."""
+
+    def loads(self, data: bytes) -> Any:  # noqa: ANN401 -- any JSON
+        """The decoded answer, or AllStored."""
+        return AllStored.read(data) or super().loads(data)
 
 
 def connect(url: str, settings: ElasticsearchSettings) -> Elasticsearch:
@@ -45,7 +53,7 @@ def connect(url: str, settings: ElasticsearchSettings) -> Elasticsearch:
         max_retries=1 + len(settings.hosts),
         retry_on_status=(),
         retry_on_timeout=False,
-        serializer=OrjsonSerializer(),
+        serializer=Answers(),
         **options,
     )
 

@@ -20,10 +20,12 @@ from processors.route import is_daily
 from processors.times import format_ms
 from schemas.violation import Kind, Violation
 from shipper.clock import Clock
+from shipper.documents import Documents
 from shipper.errors import OutputUnavailable, ShipperError
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.elasticsearch.bulk import (
     ANSWER_FIELDS,
+    AllStored,
     Garbled,
     Judged,
     Request,
@@ -136,10 +138,11 @@ class ElasticsearchOutput:
 
     def write(self, documents: Sequence[Document]) -> Written:
         """Store all `documents`, in the index or in the quarantine. Raises OutputUnavailable."""
-        self._guard.check({self._target(document.index) for document in documents})
+        indices = documents.indices() if isinstance(documents, Documents) else {found.index for found in documents}
+        self._guard.check({self._target(index) for index in indices})
         sending = Sending(self._request_bytes, self._failures)
         deadline = self._clock.monotonic() + self._retry_for
-        pending, attempt = list(documents), 0
+        pending, attempt = documents, 0
         while pending:
             before = sending.retried
             pending = [
@@ -165,6 +168,9 @@ class ElasticsearchOutput:
         answer = self._ask(request)
         if isinstance(answer, ApiError):
             yield from self._refused_as_a_whole(request, answer, sending)
+            return
+        if answer == AllStored(len(request.documents)) and not sending.aside:
+            sending.stored += len(request.documents)
             return
         for document, verdict in zip(request.documents, self._judged(request, answer), strict=True):
             yield from self._settle(document, verdict, sending)

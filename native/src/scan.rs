@@ -1,0 +1,227 @@
+//! Runs of ordinary lines out of a chunk: rendered, named by their digests, and grouped for the counters.
+
+use std::collections::HashMap;
+
+use blake2b_simd::many::update_many;
+use blake2b_simd::{Params, State};
+
+use crate::block::Block;
+use crate::line::{Log, Ordinary, Scratch, read};
+use crate::settings::Settings;
+
+pub const DIGEST_SIZE: usize = 14;
+/// Bytes that a block may have, so that its pieces can be told by 32 bits.
+const LARGEST_BLOCK: usize = 1 << 30;
+
+/// Bytes that a block has room for at first.
+const ROOM: usize = 64 * 1024;
+
+/// What is known of a group of events that the counters cannot tell apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Nobody has asked the rules yet.
+    Unknown,
+    /// Adds nothing to any counter, wherever it is logged.
+    Silent,
+    /// Adds the same for each of its events.
+    Counted,
+    /// Each event has to be asked for.
+    Alone,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// All lines were taken.
+    End,
+    /// The next line is not ordinary.
+    Plain,
+    /// The next line is of a group that the rules have to be asked for.
+    Unknown(u32),
+    /// The next line is of another day.
+    Full,
+}
+
+#[derive(Default)]
+pub struct Groups {
+    places: HashMap<Box<[u8]>, u32>,
+    standing: Vec<Standing>,
+    counts: Vec<u64>,
+    touched: Vec<u32>,
+}
+
+impl Groups {
+    fn place(&mut self, key: &[u8]) -> u32 {
+        if let Some(&place) = self.places.get(key) {
+            return place;
+        }
+        let place = self.standing.len() as u32;
+        self.places.insert(key.into(), place);
+        self.standing.push(Standing::Unknown);
+        self.counts.push(0);
+        place
+    }
+
+    fn count(&mut self, group: u32) {
+        let count = &mut self.counts[group as usize];
+        if *count == 0 {
+            self.touched.push(group);
+        }
+        *count += 1;
+    }
+
+    fn counted(&mut self) -> Vec<(u32, u64)> {
+        let counts = &mut self.counts;
+        self.touched
+            .drain(..)
+            .map(|group| (group, std::mem::take(&mut counts[group as usize])))
+            .collect()
+    }
+
+    pub fn judge(&mut self, group: u32, standing: Standing) -> bool {
+        self.standing
+            .get_mut(group as usize)
+            .map(|known| *known = standing)
+            .is_some()
+    }
+
+    pub fn len(&self) -> usize {
+        self.standing.len()
+    }
+}
+
+/// Where the digests of a log go on from: the last one, and how many neighbours were byte for byte the same.
+#[derive(Clone)]
+pub struct Last {
+    pub digest: Vec<u8>,
+    pub ordinal: u64,
+}
+
+pub struct Scanned {
+    /// How many bytes were taken.
+    pub taken: usize,
+    pub stop: Stop,
+    pub block: Block,
+    pub counted: Vec<(u32, u64)>,
+    pub last: Last,
+    /// The runtime's time of the last line, where one was taken.
+    pub seen: Vec<u8>,
+}
+
+pub fn seeded(source: &[u8]) -> State {
+    let mut state = Params::new().hash_length(DIGEST_SIZE).to_state();
+    state.update(source);
+    state
+}
+
+#[derive(Default)]
+pub struct Room {
+    scratch: Scratch,
+    states: Vec<State>,
+}
+
+/// Take ordinary lines from the beginning of `lines` until one is not. `free` tells which streams hold nothing back.
+#[allow(clippy::too_many_arguments)]
+pub fn scan(
+    lines: &[u8],
+    offset: u64,
+    seed: &State,
+    log: &Log,
+    free: [bool; 2],
+    last: Last,
+    settings: &Settings,
+    groups: &mut Groups,
+    room: &mut Room,
+) -> Scanned {
+    let mut block = Block::with_room(lines.len().min(ROOM));
+    let mut taken: Vec<(usize, usize, Ordinary)> = Vec::new();
+    let mut at = 0;
+    let mut stop = Stop::End;
+    while at < lines.len() {
+        let Some(length) = memchr::memchr(b'\n', &lines[at..]) else {
+            stop = Stop::Plain;
+            break;
+        };
+        if block.bytes.len() > LARGEST_BLOCK {
+            stop = Stop::Full;
+            break;
+        }
+        let before = block.rows.len();
+        let line = &lines[at..at + length];
+        let found = read(
+            line,
+            offset + at as u64,
+            settings,
+            log,
+            &mut room.scratch,
+            &mut block,
+        );
+        let Some(ordinary) = found.filter(|found| free[found.stream as usize]) else {
+            if block.rows.len() > before {
+                block.take_back();
+            }
+            stop = Stop::Plain;
+            break;
+        };
+        let group = groups.place(&room.scratch.group);
+        match groups.standing[group as usize] {
+            Standing::Silent => {}
+            Standing::Counted => groups.count(group),
+            standing => {
+                block.take_back();
+                stop = if standing == Standing::Alone {
+                    Stop::Plain
+                } else {
+                    Stop::Unknown(group)
+                };
+                break;
+            }
+        }
+        taken.push((at, at + length, ordinary));
+        at += length + 1;
+    }
+    let seen = taken.last().map_or(Vec::new(), |(begin, _, found)| {
+        lines[begin + found.runtime.0..begin + found.runtime.1].to_vec()
+    });
+    let last = name(lines, seed, &taken, &mut block, last, room);
+    Scanned {
+        taken: at,
+        stop,
+        block,
+        counted: groups.counted(),
+        last,
+        seen,
+    }
+}
+
+/// Give each document its id: the digest of its log and its raw line, and the ordinal among its twins.
+fn name(
+    lines: &[u8],
+    seed: &State,
+    taken: &[(usize, usize, Ordinary)],
+    block: &mut Block,
+    mut last: Last,
+    room: &mut Room,
+) -> Last {
+    room.states.clear();
+    room.states.resize(taken.len(), seed.clone());
+    update_many(
+        room.states
+            .iter_mut()
+            .zip(taken.iter().map(|&(begin, end, _)| &lines[begin..end])),
+    );
+    for (row, (state, (_, _, found))) in room.states.iter_mut().zip(taken).enumerate() {
+        let digest = state.finalize();
+        if digest.as_bytes() == last.digest {
+            last.ordinal += 1;
+            state.update(format!("\n{}", last.ordinal).as_bytes());
+            block.name(row, found.runtime_ms, state.finalize().as_bytes());
+        } else {
+            block.name(row, found.runtime_ms, digest.as_bytes());
+            last = Last {
+                digest: digest.as_bytes().to_vec(),
+                ordinal: 0,
+            };
+        }
+    }
+    last
+}
