@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 STRETCH_BYTES = 2 * 1024 * 1024
 """How much of the logs is read and processed at once by one process."""
+CHUNK_BYTES = 512 * 1024
+"""How much is read from a file at once; a longer line is cut where it is longer than the settings allow."""
 
 
 class ReadingFailed(ShipperError):
@@ -37,6 +39,7 @@ class Job:
     now_ms: int = 0
     """Stands in for the time of lines that tell none: one and the same in all processes."""
     stretch_bytes: int = STRETCH_BYTES
+    chunk_bytes: int = CHUNK_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Run: a replay wired together, from logs to what came of them."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from shipper.replay.commit import Committer
 from shipper.replay.job import Job, Located, Outcome, Progress, ReadingFailed, units
 from shipper.replay.pool import Pool
 from shipper.replay.stretch import Processor, Stretch, StretchReader, Task
-from shipper.state import State
+from shipper.state import SavedLog, State
 
 LEAST_STRETCHES = 4
 """What a process must have to do, on average, to be worth its start."""
@@ -70,12 +70,8 @@ def run_into(  # noqa: PLR0913 -- see `run`
 
 def _run(committer: Committer, logs: Sequence[Located], workers: int, tell: Tell) -> Outcome:
     committer.welcome(logs)
-    saved = committer.saved()
-    tasks = [
-        Task(number, 0, unit, {path: saved[path] for path in (found.log.path for found in unit) if path in saved})
-        for number, unit in enumerate(units(logs, committer.job.stretch_bytes))
-    ]
     job = committer.job
+    tasks = tasks_of(job, logs, committer.saved())
     number = min(workers, sum(found.log.bytes for found in logs) // (LEAST_STRETCHES * job.stretch_bytes))
     if number <= 1:
         return _consume(committer, here(job, tasks), tell)
@@ -83,6 +79,14 @@ def _run(committer: Committer, logs: Sequence[Located], workers: int, tell: Tell
         wiring.redactor_of(job.settings)  # makes the key of redaction, so that the processes find it
     with Pool(job, tasks, number) as pool:
         return _consume(committer, pool.stretches(), tell)
+
+
+def tasks_of(job: Job, logs: Sequence[Located], saved: Mapping[str, SavedLog]) -> list[Task]:
+    """Where reading begins, unit by unit: at the beginning of each log, or where it was left."""
+    return [
+        Task(number, 0, unit, {path: saved[path] for path in (found.log.path for found in unit) if path in saved})
+        for number, unit in enumerate(units(logs, job.stretch_bytes))
+    ]
 
 
 def _consume(committer: Committer, stretches: Iterator[Stretch | None], tell: Tell) -> Outcome:

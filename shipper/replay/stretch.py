@@ -122,11 +122,7 @@ class StretchReader:
         room, reader.bytes_read = self.job.stretch_bytes - found.bytes, 0
         ended = True
         try:
-            for piece in self._pieces(located, reader):
-                entries += piece
-                if reader.bytes_read >= room:
-                    ended = False
-                    break
+            ended = self._read_on(located, reader, entries, room)
         except OSError as error:
             found.problems.append(unreadable(error, reader.path))
         found.bytes += reader.bytes_read
@@ -135,24 +131,25 @@ class StretchReader:
         reader.release()
         return ended
 
-    def _pieces(self, located: Located, reader: LogReader) -> Iterator[list[Entry]]:
-        """All that is there, one read at a time, and at the end of it what was held back."""
-        while True:
+    def _read_on(self, located: Located, reader: LogReader, entries: list[Entry], room: int) -> bool:
+        """Add entries until `room` bytes are read, or until the end, and then what was held back. Whether it ended."""
+        while reader.bytes_read < room:
             now, before = time.monotonic(), reader.whereabouts()
             if reader.look(now):
-                yield list(reader.read_counted(now))
+                entries += reader.read_counted(now)
             if reader.whereabouts() != before:
                 continue
             if reader.log.after(reader.counted.file) is not None:  # the runtime may still write into the one before it
                 time.sleep(POLL_S)
             elif located.log.whole or all(complete(file.path, self.wall_s()) for file in reader.log.files):
-                yield list(reader.last_words())
-                return
+                entries += reader.last_words()
+                return True
             elif not reader.counted.assembler.waiting:
-                return
+                return True
             else:
                 time.sleep(POLL_S)
-                yield list(reader.overdue(now, int(self.wall_s() * 1000)))
+                entries += reader.overdue(now, int(self.wall_s() * 1000))
+        return False
 
     def _reader(self, located: Located, saved: SavedLog | None, problems: list[Problem]) -> LogReader:
         """A reader that stands where `saved` says. Raises OSError."""
@@ -172,7 +169,7 @@ class StretchReader:
     def _new(self, located: Located, saved: SavedLog | None) -> LogReader:
         log, settings = located.log, self.job.settings
         tail, join = settings.tail, settings.join
-        chunk = min(Limits().chunk_bytes, self.job.stretch_bytes)
+        chunk = self.job.chunk_bytes
         limits = Limits(chunk_bytes=chunk, line_bytes=tail.max_line_bytes, rotate_wait=0.0, join_wait=join.wait)
         bounds = Bounds(join.max_lines, join.max_bytes, tail.max_line_bytes, join.wait)
         source = Input(log.kind, GivenPaths((log,)), lambda _path, _real: located.origin)
@@ -216,16 +213,16 @@ def _moved(reader: LogReader, saved: SavedLog) -> bool:
 
 def _missing(located: Located, reader: LogReader, saved: SavedLog | None) -> Iterator[Problem]:
     """Files that were there to be read, and are not any more."""
-    files = reader.log.files
+    here = {(file.identity.device, file.identity.inode) for file in reader.log.files}
     if saved is None:
-        found = {(file.identity.device, file.identity.inode) for file in files}
-        if number := len(located.log.files - found):
+        if number := len(located.log.files - here):
             what = f"{number} of the {len(located.log.files)} files of {located.log.path} went before they were read"
             yield Problem(what, "see what removes or compresses them, and replay what it made of them")
         return
-    kept = {file.key for file in files}
+    kept = {file.key for file in reader.log.files}
     for row in saved.files:
-        if row.key >= saved.counted.file and not row.passed and row.key not in kept:
+        there = row.key in kept or (row.offset == 0 and (row.device, row.inode) in here)
+        if row.key >= saved.counted.file and not row.passed and not there:
             what = f"{row.path} went, or was cut short, before it was read to its end (byte {row.offset:,})"
             yield Problem(what, "see what removes or compresses it, and replay what it made of it")
 
