@@ -34,18 +34,18 @@ def moment(ms: int) -> str:
     return f"2026-11-23T00:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}.{ms % 1000:03}000000Z"
 
 
-def docker_line(text: str, stream: str, ms: int, whole: bool) -> bytes:  # noqa: FBT001 -- one signature of three
+def docker_line(text: str, stream: str, ms: int, whole: bool) -> bytes:
     """A line of Docker's json-file."""
     record = {"log": text + "\n" * whole, "stream": stream, "time": moment(ms)}
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def cri_line(text: str, stream: str, ms: int, whole: bool) -> bytes:  # noqa: FBT001
+def cri_line(text: str, stream: str, ms: int, whole: bool) -> bytes:
     """A line of a CRI runtime."""
     return f"{moment(ms)} {stream} {'F' if whole else 'P'} {text}".encode()
 
 
-def plain_line(text: str, _stream: str, _ms: int, _whole: bool) -> bytes:  # noqa: FBT001
+def plain_line(text: str, _stream: str, _ms: int, _whole: bool) -> bytes:
     """A line of a plain file."""
     return text.encode()
 
