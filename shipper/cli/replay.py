@@ -160,7 +160,7 @@ def given_logs(settings: Settings, asked: dict[str, Any]) -> "Iterator[Given]":
 def warn(console: Console, found: Iterator[str]) -> None:
     """Say what speaks against it, and go on."""
     for warning in found:
-        console.print(f"[yellow]warning[/]: {escape(printable(warning))}")
+        console.print(f"[yellow]warning[/]: {escape(printable(warning))}", soft_wrap=True)
 
 
 def adjusted(settings: Settings, *, service: str | None, host: str | None) -> Settings:

@@ -133,7 +133,9 @@ def _files(path: Path, problems: list[Problem]) -> list[Path]:
 def unreadable(error: OSError, path: str) -> Problem:
     """What an error of the file system comes to; `path` is told where it names none."""
     where = printable(str(error.filename or path))
-    return Problem(f"{where} cannot be read: {error.strerror or error}", f"let this user read it, {FOUND_AGAIN}")
+    return Problem(
+        f"{where} cannot be read: {error.strerror or error}", f"make it readable for this user, {FOUND_AGAIN}"
+    )
 
 
 def _is_log(name: str) -> bool:
@@ -163,7 +165,7 @@ def _given(folder: str, base: str, names: set[str], kind: Kind | None, problems:
 def _follows_unreadable(path: str) -> Problem:
     """Ids of a plain log's lines follow from earlier files that begin alike: read without these, they could differ."""
     what = f"{printable(path)} is left out, since an earlier file of its log cannot be read"
-    return Problem(what, f"let this user read that one, {FOUND_AGAIN}")
+    return Problem(what, f"make that one readable for this user, {FOUND_AGAIN}")
 
 
 def first_line(handle: Handle) -> bytes:
