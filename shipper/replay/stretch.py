@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.assemble import Bounds
+from processors.escape import printable
 from schemas.entry import Entry
 from schemas.metrics import Increment, SeriesKey
 from shipper import wiring
@@ -213,17 +214,18 @@ def _moved(reader: LogReader, saved: SavedLog) -> bool:
 
 def _missing(located: Located, reader: LogReader, saved: SavedLog | None) -> Iterator[Problem]:
     """Files that were there to be read, and are not any more."""
+    where = printable(located.log.path)
     here = {(file.identity.device, file.identity.inode) for file in reader.log.files}
     if saved is None:
         if number := len(located.log.files - here):
-            what = f"{number} of the {len(located.log.files)} files of {located.log.path} went before they were read"
+            what = f"{number} of the {len(located.log.files)} files of {where} went before they were read"
             yield Problem(what, "see what removes or compresses them, and replay what it made of them")
         return
     kept = {file.key for file in reader.log.files}
     for row in saved.files:
         there = row.key in kept or (row.offset == 0 and (row.device, row.inode) in here)
         if row.key >= saved.counted.file and not row.passed and not there:
-            what = f"{row.path} went, or was cut short, before it was read to its end (byte {row.offset:,})"
+            what = f"{printable(row.path)} went, or was cut short, before it was read to its end (byte {row.offset:,})"
             yield Problem(what, "see what removes or compresses it, and replay what it made of it")
 
 
@@ -231,8 +233,11 @@ def _damaged(reader: LogReader, *, ended: bool) -> Iterator[Problem]:
     """Compressed files that end in the middle, once they are done with."""
     for file in reader.log.files:
         if (ended or file is not reader.counted.file) and (damage := _damage(file)) is not None:
-            what = f"{file.path} is damaged after {file.identity.offset:,} bytes of what it unpacks to: {damage}"
-            yield Problem(what, f"what comes before is stored; put a whole copy in its place, {FOUND_AGAIN}")
+            at = f"after {file.identity.offset:,} bytes of what it unpacks to"
+            yield Problem(
+                f"{printable(file.path)} is damaged {at}: {damage}",
+                f"what comes before is stored; put a whole copy in its place, {FOUND_AGAIN}",
+            )
 
 
 def _damage(file: LogFile) -> str | None:
@@ -251,7 +256,7 @@ def _incidents(reader: LogReader) -> Iterator[Problem]:
         if number:
             files = "a file of it was" if number == 1 else f"{number} files of it were"
             cure = "what stood there is in no file any more, unless a copy of it is"
-            yield Problem(f"{reader.path}: {files} {what}", cure)
+            yield Problem(f"{printable(reader.path)}: {files} {what}", cure)
 
 
 class Processor:
