@@ -94,7 +94,8 @@ def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
     problems = list(dict.fromkeys([*found.problems, *total.problems]))
     warn(console, (f"{problem.what}; {problem.cure}" for problem in problems))
     if not total.finished:
-        console.print("interrupted: run the same command again, and it goes on where it stopped")
+        again = "it goes on where it stopped" if state_of(settings, asked) else "what is stored already is found"
+        console.print(f"interrupted: run the same command again, and {again}")
     elif total.history is not None:
         write_history(total.history, asked["metrics_out"])
     if problems or not total.finished:
