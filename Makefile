@@ -50,6 +50,7 @@ bench: setup ## measure against a floor, and the outputs beside what else there 
 	$(RUN) benchmarks
 	$(RUN) benchmarks.bulk
 	$(RUN) benchmarks.kafka
+	$(RUN) benchmarks.replay
 
 docs: setup ## write what is generated: references, dashboards, rules for Kubernetes
 	@for part in $(GENERATED); do $(RUN) $$part || exit 1; done

@@ -184,7 +184,7 @@ class Assembler:
         """Finish everything that is held back, oldest first."""
         held = [*self._parts.values(), *(text for text, _ in self._texts.values())]
         self._parts, self._texts = {}, {}
-        for unfinished in sorted(held, key=lambda o: o.offset):
+        for unfinished in sorted(held, key=lambda o: (o.offset, o.stream)):  # offsets may be of two files
             yield self._finished(unfinished)
 
     def digest(self, raw: bytes) -> bytes:
@@ -330,7 +330,13 @@ class JsonFileAssembler(Assembler):
         new = tuple.__new__  # a NamedTuple's own constructor takes twice as long
         for raw, record in zip(raws, found, strict=True):
             log, stream = record.log, record.stream
-            if log[:1] == "{" and log[-1] == "\n" and stream not in texts and stream not in parts and stream in STREAMS:
+            if (
+                log[:1] == "{"
+                and log[-2:] == "}\n"
+                and stream not in texts
+                and stream not in parts
+                and stream in STREAMS
+            ):
                 self._seen = record.time
                 yield new(Entry, (log[:-1], stream, record.time, offset, 1, digest(raw), None, None))
             else:

@@ -218,6 +218,16 @@ class Counting:
         for metric in metrics:
             self._overflows[metric] += number
 
+    def placed(self, key: SeriesKey) -> SeriesKey:
+        """The series that an increment belongs to which was made elsewhere, without a bound on label values."""
+        name, labels = key
+        rule = self._rules.get(name)
+        if rule is None or labels in rule.series:
+            return key
+        found = rule.bounded(labels, self._most)
+        rule.admit(found)
+        return name, found
+
     def take_overflows(self) -> dict[str, int]:
         """How often a label value was counted as `other`, by metric, since last asked."""
         found, self._overflows = dict(self._overflows), Counter()

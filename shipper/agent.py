@@ -162,11 +162,6 @@ class Agent:
         self.settle()
         self.drain()
 
-    def all_answered(self) -> bool:
-        """Whether the output has answered for everything that was read of the logs."""
-        heads = self.tail.logs.values()
-        return not self._under_way and all(log.shipped is None and log.sent_from is None for log in heads)
-
     def _away_for(self) -> float:
         since = self.output_state.away_since
         return 0.0 if since is None else self.clock.monotonic() - since
@@ -177,11 +172,6 @@ class Agent:
             wait([self._under_way[0].answer], timeout=self.pace.poll)
         else:
             self.stopping.wait(self.pace.poll)
-
-    def take_last(self, log: LogReader) -> None:
-        """Read a log that nobody writes to any more to its very end: a line without a newline, an entry held back."""
-        self._prepare(log)
-        self._process(log, log.last_words(), count=True, ship=log.shipped is None)
 
     def drain(self) -> None:
         """Wait for the batches under way and commit; after `Pace.grace` the rest is left to the next start."""

@@ -1,5 +1,6 @@
 """Documents on their way: one by one, or rendered together, in the order of their lines."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
@@ -55,9 +56,16 @@ class Documents(Sequence[Document]):
 
     def indices(self) -> set[str]:
         """The daily indices that they belong to."""
-        found: set[str] = set()
+        return set(self.by_index())
+
+    def by_index(self) -> Counter[str]:
+        """How many belong to which daily index."""
+        found: Counter[str] = Counter()
         for piece in self.pieces:
-            found |= {piece.index} if isinstance(piece, Rendered) else {document.index for document in piece}
+            if isinstance(piece, Rendered):
+                found[piece.index] += len(piece)
+            else:
+                found.update(document.index for document in piece)
         return found
 
     def __len__(self) -> int:

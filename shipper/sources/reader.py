@@ -269,10 +269,24 @@ class LogReader:
     def _rest(self, head: Head, file: LogFile) -> Iterator[Entry | Run] | None:
         """The last line of a finished file where it has no newline."""
         assert file.handle is not None  # noqa: S101
-        rest = file.handle.read(head.offset, self.limits.line_bytes)
+        bound = self.limits.line_bytes
+        rest = file.handle.read(head.offset, bound + 1)
         if getattr(file.handle, "damage", None) and head is self.counted:
             self.log.incidents.damaged += 1
+        if len(rest) > bound:
+            return self._cut_at_end(head, file, rest[:bound])
         return self._unterminated(head, file, rest) if rest else None
+
+    def _cut_at_end(self, head: Head, file: LogFile, beginning: bytes) -> Iterator[Entry]:
+        """The entry of a last line without its end that is too long to be read whole."""
+        assert file.handle is not None  # noqa: S101
+        if head.offset == 0:
+            self._begin(head, file, beginning)
+        start, end = head.offset, head.offset + len(beginning)
+        while piece := file.handle.read(end, self.limits.chunk_bytes):
+            end += len(piece)
+        self._moved(head, file, end, b"")
+        return head.assembler.overlong(beginning, start, end - start)
 
     def _unterminated(self, head: Head, file: LogFile, rest: bytes) -> Iterator[Entry | Run]:
         """The entries of a last line that will get no newline any more."""

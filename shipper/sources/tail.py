@@ -77,7 +77,7 @@ class Tail:
         reader = self._reader(real, source.kind, source.origin(path, real))
         saved = self.saved.pop(real, None)
         if saved is not None:
-            _restore(reader, saved)
+            restore(reader, saved)
         elif source.from_end and not self.scanned:
             self._start_at_end(reader)
         return reader
@@ -87,7 +87,7 @@ class Tail:
         for path, saved in list(self.saved.items()):
             if not os.path.exists(path):
                 reader = self._reader(path, saved.kind, msgspec.json.decode(saved.origin, type=Origin))
-                _restore(reader, saved)
+                restore(reader, saved)
                 self.logs[path] = reader
                 del self.saved[path]
 
@@ -155,7 +155,8 @@ class Tail:
                 file.close()
 
 
-def _restore(reader: LogReader, saved: SavedLog) -> None:
+def restore(reader: LogReader, saved: SavedLog) -> None:
+    """Let a reader stand where `saved_log` saw it stand, none of its files open. Raises StateError."""
     reader.log.files = [_file(row) for row in saved.files]
     reader.log.next_key = saved.next_key
     try:
