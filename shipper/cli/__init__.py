@@ -24,6 +24,14 @@ COMMANDS = {
 }
 """Commands in the order people meet them, with the line that the overview shows."""
 
+EXIT_CODES = {
+    0: "done, also where it was ended by SIGTERM or SIGINT in order",
+    1: "refused or failed, with what happened and what to do on the standard error; a problem that `check` found;"
+    " an interrupted replay",
+    2: "the command line is wrong: an unknown command, option or value",
+}
+"""What the shell is told."""
+
 
 class Lazy(click.Group):
     """A group whose commands live in modules of their own."""

@@ -1,5 +1,6 @@
 """The connection to a cluster: the client, and its errors in our words."""
 
+import re
 import ssl
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,12 @@ from elasticsearch import ApiError, Elasticsearch, ElasticsearchWarning, Unsuppo
 from elasticsearch.serializer import OrjsonSerializer
 
 from shipper.clock import Clock
-from shipper.errors import ConfigurationError, OutputUnavailable
+from shipper.errors import NOTHING_LOST, ConfigurationError, OutputUnavailable
 from shipper.outputs.elasticsearch.bulk import described
 from shipper.settings import ElasticsearchSettings
 
-NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
+ERRNO = re.compile(r"\[Errno -?\d+\] ")
+"""A number before words that say the same."""
 PORTS = {"http": 9200, "https": 9200}
 
 
@@ -142,7 +144,7 @@ def _innermost(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     said = str(error).rpartition(": ")[2] if "object at 0x" in str(error) else str(error)
-    return said[:300] or type(error).__name__
+    return ERRNO.sub("", said)[:300] or type(error).__name__
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock | None = None) -> float:
