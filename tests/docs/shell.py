@@ -15,7 +15,8 @@ from shipper.settings import Settings
 from tests.docs.command_line import parsed
 
 ROOT = Path(__file__).parents[2]
-KEYWORDS = {"for", "do", "done", "if", "then", "fi", "while", "else", "{", "}", "!", "until"}
+IMAGE = re.compile(r"(?:[\w.]+/)?shipper(?::[\d.]+)?")
+KEYWORDS = {"for", "do", "done", "if", "then", "fi", "while", "else", "{", "}", "!", "until", "time"}
 OPERATORS = {"|", "||", "&&", ";", "&", "\n", "(", ")", ";;", "|&"}
 STANDARD = {
     "apt", "cat", "cd", "cp", "date", "df", "echo", "exec", "export", "exit", "git", "grep", "gzip", "head", "jq", "ls",
@@ -163,6 +164,15 @@ def of_kubectl(words: list[str]) -> None:
 def of_docker(words: list[str]) -> None:
     """A command and options of the table; with Compose, services that there are, and behind one a command of its own."""
     if words[0] != "compose":
+        image = next(
+            (at for at in range(2, len(words)) if IMAGE.fullmatch(words[at]) and words[at - 1] != "--name"), None
+        )
+        if words[0] == "run" and image is not None:
+            of_shipper(words[image + 1 :])
+            words = words[:image]
+        elif words[0] == "exec":
+            known(words[2:])
+            words = words[:2]
         return of_table("docker", words[0], words, DOCKER)
     services = {
         *yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"],
