@@ -7,6 +7,7 @@ import pytest
 
 from docs.errors import CASES, Case, Changed, Said, page
 from docs.refusals import TITLES, refusals, unknown
+from shipper.cli import EXIT_CODES
 from tests.deploy.pages import examples
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,11 @@ def test_titles_are_told_apart_and_every_case_has_a_cure() -> None:
     """One section each, with what to do in words beside the message's own."""
     assert len(SHOWN) == len(CASES)
     assert all(len(case.cure.split()) > 15 for case in CASES)
+
+
+def test_every_exit_code_is_met() -> None:
+    """Those that the reference lists are those that the cases end with."""
+    assert {case.code for case in CASES} == EXIT_CODES.keys()
 
 
 def test_a_case_that_says_something_else_is_no_page() -> None:
