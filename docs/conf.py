@@ -18,6 +18,8 @@ nitpicky = True
 
 html_theme = "furo"
 html_title = f"shipper {version}"
+html_static_path = ["_static"]
+html_css_files = ["handbook.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_permalinks_icon = "#"
