@@ -22,10 +22,22 @@ TYPED = ("cd shipper", "./demo")
 FOUND = re.compile(rb"correlation id \S*visit-[0-9a-f]{10}")
 READY = b"metrics"
 PATIENCE_S = 600
+RUNS = 3
 
 
 def main() -> int:
-    """Measure once; 1 where no correlation id came."""
+    """Measure RUNS times and keep the run in the middle; 1 where no correlation id came."""
+    runs = [found for _ in range(RUNS) if (found := measured()) is not None]
+    if len(runs) < RUNS:
+        return 1
+    result = sorted(runs, key=lambda run: run["first_correlation_id_s"])[RUNS // 2]
+    RESULT.write_text(json.dumps({**result, "runs": RUNS}, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(runs, indent=2))
+    return 0
+
+
+def measured() -> dict[str, float] | None:
+    """One run, in seconds from the first key on; None where no correlation id came, and what was shown is printed."""
     with tempfile.TemporaryDirectory(prefix="shipper-first-minute-") as folder:
         begun = time.monotonic()
         subprocess.run(["git", "clone", "--quiet", str(ROOT), f"{folder}/shipper"], check=True)
@@ -34,17 +46,14 @@ def main() -> int:
         seen, output = screen(TYPED[1].split(), f"{folder}/shipper", environment)
     if "found" not in seen:
         print(output.decode(errors="replace"), file=sys.stderr)
-        return 1
-    result = {
+        return None
+    return {
         "keystrokes": sum(len(line) + 1 for line in TYPED),
         "clone_s": round(cloned - begun, 1),
         "installed_s": round(seen["ready"] - begun, 1),
         "first_correlation_id_s": round(seen["found"] - begun, 1),
         "ended_s": round(seen["ended"] - begun, 1),
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
-    return 0
 
 
 def bare(home: Path) -> dict[str, str]:

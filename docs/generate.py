@@ -207,4 +207,7 @@ def metrics() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except errors.Changed as changed:
+        sys.exit(f"docs/errors.py: {changed}")

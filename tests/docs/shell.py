@@ -20,8 +20,7 @@ KEYWORDS = {"for", "do", "done", "if", "then", "fi", "while", "else", "{", "}", 
 OPERATORS = {"|", "||", "&&", ";", "&", "\n", "(", ")", ";;", "|&"}
 STANDARD = {
     "apt", "cat", "cd", "cp", "date", "df", "echo", "exec", "export", "exit", "git", "grep", "gzip", "head", "jq", "ls",
-    "mkdir", "mv", "openssl", "rm", "sed", "sleep", "sort", "ss", "systemctl", "tail", "test", "touch", "zcat", "sudo", "uniq", "journalctl", "ps",
-    "systemd-run", "du", "wc", "chmod", "printf", "set", "tee",
+    "mkdir", "mv", "openssl", "rm", "sed", "sleep", "sort", "ss", "systemctl", "tail", "test", "touch", "zcat", "sudo", "uniq", "ps", "kill", "pidof", "man", "source", "eval", "watch", "journalctl", "systemd-run", "du", "wc", "chmod", "printf", "set", "tee",
 }  # fmt: skip
 """The shell's own commands and tools of every system: their syntax is bash's, and what they do is not ours."""
 CHECKED_ELSEWHERE = {
@@ -35,8 +34,8 @@ SERVERS = {"psql", "redis-cli", "celery"}
 OF_THE_APPLICATION = {"celery"}
 """Services of the application in production that docker-compose.yml has no like of."""
 KUBECTL = {
-    "apply": {"-k"},
-    "create": {"--namespace", "--from-file", "--from-literal"},
+    "apply": {"-k", "-f"},
+    "create": {"--namespace", "--from-file", "--from-literal", "-o", "--dry-run"},
     "delete": {"--namespace", "--ignore-not-found"},
     "exec": {"--namespace"},
     "get": {"--namespace", "-o", "--watch", "-A"},

@@ -20,7 +20,7 @@ from processors.route import is_daily
 from processors.times import format_ms
 from schemas.violation import Kind, Violation
 from shipper.clock import Clock
-from shipper.errors import NOTHING_LOST, OutputUnavailable, ShipperError
+from shipper.errors import OutputUnavailable, ShipperError
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.elasticsearch.bulk import (
     ANSWER_FIELDS,
@@ -32,7 +32,7 @@ from shipper.outputs.elasticsearch.bulk import (
     requests,
     verdicts,
 )
-from shipper.outputs.elasticsearch.connection import no_sense, reason_of, retry_after, translated
+from shipper.outputs.elasticsearch.connection import NOTHING_LOST, no_sense, reason_of, retry_after, translated
 from shipper.outputs.elasticsearch.guard import Guard
 from shipper.outputs.workers import Workers, without_frames
 from shipper.ports import Document, Written

@@ -16,9 +16,9 @@ from elasticsearch import ApiError, ConflictError, Elasticsearch, NotFoundError
 from processors.document import searched_text
 from schemas.event import LEVEL_ALIASES, LEVELS
 from shipper.clock import Clock
-from shipper.errors import NOTHING_LOST, OutputUnavailable, ReleaseRefused, StoreUnreadable
+from shipper.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable
 from shipper.outputs.elasticsearch.bulk import Target
-from shipper.outputs.elasticsearch.connection import reason_of, translated
+from shipper.outputs.elasticsearch.connection import NOTHING_LOST, reason_of, translated
 from shipper.outputs.words import Wanted
 from shipper.ports import Document, Query
 
