@@ -27,6 +27,7 @@ CHECKED_ELSEWHERE = {
     "amtool": "tests/deploy/alerts runs it over the same files",
     "promtool": "tests/integration/test_promtool.py and tests/deploy/alerts run it",
     "kafka-topics.sh": "tests/docs/test_commands.py compares topics and options with what the shipper writes",
+    "uvicorn": "the demo and the tests start the sample application with the same words",
     "kustomize": "tests/deploy/test_kubernetes.py renders what it edits",
 }
 SERVERS = {"psql", "redis-cli", "celery"}
@@ -58,7 +59,7 @@ COMPOSE = {
 """The same of Docker Compose. Source: Compose 2.24, `docker compose COMMAND --help`."""
 DOCKER = {
     "build": {"-t", "-f", "--build-arg"}, "push": set(), "info": {"--format"}, "logs": {"--since", "--tail", "-f"},
-    "run": {"--rm", "--name", "--detach", "--publish", "--volume", "--user", "--cap-drop", "--cap-add", "--read-only",
+    "run": {"--rm", "-p", "-v", "--name", "--detach", "--publish", "--volume", "--user", "--cap-drop", "--cap-add", "--read-only",
             "--env", "--network", "--log-driver", "--tmpfs", "--security-opt"},
     "exec": set(), "stop": set(), "rm": {"-f"}, "image": set(), "stats": {"--no-stream"}, "ps": set(), "inspect": {"--format"},
     "restart": set(), "volume": set(),

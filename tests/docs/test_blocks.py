@@ -11,11 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import kubernetes_validate
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from shipper import configuration
+from shipper.cli import cli
 from tests.docs.shell import Unknown, commands, known, of_shipper
 from tests.outputs.kql import terms
 
@@ -27,6 +30,7 @@ PAGES = sorted(
                  *(ROOT / "deploy").rglob("*.md"))
     if "_build" not in path.parts
 )  # fmt: skip
+MARKDOWN = MarkdownIt("commonmark").enable("table")
 BY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 SECRET_FILE = re.compile(r"\b((?:api_key|password|token)_file:) [^\s,}]+")
 """A file that is there where the configuration is used, and stands for itself here."""
@@ -135,6 +139,29 @@ def test_every_block_is_tried(page: Path, tmp_path: Path) -> None:
             MEANS[block.language](block, tmp_path)
         except Exception as error:
             raise AssertionError(f"{where}: {error}") from error
+
+
+@BY_PAGE
+def test_no_block_hides_in_an_indent(page: Path) -> None:
+    """Indented code says no language, so that nothing would try it: give it a fence."""
+    found = [token for token in MARKDOWN.parse(page.read_text(encoding="utf-8")) if token.type == "code_block"]
+    assert [f"line {token.map[0] + 1}" for token in found if token.map] == []
+
+
+@BY_PAGE
+def test_commands_that_sentences_name_are_there(page: Path) -> None:
+    """`shipper COMMAND`, with the options that stand beside it; values may be left to the reader."""
+    for token in MARKDOWN.parse(page.read_text(encoding="utf-8")):
+        for inline in token.children or []:
+            if inline.type == "code_inline" and re.match(r"shipper [a-z]", inline.content):
+                command: click.Command = cli
+                words = re.split(r" [|>] ", inline.content)[0].split()[1:]
+                while isinstance(command, click.Group) and words:
+                    found = command.get_command(click.Context(command), words.pop(0))
+                    assert found is not None, inline.content
+                    command = found
+                options = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
+                assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options, inline.content
 
 
 @pytest.mark.parametrize(
