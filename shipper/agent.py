@@ -15,7 +15,7 @@ from schemas.entry import Entry
 from schemas.metrics import Increment, Metric, SeriesKey
 from shipper.batch import OUTCOMES, Batch, Tally, turned_out
 from shipper.clock import Clock
-from shipper.errors import OutputUnavailable, StateError
+from shipper.errors import AGAIN, NOTHING_LOST, READABLE, OutputUnavailable, StateError
 from shipper.ledger import Ledger
 from shipper.pipeline import OVERFLOWS, Pipeline
 from shipper.ports import Output, Written, settled
@@ -23,6 +23,8 @@ from shipper.sources.reader import LogReader
 from shipper.sources.tail import Tail, saved_log
 from shipper.state import Position, State
 
+SHOWN = 3
+"""Unreadable logs that are told one by one where many are found at once."""
 LINES_READ = Metric("shipper_lines_read_total", "counter", "Physical lines read from followed files.")
 BYTES_READ = Metric("shipper_bytes_read_total", "counter", "Bytes read from followed files, decompressed.")
 EVENTS = Metric("shipper_events_total", "counter", "Events by what became of them.", ("outcome",))
@@ -91,6 +93,12 @@ class OutputState:
     away_since: float | None = None
     retry_at: float = 0.0
     failures: int = 0
+    cure: str = ""
+
+    def asking_again(self) -> str:
+        """The cure for somebody who has to start the shipper again, since it does not wait."""
+        cure = self.cure.removesuffix(NOTHING_LOST).removesuffix("; ")
+        return f"{cure}\n  {AGAIN}" if cure else AGAIN
 
 
 @dataclass(slots=True)
@@ -131,6 +139,8 @@ class Agent:
     _scan_at: float = 0.0
     _committed_at: float = 0.0
     _upkeep_at: float = 0.0
+    _told: set[str] = field(default_factory=set)
+    """Logs of which it was said that they cannot be read."""
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
 
     # --- the loop ---------------------------------------------------------------------------------
@@ -152,9 +162,9 @@ class Agent:
         while not self.stopping.is_set():
             more = self.turn(hurry=True)
             if self.output_state.error is not None and self._away_for() >= patience:
-                raise OutputUnavailable(self.output_state.error, "nothing is lost: run it again")
+                raise OutputUnavailable(self.output_state.error, self.output_state.asking_again())
             if self.state_error is not None:
-                raise StateError(self.state_error, "nothing is lost: run it again")
+                raise StateError(self.state_error, AGAIN)
             if not more and not self._holding():
                 break
             if not more:
@@ -197,6 +207,8 @@ class Agent:
         if self._full() or old or (hurry and not more) or news:
             self.settle(busy=self._full())
         self.ready = True
+        if self.tail.unreadable or self._told:
+            self._tell_unreadable()
         if self.after_turn is not None:
             self.after_turn()
         return more
@@ -215,6 +227,16 @@ class Agent:
         for log in logs:
             series = self.pipeline.counting.admit_service(log.source.origin.service or "unknown")
             self.ledger.declare(series, self.clock.wall_ms() / 1000)
+
+    def _tell_unreadable(self) -> None:
+        """Say once of each log that it cannot be read; of many at once, the first ones and how many there are."""
+        found = dict(self.tail.unreadable)
+        new = sorted(found.keys() - self._told)
+        for path in new[:SHOWN]:
+            self._log.warning("log_unreadable", path=path, error=found[path].strerror, cure=READABLE)
+        if len(new) > SHOWN:
+            self._log.warning("logs_unreadable", more=len(new) - SHOWN, cure="`shipper status` lists them")
+        self._told = set(found)
 
     def _full(self) -> bool:
         return self._batch.bytes >= self.pace.batch_bytes or self._batch.lines >= self.pace.batch_lines
@@ -417,6 +439,7 @@ class Agent:
             now if before.away_since is None else before.away_since,
             now + max(self.jitter.uniform(0, longest), error.retry_after),
             min(before.failures + 1, 32),
+            error.cure,
         )
 
     def _add_incidents(self, tally: Tally) -> None:

@@ -178,10 +178,10 @@ class Indexer(Rebalanced):
         while not self.stopping.is_set():
             self.turn()
             if self.output_state.error is not None:
-                raise OutputUnavailable(self.output_state.error, "nothing is lost: run it again")
+                raise OutputUnavailable(self.output_state.error, self.output_state.asking_again())
             away = self.input_state.away_since
             if self.input_state.error is not None and away is not None and self.clock.monotonic() - away > AWAY_S:
-                raise KafkaUnavailable(self.input_state.error, "nothing is lost: run it again")
+                raise KafkaUnavailable(self.input_state.error, self.input_state.asking_again())
             if self.caught_up():
                 break
         self._drain(self.pace.grace)
@@ -469,6 +469,7 @@ def after_failure(
         now if before.away_since is None else before.away_since,
         now + max(jitter.uniform(0, longest), getattr(error, "retry_after", 0.0)),
         min(before.failures + 1, 32),
+        error.cure,
     )
 
 

@@ -395,7 +395,8 @@ class Settings(Section):
             kafka_url(output)
         elif scheme != "local" or not rest:
             raise ValueError(
-                "expected local:DIR, a folder, http(s)://HOST:PORT, an Elasticsearch server, or kafka://HOST:PORT/TOPIC"
+                "expected local:DIR (a folder), http(s)://HOST:PORT (Elasticsearch) or"
+                " kafka://HOST:PORT/TOPIC (a topic)"
             )
         return output
 

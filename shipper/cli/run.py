@@ -17,7 +17,8 @@ from shipper import wiring
 from shipper.agent import Agent
 from shipper.cli.options import configured
 from shipper.clock import Clock
-from shipper.http import serve
+from shipper.errors import READABLE, ShipperError
+from shipper.http import host_of, is_loopback, serve
 from shipper.indexer import Indexer
 from shipper.indexer_vitals import IndexerVitals
 from shipper.ownlog import configure_own_log
@@ -27,6 +28,7 @@ from shipper.vitals import Vitals
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's `mallopt`, from its malloc.h."""
 KEPT_BYTES = 16 * 1024 * 1024
+TOKEN = "name a file that holds one with token_file, and give it as `Authorization: Bearer …`"  # noqa: S105
 
 
 @click.command()
@@ -57,6 +59,8 @@ def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | 
     try:
         with serve(settings.listen, vitals, secret(settings.token)) as address:
             log.info("started", inputs=inputs, output=settings.output, state=str(settings.state_dir), listen=address)
+            if address and settings.token is None and not is_loopback(host_of(settings.listen)):
+                log.warning("no_token", open="/metrics, /health, /live and /ready alone", cure=TOKEN)
             if once:
                 agent.run_once()
             else:
@@ -64,6 +68,8 @@ def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | 
     finally:
         agent.close()
     _say_goodbye(agent, once=once)
+    if once and isinstance(agent, Agent):
+        _require_read(agent)
 
 
 def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Vitals | IndexerVitals]:
@@ -79,6 +85,15 @@ def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Vital
 def secret(value: SecretStr | None) -> str | None:
     """The value of a secret setting."""
     return None if value is None else value.get_secret_value()
+
+
+def _require_read(agent: Agent) -> None:
+    """Raise ShipperError where logs were found that could not be read: `--once` is done when all of it is shipped."""
+    found = agent.tail.unreadable
+    if found:
+        path, error = next(iter(sorted(found.items())))
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        raise ShipperError(f"{path} cannot be read: {error.strerror or error}{more}", f"{READABLE}, and run it again")
 
 
 def _say_goodbye(agent: Agent | Indexer, *, once: bool) -> None:

@@ -1,5 +1,6 @@
 """The connection to a cluster: the client, and its errors in our words."""
 
+import re
 import ssl
 import warnings
 from collections.abc import Iterator, Mapping
@@ -11,12 +12,13 @@ import elastic_transport
 from elasticsearch import ApiError, Elasticsearch, ElasticsearchWarning, UnsupportedProductError
 from elasticsearch.serializer import OrjsonSerializer
 
+from shipper import errors
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError, OutputUnavailable
 from shipper.outputs.elasticsearch.bulk import AllStored, described
 from shipper.settings import ElasticsearchSettings
 
-NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
+NOTHING_LOST = errors.NOTHING_LOST
 PORTS = {"http": 9200, "https": 9200}
 
 
@@ -150,7 +152,7 @@ def _innermost(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     said = str(error).rpartition(": ")[2] if "object at 0x" in str(error) else str(error)
-    return said[:300] or type(error).__name__
+    return re.sub(r"\[Errno -?\d+\] ", "", said)[:300] or type(error).__name__  # the words after it say the same
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock | None = None) -> float:
