@@ -8,6 +8,14 @@ from typing import Any, overload
 from shipper.ports import Document
 
 
+def joined(pieces: list[Any]) -> bytes:
+    """The lines of a bulk request: of blocks, and of single documents as bytes."""
+    for piece in pieces:
+        if type(piece) is not bytes:
+            return bytes(piece.joined(pieces))
+    return b"".join(pieces)
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """Documents of one index that are rendered as a bulk request has them; made into single ones where asked."""

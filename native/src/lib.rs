@@ -15,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::block::{Block, Column, Span};
@@ -23,10 +24,10 @@ use crate::runtime::Runtime;
 use crate::scan::{DIGEST_SIZE, Groups, Last, Room, Scanned, Standing, Stop};
 use crate::settings::{Asked, Kind, Known, Settings, Test};
 
-/// What all lines of one log share: where its digests begin, and what stands behind each document of a stream.
+/// What all lines of one log share: what its digests begin with, and what stands behind each document of a stream.
 #[pyclass(frozen)]
 struct LogLens {
-    seed: blake2b_simd::State,
+    source: Vec<u8>,
     log: Log,
 }
 
@@ -51,7 +52,7 @@ impl LogLens {
         };
         let tails = [stdout_tail.to_vec(), stderr_tail.to_vec()];
         Ok(LogLens {
-            seed: scan::seeded(source),
+            source: source.to_vec(),
             log: Log {
                 runtime,
                 tails,
@@ -104,9 +105,18 @@ impl Documents {
             .sum()
     }
 
-    /// The lines of a bulk request whose path names the index.
-    fn bulk<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.block.bytes)
+    /// The lines of a bulk request whose path names the index; with those of single documents between blocks.
+    #[staticmethod]
+    fn joined<'py>(py: Python<'py>, pieces: Vec<Piece>) -> PyResult<Bound<'py, PyBytes>> {
+        let parts: Vec<&[u8]> = pieces.iter().map(Piece::bytes).collect();
+        PyBytes::new_with(py, parts.iter().map(|part| part.len()).sum(), |mut body| {
+            for part in &parts {
+                let (here, rest) = body.split_at_mut(part.len());
+                here.copy_from_slice(part);
+                body = rest;
+            }
+            Ok(())
+        })
     }
 
     #[getter]
@@ -124,6 +134,22 @@ impl Documents {
             found.append((PyBytes::new(py, &row.id), row.time_ms, body, texts))?;
         }
         Ok(found)
+    }
+}
+
+/// A part of a bulk request.
+#[derive(FromPyObject)]
+enum Piece {
+    Block(Py<Documents>),
+    Lines(PyBackedBytes),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Piece::Block(documents) => &documents.get().block.bytes,
+            Piece::Lines(lines) => lines,
+        }
     }
 }
 
@@ -252,7 +278,7 @@ impl Chain {
             room,
         } = self;
         let work = || {
-            scan::scan(rest, offset + at as u64, &lens.seed, &lens.log, [stdout, stderr], last, settings, groups, room)
+            scan::scan(rest, offset + at as u64, &lens.source, &lens.log, [stdout, stderr], last, settings, groups, room)
         };
         let found = py
             .detach(|| catch_unwind(AssertUnwindSafe(work)))

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use blake2b_simd::many::update_many;
-use blake2b_simd::{Params, State};
+use blake2b_simd::Params;
+use blake2b_simd::many::{HashManyJob, hash_many};
 
 use crate::block::Block;
 use crate::line::{Log, Ordinary, Scratch, read};
@@ -107,16 +107,10 @@ pub struct Scanned {
     pub seen: Vec<u8>,
 }
 
-pub fn seeded(source: &[u8]) -> State {
-    let mut state = Params::new().hash_length(DIGEST_SIZE).to_state();
-    state.update(source);
-    state
-}
-
 #[derive(Default)]
 pub struct Room {
     scratch: Scratch,
-    states: Vec<State>,
+    hashed: Vec<u8>,
 }
 
 /// Take ordinary lines from the beginning of `lines` until one is not. `free` tells which streams hold nothing back.
@@ -124,7 +118,7 @@ pub struct Room {
 pub fn scan(
     lines: &[u8],
     offset: u64,
-    seed: &State,
+    source: &[u8],
     log: &Log,
     free: [bool; 2],
     last: Last,
@@ -182,7 +176,7 @@ pub fn scan(
     let seen = taken.last().map_or(Vec::new(), |(begin, _, found)| {
         lines[begin + found.runtime.0..begin + found.runtime.1].to_vec()
     });
-    let last = name(lines, seed, &taken, &mut block, last, room);
+    let last = name(lines, source, &taken, &mut block, last, room);
     Scanned {
         taken: at,
         stop,
@@ -194,34 +188,37 @@ pub fn scan(
 }
 
 /// Give each document its id: the digest of its log and its raw line, and the ordinal among its twins.
-fn name(
-    lines: &[u8],
-    seed: &State,
-    taken: &[(usize, usize, Ordinary)],
-    block: &mut Block,
-    mut last: Last,
-    room: &mut Room,
-) -> Last {
-    room.states.clear();
-    room.states.resize(taken.len(), seed.clone());
-    update_many(
-        room.states
-            .iter_mut()
-            .zip(taken.iter().map(|&(begin, end, _)| &lines[begin..end])),
-    );
-    for (row, (state, (_, _, found))) in room.states.iter_mut().zip(taken).enumerate() {
-        let digest = state.finalize();
+fn name(lines: &[u8], source: &[u8], taken: &[(usize, usize, Ordinary)], block: &mut Block, mut last: Last, room: &mut Room) -> Last {
+    let params = digests();
+    let hashed = &mut room.hashed;
+    hashed.clear();
+    let mut ends = Vec::with_capacity(taken.len());
+    for &(begin, end, _) in taken {
+        hashed.extend_from_slice(source);
+        hashed.extend_from_slice(&lines[begin..end]);
+        ends.push(hashed.len());
+    }
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    let mut jobs: Vec<HashManyJob> =
+        begins.zip(&ends).map(|(begin, &end)| HashManyJob::new(&params, &hashed[begin..end])).collect();
+    hash_many(jobs.iter_mut());
+    for (row, (job, &(begin, end, ref found))) in jobs.iter().zip(taken).enumerate() {
+        let digest = job.to_hash();
         if digest.as_bytes() == last.digest {
             last.ordinal += 1;
-            state.update(format!("\n{}", last.ordinal).as_bytes());
-            block.name(row, found.runtime_ms, state.finalize().as_bytes());
+            let mut twin = params.to_state();
+            twin.update(source).update(&lines[begin..end]).update(format!("\n{}", last.ordinal).as_bytes());
+            block.name(row, found.runtime_ms, twin.finalize().as_bytes());
         } else {
             block.name(row, found.runtime_ms, digest.as_bytes());
-            last = Last {
-                digest: digest.as_bytes().to_vec(),
-                ordinal: 0,
-            };
+            last = Last { digest: digest.as_bytes().to_vec(), ordinal: 0 };
         }
     }
     last
+}
+
+fn digests() -> Params {
+    let mut params = Params::new();
+    params.hash_length(DIGEST_SIZE);
+    params
 }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from shipper.documents import Documents, Rendered
+from shipper.documents import Documents, Rendered, joined
 from shipper.ports import Document
 
 CONFLICT, TOO_MANY = 409, 429
@@ -67,14 +67,14 @@ def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> I
     first = target(rendered or documents[0].index) if documents else ""
     named: dict[str, bytes] = {}
     held, size = Documents(), 0
-    lines: list[bytes] = []
+    lines: list[Any] = []
     for piece in pieces:
         if isinstance(piece, Rendered) and target(piece.index) == first and piece.block.bulk_size <= max_bytes:
             if lines and size + piece.block.bulk_size > max_bytes:
-                yield Request(first, held, b"".join(lines))
+                yield Request(first, held, joined(lines))
                 held, lines, size = Documents(), [], 0
             held.extend(piece)
-            lines.append(piece.block.bulk())
+            lines.append(piece.block)
             size += piece.block.bulk_size
             continue
         for document in piece:
@@ -86,13 +86,13 @@ def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> I
                 body = orjson.dumps(orjson.loads(body))
             length = len(action) + 45 + len(body)
             if lines and size + length > max_bytes:
-                yield Request(first, held, b"".join(lines))
+                yield Request(first, held, joined(lines))
                 held, lines, size = Documents(), [], 0
             held.add(document)
             lines.append(b'%b%b"}}\n%b\n' % (action, document.id.hex().encode(), body))
             size += length
     if lines:
-        yield Request(first, held, b"".join(lines))
+        yield Request(first, held, joined(lines))
 
 
 def _action(index: str, default: str) -> bytes:
