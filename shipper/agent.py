@@ -66,6 +66,7 @@ class Pace:
     backoff_most: float = 30.0
     patience: float = 1.0
     """How long reading may wait for an output that has no room, before it goes on for the counters alone."""
+    quiet: float = 5.0
     commit: float = 0.2
     """How long, at most, acknowledged batches wait to be committed while there is more to read."""
     grace: float = 20.0
@@ -121,6 +122,8 @@ class Agent:
     """Events since the start by what became of them."""
     ready: bool = False
     state_error: str | None = None
+    when_quiet: Callable[[], None] | None = None
+    """Called once each time that nothing was to be read for `Pace.quiet` seconds."""
     after_turn: Callable[[], None] | None = None
     """Called at the end of each turn, in the loop's thread."""
     turned_at: float = 0.0
@@ -138,6 +141,9 @@ class Agent:
     _removed: dict[str, LogReader] = field(default_factory=dict)
     _scan_at: float = 0.0
     _committed_at: float = 0.0
+    _moved_at: float = 0.0
+    _called: bool = False
+    """Whether `when_quiet` was called since something was read."""
     _upkeep_at: float = 0.0
     _told: set[str] = field(default_factory=set)
     """Logs of which it was said that they cannot be read."""
@@ -178,6 +184,9 @@ class Agent:
 
     def _rest(self) -> None:
         """Wait for a poll's time, or until the output answers."""
+        if self.when_quiet is not None and not self._called and self.turned_at - self._moved_at >= self.pace.quiet:
+            self._called = True
+            self.when_quiet()
         if self._under_way and not self.stopping.is_set():
             wait([self._under_way[0].answer], timeout=self.pace.poll)
         else:
@@ -202,6 +211,8 @@ class Agent:
             return False
         self._await_room(hurry=hurry)
         more = self._read_round(now)
+        if more:
+            self._moved_at, self._called = now, False
         old = self._begun_at is not None and now - self._begun_at >= self.pace.batch_age
         news = self._begun_at is None and (self.ledger.changes() or self._touched or self._answered())
         if self._full() or old or (hurry and not more) or news:

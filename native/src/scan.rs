@@ -14,7 +14,7 @@ pub const DIGEST_SIZE: usize = 14;
 const LARGEST_BLOCK: usize = 1 << 30;
 
 /// Bytes that a block has room for at first.
-const ROOM: usize = 64 * 1024;
+const ROOM: usize = 16 * 1024;
 
 /// What is known of a group of events that the counters cannot tell apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -177,6 +177,8 @@ pub fn scan(
         lines[begin + found.runtime.0..begin + found.runtime.1].to_vec()
     });
     let last = name(lines, source, &taken, &mut block, last, room);
+    block.bytes.shrink_to_fit();
+    block.rows.shrink_to_fit();
     Scanned {
         taken: at,
         stop,

@@ -53,6 +53,8 @@ def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | 
     agent, vitals = parts(settings, from_end=start == "end")
     _stop_on_signals(agent)
     agent.after_turn = vitals.take
+    if isinstance(agent, Agent):
+        agent.when_quiet = _give_back
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # batches hold many small objects and no cycles: looking for some costs 3 %
     inputs = [f"{found.type}:{found.glob}" for found in settings.inputs]
@@ -115,12 +117,18 @@ def _stop_on_signals(agent: Agent | Indexer) -> None:
 def _keep_buffers() -> None:
     """Large buffers come again with the next batch: to give them back and have them cleared again costs 15 %.
 
-    One arena serves all threads, since the others would keep as much again.
+    One arena serves all threads, since the others would keep as much again. `_give_back` is for quiet times.
     """
     with suppress(OSError, AttributeError):  # a C library that is not glibc has no such switch
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in ((M_ARENA_MAX, 1), (M_TRIM_THRESHOLD, KEPT_BYTES), (M_MMAP_THRESHOLD, KEPT_BYTES)):
             mallopt(option, value)
+
+
+def _give_back() -> None:
+    """Return to the kernel what the last batches needed."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _raise_descriptor_limit() -> None:
