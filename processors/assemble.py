@@ -6,6 +6,7 @@ groups them alike and gives the same ids. What is not finished yet is the *resid
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
 
@@ -75,7 +76,7 @@ class Assembler:
         With `compiled`, runs of ordinary lines are taken by the extension.
         """
         self._compiled = compiled
-        self._seed = blake2b(source.encode("utf-8", "replace"), digest_size=DIGEST_SIZE)
+        self._source = source
         self._bounds = bounds
         self._parts: dict[str, Open] = {}
         self._texts: dict[str, tuple[Open, Trace]] = {}
@@ -166,6 +167,11 @@ class Assembler:
             return
         self._seen = piece.time
         yield from self._piece(piece, offset, digest)
+
+    @cached_property
+    def _seed(self) -> "blake2b":
+        """The digest of no line yet."""
+        return blake2b(self._source.encode("utf-8", "replace"), digest_size=DIGEST_SIZE)
 
     def overlong(self, beginning: bytes, offset: int, length: int) -> Iterator[Entry]:
         """The entry of a line of `length` bytes that is too long to be read whole; `beginning` is what is kept."""

@@ -106,9 +106,7 @@ class CompiledChain:
         """The chain for the lines of one log; None for a kind whose lines have no time of their own."""
         if kind not in KINDS:
             return None
-        tails = [renderer.tail(stream) for stream in ("stdout", "stderr")]
-        lens = native.LogLens(kind, origin.source.encode("utf-8", "replace"), *tails, SALTS[origin.http_source])
-        return CompiledLog(self, origin, lens)
+        return CompiledLog(self, kind, origin, renderer)
 
     def learn(self, group: int, text: str, stream: str, origin: Origin) -> None:
         """Ask the rules for a group, by one of its events."""
@@ -131,14 +129,21 @@ class CompiledLog:
     """The lines of one log."""
 
     compiled: CompiledChain
+    kind: str
     origin: Origin
-    lens: Any
+    renderer: Renderer
+    _lens: Any = None
+    """Made when first something is read: most logs of a node are quiet."""
     _added: dict[int, Contribution] = field(default_factory=dict)
     _generation: int = 0
 
     def scan(self, lines: bytes, at: int, offset: int, twin: tuple[bytes, int], free: tuple[bool, bool]) -> Any:  # noqa: ANN401
         """`Chain.scan` of this log: `twin` is the last digest and its ordinal, `free` is for stdout and stderr."""
-        return self.compiled.chain.scan(self.lens, lines, at, offset, *twin, *free)
+        if self._lens is None:
+            tails = [self.renderer.tail(stream) for stream in ("stdout", "stderr")]
+            source, salt = self.origin.source.encode("utf-8", "replace"), SALTS[self.origin.http_source]
+            self._lens = native.LogLens(self.kind, source, *tails, salt)
+        return self.compiled.chain.scan(self._lens, lines, at, offset, *twin, *free)
 
     def learn(self, group: int, text: str, stream: str) -> None:
         """Ask the rules for a group that nobody has asked for."""
