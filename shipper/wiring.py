@@ -276,9 +276,9 @@ def reader(settings: Settings) -> Reader:
         from shipper.outputs.elasticsearch.reader import ElasticsearchReader  # noqa: PLC0415
 
         client = connect(settings.output, settings.elasticsearch)
-        index = settings.index
+        index, guard = settings.index, guard_of(settings, client)
         return ElasticsearchReader(
-            settings.output, client, index.prefix, index.quarantine_prefix, target=target_of(settings)
+            settings.output, client, index.prefix, index.quarantine_prefix, target=target_of(settings), guard=guard
         )
     if settings.output.startswith("kafka:"):
         raise ConfigurationError(

@@ -432,7 +432,8 @@ def test_an_answer_that_is_none_makes_the_output_unavailable(
 def test_a_gateway_that_asks_for_time_gets_it(through: tuple[Cluster, Proxy, Cluster]) -> None:
     """503 with Retry-After is waited for, and the same documents are sent again."""
     direct, proxy, indirect = through
-    indirect.output.write([make_document(0, prefix=direct.names["prefix"])])
+    for _ in range(2):  # the second time the index is there, and known from then on
+        indirect.output.write([make_document(0, prefix=direct.names["prefix"])])
     busy = http("503 Service Unavailable", b"<h1>busy</h1>", "Content-Type: text/html", "Retry-After: 1")
     proxy.answer = lambda _number, head: (
         busy if b"_bulk" in head and not any(b"_bulk" in earlier for earlier in proxy.requests[:-1]) else None

@@ -1,5 +1,6 @@
 """An Elasticsearch in a few lines: templates, indices and ids over HTTP, and answers that a test puts in its way."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,19 +37,30 @@ class ScriptedElasticsearch:
         scripted = self.script(method, path, body)
         if scripted is not None:
             return scripted
-        name = path.rpartition("/")[2]
+        parts = path.split("/")
+        index, kind, name = parts[1], parts[-2], parts[-1]
         if path == "/":
             return 200, {"version": {"number": "9.5.3"}}
         if path.startswith("/_index_template/"):
             found = [{"name": name, "index_template": OURS}]
             return (200, {"index_templates": found}) if name in self.templates else (404, error("resource_not_found"))
         if path.endswith("/_mapping"):
-            index = path.split("/")[1]
             if index not in self.indices:
                 return 404, error("index_not_found_exception")
             managed = {index: {"mappings": {"_meta": {"managed_by": "shipper"}}}}
             return 200, managed if self.indices[index] else {}
-        return 200, self._bulk(path.split("/")[1], body)
+        if name == "_bulk":
+            return 200, self._bulk(index, body)
+        if kind == "_create":
+            self.indices.setdefault(index, self._managed(index))
+            self.stored[index, name] = json.loads(body)
+            return 201, {"result": "created"}
+        if kind == "_update":
+            self.stored[index, name].update(json.loads(body)["doc"])
+        return (200 if (index, name) in self.stored else 404), {}
+
+    def _managed(self, index: str) -> bool:
+        return any(index.startswith(f"{name}-") for name in self.templates)
 
     def _bulk(self, default: str, body: bytes) -> dict[str, Any]:
         lines = body.splitlines()
@@ -56,7 +68,7 @@ class ScriptedElasticsearch:
         for action, document in zip(lines[::2], lines[1::2], strict=True):
             told = json.loads(action)["create"]
             index = told.get("_index", default)
-            self.indices.setdefault(index, any(index.startswith(f"{name}-") for name in self.templates))
+            self.indices.setdefault(index, self._managed(index))
             there = (index, told["_id"]) in self.stored
             self.stored.setdefault((index, told["_id"]), json.loads(document))
             items.append({"create": {"status": 409 if there else 201}})
@@ -90,6 +102,8 @@ def served(node: ScriptedElasticsearch) -> Iterator[ScriptedElasticsearch]:
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
             status, said = node.answer(self.command, unquote(urlsplit(self.path).path), body)
             data = said if isinstance(said, bytes) else json.dumps(said).encode()
             kind = "application/json" if isinstance(said, Mapping) else "text/html"
@@ -98,9 +112,10 @@ def served(node: ScriptedElasticsearch) -> Iterator[ScriptedElasticsearch]:
                 self.send_header(name, value)
             self.send_header("x-elastic-product", "Elasticsearch")
             self.end_headers()
-            self.wfile.write(data)
+            if self.command != "HEAD":
+                self.wfile.write(data)
 
-        do_GET = do_POST = _answer  # noqa: N815 -- the library's names
+        do_GET = do_HEAD = do_POST = do_PUT = _answer  # noqa: N815 -- the library's names
 
     with Server(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

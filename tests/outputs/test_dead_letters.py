@@ -59,7 +59,9 @@ def test_what_a_crash_left_half_spoils_no_letter_after_it(tmp_path: Path) -> Non
     assert warning["file"] == str(letters.path)
 
 
-@pytest.mark.parametrize("line", [b"[1]\n", b"5\n", b"{}\n", b'{"index":1,"id":"a","document":"b"}\n', b"\xff\n", b"\n"])
+@pytest.mark.parametrize(
+    "line", [b"[1]\n", b"5\n", b"{}\n", b'{"index":1,"id":"a","document":"b"}\n', b"\xff\n", b"\n"]
+)
 def test_a_damaged_line_hides_no_other(tmp_path: Path, line: bytes) -> None:
     """Whatever it holds."""
     letters = DeadLetters(tmp_path)

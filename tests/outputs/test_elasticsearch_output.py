@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from shipper import wiring
-from shipper.errors import OutputUnavailable
+from shipper.errors import OutputUnavailable, ReleaseRefused
 from shipper.outputs.dead_letters import FILE, DeadLetters
 from shipper.outputs.elasticsearch.bulk import Judged, Request, verdicts
 from shipper.outputs.elasticsearch.output import LEAST_BYTES, ElasticsearchOutput
-from shipper.ports import Written
+from shipper.outputs.elasticsearch.reader import ElasticsearchReader
+from shipper.ports import Document, Written
 from shipper.settings import Settings
 from tests.outputs.conftest import make_document
 from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, error, served
@@ -228,3 +229,51 @@ def test_the_quarantine_is_looked_at_before_a_refused_document_goes_there(
     node.indices.clear()
     assert output.write([make_document(1)]) == Written(0, 0, 1)
     assert [index for index, _ in node.stored] == ["keneyapp-quarantine-2026.11.23"]
+
+
+@pytest.fixture
+def refused(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
+) -> Iterator[tuple[ElasticsearchReader, str, Document]]:
+    """The reading side, the id of a quarantined entry, and the document that it would release."""
+    document = make_document(1)
+    output.write([make_document(1, prefix="keneyapp-quarantine", raw="x", reasons=[])])
+    reader = wiring.reader(Settings(output=node.url, state_dir=tmp_path))
+    assert isinstance(reader, ElasticsearchReader)
+    yield reader, document.id.hex(), document
+    reader.close()
+
+
+def test_a_release_begins_no_index_without_the_template(
+    node: ScriptedElasticsearch, refused: tuple[ElasticsearchReader, str, Document]
+) -> None:
+    """It writes as the agent does; with the template in place it goes through."""
+    reader, id_, document = refused
+    node.templates.discard("keneyapp-logs")
+    with pytest.raises(OutputUnavailable, match="no index template"):
+        reader.release("keneyapp-quarantine-2026.11.23", id_, document)
+    node.templates.add("keneyapp-logs")
+    reader.release("keneyapp-quarantine-2026.11.23", id_, document)
+    assert ("keneyapp-logs-2026.11.23", id_) in node.stored
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "raised"),
+    [
+        ("document_parsing_exception", "failed to parse", ReleaseRefused),
+        ("validation_exception", "this action would add [2] shards", OutputUnavailable),
+        ("index_closed_exception", "closed", OutputUnavailable),
+    ],
+)
+def test_a_release_tells_an_entry_that_is_refused_from_a_place_that_is_full(
+    node: ScriptedElasticsearch,
+    refused: tuple[ElasticsearchReader, str, Document],
+    kind: str,
+    reason: str,
+    raised: type[Exception],
+) -> None:
+    """The first is passed over, the second ends the release: it would go so with every entry."""
+    reader, id_, document = refused
+    node.script = lambda _method, path, _body: (400, error(kind, reason)) if "/_create/" in path else None
+    with pytest.raises(raised, match=kind):
+        reader.release("keneyapp-quarantine-2026.11.23", id_, document)

@@ -205,3 +205,33 @@ def test_a_foreign_message_without_a_time_has_the_time_of_reading() -> None:
     found = Foreign(PREFIXES, Redactor(), "indexer-1")(Received("logs", 0, 1, -1, b"x", []), "", NOW_MS)
     assert (found.time_ms, found.id[:6]) == (NOW_MS, bytes(6))
     assert found.id[6:] == hashlib.blake2b(b"logs\x000\x001", digest_size=14).digest()
+
+
+REFUSED_INDEX = b"keneyapp-quarantine-2026.11.23"
+REFUSED_BODY = {
+    "@timestamp": "2026-11-23T10:00:00.000Z", "reasons": [{"kind": "json_invalid", "detail": "cut"}], "raw": "{",
+    "index": "keneyapp-logs-2026.11.23", "stream": "stdout", "log": {"file": {"path": "/a.log"}, "offset": 0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"reasons": None}, "no entry of the quarantine: `reasons`"),
+        ({"reasons": []}, "no entry of the quarantine: `reasons`"),
+        ({"reasons": [{"detail": "x"}]}, "no entry of the quarantine: `reasons.0.kind`"),
+        ({"raw": None}, "no entry of the quarantine: `raw`"),
+        ({"raw": ["{"]}, "no entry of the quarantine: `raw`"),
+        ({"stream": None}, "no entry of the quarantine: `stream`"),
+        ({"log": {"offset": 0}}, "no entry of the quarantine: `log.file`"),
+        ({"reasons": [{"kind": "refused_by_index"}]}, "no index refuses what goes to a topic"),
+    ],
+)
+def test_a_forged_entry_of_the_quarantine_is_told_apart(changes: dict[str, Any], why: str) -> None:
+    """It would be believed at its release: where to, and what of it."""
+    headers = [("id", GOOD_ID), ("index", REFUSED_INDEX)]
+    (found,) = documents(Received("q", 0, 0, NOW_MS, orjson.dumps(REFUSED_BODY), headers), PREFIXES)
+    assert (found.index, found.text) == (REFUSED_INDEX.decode(), "{")
+    body = {name: value for name, value in {**REFUSED_BODY, **changes}.items() if value is not None}
+    with pytest.raises(NotOurs, match=why):
+        documents(Received("q", 0, 0, NOW_MS, orjson.dumps(body), headers), PREFIXES)

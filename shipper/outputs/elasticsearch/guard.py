@@ -4,7 +4,7 @@ An index that came to be without its template guesses its mapping from the first
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -65,7 +65,10 @@ class Guard:
             self._check_template(name)
 
     def _check_template(self, name: str) -> None:
-        found = found_template(self._client, name)
+        try:
+            found = found_template(self._client, name)
+        except (AttributeError, LookupError) as error:
+            raise no_sense(self._url, str(error)) from error
         if found is None:
             raise OutputUnavailable(f"{self._url} has no index template {name!r}", f"{SETUP}, {UNCHECKED}")
         meta = found.get("_meta") or {}
@@ -81,12 +84,14 @@ class Guard:
         Raises OutputUnavailable where the templates are gone, or were when it was made.
         """
         try:
-            answer: dict[str, Any] = dict(
-                self._client.indices.get_mapping(index=index, filter_path="*.mappings._meta.managed_by").body
-            )
+            answer: object = self._client.indices.get_mapping(
+                index=index, filter_path="*.mappings._meta.managed_by"
+            ).body
         except NotFoundError:
             self._check_templates()
             return False
+        if not isinstance(answer, Mapping):
+            raise no_sense(self._url, str(answer))
         if not answer:
             what = f"index {index} on {self._url} was made without the template, so its mapping is guessed"
             raise OutputUnavailable(what, f"reindex or delete it, {UNCHECKED}")

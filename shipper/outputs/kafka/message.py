@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from processors.document import Renderer, searched_text
+from processors.document import Renderer
 from processors.redact import Redactor
 from processors.route import document_id, index_name, is_daily
 from processors.times import LATEST_MS, parse_ms
 from schemas.entry import Entry, Origin
+from schemas.quarantine import kinds, malformed
 from schemas.violation import Kind, Violation
+from shipper.keyed import keyed
 from shipper.ports import Document
 
 ID, INDEX = "id", "index"
@@ -161,34 +163,25 @@ def _document(id_: bytes, index: str, body: bytes, prefixes: Prefixes) -> Docume
     if time_ms is None or not 0 <= time_ms <= LATEST_MS:
         raise NotOurs("`@timestamp` is no time")
     refused = index == index_name(prefixes.quarantine, time_ms)
-    if not refused and index != index_name(prefixes.events, time_ms):
+    if refused:
+        _require_refused(event)
+    elif index != index_name(prefixes.events, time_ms):
         known = f"{prefixes.events} or {prefixes.quarantine}"
         raise NotOurs(f"index {index[:LONGEST_SHOWN]!r} is not {known} with the day of `@timestamp`")
-    return Document(
-        index,
-        id_,
-        time_ms,
-        _string(event, "correlation_id"),
-        _string(event, "event"),
-        _string(event, "level"),
-        _name(event, "container") or _name(event, "service"),
-        _string(event, "raw") if refused else _searched(event),
-        body,
-    )
+    found = keyed(index, id_, time_ms, event, body)
+    return found._replace(text=event["raw"]) if refused else found
 
 
-def _string(event: dict[str, Any], name: str) -> str | None:
-    value = event.get(name)
-    return value if isinstance(value, str) else None
+def _require_refused(event: dict[str, Any]) -> None:
+    """Raise NotOurs where `event` is no entry of the quarantine as a node agent writes it.
 
-
-def _name(event: dict[str, Any], part: str) -> str | None:
-    found = event.get(part)
-    return _string(found, "name") if isinstance(found, dict) else None
-
-
-def _searched(event: dict[str, Any]) -> str | None:
-    return searched_text({name: value for name, value in event.items() if isinstance(value, str)})
+    An agent puts into a topic what the schema refused. What an index refused is told by whoever writes to the index,
+    and would be believed at its release.
+    """
+    if (wrong := malformed(event)) is not None:
+        raise NotOurs(f"no entry of the quarantine: {wrong}")
+    if Kind.REFUSED_BY_INDEX in kinds(event):
+        raise NotOurs("no index refuses what goes to a topic")
 
 
 class Foreign:
