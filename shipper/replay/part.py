@@ -170,6 +170,7 @@ def replaying(part: Part, output: Output) -> Agent:
         ledger.declare(DECLARED, clock.wall_ms() / 1000)
         plain = wiring.pipeline_of(settings, counting, wiring.redactor_of(settings))
         parts = {name: getattr(plain, name) for name in plain.__dataclass_fields__}
+        parts["skew"] = plain.skew.of_any_age()
         pipeline = Selecting(**parts, span=part.span, history=part.history)
         pace = replace(wiring.pace(settings), poll=POLL_S, scan=3600.0)
         return Agent(_tail(part, state), pipeline, output, state, ledger, clock, pace)
