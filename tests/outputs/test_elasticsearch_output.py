@@ -10,7 +10,7 @@ import pytest
 from shipper import wiring
 from shipper.errors import OutputUnavailable, ReleaseRefused
 from shipper.outputs.dead_letters import FILE, DeadLetters
-from shipper.outputs.elasticsearch.bulk import Judged, Request, verdicts
+from shipper.outputs.elasticsearch.bulk import Garbled, Judged, Request, verdicts
 from shipper.outputs.elasticsearch.output import LEAST_BYTES, ElasticsearchOutput
 from shipper.outputs.elasticsearch.reader import ElasticsearchReader
 from shipper.ports import Document, Written
@@ -277,3 +277,26 @@ def test_a_release_tells_an_entry_that_is_refused_from_a_place_that_is_full(
     node.script = lambda _method, path, _body: (400, error(kind, reason)) if "/_create/" in path else None
     with pytest.raises(raised, match=kind):
         reader.release("keneyapp-quarantine-2026.11.23", id_, document)
+
+
+@pytest.mark.parametrize("status", [0, 100, 302, 600, -1, "201", None, True])
+def test_an_item_is_not_stored_because_its_status_is_small(status: object) -> None:
+    """An answer that no server gives is taken for none."""
+    with pytest.raises(Garbled):
+        verdicts(Request("i", [make_document(1)], b""), {"items": [{"create": {"status": status}}]})
+
+
+def test_a_document_nested_too_deeply_to_be_written_again_holds_nothing_up(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput
+) -> None:
+    """As a topic may hold one, over several lines: it is sent as it is, and put aside as it is."""
+    deep = b'{"@timestamp":"2026-11-23T10:00:00.000Z",\n"log":' + b"[" * 500 + b"]" * 500 + b"}"
+    bad = {"create": {"status": 400, **error("document_parsing_exception", "object mapping")}}
+    document = make_document(1)._replace(body=deep)
+    assert output.write([document]) == Written(1, 0)
+    assert "log" in node.stored["keneyapp-logs-2026.11.23", document.id.hex()]
+    node.script = lambda _method, path, body: (
+        (200, {"items": [bad]}) if path.endswith("_bulk") and b"reasons" not in body else None
+    )
+    assert output.write([document]) == Written(0, 0, 1)
+    assert node.stored["keneyapp-quarantine-2026.11.23", document.id.hex()]["raw"] == deep.decode()

@@ -11,9 +11,8 @@ goes to the quarantine can be released.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
+from http import HTTPStatus
 from typing import Any, NamedTuple
-
-import orjson
 
 from shipper.ports import Document
 
@@ -96,7 +95,7 @@ def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> I
         if action is None:
             action = named[index] = _action(target(index), first)
         if b"\n" in body:
-            body = orjson.dumps(orjson.loads(body))
+            body = body.replace(b"\n", b" ")  # in JSON it stands between values alone
         length = len(action) + 45 + len(body)
         if lines and size + length > max_bytes:
             yield Request(first, documents[start:position], b"".join(lines))
@@ -130,6 +129,8 @@ def _verdict(item: object) -> Verdict:
     status = found.get("status") if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping) or not isinstance(status, int):
         raise Garbled("an item has no status")
+    if not HTTPStatus.OK <= status < 600 or 300 <= status < BAD_REQUEST:  # noqa: PLR2004 -- classes of HTTP
+        raise Garbled(f"an item has the status {status}")
     if status < 300:  # noqa: PLR2004 -- HTTP success
         return STORED
     if status == CONFLICT:

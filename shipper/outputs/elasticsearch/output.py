@@ -292,7 +292,10 @@ def in_quarantine(document: Document, prefix: str, reason: str) -> Document:
         "reasons": [violation.as_note()],
         "raw": raw,
         "index": document.index,
-        **kept,
     }
+    try:
+        encoded = orjson.dumps({**refused, **kept})
+    except TypeError:  # nested deeper than it can be written again: `raw` holds it all the same
+        encoded = orjson.dumps(refused)
     day = document.index[-DAY_LENGTH:]
-    return document._replace(index=f"{prefix}{day}", event=None, level=None, text=raw, body=orjson.dumps(refused))
+    return document._replace(index=f"{prefix}{day}", event=None, level=None, text=raw, body=encoded)
