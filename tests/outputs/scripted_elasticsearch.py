@@ -105,7 +105,7 @@ def served(node: ScriptedElasticsearch) -> Iterator[ScriptedElasticsearch]:
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
             status, said = node.answer(self.command, unquote(urlsplit(self.path).path), body)
-            data = said if isinstance(said, bytes) else json.dumps(said).encode()
+            data = said if isinstance(said, bytes) else json.dumps(said, separators=(",", ":")).encode()
             kind = "application/json" if isinstance(said, Mapping) else "text/html"
             self.send_response(status)
             for name, value in (("content-type", kind), ("content-length", str(len(data)))):
