@@ -37,6 +37,13 @@ class Rendered:
             yield tuple.__new__(Document, columns)
 
 
+def indices_of(documents: Sequence[Document]) -> set[str]:
+    """The daily indices that documents belong to."""
+    if isinstance(documents, Documents):
+        return set(documents.by_index())
+    return {document.index for document in documents}
+
+
 @dataclass(slots=True)
 class Documents(Sequence[Document]):
     """The documents of a batch."""
@@ -61,10 +68,6 @@ class Documents(Sequence[Document]):
         self.pieces.append(rendered)
         self.bytes += rendered.block.nbytes
         self._length += len(rendered)
-
-    def indices(self) -> set[str]:
-        """The daily indices that they belong to."""
-        return set(self.by_index())
 
     def by_index(self) -> Counter[str]:
         """How many belong to which daily index."""

@@ -241,6 +241,10 @@ class SchemaSettings(Section):
     )
     max_future: Duration = Field(3600.0, ge=0, description="how far an event's time may be after the runtime's")
     max_past: Duration = Field(7 * 86_400.0, ge=0, description="how far an event's time may be before the runtime's")
+    max_age: Duration = Field(
+        366 * 86_400.0, ge=0,
+        description="how old a time may be that no runtime vouches for (plain logs, topics); replay takes any",
+    )  # fmt: skip
 
     @field_validator("policies")
     @classmethod

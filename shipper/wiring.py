@@ -91,7 +91,7 @@ def indexer(settings: Settings, clock: Clock) -> "Indexer":
     url = topic_url(settings)
     ledger = Ledger({metric.name: metric for metric in ITS_METRICS})
     ledger.declare(ITS_OWN, clock.wall_ms() / 1000)
-    translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host)
+    translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host, skew_of(settings))
     join = group_member(connect(url, settings.kafka), topics_of(url, settings.kafka))
     output = output_of(settings)
     return Indexer(join, translate, output, ledger, clock, pace(settings), upkeep=upkeep_of(settings, output))
@@ -278,9 +278,9 @@ def reader(settings: Settings) -> Reader:
         from shipper.outputs.elasticsearch.reader import ElasticsearchReader  # noqa: PLC0415
 
         client = connect(settings.output, settings.elasticsearch)
-        index = settings.index
+        index, guard = settings.index, guard_of(settings, client)
         return ElasticsearchReader(
-            settings.output, client, index.prefix, index.quarantine_prefix, target=target_of(settings)
+            settings.output, client, index.prefix, index.quarantine_prefix, target=target_of(settings), guard=guard
         )
     if settings.output.startswith("kafka:"):
         raise ConfigurationError(
@@ -313,7 +313,7 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
         counting,
         redactor,
         {**DEFAULT_POLICIES, **schema.policies},
-        Skew(int(schema.max_future * 1000), int(schema.max_past * 1000)),
+        skew_of(settings),
         settings.index.prefix,
         settings.index.quarantine_prefix,
         frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram"),
@@ -325,6 +325,12 @@ def compiled_of(settings: Settings, pipeline: Pipeline) -> CompiledChain | None:
     if not settings.compiled:
         return None
     return CompiledChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew)
+
+
+def skew_of(settings: Settings) -> Skew:
+    """Which times are believed."""
+    schema = settings.schema_
+    return Skew(int(schema.max_future * 1000), int(schema.max_past * 1000), int(schema.max_age * 1000))
 
 
 def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:

@@ -9,7 +9,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.assemble import Bounds
@@ -276,7 +276,8 @@ class Processor:
     def _wired(self) -> Pipeline:
         counters = self._job.settings.counters.model_copy(update={"max_label_values": UNBOUNDED})
         settings = self._job.settings.model_copy(update={"counters": counters})
-        return wiring.pipeline_of(settings, wiring.counting_of(settings, ()), self._redactor)
+        pipeline = wiring.pipeline_of(settings, wiring.counting_of(settings, ()), self._redactor)
+        return replace(pipeline, skew=pipeline.skew.of_any_age())
 
     @property
     def compiled(self) -> CompiledChain | None:

@@ -431,3 +431,18 @@ def test_a_kill_loses_and_doubles_nothing(shipper: Shipper, much: Path, tmp_path
     assert (code, "going on with a replay" in err) == (0, True)
     assert figures(out)["added to the index"] + figures(out).get("were there already", 0) == 3000
     assert stored(tmp_path) == Counter(f"c-{n}" for n in range(3000))
+
+
+def test_old_plain_logs_keep_their_days_in_a_replay_and_not_beside_the_agent(shipper: Shipper, tmp_path: Path) -> None:
+    """Whoever replays an archive chose it; what a running application writes may not choose days of years ago."""
+    log = tmp_path / "app.log"
+    log.write_text("".join(f"{year}-03-01T00:00:00Z INFO started\n" for year in (1999, 2019, 9998)))
+    assert replay(shipper, log)[0] == 0
+    days = {entry["_index"][-10:] for entry in LocalReader(tmp_path / "store").search(Query())}
+    assert {"1999.03.01", "2019.03.01"} < days
+    assert "9998.03.01" not in days
+    beside = ("--output", f"local:{tmp_path}/beside", "--input", f"plain:{log}", "--listen", "off")
+    assert shipper("run", "--once", *beside)[0] == 0
+    assert not {"1999.03.01", "2019.03.01", "9998.03.01"} & {
+        entry["_index"][-10:] for entry in LocalReader(tmp_path / "beside").search(Query())
+    }

@@ -15,7 +15,7 @@ from elasticsearch.serializer import OrjsonSerializer
 from shipper import errors
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError, OutputUnavailable
-from shipper.outputs.elasticsearch.bulk import AllStored, described
+from shipper.outputs.elasticsearch.bulk import AllStored, cure_of_place, described
 from shipper.settings import ElasticsearchSettings
 
 NOTHING_LOST = errors.NOTHING_LOST
@@ -128,8 +128,10 @@ def no_sense(url: str, what: str) -> OutputUnavailable:
 
 
 def _refused(url: str, error: ApiError) -> OutputUnavailable:
-    status = error.meta.status
+    status, cause = error.meta.status, cause_of(error)
     said = f"{url} answered {status} {reason_of(error)}"
+    if cause is not None and cause["type"] != "security_exception" and (cure := cure_of_place(cause)) is not None:
+        return OutputUnavailable(said, cure, retry_after(error.meta.headers))
     if status == 401:  # noqa: PLR2004 -- HTTP
         return OutputUnavailable(said, "correct elasticsearch.api_key_file, or username and password_file")
     if status == 403:  # noqa: PLR2004 -- HTTP
@@ -140,11 +142,17 @@ def _refused(url: str, error: ApiError) -> OutputUnavailable:
     return OutputUnavailable(said, NOTHING_LOST, retry_after(error.meta.headers))
 
 
+def cause_of(error: ApiError) -> Mapping[str, Any] | None:
+    """The error that an Elasticsearch names; None where the answer is somebody else's, such as a proxy's."""
+    cause = error.body.get("error") if isinstance(error.body, Mapping) else None
+    return cause if isinstance(cause, Mapping) and isinstance(cause.get("type"), str) else None
+
+
 def reason_of(error: ApiError) -> str:
     """What the server said, in one line."""
-    body = error.body
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-        return described(body["error"])
+    body, cause = error.body, cause_of(error)
+    if cause is not None:
+        return described(cause)
     return str(body.get("error") if isinstance(body, Mapping) else body)[:200]
 
 
