@@ -60,6 +60,27 @@ sinks:
           bulk: {index: "keneyapp-logs-%Y.%m.%d", action: create}, healthcheck: {enabled: false},
           batch: {timeout_secs: @FLUSH@}}
 """
+RSYSLOG = """
+global(workDirectory="@STATE@" maxMessageSize="256k")
+main_queue(queue.type="LinkedList" queue.size="100000" queue.dequeueBatchSize="4096" queue.workerThreads="2")
+module(load="imfile" mode="inotify")
+module(load="omelasticsearch")
+template(name="body" type="list") { property(name="$!all-json-plain") }
+template(name="index" type="list") {
+  constant(value="keneyapp-logs-")
+  property(name="$.line!time" position.from="1" position.to="10")
+}
+input(type="imfile" file="@GLOB@" tag="docker" ruleset="ship" addMetadata="off" freshStartTail="off"
+      persistStateInterval="2000")
+ruleset(name="ship") {
+  set $.envelope = parse_json($msg, "\\$.line");
+  set $.payload = parse_json($.line!log, "\\$!");
+  if ($.payload != 0) then { set $!message = $.line!log; }
+  action(type="omelasticsearch" server="127.0.0.1" serverport="@PORT@" usehttps="off" template="body"
+         searchIndex="index" dynSearchIndex="on" searchType="" bulkmode="on" maxbytes="5m" queue.type="Direct"
+         action.resumeRetryCount="-1" errorfile="@STATE@/errors")
+}
+"""
 
 
 @dataclass(frozen=True)
@@ -87,6 +108,9 @@ OTHERS = (
     Peer("Fluent Bit", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values={"THREADED": "false"}),
     Peer("Fluent Bit, threaded", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values={"THREADED": "true"}),
     Peer("Filebeat", "filebeat", ("-c", "@STATE@/filebeat.yml", "--path.data", "@STATE@"), {"filebeat.yml": FILEBEAT}),
+    Peer(
+        "rsyslog", "rsyslogd", ("-n", "-f", "@STATE@/rsyslog.conf", "-i", "@STATE@/pid"), {"rsyslog.conf": RSYSLOG}
+    ),  # it does not join the parts of a long message
     Peer("Vector", "vector", ("--config", "@STATE@/vector.yaml"), {"vector.yaml": VECTOR}),
 )
 
