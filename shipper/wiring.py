@@ -3,7 +3,7 @@
 import os
 import resource
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from schemas.builtin_rules import builtin_rules
 from schemas.metrics import SeriesKey
 from schemas.violation import DEFAULT_POLICIES, Kind
 from shipper.agent import DECLARED, METRICS, Agent, Pace
+from shipper.change import Change
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError, ShipperError
 from shipper.ledger import Ledger
@@ -66,6 +67,29 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
     except BaseException:
         state.close()
         raise
+
+
+def change(settings: Settings, before: Settings, *, from_end: bool, files_changed: bool) -> Change:
+    """What a running agent has to take over so that `settings` hold, in place of those `before`.
+
+    `files_changed`: whether a file that the settings name, a secret or a certificate, holds something else.
+    Raises ShipperError where it cannot be had; nothing is changed by asking.
+    """
+    redactor = redactor_of(settings)
+    pipeline_of(settings, counting_of(settings, ()), redactor)
+    same_output = (settings.elasticsearch, settings.kafka) == (before.elasticsearch, before.kafka) and not files_changed
+    rebuilt = None if same_output or settings.output.startswith("local:") else output_of(settings)
+    named = (settings.inputs, settings.docker)
+    known = {(found.type, found.glob) for found in before.inputs}
+    inputs = inputs_of(settings, Folders(), known, from_end=from_end)
+    return Change(
+        pipeline=lambda series: pipeline_of(settings, counting_of(settings, series), redactor),
+        declared=lambda pipeline: [*pipeline.counting.declared(), *from_zero(pipeline.counting)],
+        upkeep=lambda output: upkeep_of(settings, output),
+        inputs=None if named == (before.inputs, before.docker) else inputs,
+        output=rebuilt,
+        reroutes=settings.schema_ != before.schema_,
+    )
 
 
 def from_zero(counting: Counting) -> Iterator[SeriesKey]:
@@ -356,21 +380,28 @@ def _own_key(state_dir: Path) -> bytes:
 
 def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
     """The inputs, with what the state knows of their logs."""
-    provenance = Provenance(host=settings.host, docker=settings.docker)
     tail, join = settings.tail, settings.join
     folders = Folders()
-    inputs = [
+    inputs = inputs_of(settings, folders, (), from_end=from_end)
+    limits = Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=join.wait)
+    bounds = Bounds(join.max_lines, join.max_bytes, tail.max_line_bytes, join.wait)
+    return Tail(inputs, bounds, limits, state.logs(), folders, tail.max_open_files or descriptors())
+
+
+def inputs_of(
+    settings: Settings, folders: Folders, known: Collection[tuple[str, str]], *, from_end: bool
+) -> list[Input]:
+    """What the settings follow; logs of an input that is `known`, by type and glob, begin at their beginning."""
+    provenance = Provenance(host=settings.host, docker=settings.docker)
+    return [
         Input(
             found.type,
             Scanner(found.glob, folders),
             provenance.of(found),
-            from_end or found.start == "end",
+            (from_end or found.start == "end") and (found.type, found.glob) not in known,
         )
         for found in settings.inputs
     ]
-    limits = Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=join.wait)
-    bounds = Bounds(join.max_lines, join.max_bytes, tail.max_line_bytes, join.wait)
-    return Tail(inputs, bounds, limits, state.logs(), folders, tail.max_open_files or descriptors())
 
 
 def descriptors() -> int:

@@ -65,3 +65,17 @@ def _secrets(section: object, above: tuple[str, ...] = ()) -> Iterator[tuple[str
 
 SECRETS = tuple(_secrets(Settings))
 """Keys whose values are shown nowhere; each may also be read from the file named by the same key with `_file`."""
+
+
+def _restarts(section: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, info in section.model_fields.items():
+        path = (*above, name)
+        extra = info.json_schema_extra
+        if isinstance(extra, dict) and extra.get("x-restart"):
+            yield path
+        elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _restarts(info.annotation, path)
+
+
+RESTARTS = tuple(_restarts(Settings))
+"""Settings that a running agent does not take over, by the names of their attributes."""
