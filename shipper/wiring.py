@@ -359,6 +359,14 @@ def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:
     return Redactor(redact.fields, redact.patterns, key=key, mode=redact.mode, extra_patterns=redact.extra_patterns)
 
 
+def redactor_to_look_with(settings: Settings) -> Redactor:
+    """The same for a command that leaves nothing behind: a key that was not made yet stays unmade, and is made up."""
+    own = settings.state_dir / KEY_FILE
+    if settings.redact.mode == "hash" and settings.redact.key is None and not own.exists():
+        return redactor_of(settings, KEY_FILE.encode())
+    return redactor_of(settings)
+
+
 def _own_key(state_dir: Path) -> bytes:
     """The key kept in the state directory, made on first use; readable by its owner alone."""
     path = state_dir / KEY_FILE
@@ -384,8 +392,13 @@ def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
     folders = Folders()
     inputs = inputs_of(settings, folders, (), from_end=from_end)
     limits = Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=join.wait)
-    bounds = Bounds(join.max_lines, join.max_bytes, tail.max_line_bytes, join.wait)
-    return Tail(inputs, bounds, limits, state.logs(), folders, tail.max_open_files or descriptors())
+    return Tail(inputs, bounds_of(settings), limits, state.logs(), folders, tail.max_open_files or descriptors())
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """What is joined into one entry."""
+    join = settings.join
+    return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
 
 
 def inputs_of(

@@ -1,7 +1,7 @@
 """`shipper explain`: what each step makes of each line."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import click
@@ -9,8 +9,6 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from processors.assemble import ASSEMBLERS, Bounds
-from processors.envelope import EnvelopeError, record
 from processors.escape import printable
 from schemas.entry import Entry, Origin
 from schemas.violation import Policy
@@ -18,11 +16,11 @@ from shipper import wiring
 from shipper.batch import Batch
 from shipper.cli.options import configured
 from shipper.clock import Clock
+from shipper.decode import KINDS, entries
 from shipper.pipeline import Pipeline
 from shipper.ports import Source
 from shipper.settings import Settings
 
-KINDS = ("auto", *ASSEMBLERS)
 SHOWN = 200
 
 
@@ -40,9 +38,12 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, form
     Envelope, payload, violations and their policy, the counters it would add to, redaction, index and id. Nothing
     is stored and no counter moves.
     """
-    pipeline = wiring.pipeline_of(settings, wiring.counting_of(settings, ()), wiring.redactor_of(settings))
+    pipeline = wiring.pipeline_of(settings, wiring.counting_of(settings, ()), wiring.redactor_to_look_with(settings))
     source = Source.of(Origin(file.name, file.name, service=service, host=settings.host))
-    steps = (explained(pipeline, entry, source, Clock().wall_ms()) for entry in entries(file, kind, settings))
+    steps = (
+        explained(pipeline, entry, source, Clock().wall_ms())
+        for entry in entries(file, kind, wiring.bounds_of(settings))
+    )
     if form == "json":
         for step in steps:
             click.echo(orjson.dumps(step))
@@ -54,33 +55,6 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, form
             console.print(line)
     if number == 0:
         click.echo("no lines to explain", err=True)
-
-
-def entries(file: Iterable[bytes], kind: str, settings: Settings) -> Iterator[Entry]:
-    """Entries of a file, its envelope guessed from the first line where `kind` is `auto`."""
-    lines = iter(file)
-    first = next(lines, None)
-    if first is None:
-        return
-    name = guessed(first) if kind == "auto" else kind
-    join = settings.join
-    assembler = ASSEMBLERS[name]("explained", Bounds(join.max_lines, join.max_bytes, wait=join.wait))  # type: ignore[index]
-    offset = 0
-    for line in (first, *lines):
-        raw = line if line.endswith(b"\n") else line + b"\n"
-        yield from assembler.feed(raw, offset)
-        offset += len(raw)
-    yield from assembler.flush()
-
-
-def guessed(line: bytes) -> str:
-    """`docker` or `cri` where the line has that envelope, else `plain`."""
-    try:
-        record(line)
-    except EnvelopeError:
-        words = line.split(b" ", 3)
-        return "cri" if len(words) > 2 and words[1] in (b"stdout", b"stderr") else "plain"  # noqa: PLR2004
-    return "docker"
 
 
 def explained(pipeline: Pipeline, entry: Entry, source: Source, now_ms: int) -> dict[str, Any]:

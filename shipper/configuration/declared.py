@@ -19,9 +19,9 @@ def keys(annotation: object) -> dict[str, Any]:
     return {info.alias or name: info.annotation for name, info in annotation.model_fields.items()}
 
 
-def held_at(path: KeyPath) -> object:
-    """The annotation of what stands at `path`; None where nothing is declared there."""
-    found: object = Settings
+def held_at(path: KeyPath, root: object = Settings) -> object:
+    """The annotation of what stands at `path` below `root`; None where nothing is declared there."""
+    found: object = root
     for part in path:
         found = _held_by(found, part)
     return found
