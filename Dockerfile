@@ -9,12 +9,13 @@ WORKDIR /src
 # What is installed changes less often than what is written: the layer of the libraries outlives most commits.
 COPY pyproject.toml uv.lock ./
 RUN uv sync --quiet --no-cache --frozen --no-dev --extra kafka --no-install-project
-COPY README.md LICENSE ./
+COPY README.md LICENSE hatch_build.py ./
 COPY schemas/ schemas/
 COPY processors/ processors/
 COPY shipper/ shipper/
+ARG REVISION=unknown
 # Once more with the project itself, as a wheel: the last stage has no sources that an editable install could lead to.
-RUN uv sync --quiet --no-cache --frozen --no-dev --extra kafka --no-editable
+RUN SHIPPER_REVISION="${REVISION}" uv sync --quiet --no-cache --frozen --no-dev --extra kafka --no-editable
 
 FROM python:${PYTHON}
 ARG VERSION=0.1.0

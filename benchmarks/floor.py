@@ -13,7 +13,7 @@ def main(root: str) -> None:
         with path.open("rb") as file:
             for line in file:
                 text = orjson.loads(line)["log"]
-                if text[:1] == "{":
+                if text[:1] == "{" and text[-2:] == "}\n":
                     orjson.loads(text)
                 lines += 1
     print(lines)

@@ -1,6 +1,6 @@
-"""Writes the references out of what declares them: settings, commands, fields, metrics, violations; Kibana's objects.
+"""Writes what is generated: references out of what declares them, errors out of what provokes them, Kibana's objects.
 
-python -m docs.generate           write docs/reference/*.md and deploy/kibana/keneyapp.ndjson
+python -m docs.generate           write docs/reference/*.md, docs/errors.md and deploy/kibana/keneyapp.ndjson
 python -m docs.generate --check   fail where a file is not current
 """
 
@@ -12,12 +12,13 @@ from typing import Any
 import click
 import yaml
 
+from docs import errors, refusals
 from processors.count import Counting
 from schemas.builtin_rules import builtin_rules
 from schemas.event import KNOWN_FIELDS
 from schemas.violation import DEFAULT_POLICIES
 from shipper.agent import METRICS
-from shipper.cli import cli
+from shipper.cli import EXIT_CODES, cli
 from shipper.indexer import METRICS as OF_INDEXERS
 from shipper.indexer_vitals import GAUGES as INDEXER_GAUGES
 from shipper.outputs.elasticsearch.kibana import ndjson
@@ -35,6 +36,9 @@ def main() -> int:
     """Write or check every reference; 1 where one is not current."""
     index = Settings().index
     pages = {
+        ROOT / "docs" / "errors.md": errors.page(NOTE),
+        FOLDER / "exit-codes.md": exit_codes(),
+        FOLDER / "refusals.md": refused(),
         FOLDER / "configuration.md": configuration(),
         FOLDER / "commands.md": commands(),
         FOLDER / "fields.md": fields(),
@@ -134,9 +138,35 @@ def flow(value: Any) -> str:  # noqa: ANN401 -- any setting
 def commands() -> str:
     """The help of every command."""
     context = click.Context(cli, info_name="shipper", max_content_width=80, terminal_width=80)
-    return f"# Commands\n\n{NOTE}\nExit codes: 0 done, 1 refused or failed, 2 usage.\n" + "".join(
+    return f"# Commands\n\n{NOTE}\n[Exit codes](exit-codes.md) are those of every command.\n" + "".join(
         helps(cli, context, 2)
     )
+
+
+def exit_codes() -> str:
+    """What the shell is told, and the errors of the page on them by their code."""
+    codes = table(("code", "means"), ((str(code), meaning) for code, meaning in EXIT_CODES.items()))
+    return (
+        f"# Exit codes\n\n{NOTE}\n{codes}\nWhat is printed on the standard output is the answer, and nothing else; "
+        "problems and the agent's own log go to the standard error. [Errors](../errors.md) shows what ends with what.\n"
+    )
+
+
+def refused() -> str:
+    """Every message that the shipper has for a refusal, by what it is about."""
+    left = {found.kind for found in refusals.refusals()} - refusals.TITLES.keys()
+    assert not left, f"give {left} a title in docs/refusals.py"
+    return (
+        f"# Refusals\n\n{NOTE}\nEvery message with which the shipper refuses or gives up, and what it says to do. ⟨…⟩ "
+        "stands for what it is about. Those that are met first are shown in full among the [errors](../errors.md).\n"
+        + "".join(f"\n## {title}\n\n{of_kind(kind)}" for kind, title in refusals.TITLES.items())
+    )
+
+
+def of_kind(kind: str) -> str:
+    """The table of one class of refusals."""
+    header = ("it says",) if kind == "ValueError" else ("it says", "and to do")
+    return table(header, refusals.rows(kind))
 
 
 def helps(command: click.Command, context: click.Context, level: int) -> Iterator[str]:
@@ -189,4 +219,7 @@ def metrics() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except errors.Changed as changed:
+        sys.exit(f"docs/errors.py: {changed}")

@@ -6,17 +6,21 @@ groups them alike and gives the same ids. What is not finished yet is the *resid
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
 
 import msgspec
 
+from processors.compiled import CompiledLog, Run
 from processors.envelope import STREAMS, EnvelopeError, Piece, open_cri, open_json_file, open_plain, records
 from processors.times import parse_ms
 from processors.traces import Trace, opens
 from schemas.entry import Entry
 
 DIGEST_SIZE = 14
+MOST_PATIENCE = 64
+"""Lines that are taken one by one before another run is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,13 @@ class Assembler:
         """Open the envelope of one line. Raises EnvelopeError."""
         raise NotImplementedError
 
-    def __init__(self, source: str, bounds: Bounds) -> None:
-        """`source` seeds the digests: the container id, or what else is the same for every copy of the log."""
-        self._seed = blake2b(source.encode("utf-8", "replace"), digest_size=DIGEST_SIZE)
+    def __init__(self, source: str, bounds: Bounds, compiled: CompiledLog | None = None) -> None:
+        """`source` seeds the digests: the container id, or what else is the same for every copy of the log.
+
+        With `compiled`, runs of ordinary lines are taken by the extension.
+        """
+        self._compiled = compiled
+        self._source = source
         self._bounds = bounds
         self._parts: dict[str, Open] = {}
         self._texts: dict[str, tuple[Open, Trace]] = {}
@@ -110,11 +118,47 @@ class Assembler:
 
     # --- lines in, entries out -------------------------------------------------------------------
 
-    def feed(self, lines: bytes, offset: int) -> Iterator[Entry]:
-        """Entries finished by `lines`: complete lines, the first of which begins at byte `offset` of the file."""
+    def feed(self, lines: bytes, offset: int) -> Iterator[Entry | Run]:
+        """Entries finished by `lines`: complete lines, the first of which begins at byte `offset` of the file.
+
+        What comes of one entry or run must be done with before the next is asked for.
+        """
+        return self.plain(lines, offset) if self._compiled is None else self._runs(lines, offset, self._compiled)
+
+    def plain(self, lines: bytes, offset: int) -> Iterator[Entry]:
+        """The same, line by line."""
         for raw in lines.split(b"\n")[:-1]:
             yield from self.line(raw, offset)
             offset += len(raw) + 1
+
+    def _runs(self, lines: bytes, offset: int, compiled: CompiledLog) -> Iterator[Entry | Run]:
+        """Runs of ordinary lines, and the entries between them; the more of these in a row, the more at once."""
+        at, patience = 0, 1
+        while at < len(lines):
+            held = self._parts.keys() | self._texts.keys()
+            free = ("stdout" not in held, "stderr" not in held)
+            try:
+                found = compiled.scan(lines, at, offset, (self._last, self._ordinal), free)
+            except RuntimeError:  # a mistake of ours: the plain way goes on alone, and takes this line as well
+                self._compiled = None
+                yield from self.plain(lines[at:], offset + at)
+                return
+            if found.lines:
+                at += found.taken
+                self._last, self._ordinal, self._seen = found.last, found.ordinal, found.seen
+                patience = 1
+                yield compiled.run(found)
+            if found.stop == "unknown":
+                piece = self.opener(lines[at : lines.index(b"\n", at)])
+                compiled.learn(found.group, piece.log.removesuffix("\n"), piece.stream)
+            elif found.stop == "plain":
+                end = _after(lines, at, patience)
+                yield from self.plain(lines[at:end], offset + at)
+                at, patience = end, min(patience * 2, MOST_PATIENCE)
+
+    def take_runs(self, compiled: CompiledLog | None) -> None:
+        """Have runs of ordinary lines taken by this chain from the next line on; None leaves them to the plain way."""
+        self._compiled = compiled
 
     def line(self, raw: bytes, offset: int) -> Iterator[Entry]:
         """Entries finished by one line, given without its newline."""
@@ -127,6 +171,11 @@ class Assembler:
             return
         self._seen = piece.time
         yield from self._piece(piece, offset, digest)
+
+    @cached_property
+    def _seed(self) -> "blake2b":
+        """The digest of no line yet."""
+        return blake2b(self._source.encode("utf-8", "replace"), digest_size=DIGEST_SIZE)
 
     def overlong(self, beginning: bytes, offset: int, length: int) -> Iterator[Entry]:
         """The entry of a line of `length` bytes that is too long to be read whole; `beginning` is what is kept."""
@@ -145,7 +194,7 @@ class Assembler:
         """Finish everything that is held back, oldest first."""
         held = [*self._parts.values(), *(text for text, _ in self._texts.values())]
         self._parts, self._texts = {}, {}
-        for unfinished in sorted(held, key=lambda o: o.offset):
+        for unfinished in sorted(held, key=lambda o: (o.offset, o.stream)):  # offsets may be of two files
             yield self._finished(unfinished)
 
     def digest(self, raw: bytes) -> bytes:
@@ -246,6 +295,15 @@ class Assembler:
         return Entry(text, opened.stream, opened.time, opened.offset, opened.lines, digest, None, cut)
 
 
+def _after(lines: bytes, at: int, number: int) -> int:
+    """Where the line begins that stands `number` lines after the one at `at`, or the end."""
+    for _ in range(number):
+        at = lines.index(b"\n", at) + 1
+        if at == len(lines):
+            break
+    return at
+
+
 def near(earlier: str | None, later: str | None, seconds: float) -> bool:
     """Whether two runtime times are at most `seconds` apart, in either direction; unknown times are near."""
     if earlier is None or later is None or earlier == later:
@@ -270,19 +328,25 @@ class JsonFileAssembler(Assembler):
 
     opener = staticmethod(open_json_file)
 
-    def feed(self, lines: bytes, offset: int) -> Iterator[Entry]:
-        """As `Assembler.feed`; whole chunks go through the compiled decoder, and most lines need nothing else."""
+    def plain(self, lines: bytes, offset: int) -> Iterator[Entry]:
+        """As `Assembler.plain`; whole chunks go through the compiled decoder, and most lines need nothing else."""
         raws = lines.split(b"\n")
         raws.pop()
         found = records(lines)
         if found is None or len(found) != len(raws):
-            yield from super().feed(lines, offset)
+            yield from super().plain(lines, offset)
             return
         parts, texts, digest = self._parts, self._texts, self.digest
         new = tuple.__new__  # a NamedTuple's own constructor takes twice as long
         for raw, record in zip(raws, found, strict=True):
             log, stream = record.log, record.stream
-            if log[:1] == "{" and log[-1] == "\n" and stream not in texts and stream not in parts and stream in STREAMS:
+            if (
+                log[:1] == "{"
+                and log[-2:] == "}\n"
+                and stream not in texts
+                and stream not in parts
+                and stream in STREAMS
+            ):
                 self._seen = record.time
                 yield new(Entry, (log[:-1], stream, record.time, offset, 1, digest(raw), None, None))
             else:

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from processors.match import UNLISTED, Look, Place, Test, compiled, look, texts_asked
+from processors.match import PLACES, UNLISTED, Asked, Look, Place, Test, compiled, look, matchers_of, texts_asked
 from schemas.entry import HttpSource
 from schemas.metrics import Increment, Labels, Metric, SeriesKey
-from schemas.rules import Case, Label, Rule, label_text, one_metric_each
+from schemas.rules import Case, Label, Matcher, Rule, label_text, one_metric_each
 
 OTHER = "other"
 LONGEST_LABEL = 120
@@ -84,6 +84,19 @@ class CompiledRule:
 Plan = tuple[tuple[CompiledRule, tuple[tuple[Test | bool, tuple[Value, ...]], ...]], ...]
 
 
+Standing = Literal["silent", "counted", "alone"]
+"""Of events that no rule can tell apart: they add nothing, wherever they are logged; each adds the same; or each has
+a number of its own to be looked at."""
+
+
+class Contribution(NamedTuple):
+    """What each event of a group adds."""
+
+    series: tuple[SeriesKey, ...]
+    overflows: tuple[str, ...]
+    """Metrics for which a label value became `other`."""
+
+
 class Counting:
     """The rules, ready to count."""
 
@@ -112,6 +125,8 @@ class Counting:
                 self._rules[name].admit(labels)
         conditions = [case.when for rule in self._rules.values() for case, _ in rule.cases]
         records = {name for name in RECORDS.values() if name is not None}
+        self._conditions = conditions
+        self._asks_places = any(name in PLACES for name, _ in matchers_of(conditions))
         self._events = frozenset(records | texts_asked(conditions, "event"))
         self._methods = frozenset(texts_asked(conditions, "method"))
         self._plans: dict[Key, Plan] = {}
@@ -154,14 +169,64 @@ class Counting:
         self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str = ""
     ) -> list[Increment]:
         """What one event adds; empty for most. The event may hold anything."""
+        plan = self._plan_for(event, stream, http_source)
+        return self._added(plan, event, (stream, service, container)) if plan else []
+
+    def _plan_for(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> Plan:
         name = event.get("event")
         if not isinstance(name, str) or name not in self._events:
-            plan = self._general
-        else:
-            key = self._key(name, event, stream, http_source)
-            found = self._plans.get(key)
-            plan = self._planned(key) if found is None else found
-        return self._added(plan, event, (stream, service, container)) if plan else []
+            return self._general
+        key = self._key(name, event, stream, http_source)
+        found = self._plans.get(key)
+        return self._planned(key) if found is None else found
+
+    # --- events that no rule can tell apart -------------------------------------------------------
+
+    def asked(self) -> list[Asked]:
+        """The fields by which rules tell events of one log apart."""
+        by_value = {"event", "method", "status_code"}
+        for rule in self._rules.values():
+            by_value |= {label.field for case, _ in rule.cases for label in case.labels.values() if label.field}
+            by_value |= {rule.rule.field} if rule.rule.field else set()
+        found: dict[str, tuple[Matcher, ...] | None] = dict.fromkeys(by_value)
+        for name, matcher in matchers_of(self._conditions):
+            if name not in by_value:
+                found[name] = (*(found.get(name) or ()), matcher)
+        return [Asked(name, found[name]) for name in sorted(found) if name not in PLACES]
+
+    def standing(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> Standing:
+        """What can be said of all events that are like this one in the fields asked for, and in their stream."""
+        plan = self._plan_for(event, stream, http_source)
+        if any(rule.observed is not None for rule, _ in plan):
+            return "alone"
+        tests = [test for _, cases in plan for test, _ in cases]
+        if not self._asks_places and not any(test is True or _holds(test, event) for test in tests):
+            return "silent"
+        return "counted"
+
+    def contribution(
+        self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str
+    ) -> Contribution:
+        """What each event of a group adds, by one of them; its overflows are not noted yet."""
+        before, self._overflows = self._overflows, Counter()
+        added = self.increments(event, stream, service, http_source, container)
+        overflows, self._overflows = self._overflows, before
+        return Contribution(tuple((found.metric, found.labels) for found in added), tuple(overflows))
+
+    def note_overflows(self, metrics: Iterable[str], number: int) -> None:
+        """Note that `number` events each had a label value counted as `other`."""
+        for metric in metrics:
+            self._overflows[metric] += number
+
+    def placed(self, key: SeriesKey) -> SeriesKey:
+        """The series that an increment belongs to which was made elsewhere, without a bound on label values."""
+        name, labels = key
+        rule = self._rules.get(name)
+        if rule is None or labels in rule.series:
+            return key
+        found = rule.bounded(labels, self._most)
+        rule.admit(found)
+        return name, found
 
     def take_overflows(self) -> dict[str, int]:
         """How often a label value was counted as `other`, by metric, since last asked."""
@@ -245,6 +310,10 @@ class CountEvents:
         if found:
             self._add(found)
         return event_dict
+
+
+def _holds(test: Test | bool, event: dict[str, Any]) -> bool:
+    return test(event, ("", "", "")) if callable(test) else test
 
 
 # --- label values and observations ----------------------------------------------------------------

@@ -37,11 +37,15 @@ class Renderer:
 
     def __init__(self, origin: Origin) -> None:
         """Encode the provenance once."""
-        encoded = orjson.dumps(provenance(origin))
-        self._tail = {
-            stream: b',"stream":"%s",%s,"offset":' % (stream.encode(), encoded[1:-2])
-            for stream in ("stdout", "stderr", "unknown")
-        }
+        self._provenance = orjson.dumps(provenance(origin))[1:-2]
+        self._tails: dict[str, bytes] = {}
+
+    def tail(self, stream: str) -> bytes:
+        """What follows the event's fields in each document of a stream, up to the offset."""
+        found = self._tails.get(stream)
+        if found is None:
+            found = self._tails[stream] = b',"stream":"%s",%s,"offset":' % (stream.encode(), self._provenance)
+        return found
 
     def body(self, event: dict[str, Any], time_ms: int, entry: Entry) -> bytes:
         """The document: `@timestamp`, the event's fields, the provenance. Raises TypeError where nested too deeply."""
@@ -50,7 +54,7 @@ class Renderer:
             format_ms(time_ms).encode(),
             b"," if event else b"",
             fields[1:-1],
-            self._tail[entry.stream],
+            self.tail(entry.stream),
             entry.offset,
         )
 

@@ -6,9 +6,9 @@ and for all; only what is left is tested with each event.
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.rules import Condition, Matcher
 
@@ -54,6 +54,21 @@ def texts_asked(conditions: Iterable[Condition], field: str) -> set[str]:
             found.update(text for text in (matcher.equals, *(matcher.one_of or ())) if isinstance(text, str))
         found |= texts_asked((*condition.all, *condition.any), field)
     return found
+
+
+class Asked(NamedTuple):
+    """All that rules ask of a field."""
+
+    name: str
+    matchers: tuple[Matcher, ...] | None
+    """Their answers are all that the rules see of it; None where its value itself is looked at."""
+
+
+def matchers_of(conditions: Iterable[Condition]) -> Iterator[tuple[str, Matcher]]:
+    """Every matcher of the conditions, with its field."""
+    for condition in conditions:
+        yield from condition.fields.items()
+        yield from matchers_of((*condition.all, *condition.any))
 
 
 def look(name: str) -> Look:

@@ -150,6 +150,11 @@ class Redactor:
         """Mask an application's own entry."""
         return self.redact_event(event_dict)
 
+    @property
+    def masked_names(self) -> frozenset[str] | None:
+        """Names of fields that are masked, in lower case without `-` and `_`; None where texts are looked at anyway."""
+        return None if self._always else self._fields
+
     def suspicious(self, raw: str, event: dict[str, Any]) -> bool:
         """Whether `event`, decoded from `raw`, may hold something to mask; false means that it holds nothing.
 
@@ -200,6 +205,8 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """`text` with every match of a pattern masked."""
+        if not self._always and "@" not in text and (text in self._clean or not self._may_hold(text)):
+            return text
         lowered, numbers = text.lower(), _number_in(text)
         for name, pattern in self._patterns.items():
             if pattern.long_number:

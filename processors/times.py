@@ -9,6 +9,7 @@ from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOOSE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|z|UTC|[+-]\d\d:?\d\d)?", re.ASCII)
+SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 STRICT_LENGTH = 20
 LATEST_MS = 253402300799999  # 9999-12-31T23:59:59.999Z
 MILLISECONDS_FROM, MICROSECONDS_FROM, NANOSECONDS_FROM, BEYOND = 1e11, 1e14, 1e17, 1e19
@@ -17,8 +18,10 @@ MILLISECONDS_FROM, MICROSECONDS_FROM, NANOSECONDS_FROM, BEYOND = 1e11, 1e14, 1e1
 @lru_cache(maxsize=4096)
 def _second(text: str) -> int | None:
     """Milliseconds since the epoch of `YYYY-MM-DDTHH:MM:SS`, read as UTC; None where it is no time."""
+    if SECOND.fullmatch(text) is None:
+        return None
     try:
-        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
         return None
     return (moment - EPOCH) // timedelta(milliseconds=1)

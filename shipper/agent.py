@@ -10,12 +10,13 @@ from typing import Any
 
 import structlog
 
+from processors.compiled import Run
 from schemas.entry import Entry
 from schemas.metrics import Increment, Metric, SeriesKey
 from shipper.batch import OUTCOMES, Batch, Tally, turned_out
 from shipper.change import FAILURE, RELOADS, SUCCESS, Change, Doubt
 from shipper.clock import Clock
-from shipper.errors import OutputUnavailable, StateError
+from shipper.errors import AGAIN, NOTHING_LOST, READABLE, OutputUnavailable, StateError
 from shipper.ledger import Ledger
 from shipper.pipeline import OVERFLOWS, Pipeline
 from shipper.ports import Output, Written, settled
@@ -23,6 +24,8 @@ from shipper.sources.reader import LogReader
 from shipper.sources.tail import Tail, saved_log
 from shipper.state import Position, State
 
+SHOWN = 3
+"""Unreadable logs that are told one by one where many are found at once."""
 LINES_READ = Metric("shipper_lines_read_total", "counter", "Physical lines read from followed files.")
 BYTES_READ = Metric("shipper_bytes_read_total", "counter", "Bytes read from followed files, decompressed.")
 EVENTS = Metric("shipper_events_total", "counter", "Events by what became of them.", ("outcome",))
@@ -65,6 +68,9 @@ class Pace:
     backoff_most: float = 30.0
     patience: float = 1.0
     """How long reading may wait for an output that has no room, before it goes on for the counters alone."""
+    quiet: float = 5.0
+    commit: float = 0.2
+    """How long, at most, acknowledged batches wait to be committed while there is more to read."""
     grace: float = 20.0
     """How long a stop waits for what is on its way."""
 
@@ -90,6 +96,12 @@ class OutputState:
     away_since: float | None = None
     retry_at: float = 0.0
     failures: int = 0
+    cure: str = ""
+
+    def asking_again(self) -> str:
+        """The cure for somebody who has to start the shipper again, since it does not wait."""
+        cure = self.cure.removesuffix(NOTHING_LOST).removesuffix("; ")
+        return f"{cure}\n  {AGAIN}" if cure else AGAIN
 
 
 @dataclass(slots=True)
@@ -112,6 +124,8 @@ class Agent:
     """Events since the start by what became of them."""
     ready: bool = False
     state_error: str | None = None
+    when_quiet: Callable[[], None] | None = None
+    """Called once each time that nothing was to be read for `Pace.quiet` seconds."""
     after_turn: Callable[[], None] | None = None
     """Called at the end of each turn, in the loop's thread."""
     turned_at: float = 0.0
@@ -133,7 +147,13 @@ class Agent:
     _draining: bool = False
     """Nothing is sent for a moment, so that all that was sent is answered for; counting goes on."""
     _scan_at: float = 0.0
+    _committed_at: float = 0.0
+    _moved_at: float = 0.0
+    _called: bool = False
+    """Whether `when_quiet` was called since something was read."""
     _upkeep_at: float = 0.0
+    _told: set[str] = field(default_factory=set)
+    """Logs of which it was said that they cannot be read."""
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
 
     # --- the loop ---------------------------------------------------------------------------------
@@ -155,9 +175,9 @@ class Agent:
         while not self.stopping.is_set():
             more = self.turn(hurry=True)
             if self.output_state.error is not None and self._away_for() >= patience:
-                raise OutputUnavailable(self.output_state.error, "nothing is lost: run it again")
+                raise OutputUnavailable(self.output_state.error, self.output_state.asking_again())
             if self.state_error is not None:
-                raise StateError(self.state_error, "nothing is lost: run it again")
+                raise StateError(self.state_error, AGAIN)
             if not more and not self._holding():
                 break
             if not more:
@@ -165,26 +185,19 @@ class Agent:
         self.settle()
         self.drain()
 
-    def all_answered(self) -> bool:
-        """Whether the output has answered for everything that was read of the logs."""
-        heads = self.tail.logs.values()
-        return not self._under_way and all(log.shipped is None and log.sent_from is None for log in heads)
-
     def _away_for(self) -> float:
         since = self.output_state.away_since
         return 0.0 if since is None else self.clock.monotonic() - since
 
     def _rest(self) -> None:
         """Wait for a poll's time, or until the output answers."""
+        if self.when_quiet is not None and not self._called and self.turned_at - self._moved_at >= self.pace.quiet:
+            self._called = True
+            self.when_quiet()
         if self._under_way and not self.stopping.is_set():
             wait([self._under_way[0].answer], timeout=self.pace.poll)
         else:
             self.stopping.wait(self.pace.poll)
-
-    def take_last(self, log: LogReader) -> None:
-        """Read a log that nobody writes to any more to its very end: a line without a newline, an entry held back."""
-        self._prepare(log)
-        self._process(log, log.last_words(), count=True, ship=log.shipped is None)
 
     def drain(self) -> None:
         """Wait for the batches under way and commit; after `Pace.grace` the rest is left to the next start."""
@@ -205,13 +218,17 @@ class Agent:
             return False
         self._await_room(hurry=hurry)
         more = self._read_round(now)
+        if more:
+            self._moved_at, self._called = now, False
         old = self._begun_at is not None and now - self._begun_at >= self.pace.batch_age
         news = self._begun_at is None and (self.ledger.changes() or self._touched or self._answered())
         if self._full() or old or (hurry and not more) or news:
-            self.settle()
+            self.settle(busy=self._full())
         if self._change is not None:
             self._take_over(self._change)
         self.ready = True
+        if self.tail.unreadable or self._told:
+            self._tell_unreadable()
         if self.after_turn is not None:
             self.after_turn()
         return more
@@ -242,6 +259,7 @@ class Agent:
             self.output, self.output_state = change.output, OutputState()
         self.upkeep, self._upkeep_at = change.upkeep(self.output), 0.0
         self.pipeline = change.pipeline(self.ledger.committed)
+        self.tail.recompile(change.compiled(self.pipeline))
         self.ledger.redeclare(self.pipeline.counting.metrics())
         self.ledger.declare(change.declared(self.pipeline), now)
         for log in self.tail.logs.values():
@@ -263,6 +281,16 @@ class Agent:
         for log in logs:
             series = self.pipeline.counting.admit_service(log.source.origin.service or "unknown")
             self.ledger.declare(series, self.clock.wall_ms() / 1000)
+
+    def _tell_unreadable(self) -> None:
+        """Say once of each log that it cannot be read; of many at once, the first ones and how many there are."""
+        found = dict(self.tail.unreadable)
+        new = sorted(found.keys() - self._told)
+        for path in new[:SHOWN]:
+            self._log.warning("log_unreadable", path=path, error=found[path].strerror, cure=READABLE)
+        if len(new) > SHOWN:
+            self._log.warning("logs_unreadable", more=len(new) - SHOWN, cure="`shipper status` lists them")
+        self._told = set(found)
 
     def _full(self) -> bool:
         return self._batch.bytes >= self.pace.batch_bytes or self._batch.lines >= self.pace.batch_lines
@@ -329,7 +357,7 @@ class Agent:
         self._process(log, log.overdue_shipped(now, self.clock.wall_ms()), count=False, ship=True)
         log.rejoin()
 
-    def _process(self, log: LogReader, entries: Iterator[Entry], *, count: bool, ship: bool) -> None:
+    def _process(self, log: LogReader, entries: Iterator[Entry | Run], *, count: bool, ship: bool) -> None:
         before = self._batch.lines
         self.pipeline.process(entries, log.source, self._batch, self.clock.wall_ms(), count=count, ship=ship)
         self._touched[log.path] = log
@@ -362,16 +390,16 @@ class Agent:
             self._waited += self.clock.monotonic() - began
             if not self._answered() and not hurry:
                 return
-            self.settle()
+            self.settle(busy=True)
 
     def _answered(self) -> bool:
         return bool(self._under_way) and self._under_way[0].answer.done()
 
-    def settle(self) -> bool:
+    def settle(self, *, busy: bool = False) -> bool:
         """Send the open batch on its way, hear what became of earlier ones, commit positions and counters.
 
         A log's position is committed as counted up to here, and as shipped up to the oldest batch not answered for.
-        Whether the commit went through.
+        Where it is `busy`, the commit may wait for the next one. Whether the commit went through.
         """
         self._hear()
         batch, self._batch, self._begun_at = self._batch, Batch(), None
@@ -381,6 +409,10 @@ class Agent:
             self._hear()
         self._add_incidents(batch.counted)
         self.ledger.add(batch.counted, self.clock.wall_ms() / 1000)
+        now = self.clock.monotonic()
+        if busy and self.state_error is None and now - self._committed_at < self.pace.commit:
+            return True
+        self._committed_at = now
         return self._commit()
 
     def _send(self, batch: Batch, marks: dict[str, Position]) -> None:
@@ -465,6 +497,7 @@ class Agent:
             now if before.away_since is None else before.away_since,
             now + max(self.jitter.uniform(0, longest), error.retry_after),
             min(before.failures + 1, 32),
+            error.cure,
         )
 
     def _add_incidents(self, tally: Tally) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemas.metrics import Increment, SeriesKey
+from shipper.documents import Documents, Rendered
 from shipper.ports import Document, Written
 
 INDEXED, QUARANTINED, DROPPED, DUPLICATE = "indexed", "quarantined", "dropped", "duplicate"
@@ -35,9 +36,8 @@ class Tally:
 class Batch:
     """What reading came to: documents to write, additions to make, and how many lines ended how."""
 
-    documents: list[Document] = field(default_factory=list)
+    documents: Documents = field(default_factory=Documents)
     counted: Tally = field(default_factory=Tally)
-    bytes: int = 0
     lines: int = 0
     ended: dict[tuple[str, int], int] = field(default_factory=dict)
     """How many events of how many lines ended how."""
@@ -48,12 +48,22 @@ class Batch:
         key = (outcome, lines)
         ended[key] = ended.get(key, 0) + 1
         if document is not None:
-            self.documents.append(document)
-            self.bytes += len(document.body)
+            self.documents.add(document)
+
+    def extend(self, rendered: Rendered) -> None:
+        """Take in events of one line each, all of them for the main index."""
+        ended, key = self.ended, (INDEXED, 1)
+        ended[key] = ended.get(key, 0) + len(rendered)
+        self.documents.extend(rendered)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the documents."""
+        return self.documents.bytes
 
     def unship(self) -> None:
         """Forget what was to be shipped, since it will be read again; what was counted stays."""
-        self.documents, self.bytes, self.ended = [], 0, {}
+        self.documents, self.ended = Documents(), {}
 
     @property
     def events(self) -> Counter[str]:

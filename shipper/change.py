@@ -8,6 +8,7 @@ document that was sent, and for those that were sent when the output went away, 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from processors.compiled import CompiledChain
 from schemas.metrics import Metric, SeriesKey
 from shipper.pipeline import Pipeline
 from shipper.ports import Output
@@ -24,6 +25,8 @@ class Change:
 
     pipeline: Callable[[Iterable[SeriesKey]], Pipeline]
     """Made from the series that are there when the change is taken over, which keep their place."""
+    compiled: Callable[[Pipeline], CompiledChain | None]
+    """The same steps for runs of ordinary lines."""
     declared: Callable[[Pipeline], Iterable[SeriesKey]]
     """Series that start at zero with it."""
     upkeep: Callable[[Output], Callable[[int], None] | None]

@@ -13,7 +13,7 @@ from errno import ENOENT
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from shipper.errors import ShipperError
+from shipper.errors import READABLE, ShipperError
 from shipper.http import SERVER, is_loopback
 from shipper.settings import InputSettings, Settings
 from shipper.sources.files import PlainHandle
@@ -23,7 +23,6 @@ from shipper.state import FILE, LOCK, VERSION
 SCARCE_BYTES = 256 * 1024 * 1024
 EXAMPLES = 3
 PATIENCE_S = 3
-READABLE = "run as a user or group that may read it, or with CAP_DAC_READ_SEARCH"
 
 
 class Finding(NamedTuple):

@@ -20,7 +20,7 @@ def entries(lines: Iterable[bytes], kind: str, bounds: Bounds) -> Iterator[Entry
     offset = 0
     for line in (first, *given):
         raw = line if line.endswith(b"\n") else line + b"\n"
-        yield from assembler.feed(raw, offset)
+        yield from assembler.plain(raw, offset)
         offset += len(raw)
     yield from assembler.flush()
 

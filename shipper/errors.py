@@ -1,5 +1,11 @@
 """Errors that a person reads: what happened, to what, and what to do about it."""
 
+READABLE = "run as a user or group that may read it, or with CAP_DAC_READ_SEARCH"
+"""The cure of a log that cannot be opened."""
+NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
+"""What to know of an output that is away, after what to do."""
+AGAIN = "nothing is lost: run it again"
+
 
 class ShipperError(Exception):
     """A failure with its cure. The command line prints both and exits 1."""

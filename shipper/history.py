@@ -6,7 +6,7 @@ families nor their series are interleaved, and the samples of a series come in o
 The samples are those of a scrape at each step. One at time `t` counts the events up to `t`, inclusive. Each series
 shows zero, one step before its first increment at the latest. All go on to the end, but where nothing at all happened
 for longer than `BREAK_MS`: there they rest from `LINGER_MS` after the last event to one step before the next, so that
-one wrong time does not bring years of repetition.
+wrong times do not bring years of repetition. A line costs each series at most `BREAK_MS + LINGER_MS` of samples.
 
 What PromQL makes of it:
 
@@ -39,7 +39,8 @@ LOOKBACK_MS = 300_000
 """How long Prometheus shows a sample after its time, unless told otherwise: what steps stay below."""
 LINGER_MS = 300_000
 """How long values are repeated after the last event, so that `rate(x[5m])` comes back to zero."""
-BREAK_MS = 86_400_000
+BREAK_MS = 3_600_000
+"""Quiet that is left out: no shorter than the usual windows of `rate` and `increase`, which show nothing within it."""
 SECOND_MS = 1000
 EOF = "# EOF\n"
 SUM = -1

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from errno import EADDRINUSE
 from http import HTTPStatus
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +25,8 @@ from shipper.errors import ShipperError
 from shipper.exposition import Snapshot, registry_of
 
 OPEN_TO_ALL = frozenset({"/metrics", "/health", "/ready", "/live"})
+TOKEN_WANTED = "give the token as `Authorization: Bearer …`"  # noqa: S105
+NO_TOKEN = "beyond loopback this page asks for a token, and none is configured: set token_file, and restart"  # noqa: S105
 CLOCK = Clock()
 SERVER = "shipper"
 """What the `Server` header says: a check tells an agent from another program by it, a stranger learns no version."""
@@ -136,7 +139,7 @@ class Face:
         if path != "/metrics" and path not in self._pages:
             return _json(HTTPStatus.NOT_FOUND, {"error": "no such page; see /"})
         if not self._loopback and path not in OPEN_TO_ALL and not self._authorised(environ):
-            return _json(HTTPStatus.UNAUTHORIZED, {"error": "give the token as `Authorization: Bearer …`"})
+            return _json(HTTPStatus.UNAUTHORIZED, {"error": TOKEN_WANTED if self._token else NO_TOKEN})
         return None
 
     def _authorised(self, environ: Environ) -> bool:
@@ -168,6 +171,11 @@ def _local_name(host: str) -> bool:
     """Whether a Host header names this machine: a page elsewhere may have its own name resolve to loopback."""
     name = host.removesuffix(f":{host.rpartition(':')[2]}") if ":" in host and not host.endswith("]") else host
     return name in ("", "localhost") or is_loopback(name.strip("[]"))
+
+
+def host_of(listen: str) -> str:
+    """The host of HOST:PORT, without the brackets of an IPv6 address."""
+    return listen.rpartition(":")[0].strip("[]")
 
 
 def is_loopback(host: str) -> bool:
@@ -252,16 +260,16 @@ def serve(listen: str, agent: AgentView, token: str | None, patience: Patience =
     if listen == "off":
         yield None
         return
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
+    host, port = host_of(listen), listen.rpartition(":")[2]
     face = Face(agent, token=token, loopback=is_loopback(host))
     try:
         server = _Server(host, int(port), patience)
     except (OSError, UnicodeError) as error:
-        raise ShipperError(
-            f"{listen} cannot be listened on: {getattr(error, 'strerror', None) or error}",
-            "end the program that has the port, give another with --listen HOST:PORT, or `--listen off`",
-        ) from error
+        what = f"{listen} cannot be listened on: {getattr(error, 'strerror', None) or error}"
+        cure = "give another address with --listen HOST:PORT, or `--listen off`"
+        if getattr(error, "errno", None) == EADDRINUSE:
+            cure = f"end the program that has the port (`ss -ltnp 'sport = :{port}'` names it), {cure}"
+        raise ShipperError(what, cure) from error
     server.set_app(face)
     thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
     thread.start()

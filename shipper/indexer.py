@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from processors.redact import Redactor
-from processors.route import is_daily
+from processors.route import Skew, is_daily
 from schemas.metrics import Increment, Metric, SeriesKey
 from shipper.agent import (
     EVENTS,
@@ -47,6 +47,7 @@ DECLARED: tuple[SeriesKey, ...] = (
     *((COMMITTED.name, (result,)) for result in ("ok", "refused", "unavailable")),
 )
 MESSAGES_A_POLL = 2000
+CLOCKS_APART_MS = 86_400_000
 HEARING_S = 0.05
 """How long a poll may keep answers waiting."""
 MEASURE_S = 5.0
@@ -65,18 +66,21 @@ class Translate(NamedTuple):
 
     prefixes: Prefixes
     foreign: Foreign
+    skew: Skew
 
     @classmethod
-    def of(cls, prefixes: Prefixes, redactor: Redactor, host: str) -> "Translate":
-        """`host` is this node's name."""
-        return cls(prefixes, Foreign(prefixes, redactor, host))
+    def of(cls, prefixes: Prefixes, redactor: Redactor, host: str, skew: Skew) -> "Translate":
+        """`host` is this node's name. Clocks of nodes may be `CLOCKS_APART_MS` ahead beyond `skew`."""
+        apart = skew._replace(future_ms=skew.future_ms + CLOCKS_APART_MS)
+        return cls(prefixes, Foreign(prefixes, redactor, host), apart)
 
     def __call__(self, received: Received, now_ms: int) -> list[Document]:
         """The documents of one message; `now_ms` is the time of one that has none."""
+        believed = self.skew.believed(now_ms)
         try:
-            return documents(received, self.prefixes)
+            return documents(received, self.prefixes, believed, now_ms)
         except NotOurs as refusal:
-            return [self.foreign(received, str(refusal), now_ms)]
+            return [self.foreign(received, str(refusal), now_ms, believed)]
 
 
 @dataclass(slots=True)
@@ -178,10 +182,10 @@ class Indexer(Rebalanced):
         while not self.stopping.is_set():
             self.turn()
             if self.output_state.error is not None:
-                raise OutputUnavailable(self.output_state.error, "nothing is lost: run it again")
+                raise OutputUnavailable(self.output_state.error, self.output_state.asking_again())
             away = self.input_state.away_since
             if self.input_state.error is not None and away is not None and self.clock.monotonic() - away > AWAY_S:
-                raise KafkaUnavailable(self.input_state.error, "nothing is lost: run it again")
+                raise KafkaUnavailable(self.input_state.error, self.input_state.asking_again())
             if self.caught_up():
                 break
         self._drain(self.pace.grace)
@@ -469,6 +473,7 @@ def after_failure(
         now if before.away_since is None else before.away_since,
         now + max(jitter.uniform(0, longest), getattr(error, "retry_after", 0.0)),
         min(before.failures + 1, 32),
+        error.cure,
     )
 
 

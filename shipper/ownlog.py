@@ -1,6 +1,7 @@
 """The shipper's own log: through structlog to stderr, for people on a terminal, else in the schema it enforces."""
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from processors.escape import printable
 def configure_own_log(log_format: Literal["console", "json"] | None, level: str) -> None:
     """Send the agent's own log to stderr; without a format, `console` on a terminal and `json` elsewhere."""
     chosen = log_format or ("console" if sys.stderr.isatty() else "json")
-    renderer: Any = structlog.dev.ConsoleRenderer() if chosen == "console" else structlog.processors.JSONRenderer()
+    renderer: Any = _for_people() if chosen == "console" else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -26,6 +27,12 @@ def configure_own_log(log_format: Literal["console", "json"] | None, level: str)
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    """What happened before what to do about it, and colours where they are seen and wanted."""
+    colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    return structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False, pad_event_to=0)
 
 
 def escaped(logger: object, method_name: str, event_dict: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001

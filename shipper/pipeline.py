@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from processors.compiled import Run
 from processors.count import Counting
 from processors.document import searched_text
 from processors.enforce import Enforce, noted
@@ -16,6 +17,7 @@ from schemas.entry import Entry, Origin
 from schemas.metrics import Metric
 from schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
 from shipper.batch import DROPPED, INDEXED, QUARANTINED, Batch
+from shipper.documents import Rendered
 from shipper.ports import Document, Source
 
 VIOLATIONS = Metric("shipper_violations_total", "counter", "Schema violations by reason.", ("reason",))
@@ -64,11 +66,15 @@ class Pipeline:
     histograms: frozenset[str] = frozenset()
 
     def process(  # noqa: PLR0913 -- the two switches are the two positions
-        self, entries: Iterable[Entry], source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
+        self, entries: Iterable[Entry | Run], source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
     ) -> None:
         """Put all that `entries` come to into `batch`; `now_ms` stands in for the time of lines that have none."""
         for entry in entries:
             batch.lines += entry.lines
+            if type(entry) is Run:
+                self._take(entry, source, batch, count=count, ship=ship)
+                continue
+            assert type(entry) is Entry  # noqa: S101 -- what is no run
             try:
                 assessed = self.assess(entry, now_ms)
                 if ship:
@@ -79,6 +85,17 @@ class Pipeline:
                     batch.add(*self.document(assessed, entry, source), entry.lines)
             if count:
                 self.count(assessed, entry, source.origin, batch)
+
+    def _take(self, run: Run, source: Source, batch: Batch, *, count: bool, ship: bool) -> None:
+        """A run of ordinary lines, all of which are for the main index."""
+        if ship:
+            batch.extend(Rendered(run.documents, f"{self.index_prefix}-{run.day}", source.name))
+        if count:
+            sums = batch.counted.sums
+            for (series, overflows), number in run.counted:
+                for key in series:
+                    sums[key] += number
+                self.counting.note_overflows(overflows, number)
 
     def assess(self, entry: Entry, now_ms: int) -> Assessed:
         """Decode and enforce one entry; find its time and the verdict on it."""

@@ -248,6 +248,10 @@ class SchemaSettings(Section):
     )
     max_future: Duration = Field(3600.0, ge=0, description="how far an event's time may be after the runtime's")
     max_past: Duration = Field(7 * 86_400.0, ge=0, description="how far an event's time may be before the runtime's")
+    max_age: Duration = Field(
+        366 * 86_400.0, ge=0,
+        description="how old a time may be that no runtime vouches for (plain logs, topics); replay takes any",
+    )  # fmt: skip
 
     @field_validator("policies")
     @classmethod
@@ -389,6 +393,11 @@ class Settings(Section):
     host: str = Field(
         default_factory=node_name, min_length=1, description="name of this node in events", json_schema_extra=RESTART
     )
+    compiled: bool = Field(
+        default=True,
+        description="whether ordinary lines go through the compiled extension, where it is installed",
+        json_schema_extra=RESTART,
+    )
     token: SecretStr | None = Field(
         None,
         min_length=1,
@@ -419,7 +428,8 @@ class Settings(Section):
             kafka_url(output)
         elif scheme != "local" or not rest:
             raise ValueError(
-                "expected local:DIR, a folder, http(s)://HOST:PORT, an Elasticsearch server, or kafka://HOST:PORT/TOPIC"
+                "expected local:DIR (a folder), http(s)://HOST:PORT (Elasticsearch) or"
+                " kafka://HOST:PORT/TOPIC (a topic)"
             )
         return output
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from processors.assemble import Bounds
+from processors.compiled import CompiledChain
 from processors.count import Counting
 from processors.enforce import Enforce
 from processors.redact import Redactor
@@ -63,6 +64,7 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         ledger.declare([*DECLARED, *counting.declared(), *from_zero(counting)], clock.wall_ms() / 1000)
         pipeline = pipeline_of(settings, counting, redactor_of(settings))
         tail = tail_of(settings, state, from_end=from_end)
+        tail.compiled = compiled_of(settings, pipeline)
         return Agent(tail, pipeline, output, state, ledger, clock, pace(settings), upkeep=upkeep_of(settings, output))
     except BaseException:
         state.close()
@@ -84,6 +86,7 @@ def change(settings: Settings, before: Settings, *, from_end: bool, files_change
     inputs = inputs_of(settings, Folders(), known, from_end=from_end)
     return Change(
         pipeline=lambda series: pipeline_of(settings, counting_of(settings, series), redactor),
+        compiled=lambda pipeline: compiled_of(settings, pipeline),
         declared=lambda pipeline: [*pipeline.counting.declared(), *from_zero(pipeline.counting)],
         upkeep=lambda output: upkeep_of(settings, output),
         inputs=None if named == (before.inputs, before.docker) else inputs,
@@ -113,7 +116,7 @@ def indexer(settings: Settings, clock: Clock) -> "Indexer":
     url = topic_url(settings)
     ledger = Ledger({metric.name: metric for metric in ITS_METRICS})
     ledger.declare(ITS_OWN, clock.wall_ms() / 1000)
-    translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host)
+    translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host, skew_of(settings))
     join = group_member(connect(url, settings.kafka), topics_of(url, settings.kafka))
     output = output_of(settings)
     return Indexer(join, translate, output, ledger, clock, pace(settings), upkeep=upkeep_of(settings, output))
@@ -300,9 +303,9 @@ def reader(settings: Settings) -> Reader:
         from shipper.outputs.elasticsearch.reader import ElasticsearchReader  # noqa: PLC0415
 
         client = connect(settings.output, settings.elasticsearch)
-        index = settings.index
+        index, guard = settings.index, guard_of(settings, client)
         return ElasticsearchReader(
-            settings.output, client, index.prefix, index.quarantine_prefix, target=target_of(settings)
+            settings.output, client, index.prefix, index.quarantine_prefix, target=target_of(settings), guard=guard
         )
     if settings.output.startswith("kafka:"):
         raise ConfigurationError(
@@ -335,11 +338,24 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
         counting,
         redactor,
         {**DEFAULT_POLICIES, **schema.policies},
-        Skew(int(schema.max_future * 1000), int(schema.max_past * 1000)),
+        skew_of(settings),
         settings.index.prefix,
         settings.index.quarantine_prefix,
         frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram"),
     )
+
+
+def compiled_of(settings: Settings, pipeline: Pipeline) -> CompiledChain | None:
+    """The chain of `pipeline`, compiled; None where the extension is not installed or not wanted."""
+    if not settings.compiled:
+        return None
+    return CompiledChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew)
+
+
+def skew_of(settings: Settings) -> Skew:
+    """Which times are believed."""
+    schema = settings.schema_
+    return Skew(int(schema.max_future * 1000), int(schema.max_past * 1000), int(schema.max_age * 1000))
 
 
 def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:

@@ -1,5 +1,6 @@
 """`python -m deploy.demo`: application, traffic, agent, counters and a look at one failure; ends by itself."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -10,19 +11,25 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.rule import Rule
 from rich.table import Table
+from rich.text import Text
 
 from deploy.demo import engine
 from deploy.demo.samples import Samples, scrape, total
 from deploy.traffic.visits import Traffic
 
 FOLDER = Path("demo-data")
-TRAFFIC_S = 14.0
+CONFIGURATION = FOLDER / "shipper.yaml"
+TRAFFIC_S = 8.0
 PATIENCE_S = 30.0
 PAUSE_S = 0.01
 """Between visits: a brisk day, not a benchmark."""
+SHOWN_EVERY_S = 0.25
 SEED = 7
 COUNTERS = {
     "logins refused": ("logins", "failure", "failed_login_attempts_total", {}),
@@ -36,6 +43,14 @@ COUNTERS = {
     "prescriptions created": ("prescriptions", None, "prescription_created_total", {}),
 }
 """What happened: its kind and part in the truth, and the counter that must say the same."""
+NEXT = (
+    ("shipper search --event login_failed --limit 5", "who could not log in"),
+    ("shipper search --level error --limit 5", "what went wrong, and where"),
+    ("shipper quarantine list", "what was refused, and why"),
+    ("shipper explain demo-data/sample.log", "what each step makes of a line"),
+    ("shipper run", "the agent again: it goes on where it stopped"),
+)
+"""What to try afterwards, and what it shows."""
 
 
 def main() -> int:
@@ -44,18 +59,24 @@ def main() -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     app_port, agent_port = free_port(8000), free_port(9108)
-    console.print("[bold]shipper[/] follows the logs of a small healthcare backend for about half a minute.\n")
+    console.print(
+        "\n[bold]shipper[/] [dim]· a healthcare backend, its log, and what becomes of it · a quarter of a minute[/]\n"
+    )
     application, why_not = engine.start(app_port, (FOLDER / "containers").absolute())
-    console.print(f"[green]●[/] the backend runs as {application.where}" + (f" [dim]({why_not})[/]" if why_not else ""))
     agent: subprocess.Popen[bytes] | None = None
     try:
         wait_for(f"http://127.0.0.1:{app_port}/health")
+        step(console, "backend", f"http://127.0.0.1:{app_port}, {application.where}")
+        if why_not:
+            step(console, "", f"[dim]no container: {why_not.partition('. ')[0]}[/]", mark=" ")
         agent = start_agent(application.logs, agent_port)
         metrics = f"http://127.0.0.1:{agent_port}/metrics"
         wait_for(f"http://127.0.0.1:{agent_port}/ready")
-        console.print(f"[green]●[/] the agent follows {application.logs}\n  and serves [bold]{metrics}[/]\n")
+        step(console, "shipper", "follows that log, checks, counts and stores every event")
+        step(console, "metrics", metrics)
         traffic = Traffic(f"http://127.0.0.1:{app_port}", SEED)
         watch(traffic, metrics, console)
+        wanted = traffic.episode()
         matches = compare(traffic, metrics, console)
     except (KeyboardInterrupt, TimeoutError) as error:
         console.print(f"[red]stopped:[/] {error or 'interrupted'}")
@@ -65,47 +86,68 @@ def main() -> int:
         if agent is not None:
             agent.terminate()
             agent.wait(30)
-    found = look_up(traffic, console)
-    farewell(metrics, traffic, console)
+    found = look_up(wanted, console)
+    farewell(console)
     return 0 if matches and found else 1
 
 
+def step(console: Console, what: str, how: str, *, mark: str = "[green]✓[/]") -> None:
+    """Say that something is there."""
+    console.print(f"  {mark} {what:<10}{how}", soft_wrap=True)
+
+
+def heading(console: Console, text: str) -> None:
+    """Begin a part."""
+    console.print()
+    console.print(Rule(f"[bold]{text}[/]", align="left", style="dim", characters="─"))
+    console.print()
+
+
 def start_agent(logs: str, port: int) -> "subprocess.Popen[bytes]":
-    """The agent, as anyone would start it."""
-    command = [sys.executable, "-m", "shipper", "run", "--input", logs, "--output", f"local:{FOLDER}/store"]
-    command += ["--state-dir", f"{FOLDER}/state", "--listen", f"127.0.0.1:{port}"]
+    """The agent, as anyone would start it: with a configuration that is there for later commands too."""
+    CONFIGURATION.write_text(
+        f"inputs:\n  - {logs}\noutput: local:{FOLDER}/store\nstate_dir: {FOLDER}/state\nlisten: 127.0.0.1:{port}\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "shipper", "run", "--config", str(CONFIGURATION)]
     with (FOLDER / "agent.log").open("wb") as log:
         return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def watch(traffic: Traffic, metrics: str, console: Console) -> None:
     """Make traffic, and show rates and counters while it goes on."""
+    heading(console, "traffic")
     until = time.monotonic() + TRAFFIC_S
     started, shown = time.monotonic(), 0.0
-    with Live(console=console, refresh_per_second=4, transient=console.is_terminal) as live:
+    with Live(console=console, refresh_per_second=8, transient=False) as live:
         while time.monotonic() < until:
             traffic.step()
             time.sleep(PAUSE_S)
-            if time.monotonic() - shown > 0.5:  # noqa: PLR2004
+            if console.is_terminal and time.monotonic() - shown > SHOWN_EVERY_S:
                 shown = time.monotonic()
-                if console.is_terminal:
-                    live.update(panel(traffic, scrape(metrics), time.monotonic() - started))
+                live.update(Group(panel(traffic, scrape(metrics), shown - started), progress(shown - started)))
         live.update(panel(traffic, scrape(metrics), time.monotonic() - started))
 
 
-def panel(traffic: Traffic, samples: Samples, seconds: float) -> Table:
+def progress(seconds: float) -> Padding:
+    """How much of the traffic is over."""
+    bar = ProgressBar(total=TRAFFIC_S, completed=min(seconds, TRAFFIC_S), width=40, complete_style="green")
+    return Padding(bar, (1, 0, 0, 2))
+
+
+def panel(traffic: Traffic, samples: Samples, seconds: float) -> Padding:
     """Rates and totals, for the eye."""
     lines = total(samples, "shipper_lines_read_total", {})
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(justify="right", style="bold")
     table.add_row("requests made", f"{traffic.sent:,}", f"[dim]{traffic.sent / seconds:,.0f} a second[/]")
     table.add_row("lines read", f"{lines:,.0f}", f"[dim]{lines / seconds:,.0f} a second[/]")
-    for outcome in ("indexed", "quarantined"):
+    for outcome, meaning in (("indexed", "stored once each"), ("quarantined", "refused, kept with its reason")):
         number = total(samples, "shipper_events_total", {"outcome": outcome})
-        table.add_row(f"events {outcome}", f"{number:,.0f}", "")
-    table.add_row("failed logins", f"{total(samples, 'failed_login_attempts_total', {}):,.0f}", "")
-    table.add_row("patients created", f"{total(samples, 'patient_operations_total', {'operation': 'create'}):,.0f}", "")
+        table.add_row(f"events {outcome}", f"{number:,.0f}", f"[dim]{meaning}[/]")
     table.add_row("bytes behind", f"{total(samples, 'shipper_lag_bytes', {}):,.0f}", "")
-    return table
+    return Padding(table, (0, 0, 0, 2))
 
 
 def compare(traffic: Traffic, metrics: str, console: Console) -> bool:
@@ -120,44 +162,53 @@ def compare(traffic: Traffic, metrics: str, console: Console) -> bool:
         return right and total(samples, "shipper_lag_bytes", {}) == 0
 
     matches = waited(counted, PATIENCE_S)
-    samples = scrape(metrics)
-    table = Table(title="the truth and the counters", title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
-    table.add_column("happened", justify="right")
-    table.add_column("counted", justify="right")
-    table.add_column("metric", overflow="fold")
-    for what, (kind, part, name, labels) in COUNTERS.items():
-        happened = traffic.truth.number(kind, part)
-        number = total(samples, name, labels)
-        style = "green" if number == happened else "bold red"
-        shown = " ".join([name, *labels.values()])
-        table.add_row(what, str(happened), f"[{style}]{number:.0f}[/]", f"[dim]{shown}[/]")
     console.print()
-    console.print(table)
+    heading(console, "what happened, and what was counted from the log")
+    console.print(Padding(comparison(traffic, scrape(metrics)), (0, 0, 0, 2)))
     return matches
 
 
-def look_up(traffic: Traffic, console: Console) -> bool:
-    """Find one failure by its correlation id, as a person at night would."""
-    if not traffic.truth.failures:
-        return True
-    wanted = traffic.truth.failures[-1]
-    console.print(f"\n[bold]$ shipper search {wanted}[/]\n")
-    command = [sys.executable, "-m", "shipper", "search", wanted, "--output", f"local:{FOLDER}/store"]
+def comparison(traffic: Traffic, samples: Samples) -> Table:
+    """Each count of the truth beside its counter."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("")
+    table.add_column("happened", justify="right")
+    table.add_column("counted", justify="right")
+    table.add_column("")
+    table.add_column("metric", overflow="fold", style="dim")
+    for what, (kind, part, name, labels) in COUNTERS.items():
+        happened, number = traffic.truth.number(kind, part), total(samples, name, labels)
+        mark = "[green]✓[/]" if number == happened else "[bold red]✗[/]"
+        table.add_row(what, f"{happened:,}", f"[bold]{number:,.0f}[/]", mark, " ".join([name, *labels.values()]))
+    return table
+
+
+def look_up(wanted: str, console: Console) -> bool:
+    """Find one failed visit by its correlation id, as a person at night would."""
+    heading(console, "one visit failed: everything that carries its correlation id")
+    console.print(f"  [bold cyan]$ shipper search {wanted}[/]\n")
+    sample(wanted)
+    command = [sys.executable, "-m", "shipper", "search", wanted, "--config", str(CONFIGURATION)]
     return subprocess.run(command, check=False).returncode == 0
 
 
-def farewell(metrics: str, traffic: Traffic, console: Console) -> None:
+def sample(wanted: str) -> None:
+    """Keep the lines of that visit, as the runtime wrote them, for whoever wants to see them explained."""
+    logs = sorted(FOLDER.glob("containers/*/*-json.log*"), key=os.path.getmtime)
+    lines = [line for log in logs for line in log.read_bytes().splitlines(keepends=True) if wanted.encode() in line]
+    (FOLDER / "sample.log").write_bytes(b"".join(lines[:3]))
+
+
+def farewell(console: Console) -> None:
     """What to do next."""
-    store = f"--output local:{FOLDER}/store"
-    console.print(f"\n[bold]Counters were at {metrics}[/]; the store stays in {FOLDER}/store. Go on with:\n")
-    for command in (
-        f"shipper search --event request_error {store}",
-        f"shipper search --level error --text unit {store}",
-        f"shipper quarantine list {store}",
-    ):
-        console.print(f"  .venv/bin/{command}")
-    console.print(f"\n[dim]{traffic.sent:,} requests with seed {SEED}; `make demo` runs it again.[/]")
+    heading(console, "go on")
+    console.print(f'  export PATH="$PWD/.venv/bin:$PATH" SHIPPER_CONFIG={CONFIGURATION}\n', soft_wrap=True)
+    width = max(len(command) for command, _ in NEXT)
+    for command, what in NEXT:
+        console.print(Text.assemble("  ", (f"{command:<{width}}", "bold"), (f"   {what}", "dim")), soft_wrap=True)
+    console.print(
+        "\n  [dim]Your own containers in five minutes: docs/start.md. Nothing was left running.[/]\n", soft_wrap=True
+    )
 
 
 def wait_for(url: str) -> None:
@@ -180,7 +231,7 @@ def waited(condition: Callable[[], bool], seconds: float) -> bool:
     while not condition():
         if time.monotonic() > until:
             return False
-        time.sleep(0.2)
+        time.sleep(0.1)
     return True
 
 

@@ -31,6 +31,8 @@ class Traffic:
         self._patients: list[int] = []
         self._appointments: list[int] = []
         self._prescriptions: list[int] = []
+        self._episode: str | None = None
+        """The correlation id of all requests, while there is to be one."""
 
     @property
     def sent(self) -> int:
@@ -132,8 +134,21 @@ class Traffic:
         if status:
             self.truth.failures.append(correlation_id)
 
+    def episode(self) -> str:
+        """A visit of several requests under one correlation id, the last of which fails; gives the id."""
+        self._episode = self._new_id()
+        try:
+            self.login(refused=False)
+            self._register()
+            self._schedule()
+            self._prescribe()
+            self.fail()
+            return self._episode
+        finally:
+            self._episode = None
+
     def _new_id(self) -> str:
-        return f"visit-{self._random.getrandbits(40):010x}"
+        return self._episode or f"visit-{self._random.getrandbits(40):010x}"
 
     def _count(self, kind: str, what: str | None) -> None:
         """Count what was confirmed; what was not is only in the requests."""

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from processors.escape import printable
-from shipper import __version__
 from shipper.errors import ShipperError
 
 COMMANDS = {
@@ -24,6 +23,21 @@ COMMANDS = {
     "config": "Show the configuration and its schema.",
 }
 """Commands in the order people meet them, with the line that the overview shows."""
+
+EXIT_CODES = {
+    0: "done, also where it was ended by SIGTERM or SIGINT in order",
+    1: "refused or failed, with what happened and what to do on the standard error; a problem that `check` found;"
+    " an interrupted replay",
+    2: "the command line is wrong: an unknown command, option or value",
+}
+"""What the shell is told."""
+
+
+def _tell_version(ctx: click.Context) -> None:
+    from shipper.build import description  # noqa: PLC0415 -- commands are imported when they are called
+
+    click.echo("\n".join(description()))
+    ctx.exit()
 
 
 class Lazy(click.Group):
@@ -57,7 +71,14 @@ class Lazy(click.Group):
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
-@click.version_option(__version__, prog_name="shipper")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, asked: _tell_version(ctx) if asked else None,
+    help="Show the version, its build and optional parts, and exit.",
+)
 def cli() -> None:
     """Follow container logs, keep exact counters, store each event once.
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from processors.escape import printable
 from schemas.event import LEVELS
+from shipper.keyed import inner
 
 Body = dict[str, Any]
 
@@ -99,9 +100,9 @@ def failed(body: Body) -> bool:
 
 def origin(body: Body) -> str:
     """The name a person knows the writer by: service, else container, else file."""
-    container = body.get("container") or {}
-    name = (body.get("service") or {}).get("name") or container.get("name") or str(container.get("id", ""))[:12]
-    return text_of(name or ((body.get("log") or {}).get("file") or {}).get("path"))
+    container = inner(body, "container")
+    name = inner(body, "service").get("name") or container.get("name") or str(container.get("id", ""))[:12]
+    return text_of(name or inner(inner(body, "log"), "file").get("path"))
 
 
 def duration_ms(body: Body) -> float | None:

@@ -37,7 +37,8 @@ def check(settings: Settings, *, form: str) -> None:
 
 def _finding(problem: Problem) -> Finding:
     where = f" in {problem.origin}" if problem.origin else ""
-    return Finding("problem", problem.key, problem.what, f"correct it{where}; `shipper config schema` lists every key")
+    cure = problem.cure or f"correct it{where}; `shipper config schema` lists every key"
+    return Finding("problem", problem.key, problem.what, cure)
 
 
 def _report(findings: Sequence[Finding], form: str) -> None:

@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.text import Text
 
 from processors.escape import printable
+from schemas.quarantine import kinds, notes
 from schemas.violation import Kind, Violation
 from shipper.cli.cells import Body, Look, emit, fit, origin, text_of
 from shipper.cli.options import configured
 from shipper.cli.render import render_json
 from shipper.cli.search import short_id
 from shipper.errors import ReleaseRefused, ShipperError
+from shipper.keyed import inner
 from shipper.ports import Document, Reader
 from shipper.settings import Settings
 
@@ -155,13 +157,13 @@ def render_list(entries: Iterable[Body], console: Console) -> int:
     """One line an entry: id, time, reasons, origin, the beginning of the raw text. How many were shown."""
     look, shown = Look.of(console), 0
     for shown, entry in enumerate(entries, 1):  # noqa: B007 -- the number of the last one is the answer
-        reasons = ", ".join(text_of(reason.get("kind")) for reason in entry.get("reasons", ()))
+        reasons = ", ".join(map(printable, kinds(entry)))
         cells = (
             Text(short_id(entry), "bold"),
             Text(text_of(entry.get("@timestamp"))[:19].replace("T", " "), "dim"),
             Text(fit(reasons, 22, look) if look.cut else reasons, "yellow"),
             Text(fit(origin(entry), 9, look) if look.cut else origin(entry), "cyan"),
-            Text(printable(entry.get("raw", ""))),
+            Text(text_of(entry.get("raw"))),
         )
         emit(console, Text("  ").join(cells), look)
     return shown
@@ -171,16 +173,16 @@ def described(entry: Body) -> Iterator[Text]:
     """All that is known of one quarantined entry, in lines."""
     yield Text.assemble("id      ", (text_of(entry["_id"]), "bold"), f" in {text_of(entry['_index'])}")
     yield Text(f"time    {text_of(entry.get('@timestamp'))}")
-    container = entry.get("container") or {}
+    container = inner(entry, "container")
     yield Text(f"from    {origin(entry)}, container {text_of(container.get('name') or container.get('id') or 'none')}")
-    log = entry.get("log") or {}
-    yield Text(f"file    {text_of((log.get('file') or {}).get('path'))} at byte {text_of(log.get('offset'))}")
+    log = inner(entry, "log")
+    yield Text(f"file    {text_of(inner(log, 'file').get('path'))} at byte {text_of(log.get('offset'))}")
     yield Text(f"stream  {text_of(entry.get('stream'))}")
     yield Text(f"index   {text_of(entry.get('index'))} (where it would go)")
-    for reason in entry.get("reasons", ()):
+    for reason in notes(entry):
         name = f" ({text_of(reason['field'])})" if reason.get("field") else ""
         kind = (text_of(reason.get("kind")), "yellow")
         yield Text.assemble("reason  ", kind, f"{name}: {text_of(reason.get('detail'))}")
     yield Text()
-    for line in printable(entry.get("raw", ""), newlines=True).split("\n"):
+    for line in printable(str(entry.get("raw", "")), newlines=True).split("\n"):
         yield Text(f"  {line}")

@@ -1,13 +1,13 @@
 """`shipper replay`: a backfill of the index from files, beside whatever agent is running."""
 
 import os
-import shutil
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from types import FrameType
@@ -29,8 +29,8 @@ from shipper.ownlog import configure_own_log
 from shipper.settings import Settings
 
 if TYPE_CHECKING:
-    from shipper.replay import part as work
-    from shipper.replay.given import GivenLog
+    from shipper.replay import job
+    from shipper.replay.given import Given, GivenLog
 
 KINDS: tuple[Literal["docker", "cri", "plain"], ...] = ("docker", "cri", "plain")
 MOST_COUNTED = 30
@@ -69,7 +69,7 @@ class Asked(When):
 @click.option("--host", metavar="NAME", help="Name of the node the files come from. [default: this one]")
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=lambda: len(os.sched_getaffinity(0)), metavar="N",
-    help="Processes; a log is read by one of them. [default: one a core]",
+    help="Processes; what comes of it is the same with any number. [default: one a core]",
 )  # fmt: skip
 @click.option(
     "--metrics-out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -87,60 +87,81 @@ def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
     settings = adjusted(settings, service=asked["service"], host=asked["host"]).model_copy(update={"log_level": quiet})
     configure_own_log(settings.log_format, settings.log_level)
     console = Console(stderr=True, highlight=False)
-    folder = settings.state_dir / FOLDER / task_of(settings, asked)
-    if asked["dry_run"] or asked["metrics_out"] is not None or STDIN in asked["paths"]:
-        shutil.rmtree(folder, ignore_errors=True)
-    elif folder.is_dir():
-        console.print(f"going on with a replay that was interrupted; remove {folder} to start anew")
-    logs = given_logs(asked, folder)
-    if asked["container"] is None:
-        warn(console, nameless(logs))
-    if not asked["dry_run"]:
-        warn(console, too_old_already(settings, logs))
-    started = time.monotonic()
-    total = run(settings, logs, folder, console, asked)
-    if total.finished or asked["dry_run"]:
-        shutil.rmtree(folder, ignore_errors=True)
-    for line in told(total, len(logs), time.monotonic() - started, dry_run=asked["dry_run"]):
-        click.echo(printable(line))
+    with given_logs(settings, asked) as found:
+        total = replayed(settings, found, console, asked)
     if asked["dry_run"]:
         warn(console, too_old(settings, total.indices))
+    problems = list(dict.fromkeys([*found.problems, *total.problems]))
+    warn(console, (f"{problem.what}; {problem.cure}" for problem in problems))
     if not total.finished:
-        console.print("interrupted: run the same command again, and it goes on where it stopped")
-        sys.exit(1)
-    if total.history is not None:
+        again = "it goes on where it stopped" if state_of(settings, asked) else "what is stored already is found"
+        console.print(f"interrupted: run the same command again, and {again}")
+    elif total.history is not None:
         write_history(total.history, asked["metrics_out"])
+    if problems or not total.finished:
+        sys.exit(1)
+
+
+def replayed(settings: Settings, found: "Given", console: Console, asked: dict[str, Any]) -> "job.Outcome":
+    """Replay the logs and tell what came of it. Raises ShipperError."""
+    folder = state_of(settings, asked)
+    if folder is not None and folder.is_dir():
+        console.print(f"going on with a replay that was interrupted; remove {folder} to start anew")
+    if asked["container"] is None:
+        warn(console, nameless(found.logs))
+    if not asked["dry_run"]:
+        warn(console, too_old_already(settings, found.logs))
+    started = time.monotonic()
+    total = run(settings, found.logs, folder, console, asked)
+    for line in told(total, len(found.logs), time.monotonic() - started, dry_run=asked["dry_run"]):
+        click.echo(printable(line))
+    return total
+
+
+def state_of(settings: Settings, asked: dict[str, Any]) -> Path | None:
+    """The folder that says how far a replay is; None for one that begins from the start each time."""
+    if asked["dry_run"] or asked["metrics_out"] is not None or STDIN in asked["paths"]:
+        return None
+    return settings.state_dir / FOLDER / task_of(settings, asked)
 
 
 def task_of(settings: Settings, asked: dict[str, Any]) -> str:
-    """A name for what was asked for: the same command, interrupted, finds what it did before."""
+    """A name for what was asked for: the same command, interrupted, finds what it did before.
+
+    How many processes do it does not matter.
+    """
     places = sorted(os.path.abspath(path) for path in asked["paths"])
-    rest = sorted((name, getattr(value, "said", str(value))) for name, value in asked.items() if name != "paths")
+    what = asked.items() - {(name, asked[name]) for name in ("paths", "workers")}
+    rest = sorted((name, getattr(value, "said", str(value))) for name, value in what)
     return blake2b(repr((settings.output, places, rest)).encode(), digest_size=8).hexdigest()
 
 
-def given_logs(asked: dict[str, Any], folder: Path) -> "list[GivenLog]":
-    """The logs that the command names; the standard input is kept in a file first. Raises ShipperError."""
+@contextmanager
+def given_logs(settings: Settings, asked: dict[str, Any]) -> "Iterator[Given]":
+    """The logs that the command names; the standard input is kept in a file meanwhile. Raises ShipperError."""
     from shipper.replay import given  # noqa: PLC0415 -- see shipper.cli.search
 
-    paths = [path for path in asked["paths"] if path != STDIN]
     if STDIN not in asked["paths"]:
-        return given.find(paths, asked["kind"])
-    spooled = given.spool(sys.stdin.buffer, folder / "stdin", "stdin.log")
-    logs = given.find([*paths, spooled], asked["kind"])
-    kind = next(log.kind for log in logs if log.path == os.path.realpath(spooled))
-    if kind != "plain" and asked["container"] is None:
-        raise ShipperError(
-            f"the standard input holds lines that a container runtime wrote ({kind}), and nothing tells whose they are",
-            "give --container ID, as its folder is named: the ids of events follow from it",
-        )
-    return logs
+        yield given.find(asked["paths"], asked["kind"])
+        return
+    paths = [path for path in asked["paths"] if path != STDIN]
+    with given.spooled(sys.stdin.buffer, settings.state_dir / FOLDER) as spool:
+        found = given.find([*paths, spool], asked["kind"])
+        logs = [replace(log, whole=log.whole or log.path == os.path.realpath(spool)) for log in found.logs]
+        kind = next(log.kind for log in logs if log.path == os.path.realpath(spool))
+        if kind != "plain" and asked["container"] is None:
+            raise ShipperError(
+                f"the standard input holds lines that a container runtime wrote ({kind}), and nothing tells whose they"
+                " are",
+                "give --container ID, as its folder is named: the ids of events follow from it",
+            )
+        yield given.Given(logs, found.problems)
 
 
 def warn(console: Console, found: Iterator[str]) -> None:
     """Say what speaks against it, and go on."""
     for warning in found:
-        console.print(f"[yellow]warning[/]: {escape(printable(warning))}")
+        console.print(f"[yellow]warning[/]: {escape(printable(warning))}", soft_wrap=True)
 
 
 def adjusted(settings: Settings, *, service: str | None, host: str | None) -> Settings:
@@ -158,28 +179,25 @@ def adjusted(settings: Settings, *, service: str | None, host: str | None) -> Se
 
 
 def run(
-    settings: Settings, logs: "Sequence[GivenLog]", folder: Path, console: Console, asked: dict[str, Any]
-) -> "work.Outcome":
-    """All parts, with their progress shown. Raises ShipperError."""
+    settings: Settings, logs: "Sequence[GivenLog]", folder: Path | None, console: Console, asked: dict[str, Any]
+) -> "job.Outcome":
+    """All of it, with its progress shown. Raises ShipperError."""
     from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
-    from shipper.replay.part import Part, parts  # noqa: PLC0415
-    from shipper.replay.pool import run_all  # noqa: PLC0415
-    from shipper.replay.select import FOREVER_MS, Span  # noqa: PLC0415
+    from shipper.replay import job, select  # noqa: PLC0415
+    from shipper.replay.run import run as run_job  # noqa: PLC0415
 
-    span = Span(
-        -FOREVER_MS if asked["since"] is None else int(asked["since"]),
-        FOREVER_MS if asked["until"] is None else int(asked["until"]),
+    span = select.Span(
+        -select.FOREVER_MS if asked["since"] is None else int(asked["since"]),
+        select.FOREVER_MS if asked["until"] is None else int(asked["until"]),
     )
-
-    def make(found: "tuple[GivenLog, ...]", number: int) -> Part:
-        history = None if asked["metrics_out"] is None else wiring.history_of(settings)
-        state = folder / f"{number}-of-{asked['workers']}"
-        return Part(settings, found, state, span, asked["dry_run"], asked["container"], history)
-
+    wanted = asked["metrics_out"] is not None
+    what = job.Job(settings, span, dry_run=asked["dry_run"], history=wanted, now_ms=Clock().wall_ms())
     if not asked["dry_run"]:
         wiring.check_output(settings)
+    located = job.located(settings, logs, asked["container"])
+    job.collect_seldom()
     with interruptible() as stopped, shown(console, sum(log.bytes for log in logs)) as tell:
-        return run_all(parts(logs, asked["workers"], make), tell, stopped)
+        return run_job(what, located, folder, workers=asked["workers"], tell=tell, stopped=stopped)
 
 
 @contextmanager
@@ -201,7 +219,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def shown(console: Console, total: int) -> "Iterator[Callable[[work.Progress], None]]":
+def shown(console: Console, total: int) -> "Iterator[Callable[[job.Progress], None]]":
     """Progress with rate and time left: a bar on a terminal, a line now and then elsewhere."""
     started = time.monotonic()
     if console.is_terminal:
@@ -212,7 +230,7 @@ def shown(console: Console, total: int) -> "Iterator[Callable[[work.Progress], N
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task("replay", total=total, rate="")
 
-            def draw(done: "work.Progress") -> None:
+            def draw(done: "job.Progress") -> None:
                 rate = done.lines / max(time.monotonic() - started, 0.001)
                 bar.update(task, completed=min(done.bytes, total), rate=f"{rate:,.0f} lines/s")
 
@@ -220,7 +238,7 @@ def shown(console: Console, total: int) -> "Iterator[Callable[[work.Progress], N
         return
     last = started
 
-    def say(done: "work.Progress") -> None:
+    def say(done: "job.Progress") -> None:
         nonlocal last
         now = time.monotonic()
         if now - last < TELL_S:
@@ -234,7 +252,7 @@ def shown(console: Console, total: int) -> "Iterator[Callable[[work.Progress], N
     yield say
 
 
-def told(total: "work.Outcome", logs: int, seconds: float, *, dry_run: bool) -> Iterator[str]:
+def told(total: "job.Outcome", logs: int, seconds: float, *, dry_run: bool) -> Iterator[str]:
     """What came of it, in lines for people."""
     events = total.events
     of_logs = "1 log" if logs == 1 else f"{logs:,} logs"
@@ -264,7 +282,7 @@ def told(total: "work.Outcome", logs: int, seconds: float, *, dry_run: bool) -> 
         yield "Nothing was added: every event was there already." if events[DUPLICATE] else "Nothing was added."
 
 
-def told_counters(total: "work.Outcome") -> Iterator[str]:
+def told_counters(total: "job.Outcome") -> Iterator[str]:
     """What the counters of the rules would come to, the largest first."""
     counted = [(key, number) for key, number in total.counters.most_common() if key[0] != VIOLATIONS]
     if counted:
@@ -276,7 +294,7 @@ def told_counters(total: "work.Outcome") -> Iterator[str]:
         yield f"{'':>13}  and {len(counted) - MOST_COUNTED:,} series more"
 
 
-def _why(total: "work.Outcome") -> str:
+def _why(total: "job.Outcome") -> str:
     found = Counter({labels[0]: number for (name, labels), number in total.counters.items() if name == VIOLATIONS})
     return f": {', '.join(f'{reason} {number:,}' for reason, number in found.most_common(4))}" if found else ""
 

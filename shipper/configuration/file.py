@@ -10,6 +10,11 @@ from shipper.configuration.declared import KeyPath
 from shipper.configuration.layers import Layer
 from shipper.configuration.problems import Problem, Refused, dotted
 
+INDENT = (
+    "look at that line and the one above: keys of one level begin in one column, with spaces, and a value that begins"
+    " with *, [, {, % or @, or holds `: `, stands in quotes"
+)
+
 
 class Loader(yaml.SafeLoader):
     """The safe loader, which says the line of a value that looks like a date or number and is none."""
@@ -61,7 +66,7 @@ def from_file(path: Path, loader: type[Loader] = Loader) -> tuple[Layer, list[Pr
             [Problem(str(path), f"cannot be read: {error.strerror}")], "correct --config, or make the file readable"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Refused([Problem(str(path), f"is no YAML{spot(error)}")], "correct that line") from error
+        raise Refused([Problem(str(path), f"is no YAML{spot(error)}", cure=INDENT)], INDENT) from error
     if values is None:
         return Layer({}, lambda _path: str(path)), []
     if not isinstance(values, dict):

@@ -46,6 +46,8 @@ class Problem(NamedTuple):
     key: str
     what: str
     origin: str | None = None
+    cure: str | None = None
+    """What to do, where that is more than to correct it."""
 
     def __str__(self) -> str:
         """One line."""

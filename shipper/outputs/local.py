@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processors.route import is_daily
-from shipper.errors import ConfigurationError, OutputUnavailable, StoreUnreadable
+from shipper.errors import NOTHING_LOST, ConfigurationError, OutputUnavailable, StoreUnreadable
 from shipper.outputs.day import (
     BLOCK,
     GENERATION_BITS,
@@ -31,7 +31,6 @@ from shipper.outputs.words import folded, key
 from shipper.ports import Document, Written, settled
 
 OPEN_FILES = 8
-NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
 CURES = {
     sqlite3.SQLITE_FULL: f"free space there, or lower the retention; {NOTHING_LOST}",
     sqlite3.SQLITE_IOERR: f"look for a full or failing disk; {NOTHING_LOST}",

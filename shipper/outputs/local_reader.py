@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from processors.document import searched_text
 from schemas.event import LEVEL_ALIASES, LEVELS
+from schemas.quarantine import kinds
 from shipper.clock import Clock
 from shipper.errors import StoreUnreadable
+from shipper.keyed import inner, text_of
 from shipper.outputs.day import (
     GENERATION_BITS,
     DayFile,
@@ -65,8 +66,8 @@ class LocalReader:
         """Entries not yet released, oldest first; `mentioning` a text in the raw line. Raises StoreUnreadable."""
 
         def accepts(body: Body) -> bool:
-            wanted = reason is None or reason in _kinds(body)
-            return wanted and (mentioning is None or mentioning in body.get("raw", ""))
+            wanted = reason is None or reason in kinds(body)
+            return wanted and (mentioning is None or mentioning in str(body.get("raw", "")))
 
         asked = _Asked(conditions=("seq NOT IN (SELECT seq FROM released)",), accepts=accepts)
         found = (body for file in self._files(self.quarantine_prefix) for body in self._read(file, asked))
@@ -150,7 +151,7 @@ def _asked(query: Query) -> _Asked:
     if query.text is not None:
         wanted = Wanted.of(query.text)
         terms += (f'"{token}"' for token in sorted(wanted.tokens()))
-        tests.append(lambda body: wanted.matches(searched_text(body) or ""))
+        tests.append(lambda body: wanted.matches(text_of(body) or ""))
     for operator, bound in ((">=", query.since), ("<", query.until)):
         if bound is not None:
             conditions.append(f"time {operator} ?")
@@ -184,7 +185,7 @@ def _field(name: str, value: str) -> Callable[[Body], bool]:
 
 def _from_container(wanted: str) -> Callable[[Body], bool]:
     def matches(body: Body) -> bool:
-        container, service = body.get("container", {}), body.get("service", {})
+        container, service = inner(body, "container"), inner(body, "service")
         return (
             container.get("name") == wanted
             or str(container.get("id", "")).startswith(wanted)
@@ -192,10 +193,6 @@ def _from_container(wanted: str) -> Callable[[Body], bool]:
         )
 
     return matches
-
-
-def _kinds(body: Body) -> set[str]:
-    return {reason.get("kind") for reason in body.get("reasons", ())}
 
 
 def _ordered(files: list[DayFile], query: Query) -> Iterable[DayFile]:

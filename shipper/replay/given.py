@@ -1,29 +1,42 @@
 """Given: which logs the paths of a replay hold, of what kind they are, and how much there is to read."""
 
+import fcntl
 import os
 import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from tempfile import mkdtemp
+from typing import BinaryIO, Literal, NamedTuple
 
 import orjson
 
 from processors.escape import printable
 from shipper.errors import ShipperError
-from shipper.sources.files import open_handle
+from shipper.sources.files import Handle, open_handle
 from shipper.sources.scan import Folders
 from shipper.sources.siblings import GZIP, base_name, oldest_first
 
 Kind = Literal["docker", "cri", "plain"]
 LOG = ".log"
+SPOOL = "stdin.log"
+OWN = "stdin-"
 SNIFFED = 256 * 1024
 CRI = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP](?::\w+)* ")
 DOCKER_KEYS = {"log", "stream", "time"}
 GZIP_LENGTH = 18
 """Bytes of the shortest gzip file (RFC 1952)."""
+FOUND_AGAIN = "then run the same command again: what is stored already is found"
+
+
+class Problem(NamedTuple):
+    """Something of which not everything could be read, and what to do about it."""
+
+    what: str
+    cure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +46,43 @@ class GivenLog:
     path: str
     kind: Kind
     names: tuple[str, ...]
-    """Names of its files in the folder of `path`."""
+    """Names of its files in the folder of `path`, the oldest first."""
+    files: frozenset[tuple[int, int]]
+    """Device and inode of each: by these they are known when a rotation renames them meanwhile."""
     bytes: int
     """To read, decompressed, as far as it can be told beforehand."""
     first_time: str | None = None
     """What its oldest record says of its time."""
+    whole: bool = False
+    """Nobody writes to it any more, whatever its files look like."""
+
+
+class Given(NamedTuple):
+    """What the paths of a replay hold."""
+
+    logs: list[GivenLog]
+    problems: list[Problem]
+    """What could not be read, and is in none of the logs."""
 
 
 class GivenFolders(Folders):
-    """Folders in which nothing but the given files is seen."""
+    """Folders in which nothing but the files of one log is seen, under whatever name they have now."""
 
-    def __init__(self, logs: Iterable[GivenLog]) -> None:
-        """The files of `logs`."""
+    def __init__(self, log: GivenLog, folders: Folders) -> None:
+        """The files of `log`, of what is listed in `folders`."""
         super().__init__()
-        given: defaultdict[str, set[str]] = defaultdict(set)
-        for log in logs:
-            given[os.path.dirname(log.path)].update(log.names)
-        self._given = {folder: sorted(names) for folder, names in given.items()}
+        self._files, self._folders = log.files, folders
 
-    def names(self, folder: str) -> list[str]:
-        """The given files in `folder` that are still there."""
-        return [name for name in self._given.get(folder, ()) if os.path.lexists(f"{folder}/{name}")]
+    def beginning_with(self, folder: str, prefix: str) -> list[str]:
+        """The names of the given files that begin with `prefix`."""
+        return [name for name in self._folders.beginning_with(folder, prefix) if self._is_given(f"{folder}/{name}")]
+
+    def _is_given(self, path: str) -> bool:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) in self._files
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,64 +96,81 @@ class GivenPaths:
         return (log.path for log in self.logs)
 
 
-def find(paths: Iterable[Path], kind: Kind | None) -> list[GivenLog]:
-    """The logs that `paths` hold, files and whole folders, rotated files joined to their log.
+def find(paths: Iterable[Path], kind: Kind | None) -> Given:
+    """The logs that `paths` hold, files and whole folders, rotated files joined to their log, in the order of paths.
 
-    Raises ShipperError for a path that is not there, cannot be read, or holds no log.
+    Raises ShipperError for a path that is not there or holds no log, and where nothing at all can be read.
     """
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    problems: list[Problem] = []
     for path in paths:
-        for file in _files(path):
+        for file in _files(path, problems):
             real = os.path.realpath(file)
             folder, name = os.path.split(real)
             found[folder, base_name(name) or name].add(name)
-    return [_given(folder, base, names, kind) for (folder, base), names in sorted(found.items())]
+    logs = [_given(folder, base, names, kind, problems) for (folder, base), names in sorted(found.items())]
+    readable = [log for log in logs if log.names]
+    if not readable:
+        raise ShipperError(*problems[0])
+    return Given(readable, problems)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, problems: list[Problem]) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
         state = "is neither file nor folder" if path.exists() else "is not there"
         raise ShipperError(f"{printable(str(path))} {state}", "give files, folders, or - for the standard input")
-    found = [
-        Path(folder) / name for folder, _, names in os.walk(path, onerror=_raise) for name in names if _is_log(name)
-    ]
-    if not found:
+    before = len(problems)
+    walk = os.walk(path, onerror=lambda error: problems.append(unreadable(error, str(path))))
+    found = [Path(folder) / name for folder, _, names in walk for name in names if _is_log(name)]
+    if not found and len(problems) == before:
         what = f"{printable(str(path))} holds no files named *{LOG}, nor rotated ones"
         raise ShipperError(what, "name the files themselves")
     return found
 
 
-def _raise(error: OSError) -> None:
-    raise ShipperError(f"{error.filename} cannot be listed: {error.strerror}", "run as a user who may read it")
+def unreadable(error: OSError, path: str) -> Problem:
+    """What an error of the file system comes to; `path` is told where it names none."""
+    where = printable(str(error.filename or path))
+    return Problem(
+        f"{where} cannot be read: {error.strerror or error}", f"make it readable for this user, {FOUND_AGAIN}"
+    )
 
 
 def _is_log(name: str) -> bool:
     return (base_name(name) or name.removesuffix(GZIP)).endswith(LOG)
 
 
-def _given(folder: str, base: str, names: set[str], kind: Kind | None) -> GivenLog:
-    older = oldest_first(base, names)
-    files = [f"{folder}/{name}" for name in [*older, *({base} & names)]]
-    try:
-        line = next((first for file in files if (first := first_line(file))), b"")
-        return GivenLog(
-            f"{folder}/{base}", kind or kind_of(line), tuple(sorted(names)), sum(map(length, files)), time_in(line)
-        )
-    except OSError as error:
-        raise ShipperError(
-            f"{printable(str(error.filename))} cannot be read: {error.strerror}", "run as a user who may read it"
-        ) from error
+def _given(folder: str, base: str, names: set[str], kind: Kind | None, problems: list[Problem]) -> GivenLog:
+    readable: dict[str, tuple[int, int]] = {}
+    first, size, refused = b"", 0, False
+    for name in [*oldest_first(base, names), *sorted({base} & names)]:
+        path = f"{folder}/{name}"
+        try:
+            with closing(open_handle(path)) as handle:
+                first = first or first_line(handle)
+                if refused and (kind or kind_of(first)) == "plain":
+                    problems.append(_follows_unreadable(path))
+                    continue
+                size += length(path)
+                readable[name] = (handle.device, handle.inode)
+        except OSError as error:
+            problems.append(unreadable(error, path))
+            refused = True
+    files = frozenset(readable.values())
+    return GivenLog(f"{folder}/{base}", kind or kind_of(first), tuple(readable), files, size, time_in(first))
 
 
-def first_line(path: str) -> bytes:
+def _follows_unreadable(path: str) -> Problem:
+    """Ids of a plain log's lines follow from earlier files that begin alike: read without these, they could differ."""
+    what = f"{printable(path)} is left out, since an earlier file of its log cannot be read"
+    return Problem(what, f"make that one readable for this user, {FOUND_AGAIN}")
+
+
+def first_line(handle: Handle) -> bytes:
     """The first line of a file that is not empty, or its beginning where that is very long. Raises OSError."""
-    handle = open_handle(path)
-    try:
-        return next((line for line in handle.read(0, SNIFFED).split(b"\n") if line.strip()), b"")
-    finally:
-        handle.close()
+    return next((line for line in handle.read(0, SNIFFED).split(b"\n") if line.strip()), b"")
 
 
 def kind_of(line: bytes) -> Kind:
@@ -170,14 +216,50 @@ def complete(path: str, now_s: float, quiet_s: float = 60.0) -> bool:
         return True
 
 
-def spool(stream: BinaryIO, folder: Path, name: str) -> Path:
-    """The standard input as a file, since a log is read more than once: to tell its kind, and after an outage."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / name
+@contextmanager
+def spooled(stream: BinaryIO, folder: Path) -> Iterator[Path]:
+    """The standard input as a file while this lasts: a log is read more than once, and by several processes.
+
+    It is in a folder of its own below `folder`, so that nobody else uses or removes it. Raises ShipperError.
+    """
+    with ExitStack() as stack:
+        try:
+            spool = stack.enter_context(_own_folder(folder)) / SPOOL
+            with open(spool, "xb", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
+                shutil.copyfileobj(stream, file, 1 << 20)
+        except OSError as error:
+            what = f"the standard input cannot be kept in {folder}: {error.strerror}"
+            raise ShipperError(what, "free space there, or give another --state-dir") from error
+        yield spool
+
+
+@contextmanager
+def _own_folder(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent`, locked, and removed in the end; those that a killed process has left go as well."""
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _lock(parent)
     try:
-        with open(path, "wb", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
-            shutil.copyfileobj(stream, file, 1 << 20)
-    except OSError as error:
-        what = f"the standard input cannot be kept in {folder}: {error.strerror}"
-        raise ShipperError(what, "free space there, or give another --state-dir") from error
-    return path
+        for left in parent.glob(f"{OWN}*"):
+            with suppress(OSError):
+                os.close(_lock(left, fcntl.LOCK_NB))
+                shutil.rmtree(left, ignore_errors=True)
+        own = Path(mkdtemp(prefix=OWN, dir=parent))
+        held = _lock(own)
+    finally:
+        os.close(lock)
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+        os.close(held)
+
+
+def _lock(folder: Path, flags: int = 0) -> int:
+    """Lock a folder until the descriptor is closed. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from processors.compiled import Run
 from schemas.entry import Entry
 from schemas.metrics import Increment
 from shipper.batch import Batch
@@ -34,11 +35,13 @@ class Selecting(Pipeline):
     history: "History | None" = None
 
     def process(  # noqa: PLR0913 -- the two switches are the two positions
-        self, entries: Iterable[Entry], source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
+        self, entries: Iterable[Entry | Run], source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
     ) -> None:
         """As the pipeline's, for events of the span; what they add to counters is noted with its time."""
         since_ms, until_ms = self.span.since_ms, self.span.until_ms
         for entry in entries:
+            if isinstance(entry, Run):
+                raise TypeError("events of a run have no times of their own to choose by")
             batch.lines += entry.lines
             try:
                 assessed = self.assess(entry, now_ms)

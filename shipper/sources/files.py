@@ -52,9 +52,9 @@ class PlainHandle:
 
 
 class GzipHandle:
-    """A compressed file, read forward; a step back starts from its beginning."""
+    """A compressed file, read forward; a step back beyond what was read last starts from its beginning."""
 
-    __slots__ = ("_file", "_raw", "damage", "device", "inode")
+    __slots__ = ("_at", "_file", "_last", "_raw", "damage", "device", "inode")
 
     def __init__(self, path: str) -> None:
         """Open for reading. Raises OSError."""
@@ -63,6 +63,7 @@ class GzipHandle:
         self.device, self.inode = found.st_dev, found.st_ino
         self._file = gzip.GzipFile(fileobj=self._raw, mode="rb")
         self.damage: str | None = None
+        self._at, self._last = 0, b""
 
     def size(self) -> int | None:
         """Unknown until read."""
@@ -70,15 +71,23 @@ class GzipHandle:
 
     def read(self, offset: int, size: int) -> bytes:
         """Up to `size` decompressed bytes from `offset`; a damaged file ends where its damage begins."""
+        begin = offset
         pieces: list[bytes] = []
+        if self._at <= offset < self._at + len(self._last):  # a line that the last read held the beginning of
+            pieces.append(self._last[offset - self._at :][:size])
+            offset, size = offset + len(pieces[0]), size - len(pieces[0])
         try:
-            self._file.seek(offset)
+            if size > 0:
+                self._file.seek(offset)
             while size > 0 and (piece := self._file.read1(size)):
                 pieces.append(piece)
                 size -= len(piece)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             self.damage = str(error)
-        return b"".join(pieces)
+        data = b"".join(pieces)
+        if data:
+            self._at, self._last = begin, data
+        return data
 
     def close(self) -> None:
         """Give the descriptor back."""

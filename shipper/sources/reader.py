@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from processors.assemble import Assembler, PlainAssembler
+from processors.compiled import Run
 from schemas.entry import Entry
 from shipper.ports import Source
 from shipper.sources.identity import SEAM, hashed
@@ -34,7 +35,7 @@ class Head:
 class Limits:
     """Bounds of reading: bytes at once, bytes a line, seconds to wait for late lines and for the rest of an entry."""
 
-    chunk_bytes: int = 512 * 1024
+    chunk_bytes: int = 256 * 1024
     line_bytes: int = 1024 * 1024
     rotate_wait: float = 5.0
     join_wait: float = 1.0
@@ -131,7 +132,7 @@ class LogReader:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    def read_counted(self, now: float) -> Iterator[Entry]:
+    def read_counted(self, now: float) -> Iterator[Entry | Run]:
         """Entries that the counted head comes to with one read; empty at the end of what is there."""
         entries = self._read(self.counted, now, None)
         self.at_end = entries is None
@@ -140,7 +141,7 @@ class LogReader:
         self.read_at = now
         return entries
 
-    def read_shipped(self, now: float) -> Iterator[Entry]:
+    def read_shipped(self, now: float) -> Iterator[Entry | Run]:
         """As `read_counted`, for a shipped head on its own; never goes beyond the counted one."""
         head = self.shipped
         if head is None:
@@ -149,17 +150,17 @@ class LogReader:
         entries = self._read(head, now, until)
         return iter(()) if entries is None else entries
 
-    def overdue(self, now: float, wall_ms: int) -> Iterator[Entry]:
+    def overdue(self, now: float, wall_ms: int) -> Iterator[Entry | Run]:
         """Entries of the counted head that waited long enough for a continuation, at the end of what is there."""
         return self._overdue(self.counted, now, wall_ms) if self.at_end else iter(())
 
-    def overdue_shipped(self, now: float, wall_ms: int) -> Iterator[Entry]:
+    def overdue_shipped(self, now: float, wall_ms: int) -> Iterator[Entry | Run]:
         """The same for a shipped head that has caught up; it waits for the counted one to have let go first."""
         if self.shipped is None or self.counted.assembler.waiting or not self._level():
             return iter(())
         return self._overdue(self.shipped, now, wall_ms)
 
-    def _overdue(self, head: Head, now: float, wall_ms: int) -> Iterator[Entry]:
+    def _overdue(self, head: Head, now: float, wall_ms: int) -> Iterator[Entry | Run]:
         if not head.assembler.waiting:
             return iter(())
         patience = self.limits.join_wait + 1
@@ -168,7 +169,7 @@ class LogReader:
             return head.assembler.flush()
         return iter(())
 
-    def _read(self, head: Head, now: float, until: int | None) -> Iterator[Entry] | None:
+    def _read(self, head: Head, now: float, until: int | None) -> Iterator[Entry | Run] | None:
         """One read, going on to the next file where one is finished; None where there is nothing to be had now."""
         while (file := head.file) is not None:
             if not self._usable(file, now):
@@ -190,7 +191,7 @@ class LogReader:
             self._discover(now)
         return file.handle is not None and any(file is known for known in self.log.files)
 
-    def _chunk(self, head: Head, file: LogFile, until: int | None) -> Iterator[Entry] | None:
+    def _chunk(self, head: Head, file: LogFile, until: int | None) -> Iterator[Entry | Run] | None:
         assert file.handle is not None  # noqa: S101 -- `_usable` was asked before
         size = self.limits.chunk_bytes if until is None else min(self.limits.chunk_bytes, until - head.offset)
         data = file.handle.read(head.offset, size) if size > 0 else b""
@@ -201,7 +202,7 @@ class LogReader:
             return self._long_line(head, file) if data and len(data) == size else None
         return self._entries(head, file, data[:end])
 
-    def _entries(self, head: Head, file: LogFile, lines: bytes) -> Iterator[Entry]:
+    def _entries(self, head: Head, file: LogFile, lines: bytes) -> Iterator[Entry | Run]:
         if head.offset == 0:
             self._begin(head, file, lines[: lines.index(b"\n")])
         start = head.offset
@@ -229,7 +230,7 @@ class LogReader:
                 del self.beginnings[next(iter(self.beginnings))]
         head.assembler.begin(file.repeat)
 
-    def _long_line(self, head: Head, file: LogFile) -> Iterator[Entry] | None:
+    def _long_line(self, head: Head, file: LogFile) -> Iterator[Entry | Run] | None:
         """A line that no chunk holds: read whole where the bounds allow, else its beginning, once its end is seen."""
         assert file.handle is not None  # noqa: S101
         bound = self.limits.line_bytes
@@ -248,7 +249,7 @@ class LogReader:
         file.scanned = position
         return None
 
-    def _cut(self, head: Head, file: LogFile, beginning: bytes, newline: int) -> Iterator[Entry]:
+    def _cut(self, head: Head, file: LogFile, beginning: bytes, newline: int) -> Iterator[Entry | Run]:
         if head.offset == 0:
             self._begin(head, file, beginning)
         start, file.scanned = head.offset, 0
@@ -265,15 +266,29 @@ class LogReader:
             return False
         return now - file.rotated_at >= SETTLING.get(self.kind, self.limits.rotate_wait)
 
-    def _rest(self, head: Head, file: LogFile) -> Iterator[Entry] | None:
+    def _rest(self, head: Head, file: LogFile) -> Iterator[Entry | Run] | None:
         """The last line of a finished file where it has no newline."""
         assert file.handle is not None  # noqa: S101
-        rest = file.handle.read(head.offset, self.limits.line_bytes)
+        bound = self.limits.line_bytes
+        rest = file.handle.read(head.offset, bound + 1)
         if getattr(file.handle, "damage", None) and head is self.counted:
             self.log.incidents.damaged += 1
+        if len(rest) > bound:
+            return self._cut_at_end(head, file, rest[:bound])
         return self._unterminated(head, file, rest) if rest else None
 
-    def _unterminated(self, head: Head, file: LogFile, rest: bytes) -> Iterator[Entry]:
+    def _cut_at_end(self, head: Head, file: LogFile, beginning: bytes) -> Iterator[Entry]:
+        """The entry of a last line without its end that is too long to be read whole."""
+        assert file.handle is not None  # noqa: S101
+        if head.offset == 0:
+            self._begin(head, file, beginning)
+        start, end = head.offset, head.offset + len(beginning)
+        while piece := file.handle.read(end, self.limits.chunk_bytes):
+            end += len(piece)
+        self._moved(head, file, end, b"")
+        return head.assembler.overlong(beginning, start, end - start)
+
+    def _unterminated(self, head: Head, file: LogFile, rest: bytes) -> Iterator[Entry | Run]:
         """The entries of a last line that will get no newline any more."""
         start = head.offset
         if start == 0:
@@ -305,7 +320,7 @@ class LogReader:
         file = self.counted.file
         return (file is None or self.log.after(file) is None) and self.log.vanished()
 
-    def last_words(self) -> Iterator[Entry]:
+    def last_words(self) -> Iterator[Entry | Run]:
         """All that a removed log still holds back."""
         head, file = self.counted, self.counted.file
         rest = None

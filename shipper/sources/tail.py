@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from processors.assemble import ASSEMBLERS, Assembler, Bounds
+from processors.compiled import CompiledChain, CompiledLog
 from schemas.entry import Origin
 from shipper.errors import StateError
 from shipper.ports import Source
@@ -49,6 +50,8 @@ class Tail:
     saved: dict[str, SavedLog]
     folders: Folders = field(default_factory=Folders)
     max_open: int = 1 << 20
+    compiled: CompiledChain | None = None
+    """Takes runs of ordinary lines, where the extension is installed."""
     logs: dict[str, LogReader] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
     scanned: bool = False
@@ -74,7 +77,7 @@ class Tail:
         reader = self._reader(real, source.kind, source.origin(path, real))
         saved = self.saved.pop(real, None)
         if saved is not None:
-            _restore(reader, saved)
+            restore(reader, saved)
         elif source.from_end and not self.scanned:
             self._start_at_end(reader)
         return reader
@@ -116,18 +119,30 @@ class Tail:
         for path, saved in list(self.saved.items()):
             if not os.path.exists(path):
                 reader = self._reader(path, saved.kind, msgspec.json.decode(saved.origin, type=Origin))
-                _restore(reader, saved)
+                restore(reader, saved)
                 self.logs[path] = reader
                 del self.saved[path]
 
     def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
-        assembler = ASSEMBLERS[kind]  # type: ignore[index]
-
-        def new_assembler() -> Assembler:
-            return assembler(origin.source, self.bounds)
-
+        source = Source.of(origin)
+        new_assembler = self._assembler(kind, source)[0]
         head = Head(None, 0, new_assembler())
-        return LogReader(path, kind, Source.of(origin), new_assembler, self.limits, LogFiles(path, self.folders), head)
+        return LogReader(path, kind, source, new_assembler, self.limits, LogFiles(path, self.folders), head)
+
+    def _assembler(self, kind: str, source: Source) -> tuple[Callable[[], Assembler], CompiledLog | None]:
+        """What makes assemblers of a log, and the chain that takes its runs of ordinary lines."""
+        assembler, origin = ASSEMBLERS[kind], source.origin  # type: ignore[index]
+        compiled = self.compiled.of_log(kind, origin, source.renderer) if self.compiled else None
+        return lambda: assembler(origin.source, self.bounds, compiled), compiled
+
+    def recompile(self, compiled: CompiledChain | None) -> None:
+        """Have another chain take runs of ordinary lines, of logs that are followed already too."""
+        self.compiled = compiled
+        for reader in self.logs.values():
+            reader.new_assembler, own = self._assembler(reader.kind, reader.source)
+            reader.counted.assembler.take_runs(own)
+            if reader.shipped is not None:
+                reader.shipped.assembler.take_runs(own)
 
     def _start_at_end(self, reader: LogReader) -> None:
         try:
@@ -183,7 +198,8 @@ class Tail:
                 file.close()
 
 
-def _restore(reader: LogReader, saved: SavedLog) -> None:
+def restore(reader: LogReader, saved: SavedLog) -> None:
+    """Let a reader stand where `saved_log` saw it stand, none of its files open. Raises StateError."""
     reader.log.files = [_file(row) for row in saved.files]
     reader.log.next_key = saved.next_key
     try:

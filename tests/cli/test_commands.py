@@ -357,3 +357,14 @@ def test_a_time_that_no_id_can_hold_stops_nothing(home: Path, moment: str) -> No
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("3 indexed, 1 quarantined"), ran.stdout
     assert run_once(home).stdout.startswith("0 indexed")
+
+
+def test_once_fails_where_a_log_cannot_be_read(tmp_path: Path) -> None:
+    """All of it was asked for: what could not be read is told, and the exit code says so; the rest is shipped."""
+    (tmp_path / "open.log").write_text("a\n")
+    (tmp_path / "loop.log").symlink_to("loop.log")
+    found = shipper(tmp_path, "run", "--once", "--input", f"plain:{tmp_path}/*.log", "--listen", "off")
+    assert found.returncode == 1
+    assert found.stdout.startswith("1 indexed")
+    assert "loop.log cannot be read" in found.stderr
+    assert "log_unreadable" in found.stderr

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from shipper.cli import main
 from shipper.outputs.local_reader import LocalReader
 from shipper.ports import Query
+from shipper.state import State
 
 ID = "4f" * 32
 Shipper = Callable[..., tuple[int, str, str]]
@@ -227,10 +229,107 @@ def test_damaged_and_foreign_bytes_are_told_and_the_rest_is_stored(shipper: Ship
     Path(f"{log}.1.gz").write_bytes(packed[: len(packed) // 2])
     log.write_bytes(b"\x00\xff\xfe rubbish\n" + lines(0, 5).encode() + line(5).encode().rstrip(b"\n"))
     os.utime(log, (1_700_000_000, 1_700_000_000))
-    code, out, _ = replay(shipper, tmp_path / "odd", "--type", "docker")
-    assert code == 0
+    code, out, err = replay(shipper, tmp_path / "odd", "--type", "docker")
+    assert code == 1
     assert stored(tmp_path) == Counter(f"c-{n}" for n in range(6))
     assert figures(out)["added to the quarantine"] > 100
+    assert f"warning: {log}.1.gz is damaged after " in err
+    assert "put a whole copy in its place, then run the same command again" in err
+
+
+def test_files_that_cannot_be_read_are_told_and_the_others_stored(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
+    """Each by its path and with the cure; exit code 1. The next run, with the cure, reads everything."""
+    first = container(logs)
+    Path(f"{first}.1").rename(tmp_path / "aside")
+    os.mkfifo(f"{first}.1")
+    (logs / "loop.log").symlink_to(logs / "loop.log")
+    code, out, err = replay(shipper, logs, "--type", "docker")
+    assert code == 1
+    assert figures(out)["added to the index"] == 49
+    assert f"warning: {first}.1 cannot be read: not a regular file; make it readable for this user, then run" in err
+    assert f"warning: {logs}/loop.log cannot be read: Too many levels of symbolic links" in err
+    Path(f"{first}.1").unlink()
+    (tmp_path / "aside").rename(f"{first}.1")
+    (logs / "loop.log").unlink()
+    code, out, err = replay(shipper, logs, "--type", "docker")
+    assert (code, figures(out)["added to the index"], figures(out)["were there already"]) == (0, 10, 50)
+
+
+def test_a_plain_file_is_left_out_whose_ids_could_follow_from_one_that_cannot_be_read(
+    shipper: Shipper, tmp_path: Path
+) -> None:
+    """Files that begin alike are told apart by their order: read without the earlier one, lines would come twice."""
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    os.mkfifo(folder / "app.log.2")
+    (folder / "app.log.1").write_text("started\nsecond\n")
+    (folder / "app.log").write_text("started\nthird\n")
+    (folder / "app.log.3").write_text("started\nfirst\n")
+    for age in ("", ".1", ".3"):
+        os.utime(folder / f"app.log{age}", (1_700_000_000, 1_700_000_000))
+    code, out, err = replay(shipper, folder)
+    assert (code, figures(out)["added to the index"]) == (1, 2)
+    assert err.count("is left out, since an earlier file of its log cannot be read") == 2
+    (folder / "app.log.2").unlink()
+    (folder / "app.log.2").write_text("started\nbetween\n")
+    code, out, _ = replay(shipper, folder)
+    assert (code, figures(out)["added to the index"], figures(out)["were there already"]) == (0, 6, 2)
+
+
+def test_nothing_readable_is_refused_with_its_cure(shipper: Shipper, tmp_path: Path) -> None:
+    """Rather than a report of nothing."""
+    (tmp_path / "logs").mkdir()
+    os.mkfifo(tmp_path / "logs" / "app.log")
+    code, out, err = replay(shipper, tmp_path / "logs")
+    assert (code, out, "app.log cannot be read" in err) == (1, "", True)
+
+
+def test_two_replays_of_the_standard_input_at_once_leave_each_other_alone(shipper: Shipper, tmp_path: Path) -> None:
+    """The first waits for the rest of its input while the second begins and ends; both store all of theirs."""
+    command = [
+        sys.executable, "-m", "shipper", "replay", "-", "--container", ID,
+        "--output", f"local:{tmp_path}/store", "--state-dir", f"{tmp_path}/state",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
+        assert first.stdin is not None
+        first.stdin.write(lines(0, 20).encode())
+        first.stdin.flush()
+        until(lambda: list((tmp_path / "state").glob("replay/**/stdin.log")))
+        code, out, _ = shipper(*command[3:], stdin=lines(100, 130).encode())
+        assert (code, figures(out)["added to the index"]) == (0, 30)
+        out, err = (text.decode() for text in first.communicate(lines(20, 40).encode(), timeout=30))
+        assert (first.returncode, figures(out).get("added to the index")) == (0, 40), err
+    assert stored(tmp_path) == Counter(f"c-{n}" for n in (*range(40), *range(100, 130)))
+    assert list((tmp_path / "state" / "replay").iterdir()) == []
+
+
+def test_what_a_killed_replay_kept_of_the_standard_input_is_removed_by_the_next(
+    shipper: Shipper, tmp_path: Path
+) -> None:
+    """Nobody holds it any more. The last line needs no newline, since nobody writes on."""
+    left = tmp_path / "state" / "replay" / "stdin-left"
+    left.mkdir(parents=True)
+    (left / "stdin.log").write_text("somebody's\n")
+    code, out, _ = replay(shipper, "-", stdin=b"one\ntwo")
+    assert (code, figures(out)["added to the index"], left.exists()) == (0, 2, False)
+
+
+def test_runs_that_begin_anew_each_time_leave_nothing_that_another_could_remove(
+    shipper: Shipper, logs: Path, tmp_path: Path
+) -> None:
+    """A dry run writes nothing at all; a history needs no memory of where it was."""
+    assert replay(shipper, logs, "--dry-run")[0] == 0
+    assert not (tmp_path / "state").exists()
+    assert replay(shipper, logs, "--metrics-out", tmp_path / "history.om")[0] == 0
+    assert not (tmp_path / "state" / "replay").exists()
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Wait for it, for half a minute."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_retention_that_would_undo_the_backfill_is_told_beforehand(shipper: Shipper, logs: Path) -> None:
@@ -258,27 +357,92 @@ def test_the_history_of_counters_ends_at_what_was_counted(shipper: Shipper, logs
     assert last.total() == 10
 
 
-def test_an_interrupted_replay_goes_on_where_it_stopped(shipper: Shipper, tmp_path: Path) -> None:
-    """SIGINT: exit code 1 and how to go on; the same command, with its `--since` ago, ends complete, each line once."""
+@pytest.fixture
+def much(tmp_path: Path) -> Path:
+    """A log that is worth two processes: 3,000 lines of 8 KB, 24 MB."""
     log = container(tmp_path / "much")
-    log.write_text("".join(line(n % 36_000, message=f"entry {n}", correlation_id=f"c-{n}") for n in range(60_000)))
+    log.write_text("".join(line(n, note="x" * 8000) for n in range(3000)))
+    return tmp_path / "much"
+
+
+def begun(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """A replay of it by two processes, that has stored something."""
     command = [
-        sys.executable, "-m", "shipper", "replay", str(tmp_path / "much"), "--workers", "2",
-        "--output", f"local:{tmp_path}/store", "--state-dir", f"{tmp_path}/state", "--since", "20000d",
+        sys.executable, "-m", "shipper", "replay", f"{folder}/much", "--workers", "2", *arguments,
+        "--output", f"local:{folder}/store", "--state-dir", f"{folder}/state",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 30
-    while not list((tmp_path / "store").glob("*.db")):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: list((folder / "store").glob("*.db")))
+    return process
+
+
+def readers_of(process: "subprocess.Popen[str]") -> list[int]:
+    """Ids of the processes that read for it."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_an_interrupted_replay_goes_on_where_it_stopped(shipper: Shipper, much: Path, tmp_path: Path) -> None:
+    """SIGINT: exit code 1 and how to go on; the same command, with its `--since` ago, ends complete, each line once.
+
+    With another number of processes; but not while somebody else is at it.
+    """
+    process = begun(tmp_path, "--since", "20000d")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 1, err
     assert "run the same command again" in err
-    before = figures(out)["added to the index"]
-    assert 0 < before < 60_000
-    code, out, err = shipper(*command[3:])
+    assert 0 < figures(out)["added to the index"] < 3000
+    again = ("replay", much, "--since", "20000d")
+    (folder,) = (tmp_path / "state" / "replay").iterdir()
+    with closing(State(folder)):
+        code, _, err = shipper(*again)
+        assert (code, "is in use by another" in err) == (1, True)
+    code, out, err = shipper(*again, "--workers", "1")
     assert code == 0
     assert "going on with a replay that was interrupted" in err
-    assert figures(out)["added to the index"] == 60_000
-    assert stored(tmp_path) == Counter(f"c-{n}" for n in range(60_000))
+    assert figures(out)["added to the index"] == 3000
+    assert figures(out)["keneyapp-logs-2026.11.23"] == 3000
+    assert stored(tmp_path) == Counter(f"c-{n}" for n in range(3000))
+
+
+@pytest.mark.parametrize("whom", ["parent", "reader"])
+def test_a_kill_loses_and_doubles_nothing(shipper: Shipper, much: Path, tmp_path: Path, whom: str) -> None:
+    """SIGKILL to the process that commits ends the readers; to a reader, it is told. Run again, all is there once."""
+    process = begun(tmp_path)
+    readers = readers_of(process)
+    assert len(readers) == 2
+    os.kill(process.pid if whom == "parent" else readers[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=30)
+    until(lambda: not any(alive(pid) for pid in readers))
+    if whom == "reader":
+        assert process.returncode == 1
+        assert f"process {readers[0]} of the replay was killed by SIGKILL while" in err
+    assert len(stored(tmp_path)) < 3000
+    code, out, err = shipper("replay", much)
+    assert (code, "going on with a replay" in err) == (0, True)
+    assert figures(out)["added to the index"] + figures(out).get("were there already", 0) == 3000
+    assert stored(tmp_path) == Counter(f"c-{n}" for n in range(3000))
+
+
+def test_old_plain_logs_keep_their_days_in_a_replay_and_not_beside_the_agent(shipper: Shipper, tmp_path: Path) -> None:
+    """Whoever replays an archive chose it; what a running application writes may not choose days of years ago."""
+    log = tmp_path / "app.log"
+    log.write_text("".join(f"{year}-03-01T00:00:00Z INFO started\n" for year in (1999, 2019, 9998)))
+    assert replay(shipper, log)[0] == 0
+    days = {entry["_index"][-10:] for entry in LocalReader(tmp_path / "store").search(Query())}
+    assert {"1999.03.01", "2019.03.01"} < days
+    assert "9998.03.01" not in days
+    beside = ("--output", f"local:{tmp_path}/beside", "--input", f"plain:{log}", "--listen", "off")
+    assert shipper("run", "--once", *beside)[0] == 0
+    assert not {"1999.03.01", "2019.03.01", "9998.03.01"} & {
+        entry["_index"][-10:] for entry in LocalReader(tmp_path / "beside").search(Query())
+    }

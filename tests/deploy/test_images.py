@@ -52,8 +52,8 @@ def test_image_is_made_in_stages_from_one_pinned_base(dockerfile: DockerfilePars
 
 
 def test_images_of_one_version_have_one_base_and_one_installer() -> None:
-    """Both Dockerfiles and the Makefile name the same."""
-    texts = [path.read_text(encoding="utf-8") for path in (*FILES, ROOT / "Makefile")]
+    """Both Dockerfiles and what makes .venv name the same."""
+    texts = [path.read_text(encoding="utf-8") for path in (*FILES, ROOT / ".ci" / "setup")]
     assert len({re.search(r"PYTHON=(3\S+)", text)[1] for text in texts[:2]}) == 1  # type: ignore[index]
     assert len({re.search(r"uv==([\d.]+)", text)[1] for text in texts}) == 1  # type: ignore[index]
 

@@ -1,60 +1,17 @@
 """The pages on deployment: what they show is what there is."""
 
 import re
-import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import click
 import pytest
-import yaml
 
-from shipper import configuration
-from shipper.cli import cli
 from tests.deploy.compose import ROOT
 from tests.deploy.manifests import Manifest, container, one
 from tests.deploy.pages import cells, examples, table
 
 PAGES = [ROOT / "docs" / f"{name}.md" for name in ("compose", "kubernetes", "migrating-from-filebeat")]
 BY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-
-
-@BY_PAGE
-def test_examples_for_the_shipper_are_accepted(page: Path, tmp_path: Path) -> None:
-    """Every block marked `yaml` is a configuration, read as `--config` reads it."""
-    for number, text in enumerate(examples(page, "yaml")):
-        file = tmp_path / f"{number}.yaml"
-        file.write_text(text, encoding="utf-8")
-        configuration.load(file, {}, {})
-
-
-@BY_PAGE
-def test_examples_for_others_are_yaml(page: Path) -> None:
-    """Every block marked `yml` belongs to another program and can be read."""
-    for text in examples(page, "yml"):
-        assert isinstance(yaml.safe_load(text), dict)
-
-
-def shipper_commands(page: Path) -> Iterator[list[str]]:
-    """The words of every command line that calls the shipper, on the machine or in a container."""
-    for text in examples(page, "sh"):
-        for line in text.replace("\\\n", " ").splitlines():
-            if called := re.search(r"(?:^|-- |shipper )(shipper (?!shipper )\w.*)", line):
-                yield shlex.split(called[1], comments=True)[1:]
-
-
-@BY_PAGE
-def test_commands_are_those_of_the_command_line(page: Path) -> None:
-    """Every `shipper …` names a command and options that it has."""
-    found = list(shipper_commands(page))
-    assert found
-    for words in found:
-        command: click.Command | None = cli
-        while isinstance(command, click.Group):
-            command = command.get_command(click.Context(command), words.pop(0))
-        assert command is not None, words
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, words
 
 
 @BY_PAGE

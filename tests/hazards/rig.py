@@ -25,7 +25,7 @@ from shipper.sources.scan import Folders, Scanner
 from shipper.sources.siblings import base_name
 from shipper.sources.tail import Input, Tail
 from shipper.state import State
-from shipper.wiring import counting_of, redactor_of
+from shipper.wiring import compiled_of, counting_of, redactor_of
 
 START_NS = 1_795_428_000_000_000_000  # 2026-11-23T10:00:00Z
 
@@ -118,6 +118,8 @@ class Rig:
     bounds: Bounds = field(default_factory=Bounds)
     limits: Limits = field(default_factory=Limits)
     from_end: bool = False
+    compiled: bool = True
+    """Whether the next agent takes ordinary lines the compiled way, where that is installed."""
     output: MemoryOutput = field(default_factory=MemoryOutput)
     clock: HandClock = field(default_factory=HandClock)
     agent: Agent | None = None
@@ -143,7 +145,8 @@ class Rig:
         ledger.declare([*DECLARED, *counting.declared()], 0.0)
         pipeline = Pipeline(Enforce(), counting, redactor_of(settings, b"k" * 32))
         inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", Folders()), self._origin, self.from_end)]
-        tail = Tail(inputs, self.bounds, self.limits, state.logs())
+        compiled = compiled_of(settings.model_copy(update={"compiled": self.compiled}), pipeline)
+        tail = Tail(inputs, self.bounds, self.limits, state.logs(), compiled=compiled)
         self.agent = Agent(
             tail,
             pipeline,

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
+from shipper.agent import SHOWN
 from shipper.errors import StateError
 from shipper.state import State
 from tests.hazards.rig import Killed, Rig
@@ -36,6 +38,20 @@ def test_unreadable_file_is_read_once_it_can_be(tmp_path: Path) -> None:
     rig.read(2)
     assert rig.serials() == [1, 2, 3, 4]
     assert not agent.tail.unreadable
+
+
+def test_unreadable_files_are_told_once_and_many_are_summed_up(tmp_path: Path) -> None:
+    """Each when it is found, and not at every look; of many at once the first ones and how many more."""
+    rig = Rig(tmp_path)
+    paths = [rig.logs / f"app-{number}.log" for number in range(SHOWN + 2)]
+    for path in paths:
+        path.mkdir()  # a folder in the place of a file: root may read everything else
+    with structlog.testing.capture_logs() as told:
+        rig.start()
+        rig.read(3)
+    named = [entry["path"] for entry in told if entry["event"] == "log_unreadable"]
+    assert named == [str(path) for path in paths[:SHOWN]]
+    assert [entry["more"] for entry in told if entry["event"] == "logs_unreadable"] == [2]
 
 
 @pytest.mark.parametrize("jump_s", [-86_400, 86_400])

@@ -111,9 +111,11 @@ class LogUnderFire(RuleBasedStateMachine):
         if self.rig.agent is not None:
             self.rig.stop()
 
-    @rule()
-    def kill(self) -> None:
+    @rule(compiled=st.booleans())
+    def kill(self, *, compiled: bool) -> None:
+        """The next agent may go the other way: positions and ids are the same for both."""
         self.rig.kill()
+        self.rig.compiled = compiled
 
     @rule()
     def kill_between_write_and_commit(self) -> None:

@@ -184,21 +184,67 @@ def test_a_document_that_the_quarantine_refuses_too_becomes_a_dead_letter(
     """There is a last place, and nothing goes round in circles."""
     client = cluster.client
     assert client is not None
-    client.indices.create(index=f"{cluster.names['quarantine_prefix']}-2026.11.23")
-    client.indices.put_settings(
-        index=f"{cluster.names['quarantine_prefix']}-2026.11.23", settings={"index.blocks.write": True}
+    client.indices.create(
+        index=f"{cluster.names['quarantine_prefix']}-2026.11.23", mappings={"properties": {"stream": {"type": "long"}}}
     )
     bad = make(1, duration_ms="a moment")
     assert cluster.write([make(0), bad, make(2)]) == Written(2, 0, 1)
-    client.indices.put_settings(
-        index=f"{cluster.names['quarantine_prefix']}-2026.11.23", settings={"index.blocks.write": None}
-    )
     (line,) = (tmp_path / "dead-letters.ndjson").read_bytes().splitlines()
     letter = orjson.loads(line)
     assert letter["id"] == bad.id.hex()
-    assert "cluster_block_exception" in letter["reason"]
+    assert "failed to parse field [stream] of type [long]" in letter["reason"]
     assert "a moment" in letter["document"]
     assert (tmp_path / "dead-letters.ndjson").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["read-only", "closed"])
+def test_an_index_that_takes_nothing_now_holds_events_back(
+    cluster: Cluster, make: Make, tmp_path: Path, *, closed: bool
+) -> None:
+    """A write block or a closed index is no event's fault: nothing is put aside, and all is stored once it is lifted."""
+    client, index = cluster.client, make(0).index
+    assert client is not None
+    assert cluster.write([make(0)]) == Written(1, 0)
+    if closed:
+        client.indices.close(index=index)
+    else:
+        client.indices.put_settings(index=index, settings={"index.blocks.write": True})
+    documents = [make(number) for number in range(20)]
+    with pytest.raises(OutputUnavailable, match="closed" if closed else "cluster_block_exception") as refused:
+        cluster.output.write(documents)
+    assert ("open that index" if closed else "take the block away") in refused.value.cure
+    if closed:
+        client.indices.open(index=index, wait_for_active_shards=1)
+    else:
+        client.indices.put_settings(index=index, settings={"index.blocks.write": None})
+    assert cluster.write(documents) == Written(19, 1)
+    assert cluster.count("quarantine_prefix") == 0
+    assert not (tmp_path / "dead-letters.ndjson").exists()
+
+
+def test_a_cluster_that_takes_nothing_now_holds_events_back(
+    own_elasticsearch: Any, names: dict[str, str], tmp_path: Path
+) -> None:
+    """No more shards, or read-only as a whole: a new day waits for room, beside a known day that has some."""
+    own_elasticsearch.start(settings={"cluster.max_shards_per_node": "1"})
+    cluster = Cluster(own_elasticsearch.url, names, tmp_path).setup()
+    client = cluster.client
+    assert client is not None
+    first = [make_document(number, prefix=names["prefix"]) for number in range(10)]
+    later = [make_document(number, prefix=names["prefix"], at="2026-11-24T10:00:00Z") for number in range(10, 20)]
+    assert cluster.output.write(first) == Written(10, 0)
+    with pytest.raises(OutputUnavailable, match="this action would add") as refused:
+        cluster.output.write(later)
+    assert "cluster.max_shards_per_node" in refused.value.cure
+    client.cluster.put_settings(persistent={"cluster.max_shards_per_node": 100, "cluster.blocks.read_only": True})
+    with pytest.raises(OutputUnavailable, match="cluster_block_exception") as refused:
+        cluster.output.write([*first, *later])
+    assert "take the block away" in refused.value.cure
+    client.cluster.put_settings(persistent={"cluster.blocks.read_only": None})
+    assert cluster.write([*first, *later]) == Written(10, 10)
+    assert not (tmp_path / "dead-letters.ndjson").exists()
+    assert [name for name in client.indices.get(index="*") if "quarantine" in name] == []
+    cluster.close()
 
 
 def test_nothing_is_written_before_the_templates_are_there(
@@ -386,7 +432,8 @@ def test_an_answer_that_is_none_makes_the_output_unavailable(
 def test_a_gateway_that_asks_for_time_gets_it(through: tuple[Cluster, Proxy, Cluster]) -> None:
     """503 with Retry-After is waited for, and the same documents are sent again."""
     direct, proxy, indirect = through
-    indirect.output.write([make_document(0, prefix=direct.names["prefix"])])
+    for _ in range(2):  # the second time the index is there, and known from then on
+        indirect.output.write([make_document(0, prefix=direct.names["prefix"])])
     busy = http("503 Service Unavailable", b"<h1>busy</h1>", "Content-Type: text/html", "Retry-After: 1")
     proxy.answer = lambda _number, head: (
         busy if b"_bulk" in head and not any(b"_bulk" in earlier for earlier in proxy.requests[:-1]) else None

@@ -68,11 +68,11 @@ def prefix(elasticsearch: str) -> Iterator[str]:
 
 def test_dead_letters_are_read_and_brought_back(shell: Shell, elasticsearch: str, prefix: str, tmp_path: Path) -> None:
     """One was stored already, one is refused still, the others come in; each under its id."""
-    kept = DeadLetters(tmp_path / "shipper-state")
-    kept.path.parent.mkdir()
+    state = tmp_path / "shipper-state"
+    state.mkdir()
     letters = [make_document(number, prefix=prefix, message=f'line\n"{number}"') for number in range(3)]
     for document in (*letters, letters[0], make_document(9, prefix=prefix, duration_ms="a moment")):
-        kept.add(document, "400 nobody would have it")
+        DeadLetters(state).add(document, "400 nobody would have it")  # each by a run of its own: one by two of them
     mapping = {"properties": {"duration_ms": {"type": "double"}}}
     with Elasticsearch(elasticsearch) as client:
         client.indices.create(index=letters[0].index, mappings=mapping, settings={"number_of_replicas": 0})

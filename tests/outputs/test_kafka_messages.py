@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from processors.document import Renderer
 from processors.redact import Redactor
-from processors.route import document_id, index_name, is_daily
+from processors.route import Skew, document_id, index_name, is_daily
 from schemas.entry import Entry, Origin
 from schemas.violation import Kind, Violation
+from shipper.indexer import Translate
 from shipper.outputs.kafka.message import (
     Foreign,
     Message,
@@ -205,3 +206,105 @@ def test_a_foreign_message_without_a_time_has_the_time_of_reading() -> None:
     found = Foreign(PREFIXES, Redactor(), "indexer-1")(Received("logs", 0, 1, -1, b"x", []), "", NOW_MS)
     assert (found.time_ms, found.id[:6]) == (NOW_MS, bytes(6))
     assert found.id[6:] == hashlib.blake2b(b"logs\x000\x001", digest_size=14).digest()
+
+
+REFUSED_INDEX = b"keneyapp-quarantine-2026.11.23"
+REFUSED_BODY = {
+    "@timestamp": "2026-11-23T10:00:00.000Z", "reasons": [{"kind": "json_invalid", "detail": "cut"}], "raw": "{",
+    "index": "keneyapp-logs-2026.11.23", "stream": "stdout", "log": {"file": {"path": "/a.log"}, "offset": 0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"reasons": None}, "no entry of the quarantine: `reasons`"),
+        ({"reasons": []}, "no entry of the quarantine: `reasons`"),
+        ({"reasons": [{"detail": "x"}]}, "no entry of the quarantine: `reasons.0.kind`"),
+        ({"raw": None}, "no entry of the quarantine: `raw`"),
+        ({"raw": ["{"]}, "no entry of the quarantine: `raw`"),
+        ({"stream": None}, "no entry of the quarantine: `stream`"),
+        ({"log": {"offset": 0}}, "no entry of the quarantine: `log.file`"),
+        ({"reasons": [{"kind": "refused_by_index"}]}, "no index refuses what goes to a topic"),
+    ],
+)
+def test_a_forged_entry_of_the_quarantine_is_told_apart(changes: dict[str, Any], why: str) -> None:
+    """It would be believed at its release: where to, and what of it."""
+    headers = [("id", GOOD_ID), ("index", REFUSED_INDEX)]
+    (found,) = documents(Received("q", 0, 0, NOW_MS, orjson.dumps(REFUSED_BODY), headers), PREFIXES)
+    assert (found.index, found.text) == (REFUSED_INDEX.decode(), "{")
+    body = {name: value for name, value in {**REFUSED_BODY, **changes}.items() if value is not None}
+    with pytest.raises(NotOurs, match=why):
+        documents(Received("q", 0, 0, NOW_MS, orjson.dumps(body), headers), PREFIXES)
+
+
+BELIEVED = range(NOW_MS - 1000 * 86_400_000, NOW_MS + 3_600_000)
+SENT_MS = NOW_MS - 5000
+
+
+@pytest.mark.parametrize("stamp", ["1970-01-01T00:00:00.000Z", "2031-05-06T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
+def test_a_message_does_not_choose_any_day(stamp: str) -> None:
+    """An event of a time that cannot be is kept under the message's own, with a note, and the same at every reading."""
+    index = f"keneyapp-logs-{stamp[:10].replace('-', '.')}".encode()
+    body = orjson.dumps({"@timestamp": stamp, "event": "e", "schema": {"errors": [{"kind": "field_invalid"}]}})
+    received = Received("logs", 0, 0, SENT_MS, body, [("id", GOOD_ID), ("index", index)])
+    (found,) = documents(received, PREFIXES, BELIEVED, NOW_MS)
+    assert (found.index, found.time_ms, found.event) == (index_name(PREFIXES.events, SENT_MS), SENT_MS, "e")
+    event = orjson.loads(found.body)
+    assert event["@timestamp"] == "2026-11-23T09:59:55.000Z"
+    first, note = event["schema"]["errors"]
+    assert (first, note["kind"]) == ({"kind": "field_invalid"}, "timestamp_skewed")
+    assert documents(received, PREFIXES, BELIEVED, NOW_MS + 86_400_000) == [found]
+    (unsaid,) = documents(received._replace(timestamp_ms=1 << 60), PREFIXES, BELIEVED, NOW_MS)
+    assert unsaid.time_ms == NOW_MS
+
+
+def test_a_message_of_a_time_that_can_be_is_left_as_it_is() -> None:
+    """A backfill of last year has its own days."""
+    body = b'{"@timestamp":"2025-11-23T10:00:00.000Z"}'
+    headers = [("id", GOOD_ID), ("index", b"keneyapp-logs-2025.11.23")]
+    (found,) = documents(Received("logs", 0, 0, SENT_MS, body, headers), PREFIXES, BELIEVED, NOW_MS)
+    assert (found.index, found.body) == ("keneyapp-logs-2025.11.23", body)
+
+
+def test_a_refused_entry_does_not_choose_any_day_at_its_release() -> None:
+    """Neither by its own time nor by that of a runtime, which would decide the day then."""
+    for changes, index, time_ms in (
+        ({"@timestamp": "1970-01-02T00:00:00.000Z"}, b"keneyapp-quarantine-1970.01.02", SENT_MS),
+        ({"time": "1970-01-02T00:00:00Z"}, REFUSED_INDEX, SENT_MS),
+        ({"time": "2026-11-23T10:00:00.5Z"}, REFUSED_INDEX, NOW_MS),
+        ({"time": "then"}, REFUSED_INDEX, NOW_MS),
+    ):
+        body = orjson.dumps({**REFUSED_BODY, **changes})
+        received = Received("q", 0, 0, SENT_MS, body, [("id", GOOD_ID), ("index", index)])
+        (found,) = documents(received, PREFIXES, BELIEVED, NOW_MS)
+        assert (found.index, found.time_ms) == (index_name(PREFIXES.quarantine, time_ms), time_ms)
+        noted = [reason["kind"] for reason in orjson.loads(found.body)["reasons"]]
+        assert noted == (["json_invalid", "timestamp_skewed"] if time_ms == SENT_MS else ["json_invalid"])
+        assert "time" not in orjson.loads(found.body) or time_ms == NOW_MS
+
+
+def test_a_foreign_message_does_not_choose_any_day() -> None:
+    """Its time is its sender's word too; its id stays the same at every reading."""
+    foreign = Foreign(PREFIXES, Redactor(), "indexer-1")
+    received = Received("logs", 0, 1, 86_400_000, b"x", [])
+    first, later = (foreign(received, "", now, BELIEVED) for now in (NOW_MS, NOW_MS + 1))
+    assert (first.index, first.id) == (index_name(PREFIXES.quarantine, NOW_MS), later.id)
+
+
+def test_a_message_that_cannot_be_noted_on_is_none_of_ours() -> None:
+    """Nested deeper than it could be written again."""
+    nested = b'{"@timestamp":"1970-01-01T00:00:00.000Z","extra":' + b"[" * 500 + b"]" * 500 + b"}"
+    headers = [("id", GOOD_ID), ("index", b"keneyapp-logs-1970.01.01")]
+    with pytest.raises(NotOurs, match="nested too deeply"):
+        documents(Received("logs", 0, 0, SENT_MS, nested, headers), PREFIXES, BELIEVED, NOW_MS)
+
+
+def test_an_indexer_believes_clocks_that_are_a_day_apart() -> None:
+    """A node ahead of the indexer keeps its days; a year ahead it does not."""
+    translate = Translate.of(PREFIXES, Redactor(), "indexer-1", Skew())
+    for day, kept in (("2026-11-24", True), ("2027-11-24", False), ("2025-11-24", True), ("2024-11-24", False)):
+        body = orjson.dumps({"@timestamp": f"{day}T09:00:00.000Z"})
+        headers = [("id", GOOD_ID), ("index", f"keneyapp-logs-{day.replace('-', '.')}".encode())]
+        (found,) = translate(Received("logs", 0, 0, SENT_MS, body, headers), NOW_MS)
+        assert (found.body == body) == kept

@@ -23,6 +23,7 @@ LINES = [
     '{"log":"ValueError: bad\\n","stream":"stderr","time":"2026-11-23T10:00:00.5Z"}',
     '{"log":"\\n","stream":"stdout","time":"2026-11-23T10:00:00.6Z"}',
     '{"log":"{\\"late\\":1}\\n","stream":"stderr","time":"2026-11-23T10:00:09Z"}',
+    '{"log":"{\\"crlf\\":1}\\r\\n","stream":"stdout","time":"2026-11-23T10:00:09.5Z"}',
     "not a record",
     "",
     '{"log":"no end","stream":"stdout","time":"2026-11-23T10:00:10Z"}',
@@ -119,3 +120,13 @@ def test_bounds_of_a_trace_lose_no_line(bounds: Bounds) -> None:
     assert sum(entry.lines for entry in entries) == 51
     assert len(entries) > 4
     assert max(entry.lines for entry in entries) <= 10
+
+
+def test_what_is_held_back_of_two_files_is_finished_in_an_order_that_a_restart_does_not_change() -> None:
+    """Each began at byte 0 of its file: neither is the older one by its offset."""
+    first = b'{"log":"of stdout ","stream":"stdout","time":"2026-11-23T10:00:00.1Z"}\n'
+    second = b'{"log":"of stderr ","stream":"stderr","time":"2026-11-23T10:00:00.1Z"}\n'
+    through, again = JsonFileAssembler("c", Bounds()), JsonFileAssembler("c", Bounds())
+    assert [*through.feed(first, 0), *through.feed(second, 0)] == []
+    again.restore(through.residue())
+    assert list(again.flush()) == list(through.flush())

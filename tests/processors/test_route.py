@@ -45,9 +45,30 @@ def test_a_time_too_far_from_the_runtimes_is_replaced_and_noted(away: int) -> No
 
 
 def test_a_log_without_times_takes_the_lines_own_or_now() -> None:
-    """Plain files: the line's own time however old, else the time of reading."""
-    assert moment("2001-01-01T00:00:00Z", None, RUNTIME, Skew()) == (978_307_200_000, None)
+    """Plain files: the line's own time, also of last year, else the time of reading."""
+    assert moment("2025-11-24T00:00:00Z", None, RUNTIME, Skew()) == (1_763_942_400_000, None)
     assert moment(None, None, RUNTIME, Skew()) == (RUNTIME, None)
+    assert moment("2001-01-01T00:00:00Z", None, RUNTIME, Skew().of_any_age()) == (978_307_200_000, None)
+
+
+@pytest.mark.parametrize(
+    ("skew", "away"),
+    [(Skew(), HOUR + 1), (Skew(), -(366 * 24 * HOUR) - 1), (Skew().of_any_age(), HOUR + 1), (Skew(age_ms=5), -6)],
+)
+def test_a_log_without_times_does_not_choose_any_day(skew: Skew, away: int) -> None:
+    """A line that could name each day from 1970 to 9999 would make an index of each."""
+    ms, violation = moment(RUNTIME + away, None, RUNTIME, skew)
+    assert ms == RUNTIME
+    assert violation is not None
+    assert violation.kind == Kind.TIMESTAMP_SKEWED
+    assert "the time of reading, which is used" in violation.detail
+
+
+def test_what_is_believed_are_times_that_an_index_can_hold() -> None:
+    """Whatever the bounds."""
+    assert Skew().believed(0) == range(HOUR + 1)
+    assert Skew().of_any_age().believed(RUNTIME) == range(RUNTIME + HOUR + 1)
+    assert Skew(future_ms=1 << 60).believed(RUNTIME).stop == 253402300799999 + 1
 
 
 def test_index_is_the_day_in_utc() -> None:

@@ -25,6 +25,7 @@ VISITS = Metric("visits", "counter", 'Visits; a "name" without _total,\nin two l
 SECONDS = Metric("request_seconds", "histogram", "Durations.", ("service",), (0.1, 1.0))
 METRICS = (LOGINS, VISITS, SECONDS)
 STEP = 15_000
+HOUR_MS = 3_600_000
 T = 1_700_000_010_000  # a step's boundary
 Event = tuple[int, Increment]
 Name = tuple[str, tuple[tuple[str, str], ...]]
@@ -151,7 +152,19 @@ def test_years_without_an_event_are_left_out() -> None:
     assert b[:2] == [(later - STEP, 0), (later, 1)]
 
 
-def test_a_quiet_day_is_not_left_out() -> None:
+@pytest.mark.parametrize("apart_ms", [23 * HOUR_MS, HOUR_MS + STEP, HOUR_MS])
+def test_sparse_times_do_not_make_a_huge_history(apart_ms: int) -> None:
+    """Lines that each name a time of their own: the text grows with the lines, not with the time between them."""
+    declared = [(LOGINS.name, (service,)) for service in "abcdefghij"]
+    size = len(written(history([(T + n * apart_ms, login()) for n in range(30)], declared=declared))[0])
+    an_hour_of_each = (
+        30 * len(declared) * ((HOUR_MS + LINGER_MS) // STEP + 2) * len('logins_total{service="a"} 30 1699999995\n')
+    )
+    assert size < an_hour_of_each
+    assert apart_ms == HOUR_MS or size < an_hour_of_each / 10
+
+
+def test_a_quiet_hour_is_not_left_out() -> None:
     """Up to the break there is a sample at each step; a step later the pause is left out."""
     for pause_ms, left_out in ((BREAK_MS, False), (BREAK_MS + STEP, True)):
         shown = series(written(history([(T, login()), (T + pause_ms, login())]))[0])

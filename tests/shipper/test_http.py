@@ -161,6 +161,7 @@ def test_beyond_loopback_a_token_is_asked_for(patient: Patient) -> None:
     with serve("0.0.0.0:0", patient, None) as found:
         assert found is not None
         assert ask(f"{found.replace('0.0.0.0', '127.0.0.1')}/status", Authorization="Bearer None")[0] == 401
+        assert "none is configured" in ask(f"{found.replace('0.0.0.0', '127.0.0.1')}/status")[2]
 
 
 def test_a_port_that_is_taken_is_named_with_its_cure(patient: Patient) -> None:

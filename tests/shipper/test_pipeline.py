@@ -68,7 +68,7 @@ def test_counting_and_shipping_are_apart() -> None:
     text = entry('{"correlation_id":"a","event":"login_failed"}')
     counted = processed(pipeline(), text, ship=False)
     shipped = processed(pipeline(), text, count=False)
-    assert (counted.documents, bool(counted.counted.sums)) == ([], True)
+    assert (list(counted.documents), bool(counted.counted.sums)) == ([], True)
     assert (len(shipped.documents), bool(shipped.counted.sums)) == (1, False)
 
 
@@ -124,3 +124,13 @@ def test_secrets_in_refused_entries_and_their_reasons_are_masked() -> None:
     batch = processed(pipeline(), entry('{"correlation_id":"password=hunter2 x","note":"mail a@b.example"}'))
     assert b"hunter2" not in batch.documents[0].body
     assert b"a@b.example" not in batch.documents[0].body
+
+
+def test_a_plain_log_makes_no_index_of_each_day_that_it_names() -> None:
+    """Lines of any day since 1970 and until 9999, by JSON or by their beginning: one day, each with a note."""
+    days = [f"{year}-01-0{day}T00:00:00Z" for year in range(1970, 9999, 97) for day in (1, 2)]
+    lines = [json.dumps({"correlation_id": "a", "timestamp": day}) for day in days] + [f"{day} INFO x" for day in days]
+    batch = processed(pipeline(), *(entry(line, time=None) for line in lines))
+    assert {document.index for document in batch.documents} == {"keneyapp-logs-2026.11.23"}
+    notes = {json.loads(document.body)["schema"]["errors"][0]["kind"] for document in batch.documents}
+    assert notes == {"timestamp_skewed"}

@@ -1,21 +1,48 @@
 """Bulk requests: documents to bytes, and the server's answer to one verdict a document. Nothing here touches the world.
 
 Format: Elasticsearch reference, "Bulk API".
+
+A refusal (4xx) is the document's fault or the place's. The status decides: 400 and 413 speak of what was sent, every
+other one of where to, or of who sends. But a server also says 400 for places, under the names in `PLACES` and with the
+words in `SAID`. Of a name that is in neither, the status is believed: a bad event must not hold up good ones, and what
+goes to the quarantine can be released.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
-import orjson
-
+from shipper.documents import Documents, Rendered, joined
 from shipper.ports import Document
 
-CONFLICT, TOO_MANY = 409, 429
-ASKS_FOR_MORE_RIGHTS = "security_exception"
-NO_INDEX = "index_not_found_exception"
+BAD_REQUEST, CONFLICT, TOO_LARGE, TOO_MANY = 400, 409, 413, 429
+OF_WHAT_WAS_SENT = (BAD_REQUEST, TOO_LARGE)
+SHARDS = "delete old indices, add a node, or raise cluster.max_shards_per_node"
+PLACES = {
+    "security_exception": "grant `create_doc` and `auto_configure` on the indices",
+    "index_not_found_exception": "let the server create the indices (action.auto_create_index), with `auto_configure`",
+    "cluster_block_exception": "free space on its disks, or take the block away (index.blocks.*, cluster.blocks.*)",
+    "index_closed_exception": "open that index, or delete it",
+    "validation_exception": SHARDS,
+    "invalid_index_name_exception": "correct index.prefix and index.quarantine_prefix",
+    "invalid_index_template_exception": "correct the index template",
+    "routing_missing_exception": "take `_routing.required` out of the index's mapping",
+}
+"""Errors that no document is at fault for, and what to do about each."""
+SAID = (
+    (re.compile(r"(Validation Failed: 1: )?this action would add \[\d+\] shards"), SHARDS),
+    (re.compile(r"no write index is defined for alias "), "name the write index of that alias"),
+    (re.compile(r"pipeline with id \[[^]]*\] does not exist"), "make that ingest pipeline, or stop the index using it"),
+    (re.compile(r"Failed to parse mapping"), "correct the mapping in the index template"),
+)
+"""The same where only the beginning of the reason tells it: what follows may quote the document."""
+SERVER_TELLS = "see what the server says: no document is at fault"
 ANSWER_FIELDS = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
 """`filter_path` of a bulk request: what `verdicts` looks at."""
+NO_ERRORS, CREATED = b'"errors":false', b'"status":201'
+NEAR_BEGINNING = 64
 Target = Callable[[str], str]
 """The index, alias or data stream to write to, from the document's daily index."""
 
@@ -39,7 +66,7 @@ class Judged(Enum):
     REFUSED = "refused"
     """It will never: the document is at fault."""
     NOT_ALLOWED = "not_allowed"
-    """It would refuse every document: rights or settings are at fault."""
+    """Not this document's fault: rights, settings or the cluster's state are, and others would fare no better."""
 
 
 class Verdict(NamedTuple):
@@ -48,6 +75,8 @@ class Verdict(NamedTuple):
     judged: Judged
     reason: str = ""
     throttled: bool = False
+    cure: str = ""
+    """What an operator can do, where it was not allowed."""
 
 
 STORED, DUPLICATE = Verdict(Judged.STORED), Verdict(Judged.DUPLICATE)
@@ -59,25 +88,37 @@ class Garbled(Exception):
 
 def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> Iterator[Request]:
     """As few requests as hold all `documents` in order, each at most `max_bytes` or one document long."""
-    first = target(documents[0].index) if documents else ""
+    pieces = documents.pieces if isinstance(documents, Documents) else [list(documents)]
+    rendered = next((piece.index for piece in pieces if isinstance(piece, Rendered)), None)
+    first = target(rendered or documents[0].index) if documents else ""
     named: dict[str, bytes] = {}
-    lines: list[bytes] = []
-    start = size = 0
-    for position, document in enumerate(documents):
-        index, body = document.index, document.body
-        action = named.get(index)
-        if action is None:
-            action = named[index] = _action(target(index), first)
-        if b"\n" in body:
-            body = orjson.dumps(orjson.loads(body))
-        length = len(action) + 45 + len(body)
-        if lines and size + length > max_bytes:
-            yield Request(first, documents[start:position], b"".join(lines))
-            lines, start, size = [], position, 0
-        lines.append(b'%b%b"}}\n%b\n' % (action, document.id.hex().encode(), body))
-        size += length
+    held, size = Documents(), 0
+    lines: list[Any] = []
+    for piece in pieces:
+        if isinstance(piece, Rendered) and target(piece.index) == first and piece.block.bulk_size <= max_bytes:
+            if lines and size + piece.block.bulk_size > max_bytes:
+                yield Request(first, held, joined(lines))
+                held, lines, size = Documents(), [], 0
+            held.extend(piece)
+            lines.append(piece.block)
+            size += piece.block.bulk_size
+            continue
+        for document in piece:
+            index, body = document.index, document.body
+            action = named.get(index)
+            if action is None:
+                action = named[index] = _action(target(index), first)
+            if b"\n" in body:
+                body = body.replace(b"\n", b" ")  # in JSON it stands between values alone
+            length = len(action) + 45 + len(body)
+            if lines and size + length > max_bytes:
+                yield Request(first, held, joined(lines))
+                held, lines, size = Documents(), [], 0
+            held.add(document)
+            lines.append(b'%b%b"}}\n%b\n' % (action, document.id.hex().encode(), body))
+            size += length
     if lines:
-        yield Request(first, documents[start:], b"".join(lines))
+        yield Request(first, held, joined(lines))
 
 
 def _action(index: str, default: str) -> bytes:
@@ -86,8 +127,23 @@ def _action(index: str, default: str) -> bytes:
     return f'{{"create":{{{place}"_id":"'.encode()
 
 
+class AllStored(NamedTuple):
+    """An answer that says of each item that it was stored now."""
+
+    items: int
+
+    @classmethod
+    def read(cls, answer: bytes) -> "AllStored | None":
+        """None for any other answer: that is then looked at item by item."""
+        if NO_ERRORS not in answer[:NEAR_BEGINNING]:
+            return None
+        return cls(answer.count(CREATED))
+
+
 def verdicts(request: Request, answer: object) -> list[Verdict]:
     """One verdict a document, in their order. Raises Garbled."""
+    if answer == AllStored(len(request.documents)):
+        return [STORED] * len(request.documents)
     items = answer.get("items") if isinstance(answer, Mapping) else None
     if not isinstance(items, list) or len(items) != len(request.documents):
         raise Garbled(f"expected {len(request.documents)} items, found {_found(items)}")
@@ -103,18 +159,33 @@ def _verdict(item: object) -> Verdict:
     status = found.get("status") if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping) or not isinstance(status, int):
         raise Garbled("an item has no status")
+    if not HTTPStatus.OK <= status < 600 or 300 <= status < BAD_REQUEST:  # noqa: PLR2004 -- classes of HTTP
+        raise Garbled(f"an item has the status {status}")
     if status < 300:  # noqa: PLR2004 -- HTTP success
         return STORED
     if status == CONFLICT:
         return DUPLICATE
     error = found.get("error")
     error = error if isinstance(error, Mapping) else {}
-    reason = f"{status} {described(error)}"
     if status == TOO_MANY or status >= 500:  # noqa: PLR2004 -- the server's own trouble
-        return Verdict(Judged.AGAIN, reason, status == TOO_MANY)
-    if error.get("type") in (ASKS_FOR_MORE_RIGHTS, NO_INDEX):
-        return Verdict(Judged.NOT_ALLOWED, reason)
-    return Verdict(Judged.REFUSED, reason)
+        return Verdict(Judged.AGAIN, f"{status} {described(error)}", status == TOO_MANY)
+    return refusal(status, error)
+
+
+def refusal(status: int, error: Mapping[str, Any]) -> Verdict:
+    """The verdict on a 4xx that is neither 409 nor 429: whether the document is at fault, or the place."""
+    reason, cure = f"{status} {described(error)}", cure_of_place(error)
+    if cure is None and status not in OF_WHAT_WAS_SENT:
+        cure = SERVER_TELLS
+    return Verdict(Judged.REFUSED, reason) if cure is None else Verdict(Judged.NOT_ALLOWED, reason, cure=cure)
+
+
+def cure_of_place(error: Mapping[str, Any]) -> str | None:
+    """What to do about an error that is the place's by its name or words; None for every other."""
+    name, said = error.get("type"), str(error.get("reason"))
+    if isinstance(name, str) and name in PLACES:
+        return PLACES[name]
+    return next((cure for beginning, cure in SAID if beginning.match(said)), None)
 
 
 def described(error: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The connection to a cluster: the client, and its errors in our words."""
 
+import re
 import ssl
 import warnings
 from collections.abc import Iterator, Mapping
@@ -11,13 +12,22 @@ import elastic_transport
 from elasticsearch import ApiError, Elasticsearch, ElasticsearchWarning, UnsupportedProductError
 from elasticsearch.serializer import OrjsonSerializer
 
+from shipper import errors
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError, OutputUnavailable
-from shipper.outputs.elasticsearch.bulk import described
+from shipper.outputs.elasticsearch.bulk import AllStored, cure_of_place, described
 from shipper.settings import ElasticsearchSettings
 
-NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
+NOTHING_LOST = errors.NOTHING_LOST
 PORTS = {"http": 9200, "https": 9200}
+
+
+class Answers(OrjsonSerializer):
+    """Reads answers; the one that bulk requests mostly get is not made into an object for each document."""
+
+    def loads(self, data: bytes) -> Any:  # noqa: ANN401 -- any JSON
+        """The decoded answer, or AllStored."""
+        return AllStored.read(data) or super().loads(data)
 
 
 def connect(url: str, settings: ElasticsearchSettings) -> Elasticsearch:
@@ -45,7 +55,7 @@ def connect(url: str, settings: ElasticsearchSettings) -> Elasticsearch:
         max_retries=1 + len(settings.hosts),
         retry_on_status=(),
         retry_on_timeout=False,
-        serializer=OrjsonSerializer(),
+        serializer=Answers(),
         **options,
     )
 
@@ -118,8 +128,10 @@ def no_sense(url: str, what: str) -> OutputUnavailable:
 
 
 def _refused(url: str, error: ApiError) -> OutputUnavailable:
-    status = error.meta.status
+    status, cause = error.meta.status, cause_of(error)
     said = f"{url} answered {status} {reason_of(error)}"
+    if cause is not None and cause["type"] != "security_exception" and (cure := cure_of_place(cause)) is not None:
+        return OutputUnavailable(said, cure, retry_after(error.meta.headers))
     if status == 401:  # noqa: PLR2004 -- HTTP
         return OutputUnavailable(said, "correct elasticsearch.api_key_file, or username and password_file")
     if status == 403:  # noqa: PLR2004 -- HTTP
@@ -130,11 +142,17 @@ def _refused(url: str, error: ApiError) -> OutputUnavailable:
     return OutputUnavailable(said, NOTHING_LOST, retry_after(error.meta.headers))
 
 
+def cause_of(error: ApiError) -> Mapping[str, Any] | None:
+    """The error that an Elasticsearch names; None where the answer is somebody else's, such as a proxy's."""
+    cause = error.body.get("error") if isinstance(error.body, Mapping) else None
+    return cause if isinstance(cause, Mapping) and isinstance(cause.get("type"), str) else None
+
+
 def reason_of(error: ApiError) -> str:
     """What the server said, in one line."""
-    body = error.body
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-        return described(body["error"])
+    body, cause = error.body, cause_of(error)
+    if cause is not None:
+        return described(cause)
     return str(body.get("error") if isinstance(body, Mapping) else body)[:200]
 
 
@@ -142,7 +160,7 @@ def _innermost(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     said = str(error).rpartition(": ")[2] if "object at 0x" in str(error) else str(error)
-    return said[:300] or type(error).__name__
+    return re.sub(r"\[Errno -?\d+\] ", "", said)[:300] or type(error).__name__  # the words after it say the same
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock | None = None) -> float:

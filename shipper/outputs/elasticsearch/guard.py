@@ -4,7 +4,7 @@ An index that came to be without its template guesses its mapping from the first
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -20,7 +20,7 @@ UNCHECKED = "or set elasticsearch.require_template: false"
 
 
 class Guard:
-    """Looks once after each connection; for any number of threads."""
+    """Looks once after each connection, and at each index that is new; for any number of threads."""
 
     def __init__(self, url: str, client: Elasticsearch, templates: Iterable[str], *, required: bool) -> None:
         """`templates` must be there where `required`."""
@@ -43,13 +43,11 @@ class Guard:
             if not self._passed:
                 self._check_server()
                 if self._required:
-                    for name in self._templates:
-                        self._check_template(name)
+                    self._check_templates()
                 self._passed = True
             for index in {*indices} - self._known:
-                if self._required:
-                    self._check_index(index)
-                self._known.add(index)
+                if not self._required or self._made_from_template(index):
+                    self._known.add(index)
 
     def _check_server(self) -> None:
         answer: object = self._client.info().body
@@ -62,8 +60,15 @@ class Guard:
             what = f"{self._url} is Elasticsearch {number}; this shipper writes to {OLDEST} and {NEWEST}"
             raise OutputUnavailable(what, "upgrade the one that is older")
 
+    def _check_templates(self) -> None:
+        for name in self._templates:
+            self._check_template(name)
+
     def _check_template(self, name: str) -> None:
-        found = found_template(self._client, name)
+        try:
+            found = found_template(self._client, name)
+        except (AttributeError, LookupError) as error:
+            raise no_sense(self._url, str(error)) from error
         if found is None:
             raise OutputUnavailable(f"{self._url} has no index template {name!r}", f"{SETUP}, {UNCHECKED}")
         meta = found.get("_meta") or {}
@@ -73,16 +78,24 @@ class Guard:
         if meta.get("version") != VERSION:
             self._log.warning("template_of_another_version", name=name, found=meta.get("version"), cure=SETUP)
 
-    def _check_index(self, index: str) -> None:
+    def _made_from_template(self, index: str) -> bool:
+        """False where `index` is not there yet: the next write makes it from the templates, and then it is looked at.
+
+        Raises OutputUnavailable where the templates are gone, or were when it was made.
+        """
         try:
-            answer: dict[str, Any] = dict(
-                self._client.indices.get_mapping(index=index, filter_path="*.mappings._meta.managed_by").body
-            )
+            answer: object = self._client.indices.get_mapping(
+                index=index, filter_path="*.mappings._meta.managed_by"
+            ).body
         except NotFoundError:
-            return
+            self._check_templates()
+            return False
+        if not isinstance(answer, Mapping):
+            raise no_sense(self._url, str(answer))
         if not answer:
             what = f"index {index} on {self._url} was made without the template, so its mapping is guessed"
             raise OutputUnavailable(what, f"reindex or delete it, {UNCHECKED}")
+        return True
 
 
 def found_template(client: Elasticsearch, name: str) -> dict[str, Any] | None:

@@ -20,19 +20,32 @@ from processors.route import is_daily
 from processors.times import format_ms
 from schemas.violation import Kind, Violation
 from shipper.clock import Clock
+from shipper.documents import indices_of
 from shipper.errors import OutputUnavailable, ShipperError
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.elasticsearch.bulk import (
     ANSWER_FIELDS,
+    BAD_REQUEST,
+    TOO_LARGE,
+    TOO_MANY,
+    AllStored,
     Garbled,
     Judged,
     Request,
     Target,
     Verdict,
+    refusal,
     requests,
     verdicts,
 )
-from shipper.outputs.elasticsearch.connection import NOTHING_LOST, no_sense, reason_of, retry_after, translated
+from shipper.outputs.elasticsearch.connection import (
+    NOTHING_LOST,
+    cause_of,
+    no_sense,
+    reason_of,
+    retry_after,
+    translated,
+)
 from shipper.outputs.elasticsearch.guard import Guard
 from shipper.outputs.workers import Workers, without_frames
 from shipper.ports import Document, Written
@@ -40,9 +53,10 @@ from shipper.ports import Document, Written
 HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 PROVENANCE = ("stream", "container", "kubernetes", "service", "host", "log")
 DAY_LENGTH = len("-YYYY.MM.dd")
-BAD_REQUEST, TOO_LARGE, TOO_MANY = 400, 413, 429
-BUSY = (429, 502, 503, 504)
+AWAY = (502, 503, 504)
+BUSY = (TOO_MANY, *AWAY)
 LEAST_BYTES = 16 * 1024
+"""The smallest limit of a request; a server that finds even that too large takes no events at all."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 CLOSE_WAIT_S = 2.0
 
@@ -136,11 +150,11 @@ class ElasticsearchOutput:
 
     def write(self, documents: Sequence[Document]) -> Written:
         """Store all `documents`, in the index or in the quarantine. Raises OutputUnavailable."""
-        self._guard.check({self._target(document.index) for document in documents})
         sending = Sending(self._request_bytes, self._failures)
         deadline = self._clock.monotonic() + self._retry_for
-        pending, attempt = list(documents), 0
+        pending, attempt = documents, 0
         while pending:
+            self._guard.check({self._target(index) for index in indices_of(pending)})
             before = sending.retried
             pending = [
                 again
@@ -166,6 +180,9 @@ class ElasticsearchOutput:
         if isinstance(answer, ApiError):
             yield from self._refused_as_a_whole(request, answer, sending)
             return
+        if answer == AllStored(len(request.documents)) and not sending.aside:
+            sending.stored += len(request.documents)
+            return
         for document, verdict in zip(request.documents, self._judged(request, answer), strict=True):
             yield from self._settle(document, verdict, sending)
 
@@ -181,12 +198,14 @@ class ElasticsearchOutput:
                     body=request.body,
                 ).body
             except ApiError as error:
+                if error.meta.status in AWAY:
+                    self._guard.forget()  # what comes back may be another server, or an emptied one
                 if error.meta.status not in (BAD_REQUEST, TOO_LARGE, *BUSY):
                     raise
                 without_frames(error)
                 return error
-            except elastic_transport.ConnectionError:
-                self._guard.forget()  # what comes back may be another server, or an emptied one
+            except elastic_transport.TransportError:
+                self._guard.forget()
                 raise
 
     def _judged(self, request: Request, answer: object) -> list[Verdict]:
@@ -195,13 +214,30 @@ class ElasticsearchOutput:
         except Garbled as error:
             raise no_sense(self.url, str(error)) from error
         for verdict in found:
-            if verdict.judged is Judged.NOT_ALLOWED:
-                cure = "grant `create_doc` and `auto_configure` on the indices, and let the server create them"
-                raise OutputUnavailable(f"{self.url} takes no document: {verdict.reason}", cure)
+            self._require_allowed(verdict)
         return found
+
+    def _require_allowed(self, verdict: Verdict) -> None:
+        if verdict.judged is Judged.NOT_ALLOWED:
+            cure = f"{verdict.cure}; {NOTHING_LOST}"
+            raise OutputUnavailable(f"{self.url} does not take documents now: {verdict.reason}", cure)
+
+    def _require_own_fault(self, request: Request, error: ApiError) -> None:
+        """Raise OutputUnavailable where a 400 or 413 of a whole request is no fault of what it holds."""
+        cause, single = cause_of(error), len(request.documents) == 1
+        if cause is not None:
+            self._require_allowed(refusal(error.meta.status, cause))
+        elif error.meta.status == BAD_REQUEST:
+            raise no_sense(self.url, f"{BAD_REQUEST} {reason_of(error)}") from error
+        if error.meta.status == TOO_LARGE and single and len(request.body) <= LEAST_BYTES:
+            what = f"{self.url} finds a request of {len(request.body):,} bytes too large"
+            limits = "http.max_content_length, or the limit of the proxy in between"
+            raise OutputUnavailable(what, f"raise {limits}, to elasticsearch.request_bytes; {NOTHING_LOST}") from error
 
     def _refused_as_a_whole(self, request: Request, error: ApiError, sending: Sending) -> Iterator[Document]:
         """A busy server gets smaller requests later; a request it finds too large or malformed is halved at once."""
+        if error.meta.status not in BUSY:
+            self._require_own_fault(request, error)
         status = error.meta.status
         reason = f"{status} {reason_of(error)}"
         if status in BUSY:
@@ -261,7 +297,10 @@ def in_quarantine(document: Document, prefix: str, reason: str) -> Document:
         "reasons": [violation.as_note()],
         "raw": raw,
         "index": document.index,
-        **kept,
     }
+    try:
+        encoded = orjson.dumps({**refused, **kept})
+    except TypeError:  # nested deeper than it can be written again: `raw` holds it all the same
+        encoded = orjson.dumps(refused)
     day = document.index[-DAY_LENGTH:]
-    return document._replace(index=f"{prefix}{day}", event=None, level=None, text=raw, body=orjson.dumps(refused))
+    return document._replace(index=f"{prefix}{day}", event=None, level=None, text=raw, body=encoded)

@@ -13,12 +13,13 @@ from typing import Any
 import orjson
 from elasticsearch import ApiError, ConflictError, Elasticsearch, NotFoundError
 
-from processors.document import searched_text
 from schemas.event import LEVEL_ALIASES, LEVELS
 from shipper.clock import Clock
 from shipper.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable
-from shipper.outputs.elasticsearch.bulk import Target
-from shipper.outputs.elasticsearch.connection import NOTHING_LOST, reason_of, translated
+from shipper.keyed import text_of
+from shipper.outputs.elasticsearch.bulk import Judged, Target, refusal
+from shipper.outputs.elasticsearch.connection import NOTHING_LOST, cause_of, reason_of, translated
+from shipper.outputs.elasticsearch.guard import Guard
 from shipper.outputs.words import Wanted
 from shipper.ports import Document, Query
 
@@ -41,10 +42,11 @@ class ElasticsearchReader:
         quarantine_prefix: str = "keneyapp-quarantine",
         *,
         target: Target = str,
+        guard: Guard | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Touches nothing yet. `target` names what a daily index is written to."""
-        self.url, self._client, self._target = url, client, target
+        """Touches nothing yet. `target` names what a daily index is written to; `guard` looks before a release does."""
+        self.url, self._client, self._target, self._guard = url, client, target, guard
         some_day = f"{prefix}-2000.01.01"
         self._events = f"{prefix}-*.*.*" if target(some_day) == some_day else target(some_day)
         self._quarantine = f"{quarantine_prefix}-*.*.*"
@@ -64,7 +66,7 @@ class ElasticsearchReader:
         if mentioning is not None:
             asked.append({"match_phrase": {"raw": mentioning}})
         found = self._pages(self._quarantine, asked, [{"exists": {"field": "released"}}], limit=limit)
-        return islice((body for body in found if mentioning is None or mentioning in body.get("raw", "")), limit)
+        return islice((body for body in found if mentioning is None or mentioning in str(body.get("raw", ""))), limit)
 
     def release(self, index: str, document_id: str, document: Document) -> None:
         """Store `document`, then mark the quarantined entry released: a crash between the two only asks for a repeat.
@@ -73,6 +75,8 @@ class ElasticsearchReader:
         there is no such entry.
         """
         target = self._target(document.index)
+        if self._guard is not None:
+            self._guard.check([target])
         with translated(self.url):
             if not self._client.exists(index=index, id=document_id):
                 raise StoreUnreadable(f"{self.url} holds no entry {document_id}", "see `shipper quarantine list`")
@@ -81,7 +85,8 @@ class ElasticsearchReader:
             except ConflictError:
                 pass  # released before, and not marked
             except ApiError as error:
-                if error.meta.status == 400:  # noqa: PLR2004 -- HTTP: the document's own fault
+                cause = cause_of(error)
+                if cause is not None and refusal(error.meta.status, cause).judged is Judged.REFUSED:
                     raise ReleaseRefused(f"{target} refuses {document_id}: {reason_of(error)}") from error
                 raise
             self._client.update(index=index, id=document_id, doc={"released": self._clock.wall_ms()}, refresh=True)
@@ -204,4 +209,4 @@ def _accepts(query: Query) -> Callable[[Body], bool]:
     if query.text is None:
         return lambda _body: True
     wanted = Wanted.of(query.text)
-    return lambda body: wanted.matches(searched_text(body) or "")
+    return lambda body: wanted.matches(text_of(body) or "")

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from shipper.clock import Clock
-from shipper.errors import ConfigurationError, ShipperError
+from shipper.errors import NOTHING_LOST, ConfigurationError, ShipperError
 from shipper.outputs.kafka.message import Message, Received, Topics
 from shipper.settings import KafkaSettings, kafka_url
 
-NOTHING_LOST = "nothing is lost meanwhile, and sending goes on by itself"
 MODULES = {"confluent": "confluent_kafka", "kafka-python": "kafka"}
 BACKENDS = {"confluent": "shipper.outputs.kafka.confluent", "kafka-python": "shipper.outputs.kafka.kafka_python"}
 DIAGNOSIS_S = 5.0

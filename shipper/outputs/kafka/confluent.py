@@ -14,12 +14,12 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from shipper.errors import NOTHING_LOST
 from shipper.outputs.kafka.client import (
     BATCH_BYTES,
     COMMIT_S,
     DIAGNOSIS_S,
     FETCH_BYTES,
-    NOTHING_LOST,
     PARTITION_FETCH_BYTES,
     Connection,
     KafkaUnavailable,

@@ -24,13 +24,12 @@ from kafka.errors import (
     for_code,
 )
 
-from shipper.errors import ConfigurationError
+from shipper.errors import NOTHING_LOST, ConfigurationError
 from shipper.outputs.kafka.client import (
     BATCH_BYTES,
     COMMIT_S,
     DIAGNOSIS_S,
     FETCH_BYTES,
-    NOTHING_LOST,
     PARTITION_FETCH_BYTES,
     Connection,
     KafkaUnavailable,

@@ -11,9 +11,9 @@ from threading import Lock
 
 import structlog
 
-from shipper.errors import OutputUnavailable, ShipperError
+from shipper.errors import NOTHING_LOST, OutputUnavailable, ShipperError
 from shipper.outputs.dead_letters import DeadLetters
-from shipper.outputs.kafka.client import NOTHING_LOST, Client, KafkaUnavailable, Producer, require_topics
+from shipper.outputs.kafka.client import Client, KafkaUnavailable, Producer, require_topics
 from shipper.outputs.kafka.message import Message, Prefixes, Topics, messages
 from shipper.outputs.workers import Workers
 from shipper.ports import Document, Written

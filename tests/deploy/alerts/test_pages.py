@@ -88,7 +88,7 @@ def test_commands_on_the_pages_are_understood(page: str, line: str) -> None:
 
 def queries() -> list[str]:
     """Every PromQL query on the pages."""
-    return sorted({query for page in PAGES for query in blocks(page, "promql")})
+    return sorted({query for page in [ROOT / "README.md", *DOCS.rglob("*.md")] for query in blocks(page, "promql")})
 
 
 @pytest.mark.integration

@@ -1,0 +1,133 @@
+"""Every message that the shipper can refuse with, read from the sources: what it says and what it says to do."""
+
+import ast
+import re
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("shipper", "schemas")
+OF_CONFIGURATION = ("shipper/settings.py", "shipper/units.py", "schemas/rules.py", "schemas/builtin_rules.py")
+"""Where a ValueError is a problem of a key."""
+PLACE = "⟨{}⟩"
+"""What stands for a value that the message is about."""
+TITLES = {
+    "ValueError": "A key of the configuration",
+    "ConfigurationError": "The configuration as a whole",
+    "StateError": "The state directory",
+    "OutputUnavailable": "The output",
+    "KafkaUnavailable": "Kafka",
+    "StoreUnreadable": "A store that is searched",
+    "ReleaseRefused": "An entry that is released",
+    "ReadingFailed": "A process of a replay",
+    "ShipperError": "Everything else",
+}
+"""Classes of errors, in the order of the page."""
+
+
+class Refusal(NamedTuple):
+    """A message, its cure, and the class of the error."""
+
+    kind: str
+    what: str
+    cure: str
+
+
+@cache
+def refusals() -> list[Refusal]:
+    """All of them, each once, in the order of their class and text."""
+    trees = {
+        str(path.relative_to(ROOT)): ast.parse(path.read_text(encoding="utf-8"))
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+    kinds = descendants(trees.values(), "ShipperError")
+    texts = {name: value for tree in trees.values() for name, value in constants(tree.body).items() if name.isupper()}
+    found = {
+        refusal
+        for place, tree in trees.items()
+        for refusal in of_module(tree, kinds | ({"ValueError"} if place in OF_CONFIGURATION else set()), texts)
+    }
+    told = {(refusal.kind, refusal.what) for refusal in found if not unknown(refusal.cure)}
+    return sorted(
+        refusal
+        for refusal in found
+        if re.search("[a-z]", re.sub("⟨.*?⟩", "", refusal.what))
+        and not (unknown(refusal.cure) and (refusal.kind, refusal.what) in told)
+    )
+
+
+def unknown(cure: str) -> bool:
+    """Whether the sources tell no words of a cure, since it is made elsewhere."""
+    return re.sub("⟨.*?⟩", "", cure) == ""
+
+
+def descendants(trees: Collection[ast.Module], base: str) -> set[str]:
+    """The names of a class and of those that inherit from it."""
+    names, before = {base}, 0
+    while len(names) > before:
+        before = len(names)
+        classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        names |= {
+            found.name
+            for found in classes
+            for above in found.bases
+            if isinstance(above, ast.Name) and above.id in names
+        }
+    return names
+
+
+def of_module(tree: ast.Module, kinds: set[str], texts: dict[str, ast.expr]) -> Iterator[Refusal]:
+    """What one module refuses with."""
+    for scope in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        known = {**texts, **constants(ast.walk(scope))}
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
+                given = [worded(argument, known) for argument in node.args[:2]]
+                yield Refusal(node.func.id, given[0], given[1] if len(given) > 1 else "")
+
+
+def constants(nodes: Iterable[ast.AST]) -> dict[str, ast.expr]:
+    """Names that a text is assigned to once."""
+    assigned: dict[str, list[ast.expr]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            assigned.setdefault(node.targets[0].id, []).append(node.value)
+    return {
+        name: values[0]
+        for name, values in assigned.items()
+        if len(values) == 1 and isinstance(values[0], ast.Constant | ast.JoinedStr)
+    }
+
+
+def worded(node: ast.expr, known: dict[str, ast.expr]) -> str:
+    """An expression as the words that it makes, with a mark for each value in it."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(worded(part, known) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return worded(node.value, known)
+    if isinstance(node, ast.Name) and node.id in known:
+        return worded(known[node.id], {name: text for name, text in known.items() if name != node.id})
+    if isinstance(node, ast.Name | ast.Attribute):
+        return PLACE.format((node.id if isinstance(node, ast.Name) else node.attr).strip("_").replace("_", " "))
+    return PLACE.format("…")
+
+
+def rows(kind: str) -> Iterator[tuple[str, ...]]:
+    """The messages of a class for a table, with their cures where they are not in the message itself."""
+    for found in refusals():
+        if found.kind == kind:
+            cure = "as the message says" if unknown(found.cure) else found.cure
+            cells = (found.what,) if kind == "ValueError" else (found.what, cure)
+            yield tuple(map(plain, cells))
+
+
+def plain(text: str) -> str:
+    """A text in which Markdown sees no signs of its own but those of code."""
+    return "".join(
+        part if part.startswith("`") else re.sub(r"([*_<\[\]])", r"\\\1", part) for part in re.split("(`[^`]*`)", text)
+    )

@@ -1,0 +1,171 @@
+//! Documents of one day's index, rendered one after the other as a bulk request has them.
+
+const ACTION: &[u8] = b"{\"create\":{\"_id\":\"";
+const AFTER_ID: &[u8] = b"\"}}\n";
+pub const ID_SIZE: usize = 20;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+const DAY_LENGTH: usize = 10;
+
+/// A piece of a block's bytes; empty where there is none.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Span {
+    pub begin: u32,
+    pub end: u32,
+}
+
+/// The texts that a search looks at, kept apart for stores that have columns for them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Column {
+    CorrelationId,
+    Event,
+    Level,
+    Message,
+    Path,
+    ErrorType,
+    ErrorMessage,
+    Exception,
+}
+
+pub const COLUMNS: usize = 8;
+
+impl Column {
+    pub fn named(name: &str) -> Option<Column> {
+        Some(match name {
+            "correlation_id" => Column::CorrelationId,
+            "event" => Column::Event,
+            "level" => Column::Level,
+            "message" => Column::Message,
+            "path" => Column::Path,
+            "error_type" => Column::ErrorType,
+            "error_message" => Column::ErrorMessage,
+            "exception" => Column::Exception,
+            _ => return None,
+        })
+    }
+}
+
+/// Where the text of each column stands.
+pub type Columns = [Span; COLUMNS];
+
+pub struct Row {
+    /// Where the action line begins.
+    pub begin: usize,
+    pub body: (usize, usize),
+    pub id: [u8; ID_SIZE],
+    pub time_ms: i64,
+    pub columns: Columns,
+}
+
+#[derive(Default)]
+pub struct Block {
+    pub bytes: Vec<u8>,
+    pub rows: Vec<Row>,
+    /// `YYYY-MM-DD` of all documents.
+    pub day: Vec<u8>,
+    begin: usize,
+    body: usize,
+    columns: Columns,
+}
+
+impl Block {
+    pub fn with_room(bytes: usize) -> Block {
+        Block {
+            bytes: Vec::with_capacity(bytes),
+            ..Block::default()
+        }
+    }
+
+    /// Begin a document; None where it is of another day than those before.
+    pub fn open(&mut self, day: &[u8]) -> Option<()> {
+        if self.rows.is_empty() {
+            self.day.clear();
+            self.day.extend(&day[..DAY_LENGTH]);
+        } else if self.day != day {
+            return None;
+        }
+        self.begin = self.bytes.len();
+        self.columns = Columns::default();
+        self.bytes.extend_from_slice(ACTION);
+        self.bytes.extend_from_slice(&[b'0'; ID_SIZE * 2]);
+        self.bytes.extend_from_slice(AFTER_ID);
+        self.body = self.bytes.len();
+        Some(())
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Write the inside of a string, and note where it stands.
+    pub fn write_text(&mut self, text: &[u8], column: Option<Column>) {
+        let begin = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(text);
+        if let Some(column) = column {
+            self.columns[column as usize] = Span {
+                begin,
+                end: self.bytes.len() as u32,
+            };
+        }
+    }
+
+    /// The same for a text with quotes, escaped or not; they are escaped here.
+    pub fn write_quoted(&mut self, text: &[u8], column: Column) {
+        let begin = self.bytes.len() as u32;
+        for &byte in text {
+            match byte {
+                b'\\' => {}
+                b'"' => self.bytes.extend_from_slice(b"\\\""),
+                _ => self.bytes.push(byte),
+            }
+        }
+        self.columns[column as usize] = Span {
+            begin,
+            end: self.bytes.len() as u32,
+        };
+    }
+
+    pub fn close(&mut self, tail: &[u8], offset: u64, time_ms: i64) {
+        self.bytes.extend_from_slice(tail);
+        let mut digits = [0u8; 20];
+        let mut place = digits.len();
+        let mut left = offset;
+        loop {
+            place -= 1;
+            digits[place] = b'0' + (left % 10) as u8;
+            left /= 10;
+            if left == 0 {
+                break;
+            }
+        }
+        self.bytes.extend_from_slice(&digits[place..]);
+        self.bytes.extend_from_slice(b"}}");
+        let body = (self.body, self.bytes.len());
+        self.bytes.push(b'\n');
+        self.rows.push(Row {
+            begin: self.begin,
+            body,
+            id: [0; ID_SIZE],
+            time_ms,
+            columns: self.columns,
+        });
+    }
+
+    /// Forget the last document.
+    pub fn take_back(&mut self) {
+        if let Some(row) = self.rows.pop() {
+            self.bytes.truncate(row.begin);
+        }
+    }
+
+    pub fn name(&mut self, row: usize, runtime_ms: i64, digest: &[u8]) {
+        let row = &mut self.rows[row];
+        row.id[..6].copy_from_slice(&runtime_ms.to_be_bytes()[2..]);
+        row.id[6..].copy_from_slice(digest);
+        let begin = row.begin + ACTION.len();
+        let hex = &mut self.bytes[begin..begin + ID_SIZE * 2];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(row.id) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 15)];
+        }
+    }
+}

@@ -1,0 +1,667 @@
+//! One runtime line, read and rendered where it is an ordinary one.
+//!
+//! Ordinary is a whole JSON object without nesting and without escapes, with a usable correlation id, fields of the
+//! right types, times near each other, and nothing that could have to be masked; or an access line of uvicorn. For
+//! everything else, and in doubt, the answer is `None`: the plain way decides. What is said here is never a verdict,
+//! only a short cut to the same one.
+
+use crate::block::{Block, Column};
+use crate::runtime::{Opened, Runtime, Stream, open};
+use crate::secrets::{has_number, may_hold};
+use crate::settings::{Asked, Kind, Settings};
+use crate::time::parse_ms;
+
+const MOST_FIELDS: usize = 48;
+const LONGEST_ID: usize = 128;
+const MOST_DIGITS: usize = 15;
+/// A number written in so few characters is none that is masked.
+const SHORT_NUMBER: usize = 12;
+const HTTP_ACCESS: &[u8] = b"http_access";
+const NOWHERE: u8 = u8::MAX;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Text,
+    Integer,
+    Float,
+    Bool,
+    Null,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Known(usize),
+    Timestamp,
+    Extra,
+}
+
+#[derive(Clone, Copy)]
+struct Field {
+    key: (usize, usize),
+    value: (usize, usize),
+    kind: Type,
+    role: Role,
+}
+
+/// What all lines of one log share.
+pub struct Log {
+    pub runtime: Runtime,
+    pub tails: [Vec<u8>; 2],
+    /// Sets apart logs whose requests are counted from different records.
+    pub salt: u8,
+}
+
+/// An ordinary line: its stream, and when the runtime saw it.
+pub struct Ordinary {
+    pub stream: Stream,
+    pub runtime_ms: i64,
+    pub runtime: (usize, usize),
+}
+
+/// Room that is used again for each line.
+#[derive(Default)]
+pub struct Scratch {
+    fields: Vec<Field>,
+    lowered: Vec<u8>,
+    pub group: Vec<u8>,
+}
+
+struct Cursor<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// How the runtime's line holds a quote of the application's: escaped inside a record, as it is elsewhere.
+    quote: &'static [u8],
+}
+
+impl Cursor<'_> {
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    #[inline]
+    fn spaces(&mut self) {
+        while self.peek() == Some(b' ') {
+            self.at += 1;
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, expected: &[u8]) -> Option<()> {
+        if self.text[self.at..].starts_with(expected) {
+            self.at += expected.len();
+            return Some(());
+        }
+        None
+    }
+
+    #[inline]
+    fn quote(&mut self) -> Option<()> {
+        if self.quote.len() == 2 {
+            if self.peek()? != b'\\' {
+                return None;
+            }
+            self.at += 1;
+        }
+        if self.peek()? != b'"' {
+            return None;
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    /// The inside of a string, which holds no escapes.
+    #[inline]
+    fn text(&mut self) -> Option<(usize, usize)> {
+        self.quote()?;
+        let begin = self.at;
+        let end = begin + memchr::memchr2(b'\\', b'"', &self.text[begin..])?;
+        self.at = end;
+        self.quote()?;
+        Some((begin, end))
+    }
+
+    #[inline]
+    fn value(&mut self) -> Option<((usize, usize), Type)> {
+        let begin = self.at;
+        match self.peek()? {
+            b'\\' | b'"' => self.text().map(|span| (span, Type::Text)),
+            b'n' => self.take(b"null").map(|()| ((begin, self.at), Type::Null)),
+            b't' => self.take(b"true").map(|()| ((begin, self.at), Type::Bool)),
+            b'f' => self.take(b"false").map(|()| ((begin, self.at), Type::Bool)),
+            _ => self.number(),
+        }
+    }
+
+    /// A number that an encoder writes as it stands here, but for zeros at its end.
+    fn number(&mut self) -> Option<((usize, usize), Type)> {
+        let begin = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        let whole = self.digits()?;
+        let first = self.text[self.at - whole];
+        if whole > 1 && first == b'0' {
+            return None;
+        }
+        if self.peek() != Some(b'.') {
+            let negative_zero = self.text[begin] == b'-' && first == b'0';
+            let ends = !matches!(self.peek(), Some(b'e' | b'E'));
+            return (whole <= 18 && ends && !negative_zero)
+                .then_some(((begin, self.at), Type::Integer));
+        }
+        self.at += 1;
+        let point = self.at;
+        let fraction = self.digits()?;
+        if matches!(self.peek(), Some(b'e' | b'E')) || whole + fraction > MOST_DIGITS {
+            return None;
+        }
+        if first == b'0' && fraction > 1 && self.text[point..self.at].starts_with(b"000") {
+            return None;
+        }
+        let mut end = self.at;
+        while end > point + 1 && self.text[end - 1] == b'0' {
+            end -= 1;
+        }
+        if self.text[begin] == b'-' && first == b'0' && self.text[point..end] == *b"0" {
+            return None;
+        }
+        Some(((begin, end), Type::Float))
+    }
+
+    fn digits(&mut self) -> Option<usize> {
+        let begin = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        (self.at > begin).then_some(self.at - begin)
+    }
+
+    fn up_to<const MOST: usize>(&mut self, belongs: impl Fn(u8) -> bool) -> Option<(usize, usize)> {
+        let begin = self.at;
+        while self.peek().is_some_and(&belongs) {
+            self.at += 1;
+        }
+        let length = self.at - begin;
+        (1..=MOST).contains(&length).then_some((begin, self.at))
+    }
+}
+
+/// Whether the bytes of a line are text that passes unchanged through every decoder and encoder on its way; whether
+/// it is ASCII alone.
+fn cleanness(line: &[u8]) -> Option<bool> {
+    let (mut high, mut control) = (0u8, false);
+    for &byte in line {
+        high |= byte;
+        control |= byte < 0x20;
+    }
+    if control {
+        return None;
+    }
+    if high < 0x80 {
+        return Some(true);
+    }
+    let text = std::str::from_utf8(line).ok()?;
+    // the two letters beyond ASCII whose lower case is, or begins with, an ASCII letter
+    (!text.contains(['\u{212a}', '\u{130}'])).then_some(false)
+}
+
+/// Read `line` (without its newline) and render its document into `block`; None, with `block` as before, in doubt.
+pub fn read(
+    line: &[u8],
+    offset: u64,
+    settings: &Settings,
+    log: &Log,
+    scratch: &mut Scratch,
+    block: &mut Block,
+) -> Option<Ordinary> {
+    let opened = open(log.runtime, line)?;
+    let ascii = cleanness(line)?;
+    let Opened {
+        stream,
+        time,
+        text,
+        quote,
+    } = opened;
+    if memchr::memchr(b'@', &line[text.0..text.1]).is_some() {
+        return None;
+    }
+    let runtime_ms = parse_ms(&line[time.0..time.1])?;
+    let cursor = Cursor {
+        text: &line[..text.1],
+        at: text.0,
+        quote,
+    };
+    let time_ms = if line[text.0] == b'{' {
+        structured(
+            line, cursor, time, runtime_ms, settings, log.salt, stream, scratch, block,
+        )?
+    } else if ascii {
+        access(line, cursor, time, settings, log.salt, stream, scratch, block)?;
+        runtime_ms
+    } else {
+        return None;
+    };
+    block.close(&log.tails[stream as usize], offset, time_ms);
+    Some(Ordinary {
+        stream,
+        runtime_ms,
+        runtime: time,
+    })
+}
+
+// --- a JSON object --------------------------------------------------------------------------------
+
+#[allow(clippy::too_many_arguments)]
+fn structured(
+    whole: &[u8],
+    mut cursor: Cursor,
+    runtime: (usize, usize),
+    runtime_ms: i64,
+    settings: &Settings,
+    salt: u8,
+    stream: Stream,
+    scratch: &mut Scratch,
+    block: &mut Block,
+) -> Option<i64> {
+    let Scratch {
+        fields,
+        lowered,
+        group,
+    } = scratch;
+    let line = cursor.text;
+    let places = read_fields(&mut cursor, settings, fields)?;
+    if cursor.at != line.len() {
+        return None;
+    }
+    let found = Found {
+        line,
+        settings,
+        fields,
+        places,
+    };
+    let shape = found.shape()?;
+    let (stamp, time_ms) = found.moment(runtime, runtime_ms)?;
+    found.group(stream, salt, group)?;
+    block.open(&whole[stamp.0..stamp.0 + 10])?;
+    write_stamp(&whole[stamp.0..stamp.1], block);
+    found.render(shape, lowered, block);
+    Some(time_ms)
+}
+
+type Places = [u8; 64];
+
+fn read_fields(
+    cursor: &mut Cursor,
+    settings: &Settings,
+    fields: &mut Vec<Field>,
+) -> Option<Places> {
+    fields.clear();
+    let mut places = [NOWHERE; 64];
+    let mut has_timestamp = false;
+    cursor.at += 1;
+    loop {
+        cursor.spaces();
+        let key = cursor.text()?;
+        cursor.spaces();
+        if cursor.peek()? != b':' {
+            return None;
+        }
+        cursor.at += 1;
+        cursor.spaces();
+        let (value, kind) = cursor.value()?;
+        let name = &cursor.text[key.0..key.1];
+        let role = if let Some(place) = settings.place_of(name) {
+            if places[place] != NOWHERE {
+                return None;
+            }
+            places[place] = fields.len() as u8;
+            Role::Known(place)
+        } else if name == b"timestamp" {
+            if std::mem::replace(&mut has_timestamp, true) {
+                return None;
+            }
+            Role::Timestamp
+        } else {
+            let twice = |field: &Field| {
+                field.role == Role::Extra && cursor.text[field.key.0..field.key.1] == *name
+            };
+            if name == b"extra" || fields.iter().any(twice) {
+                return None;
+            }
+            Role::Extra
+        };
+        if fields.len() >= MOST_FIELDS {
+            return None;
+        }
+        fields.push(Field {
+            key,
+            value,
+            kind,
+            role,
+        });
+        cursor.spaces();
+        match cursor.peek()? {
+            b',' => cursor.at += 1,
+            b'}' => {
+                cursor.at += 1;
+                return Some(places);
+            }
+            _ => return None,
+        }
+    }
+}
+
+struct Found<'a> {
+    line: &'a [u8],
+    settings: &'a Settings,
+    fields: &'a [Field],
+    places: Places,
+}
+
+/// How the fields become an event's: whether nulls are left out, and whether some go under `extra`.
+#[derive(Clone, Copy)]
+struct Shape {
+    sorted_out: bool,
+    has_extra: bool,
+}
+
+impl Found<'_> {
+    fn bytes(&self, span: (usize, usize)) -> &[u8] {
+        &self.line[span.0..span.1]
+    }
+
+    /// The event's shape, where the fields are what the schema asks for and hold nothing to mask.
+    fn shape(&self) -> Option<Shape> {
+        let mut shape = Shape {
+            sorted_out: false,
+            has_extra: false,
+        };
+        let mut has_id = false;
+        let needles = &self.settings.needles;
+        for field in self.fields {
+            let value = self.bytes(field.value);
+            match field.role {
+                Role::Timestamp => {}
+                Role::Known(place) => {
+                    let known = &self.settings.known[place];
+                    match (known.kind, field.kind) {
+                        (Kind::CorrelationId, Type::Text) if is_usable(value) => has_id = true,
+                        (Kind::CorrelationId, _) => return None,
+                        (Kind::Text | Kind::Identifier, Type::Text) => {}
+                        (Kind::Level, Type::Text) if value.is_ascii() => {}
+                        (Kind::Identifier, Type::Integer | Type::Null) => {}
+                        (Kind::Milliseconds, Type::Integer | Type::Float) if value[0] != b'-' => {}
+                        (Kind::Status, Type::Integer)
+                            if value.len() == 3 && (b'1'..=b'5').contains(&value[0]) => {}
+                        (_, Type::Null) => shape.sorted_out = true,
+                        _ => return None,
+                    }
+                    if field.kind == Type::Text && !known.shaped && may_hold(needles, value) {
+                        return None;
+                    }
+                }
+                Role::Extra => {
+                    shape = Shape {
+                        sorted_out: true,
+                        has_extra: true,
+                    };
+                    let name = self.bytes(field.key);
+                    let holds = match field.kind {
+                        Type::Text => may_hold(needles, value),
+                        Type::Integer | Type::Float => value.len() > SHORT_NUMBER,
+                        Type::Bool | Type::Null => false,
+                    };
+                    if holds || may_hold(needles, name) || self.settings.is_masked(name) {
+                        return None;
+                    }
+                }
+            }
+        }
+        has_id.then_some(shape)
+    }
+
+    /// The application's time where it is near the runtime's, else the runtime's; where its text stands.
+    fn moment(&self, runtime: (usize, usize), runtime_ms: i64) -> Option<((usize, usize), i64)> {
+        let Some(field) = self
+            .fields
+            .iter()
+            .find(|field| field.role == Role::Timestamp)
+        else {
+            return Some((runtime, runtime_ms));
+        };
+        match field.kind {
+            Type::Null => Some((runtime, runtime_ms)),
+            Type::Text => {
+                let ms = parse_ms(self.bytes(field.value))?;
+                let apart = ms - runtime_ms;
+                let near = -self.settings.past_ms <= apart && apart <= self.settings.future_ms;
+                near.then_some((field.value, ms))
+            }
+            _ => None,
+        }
+    }
+
+    fn group(&self, stream: Stream, salt: u8, key: &mut Vec<u8>) -> Option<()> {
+        grouped(&self.settings.asked, stream, salt, key, |asked| {
+            let field = match asked.known {
+                Some(place) => self.fields.get(usize::from(self.places[place])),
+                None => self
+                    .fields
+                    .iter()
+                    .find(|field| field.role == Role::Extra && self.bytes(field.key) == asked.name),
+            };
+            field.map(|field| (field.kind, self.bytes(field.value)))
+        })
+    }
+
+    fn render(&self, shape: Shape, lowered: &mut Vec<u8>, block: &mut Block) {
+        for field in self.fields {
+            let Role::Known(place) = field.role else {
+                continue;
+            };
+            if shape.sorted_out && field.kind == Type::Null {
+                continue;
+            }
+            let known = &self.settings.known[place];
+            let mut value = self.bytes(field.value);
+            if known.kind == Kind::Level {
+                value = self.settings.level(value, lowered);
+            }
+            block.write(b",\"");
+            block.write(&known.name);
+            write_value(block, field.kind, value, known.column);
+        }
+        if !shape.has_extra {
+            return;
+        }
+        let mut before: &[u8] = b",\"extra\":{\"";
+        for field in self.fields.iter().filter(|field| field.role == Role::Extra) {
+            block.write(std::mem::replace(&mut before, b",\""));
+            block.write(self.bytes(field.key));
+            write_value(block, field.kind, self.bytes(field.value), None);
+        }
+        block.write(b"}");
+    }
+}
+
+fn write_value(block: &mut Block, kind: Type, value: &[u8], column: Option<Column>) {
+    if kind != Type::Text {
+        block.write(b"\":");
+        block.write(value);
+        return;
+    }
+    block.write(b"\":\"");
+    block.write_text(value, column);
+    block.write(b"\"");
+}
+
+/// The beginning of a document, with its time in milliseconds.
+fn write_stamp(stamp: &[u8], block: &mut Block) {
+    block.write(b"{\"@timestamp\":\"");
+    block.write(&stamp[..20]);
+    let fraction = &stamp[20..stamp.len() - 1];
+    let digit = |place: usize| fraction.get(place).copied().unwrap_or(b'0');
+    block.write(&[digit(0), digit(1), digit(2), b'Z', b'"']);
+}
+
+/// All that the counters may tell apart in a line.
+fn grouped<'a>(
+    asked: &[Asked],
+    stream: Stream,
+    salt: u8,
+    key: &mut Vec<u8>,
+    find: impl Fn(&Asked) -> Option<(Type, &'a [u8])>,
+) -> Option<()> {
+    key.clear();
+    key.extend([salt, stream as u8]);
+    for asked in asked {
+        let Some((kind, value)) = find(asked) else {
+            key.push(0);
+            continue;
+        };
+        key.push(kind as u8 + 1);
+        match (&asked.tests, kind) {
+            (Some(tests), Type::Text) => {
+                key.extend(tests.iter().map(|test| u8::from(test.holds(value))))
+            }
+            (Some(tests), Type::Integer | Type::Float) => {
+                let number = exact(value)?;
+                key.extend(tests.iter().map(|test| u8::from(test.holds_for(number))));
+            }
+            (Some(_), Type::Bool | Type::Null) => {}
+            (None, _) => {
+                key.extend(u16::try_from(value.len()).ok()?.to_le_bytes());
+                key.extend(value);
+            }
+        }
+    }
+    Some(())
+}
+
+/// A number that no rounding changes; None where its digits are too many to be sure.
+fn exact(digits: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    if digits.len() > MOST_DIGITS {
+        None
+    } else {
+        text.parse().ok()
+    }
+}
+
+/// Whether a correlation id is one that nothing could misread.
+fn is_usable(id: &[u8]) -> bool {
+    let usable = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(&byte);
+    (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(usable)
+}
+
+// --- an access line -------------------------------------------------------------------------------
+
+/// `LEVEL:     ADDRESS:PORT - "METHOD PATH HTTP/1.1" STATUS PHRASE`, as uvicorn prints it of an IPv4 client.
+fn access(
+    whole: &[u8],
+    mut cursor: Cursor,
+    runtime: (usize, usize),
+    settings: &Settings,
+    salt: u8,
+    stream: Stream,
+    scratch: &mut Scratch,
+    block: &mut Block,
+) -> Option<()> {
+    let line = cursor.text;
+    let message = (cursor.at, line.len());
+    let level = if cursor.peek()?.is_ascii_uppercase() {
+        let level = cursor.up_to::<8>(|byte| byte.is_ascii_uppercase())?;
+        cursor.take(b":")?;
+        cursor.up_to::<8>(|byte| byte == b' ')?;
+        (level.1 - level.0 >= 4).then_some(Some(level))?
+    } else {
+        None
+    };
+    let client = cursor.at;
+    for part in 0..4 {
+        if part > 0 {
+            cursor.take(b".")?;
+        }
+        cursor.up_to::<3>(|byte| byte.is_ascii_digit())?;
+    }
+    let client = (client, cursor.at);
+    cursor.take(b":")?;
+    cursor.up_to::<5>(|byte| byte.is_ascii_digit())?;
+    cursor.take(b" - ")?;
+    cursor.quote()?;
+    let method = cursor.up_to::<10>(|byte| byte.is_ascii_uppercase())?;
+    if method.1 - method.0 < 3 {
+        return None;
+    }
+    cursor.take(b" ")?;
+    let path = cursor.up_to::<8192>(|byte| !matches!(byte, b' ' | b'"' | b'\\' | b'?' | b'#'))?;
+    if matches!(cursor.peek()?, b'?' | b'#') {
+        cursor.up_to::<16384>(|byte| !matches!(byte, b' ' | b'"' | b'\\'))?;
+    }
+    cursor.take(b" HTTP/")?;
+    cursor.up_to::<1>(|byte| byte.is_ascii_digit())?;
+    if cursor.peek()? == b'.' {
+        cursor.at += 1;
+        cursor.up_to::<1>(|byte| byte.is_ascii_digit())?;
+    }
+    cursor.quote()?;
+    cursor.take(b" ")?;
+    let status = cursor.up_to::<3>(|byte| byte.is_ascii_digit())?;
+    if status.1 - status.0 != 3 || !(b'1'..=b'5').contains(&line[status.0]) {
+        return None;
+    }
+    if cursor.at < line.len() {
+        cursor.take(b" ")?;
+        cursor.up_to::<40>(|byte| {
+            byte.is_ascii_alphabetic() || matches!(byte, b'\'' | b' ' | b'-')
+        })?;
+        if cursor.at != line.len() {
+            return None;
+        }
+    }
+    let bytes = |span: (usize, usize)| &line[span.0..span.1];
+    let rest = &line[client.1..];
+    if settings.needles.is_match(bytes(message))
+        || has_number(rest)
+        || may_hold(&settings.needles, bytes(path))
+    {
+        return None;
+    }
+    let Scratch { lowered, group, .. } = scratch;
+    lowered.clear();
+    lowered.extend(level.map_or(&b""[..], bytes));
+    lowered.make_ascii_lowercase();
+    grouped(&settings.asked, stream, salt, group, |asked| {
+        match asked.name.as_slice() {
+            b"event" => Some((Type::Text, HTTP_ACCESS)),
+            b"method" => Some((Type::Text, bytes(method))),
+            b"path" => Some((Type::Text, bytes(path))),
+            b"status_code" => Some((Type::Integer, bytes(status))),
+            b"client_ip" => Some((Type::Text, bytes(client))),
+            b"message" => Some((Type::Text, bytes(message))),
+            b"level" => level.map(|_| (Type::Text, lowered.as_slice())),
+            _ => None,
+        }
+    })?;
+    block.open(&whole[runtime.0..runtime.0 + 10])?;
+    write_stamp(&whole[runtime.0..runtime.1], block);
+    block.write(b",\"event\":\"");
+    block.write_text(HTTP_ACCESS, Some(Column::Event));
+    block.write(b"\",\"method\":\"");
+    block.write(bytes(method));
+    block.write(b"\",\"path\":\"");
+    block.write_text(bytes(path), Some(Column::Path));
+    block.write(b"\",\"status_code\":");
+    block.write(bytes(status));
+    block.write(b",\"client_ip\":\"");
+    block.write(bytes(client));
+    if level.is_some() {
+        block.write(b"\",\"level\":\"");
+        block.write_text(lowered, Some(Column::Level));
+    }
+    block.write(b"\",\"message\":\"");
+    block.write_quoted(bytes(message), Column::Message);
+    block.write(b"\"");
+    Some(())
+}

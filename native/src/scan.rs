@@ -1,0 +1,226 @@
+//! Runs of ordinary lines out of a chunk: rendered, named by their digests, and grouped for the counters.
+
+use std::collections::HashMap;
+
+use blake2b_simd::Params;
+use blake2b_simd::many::{HashManyJob, hash_many};
+
+use crate::block::Block;
+use crate::line::{Log, Ordinary, Scratch, read};
+use crate::settings::Settings;
+
+pub const DIGEST_SIZE: usize = 14;
+/// Bytes that a block may have, so that its pieces can be told by 32 bits.
+const LARGEST_BLOCK: usize = 1 << 30;
+
+/// Bytes that a block has room for at first.
+const ROOM: usize = 16 * 1024;
+
+/// What is known of a group of events that the counters cannot tell apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Nobody has asked the rules yet.
+    Unknown,
+    /// Adds nothing to any counter, wherever it is logged.
+    Silent,
+    /// Adds the same for each of its events.
+    Counted,
+    /// Each event has to be asked for.
+    Alone,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// All lines were taken.
+    End,
+    /// The next line is not ordinary.
+    Plain,
+    /// The next line is of a group that the rules have to be asked for.
+    Unknown(u32),
+    /// The next line is of another day.
+    Full,
+}
+
+#[derive(Default)]
+pub struct Groups {
+    places: HashMap<Box<[u8]>, u32>,
+    standing: Vec<Standing>,
+    counts: Vec<u64>,
+    touched: Vec<u32>,
+}
+
+impl Groups {
+    fn place(&mut self, key: &[u8]) -> u32 {
+        if let Some(&place) = self.places.get(key) {
+            return place;
+        }
+        let place = self.standing.len() as u32;
+        self.places.insert(key.into(), place);
+        self.standing.push(Standing::Unknown);
+        self.counts.push(0);
+        place
+    }
+
+    fn count(&mut self, group: u32) {
+        let count = &mut self.counts[group as usize];
+        if *count == 0 {
+            self.touched.push(group);
+        }
+        *count += 1;
+    }
+
+    fn counted(&mut self) -> Vec<(u32, u64)> {
+        let counts = &mut self.counts;
+        self.touched
+            .drain(..)
+            .map(|group| (group, std::mem::take(&mut counts[group as usize])))
+            .collect()
+    }
+
+    pub fn judge(&mut self, group: u32, standing: Standing) -> bool {
+        self.standing
+            .get_mut(group as usize)
+            .map(|known| *known = standing)
+            .is_some()
+    }
+
+    pub fn len(&self) -> usize {
+        self.standing.len()
+    }
+}
+
+/// Where the digests of a log go on from: the last one, and how many neighbours were byte for byte the same.
+#[derive(Clone)]
+pub struct Last {
+    pub digest: Vec<u8>,
+    pub ordinal: u64,
+}
+
+pub struct Scanned {
+    /// How many bytes were taken.
+    pub taken: usize,
+    pub stop: Stop,
+    pub block: Block,
+    pub counted: Vec<(u32, u64)>,
+    pub last: Last,
+    /// The runtime's time of the last line, where one was taken.
+    pub seen: Vec<u8>,
+}
+
+#[derive(Default)]
+pub struct Room {
+    scratch: Scratch,
+    hashed: Vec<u8>,
+}
+
+/// Take ordinary lines from the beginning of `lines` until one is not. `free` tells which streams hold nothing back.
+#[allow(clippy::too_many_arguments)]
+pub fn scan(
+    lines: &[u8],
+    offset: u64,
+    source: &[u8],
+    log: &Log,
+    free: [bool; 2],
+    last: Last,
+    settings: &Settings,
+    groups: &mut Groups,
+    room: &mut Room,
+) -> Scanned {
+    let mut block = Block::with_room(lines.len().min(ROOM));
+    let mut taken: Vec<(usize, usize, Ordinary)> = Vec::new();
+    let mut at = 0;
+    let mut stop = Stop::End;
+    while at < lines.len() {
+        let Some(length) = memchr::memchr(b'\n', &lines[at..]) else {
+            stop = Stop::Plain;
+            break;
+        };
+        if block.bytes.len() > LARGEST_BLOCK {
+            stop = Stop::Full;
+            break;
+        }
+        let before = block.rows.len();
+        let line = &lines[at..at + length];
+        let found = read(
+            line,
+            offset + at as u64,
+            settings,
+            log,
+            &mut room.scratch,
+            &mut block,
+        );
+        let Some(ordinary) = found.filter(|found| free[found.stream as usize]) else {
+            if block.rows.len() > before {
+                block.take_back();
+            }
+            stop = Stop::Plain;
+            break;
+        };
+        let group = groups.place(&room.scratch.group);
+        match groups.standing[group as usize] {
+            Standing::Silent => {}
+            Standing::Counted => groups.count(group),
+            standing => {
+                block.take_back();
+                stop = if standing == Standing::Alone {
+                    Stop::Plain
+                } else {
+                    Stop::Unknown(group)
+                };
+                break;
+            }
+        }
+        taken.push((at, at + length, ordinary));
+        at += length + 1;
+    }
+    let seen = taken.last().map_or(Vec::new(), |(begin, _, found)| {
+        lines[begin + found.runtime.0..begin + found.runtime.1].to_vec()
+    });
+    let last = name(lines, source, &taken, &mut block, last, room);
+    block.bytes.shrink_to_fit();
+    block.rows.shrink_to_fit();
+    Scanned {
+        taken: at,
+        stop,
+        block,
+        counted: groups.counted(),
+        last,
+        seen,
+    }
+}
+
+/// Give each document its id: the digest of its log and its raw line, and the ordinal among its twins.
+fn name(lines: &[u8], source: &[u8], taken: &[(usize, usize, Ordinary)], block: &mut Block, mut last: Last, room: &mut Room) -> Last {
+    let params = digests();
+    let hashed = &mut room.hashed;
+    hashed.clear();
+    let mut ends = Vec::with_capacity(taken.len());
+    for &(begin, end, _) in taken {
+        hashed.extend_from_slice(source);
+        hashed.extend_from_slice(&lines[begin..end]);
+        ends.push(hashed.len());
+    }
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    let mut jobs: Vec<HashManyJob> =
+        begins.zip(&ends).map(|(begin, &end)| HashManyJob::new(&params, &hashed[begin..end])).collect();
+    hash_many(jobs.iter_mut());
+    for (row, (job, &(begin, end, ref found))) in jobs.iter().zip(taken).enumerate() {
+        let digest = job.to_hash();
+        if digest.as_bytes() == last.digest {
+            last.ordinal += 1;
+            let mut twin = params.to_state();
+            twin.update(source).update(&lines[begin..end]).update(format!("\n{}", last.ordinal).as_bytes());
+            block.name(row, found.runtime_ms, twin.finalize().as_bytes());
+        } else {
+            block.name(row, found.runtime_ms, digest.as_bytes());
+            last = Last { digest: digest.as_bytes().to_vec(), ordinal: 0 };
+        }
+    }
+    last
+}
+
+fn digests() -> Params {
+    let mut params = Params::new();
+    params.hash_length(DIGEST_SIZE);
+    params
+}

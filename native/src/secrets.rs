@@ -1,0 +1,66 @@
+//! Whether a text may hold something to mask. Doubt is enough: the line is then looked at by the plain way.
+
+use aho_corasick::AhoCorasick;
+
+pub fn may_hold(needles: &AhoCorasick, text: &[u8]) -> bool {
+    text.len() > 2 && (needles.is_match(text) || number_in(text))
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'.' | b'(' | b')' | b'-')
+}
+
+/// Nine digits or more, with separators between them, that do not go on a word before them.
+pub fn number_in(text: &[u8]) -> bool {
+    if text.iter().filter(|byte| byte.is_ascii_digit()).count() < 8 {
+        return false;
+    }
+    let mut run = 0;
+    let mut long = false;
+    for &byte in text {
+        if byte.is_ascii_digit() {
+            run += 1;
+            long |= run == 8;
+        } else if !is_separator(byte) {
+            run = 0;
+        }
+    }
+    if !long {
+        return false;
+    }
+    has_number(text)
+}
+
+/// The same without a look at how many digits there are. Three points may be an address, which is no number.
+pub fn has_number(text: &[u8]) -> bool {
+    text.iter().filter(|&&byte| byte == b'.').count() >= 3
+        || (0..text.len()).any(|start| number_from(text, start))
+}
+
+fn number_from(text: &[u8], start: usize) -> bool {
+    let goes_on = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    if start > 0 && goes_on(text[start - 1]) {
+        return false;
+    }
+    let mut at = start + usize::from(text[start] == b'+');
+    if !text.get(at).is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    at += 1;
+    let mut more = 0;
+    while more < 8 {
+        let mut separators = 0;
+        while separators < 2 && text.get(at).is_some_and(|&byte| is_separator(byte)) {
+            at += 1;
+            separators += 1;
+        }
+        match text.get(at) {
+            Some(byte) if byte.is_ascii_digit() || matches!(byte, b'A' | b'B' | b'a' | b'b') => {
+                at += 1;
+                more += 1;
+            }
+            _ => return false,
+        }
+    }
+    true
+}

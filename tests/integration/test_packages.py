@@ -1,0 +1,93 @@
+"""Wheel and sdist: whole, without tests, and at work in an environment that holds nothing else."""
+
+import json
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from shipper import __version__
+from tests.hazards.rig import docker_line
+from tests.integration.conftest import missing
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+ROOT = Path(__file__).parents[2]
+UV = Path(sys.executable).parent / "uv"
+PACKAGES = ("shipper", "processors", "schemas")
+OPTIONAL = "shipper.outputs.kafka.confluent"
+"""The module that needs an extra."""
+IMPORT_ALL = f"""
+import importlib, pkgutil
+for package in {PACKAGES!r}:
+    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
+        if not found.name.endswith("__main__") and found.name != "{OPTIONAL}":
+            importlib.import_module(found.name)
+"""
+
+
+def told(*command: object, cwd: Path | None = None) -> str:
+    """What a command prints; it has to end well."""
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Both distributions, the wheel made from the sdist, as an index would build it."""
+    if not UV.exists():
+        missing(f"no uv beside {sys.executable}", ".ci/setup")
+    folder = tmp_path_factory.mktemp("dist")
+    told(UV, "build", "--quiet", "--out-dir", folder, cwd=ROOT)
+    return {"wheel": next(folder.glob("*.whl")), "sdist": next(folder.glob("*.tar.gz"))}
+
+
+def modules() -> set[str]:
+    """The files of the three packages, as git knows them."""
+    return set(told("git", "ls-files", *PACKAGES, cwd=ROOT).split())
+
+
+def test_wheel_and_sdist_hold_every_file_and_no_test(built: dict[str, Path]) -> None:
+    """What git has of the three packages, the file that tells the commit, and what a distribution needs."""
+    with zipfile.ZipFile(built["wheel"]) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert names == modules() | {"shipper/build.json"}
+    with tarfile.open(built["sdist"]) as sdist:
+        held = {name.partition("/")[2] for name in sdist.getnames()}
+    beside = {"pyproject.toml", "hatch_build.py", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore", "PKG-INFO"}
+    assert held == modules() | {"shipper/build.json"} | beside
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_each_works_in_an_empty_environment(built: dict[str, Path], kind: str, tmp_path: Path) -> None:
+    """Installed with what it asks for and no more: every module loads, a log is shipped and found again."""
+    told(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    told(UV, "pip", "install", "--quiet", "--python", python, built[kind])
+    told(python, "-c", IMPORT_ALL, cwd=tmp_path)
+    command = tmp_path / "venv" / "bin" / "shipper"
+    commit = told("git", "rev-parse", "HEAD", cwd=ROOT)[:12]
+    said = told(command, "--version", cwd=tmp_path).splitlines()
+    assert said[0] == f"shipper, version {__version__}"
+    assert said[1].removesuffix("+") == f"commit: {commit}"
+    assert "confluent-kafka: not installed; pip install 'shipper[kafka]' brings it" in said
+    entry = {"correlation_id": "visit-1", "event": "login_failed"}
+    (tmp_path / "app.log").write_bytes(docker_line(json.dumps(entry) + "\n"))
+    logs = f"docker:{tmp_path}/*.log"
+    shipped = told(command, "run", "--once", "--listen", "off", "--input", logs, cwd=tmp_path)
+    assert shipped.startswith("1 indexed")
+    assert "login_failed" in told(command, "search", "visit-1", cwd=tmp_path)
+
+
+def test_the_version_stands_in_one_place(built: dict[str, Path]) -> None:
+    """Distributions and the command take it from there."""
+    assert [path.name for path in built.values()] == [
+        f"shipper-{__version__}-py3-none-any.whl",
+        f"shipper-{__version__}.tar.gz",
+    ]
+    assert "version =" not in (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[tool.")[0]

@@ -1,0 +1,124 @@
+"""An Elasticsearch in a few lines: templates, indices and ids over HTTP, and answers that a test puts in its way."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+Answer = tuple[int, Any]
+Script = Callable[[str, str, bytes], Answer | None]
+OURS = {"_meta": {"managed_by": "shipper", "version": 1}}
+
+
+class ScriptedElasticsearch:
+    """Keeps what it is given. `script` sees method, path and body first, and may answer in its place."""
+
+    def __init__(self) -> None:
+        self.templates: set[str] = set()
+        self.indices: dict[str, bool] = {}
+        """By name, whether a template made it."""
+        self.stored: dict[tuple[str, str], Any] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.script: Script = lambda _method, _path, _body: None
+        self.url = ""
+
+    def bulks(self) -> int:
+        """How many bulk requests came."""
+        return sum(path.endswith("/_bulk") for _, path in self.requests)
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """What a node says."""
+        self.requests.append((method, path))
+        scripted = self.script(method, path, body)
+        if scripted is not None:
+            return scripted
+        parts = path.split("/")
+        index, kind, name = parts[1], parts[-2], parts[-1]
+        if path == "/":
+            return 200, {"version": {"number": "9.5.3"}}
+        if path.startswith("/_index_template/"):
+            found = [{"name": name, "index_template": OURS}]
+            return (200, {"index_templates": found}) if name in self.templates else (404, error("resource_not_found"))
+        if path.endswith("/_mapping"):
+            if index not in self.indices:
+                return 404, error("index_not_found_exception")
+            managed = {index: {"mappings": {"_meta": {"managed_by": "shipper"}}}}
+            return 200, managed if self.indices[index] else {}
+        if name == "_bulk":
+            return 200, self._bulk(index, body)
+        if kind == "_create":
+            self.indices.setdefault(index, self._managed(index))
+            self.stored[index, name] = json.loads(body)
+            return 201, {"result": "created"}
+        if kind == "_update":
+            self.stored[index, name].update(json.loads(body)["doc"])
+        return (200 if (index, name) in self.stored else 404), {}
+
+    def _managed(self, index: str) -> bool:
+        return any(index.startswith(f"{name}-") for name in self.templates)
+
+    def _bulk(self, default: str, body: bytes) -> dict[str, Any]:
+        lines = body.splitlines()
+        items = []
+        for action, document in zip(lines[::2], lines[1::2], strict=True):
+            told = json.loads(action)["create"]
+            index = told.get("_index", default)
+            self.indices.setdefault(index, self._managed(index))
+            there = (index, told["_id"]) in self.stored
+            self.stored.setdefault((index, told["_id"]), json.loads(document))
+            items.append({"create": {"status": 409 if there else 201}})
+        return {"errors": False, "items": items}
+
+
+def error(kind: str, reason: str = "") -> dict[str, Any]:
+    """An error as the server words it."""
+    return {"error": {"type": kind, "reason": reason}}
+
+
+class Server(ThreadingHTTPServer):
+    """Asks no name server who it is, and waits for no connection at its end."""
+
+    block_on_close = False
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+
+@contextmanager
+def served(node: ScriptedElasticsearch) -> Iterator[ScriptedElasticsearch]:
+    """The node on a free loopback port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version, wbufsize = "HTTP/1.1", -1  # head and body in one segment: else each waits for the other's ACK
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            status, said = node.answer(self.command, unquote(urlsplit(self.path).path), body)
+            data = said if isinstance(said, bytes) else json.dumps(said, separators=(",", ":")).encode()
+            kind = "application/json" if isinstance(said, Mapping) else "text/html"
+            self.send_response(status)
+            for name, value in (("content-type", kind), ("content-length", str(len(data)))):
+                self.send_header(name, value)
+            self.send_header("x-elastic-product", "Elasticsearch")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+
+        do_GET = do_HEAD = do_POST = do_PUT = _answer  # noqa: N815 -- the library's names
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        node.url = f"http://127.0.0.1:{server.server_port}"
+        yield node
+        server.shutdown()

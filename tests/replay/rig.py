@@ -1,0 +1,127 @@
+"""A rig for replays: logs in a folder, an output that keeps what it gets, and all that a replay leaves behind."""
+
+import gzip
+import io
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from shipper.ports import Document, Written, settled
+from shipper.replay import given
+from shipper.replay.commit import Committer
+from shipper.replay.job import Job, Located, Outcome, located
+from shipper.replay.run import here, tasks_of
+from shipper.replay.stretch import Processor, Stretch, StretchReader, Task
+from shipper.settings import Settings
+from tests.replay.hostile import LINE_BYTES
+
+NOW_MS = 1_795_430_000_000
+WHOLE = 1 << 30
+SETTINGS = Settings(
+    host="node-1",
+    tail={"max_line_bytes": LINE_BYTES, "batch_bytes": 2048},
+    join={"max_lines": 5, "max_bytes": 2000},
+    redact={"key": "k" * 32},
+    counters={
+        "max_label_values": 2,
+        "rules": [
+            {
+                "name": "how_long_ms", "type": "histogram", "help": "Durations.", "field": "duration_ms",
+                "when": {"fields": {"event": "tick"}}, "labels": {"medication": "medication"}, "buckets": [1, 10],
+            }
+        ],
+    },
+)  # fmt: skip
+
+
+class Keeping:
+    """An output that keeps documents in the order of their arrival, each id once."""
+
+    url, window = "memory:", 2
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[str, bytes], Document] = {}
+
+    def submit(self, documents: Sequence[Document]) -> Future[Written]:
+        """Keep the new ones."""
+        before = len(self.documents)
+        for document in documents:
+            self.documents.setdefault((document.index, document.id), document)
+        stored = len(self.documents) - before
+        return settled(Written(stored, len(documents) - stored))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def found(folder: Path, kind: given.Kind = "docker") -> list[Located]:
+    """The logs in a folder."""
+    return located(SETTINGS, given.find([folder], kind).logs, "4f" * 32)
+
+
+def committed(job: Job, logs: list[Located], stretches: Iterator[Stretch]) -> tuple[list[Document], Outcome, str]:
+    """All that a replay leaves behind: documents in their order, figures, the history's text."""
+    output = Keeping()
+    committer = Committer(job, output)
+    committer.welcome(logs)
+    for stretch in stretches:
+        committer.take(stretch)
+    assert committer.finish()
+    outcome = committer.outcome(finished=True)
+    text = io.StringIO()
+    if outcome.history is not None:
+        outcome.history.write(text)
+    outcome.history = None
+    return list(output.documents.values()), outcome, text.getvalue()
+
+
+def whole(logs: list[Located], *, history: bool = True) -> tuple[list[Document], Outcome, str]:
+    """The outcome of one reading that is nowhere cut, the plain way."""
+    job = Job(
+        SETTINGS.model_copy(update={"compiled": False}),
+        history=history,
+        now_ms=NOW_MS,
+        stretch_bytes=WHOLE,
+        chunk_bytes=LINE_BYTES,
+    )
+    return committed(job, logs, here(job, tasks_of(job, logs, {})))
+
+
+def worker(job: Job) -> tuple[StretchReader, Processor]:
+    """What one process has; where no history is asked for, it goes the compiled way."""
+    processor = Processor(job)
+    return StretchReader(job, compiled=processor.compiled), processor
+
+
+def cut(
+    logs: list[Located], sizes: list[int], turns: list[int], *, history: bool = True
+) -> tuple[list[Document], Outcome, str]:
+    """The outcome of stretches of these sizes, in turns, each read by one of three as `turns` has it."""
+    jobs = [Job(SETTINGS, history=history, now_ms=NOW_MS, stretch_bytes=size, chunk_bytes=size) for size in sizes]
+    workers = [[worker(job) for job in jobs] for _ in range(3)]
+
+    def stretches() -> Iterator[Stretch]:
+        number = 0
+        for unit in tasks_of(jobs[0], logs, {}):
+            task: Task | None = unit
+            while task is not None:
+                reader, processor = workers[turns[number % len(turns)]][number % len(sizes)]
+                reading = reader.read(task)
+                task, number = reading.following, number + 1
+                yield processor.process(reading)
+        for of_one in workers:
+            for reader, _ in of_one:
+                reader.close()
+
+    return committed(jobs[0], logs, stretches())
+
+
+def write(folder: Path, contents: list[bytes], packed: list[bool]) -> None:
+    """A log's files, the last one live, older ones packed or not."""
+    for age, data in enumerate(reversed(contents)):
+        name = "app.log" if age == 0 else f"app.log.{age}"
+        if age and packed[age % len(packed)]:
+            name, data = f"{name}.gz", gzip.compress(data)  # noqa: PLW2901
+        (folder / name).write_bytes(data)
+        os.utime(folder / name, (1_700_000_000, 1_700_000_000))
