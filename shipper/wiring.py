@@ -17,6 +17,7 @@ from processors.redact import Redactor
 from processors.route import Skew, is_daily
 from schemas.builtin_rules import builtin_rules
 from schemas.metrics import SeriesKey
+from schemas.rules import Rule
 from schemas.violation import DEFAULT_POLICIES, Kind
 from shipper.agent import DECLARED, METRICS, Agent, Pace
 from shipper.change import Change
@@ -361,10 +362,15 @@ def skew_of(settings: Settings) -> Skew:
 def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:
     """The counter rules, built-in and configured, compiled; `known` series keep their place under the label bounds."""
     counters = settings.counters
-    builtin = builtin_rules(counters.business_events) if counters.builtin else []
     return Counting(
-        [*builtin, *counters.rules], max_label_values=counters.max_label_values, known=known, services=counters.services
+        rules_of(settings), max_label_values=counters.max_label_values, known=known, services=counters.services
     )
+
+
+def rules_of(settings: Settings) -> list[Rule]:
+    """The counter rules, built-in and configured."""
+    counters = settings.counters
+    return [*(builtin_rules(counters.business_events) if counters.builtin else []), *counters.rules]
 
 
 def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:
