@@ -1,6 +1,7 @@
 """Writes what is generated: references out of what declares them, errors out of what provokes them, Kibana's objects.
 
-python -m docs.generate           write docs/reference/*.md, docs/errors.md and deploy/kibana/keneyapp.ndjson
+python -m docs.generate           write docs/reference/*.md, docs/errors.md, docs/man/*.1 and
+                                  deploy/kibana/keneyapp.ndjson
 python -m docs.generate --check   fail where a file is not current
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 import click
 import yaml
 
-from docs import errors, refusals
+from docs import errors, manual, refusals
 from processors.count import Counting
 from schemas.builtin_rules import builtin_rules
 from schemas.event import KNOWN_FIELDS
@@ -44,6 +45,7 @@ def main() -> int:
         FOLDER / "fields.md": fields(),
         FOLDER / "metrics.md": metrics(),
         ROOT / "deploy" / "kibana" / "keneyapp.ndjson": ndjson(index.prefix, index.quarantine_prefix).decode(),
+        **{ROOT / "docs" / "man" / name: text for name, text in manual.pages().items()},
     }
     stale = []
     for path, text in pages.items():

@@ -16,7 +16,7 @@ from processors.enforce import Enforce
 from processors.redact import Redactor
 from processors.route import Skew, is_daily
 from schemas.builtin_rules import builtin_rules
-from schemas.metrics import SeriesKey
+from schemas.metrics import Metric, SeriesKey
 from schemas.rules import Rule
 from schemas.violation import DEFAULT_POLICIES, Kind
 from shipper.agent import DECLARED, METRICS, Agent, Pace
@@ -40,6 +40,7 @@ from shipper.state import State
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
+    from shipper.follow import Follower
     from shipper.history import History
     from shipper.indexer import Indexer
     from shipper.indexer_vitals import IndexerVitals
@@ -410,17 +411,43 @@ def _own_key(state_dir: Path) -> bytes:
 
 def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
     """The inputs, with what the state knows of their logs."""
-    tail, join = settings.tail, settings.join
     folders = Folders()
     inputs = inputs_of(settings, folders, (), from_end=from_end)
-    limits = Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=join.wait)
-    return Tail(inputs, bounds_of(settings), limits, state.logs(), folders, tail.max_open_files or descriptors())
+    most = settings.tail.max_open_files or descriptors()
+    return Tail(inputs, bounds_of(settings), limits_of(settings), state.logs(), folders, most)
 
 
 def bounds_of(settings: Settings) -> Bounds:
     """What is joined into one entry."""
     join = settings.join
     return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
+
+
+def metrics_of(settings: Settings) -> list[Metric]:
+    """Every metric that an agent of these settings keeps in its state."""
+    return [*METRICS, VIOLATIONS, OVERFLOWS, *counting_of(settings, ()).metrics()]
+
+
+def follower(settings: Settings, clock: Clock) -> "Follower":
+    """What reads the inputs from their ends on, and keeps nothing. Raises ConfigurationError."""
+    from shipper.follow import Follower  # noqa: PLC0415 -- see above
+
+    if is_indexer(settings):
+        raise ConfigurationError(
+            f"{topic_url(settings)} is a topic, and reading it would take messages from its indexers",
+            "follow a node's files with --input TYPE:GLOB, or ask the store with `shipper search --since 1m`",
+        )
+    folders = Folders()
+    inputs = inputs_of(settings, folders, (), from_end=True)
+    tail = Tail(inputs, bounds_of(settings), limits_of(settings), {}, folders, descriptors())
+    pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_to_look_with(settings))
+    return Follower(tail, pipeline, clock, settings.tail.scan_interval)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Bounds of reading."""
+    tail = settings.tail
+    return Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=settings.join.wait)
 
 
 def inputs_of(

@@ -17,6 +17,7 @@ from schemas.rules import Rule
 from schemas.violation import Policy
 from shipper import wiring
 from shipper.batch import Batch
+from shipper.cli.known import complete_metrics
 from shipper.cli.options import configured
 from shipper.clock import Clock
 from shipper.decode import KINDS, entries
@@ -42,7 +43,10 @@ SHOWN = 200
     "--type", "kind", type=click.Choice(KINDS), default="auto", help="Envelope of the lines.", show_default=True
 )
 @click.option("--service", default="explained", help="Service the lines are taken to come from.", show_default=True)
-@click.option("--why", metavar="METRIC", multiple=True, help="Say of this counter why it counts or not. Repeatable.")
+@click.option(
+    "--why", metavar="METRIC", multiple=True, shell_complete=complete_metrics,
+    help="Say of this counter why it counts or not. Repeatable.",
+)  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured()
 def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **shown: Any) -> None:  # noqa: ANN401

@@ -79,3 +79,13 @@ def _restarts(section: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator
 
 RESTARTS = tuple(_restarts(Settings))
 """Settings that a running agent does not take over, by the names of their attributes."""
+
+
+def all_keys(section: object = Settings, above: str = "") -> Iterator[str]:
+    """Every key of the file, sections walked through: `tail.batch_age`."""
+    for key, annotation in keys(section).items():
+        inner = next((choice for choice in choices(annotation) if keys(choice)), None)
+        if inner is None:
+            yield f"{above}{key}"
+        else:
+            yield from all_keys(inner, f"{above}{key}.")
