@@ -41,7 +41,9 @@ def working(what: str, noun: str = "entries", *, soon: float = SOON_S, every: fl
     count, done = Count(noun), threading.Event()
     terminal = sys.stderr.isatty()
     watch = _spin if terminal else _tell
-    thread = threading.Thread(target=watch, args=(what, count, done, soon if terminal else every), daemon=True)
+    thread = threading.Thread(
+        target=watch, args=(what, count, done, soon if terminal else every), name="progress", daemon=True
+    )
     thread.start()
     try:
         yield count

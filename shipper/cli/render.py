@@ -112,7 +112,7 @@ def _refused_cells(entry: Body, columns: _Columns, look: Look) -> Iterator[Text]
 
 
 def _rule(day: str, look: Look) -> Text:
-    return Text(f"{look.rule * 2} {day} UTC {look.rule * max(0, min(80, look.width) - 9 - len(day))}", "dim")
+    return Text(f"{look.rule * 2} {day} UTC {look.rule * max(0, min(66, look.width - 9) - len(day))}", "dim")
 
 
 def _columns(page: list[Body], look: Look) -> _Columns:

@@ -174,8 +174,8 @@ def test_explain_shows_every_step(home: Path) -> None:
 
 def test_explain_says_why(home: Path) -> None:
     """Time, correlation id, policy, the rule that counts and the one that came near; `--why` asks for any other."""
-    line = '{"correlation_id":"a b","request_id":"r-1","event":"request_complete","method":"POST",' \
-        '"path":"/api/v1/auth/login","status_code":500,"email":"ada@example.org"}'  # fmt: skip
+    request = {"event": "request_complete", "method": "POST", "path": "/api/v1/auth/login", "status_code": 500}
+    line = json.dumps({"correlation_id": "a b", "request_id": "r-1", **request, "email": "ada@example.org"})
     found = shipper(home, "explain", "--type", "plain", "--why", "patient_operations_total", stdin=line)
     for piece in (
         "the time of reading", "r-1, from request_id (correlation_id is not usable)", "-> quarantine (default)",

@@ -73,6 +73,7 @@ def test_the_part_that_does_not_hold_is_named(event: dict[str, Any], metric: str
 
 
 def entry(text: str, time: str | None = "2024-10-31T22:00:00Z") -> Entry:
+    """A line of a runtime, or of a log without times."""
     return Entry(text, "stdout", time, 0, 1, b"")
 
 

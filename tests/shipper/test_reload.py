@@ -14,7 +14,10 @@ from shipper import wiring
 from shipper.change import FAILURE, RELOADS, SUCCESS
 from shipper.configuration import read
 from shipper.errors import OutputUnavailable
+from shipper.outputs.local_reader import LocalReader
+from shipper.ports import Query
 from shipper.reload import Reloader
+from shipper.settings import Settings
 from shipper.vitals import LOADED_AT, RELOADED, Vitals
 from tests.hazards.rig import HandClock, MemoryOutput, docker_line
 
@@ -304,6 +307,30 @@ def test_a_histogram_with_other_buckets_begins_anew(node: Node) -> None:
     node.log("done", duration_ms=3)
     node.turns()
     assert node.value("seconds").counts == [0, 0, 1, 0]
+
+
+def test_a_new_mask_holds_for_the_next_line(node: Node) -> None:
+    """Also for logs whose lines go through the compiled chain, which is made anew."""
+    node.log("moved", ward="B4")
+    node.turns()
+    node.write(redact={"fields": ["ward"]})
+    node.turns()
+    node.log("moved", ward="B4")
+    node.turns()
+    stored = LocalReader(node.folder / "store").search(Query(event="moved"))
+    assert [body["extra"]["ward"] for body in stored] == ["B4", "[redacted:field]"]
+
+
+def test_the_client_of_the_output_is_made_anew_where_its_settings_change(tmp_path: Path) -> None:
+    """Its section of the file, or what a file holds that it names; else it stays, with its connections."""
+    before = Settings.model_validate({"output": "http://127.0.0.1:9", "state_dir": tmp_path, "host": "n"})
+    after = before.model_copy(update={"elasticsearch": before.elasticsearch.model_copy(update={"in_flight": 2})})
+    for settings, files_changed, anew in ((before, False, False), (after, False, True), (before, True, True)):
+        change = wiring.change(settings, before, from_end=False, files_changed=files_changed)
+        assert (change.output is not None) == anew
+        assert change.waits == anew
+        if change.output is not None:
+            change.output.close()
 
 
 # --- while something is on its way ----------------------------------------------------------------
