@@ -61,8 +61,10 @@ def _spin(what: str, count: Count, done: threading.Event, soon: float) -> None:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as bar:
         task = bar.add_task(what)
-        while not done.wait(0.1):
-            bar.update(task, description=f"{what} {count}".rstrip())
+        ended = False
+        while not ended:
+            ended = done.wait(0.1)
+            bar.update(task, description=f"{what} {count}".rstrip(), refresh=True)
 
 
 def _tell(what: str, count: Count, done: threading.Event, every: float) -> None:

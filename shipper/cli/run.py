@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import os
 import resource
 import signal
 import sys
@@ -99,10 +100,14 @@ def own_log(settings: Settings) -> None:
 
 def _reload_on_change(reloader: Reloader) -> None:
     """On SIGHUP, and where a file changes. A SIGHUP that comes because the terminal went away asks for the end."""
-    agent, take, on_terminal = reloader.agent, reloader.agent.after_turn, sys.stdin.isatty()
+    agent, take = reloader.agent, reloader.agent.after_turn
+    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
 
     def ask(_number: int, _frame: FrameType | None) -> None:
-        if on_terminal and not sys.stdin.isatty():
+        gone = [descriptor for descriptor in terminals if not os.isatty(descriptor)]
+        for descriptor in gone:  # what is said from here on would fail, and nobody is left to read it
+            os.dup2(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), descriptor)
+        if gone:
             agent.stopping.set()
         reloader.asked = True
 

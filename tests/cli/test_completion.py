@@ -68,20 +68,24 @@ def bash(home: Path, *words: str) -> list[str]:
     return ask(home, "bash", BASH.format(words=quoted, last=len(words))).split()
 
 
+QUICK = [
+    (["se"], ["search", "setup"]),
+    (["search", "--config", "shipper.yaml", "--event", "appointment_m"], ["appointment_missed"]),
+]
+MORE = [
+    (["quarantine", "sh"], ["show"]),
+    (["search", "--form"], ["--format"]),
+    (["search", "--level", "cri"], ["crit", "critical"]),
+    (["search", "--event", "failed"], ["failed_login"]),
+    (["explain", "--config", "shipper.yaml", "--why", "no"], ["no_shows_total"]),
+    (["config", "show", "tail.batch_a"], ["tail.batch_age"]),
+    (["run", "--output", "ht"], ["http://", "https://"]),
+    (["completion", "f"], ["fish"]),
+]
+
+
 @pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        (["se"], ["search", "setup"]),
-        (["quarantine", "sh"], ["show"]),
-        (["search", "--form"], ["--format"]),
-        (["search", "--level", "cri"], ["crit", "critical"]),
-        (["search", "--event", "failed"], ["failed_login"]),
-        (["search", "--config", "shipper.yaml", "--event", "appointment_m"], ["appointment_missed"]),
-        (["explain", "--config", "shipper.yaml", "--why", "no"], ["no_shows_total"]),
-        (["config", "show", "tail.batch_a"], ["tail.batch_age"]),
-        (["run", "--output", "ht"], ["http://", "https://"]),
-        (["completion", "f"], ["fish"]),
-    ],
+    ("words", "offered"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.integration) for case in MORE)]
 )
 def test_bash_completes(home: Path, words: list[str], offered: list[str]) -> None:
     """Commands, options, and values: levels, events and counters of the configuration, keys, addresses."""

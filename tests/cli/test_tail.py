@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -141,6 +141,7 @@ QUERIES = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(EVENTS, max_size=6), QUERIES)
 def test_filters_mean_what_they_mean_to_a_search(
     tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, Any]], query: Query

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import random
 import signal
 import sqlite3
@@ -185,3 +186,19 @@ def test_kills_during_reloads_lose_and_double_nothing(fleet: Fleet) -> None:
     assert committed(fleet, "always_total") == written
     assert committed(fleet, "failed_login_attempts_total") == written
     assert committed(fleet, "shipper_lines_read_total") == written
+
+
+def test_an_agent_whose_terminal_is_closed_ends_in_order(fleet: Fleet) -> None:
+    """A SIGHUP that comes from there is no wish for a reload: nobody would be left to end the agent."""
+    child, terminal = pty.fork()
+    if child == 0:
+        command = fleet.agent.command()
+        os.execv(command[0], command)
+    try:
+        until(lambda: fleet.agent.metric("shipper_build_info") > 0)
+        os.kill(child, signal.SIGHUP)
+        until(lambda: fleet.reloads("success") == 1)
+    finally:
+        os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
