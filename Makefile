@@ -45,10 +45,8 @@ fix: setup ## format, and mend what can be mended
 	$(RUN) ruff format .
 
 bench: setup ## measure against a floor, and the outputs beside what else there is, in one run
+	@for part in beside steps latency idle growth bulk kafka replay; do $(RUN) benchmarks.$$part || exit 1; done
 	$(RUN) benchmarks
-	$(RUN) benchmarks.bulk
-	$(RUN) benchmarks.kafka
-	$(RUN) benchmarks.replay
 
 docs: setup ## write what is generated: references, dashboards, rules for Kubernetes
 	@for part in $(GENERATED); do $(RUN) $$part || exit 1; done

@@ -162,7 +162,7 @@ class Agent:
         """Follow until `stopping` is set, then ship and commit what was read, for as long as `Pace.grace` allows."""
         while not self.stopping.is_set():
             if not self.turn():
-                self._rest()
+                self.rest()
         self.settle()
         self.drain()
 
@@ -181,7 +181,7 @@ class Agent:
             if not more and not self._holding():
                 break
             if not more:
-                self._rest()
+                self.rest()
         self.settle()
         self.drain()
 
@@ -189,7 +189,7 @@ class Agent:
         since = self.output_state.away_since
         return 0.0 if since is None else self.clock.monotonic() - since
 
-    def _rest(self) -> None:
+    def rest(self) -> None:
         """Wait for a poll's time, or until the output answers."""
         if self.when_quiet is not None and not self._called and self.turned_at - self._moved_at >= self.pace.quiet:
             self._called = True

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from processors.assemble import ASSEMBLERS, Bounds
-from processors.compiled import CompiledChain, kind_of, native
+from processors.compiled import CompiledChain, CompiledLog, kind_of, native
 from processors.count import Counting
 from processors.enforce import Enforce
 from processors.redact import Redactor
@@ -315,3 +315,21 @@ def test_patterns_of_ones_own_go_the_plain_way() -> None:
     """A configured pattern may match anything, so that every text has to be looked at."""
     redactor = Redactor(extra_patterns={"mrn": r"MRN\d+"})
     assert CompiledChain.of(Enforce(), Counting([]), redactor, Skew()) is None
+
+
+def test_a_mistake_of_the_extension_leaves_the_rest_to_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panic in it, in the middle of a chunk, loses and doubles nothing and ends no agent."""
+    text = json.dumps(PLAIN_EVENT)
+    times_ = [f"2026-11-23T10:00:00.{number:09d}Z" for number in range(9)]
+    chunk = b"".join(docker(text if number % 3 else "words", time=time) for number, time in enumerate(times_))
+    scan, calls = CompiledLog.scan, 0
+
+    def failing(self: CompiledLog, *given_: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise RuntimeError("panicked")
+        return scan(self, *given_)
+
+    monkeypatch.setattr(CompiledLog, "scan", failing)
+    assert 0 < same([chunk, chunk]) < 12

@@ -1,0 +1,80 @@
+"""shipper beside the other agents on the PATH: the same logs into the same sink, in turns, in one run.
+
+python -m benchmarks.beside [--lines N] [--files N]... [--runs N] [--json FILE]
+"""
+
+import json
+import os
+import statistics
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.__main__ import HERE, measured
+from benchmarks.lines import ensure
+from benchmarks.peers import all_found
+from benchmarks.running import Delivered, delivered
+
+YARDSTICK = "Fluent Bit"
+
+
+def median(runs: list[Delivered]) -> Delivered:
+    """The median of each figure."""
+    return Delivered(*(statistics.median(getattr(run, name) for run in runs) for name in Delivered.__slots__))
+
+
+@click.command()
+@click.option("--lines", default=1_000_000, show_default=True, help="Lines in all.")
+@click.option("--files", default=(1, 200), multiple=True, show_default=True, help="Into how many files; repeatable.")
+@click.option("--runs", default=3, show_default=True, help="Runs of each, in turns; medians are shown.")
+@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
+@click.option("--json", "out", default=HERE / "results" / "beside.json", type=click.Path(path_type=Path))
+def main(lines: int, files: tuple[int, ...], runs: int, data: Path, out: Path) -> None:
+    """Measure and print a table; the figures go to a JSON file too."""
+    results = []
+    for number in files:
+        root, peers = ensure(data, lines, number), all_found()
+        floors: list[float] = []
+        found: dict[str, list[Delivered]] = {peer.name: [] for peer in peers}
+        for _ in range(runs):
+            floors.append(measured([sys.executable, str(HERE / "floor.py"), str(root)]).cpu_s)
+            for peer in peers:
+                found[peer.name].append(delivered(peer, root, lines // number * number))
+        medians = {name: median(each) for name, each in found.items()}
+        floor, yardstick = statistics.median(floors), medians.get(YARDSTICK)
+        for name, figures in medians.items():
+            ratio = None if yardstick is None else round(figures.cpu_s / yardstick.cpu_s, 2)
+            results.append(
+                {
+                    "files": number, "agent": name, **asdict(figures), "cpu_s_per_million": figures.cpu_s / lines * 1e6,
+                    "of_the_floor": round(figures.cpu_s / floor, 2), "of_fluent_bit": ratio,
+                    "events_per_second": round(lines / figures.wall_s),
+                }
+            )  # fmt: skip
+    show(results, lines, runs)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(
+        json.dumps({"lines": lines, "runs": runs, "cores": os.cpu_count(), "results": results}, indent=1) + "\n"
+    )
+
+
+def show(results: list[dict[str, object]], lines: int, runs: int) -> None:
+    """Print the table."""
+    table = Table(title=f"{lines:,} lines into one sink, medians of {runs} runs in turns", title_justify="left")
+    for name in ("files", "agent", "CPU s per M", "of the floor", "of Fluent Bit", "events/s", "RSS MB"):
+        table.add_column(name, justify="left" if name == "agent" else "right")
+    for found in results:
+        of = found["of_fluent_bit"]
+        table.add_row(
+            f"{found['files']}", f"{found['agent']}", f"{found['cpu_s_per_million']:.2f}", f"{found['of_the_floor']} x",
+            "" if of is None else f"{of} x", f"{found['events_per_second']:,}", f"{found['rss_mb']:.0f}",
+        )  # fmt: skip
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()

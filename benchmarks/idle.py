@@ -1,0 +1,77 @@
+"""shipper over files that nobody writes to: memory, CPU and wake-ups.
+
+python -m benchmarks.idle [--files N]... [--seconds S] [--json FILE]
+
+The files were read before and the agent started again, as it is on a node that is quiet for long.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.__main__ import HERE
+from benchmarks.lines import ensure
+from benchmarks.peers import COMPILED, environment
+from benchmarks.running import use_of
+
+LINES_EACH = 20
+SETTLED_S = 10.0
+
+
+def quiet(files: int, seconds: float, data: Path) -> dict[str, float]:
+    """Figures of an agent over `files` quiet logs."""
+    root = ensure(data, files * LINES_EACH, files)
+    with TemporaryDirectory(prefix="shipper-bench-") as folder:
+        options = [
+            f"--input=docker:{root}/*/*-json.log",
+            f"--output=local:{folder}/store",
+            f"--state-dir={folder}/state",
+        ]
+        command = [sys.executable, "-m", "shipper", "run", "--listen=127.0.0.1:0", *options]
+        null = subprocess.DEVNULL
+        subprocess.run([*command, "--once"], stdout=null, stderr=null, check=True)
+        process = subprocess.Popen(command, stdout=null, stderr=null, env=environment(COMPILED))
+        try:
+            time.sleep(SETTLED_S)
+            before = use_of(process.pid)
+            time.sleep(seconds)
+            after = use_of(process.pid)
+        finally:
+            process.terminate()
+            process.wait()
+    return {
+        "files": files,
+        "rss_mb": round(after.now_mb, 1),
+        "peak_mb": round(after.rss_mb, 1),
+        "cpu_percent_of_a_core": round((after.cpu_s - before.cpu_s) / seconds * 100, 2),
+        "wake_ups_per_second": round((after.switches - before.switches) / seconds, 1),
+    }
+
+
+@click.command()
+@click.option("--files", default=(1, 1000), multiple=True, show_default=True, help="Quiet files; repeatable.")
+@click.option("--seconds", default=20.0, show_default=True, help="How long to watch.")
+@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
+@click.option("--json", "out", default=HERE / "results" / "idle.json", type=click.Path(path_type=Path))
+def main(files: tuple[int, ...], seconds: float, data: Path, out: Path) -> None:
+    """Measure and print a table; the figures go to a JSON file too."""
+    results = [quiet(number, seconds, data) for number in files]
+    table = Table(title="shipper over quiet files, polled four times a second", title_justify="left")
+    for name in ("files", "RSS MB", "peak MB", "CPU % of a core", "wake-ups/s"):
+        table.add_column(name, justify="right")
+    for found in results:
+        table.add_row(*(f"{value:,}" for value in found.values()))
+    Console().print(table)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Who is measured: shipper, and what other log agents the PATH has, each set to do the same work.
+
+The work: follow Docker's json-file logs from their beginning, put the fields of a JSON message at the root, keep the
+position on disk, send to a daily index by `_bulk` over loopback, without TLS and without compression. None of the
+others enforces a schema, makes ids, counts, redacts, or commits only what was acknowledged.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SHIPPER = """
+inputs: ["docker:@GLOB@"]
+output: http://127.0.0.1:@PORT@
+state_dir: @STATE@/state
+listen: "off"
+elasticsearch: {require_template: false, compress: false}
+tail: {batch_age: @FLUSH@, poll_interval: @POLL@}
+"""
+FLUENT_BIT = """
+service: {flush: @FLUSH@, log_level: warn, parsers_file: @STATE@/parsers.conf}
+pipeline:
+  inputs:
+    - {name: tail, tag: kube.*, path: "@GLOB@", multiline.parser: docker, db: @STATE@/tail.db, read_from_head: true,
+       refresh_interval: 1, buffer_chunk_size: 256k, buffer_max_size: 1M, mem_buf_limit: 128M, threaded: @THREADED@}
+  filters:
+    - {name: parser, match: "*", key_name: log, parser: json, reserve_data: true}
+  outputs:
+    - {name: es, match: "*", host: 127.0.0.1, port: @PORT@, logstash_format: true, logstash_prefix: keneyapp-logs,
+       suppress_type_name: true, buffer_size: 16M, retry_limit: false, workers: 2}
+"""
+FLUENT_BIT_PARSERS = "[PARSER]\n    Name json\n    Format json\n"
+FILEBEAT = """
+filebeat.inputs:
+  - {type: container, paths: ["@GLOB@"], stream: all, json.keys_under_root: true, json.add_error_key: true}
+filebeat.registry.path: @STATE@/registry
+setup.ilm.enabled: false
+setup.template.enabled: false
+queue.mem: {events: 16384, flush.min_events: 4096, flush.timeout: @FLUSH@s}
+output.elasticsearch:
+  {hosts: ["http://127.0.0.1:@PORT@"], index: "keneyapp-logs-%{+yyyy.MM.dd}", bulk_max_size: 4096, worker: 2,
+   compression_level: 0, allow_older_versions: true}
+"""
+VECTOR = """
+data_dir: @STATE@
+sources:
+  logs: {type: file, include: ["@GLOB@"], read_from: beginning}
+transforms:
+  decoded:
+    type: remap
+    inputs: [logs]
+    source: |
+      . = object!(parse_json!(string!(.message)))
+      inner, error = parse_json(string!(.log))
+      if error == null && is_object(inner) { del(.log); . = merge(., object!(inner)) }
+sinks:
+  store: {type: elasticsearch, inputs: [decoded], endpoints: ["http://127.0.0.1:@PORT@"], api_version: v8, mode: bulk,
+          bulk: {index: "keneyapp-logs-%Y.%m.%d", action: create}, healthcheck: {enabled: false},
+          batch: {timeout_secs: @FLUSH@}}
+"""
+RSYSLOG = """
+global(workDirectory="@STATE@" maxMessageSize="256k")
+main_queue(queue.type="LinkedList" queue.size="100000" queue.dequeueBatchSize="4096" queue.workerThreads="2")
+module(load="imfile" mode="inotify")
+module(load="omelasticsearch")
+template(name="body" type="list") { property(name="$!all-json-plain") }
+template(name="index" type="list") {
+  constant(value="keneyapp-logs-")
+  property(name="$.line!time" position.from="1" position.to="10")
+}
+input(type="imfile" file="@GLOB@" tag="docker" ruleset="ship" addMetadata="off" freshStartTail="off"
+      persistStateInterval="2000")
+ruleset(name="ship") {
+  set $.envelope = parse_json($msg, "\\$.line");
+  set $.payload = parse_json($.line!log, "\\$!");
+  if ($.payload != 0) then { set $!message = $.line!log; }
+  action(type="omelasticsearch" server="127.0.0.1" serverport="@PORT@" usehttps="off" template="body"
+         searchIndex="index" dynSearchIndex="on" searchType="" bulkmode="on" maxbytes="5m" queue.type="Direct"
+         action.resumeRetryCount="-1" errorfile="@STATE@/errors")
+}
+"""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An agent: its program, its arguments, and its files; `@NAME@` stands for what a run fills in."""
+
+    name: str
+    program: str
+    arguments: tuple[str, ...]
+    files: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def found(self) -> str | None:
+        """Where its program is; None where it is not installed."""
+        return shutil.which(self.program)
+
+
+OURS = ("-m", "shipper", "run", "--config", "@STATE@/shipper.yaml")
+COMPILED = Peer("shipper", sys.executable, OURS, {"shipper.yaml": SHIPPER})
+PLAIN = Peer("shipper, plain Python", sys.executable, OURS, {"shipper.yaml": SHIPPER}, {"SHIPPER_COMPILED": "false"})
+_FLUENT = {"fluent-bit.yaml": FLUENT_BIT, "parsers.conf": FLUENT_BIT_PARSERS}
+_FLUENT_ARGUMENTS = ("-c", "@STATE@/fluent-bit.yaml")
+OTHERS = (
+    Peer("Fluent Bit", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values={"THREADED": "false"}),
+    Peer("Fluent Bit, threaded", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values={"THREADED": "true"}),
+    Peer("Filebeat", "filebeat", ("-c", "@STATE@/filebeat.yml", "--path.data", "@STATE@"), {"filebeat.yml": FILEBEAT}),
+    Peer(
+        "rsyslog", "rsyslogd", ("-n", "-f", "@STATE@/rsyslog.conf", "-i", "@STATE@/pid"), {"rsyslog.conf": RSYSLOG}
+    ),  # it does not join the parts of a long message
+    Peer("Vector", "vector", ("--config", "@STATE@/vector.yaml"), {"vector.yaml": VECTOR}),
+)
+
+
+def all_found() -> list[Peer]:
+    """Shipper both ways, and whoever else is on the PATH."""
+    return [COMPILED, PLAIN, *(peer for peer in OTHERS if peer.found())]
+
+
+def environment(peer: Peer) -> dict[str, str]:
+    """A peer's environment: ours keeps compiled modules, as an installed one does."""
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **peer.environment}

@@ -1,0 +1,123 @@
+"""Agents while they run: started into a sink, watched through /proc, ended."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers import Peer, environment
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a process used so far: CPU seconds, largest resident memory in MB, voluntary switches."""
+
+    cpu_s: float
+    rss_mb: float
+    now_mb: float
+    switches: int
+
+
+def use_of(pid: int) -> Use:
+    """Of one process with all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    status = dict(
+        line.split(":", 1)
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        if ":" in line
+    )
+    return Use(
+        (int(fields[11]) + int(fields[12])) / TICKS,
+        int(status["VmHWM"].split()[0]) / 1024,
+        int(status["VmRSS"].split()[0]) / 1024,
+        int(status["voluntary_ctxt_switches"]),
+    )
+
+
+@contextmanager
+def sink(*options: str) -> Iterator[int]:
+    """The port of a sink in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.sink", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline().rpartition(":")[2])
+    finally:
+        process.kill()
+        process.wait()
+
+
+def stats(port: int) -> dict[str, float]:
+    """What the sink has."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats", timeout=10) as answer:
+        found: dict[str, float] = json.load(answer)
+        return found
+
+
+@contextmanager
+def running(peer: Peer, glob: str, port: int, flush: float = 0.2) -> Iterator[int]:
+    """The process id of a peer that follows `glob` into the sink, with a state of its own."""
+    folder = tempfile.mkdtemp(prefix="shipper-bench-")
+    values = {"GLOB": glob, "PORT": str(port), "STATE": folder, "FLUSH": str(flush), "POLL": str(min(flush, 0.25))}
+    values |= peer.values
+    for name, text in peer.files.items():
+        (Path(folder) / name).write_text(filled(text, values), encoding="utf-8")
+    command = [peer.found() or peer.program, *(filled(argument, values) for argument in peer.arguments)]
+    with (Path(folder) / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment(peer))
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def filled(text: str, values: dict[str, str]) -> str:
+    """`text` with its values."""
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A finished delivery: CPU and wall seconds from the start of the process to the last document."""
+
+    cpu_s: float
+    wall_s: float
+    rss_mb: float
+
+
+def delivered(peer: Peer, root: Path, documents: int) -> Delivered:
+    """Let a peer deliver all logs under `root`. Raises TimeoutError where nothing comes any more."""
+    for path in root.glob("*/*-json.log"):
+        path.read_bytes()  # into the page cache, for each peer alike
+    with sink() as port:
+        began = time.monotonic()
+        with running(peer, f"{root}/*/*-json.log", port) as pid:
+            had, had_at = -1.0, began
+            while (have := stats(port)["documents"]) < documents:
+                now = time.monotonic()
+                if have != had:
+                    had, had_at = have, now
+                elif now - had_at > PATIENCE_S:
+                    raise TimeoutError(f"{peer.name} stopped at {have:,.0f} of {documents:,} documents")
+                time.sleep(0.05)
+            wall, used = time.monotonic() - began, use_of(pid)
+    return Delivered(used.cpu_s, wall, used.rss_mb)

@@ -1,0 +1,116 @@
+"""Each step of the chain alone, over the same lines: what an event costs where.
+
+python -m benchmarks.steps [--lines N] [--runs N] [--json FILE]
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.__main__ import HERE
+from benchmarks.lines import ensure
+from processors.assemble import Bounds, JsonFileAssembler
+from processors.compiled import Run
+from processors.payload import decode_payload
+from schemas.entry import Entry, Origin
+from shipper import wiring
+from shipper.batch import Batch
+from shipper.outputs.elasticsearch.bulk import requests
+from shipper.ports import Source
+from shipper.settings import Settings
+
+BATCH_BYTES = 1 << 20
+WHOLE = 1 << 62
+
+
+def steps(lines: bytes) -> dict[str, Callable[[], object]]:
+    """The steps, each over all lines; what one needs of those before it is made beforehand."""
+    settings = Settings()
+    pipeline = wiring.pipeline_of(settings, wiring.counting_of(settings, ()), wiring.redactor_of(settings, b"k" * 32))
+    source = Source.of(Origin("/x.log", "c" * 64, service="backend", container_id="c" * 64, container_name="backend-1"))
+    compiled = wiring.compiled_of(settings, pipeline)
+    log = None if compiled is None else compiled.of_log("docker", source.origin, source.renderer)
+
+    def assembled(*, fast: bool) -> list[Entry | Run]:
+        assembler = JsonFileAssembler(source.origin.source, Bounds(), log if fast else None)
+        return list(assembler.feed(lines, 0))
+
+    def batch_of(found: list[Entry | Run]) -> Batch:
+        batch = Batch()
+        pipeline.process(found, source, batch, 0, count=True, ship=True)
+        return batch
+
+    def counted() -> None:
+        batch = Batch()
+        for event, entry in zip(assessed, entries, strict=True):
+            pipeline.count(event, entry, source.origin, batch)
+
+    entries = [entry for entry in assembled(fast=False) if isinstance(entry, Entry)]
+    assessed = [pipeline.assess(entry, 0) for entry in entries]
+    plain = batch_of(list(entries)).documents
+    raws = lines.split(b"\n")[:-1]
+    found: dict[str, Callable[[], object]] = {
+        "floor: two decodes": lambda: [
+            orjson.loads(text) for raw in raws if (text := orjson.loads(raw)["log"])[:1] == "{"
+        ],
+        "envelope, digest, assemble": lambda: assembled(fast=False),
+        "decode the payload": lambda: [decode_payload(entry.text) for entry in entries],
+        "decode, enforce, time, verdict": lambda: [pipeline.assess(entry, 0) for entry in entries],
+        "count": counted,
+        "redact, route, render": lambda: [
+            pipeline.document(event, entry, source) for event, entry in zip(assessed, entries, strict=True)
+        ],
+        "the plain chain": lambda: batch_of(assembled(fast=False)),
+        "bulk bodies of single documents": lambda: list(requests(plain, BATCH_BYTES, str)),
+    }
+    if log is not None:
+        fast = batch_of(assembled(fast=True)).documents
+        found["the compiled chain"] = lambda: batch_of(assembled(fast=True))
+        found["bulk bodies of rendered runs"] = lambda: list(requests(fast, WHOLE, str))
+    return found
+
+
+def micros(step: Callable[[], object], lines: int) -> float:
+    """CPU microseconds a line."""
+    began = time.process_time()
+    step()
+    return (time.process_time() - began) / lines * 1e6
+
+
+@click.command()
+@click.option("--lines", default=100_000, show_default=True, help="Lines.")
+@click.option("--runs", default=5, show_default=True, help="Runs of each, in turns; medians are shown.")
+@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
+@click.option("--json", "out", default=HERE / "results" / "steps.json", type=click.Path(path_type=Path))
+def main(lines: int, runs: int, data: Path, out: Path) -> None:
+    """Measure and print a table; the figures go to a JSON file too."""
+    (path,) = ensure(data, lines, 1).glob("*/*-json.log")
+    found = steps(path.read_bytes())
+    figures: dict[str, list[float]] = {name: [] for name in found}
+    for _ in range(runs):
+        for name, step in found.items():
+            figures[name].append(micros(step, lines))
+    medians = {name: statistics.median(each) for name, each in figures.items()}
+    floor = medians["floor: two decodes"]
+    table = Table(title=f"Steps over {lines:,} lines, medians of {runs}", title_justify="left")
+    for name in ("step", "CPU us a line", "of the floor"):
+        table.add_column(name, justify="left" if name == "step" else "right")
+    for name, value in medians.items():
+        table.add_row(name, f"{value:.2f}", f"{value / floor:.1f} x")
+    Console().print(table)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    rows = {
+        name: {"cpu_us": round(value, 3), "of_the_floor": round(value / floor, 2)} for name, value in medians.items()
+    }
+    out.write_text(json.dumps({"lines": lines, "runs": runs, "results": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
