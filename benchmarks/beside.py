@@ -31,13 +31,17 @@ def median(runs: list[Delivered]) -> Delivered:
 @click.option("--lines", default=1_000_000, show_default=True, help="Lines in all.")
 @click.option("--files", default=(1, 200), multiple=True, show_default=True, help="Into how many files; repeatable.")
 @click.option("--runs", default=3, show_default=True, help="Runs of each, in turns; medians are shown.")
+@click.option("--agent", "names", multiple=True, help="Only agents whose name begins so; repeatable.")
 @click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
 @click.option("--json", "out", default=HERE / "results" / "beside.json", type=click.Path(path_type=Path))
-def main(lines: int, files: tuple[int, ...], runs: int, data: Path, out: Path) -> None:
+def main(  # noqa: PLR0913, PLR0917 -- one for each option
+    lines: int, files: tuple[int, ...], runs: int, names: tuple[str, ...], data: Path, out: Path
+) -> None:
     """Measure and print a table; the figures go to a JSON file too."""
     results = []
     for number in files:
-        root, peers = ensure(data, lines, number), all_found()
+        root = ensure(data, lines, number)
+        peers = [peer for peer in all_found() if not names or peer.name.startswith(names)]
         floors: list[float] = []
         found: dict[str, list[Delivered]] = {peer.name: [] for peer in peers}
         for _ in range(runs):

@@ -15,7 +15,7 @@ SHIPPER = """
 inputs: ["docker:@GLOB@"]
 output: http://127.0.0.1:@PORT@
 state_dir: @STATE@/state
-listen: "off"
+listen: 127.0.0.1:0
 elasticsearch: {require_template: false, compress: false}
 tail: {batch_age: @FLUSH@, poll_interval: @POLL@}
 """
@@ -42,6 +42,32 @@ queue.mem: {events: 16384, flush.min_events: 4096, flush.timeout: @FLUSH@s}
 output.elasticsearch:
   {hosts: ["http://127.0.0.1:@PORT@"], index: "keneyapp-logs-%{+yyyy.MM.dd}", bulk_max_size: 4096, worker: 2,
    compression_level: 0, allow_older_versions: true}
+"""
+OTEL = """
+extensions: {file_storage: {directory: "@STATE@"}}
+receivers:
+  filelog:
+    include: ["@GLOB@"]
+    start_at: beginning
+    storage: file_storage
+    poll_interval: 200ms
+    max_concurrent_files: 1024
+    operators:
+      - {type: container, format: docker, add_metadata_from_filepath: false}
+      - {type: json_parser, if: 'body startsWith "{"', parse_to: body, on_error: send_quiet}
+exporters:
+  elasticsearch:
+    endpoints: ["http://127.0.0.1:@PORT@"]
+    logs_index: keneyapp-logs
+    logstash_format: {enabled: true, date_format: "%Y.%m.%d"}
+    mapping: {mode: raw}
+    compression: none
+    sending_queue: {enabled: true, num_consumers: 2, queue_size: 200000, sizer: items, block_on_overflow: true,
+                    batch: {min_size: 2000, max_size: 4000, flush_timeout: "@FLUSH@s", sizer: items}}
+service:
+  extensions: [file_storage]
+  telemetry: {metrics: {level: none}, logs: {level: warn}}
+  pipelines: {logs: {receivers: [filelog], exporters: [elasticsearch]}}
 """
 VECTOR = """
 data_dir: @STATE@
@@ -111,6 +137,7 @@ OTHERS = (
     Peer(
         "rsyslog", "rsyslogd", ("-n", "-f", "@STATE@/rsyslog.conf", "-i", "@STATE@/pid"), {"rsyslog.conf": RSYSLOG}
     ),  # it does not join the parts of a long message
+    Peer("OpenTelemetry Collector", "otelcol-contrib", ("--config", "@STATE@/otel.yaml"), {"otel.yaml": OTEL}),
     Peer("Vector", "vector", ("--config", "@STATE@/vector.yaml"), {"vector.yaml": VECTOR}),
 )
 

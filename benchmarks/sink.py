@@ -66,6 +66,8 @@ def serve(connection: socket.socket) -> None:
                 return
             data += more
         head, _, body = data.partition(b"\r\n\r\n")
+        if b"100-continue" in head.lower():
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         found = LENGTH.search(head)
         left, lines = (int(found[1]) if found else 0) - len(body), body.count(b"\n")
         kept = [body] if _latency else []
