@@ -1,6 +1,7 @@
 """Writes what is generated: references out of what declares them, errors out of what provokes them, Kibana's objects.
 
-python -m docs.generate           write docs/reference/*.md, docs/errors.md and deploy/kibana/keneyapp.ndjson
+python -m docs.generate           write docs/reference/*.md, docs/errors.md, docs/man/*.1 and
+                                  deploy/kibana/keneyapp.ndjson
 python -m docs.generate --check   fail where a file is not current
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 import click
 import yaml
 
-from docs import errors, refusals
+from docs import errors, manual, refusals
 from processors.count import Counting
 from schemas.builtin_rules import builtin_rules
 from schemas.event import KNOWN_FIELDS
@@ -44,6 +45,7 @@ def main() -> int:
         FOLDER / "fields.md": fields(),
         FOLDER / "metrics.md": metrics(),
         ROOT / "deploy" / "kibana" / "keneyapp.ndjson": ndjson(index.prefix, index.quarantine_prefix).decode(),
+        **{ROOT / "docs" / "man" / name: text for name, text in manual.pages().items()},
     }
     stale = []
     for path, text in pages.items():
@@ -79,25 +81,37 @@ def configuration() -> str:
         "`512KiB`, `4MiB`, `10GB`. An empty variable leaves a key empty that may be. A list or mapping is written as "
         "YAML in a variable. A key or variable that is not in this list is refused, but for what Kubernetes sets "
         "where a Service is called `shipper`.\n\n"
+        "A running agent takes over a changed file, and files that `*_file` keys name, as they change and on SIGHUP "
+        "([reload](../reload.md)); a key marked *restart* waits for the next start.\n\n"
     )
-    header = ("key", "type", "default", "meaning")
+    header = ("key", "type", "default", "change", "meaning")
     rows = table(header, keys(schema["properties"], schema["$defs"], defaults, ""))
-    inputs = table(header, keys(schema["$defs"]["InputSettings"]["properties"], schema["$defs"], {}, ""))
+    given = keys(schema["$defs"]["InputSettings"]["properties"], schema["$defs"], {}, "")
+    inputs = table(("key", "type", "default", "meaning"), ((*row[:3], row[4]) for row in given))
     return f"{intro}{rows}\n## An input\n\n`TYPE:GLOB`, or a mapping:\n\n{inputs}"
 
 
 def keys(
-    properties: dict[str, Any], definitions: dict[str, Any], defaults: dict[str, Any], prefix: str
+    properties: dict[str, Any],
+    definitions: dict[str, Any],
+    defaults: dict[str, Any],
+    prefix: str,
+    *,
+    restart: bool = False,
 ) -> Iterator[tuple[str, ...]]:
-    """One row a key, sections walked through."""
+    """One row a key, sections walked through; `restart` where that holds for all of them."""
     for name, found in properties.items():
+        waits = restart or found.get("x-restart", False)
         section = definitions.get(found.get("$ref", "").rpartition("/")[2], {})
         if "properties" in section:
-            yield from keys(section["properties"], definitions, defaults.get(name, {}), f"{prefix}{name}.")
+            yield from keys(
+                section["properties"], definitions, defaults.get(name, {}), f"{prefix}{name}.", restart=waits
+            )
         else:
             default = defaults.get(name, found.get("default"))
             shown = "" if default in (None, [], {}) else f"`{flow(default)}`"
-            yield f"`{prefix}{name}`", kind(found, definitions), shown, found.get("description", "")
+            change = "restart" if waits else "reload"
+            yield f"`{prefix}{name}`", kind(found, definitions), shown, change, found.get("description", "")
 
 
 def kind(found: dict[str, Any], definitions: dict[str, Any]) -> str:

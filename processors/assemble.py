@@ -156,6 +156,10 @@ class Assembler:
                 yield from self.plain(lines[at:end], offset + at)
                 at, patience = end, min(patience * 2, MOST_PATIENCE)
 
+    def take_runs(self, compiled: CompiledLog | None) -> None:
+        """Have runs of ordinary lines taken by this chain from the next line on; None leaves them to the plain way."""
+        self._compiled = compiled
+
     def line(self, raw: bytes, offset: int) -> Iterator[Entry]:
         """Entries finished by one line, given without its newline."""
         digest = self.digest(raw)

@@ -14,6 +14,7 @@ from processors.compiled import Run
 from schemas.entry import Entry
 from schemas.metrics import Increment, Metric, SeriesKey
 from shipper.batch import OUTCOMES, Batch, Tally, turned_out
+from shipper.change import FAILURE, RELOADS, SUCCESS, Change, Doubt
 from shipper.clock import Clock
 from shipper.errors import AGAIN, NOTHING_LOST, READABLE, OutputUnavailable, StateError
 from shipper.ledger import Ledger
@@ -43,12 +44,13 @@ WRITE_SECONDS = Metric(
 )  # fmt: skip
 METRICS = (
     LINES_READ, BYTES_READ, EVENTS, LINES, ROTATIONS, TRUNCATIONS, LOST, DAMAGED, WRITES, WRITE_SECONDS, RETRIES,
-    THROTTLED, REFUSED,
+    THROTTLED, REFUSED, RELOADS,
 )  # fmt: skip
 DECLARED: tuple[SeriesKey, ...] = (
     *((metric.name, ()) for metric in METRICS if not metric.labels),
     *((metric.name, (outcome,)) for metric in (EVENTS, LINES) for outcome in OUTCOMES),
     *((WRITES.name, (result,)) for result in ("ok", "unavailable")),
+    *((RELOADS.name, (result,)) for result in (SUCCESS, FAILURE)),
 )
 
 
@@ -139,6 +141,11 @@ class Agent:
     _touched: dict[str, LogReader] = field(default_factory=dict)
     """Logs whose position is not committed yet."""
     _removed: dict[str, LogReader] = field(default_factory=dict)
+    _doubt: Doubt = field(default_factory=Doubt)
+    _change: Change | None = None
+    """Parts that are to take the place of those that are there, as soon as nothing is lost or doubled by it."""
+    _draining: bool = False
+    """Nothing is sent for a moment, so that all that was sent is answered for; counting goes on."""
     _scan_at: float = 0.0
     _committed_at: float = 0.0
     _moved_at: float = 0.0
@@ -217,12 +224,48 @@ class Agent:
         news = self._begun_at is None and (self.ledger.changes() or self._touched or self._answered())
         if self._full() or old or (hurry and not more) or news:
             self.settle(busy=self._full())
+        if self._change is not None:
+            self._take_over(self._change)
         self.ready = True
         if self.tail.unreadable or self._told:
             self._tell_unreadable()
         if self.after_turn is not None:
             self.after_turn()
         return more
+
+    def adopt(self, change: Change) -> None:
+        """Take over other parts between two batches; one that was asked for before and still waits is given up."""
+        if self._change is not None and self._change.output is not None:
+            self._change.output.close()
+        self._change = change
+
+    @property
+    def changing(self) -> bool:
+        """Whether parts wait to be taken over."""
+        return self._change is not None
+
+    def _take_over(self, change: Change) -> None:
+        """Put the parts in place, if everything is committed and, where that matters, answered for."""
+        doubtful = change.reroutes and self._doubt.remains(self.tail.logs)
+        self._draining = change.waits and not doubtful
+        if not self.settle() or doubtful or (change.waits and self._under_way):
+            return
+        now = self.clock.wall_ms() / 1000
+        if change.inputs is not None:
+            self._welcome(self.tail.scan())
+            self.tail.follow(list(change.inputs))
+        if change.output is not None:
+            self.output.close()
+            self.output, self.output_state = change.output, OutputState()
+        self.upkeep, self._upkeep_at = change.upkeep(self.output), 0.0
+        self.pipeline = change.pipeline(self.ledger.committed)
+        self.tail.recompile(change.compiled(self.pipeline))
+        self.ledger.redeclare(self.pipeline.counting.metrics())
+        self.ledger.declare(change.declared(self.pipeline), now)
+        for log in self.tail.logs.values():
+            self.ledger.declare(self.pipeline.counting.admit_service(log.source.origin.service or "unknown"), now)
+        self._change, self._draining, self._scan_at = None, False, 0.0
+        change.done()
 
     def _tidy(self, upkeep: Callable[[int], None], now: float) -> None:
         self._upkeep_at = now + self.pace.upkeep
@@ -330,6 +373,8 @@ class Agent:
 
     def _may_ship(self, now: float) -> bool:
         """Whether the output is there, as far as is known, and has room for one batch more."""
+        if self._draining:
+            return False
         if self.output_state.error is None:
             return len(self._under_way) < self.output.window
         return now >= self.output_state.retry_at and not self._under_way
@@ -420,6 +465,8 @@ class Agent:
         marks: dict[str, Position] = {}
         for sent in self._under_way:
             marks = {**sent.marks, **marks}
+        for path in marks.keys() & self.tail.logs.keys():
+            self._doubt.add(self.tail.logs[path])
         marks = {**self._marks, **marks}
         for path, mark in marks.items():
             if (log := self.tail.logs.get(path)) is not None:

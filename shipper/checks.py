@@ -46,7 +46,7 @@ def examine(settings: Settings, ask_input: Ask, ask_output: Ask) -> Iterator[Fin
         else:
             yield from _input(found)
     yield from _directory(settings.state_dir, "state", "--state-dir")
-    running = _locked(settings.state_dir / LOCK)
+    running = locked(settings.state_dir / LOCK)
     yield from _state(settings.state_dir, running=running)
     yield from _output(settings, ask_output)
     yield from _listen(settings, running=running)
@@ -157,7 +157,7 @@ def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
         yield Finding("ok", "state", f"positions of {logs} logs")
 
 
-def _locked(path: Path) -> bool:
+def locked(path: Path) -> bool:
     """Whether an agent holds the lock. Nothing is made, and two that look do not take each other for an agent."""
     try:
         with path.open("rb") as lock:

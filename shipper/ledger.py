@@ -23,9 +23,32 @@ class Ledger:
     """Values of the series that changed since the last commit."""
 
     def restore(self, values: Mapping[SeriesKey, Value], created: Mapping[SeriesKey, float]) -> None:
-        """Take up saved values; series of metrics that are declared no more rest in the state unseen."""
-        self.committed = {key: value for key, value in values.items() if key[0] in self.metrics}
+        """Take up saved values; series that no declared metric has rest in the state unseen."""
+        self.committed = {key: value for key, value in values.items() if self._fits(key, value)}
         self.created = {key: created[key] for key in self.committed}
+
+    def redeclare(self, metrics: Iterable[Metric]) -> None:
+        """Declare further metrics; one of a name that is there takes its place.
+
+        What was counted stays shown, also of a metric that nothing adds to any more. Series that a metric's new labels
+        or buckets do not fit begin anew.
+        """
+        new = {metric.name: metric for metric in metrics}
+        families = {name.removesuffix("_total") for name in new}
+        kept = {name: metric for name, metric in self.metrics.items() if name.removesuffix("_total") not in families}
+        self.metrics = {**kept, **new}
+        self.committed = {key: value for key, value in self.committed.items() if self._fits(key, value)}
+        self._working = {key: value for key, value in self._working.items() if self._fits(key, value)}
+        there = self.committed.keys() | self._working.keys()
+        self.created = {key: since for key, since in self.created.items() if key in there}
+
+    def _fits(self, key: SeriesKey, value: Value) -> bool:
+        metric = self.metrics.get(key[0])
+        if metric is None or len(metric.labels) != len(key[1]):
+            return False
+        if isinstance(value, Distribution):
+            return metric.type == "histogram" and len(value.counts) == len(metric.buckets) + 1
+        return metric.type != "histogram"
 
     def declare(self, keys: Iterable[SeriesKey], now: float) -> None:
         """Start series at zero, where they do not exist yet; `now` is their creation, in seconds since the epoch."""

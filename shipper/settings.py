@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic.config import JsonDict
 
 from processors.enforce import CORRELATION_SOURCES
 from processors.redact import DEFAULT_FIELDS, PATTERNS, Redactor
@@ -25,6 +26,8 @@ KAFKA_TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
 KAFKA_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 TAKEN = ("process_", "python_")
 """Beginnings of the names under which the Prometheus client tells of the process; rules refuse our own themselves."""
+RESTART: JsonDict = {"x-restart": True}
+"""Marks a setting, or a section with all its settings, that a running agent does not take over: it needs a restart."""
 SPARED = (Kind.UNSTRUCTURED, Kind.BLANK)
 """Kinds that may be allowed: they are no fault of a structured entry."""
 
@@ -112,7 +115,11 @@ class ElasticsearchSettings(Section):
     require_template: bool = Field(
         True, description="refuse to write before `shipper setup` has installed the index templates"
     )
-    data_stream: bool = Field(False, description="write to a data stream named by index.prefix, not to daily indices")
+    data_stream: bool = Field(
+        False,
+        description="write to a data stream named by index.prefix, not to daily indices",
+        json_schema_extra=RESTART,
+    )
     retention: Duration | None = Field(
         None, ge=86_400, description="age at which `shipper setup` has the server delete an index; never where empty"
     )
@@ -344,6 +351,13 @@ class HealthSettings(Section):
     stuck_after: Duration = Field(60.0, gt=0, description="time without a turn of the loop that makes it stuck")
 
 
+class ReloadSettings(Section):
+    """Taking over a changed configuration without a restart; SIGHUP asks for it at any time."""
+
+    watch: bool = Field(True, description="reload where the content of the file, or of a `*_file` it names, changes")
+    interval: Duration = Field(2.0, ge=0.1, le=3600, description="how often the files are looked at")
+
+
 def node_name() -> str:
     """The machine's name, as events carry it."""
     return socket.gethostname()
@@ -362,32 +376,47 @@ class Settings(Section):
         "local:./shipper-data",
         min_length=1,
         description="where events go: local:DIR, http(s)://HOST:PORT or kafka://HOST:PORT/TOPIC",
+        json_schema_extra=RESTART,
     )
-    state_dir: Path = Field(Path("./shipper-state"), description="positions and counters; one agent each")
-    listen: str = Field("127.0.0.1:9108", description="HOST:PORT of metrics and health, or off")
+    state_dir: Path = Field(
+        Path("./shipper-state"), description="positions and counters; one agent each", json_schema_extra=RESTART
+    )
+    listen: str = Field(
+        "127.0.0.1:9108", description="HOST:PORT of metrics and health, or off", json_schema_extra=RESTART
+    )
     log_format: Literal["console", "json"] | None = Field(
-        None, description="the shipper's own log: console or json; console on a terminal"
+        None,
+        description="the shipper's own log: console or json; console on a terminal",
+        json_schema_extra=RESTART,
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity of its own log")
-    host: str = Field(default_factory=node_name, min_length=1, description="name of this node in events")
+    host: str = Field(
+        default_factory=node_name, min_length=1, description="name of this node in events", json_schema_extra=RESTART
+    )
     compiled: bool = Field(
-        default=True, description="whether ordinary lines go through the compiled extension, where it is installed"
+        default=True,
+        description="whether ordinary lines go through the compiled extension, where it is installed",
+        json_schema_extra=RESTART,
     )
     token: SecretStr | None = Field(
-        None, min_length=1, description="bearer token that pages beyond metrics and health ask for"
+        None,
+        min_length=1,
+        description="bearer token that pages beyond metrics and health ask for",
+        json_schema_extra=RESTART,
     )
-    token_file: Path | None = Field(None, description="file that holds the token")
-    index: IndexSettings = Field(default_factory=IndexSettings)
+    token_file: Path | None = Field(None, description="file that holds the token", json_schema_extra=RESTART)
+    index: IndexSettings = Field(default_factory=IndexSettings, json_schema_extra=RESTART)
     local: LocalSettings = Field(default_factory=LocalSettings)
     elasticsearch: ElasticsearchSettings = Field(default_factory=ElasticsearchSettings)
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     schema_: SchemaSettings = Field(default_factory=SchemaSettings, alias="schema")
     redact: RedactSettings = Field(default_factory=RedactSettings)
     counters: CounterSettings = Field(default_factory=CounterSettings)
-    join: JoinSettings = Field(default_factory=JoinSettings)
-    tail: TailSettings = Field(default_factory=TailSettings)
+    join: JoinSettings = Field(default_factory=JoinSettings, json_schema_extra=RESTART)
+    tail: TailSettings = Field(default_factory=TailSettings, json_schema_extra=RESTART)
     docker: DockerSettings = Field(default_factory=DockerSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
+    reload: ReloadSettings = Field(default_factory=ReloadSettings, json_schema_extra=RESTART)
 
     @field_validator("output")
     @classmethod

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from processors.times import format_ms
 from schemas.metrics import Metric, SeriesKey
 from shipper.agent import Agent
 from shipper.exposition import Snapshot
@@ -16,9 +17,39 @@ LAG_SECONDS = Metric(
     "shipper_lag_seconds", "gauge", "How long the oldest bytes have waited to be shipped.", ("output",)
 )
 OUTPUT_UP = Metric("shipper_output_up", "gauge", "Whether the output took the last batch.", ("output",))
+RELOADED = Metric(
+    "shipper_config_last_reload_successful", "gauge", "Whether the configuration was taken over when it last changed."
+)
+LOADED_AT = Metric(
+    "shipper_config_last_reload_success_timestamp_seconds", "gauge", "When the configuration in effect was taken over."
+)
 COMMITS = Metric("shipper_state_commits_total", "counter", "Commits of positions and counters since the start.")
 INTERVAL_S = 1.0
-GAUGES = (FILES, UNREADABLE, LAG_BYTES, LAG_SECONDS, OUTPUT_UP, COMMITS)
+GAUGES = (FILES, UNREADABLE, LAG_BYTES, LAG_SECONDS, OUTPUT_UP, COMMITS, RELOADED, LOADED_AT)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The configuration in effect: since when (seconds since the epoch), and what became of the last attempt."""
+
+    file: str | None
+    at: float
+    error: str | None = None
+    """Why what the file says now was refused."""
+    waiting: bool = False
+    """Whether a change is accepted, and waits for the output to answer for what was sent."""
+    restart: tuple[str, ...] = ()
+    """Keys that were changed since the start, and wait for a restart."""
+
+    def told(self) -> dict[str, Any]:
+        """As `shipper status` prints it."""
+        return {
+            "file": self.file,
+            "loaded_at": format_ms(int(self.at * 1000)),
+            "error": self.error,
+            "waiting": self.waiting,
+            "restart_needed": list(self.restart),
+        }
 
 
 @dataclass(slots=True)
@@ -29,6 +60,8 @@ class Vitals:
     output_kind: str
     stuck_after: float = 60.0
     max_lag: float | None = None
+    loaded: Loaded | None = None
+    """The configuration in effect, where it can change."""
     _gauges: Mapping[SeriesKey, float] = field(default_factory=dict)
     _taken_at: float = 0.0
     _behind_since: dict[str, float] = field(default_factory=dict)
@@ -69,9 +102,12 @@ class Vitals:
 
     def snapshot(self) -> Snapshot:
         """Committed counters, and the gauges last taken."""
-        ledger = self.agent.ledger
+        ledger, loaded = self.agent.ledger, self.loaded
         metrics = {**ledger.metrics, **{metric.name: metric for metric in GAUGES}}
-        return Snapshot(metrics, dict(ledger.committed), dict(ledger.created), self._gauges)
+        gauges = dict(self._gauges)
+        if loaded is not None:
+            gauges |= {(RELOADED.name, ()): loaded.error is None, (LOADED_AT.name, ()): loaded.at}
+        return Snapshot(metrics, dict(ledger.committed), dict(ledger.created), gauges)
 
     def ready(self) -> bool:
         """Whether state and files were looked through once."""
@@ -88,6 +124,7 @@ class Vitals:
             "output": "healthy" if agent.output_state.error is None else "degraded",
             "inputs": "healthy" if not agent.tail.unreadable else "degraded",
             "lag": "healthy" if self.max_lag is None or lag < self.max_lag else "degraded",
+            "configuration": "healthy" if self.loaded is None or self.loaded.error is None else "degraded",
         }
         worst = next((word for word in ("stuck", "degraded") if word in checks.values()), "healthy")
         return Health(worst, checks)
@@ -99,6 +136,7 @@ class Vitals:
             "running": True,
             "output": {"url": agent.output.url, "error": agent.output_state.error},
             "state": {"directory": str(agent.state.directory), "error": agent.state_error},
+            "configuration": None if self.loaded is None else self.loaded.told(),
             "unreadable": {path: str(error) for path, error in dict(agent.tail.unreadable).items()},
             "logs": self._logs,
         }

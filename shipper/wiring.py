@@ -3,7 +3,7 @@
 import os
 import resource
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,11 @@ from processors.enforce import Enforce
 from processors.redact import Redactor
 from processors.route import Skew, is_daily
 from schemas.builtin_rules import builtin_rules
-from schemas.metrics import SeriesKey
+from schemas.metrics import Metric, SeriesKey
+from schemas.rules import Rule
 from schemas.violation import DEFAULT_POLICIES, Kind
 from shipper.agent import DECLARED, METRICS, Agent, Pace
+from shipper.change import Change
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError, ShipperError
 from shipper.ledger import Ledger
@@ -38,6 +40,7 @@ from shipper.state import State
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
+    from shipper.follow import Follower
     from shipper.history import History
     from shipper.indexer import Indexer
     from shipper.indexer_vitals import IndexerVitals
@@ -68,6 +71,30 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
     except BaseException:
         state.close()
         raise
+
+
+def change(settings: Settings, before: Settings, *, from_end: bool, files_changed: bool) -> Change:
+    """What a running agent has to take over so that `settings` hold, in place of those `before`.
+
+    `files_changed`: whether a file that the settings name, a secret or a certificate, holds something else.
+    Raises ShipperError where it cannot be had; nothing is changed by asking.
+    """
+    redactor = redactor_of(settings)
+    pipeline_of(settings, counting_of(settings, ()), redactor)
+    same_output = (settings.elasticsearch, settings.kafka) == (before.elasticsearch, before.kafka) and not files_changed
+    rebuilt = None if same_output or settings.output.startswith("local:") else output_of(settings)
+    named = (settings.inputs, settings.docker)
+    known = {(found.type, found.glob) for found in before.inputs}
+    inputs = inputs_of(settings, Folders(), known, from_end=from_end)
+    return Change(
+        pipeline=lambda series: pipeline_of(settings, counting_of(settings, series), redactor),
+        compiled=lambda pipeline: compiled_of(settings, pipeline),
+        declared=lambda pipeline: [*pipeline.counting.declared(), *from_zero(pipeline.counting)],
+        upkeep=lambda output: upkeep_of(settings, output),
+        inputs=None if named == (before.inputs, before.docker) else inputs,
+        output=rebuilt,
+        reroutes=settings.schema_ != before.schema_,
+    )
 
 
 def from_zero(counting: Counting) -> Iterator[SeriesKey]:
@@ -336,10 +363,15 @@ def skew_of(settings: Settings) -> Skew:
 def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:
     """The counter rules, built-in and configured, compiled; `known` series keep their place under the label bounds."""
     counters = settings.counters
-    builtin = builtin_rules(counters.business_events) if counters.builtin else []
     return Counting(
-        [*builtin, *counters.rules], max_label_values=counters.max_label_values, known=known, services=counters.services
+        rules_of(settings), max_label_values=counters.max_label_values, known=known, services=counters.services
     )
+
+
+def rules_of(settings: Settings) -> list[Rule]:
+    """The counter rules, built-in and configured."""
+    counters = settings.counters
+    return [*(builtin_rules(counters.business_events) if counters.builtin else []), *counters.rules]
 
 
 def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:
@@ -348,6 +380,14 @@ def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:
     if redact.mode == "hash" and key is None:
         key = redact.key.get_secret_value().encode() if redact.key else _own_key(settings.state_dir)
     return Redactor(redact.fields, redact.patterns, key=key, mode=redact.mode, extra_patterns=redact.extra_patterns)
+
+
+def redactor_to_look_with(settings: Settings) -> Redactor:
+    """The same for a command that leaves nothing behind: a key that was not made yet stays unmade, and is made up."""
+    own = settings.state_dir / KEY_FILE
+    if settings.redact.mode == "hash" and settings.redact.key is None and not own.exists():
+        return redactor_of(settings, KEY_FILE.encode())
+    return redactor_of(settings)
 
 
 def _own_key(state_dir: Path) -> bytes:
@@ -371,21 +411,59 @@ def _own_key(state_dir: Path) -> bytes:
 
 def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
     """The inputs, with what the state knows of their logs."""
-    provenance = Provenance(host=settings.host, docker=settings.docker)
-    tail, join = settings.tail, settings.join
     folders = Folders()
-    inputs = [
+    inputs = inputs_of(settings, folders, (), from_end=from_end)
+    most = settings.tail.max_open_files or descriptors()
+    return Tail(inputs, bounds_of(settings), limits_of(settings), state.logs(), folders, most)
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """What is joined into one entry."""
+    join = settings.join
+    return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
+
+
+def metrics_of(settings: Settings) -> list[Metric]:
+    """Every metric that an agent of these settings keeps in its state."""
+    return [*METRICS, VIOLATIONS, OVERFLOWS, *counting_of(settings, ()).metrics()]
+
+
+def follower(settings: Settings, clock: Clock) -> "Follower":
+    """What reads the inputs from their ends on, and keeps nothing. Raises ConfigurationError."""
+    from shipper.follow import Follower  # noqa: PLC0415 -- see above
+
+    if is_indexer(settings):
+        raise ConfigurationError(
+            f"{topic_url(settings)} is a topic, and reading it would take messages from its indexers",
+            "follow a node's files with --input TYPE:GLOB, or ask the store with `shipper search --since 1m`",
+        )
+    folders = Folders()
+    inputs = inputs_of(settings, folders, (), from_end=True)
+    tail = Tail(inputs, bounds_of(settings), limits_of(settings), {}, folders, descriptors())
+    pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_to_look_with(settings))
+    return Follower(tail, pipeline, clock, settings.tail.scan_interval)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Bounds of reading."""
+    tail = settings.tail
+    return Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=settings.join.wait)
+
+
+def inputs_of(
+    settings: Settings, folders: Folders, known: Collection[tuple[str, str]], *, from_end: bool
+) -> list[Input]:
+    """What the settings follow; logs of an input that is `known`, by type and glob, begin at their beginning."""
+    provenance = Provenance(host=settings.host, docker=settings.docker)
+    return [
         Input(
             found.type,
             Scanner(found.glob, folders),
             provenance.of(found),
-            from_end or found.start == "end",
+            (from_end or found.start == "end") and (found.type, found.glob) not in known,
         )
         for found in settings.inputs
     ]
-    limits = Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=join.wait)
-    bounds = Bounds(join.max_lines, join.max_bytes, tail.max_line_bytes, join.wait)
-    return Tail(inputs, bounds, limits, state.logs(), folders, tail.max_open_files or descriptors())
 
 
 def descriptors() -> int:

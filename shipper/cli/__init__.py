@@ -1,11 +1,13 @@
 """The command line. Commands are imported when they are called, so that `--help` answers at once."""
 
 import difflib
+import os
 import sys
 from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from processors.escape import printable
 from shipper.errors import ShipperError
@@ -15,11 +17,15 @@ COMMANDS = {
     "setup": "Prepare Elasticsearch: templates, lifecycle, Kibana objects.",
     "replay": "Index the logs in files, beside whatever agent is running.",
     "search": "Find events by correlation id, event, level, text and time.",
-    "explain": "Show what each step makes of each line.",
+    "tail": "Follow entries as they are written.",
+    "explain": "Show what each step makes of each line, and why.",
+    "test": "Run tests of rules: given lines, expected events and counters.",
     "check": "Look for every problem before the agent meets it.",
     "status": "Show files followed, positions, lag and the output.",
+    "top": "Watch a running agent: rates, lag, counters, files.",
     "quarantine": "List, show and release what was refused.",
     "config": "Show the configuration and its schema.",
+    "completion": "Print what teaches a shell to complete all of this.",
 }
 """Commands in the order people meet them, with the line that the overview shows."""
 
@@ -63,6 +69,11 @@ class Lazy(click.Group):
             ctx.fail(f"No such command '{printable(args[0])}'. Did you mean '{near[0]}'?")
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands by their names, without importing what is listed; and our own options."""
+        found = [CompletionItem(name, help=told) for name, told in COMMANDS.items() if name.startswith(incomplete)]
+        return found or click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The overview, without importing what it lists."""
         with formatter.section("Commands"):
@@ -78,6 +89,10 @@ class Lazy(click.Group):
     callback=lambda ctx, _, asked: _tell_version(ctx) if asked else None,
     help="Show the version, its build and optional parts, and exit.",
 )
+@click.option(
+    "--no-color", is_flag=True, is_eager=True, expose_value=False, callback=lambda _ctx, _, asked: no_color(asked),
+    help="Print without colours; so does the variable NO_COLOR.",
+)  # fmt: skip
 def cli() -> None:
     """Follow container logs, keep exact counters, store each event once.
 
@@ -85,6 +100,12 @@ def cli() -> None:
     Start:   shipper run --input 'docker:/var/lib/docker/containers/*/*-json.log'
     Look:    shipper search CORRELATION_ID
     """  # noqa: D301 -- click reads the \b
+
+
+def no_color(asked: bool) -> None:
+    """Leave colours out of all that this process prints."""
+    if asked:
+        os.environ["NO_COLOR"] = "1"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -98,7 +119,8 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except ShipperError as error:
-        click.secho("error: ", fg="red", bold=True, err=True, nl=False)
+        plain = bool(os.environ.get("NO_COLOR"))
+        click.secho("error: ", fg=None if plain else "red", bold=not plain, err=True, nl=False)
         click.echo(printable(str(error), newlines=True), err=True)
         sys.exit(1)
     except BrokenPipeError:

@@ -11,6 +11,7 @@ from rich.text import Text
 from processors.escape import printable
 from shipper.checks import Finding, examine
 from shipper.cli.options import configured
+from shipper.cli.progress import working
 from shipper.configuration import Problem
 from shipper.settings import Settings
 
@@ -32,7 +33,9 @@ def check(settings: Settings, *, form: str) -> None:
     """
     from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
 
-    _report(list(examine(settings, wiring.check_input, wiring.check_output)), form)
+    with working("looking", "findings") as count:
+        findings = list(count(examine(settings, wiring.check_input, wiring.check_output)))
+    _report(findings, form)
 
 
 def _finding(problem: Problem) -> Finding:

@@ -8,10 +8,12 @@ import orjson
 import yaml
 
 from processors.escape import printable
+from shipper.cli.known import complete_keys
 from shipper.cli.options import from_configuration
 from shipper.configuration import Configuration
 from shipper.configuration.declared import SECRETS
 from shipper.configuration.layers import file_of
+from shipper.errors import ConfigurationError
 from shipper.settings import Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,19 +32,35 @@ def schema() -> None:
 
 
 @config.command()
+@click.argument("key", required=False, shell_complete=complete_keys)
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @from_configuration("inputs", "output", "state_dir", "listen", "log_format")
-def show(configuration: Configuration, *, form: str) -> None:
-    """Print the effective configuration, secrets masked.
+def show(configuration: Configuration, *, key: str | None, form: str) -> None:
+    """Print the effective configuration, or what KEY (such as tail.batch_age) is in it; secrets masked.
 
     A comment tells where a value comes from; one without is the default. The result can be saved and used as a
     configuration file once the secrets are put back.
     """
     found = effective(configuration.settings)
-    if form == "json":
+    if key is not None:
+        click.echo(value_of(found, key, form))
+    elif form == "json":
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     else:
         click.echo(annotated(found, configuration))
+
+
+def value_of(found: dict[str, Any], key: str, form: str) -> str:
+    """What stands at a key, on its own. Raises ConfigurationError."""
+    value: Any = found
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise ConfigurationError(f"there is no key {printable(key)}", "`shipper config schema` lists every key")
+        value = value[part]
+    if form == "json" or value is None:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return printable(text.removesuffix("...\n").rstrip("\n"), newlines=True)
 
 
 def effective(settings: Settings) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""`shipper explain`: what each step makes of each line."""
+"""`shipper explain`: what each step makes of each line, and why."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import click
@@ -9,20 +10,30 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from processors.assemble import ASSEMBLERS, Bounds
-from processors.envelope import EnvelopeError, record
 from processors.escape import printable
+from processors.times import format_ms
 from schemas.entry import Entry, Origin
+from schemas.rules import Rule
 from schemas.violation import Policy
 from shipper import wiring
 from shipper.batch import Batch
+from shipper.cli.known import complete_metrics
 from shipper.cli.options import configured
 from shipper.clock import Clock
-from shipper.pipeline import Pipeline
+from shipper.decode import KINDS, entries
+from shipper.pipeline import Assessed, Pipeline, runtime_ms_of
 from shipper.ports import Source
+from shipper.reasons import (
+    Redaction,
+    RuleReason,
+    correlation_reason,
+    redactions,
+    rule_reasons,
+    text_redactions,
+    time_reason,
+)
 from shipper.settings import Settings
 
-KINDS = ("auto", *ASSEMBLERS)
 SHOWN = 200
 
 
@@ -32,17 +43,32 @@ SHOWN = 200
     "--type", "kind", type=click.Choice(KINDS), default="auto", help="Envelope of the lines.", show_default=True
 )
 @click.option("--service", default="explained", help="Service the lines are taken to come from.", show_default=True)
+@click.option(
+    "--why", metavar="METRIC", multiple=True, shell_complete=complete_metrics,
+    help="Say of this counter why it counts or not. Repeatable.",
+)  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured()
-def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, form: str) -> None:
-    """Show for each line of FILE (or standard input) every step.
+def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **shown: Any) -> None:  # noqa: ANN401
+    """Show for each line of FILE (or standard input) every step, and why.
 
-    Envelope, payload, violations and their policy, the counters it would add to, redaction, index and id. Nothing
-    is stored and no counter moves.
+    Envelope, payload, where time and correlation id are from, violations and their policy, the rules that count it
+    and those that came near, redaction, index and id. Nothing is stored and no counter moves.
     """
-    pipeline = wiring.pipeline_of(settings, wiring.counting_of(settings, ()), wiring.redactor_of(settings))
-    source = Source.of(Origin(file.name, file.name, service=service, host=settings.host))
-    steps = (explained(pipeline, entry, source, Clock().wall_ms()) for entry in entries(file, kind, settings))
+    why, form = shown["why"], shown["form"]
+    rules = wiring.rules_of(settings)
+    unknown = set(why) - {rule.name for rule in rules}
+    if unknown:
+        message = f"no rule is called {', '.join(sorted(map(printable, unknown)))}"
+        raise click.UsageError(message)
+    explainer = Explainer(
+        wiring.pipeline_of(settings, wiring.counting_of(settings, ()), wiring.redactor_to_look_with(settings)),
+        rules,
+        settings,
+        Source.of(Origin(file.name, file.name, service=service, host=settings.host)),
+    )
+    found = entries(file, kind, wiring.bounds_of(settings))
+    steps = (explainer.explained(entry, Clock().wall_ms()) for entry in found)
     if form == "json":
         for step in steps:
             click.echo(orjson.dumps(step))
@@ -50,89 +76,108 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, form
     console = Console(highlight=False, soft_wrap=True)
     number = 0
     for number, step in enumerate(steps, 1):
-        for line in described(number, step):
+        for line in described(number, step, why):
             console.print(line)
     if number == 0:
         click.echo("no lines to explain", err=True)
 
 
-def entries(file: Iterable[bytes], kind: str, settings: Settings) -> Iterator[Entry]:
-    """Entries of a file, its envelope guessed from the first line where `kind` is `auto`."""
-    lines = iter(file)
-    first = next(lines, None)
-    if first is None:
-        return
-    name = guessed(first) if kind == "auto" else kind
-    join = settings.join
-    assembler = ASSEMBLERS[name]("explained", Bounds(join.max_lines, join.max_bytes, wait=join.wait))  # type: ignore[index]
-    offset = 0
-    for line in (first, *lines):
-        raw = line if line.endswith(b"\n") else line + b"\n"
-        yield from assembler.plain(raw, offset)
-        offset += len(raw)
-    yield from assembler.flush()
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Runs entries through the chain, and says why it decided so."""
+
+    pipeline: Pipeline
+    rules: Sequence[Rule]
+    settings: Settings
+    source: Source
+
+    def explained(self, entry: Entry, now_ms: int) -> dict[str, Any]:
+        """All that the chain does with one entry, as one JSON object."""
+        pipeline, origin, batch = self.pipeline, self.source.origin, Batch()
+        assessed = pipeline.assess(entry, now_ms)
+        pipeline.count(assessed, entry, origin, batch)
+        rules, masked = self._rules(assessed, entry), self._masked(assessed, entry)
+        correlation = correlation_reason(entry, assessed, self.settings.schema_.correlation_sources)
+        outcome, document = pipeline.document(assessed, entry, self.source)
+        added = {f"{name}{list(labels)}": amount for (name, labels), amount in batch.counted.sums.items()}
+        added |= {f"{seen.metric}{list(seen.labels)}": seen.amount for seen in batch.counted.observations}
+        return {
+            "envelope": {
+                "stream": entry.stream,
+                "time": entry.time,
+                "offset": entry.offset,
+                "lines": entry.lines,
+                "problem": pipeline.redactor.redact_text(entry.broken) if entry.broken else None,
+            },
+            "payload": assessed.shape,
+            "time": {
+                "used": format_ms(assessed.time_ms),
+                "why": pipeline.redactor.redact_text(time_reason(entry, assessed, runtime_ms_of(entry))),
+            },
+            "correlation_id": pipeline.redactor.redact_text(correlation),
+            "violations": [
+                {
+                    **found.as_note(),
+                    "detail": pipeline.redactor.redact_text(found.detail),
+                    "policy": pipeline.policies[found.kind],
+                    "policy_from": "schema.policies" if found.kind in self.settings.schema_.policies else "default",
+                }
+                for found in assessed.violations
+                if pipeline.policies[found.kind] is not Policy.ALLOW
+            ],
+            "counters": added,
+            "rules": [
+                {**rule._asdict(), "why": pipeline.redactor.redact_text(rule.why)} for rule in rules
+            ],
+            "redacted": [found._asdict() for found in masked],
+            "outcome": outcome,
+            "index": document.index if document else None,
+            "id": document.id.hex() if document else None,
+            "document": orjson.loads(document.body) if document else None,
+        }  # fmt: skip
+
+    def _rules(self, assessed: Assessed, entry: Entry) -> list[RuleReason]:
+        origin = self.source.origin
+        place = (entry.stream, origin.service or "unknown", origin.container_name or "")
+        added = self.pipeline.counting.increments(assessed.event, place[0], place[1], origin.http_source, place[2])
+        return rule_reasons(self.rules, assessed.event, place, origin.http_source, added)
+
+    def _masked(self, assessed: Assessed, entry: Entry) -> list[Redaction]:
+        if assessed.policy is Policy.DROP:
+            return []
+        if assessed.policy is Policy.QUARANTINE:
+            return text_redactions(self.pipeline.redactor, entry.text)
+        return redactions(self.pipeline.redactor, assessed.event)
 
 
-def guessed(line: bytes) -> str:
-    """`docker` or `cri` where the line has that envelope, else `plain`."""
-    try:
-        record(line)
-    except EnvelopeError:
-        words = line.split(b" ", 3)
-        return "cri" if len(words) > 2 and words[1] in (b"stdout", b"stderr") else "plain"  # noqa: PLR2004
-    return "docker"
+STYLES = {"indexed": "bold green", "quarantined": "bold yellow", "dropped": "bold"}
 
 
-def explained(pipeline: Pipeline, entry: Entry, source: Source, now_ms: int) -> dict[str, Any]:
-    """All that the chain does with one entry, as one JSON object."""
-    batch = Batch()
-    assessed = pipeline.assess(entry, now_ms)
-    pipeline.count(assessed, entry, source.origin, batch)
-    outcome, document = pipeline.document(assessed, entry, source)
-    added = {f"{name}{list(labels)}": amount for (name, labels), amount in batch.counted.sums.items()}
-    added |= {f"{seen.metric}{list(seen.labels)}": seen.amount for seen in batch.counted.observations}
-    return {
-        "envelope": {
-            "stream": entry.stream,
-            "time": entry.time,
-            "offset": entry.offset,
-            "lines": entry.lines,
-            "problem": pipeline.redactor.redact_text(entry.broken) if entry.broken else None,
-        },
-        "payload": assessed.shape,
-        "violations": [
-            {
-                **found.as_note(),
-                "detail": pipeline.redactor.redact_text(found.detail),
-                "policy": pipeline.policies[found.kind],
-            }
-            for found in assessed.violations
-            if pipeline.policies[found.kind] is not Policy.ALLOW
-        ],
-        "counters": added,
-        "outcome": outcome,
-        "index": document.index if document else None,
-        "id": document.id.hex() if document else None,
-        "document": orjson.loads(document.body) if document else None,
-    }
-
-
-def described(number: int, step: dict[str, Any]) -> Iterator[Text]:
-    """The steps of one entry, a line each, for people."""
+def described(number: int, step: dict[str, Any], why: Collection[str] = ()) -> Iterator[Text]:
+    """The steps of one entry, a line each, for people; of each rule in `why` what came of it."""
     envelope = step["envelope"]
     lines = f", {envelope['lines']} lines" if envelope["lines"] > 1 else ""
-    style = {"indexed": "bold green", "quarantined": "bold yellow", "dropped": "bold"}[step["outcome"]]
-    yield Text.assemble(
-        (f"entry {number}", "bold"), f" at byte {envelope['offset']}{lines}  ", (step["outcome"], style)
-    )
+    outcome = (step["outcome"], STYLES[step["outcome"]])
+    yield Text.assemble((f"entry {number}", "bold"), f" at byte {envelope['offset']}{lines}  ", outcome)
     said = envelope["problem"] or f"{envelope['stream']}, {envelope['time'] or 'no time'}"
     yield _row("envelope", said)
     yield _row("payload", step["payload"])
+    yield _row("time", f"{step['time']['used']}, {step['time']['why']}")
+    yield _row("correlation", step["correlation_id"])
     for found in step["violations"]:
         where = f" in {found['field']}" if "field" in found else ""
-        yield _row("violation", f"{found['kind']}{where} -> {found['policy']}: {found['detail']}", "yellow")
+        policy = f"{found['policy']} ({found['policy_from']})"
+        yield _row("violation", f"{found['kind']}{where} -> {policy}: {found['detail']}", "yellow")
     for name, amount in step["counters"].items():
         yield _row("counter", f"{name} +{amount:g}", "cyan")
+    for rule in step["rules"]:
+        if rule["counted"]:
+            yield _row("  because", f"{rule['metric']}: {rule['why']}", "green")
+        elif rule["near"] or rule["metric"] in why:
+            yield _row("not counted", f"{rule['metric']}: {rule['why']}", "magenta")
+    for found in step["redacted"]:
+        times = f", {found['times']} times" if found["times"] > 1 else ""
+        yield _row("redacted", f"{found['field']} by {found['by']}{times}", "red")
     if step["index"]:
         yield _row("index", step["index"])
         yield _row("id", step["id"])
@@ -144,4 +189,4 @@ def _row(name: str, value: str, style: str = "") -> Text:
     shown = printable(value)
     if sys.stdout.isatty() and len(shown) > 4 * SHOWN:
         shown = f"{shown[: 4 * SHOWN]}… ({len(shown)} characters, --format json shows all)"
-    return Text.assemble((f"  {name:<10}", "dim"), (shown, style))
+    return Text.assemble((f"  {name:<11} ", "dim"), (shown, style))

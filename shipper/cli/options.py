@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from shipper.cli.known import complete_schemes
 from shipper.configuration import Configuration, Refused, flag, read
 from shipper.settings import Settings
 
@@ -83,7 +84,15 @@ def _option(name: str) -> Callable[[Command], Command]:
     shown = default if isinstance(default, str | Path) else None
     help_text = f"{text[:1].upper()}{text[1:]}." + (f" [default: {shown}]" if shown else "")
     if name == "inputs":
-        return click.option(flag(name), name, metavar=METAVARS[name], multiple=True, help=f"{help_text} Repeatable.")
+        return click.option(
+            flag(name),
+            name,
+            metavar=METAVARS[name],
+            multiple=True,
+            help=f"{help_text} Repeatable.",
+            shell_complete=complete_schemes,
+        )
     if name == "log_format":
         return click.option(flag(name), name, type=click.Choice(["console", "json"]), help=help_text)
-    return click.option(flag(name), name, metavar=METAVARS[name], help=help_text)
+    complete = None if name == "state_dir" else complete_schemes
+    return click.option(flag(name), name, metavar=METAVARS[name], help=help_text, shell_complete=complete)

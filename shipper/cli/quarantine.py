@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 import click
+import orjson
 from rich.console import Console
 from rich.text import Text
 
@@ -16,6 +17,7 @@ from schemas.quarantine import kinds, notes
 from schemas.violation import Kind, Violation
 from shipper.cli.cells import Body, Look, emit, fit, origin, text_of
 from shipper.cli.options import configured
+from shipper.cli.progress import working
 from shipper.cli.render import render_json
 from shipper.cli.search import short_id
 from shipper.errors import ReleaseRefused, ShipperError
@@ -72,13 +74,18 @@ def list_(settings: Settings, *, reason: str | None, limit: int, form: str) -> N
 
 @quarantine.command()
 @click.argument("id_", metavar="ID")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured("output")
-def show(settings: Settings, *, id_: str) -> None:
+def show(settings: Settings, *, id_: str, form: str) -> None:
     """Show the entry whose ID is the given one, or begins so: reasons, provenance, the raw text."""
     from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
 
     console = Console(highlight=False)
-    for line in described(entry_of(wiring.reader(settings), id_)):
+    entry = entry_of(wiring.reader(settings), id_)
+    if form == "json":
+        render_json([entry], console)
+        return
+    for line in described(entry):
         emit(console, line, Look.of(console).uncut())
 
 
@@ -87,8 +94,9 @@ def show(settings: Settings, *, id_: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @REASON
 @click.option("--dry-run", is_flag=True, help="Say what would be released, and change nothing.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured("output")
-def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reason: str | None, dry_run: bool) -> None:
+def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reason: str | None, **how: Any) -> None:  # noqa: ANN401
     """Run refused entries through the chain again, and move those it now accepts into the main index.
 
     Counters are not touched: they counted the entries when they were read. Exit code 1 where any is still refused.
@@ -100,9 +108,14 @@ def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reaso
 
     reader = wiring.reader(settings)
     entries = (entry_of(reader, id_) for id_ in ids) if ids else reader.quarantine(reason=reason)
-    released = release_entries(entries, reader, wiring.releaser(settings), dry_run=dry_run)
-    for line in told(released, dry_run=dry_run):
-        click.echo(line)
+    dry_run, form = how["dry_run"], how["form"]
+    with working("releasing") as count:
+        released = release_entries(count(entries), reader, wiring.releaser(settings), dry_run=dry_run)
+    if form == "json":
+        click.echo(orjson.dumps(as_json(released, dry_run=dry_run), option=orjson.OPT_INDENT_2))
+    else:
+        for line in told(released, dry_run=dry_run):
+            click.echo(line)
     sys.exit(1 if released.refused else 0)
 
 
@@ -124,6 +137,15 @@ def release_entries(entries: Iterable[Body], reader: Reader, rerun: Rerun, *, dr
     return released
 
 
+def as_json(released: Released, *, dry_run: bool) -> dict[str, Any]:
+    """The outcome for programs: how many were released, and each that is still refused with its reasons."""
+    refused = [
+        {"_id": entry["_id"], "_index": entry["_index"], "reasons": [reason.as_note() for reason in reasons]}
+        for entry, reasons in released.refused
+    ]
+    return {"dry_run": dry_run, "released": released.done, "refused": refused}
+
+
 def told(released: Released, *, dry_run: bool) -> Iterator[str]:
     """The outcome in lines for people: how many, and what still stands in the way of the rest."""
     yield f"{'would be released' if dry_run else 'released'}: {released.done}"
@@ -138,7 +160,8 @@ def told(released: Released, *, dry_run: bool) -> Iterator[str]:
 def entry_of(reader: Reader, id_: str) -> Body:
     """The unreleased entry of that id, given whole or by the beginning of its digest. Raises ShipperError."""
     wanted = id_.strip().lower()
-    found = [entry for entry in reader.quarantine() if _is(str(entry["_id"]), wanted)]
+    with working("looking through the quarantine") as count:
+        found = [entry for entry in count(reader.quarantine()) if _is(str(entry["_id"]), wanted)]
     if not found:
         what = f"the quarantine holds no unreleased entry {printable(id_)}"
         raise ShipperError(what, "see `shipper quarantine list` for the ids")

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
+from typing import NamedTuple
 
 import orjson
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from processors.escape import printable
+from schemas.quarantine import kinds
 from shipper.cli.cells import (
     Body,
     Look,
@@ -27,14 +29,15 @@ from shipper.cli.timeline import render_timeline
 
 FIRST_PAGE = 200
 """Entries whose values decide on the width of the columns; the rest streams through."""
-DATE, CLOCK = slice(0, 10), slice(11, 23)
+DATE, CLOCK, SECONDS = slice(0, 10), slice(11, 23), slice(11, 19)
+NARROW = 60
+"""Columns below which a terminal, such as a phone's, gets the time, the level, the event and what happened alone."""
 STATUS_WIDTH, DURATION_WIDTH = 3, 7
 
-__all__ = ["render_json", "render_table", "render_timeline"]
+__all__ = ["Stream", "render_json", "render_table", "render_timeline"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
+class _Columns(NamedTuple):
     """Widths in cells; 0 where no entry of the first page has a value."""
 
     origin: int
@@ -72,26 +75,69 @@ def render_table(entries: Iterable[Body], console: Console) -> int:
     for shown, entry in enumerate(chain(page, source), 1):  # noqa: B007 -- the number of the last one is the answer
         if look.cut and (date := text_of(entry.get("@timestamp"))[DATE]) != day:
             day = date
-            emit(console, Text(f"{look.rule * 2} {day} UTC {look.rule * max(0, 66 - len(day))}", "dim"), look)
+            emit(console, _rule(day, look), look)
         emit(console, Text("  ").join(_cells(entry, columns, look)), look)
     return shown
 
 
+class Stream:
+    """Entries that come one by one: a line each, as `render_table` shows them, in columns that only grow."""
+
+    def __init__(self, console: Console) -> None:
+        """Nothing is shown yet."""
+        self._console, self._look = console, Look.of(console)
+        self._columns = _Columns(0, 0, 0, 0)
+        self._day = ""
+
+    def show(self, entry: Body) -> None:
+        """One entry, or one that was refused with its reasons."""
+        look = self._look
+        date = text_of(entry.get("@timestamp"))[DATE]
+        if look.cut and date != self._day:
+            emit(self._console, _rule(date, look), look)
+            self._day = date
+        self._columns = _Columns(*map(max, self._columns, _columns([entry], look)))
+        refused = "reasons" in entry and "raw" in entry
+        cells = _refused_cells(entry, self._columns, look) if refused else _cells(entry, self._columns, look)
+        emit(self._console, Text("  ").join(cells), look)
+
+
+def _refused_cells(entry: Body, columns: _Columns, look: Look) -> Iterator[Text]:
+    yield _time_cell(entry, look)
+    yield Text("REFUSED", "bold yellow")
+    if columns.origin:
+        yield Text(fit(origin(entry), columns.origin, look), "cyan")
+    yield Text(", ".join(kinds(entry)), "yellow")
+    yield Text(text_of(entry.get("raw")))
+
+
+def _rule(day: str, look: Look) -> Text:
+    return Text(f"{look.rule * 2} {day} UTC {look.rule * max(0, min(66, look.width - 9) - len(day))}", "dim")
+
+
 def _columns(page: list[Body], look: Look) -> _Columns:
+    if look.cut and look.width < NARROW:
+        return _Columns(0, min(16, max((cell_len(text_of(entry.get("event"))) for entry in page), default=0)), 0, 0)
     wide = look.width >= 120 or not look.cut  # noqa: PLR2004 -- where the long names have room
     statuses = any(entry.get("status_code") is not None for entry in page)
     durations = [len(span(ms)) for entry in page if (ms := duration_ms(entry)) is not None]
     return _Columns(
-        min(20 if wide else 9, max((len(origin(entry)) for entry in page), default=0)),
-        min(32 if wide else 18, max((len(text_of(entry.get("event"))) for entry in page), default=0)),
+        min(20 if wide else 9, max((cell_len(origin(entry)) for entry in page), default=0)),
+        min(32 if wide else 18, max((cell_len(text_of(entry.get("event"))) for entry in page), default=0)),
         STATUS_WIDTH if statuses else 0,
         min(DURATION_WIDTH, max(durations, default=0)),
     )
 
 
-def _cells(entry: Body, columns: _Columns, look: Look) -> Iterator[Text]:
+def _time_cell(entry: Body, look: Look) -> Text:
     time = text_of(entry.get("@timestamp"))
-    yield Text(time[CLOCK] if look.cut else time, "dim")
+    if not look.cut:
+        return Text(time, "dim")
+    return Text(time[CLOCK] if look.width >= NARROW else time[SECONDS], "dim")
+
+
+def _cells(entry: Body, columns: _Columns, look: Look) -> Iterator[Text]:
+    yield _time_cell(entry, look)
     yield level_cell(entry)
     if columns.origin:
         yield Text(fit(origin(entry), columns.origin, look), "cyan")

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import os
 import resource
 import signal
 import sys
@@ -15,13 +16,15 @@ from pydantic import SecretStr
 
 from shipper import wiring
 from shipper.agent import Agent
-from shipper.cli.options import configured
+from shipper.cli.options import from_configuration
 from shipper.clock import Clock
+from shipper.configuration import Configuration
 from shipper.errors import READABLE, ShipperError
 from shipper.http import host_of, is_loopback, serve
 from shipper.indexer import Indexer
 from shipper.indexer_vitals import IndexerVitals
 from shipper.ownlog import configure_own_log
+from shipper.reload import Reloader
 from shipper.settings import Settings
 from shipper.vitals import Vitals
 
@@ -39,13 +42,15 @@ TOKEN = "name a file that holds one with token_file, and give it as `Authorizati
     type=click.Choice(["beginning", "end"]),
     help="Where files begin that were never seen before. [default: beginning]",
 )
-@configured("inputs", "output", "state_dir", "listen", "log_format")
-def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | None) -> None:
+@from_configuration("inputs", "output", "state_dir", "listen", "log_format")
+def run(configuration: Configuration, *, once: bool, start: Literal["beginning", "end"] | None) -> None:
     """Follow container logs, count and store every event.
 
     Stops on SIGTERM and SIGINT after shipping and committing what it has read. A kill at any moment loses nothing
-    and doubles nothing: start it again with the same state directory.
+    and doubles nothing: start it again with the same state directory. A changed configuration file is taken over as
+    it changes, and on SIGHUP; one with a mistake is refused, and the configuration before it stays in effect.
     """
+    settings = configuration.settings
     configure_own_log(settings.log_format, settings.log_level)
     log = structlog.get_logger("shipper")
     _raise_descriptor_limit()
@@ -53,6 +58,10 @@ def run(settings: Settings, *, once: bool, start: Literal["beginning", "end"] | 
     agent, vitals = parts(settings, from_end=start == "end")
     _stop_on_signals(agent)
     agent.after_turn = vitals.take
+    if isinstance(agent, Agent) and isinstance(vitals, Vitals) and not once:
+        _reload_on_change(Reloader(configuration, agent, vitals, Clock(), from_end=start == "end", apply=own_log))
+    else:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: log.warning("not_reloaded", cure="restart it instead"))
     if isinstance(agent, Agent):
         agent.when_quiet = _give_back
     gc.freeze()
@@ -82,6 +91,33 @@ def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Vital
     agent = wiring.agent(settings, Clock(), from_end=from_end)
     kind, health = settings.output.partition(":")[0], settings.health
     return agent, Vitals(agent, kind, health.stuck_after, health.max_lag)
+
+
+def own_log(settings: Settings) -> None:
+    """Take over how much the process tells of itself."""
+    configure_own_log(settings.log_format, settings.log_level)
+
+
+def _reload_on_change(reloader: Reloader) -> None:
+    """On SIGHUP, and where a file changes. A SIGHUP that comes because the terminal went away asks for the end."""
+    agent, take = reloader.agent, reloader.agent.after_turn
+    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        gone = [descriptor for descriptor in terminals if not os.isatty(descriptor)]
+        for descriptor in gone:  # what is said from here on would fail, and nobody is left to read it
+            os.dup2(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), descriptor)
+        if gone:
+            agent.stopping.set()
+        reloader.asked = True
+
+    def after_turn() -> None:
+        if take is not None:
+            take()
+        reloader.turn()
+
+    signal.signal(signal.SIGHUP, ask)
+    agent.after_turn = after_turn
 
 
 def secret(value: SecretStr | None) -> str | None:

@@ -11,7 +11,9 @@ from rich.console import Console
 from processors.escape import printable
 from processors.times import format_ms
 from schemas.event import LEVEL_ALIASES, LEVELS
+from shipper.cli.known import complete_events
 from shipper.cli.options import configured
+from shipper.cli.progress import working
 from shipper.cli.render import render_json, render_table, render_timeline
 from shipper.cli.when import parse_when
 from shipper.clock import Clock
@@ -39,7 +41,7 @@ class When(click.ParamType[int]):
 
 @click.command()
 @click.argument("correlation_id", required=False)
-@click.option("--event", help="Name of the event.")
+@click.option("--event", help="Name of the event.", shell_complete=complete_events)
 @click.option(
     "--level", type=click.Choice(sorted(LEVEL_ALIASES), case_sensitive=False), metavar="LEVEL",
     help=f"This level and the more severe ones: {', '.join(LEVELS)}.",
@@ -81,7 +83,8 @@ def show(reader: Reader, query: Query, form: str, console: Console) -> int:
     found: Iterable[dict[str, Any]] = reader.search(replace(query, limit=None if limit is None else limit + 1))
     more = False
     if limit is not None:
-        entries = list(found)
+        with working("searching") as count:
+            entries = list(count(found))
         more, entries = len(entries) > limit, entries[:limit]
         found = reversed(entries) if query.newest_first else entries
     shown = RENDERERS[form](found, console)
@@ -101,7 +104,8 @@ def nothing_found(reader: Reader, query: Query, where: str) -> str:
     lines = [printable(f"No entries{sought} in {where}.")]
     wanted = query.correlation_id
     if wanted:
-        held = list(reader.quarantine(mentioning=wanted))
+        with working("looking through the quarantine") as count:
+            held = list(count(reader.quarantine(mentioning=wanted)))
         if held:
             number = "1 entry" if len(held) == 1 else f"{len(held)} entries"
             lines.append(f"The quarantine holds {number} with it: `shipper quarantine show {short_id(held[0])}`.")

@@ -5,6 +5,7 @@ import orjson
 
 from processors.escape import printable
 from shipper.cli.options import configured
+from shipper.cli.progress import working
 from shipper.errors import ConfigurationError
 from shipper.settings import Settings
 from shipper.units import duration
@@ -35,8 +36,9 @@ class Days(click.ParamType[float]):
     help="Have the server delete indices of this age (30d), counted from the day in their name.",
 )  # fmt: skip
 @click.option("--kibana", metavar="URL", help="Import the data views, searches and the dashboard into this Kibana.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured("output")
-def setup(settings: Settings, *, only_print: bool, retention: float | None, kibana: str | None) -> None:
+def setup(settings: Settings, *, only_print: bool, retention: float | None, kibana: str | None, form: str) -> None:
     """Prepare Elasticsearch for the agent: index templates, lifecycle policy, Kibana objects.
 
     Can be run again at any time: what is in place already is left alone. The age that decides on deletion is that of
@@ -57,12 +59,15 @@ def setup(settings: Settings, *, only_print: bool, retention: float | None, kiba
         return
     from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
 
-    for step in wiring.installation(settings):
-        remark = f": {step.remark}" if step.remark else ""
-        click.echo(printable(f"{step.outcome:<10} {step.kind} {step.name}{remark}"))
-    if kibana is not None:
-        for outcome in wiring.kibana_import(settings, kibana):
-            click.echo(printable(outcome))
+    with working("setting up", "steps") as count:
+        for step in count(wiring.installation(settings)):
+            remark = f": {step.remark}" if step.remark else ""
+            said = step._asdict() if form == "json" else f"{step.outcome:<10} {step.kind} {step.name}{remark}"
+            click.echo(orjson.dumps(said) if isinstance(said, dict) else printable(said))
+        if kibana is not None:
+            for outcome in count(wiring.kibana_import(settings, kibana)):
+                told = orjson.dumps({"outcome": outcome, "kind": "kibana"}) if form == "json" else printable(outcome)
+                click.echo(told)
 
 
 def _print(settings: Settings) -> None:

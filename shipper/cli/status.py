@@ -89,6 +89,8 @@ def show(found: dict[str, Any], console: Console) -> None:
         error = found["output"]["error"]
         word = Text("takes events", "green") if error is None else Text(f"away: {printable(error)}", "bold red")
         console.print(Text.assemble(f"output  {printable(found['output']['url'])} ", word))
+    if found.get("configuration"):
+        console.print(told_configuration(found["configuration"]))
     for path, error in found.get("unreadable", {}).items():
         console.print(Text(f"cannot read {printable(path)}: {printable(error)}", "yellow"))
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -99,6 +101,18 @@ def show(found: dict[str, Any], console: Console) -> None:
         numbers = [_number(log[key]) for key in ("size", "counted", "shipped", "lag_bytes")]
         table.add_row(*numbers, printable(log.get("container") or log["path"]))
     console.print(table if found["logs"] else "no logs followed yet")
+
+
+def told_configuration(found: dict[str, Any]) -> Text:
+    """The configuration in effect, and what stands in the way of the one that the file holds now."""
+    said = Text.assemble("config  ", printable(found["file"] or "no file"), f", in effect since {found['loaded_at']} ")
+    if found["error"] is not None:
+        said.append(f"refused now: {printable(found['error'], newlines=True)}", "bold red")
+    elif found["waiting"]:
+        said.append("a change waits for the output to answer", "yellow")
+    elif found["restart_needed"]:
+        said.append(f"restart for {', '.join(map(printable, found['restart_needed']))}", "yellow")
+    return said
 
 
 def _number(value: int | None) -> str:

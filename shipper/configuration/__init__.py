@@ -9,19 +9,43 @@ from pydantic import ValidationError
 from shipper.configuration.declared import KeyPath
 from shipper.configuration.file import from_file
 from shipper.configuration.layers import Layer, flag, from_flags, merged, origin, settled
+from shipper.configuration.named_files import named_files
 from shipper.configuration.problems import Problem, Refused, problem_of
 from shipper.configuration.secret_files import filled
 from shipper.configuration.variables import from_variables
 from shipper.settings import Settings
 
-__all__ = ["Configuration", "Problem", "Refused", "flag", "load", "read"]
+__all__ = ["Configuration", "Given", "Problem", "Refused", "flag", "load", "read"]
+
+
+class Given(NamedTuple):
+    """What configuration is read from: a file, variables, and the flags of the command line."""
+
+    file: Path | None
+    environ: Mapping[str, str]
+    flags: Mapping[str, Any]
+
+    def files(self) -> list[Path]:
+        """The file itself, and those that it or a variable names; what cannot be read names none."""
+        own = [] if self.file is None else [self.file]
+        try:
+            below = [] if self.file is None else [from_file(self.file)[0]]
+        except Refused:
+            below = []
+        between, _ = from_variables(self.environ)
+        return [*own, *named_files(merged([*below, between, from_flags(self.flags)]))]
 
 
 class Configuration(NamedTuple):
-    """The effective settings, and the places they come from."""
+    """The effective settings, the places they come from, and what they were read from."""
 
     settings: Settings
     layers: Sequence[Layer]
+    given: Given
+
+    def again(self) -> "Configuration":
+        """The same read anew: what the files hold now. Raises ConfigurationError as `load` does."""
+        return read(*self.given)
 
     def origin(self, path: KeyPath) -> str | None:
         """What gave the value at `path`: a line of the file, a variable or a flag; None where it is the default."""
@@ -49,4 +73,4 @@ def read(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
         problems.extend(problem_of(found, layers) for found in error.errors(include_url=False))
     if problems:
         raise Refused(problems)
-    return Configuration(settings, layers)
+    return Configuration(settings, layers, Given(file, environ, flags))

@@ -19,9 +19,9 @@ def keys(annotation: object) -> dict[str, Any]:
     return {info.alias or name: info.annotation for name, info in annotation.model_fields.items()}
 
 
-def held_at(path: KeyPath) -> object:
-    """The annotation of what stands at `path`; None where nothing is declared there."""
-    found: object = Settings
+def held_at(path: KeyPath, root: object = Settings) -> object:
+    """The annotation of what stands at `path` below `root`; None where nothing is declared there."""
+    found: object = root
     for part in path:
         found = _held_by(found, part)
     return found
@@ -65,3 +65,27 @@ def _secrets(section: object, above: tuple[str, ...] = ()) -> Iterator[tuple[str
 
 SECRETS = tuple(_secrets(Settings))
 """Keys whose values are shown nowhere; each may also be read from the file named by the same key with `_file`."""
+
+
+def _restarts(section: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, info in section.model_fields.items():
+        path = (*above, name)
+        extra = info.json_schema_extra
+        if isinstance(extra, dict) and extra.get("x-restart"):
+            yield path
+        elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _restarts(info.annotation, path)
+
+
+RESTARTS = tuple(_restarts(Settings))
+"""Settings that a running agent does not take over, by the names of their attributes."""
+
+
+def all_keys(section: object = Settings, above: str = "") -> Iterator[str]:
+    """Every key of the file, sections walked through: `tail.batch_age`."""
+    for key, annotation in keys(section).items():
+        inner = next((choice for choice in choices(annotation) if keys(choice)), None)
+        if inner is None:
+            yield f"{above}{key}"
+        else:
+            yield from all_keys(inner, f"{above}{key}.")

@@ -27,6 +27,16 @@ class Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 
 
+class TextLoader(Loader):
+    """The same, with times left as the text that they are."""
+
+
+TextLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in Loader.yaml_implicit_resolvers.items()
+}
+
+
 class Twice(NamedTuple):
     """A key that a mapping holds twice, of which YAML would keep the last in silence."""
 
@@ -44,13 +54,13 @@ class Parsed(NamedTuple):
     twice: list[Twice]
 
 
-def from_file(path: Path) -> tuple[Layer, list[Problem]]:
+def from_file(path: Path, loader: type[Loader] = Loader) -> tuple[Layer, list[Problem]]:
     """What a YAML file says, and which of its keys are given twice.
 
     Raises Refused where it cannot be read, is no YAML, or holds no keys.
     """
     try:
-        node, values, twice = parsed(path.read_text(encoding="utf-8"))
+        node, values, twice = parsed(path.read_text(encoding="utf-8"), loader)
     except OSError as error:
         raise Refused(
             [Problem(str(path), f"cannot be read: {error.strerror}")], "correct --config, or make the file readable"
@@ -70,17 +80,17 @@ def from_file(path: Path) -> tuple[Layer, list[Problem]]:
     return Layer(known, lambda wanted: f"{path}, line {line_of(node, wanted)}"), problems
 
 
-def parsed(text: str) -> Parsed:
+def parsed(text: str, loader: type[Loader] = Loader) -> Parsed:
     """A YAML text read. Raises YAMLError, also where it is nested too deeply."""
-    loader = Loader(text)
+    reading = loader(text)
     try:
-        node = loader.get_single_node()
+        node = reading.get_single_node()
         twice = list(_twice(node, (), set()))  # before merge keys are resolved: what they bring may be given again
-        return Parsed(node, None if node is None else loader.construct_document(node), twice)
+        return Parsed(node, None if node is None else reading.construct_document(node), twice)
     except RecursionError as error:
         raise yaml.YAMLError("it is nested too deeply") from error
     finally:
-        loader.dispose()
+        reading.dispose()
 
 
 def spot(error: Exception) -> str:

@@ -9,6 +9,7 @@ from processors.escape import printable
 from shipper.configuration.declared import SECRETS, KeyPath, choices, held_at, keys
 from shipper.configuration.layers import Layer, nearest_origin
 from shipper.errors import ConfigurationError
+from shipper.settings import Settings
 from shipper.units import written
 
 SHOWN = 60
@@ -56,19 +57,19 @@ class Problem(NamedTuple):
 class Refused(ConfigurationError):
     """Configuration with problems, each of which is told."""
 
-    def __init__(self, problems: Sequence[Problem], cure: str = CURE) -> None:
-        """`problems` in the order they are shown; at least one."""
+    def __init__(self, problems: Sequence[Problem], cure: str = CURE, what: str = "the configuration") -> None:
+        """`problems` of `what`, in the order they are shown; at least one."""
         number = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        super().__init__(f"the configuration has {number}:{lines}", cure)
+        super().__init__(f"{what} has {number}:{lines}", cure)
         self.problems = tuple(problems)
 
 
-def problem_of(found: Any, layers: Sequence[Layer]) -> Problem:  # noqa: ANN401 -- pydantic's error details
-    """The problem that one of pydantic's errors tells."""
+def problem_of(found: Any, layers: Sequence[Layer], root: object = Settings) -> Problem:  # noqa: ANN401
+    """The problem that one of pydantic's error details tells of a file in the shape of `root`."""
     path = tuple(part for part in found["loc"] if not _is_machinery(part))
-    what = _what(found, path)
-    if found["type"] not in SELF_EVIDENT and (given := _given(path, found["input"])):
+    what = _what(found, path, root)
+    if found["type"] not in SELF_EVIDENT and (given := _given(path, found["input"], root)):
         spoken_of = found["type"] == "value_error" and isinstance(found["input"], dict | list)
         what = what if spoken_of else f"{what}, got {given}"
     return Problem(dotted(path), what, nearest_origin(layers, path))
@@ -84,13 +85,13 @@ def _is_machinery(part: str | int) -> bool:
     return isinstance(part, str) and (part == "[key]" or part.startswith("function-"))
 
 
-def _what(found: Any, path: KeyPath) -> str:  # noqa: ANN401
+def _what(found: Any, path: KeyPath, root: object) -> str:  # noqa: ANN401
     kind, context = found["type"], found.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"no such key{_near(str(path[-1]), list(keys(_section(path[:-1]))))}"
+        return f"no such key{_near(str(path[-1]), list(keys(_section(path[:-1], root))))}"
     if kind in BOUNDS:
         (bound,) = (value for name, value in context.items() if name in ("ge", "gt", "le"))
-        return f"expected {BOUNDS[kind]} {written(bound) if float in choices(held_at(path)) else bound}"
+        return f"expected {BOUNDS[kind]} {written(bound) if float in choices(held_at(path, root)) else bound}"
     if kind in CHOICES:
         known = re.findall(r"'([^']*)'", context["expected"])
         suggestion = _near(found["input"], known, others=False) if isinstance(found["input"], str) else ""
@@ -99,8 +100,8 @@ def _what(found: Any, path: KeyPath) -> str:  # noqa: ANN401
     return MESSAGES.get(kind, message)
 
 
-def _section(path: KeyPath) -> object:
-    return next((choice for choice in choices(held_at(path)) if keys(choice)), None)
+def _section(path: KeyPath, root: object) -> object:
+    return next((choice for choice in choices(held_at(path, root)) if keys(choice)), None)
 
 
 def _near(name: str, known: list[str], *, others: bool = True) -> str:
@@ -110,12 +111,12 @@ def _near(name: str, known: list[str], *, others: bool = True) -> str:
     return f"; known are {', '.join(known)}" if known and others else ""
 
 
-def _given(path: KeyPath, value: object) -> str | None:
+def _given(path: KeyPath, value: object, root: object) -> str | None:
     """A value as a refusal may show it: never a secret, nor a section that may hold one."""
     if any(path[: len(secret)] == secret for secret in SECRETS):
         return "(masked)"
     in_list = bool(path) and isinstance(path[-1], int)
-    if _section(path) and (isinstance(value, dict) or not in_list):
+    if _section(path, root) and (isinstance(value, dict) or not in_list):
         return None
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"

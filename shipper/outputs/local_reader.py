@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.event import LEVEL_ALIASES, LEVELS
+from schemas.event import LEVELS
 from schemas.quarantine import kinds
 from shipper.clock import Clock
 from shipper.errors import StoreUnreadable
-from shipper.keyed import inner, text_of
 from shipper.outputs.day import (
     GENERATION_BITS,
     DayFile,
@@ -25,6 +24,7 @@ from shipper.outputs.day import (
     trace,
 )
 from shipper.outputs.local import LocalStore
+from shipper.outputs.matching import at_least, from_container, holds, with_words
 from shipper.outputs.words import Wanted, hashed, key
 from shipper.ports import Document, Query
 
@@ -133,12 +133,12 @@ def _asked(query: Query) -> _Asked:
     tests: list[Callable[[Body], bool]] = []
     terms: list[str] = []
     if query.correlation_id is not None:
-        tests.append(_field("correlation_id", query.correlation_id))
+        tests.append(holds("correlation_id", query.correlation_id))
     if query.event is not None:
-        tests.append(_field("event", query.event))
+        tests.append(holds("event", query.event))
         terms.append(_term("e", query.event))
     if query.level is not None:
-        severe = _at_least(query.level)
+        severe = at_least(query.level)
         conditions.append("severity >= ?")
         parameters.append(len(LEVELS) - len(severe))
         if len(severe) <= RARE_LEVELS:
@@ -147,11 +147,11 @@ def _asked(query: Query) -> _Asked:
         conditions.append("(instr(body, ?) OR instr(body, ?))")
         written = orjson.dumps(query.container)
         parameters += (b'"name":' + written, b'"id":' + written[:-1])
-        tests.append(_from_container(query.container))
+        tests.append(from_container(query.container))
     if query.text is not None:
         wanted = Wanted.of(query.text)
         terms += (f'"{token}"' for token in sorted(wanted.tokens()))
-        tests.append(lambda body: wanted.matches(text_of(body) or ""))
+        tests.append(with_words(wanted))
     for operator, bound in ((">=", query.since), ("<", query.until)):
         if bound is not None:
             conditions.append(f"time {operator} ?")
@@ -168,31 +168,8 @@ def _asked(query: Query) -> _Asked:
     )
 
 
-def _at_least(level: str) -> tuple[str, ...]:
-    known = LEVEL_ALIASES.get(level.strip().lower())
-    if known is None:
-        raise StoreUnreadable(f"{level!r} is no level", f"ask for one of {', '.join(LEVELS)}")
-    return LEVELS[LEVELS.index(known) :]
-
-
 def _term(kind: str, value: str) -> str:
     return f'"{key(kind, value)}"'
-
-
-def _field(name: str, value: str) -> Callable[[Body], bool]:
-    return lambda body: body.get(name) == value
-
-
-def _from_container(wanted: str) -> Callable[[Body], bool]:
-    def matches(body: Body) -> bool:
-        container, service = inner(body, "container"), inner(body, "service")
-        return (
-            container.get("name") == wanted
-            or str(container.get("id", "")).startswith(wanted)
-            or service.get("name") == wanted
-        )
-
-    return matches
 
 
 def _ordered(files: list[DayFile], query: Query) -> Iterable[DayFile]:

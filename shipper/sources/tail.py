@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from processors.assemble import ASSEMBLERS, Assembler, Bounds
-from processors.compiled import CompiledChain
+from processors.compiled import CompiledChain, CompiledLog
 from schemas.entry import Origin
 from shipper.errors import StateError
 from shipper.ports import Source
@@ -82,6 +82,38 @@ class Tail:
             self._start_at_end(reader)
         return reader
 
+    def follow(self, inputs: list[Input]) -> None:
+        """Follow what `inputs` name, in place of what was named before; to be called with nothing on its way.
+
+        A log that none of them names rests where it stands: named again, it is read on from there. One whose file is
+        gone is read to its end. What an input says of its logs holds for those followed already.
+        """
+        named = self.named(inputs)
+        for path, reader in list(self.logs.items()):
+            if path in named:
+                self._describe(reader, *named[path])
+            elif os.path.exists(path):
+                self.saved[path] = saved_log(reader)
+                self.forget(reader)
+                self.unreadable.pop(path, None)
+        self.inputs, self._seen, self.scanned = inputs, {}, False
+
+    @staticmethod
+    def named(inputs: list[Input]) -> dict[str, tuple[Input, str]]:
+        """The logs that `inputs` name now: real path to the input that is asked first, and the path it gave."""
+        found: dict[str, tuple[Input, str]] = {}
+        for source in inputs:
+            for path in source.scanner.paths():
+                found.setdefault(os.path.realpath(path), (source, path))
+        return found
+
+    @staticmethod
+    def _describe(reader: LogReader, source: Input, path: str) -> None:
+        """Take over what is said of a log; a container whose metadata went with it keeps its name."""
+        known, origin = reader.source.origin, source.origin(path, reader.path)
+        if origin != known and (origin.container_name or not known.container_name):
+            reader.source = Source.of(origin)
+
     def _follow_gone(self) -> None:
         """Take up what is left of saved logs that no glob finds any more: entries that were held back."""
         for path, saved in list(self.saved.items()):
@@ -92,14 +124,25 @@ class Tail:
                 del self.saved[path]
 
     def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
-        assembler, source = ASSEMBLERS[kind], Source.of(origin)  # type: ignore[index]
-        compiled = self.compiled.of_log(kind, origin, source.renderer) if self.compiled else None
-
-        def new_assembler() -> Assembler:
-            return assembler(origin.source, self.bounds, compiled)
-
+        source = Source.of(origin)
+        new_assembler = self._assembler(kind, source)[0]
         head = Head(None, 0, new_assembler())
         return LogReader(path, kind, source, new_assembler, self.limits, LogFiles(path, self.folders), head)
+
+    def _assembler(self, kind: str, source: Source) -> tuple[Callable[[], Assembler], CompiledLog | None]:
+        """What makes assemblers of a log, and the chain that takes its runs of ordinary lines."""
+        assembler, origin = ASSEMBLERS[kind], source.origin  # type: ignore[index]
+        compiled = self.compiled.of_log(kind, origin, source.renderer) if self.compiled else None
+        return lambda: assembler(origin.source, self.bounds, compiled), compiled
+
+    def recompile(self, compiled: CompiledChain | None) -> None:
+        """Have another chain take runs of ordinary lines, of logs that are followed already too."""
+        self.compiled = compiled
+        for reader in self.logs.values():
+            reader.new_assembler, own = self._assembler(reader.kind, reader.source)
+            reader.counted.assembler.take_runs(own)
+            if reader.shipped is not None:
+                reader.shipped.assembler.take_runs(own)
 
     def _start_at_end(self, reader: LogReader) -> None:
         try:

@@ -172,6 +172,21 @@ def test_explain_shows_every_step(home: Path) -> None:
     assert not (home / "shipper-data").exists()
 
 
+def test_explain_says_why(home: Path) -> None:
+    """Time, correlation id, policy, the rule that counts and the one that came near; `--why` asks for any other."""
+    request = {"event": "request_complete", "method": "POST", "path": "/api/v1/auth/login", "status_code": 500}
+    line = json.dumps({"correlation_id": "a b", "request_id": "r-1", **request, "email": "ada@example.org"})
+    found = shipper(home, "explain", "--type", "plain", "--why", "patient_operations_total", stdin=line)
+    for piece in (
+        "the time of reading", "r-1, from request_id (correlation_id is not usable)", "-> quarantine (default)",
+        "not counted failed_login_attempts_total: status_code is 500, not 401",
+        "not counted patient_operations_total: ", "redacted    raw by email",
+    ):  # fmt: skip
+        assert piece in found.stdout
+    assert "ada@" not in found.stdout
+    assert shipper(home, "explain", "--why", "none_total", stdin=line).returncode == 2
+
+
 @pytest.mark.parametrize(("line", "kind"), [("2024-10-31T22:00:00Z stderr F {}", "stderr"), ("hello", "stdout")])
 def test_explain_guesses_the_envelope(home: Path, line: str, kind: str) -> None:
     """CRI and plain lines need no option."""

@@ -1,0 +1,39 @@
+"""`shipper completion`: the script that teaches a shell to complete our commands, options and values."""
+
+from typing import NamedTuple
+
+import click
+from click.shell_completion import get_completion_class
+
+NAME, VARIABLE = "shipper", "_SHIPPER_COMPLETE"
+
+
+class Place(NamedTuple):
+    """How a shell takes the script."""
+
+    command: str
+
+
+PLACES = {
+    "bash": Place("shipper completion bash > /etc/bash_completion.d/shipper"),
+    "zsh": Place('shipper completion zsh > "${fpath[1]}/_shipper"'),
+    "fish": Place("shipper completion fish > ~/.config/fish/completions/shipper.fish"),
+}
+"""By shell; new shells read it from there."""
+
+
+@click.command(
+    epilog='\b\nBash:  eval "$(shipper completion bash)", or for every shell\n'
+    f"       {PLACES['bash'].command}\n"
+    f"Zsh:   {PLACES['zsh'].command}\n"
+    f"Fish:  {PLACES['fish'].command}"
+)
+@click.argument("shell", type=click.Choice(list(PLACES)))
+def completion(shell: str) -> None:
+    """Print the script that completes commands, options and values in SHELL: bash 4.4 or later, zsh, or fish."""
+    from shipper.cli import cli  # noqa: PLC0415 -- this module is loaded by it
+
+    found = get_completion_class(shell)
+    assert found is not None  # noqa: S101 -- Click has these three
+    complete = found(cli, {}, NAME, VARIABLE)
+    click.echo(found.source_template % complete.source_vars())

@@ -1,0 +1,99 @@
+"""`shipper tail`: what the inputs bring from now on, as the agent would store it."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from schemas.event import LEVEL_ALIASES, LEVELS
+from shipper.batch import INDEXED
+from shipper.cli.cells import Body
+from shipper.cli.known import complete_events
+from shipper.cli.options import configured
+from shipper.cli.render import Stream, json_line
+from shipper.clock import Clock
+from shipper.follow import Follower
+from shipper.outputs.matching import Test, accepts
+from shipper.ownlog import configure_own_log
+from shipper.ports import Query
+from shipper.settings import Settings
+
+POLL_S = 0.2
+
+
+@click.command()
+@click.option("--correlation-id", metavar="ID", help="Entries of this request.")
+@click.option("--event", help="Name of the event.", shell_complete=complete_events)
+@click.option(
+    "--level", type=click.Choice(sorted(LEVEL_ALIASES), case_sensitive=False), metavar="LEVEL",
+    help=f"This level and the more severe ones: {', '.join(LEVELS)}.",
+)  # fmt: skip
+@click.option("--container", help="Name of the container or service, or the beginning of the container's id.")
+@click.option("--text", help='Words that all appear in message, error, stack trace or path; "a phrase" in quotes.')
+@click.option("--refused", is_flag=True, help="Also entries that go to the quarantine, with their reasons.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after so many entries.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@configured("inputs")
+def tail(settings: Settings, *, refused: bool, limit: int | None, form: str, **terms: Any) -> None:  # noqa: ANN401
+    """Follow entries as they are written, as the agent would store them: checked, enriched, masked.
+
+    Reads the inputs themselves, from their ends on; the agent, its positions and counters, and the store are left
+    alone, and none of them has to be there. Ends with Ctrl-C.
+    """
+    from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
+
+    configure_own_log(settings.log_format, "warning")
+    wanted = accepts(Query(**terms))
+    follower = wiring.follower(settings, Clock())
+    stopping = stopped_by_signals()
+    console = Console(highlight=False)
+    stream = Stream(console)
+    if sys.stderr.isatty():
+        inputs = ", ".join(f"{found.type}:{found.glob}" for found in settings.inputs)
+        click.echo(f"following {inputs}; Ctrl-C ends it", err=True)
+    shown = 0
+    try:
+        for body in bodies(follower, stopping, wanted, refused=refused):
+            if form == "json":
+                console.file.write(f"{json_line(body, console.encoding)}\n")
+            else:
+                stream.show(body)
+            console.file.flush()
+            shown += 1
+            if shown == limit:
+                return
+    finally:
+        follower.close()
+
+
+def bodies(follower: Follower, stopping: threading.Event, wanted: Test, *, refused: bool) -> Iterator[Body]:
+    """Documents that are asked for, with `_id` and `_index`, until it is stopped."""
+    while not stopping.is_set():
+        quiet = True
+        for outcome, document in follower.turn():
+            quiet = False
+            body: Body = orjson.loads(document.body)
+            if (outcome == INDEXED or refused) and wanted(body):
+                yield {**body, "_id": document.id.hex(), "_index": document.index}
+            if stopping.is_set():
+                return
+        if quiet:
+            stopping.wait(POLL_S)
+
+
+def stopped_by_signals() -> threading.Event:
+    """Set by SIGINT and SIGTERM."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return stopping

@@ -1,0 +1,1 @@
+"""Tests of rules that people write: given lines, expected events, counters and refusals."""
