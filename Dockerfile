@@ -1,12 +1,6 @@
 # The shipper's image: node agent, indexer, `shipper setup` and the rest of the command line.
 # No feature of BuildKit is used, so that the classic builder, podman and kaniko make it too.
 ARG PYTHON=3.13.7-slim-bookworm
-ARG MATURIN=v1.16.0
-
-# The compiled way of ordinary lines: one wheel for every Python from 3.11 on.
-FROM ghcr.io/pyo3/maturin:${MATURIN} AS native
-COPY native/ /native/
-RUN maturin build --quiet --release --locked --manifest-path /native/Cargo.toml --out /wheels
 
 FROM python:${PYTHON} AS build
 ENV UV_PROJECT_ENVIRONMENT=/opt/shipper UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
@@ -22,8 +16,6 @@ COPY shipper/ shipper/
 ARG REVISION=unknown
 # Once more with the project itself, as a wheel: the last stage has no sources that an editable install could lead to.
 RUN SHIPPER_REVISION="${REVISION}" uv sync --quiet --no-cache --frozen --no-dev --extra kafka --no-editable
-COPY --from=native /wheels/ /wheels/
-RUN uv pip install --quiet --no-cache --no-deps --python /opt/shipper/bin/python /wheels/*.whl
 
 FROM python:${PYTHON}
 ARG VERSION=0.1.0
