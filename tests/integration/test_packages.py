@@ -52,15 +52,21 @@ def modules() -> set[str]:
     return set(told("git", "ls-files", *PACKAGES, cwd=ROOT).split())
 
 
+def pages() -> set[str]:
+    """The manual pages, by name."""
+    return {Path(name).name for name in told("git", "ls-files", "docs/man", cwd=ROOT).split()}
+
+
 def test_wheel_and_sdist_hold_every_file_and_no_test(built: dict[str, Path]) -> None:
-    """What git has of the three packages, the file that tells the commit, and what a distribution needs."""
+    """The three packages and the manual as git has them, the file that tells the commit, what a distribution needs."""
     with zipfile.ZipFile(built["wheel"]) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert names == modules() | {"shipper/build.json"}
+    shared = f"shipper-{__version__}.data/data/share/man/man1"
+    assert names == modules() | {"shipper/build.json"} | {f"{shared}/{page}" for page in pages()}
     with tarfile.open(built["sdist"]) as sdist:
         held = {name.partition("/")[2] for name in sdist.getnames()}
     beside = {"pyproject.toml", "hatch_build.py", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore", "PKG-INFO"}
-    assert held == modules() | {"shipper/build.json"} | beside
+    assert held == modules() | {"shipper/build.json"} | beside | {f"docs/man/{page}" for page in pages()}
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
