@@ -5,14 +5,14 @@ python -m benchmarks.growth [--lines N]... [--files N]... [--json FILE]
 Into a sink that acknowledges. What a start costs is measured apart, with a hundred lines, and taken off.
 """
 
-import json
+import math
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.__main__ import HERE
+from benchmarks.__main__ import HERE, written
 from benchmarks.lines import ensure
 from benchmarks.peers import COMPILED
 from benchmarks.running import delivered
@@ -39,13 +39,12 @@ def main(lines: tuple[int, ...], files: tuple[int, ...], data: Path, out: Path) 
     for name in ("lines", "files", "CPU us an event", "of the first", "RSS MB"):
         table.add_column(name, justify="right")
     for row in results:
-        row["of_the_first"] = round(row["cpu_us"] / first, 2)
+        row["of_the_first"] = round(row["cpu_us"] / first, 2) if first > 0 else math.nan  # too few lines to tell
         table.add_row(
             f"{row['lines']:,}", f"{row['files']:,}", f"{row['cpu_us']}", f"{row['of_the_first']} x", f"{row['rss_mb']}"
         )
     Console().print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"start_cpu_s": start.cpu_s, "results": results}, indent=1) + "\n")
+    written(out, {"start_cpu_s": start.cpu_s, "results": results})
 
 
 if __name__ == "__main__":
