@@ -64,6 +64,12 @@ def median(runs: list[Measured]) -> Measured:
     return Measured(*(statistics.median(getattr(run, name) for run in runs) for name in Measured.__slots__))
 
 
+def written(out: Path, figures: object) -> None:
+    """Write what was measured as JSON."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
 @click.command()
 @click.option("--lines", default=1_000_000, show_default=True, help="Lines in all.")
 @click.option("--files", default=(1, 200), multiple=True, show_default=True, help="Into how many files; repeatable.")
@@ -95,9 +101,8 @@ def main(lines: int, files: tuple[int, ...], runs: int, data: Path, out: Path) -
             }
         )
     show(results)
-    out.parent.mkdir(parents=True, exist_ok=True)
     machine = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}
-    out.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n", encoding="utf-8")
+    written(out, {"machine": machine, "results": results})
 
 
 def show(results: list[dict[str, object]]) -> None:

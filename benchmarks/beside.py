@@ -3,7 +3,6 @@
 python -m benchmarks.beside [--lines N] [--files N]... [--runs N] [--json FILE]
 """
 
-import json
 import os
 import statistics
 import sys
@@ -14,17 +13,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.__main__ import HERE, measured
+from benchmarks.__main__ import HERE, Measured, measured, median, written
 from benchmarks.lines import ensure
 from benchmarks.peers import all_found
-from benchmarks.running import Delivered, delivered
+from benchmarks.running import delivered
 
 YARDSTICK = "Fluent Bit"
-
-
-def median(runs: list[Delivered]) -> Delivered:
-    """The median of each figure."""
-    return Delivered(*(statistics.median(getattr(run, name) for run in runs) for name in Delivered.__slots__))
 
 
 @click.command()
@@ -43,7 +37,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
         root = ensure(data, lines, number)
         peers = [peer for peer in all_found() if not names or peer.name.startswith(names)]
         floors: list[float] = []
-        found: dict[str, list[Delivered]] = {peer.name: [] for peer in peers}
+        found: dict[str, list[Measured]] = {peer.name: [] for peer in peers}
         for _ in range(runs):
             floors.append(measured([sys.executable, str(HERE / "floor.py"), str(root)]).cpu_s)
             for peer in peers:
@@ -60,10 +54,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
                 }
             )  # fmt: skip
     show(results, lines, runs)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(
-        json.dumps({"lines": lines, "runs": runs, "cores": os.cpu_count(), "results": results}, indent=1) + "\n"
-    )
+    written(out, {"lines": lines, "runs": runs, "cores": os.cpu_count(), "results": results})
 
 
 def show(results: list[dict[str, object]], lines: int, runs: int) -> None:

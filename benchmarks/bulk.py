@@ -11,8 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +23,9 @@ from elasticsearch.helpers import streaming_bulk
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.__main__ import written
 from benchmarks.documents import made
+from benchmarks.running import sink
 from shipper import wiring
 from shipper.ports import Document
 from shipper.settings import Settings
@@ -86,18 +87,6 @@ def begin() -> None:
     _begun[:] = [time.process_time()]
 
 
-@contextmanager
-def sink() -> Iterator[str]:
-    """The URL of a sink in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.sink"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
-
-
 def one(way: str, url: str, number: int) -> None:
     """In a process of its own: send, and print the CPU seconds."""
     documents = made(number)
@@ -122,10 +111,10 @@ def main(number: int, runs: int, out: Path, way: str | None, url: str | None) ->
         one(way, url, number)
         return
     found: dict[str, list[float]] = {name: [] for name in WAYS}
-    with sink() as address:
+    with sink() as port:
         for _ in range(runs):
             for name, figures in found.items():
-                command = [sys.executable, "-m", "benchmarks.bulk", "--one", name, "--url", address]
+                command = [sys.executable, "-m", "benchmarks.bulk", "--one", name, "--url", f"http://127.0.0.1:{port}"]
                 done = subprocess.run(
                     [*command, "--documents", str(number)], capture_output=True, text=True, check=True
                 )
@@ -143,9 +132,8 @@ def report(medians: dict[str, float], number: int, runs: int, out: Path) -> None
     for name, micros in medians.items():
         table.add_row(name, f"{micros:.1f}", f"{1e6 / micros:,.0f}", f"{micros / ours:.1f} x")
     Console().print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
     figures = {name: {"cpu_us": round(micros, 2), "ratio": round(micros / ours, 2)} for name, micros in medians.items()}
-    out.write_text(json.dumps({"documents": number, "runs": runs, "results": figures}, indent=1) + "\n")
+    written(out, {"documents": number, "runs": runs, "results": figures})
 
 
 if __name__ == "__main__":

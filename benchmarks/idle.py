@@ -5,7 +5,6 @@ python -m benchmarks.idle [--files N]... [--seconds S] [--json FILE]
 The files were read before and the agent started again, as it is on a node that is quiet for long.
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.__main__ import HERE
+from benchmarks.__main__ import HERE, written
 from benchmarks.lines import ensure
 from benchmarks.peers import COMPILED, environment
 from benchmarks.running import use_of
@@ -69,8 +68,7 @@ def main(files: tuple[int, ...], seconds: float, data: Path, out: Path) -> None:
     for found in results:
         table.add_row(*(f"{value:,}" for value in found.values()))
     Console().print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(results, indent=1) + "\n")
+    written(out, results)
 
 
 if __name__ == "__main__":

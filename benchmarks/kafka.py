@@ -22,6 +22,7 @@ from kafka.admin import NewTopic
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.__main__ import written
 from benchmarks.documents import made
 from shipper import wiring
 from shipper.settings import Settings
@@ -106,12 +107,11 @@ def report(medians: dict[tuple[str, int], tuple[float, float]], number: int, run
     for (client, each), (micros, rate) in medians.items():
         table.add_row(client, f"{each}", f"{micros:.1f}", f"{rate:,.0f}", f"{micros / least:.1f} x")
     Console().print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
     figures = [
         {"client": client, "events_per_record": each, "cpu_us": round(micros, 2), "ratio": round(micros / least, 2)}
         for (client, each), (micros, _) in medians.items()
     ]
-    out.write_text(json.dumps({"documents": number, "runs": runs, "results": figures}, indent=1) + "\n")
+    written(out, {"documents": number, "runs": runs, "results": figures})
 
 
 if __name__ == "__main__":

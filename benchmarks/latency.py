@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.__main__ import HERE
+from benchmarks.__main__ import HERE, written
 from benchmarks.peers import COMPILED, OTHERS, Peer
 from benchmarks.running import running, sink, stats
 
@@ -78,8 +78,7 @@ def main(rates: tuple[int, ...], seconds: float, flush: float, out: Path) -> Non
     for found in results:
         table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in found.values()))
     Console().print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"flush_s": flush, "seconds": seconds, "results": results}, indent=1) + "\n")
+    written(out, {"flush_s": flush, "seconds": seconds, "results": results})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Beside it stands what the machine allows: as many replays by one process at once
 Cores that are halves of one, or shared with others, do not come to their number.
 """
 
-import json
 import os
 import shutil
 import statistics
@@ -21,7 +20,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.__main__ import HERE, Measured, measured, median
+from benchmarks.__main__ import HERE, Measured, measured, median, written
 from benchmarks.lines import ensure
 
 WAYS: dict[str, tuple[str, ...]] = {"embedded store": (), "dry run": ("--dry-run",)}
@@ -81,8 +80,7 @@ def main(lines: int, workers: int, runs: int, data: Path, out: Path) -> None:
             }
         )
     show(results, workers)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"cores": os.cpu_count(), "results": results}, indent=1) + "\n", encoding="utf-8")
+    written(out, {"cores": os.cpu_count(), "results": results})
 
 
 def show(results: list[dict[str, object]], workers: int) -> None:

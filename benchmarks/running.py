@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.__main__ import Measured
 from benchmarks.peers import Peer, environment
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -95,17 +96,11 @@ def filled(text: str, values: dict[str, str]) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """A finished delivery: CPU and wall seconds from the start of the process to the last document."""
+def delivered(peer: Peer, root: Path, documents: int) -> Measured:
+    """What a peer needs from its start to the last document of the logs under `root`.
 
-    cpu_s: float
-    wall_s: float
-    rss_mb: float
-
-
-def delivered(peer: Peer, root: Path, documents: int) -> Delivered:
-    """Let a peer deliver all logs under `root`. Raises TimeoutError where nothing comes any more."""
+    Raises TimeoutError where nothing comes any more.
+    """
     for path in root.glob("*/*-json.log"):
         path.read_bytes()  # into the page cache, for each peer alike
     with sink() as port:
@@ -120,4 +115,4 @@ def delivered(peer: Peer, root: Path, documents: int) -> Delivered:
                     raise TimeoutError(f"{peer.name} stopped at {have:,.0f} of {documents:,} documents")
                 time.sleep(0.05)
             wall, used = time.monotonic() - began, use_of(pid)
-    return Delivered(used.cpu_s, wall, used.rss_mb)
+    return Measured(used.cpu_s, wall, used.rss_mb)

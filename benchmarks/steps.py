@@ -3,7 +3,6 @@
 python -m benchmarks.steps [--lines N] [--runs N] [--json FILE]
 """
 
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.__main__ import HERE
+from benchmarks.__main__ import HERE, written
 from benchmarks.lines import ensure
 from processors.assemble import Bounds, JsonFileAssembler
 from processors.compiled import Run
@@ -105,11 +104,10 @@ def main(lines: int, runs: int, data: Path, out: Path) -> None:
     for name, value in medians.items():
         table.add_row(name, f"{value:.2f}", f"{value / floor:.1f} x")
     Console().print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
     rows = {
         name: {"cpu_us": round(value, 3), "of_the_floor": round(value / floor, 2)} for name, value in medians.items()
     }
-    out.write_text(json.dumps({"lines": lines, "runs": runs, "results": rows}, indent=1) + "\n")
+    written(out, {"lines": lines, "runs": runs, "results": rows})
 
 
 if __name__ == "__main__":

@@ -166,15 +166,14 @@ class Agent:
         self.settle()
         self.drain()
 
-    def run_once(self, patience: float = 0.0) -> None:
+    def run_once(self) -> None:
         """Ship what is there, and what it still holds back, then return.
 
-        Raises OutputUnavailable or StateError where either cannot take it for `patience` seconds; what was committed
-        stays committed.
+        Raises OutputUnavailable or StateError where either cannot take it; what was committed stays committed.
         """
         while not self.stopping.is_set():
             more = self.turn(hurry=True)
-            if self.output_state.error is not None and self._away_for() >= patience:
+            if self.output_state.error is not None:
                 raise OutputUnavailable(self.output_state.error, self.output_state.asking_again())
             if self.state_error is not None:
                 raise StateError(self.state_error, AGAIN)
@@ -184,10 +183,6 @@ class Agent:
                 self.rest()
         self.settle()
         self.drain()
-
-    def _away_for(self) -> float:
-        since = self.output_state.away_since
-        return 0.0 if since is None else self.clock.monotonic() - since
 
     def rest(self) -> None:
         """Wait for a poll's time, or until the output answers."""

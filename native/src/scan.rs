@@ -37,7 +37,7 @@ pub enum Stop {
     Plain,
     /// The next line is of a group that the rules have to be asked for.
     Unknown(u32),
-    /// The next line is of another day.
+    /// The block is as large as one may be.
     Full,
 }
 

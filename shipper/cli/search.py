@@ -10,11 +10,10 @@ from rich.console import Console
 
 from processors.escape import printable
 from processors.times import format_ms
-from schemas.event import LEVEL_ALIASES, LEVELS
-from shipper.cli.known import complete_events
 from shipper.cli.options import configured
 from shipper.cli.progress import working
 from shipper.cli.render import render_json, render_table, render_timeline
+from shipper.cli.terms import of_container, of_event, of_level, of_text
 from shipper.cli.when import parse_when
 from shipper.clock import Clock
 from shipper.ports import Query, Reader
@@ -41,15 +40,12 @@ class When(click.ParamType[int]):
 
 @click.command()
 @click.argument("correlation_id", required=False)
-@click.option("--event", help="Name of the event.", shell_complete=complete_events)
-@click.option(
-    "--level", type=click.Choice(sorted(LEVEL_ALIASES), case_sensitive=False), metavar="LEVEL",
-    help=f"This level and the more severe ones: {', '.join(LEVELS)}.",
-)  # fmt: skip
-@click.option("--container", help="Name of the container or service, or the beginning of the container's id.")
+@of_event
+@of_level
+@of_container
 @click.option("--since", type=When(), help="From this time on: RFC 3339, a date, or how long ago (15m, 2h, 3d).")
 @click.option("--until", type=When(), help="Before this time.")
-@click.option("--text", help='Words that all appear in message, error, stack trace or path; "a phrase" in quotes.')
+@of_text
 @click.option(
     "--limit", type=click.IntRange(min=0), metavar="N",
     help=f"At most so many entries, 0 for all; {TABLE_LIMIT}, or {TIMELINE_LIMIT} of one correlation id, if not given.",

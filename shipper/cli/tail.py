@@ -11,12 +11,11 @@ import click
 import orjson
 from rich.console import Console
 
-from schemas.event import LEVEL_ALIASES, LEVELS
 from shipper.batch import INDEXED
 from shipper.cli.cells import Body
-from shipper.cli.known import complete_events
 from shipper.cli.options import configured
 from shipper.cli.render import Stream, json_line
+from shipper.cli.terms import of_container, of_event, of_level, of_text
 from shipper.clock import Clock
 from shipper.follow import Follower
 from shipper.outputs.matching import Test, accepts
@@ -29,13 +28,10 @@ POLL_S = 0.2
 
 @click.command()
 @click.option("--correlation-id", metavar="ID", help="Entries of this request.")
-@click.option("--event", help="Name of the event.", shell_complete=complete_events)
-@click.option(
-    "--level", type=click.Choice(sorted(LEVEL_ALIASES), case_sensitive=False), metavar="LEVEL",
-    help=f"This level and the more severe ones: {', '.join(LEVELS)}.",
-)  # fmt: skip
-@click.option("--container", help="Name of the container or service, or the beginning of the container's id.")
-@click.option("--text", help='Words that all appear in message, error, stack trace or path; "a phrase" in quotes.')
+@of_event
+@of_level
+@of_container
+@of_text
 @click.option("--refused", is_flag=True, help="Also entries that go to the quarantine, with their reasons.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after so many entries.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
