@@ -390,6 +390,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.integration
 def test_an_interrupted_replay_goes_on_where_it_stopped(shipper: Shipper, much: Path, tmp_path: Path) -> None:
     """SIGINT: exit code 1 and how to go on; the same command, with its `--since` ago, ends complete, each line once.
 
@@ -414,6 +415,7 @@ def test_an_interrupted_replay_goes_on_where_it_stopped(shipper: Shipper, much: 
     assert stored(tmp_path) == Counter(f"c-{n}" for n in range(3000))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("whom", ["parent", "reader"])
 def test_a_kill_loses_and_doubles_nothing(shipper: Shipper, much: Path, tmp_path: Path, whom: str) -> None:
     """SIGKILL to the process that commits ends the readers; to a reader, it is told. Run again, all is there once."""
