@@ -83,7 +83,7 @@ def change(settings: Settings, before: Settings, *, from_end: bool, files_change
     pipeline_of(settings, counting_of(settings, ()), redactor)
     same_output = (settings.elasticsearch, settings.kafka) == (before.elasticsearch, before.kafka) and not files_changed
     rebuilt = None if same_output or settings.output.startswith("local:") else output_of(settings)
-    named = (settings.inputs, settings.docker)
+    named = (settings.inputs, settings.docker, settings.redact)
     known = {(found.type, found.glob) for found in before.inputs}
     inputs = inputs_of(settings, Folders(), known, from_end=from_end)
     return Change(
@@ -91,7 +91,7 @@ def change(settings: Settings, before: Settings, *, from_end: bool, files_change
         compiled=lambda pipeline: compiled_of(settings, pipeline),
         declared=lambda pipeline: [*pipeline.counting.declared(), *from_zero(pipeline.counting)],
         upkeep=lambda output: upkeep_of(settings, output),
-        inputs=None if named == (before.inputs, before.docker) else inputs,
+        inputs=None if named == (before.inputs, before.docker, before.redact) else inputs,
         output=rebuilt,
         reroutes=settings.schema_ != before.schema_,
     )
@@ -454,7 +454,7 @@ def inputs_of(
     settings: Settings, folders: Folders, known: Collection[tuple[str, str]], *, from_end: bool
 ) -> list[Input]:
     """What the settings follow; logs of an input that is `known`, by type and glob, begin at their beginning."""
-    provenance = Provenance(host=settings.host, docker=settings.docker)
+    provenance = Provenance(settings.host, settings.docker, redactor_to_look_with(settings))
     return [
         Input(
             found.type,

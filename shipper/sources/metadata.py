@@ -16,6 +16,7 @@ import orjson
 import structlog
 
 from processors.envelope import without_surrogates
+from processors.redact import Redactor
 from schemas.entry import HttpSource, Origin
 from shipper.settings import DockerSettings, InputSettings
 from shipper.sources.siblings import base_name
@@ -80,6 +81,8 @@ class Provenance:
 
     host: str | None
     docker: DockerSettings = field(default_factory=DockerSettings)
+    redactor: Redactor = field(default_factory=Redactor)
+    """Labels and names are chosen by whoever runs a container: they are masked as what it logs is."""
     _api: DockerApi | None = None
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.metadata"))
 
@@ -143,13 +146,14 @@ class Provenance:
         container_id: str | None = None,
         kubernetes: dict[str, str] | None = None,
     ) -> Origin:
+        container, mask = self._masked(container), self.redactor.redact_text
         labels = container.labels
         asked = labels.get(HTTP_SOURCE_LABEL)
         labelled = next((labels[name] for name in SERVICE_LABELS if labels.get(name)), None)
         return Origin(
             path=without_surrogates(real),
             source=source,
-            service=found.service or labelled or container.name or _unnamed(real, container_id),
+            service=found.service or labelled or container.name or mask(_unnamed(real, container_id)),
             host=self.host,
             container_id=container_id,
             container_name=container.name,
@@ -157,6 +161,14 @@ class Provenance:
             labels=labels,
             kubernetes=kubernetes or {},
             http_source=cast("HttpSource", asked) if asked in HTTP_SOURCES else found.http_source,
+        )
+
+    def _masked(self, container: Container) -> Container:
+        mask = self.redactor.redact_text
+        return Container(
+            container.name and mask(container.name),
+            container.image and mask(container.image),
+            self.redactor.redact_event({"labels": container.labels})["labels"],
         )
 
 
