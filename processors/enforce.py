@@ -35,7 +35,7 @@ _conforms = EVENT_ADAPTER.validator.isinstance_python
 
 
 def shown(value: object, mask: Callable[[str], str] = str) -> str:
-    """A short piece of a value for people, escaped, with its type; `mask` sees all of it, since a part tells nothing."""
+    """A short piece of a value for people, escaped, with its type; `mask` sees the whole of it."""
     text = mask(value if isinstance(value, str) else repr(value))
     piece = printable(text[:SHOWN]) + ("…" if len(text) > SHOWN else "")
     return f"{type(value).__name__} {piece!r}" if isinstance(value, str) else f"{type(value).__name__} {piece}"

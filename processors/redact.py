@@ -79,7 +79,9 @@ QUOTED = r"(?:(?!(?<!\\)(?P=quote))(?:\\.|[^\\\n]))++"
 BARE = r"[^\s\"',;&)}\]]++"
 PATTERNS: dict[str, Pattern] = {
     "header": Pattern(
-        re.compile(r"\b(?:set-cookie|cookie|(?:proxy-)?authorization):[ \t]{1,4}(?P<value>[^\r\n\"'\\]++)", re.IGNORECASE),
+        re.compile(
+            r"\b(?:set-cookie|cookie|(?:proxy-)?authorization):[ \t]{0,4}(?P<value>[^\r\n\"'\\]++)", re.IGNORECASE
+        ),
         ("cookie", "authorization"),
     ),
     "url_password": Pattern(
@@ -91,7 +93,8 @@ PATTERNS: dict[str, Pattern] = {
         ("bearer", "basic"),
     ),
     "jwt": Pattern(
-        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]*+"), ("eyj",)
+        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+)?", re.IGNORECASE),
+        ("eyj",),
     ),
     "password": Pattern(
         re.compile(
@@ -105,9 +108,7 @@ PATTERNS: dict[str, Pattern] = {
         ("@",),
         normal=str.lower,
     ),
-    "card": Pattern(
-        re.compile(r"(?<![\w.-])(?:4\d{12}|[2-6](?:[ +-]?\d){13,18})(?![\w-])"), (), True, luhn, _compact
-    ),
+    "card": Pattern(re.compile(r"(?<![\w.-])(?:4\d{12}|[2-6](?:[ +-]?\d){13,18})(?![\w-])"), (), True, luhn, _compact),
     "national_id": Pattern(
         re.compile(
             r"(?<!\w)[12][ .+-]?\d\d[ .+-]?\d\d[ .+-]?(?:\d\d|2[ABab])[ .+-]?\d{3}[ .+-]?\d{3}[ .+-]?\d\d(?!\w)"
@@ -139,6 +140,7 @@ NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()+-]{0,2}[\dABab]){8,}")
 """Nine digits or more with separators: every card, telephone and social security number is one."""
 SHORT_NUMBER = 12
 """A number written in so few characters is none that is masked."""
+LONGEST_END = 256
 IPV4 = re.compile(r"(?<![\d.+])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 """Addresses of clients are in every access line, and no pattern can match one."""
 SHAPED = frozenset({"correlation_id", "timestamp"})
@@ -153,8 +155,19 @@ def _number_in(text: str) -> bool:
 
 
 def _wordy(text: str) -> bool:
-    """Whether a text without spaces may hold a word and its value, an address of a server, or a token of three parts."""
+    """Whether a text without spaces may hold a word and its value, a URL, or a token of three parts."""
     return "=" in text or ":" in text or text.count(".") > 1
+
+
+def unsplit(text: str) -> str:
+    """A text that was cut off, without the word or number that it ends in: half a secret is recognised by nobody.
+
+    At most LONGEST_END characters go.
+    """
+    kept = max(0, len(text) - LONGEST_END)
+    end = text[kept:].rstrip()
+    end = end[: len(end) - len(end.split()[-1])] if end else end
+    return text[:kept] + end.rstrip("0123456789 .()+-")
 
 
 def key_id(key: bytes) -> str:
@@ -169,7 +182,7 @@ def hash_of(key: bytes, value: str) -> str:
 
 
 def spellings(value: str) -> Iterator[str]:
-    """`value` in each spelling in which redaction may have hashed it: as a field's, and as what a pattern takes it for."""
+    """`value` in each spelling that redaction may have hashed: as a field's, and as what a pattern takes it for."""
     found = [value]
     found += [pattern.normal(value) for pattern in PATTERNS.values() if pattern.regex.fullmatch(value)]
     yield from dict.fromkeys(found)

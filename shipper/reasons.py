@@ -55,7 +55,7 @@ class Verdict(NamedTuple):
 # --- counters -------------------------------------------------------------------------------------
 
 
-def rule_reasons(
+def rule_reasons(  # noqa: PLR0913, PLR0917 -- what a rule is asked of
     rules: Sequence[Rule],
     event: dict[str, Any],
     place: Place,
@@ -97,7 +97,9 @@ def asked(
         elif record is None:
             found.failed.append("no request counts here (http_source is off, or an access line is not on stdout)")
         else:
-            found.failed.append(f"no record of a request: event is {_told(name, mask)}, and http_source asks for {record}")
+            found.failed.append(
+                f"no record of a request: event is {_told(name, mask)}, and http_source asks for {record}"
+            )
     for name, matcher in condition.fields.items():
         value = look(name)(event, place)
         if all(test(value) for test in value_tests(matcher)):

@@ -3,6 +3,8 @@
 Crash order: documents are written to the output, then positions and counters are committed, then counters are shown.
 A kill before the commit leaves the old position and the old counters, and the same lines come again to the same ids
 and the same values. SQLite runs with `synchronous=FULL`: a commit survives a power cut.
+
+Pieces of lines that are not finished have not been redacted yet: they are hidden under a key before SQLite sees them.
 """
 
 import fcntl
@@ -16,8 +18,11 @@ from typing import IO
 
 import orjson
 
+from processors.assemble import holds_text
 from schemas.metrics import Distribution, SeriesKey, Value
+from shipper.cipher import Broken, Cipher
 from shipper.errors import StateError
+from shipper.keys import STATE, own_key
 
 VERSION = 1
 APPLICATION_ID = 0x73_68_69_70  # "ship"
@@ -89,8 +94,11 @@ class SavedLog:
 class State:
     """The state directory, locked for one agent."""
 
-    def __init__(self, directory: Path) -> None:
-        """Create or open it. Raises StateError where it is in use, damaged, of another version, or not writable."""
+    def __init__(self, directory: Path, key: bytes | None = None) -> None:
+        """Create or open it. Raises StateError where it is in use, damaged, of another version, or not writable.
+
+        `key` hides what is unfinished; without one, the directory's own does, which is made on first use.
+        """
         self.directory = directory
         self.commits = 0
         try:
@@ -102,7 +110,11 @@ class State:
                 "make it writable for this user, or name another with --state-dir",
             ) from error
         try:
+            first = key is None and not (directory / STATE).exists()
+            self._cipher = Cipher(own_key(directory / STATE, "state_key_file") if key is None else key)
             self._db = _opened(directory / FILE, expected=_held_state(self._lock))
+            if first:
+                _wipe(self._db)
             _note(self._lock, f"{os.getpid()}\n{HELD}\n")  # after the schema: a kill before it leaves a first start
         except BaseException:
             self._lock.close()
@@ -115,9 +127,20 @@ class State:
             files.setdefault(log, []).append(SavedFile(*row))
         saved = {}
         for path, kind, origin, cf, co, cr, sf, so, sr, next_key, beginnings in self._db.execute("SELECT * FROM log"):
-            counted, shipped = Position(cf, co, cr), None if sf is None else Position(sf, so, sr)
+            counted = Position(cf, co, self._cleared(path, cr))
+            shipped = None if sf is None else Position(sf, so, self._cleared(path, sr))
             saved[path] = SavedLog(path, kind, origin, counted, shipped, next_key, beginnings, files.get(path, []))
         return saved
+
+    def _cleared(self, path: str, residue: bytes) -> bytes:
+        try:
+            return self._cipher.open(residue)
+        except Broken as error:
+            raise StateError(
+                f"what the state in {self.directory} holds back of {path} cannot be read: {error}",
+                f"give the key it was written with ({STATE} beside it, or state_key_file), or move the directory away"
+                " to start anew",
+            ) from error
 
     def series(self) -> tuple[dict[SeriesKey, Value], dict[SeriesKey, float]]:
         """All saved counter values, and when each was created (seconds since the epoch)."""
@@ -157,8 +180,8 @@ class State:
         self.commits += 1
 
     def _save(self, log: SavedLog) -> None:
-        shipped = (None, None, None) if log.shipped is None else _head_row(log.shipped)
-        row = (log.path, log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
+        shipped = (None, None, None) if log.shipped is None else self._head_row(log.shipped)
+        row = (log.path, log.kind, log.origin, *self._head_row(log.counted), *shipped, log.next_key, log.beginnings)
         self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         oldest = min((file.key for file in log.files), default=log.next_key)
         self._db.execute("DELETE FROM file WHERE log = ? AND key < ?", (log.path, oldest))
@@ -167,14 +190,14 @@ class State:
             [(log.path, *_file_row(file)) for file in log.files],
         )
 
+    def _head_row(self, head: Position) -> tuple[int, int, bytes]:
+        hidden = self._cipher.close(head.residue) if holds_text(head.residue) else head.residue
+        return head.file, head.offset, hidden
+
     def close(self) -> None:
         """Close the database and give the lock back."""
         self._db.close()
         self._lock.close()
-
-
-def _head_row(head: Position) -> tuple[int, int, bytes]:
-    return head.file, head.offset, head.residue
 
 
 def _file_row(file: SavedFile) -> tuple[object, ...]:
@@ -246,6 +269,15 @@ def _opened(path: Path, *, expected: bool) -> sqlite3.Connection:
             "run the shipper that wrote it, or move the directory away to start from the beginning of all files",
         )
     return db
+
+
+def _wipe(db: sqlite3.Connection) -> None:
+    """Leave nothing of what an earlier version held back in clear: what is there is written anew, once."""
+    try:
+        db.execute("VACUUM")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError:
+        return  # a full disk: what is left is overwritten in time
 
 
 def _checked_version(db: sqlite3.Connection) -> int:

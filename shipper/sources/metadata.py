@@ -23,7 +23,8 @@ from shipper.sources.siblings import base_name
 
 CONFIG = "config.v2.json"
 LARGEST_CONFIG = 1024 * 1024
-MOST_LABELS, LONGEST_VALUE = 64, 256
+MOST_LABELS, LONGEST_VALUE, LONGEST_READ = 64, 256, 4096
+"""Labels kept, characters of a value kept, and of a value looked at: what is cut off first is not recognised."""
 SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernetes.io/name")
 HTTP_SOURCE_LABEL = "shipper.http-source"
 HTTP_SOURCES = ("structured", "access", "off")
@@ -165,10 +166,11 @@ class Provenance:
 
     def _masked(self, container: Container) -> Container:
         mask = self.redactor.redact_text
+        labels: dict[str, str] = self.redactor.redact_event({"labels": container.labels})["labels"]
         return Container(
-            container.name and mask(container.name),
-            container.image and mask(container.image),
-            self.redactor.redact_event({"labels": container.labels})["labels"],
+            container.name and mask(container.name)[:LONGEST_VALUE],
+            container.image and mask(container.image)[:LONGEST_VALUE],
+            {name[:LONGEST_VALUE]: value[:LONGEST_VALUE] for name, value in labels.items()},
         )
 
 
@@ -190,9 +192,9 @@ def _container(config: Any) -> Container:  # noqa: ANN401 -- the runtime's JSON
     return Container(
         _text(config.get("Name"), "/"),
         _text(inner.get("Image")),
-        {str(name)[:LONGEST_VALUE]: value[:LONGEST_VALUE] for name, value in kept if isinstance(value, str)},
+        {str(name)[:LONGEST_READ]: value[:LONGEST_READ] for name, value in kept if isinstance(value, str)},
     )
 
 
 def _text(value: object, prefix: str = "") -> str | None:
-    return value.removeprefix(prefix)[:LONGEST_VALUE] or None if isinstance(value, str) else None
+    return value.removeprefix(prefix)[:LONGEST_READ] or None if isinstance(value, str) else None
