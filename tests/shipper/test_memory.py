@@ -10,6 +10,7 @@ import pytest
 from processors.route import Skew
 from shipper import indexer, wiring
 from shipper.agent import Pace, Sent
+from shipper.cli.run import each, in_turn
 from shipper.indexer import Indexer, Parcel, Submitted, Translate
 from shipper.ledger import Ledger
 from shipper.outputs.kafka.client import Consumer, Partition, Rebalanced, Span
@@ -129,3 +130,21 @@ def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
             clock.pass_seconds(60)
     assert members[0].committed == len(output.stored) > 8
     assert kept(Submitted, Parcel) <= 3  # what is read next, and what is under way
+
+
+def test_memory_is_given_back_now_and_then_under_load() -> None:
+    """Between two turns, never more often than asked for, beside what else is done there."""
+    clock, given_back, taken = HandClock(), [0], [0]
+
+    def give_back() -> None:
+        given_back[0] += 1
+
+    def take() -> None:
+        taken[0] += 1
+
+    after_turn = in_turn(take, each(30.0, give_back, clock))
+    for _ in range(100):
+        after_turn()
+        clock.pass_seconds(1)
+    assert taken == [100]
+    assert given_back == [3]
