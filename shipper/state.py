@@ -160,10 +160,9 @@ class State:
         shipped = (None, None, None) if log.shipped is None else _head_row(log.shipped)
         row = (log.path, log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
         self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        oldest = min((file.key for file in log.files), default=log.next_key)
-        self._db.execute("DELETE FROM file WHERE log = ? AND key < ?", (log.path, oldest))
+        self._db.execute("DELETE FROM file WHERE log = ?", (log.path,))  # also those taken up anew under another key
         self._db.executemany(
-            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(log.path, *_file_row(file)) for file in log.files],
         )
 
