@@ -102,8 +102,6 @@ class State:
         """Create or open it. Raises StateError where it is in use, damaged, of another version, or not writable."""
         self.directory = directory
         self.commits = 0
-        self._files: dict[str, set[int]] = {}
-        """Keys of the files that are saved, by log."""
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _locked(directory)
@@ -128,8 +126,6 @@ class State:
             ((commits, value),) = self._db.execute("SELECT commits, value FROM seal").fetchall()
             seal = Seal(dict(_parts(self._db)), commits)
             damage = None if seal.value() == value else "its rows are not those that were committed"
-            for log, key in self._db.execute("SELECT log, key FROM file"):
-                self._files.setdefault(log, set()).add(key)
         except (sqlite3.DatabaseError, ValueError, TypeError, OverflowError) as error:
             self._db.close()
             raise _refused(path, error) from error
@@ -193,19 +189,15 @@ class State:
                 "free space or restore access; reading goes on from here as soon as it can be written",
             ) from error
         seal.done()
-        self._files = {path: keys for path, keys in self._files.items() if path not in gone} if gone else self._files
-        self._files |= {path: {file[0] for file in files} for path, (_, files) in rows.items()}
         with suppress(OSError):  # a mark that is behind does no harm
             self._mark.write(seal.commits)
         self.commits += 1
 
     def _save(self, path: str, log: "LogRow", files: "list[FileRow]") -> None:
         self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", log)
-        for key in self._files.get(path, set()) - {file[0] for file in files}:
-            self._db.execute("DELETE FROM file WHERE log = ? AND key = ?", (path, key))
+        self._db.execute("DELETE FROM file WHERE log = ?", (path,))  # also those taken up anew under another key
         self._db.executemany(
-            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(path, *file) for file in files],
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [(path, *file) for file in files]
         )
 
     def close(self) -> None:
