@@ -9,13 +9,18 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from types import NoneType
+from typing import IO, Any
 
+import msgspec
 import orjson
 
+from processors.envelope import LONE_SURROGATES
+from processors.escape import printable
 from schemas.metrics import Distribution, SeriesKey, Value
 from shipper.errors import StateError
 
@@ -43,6 +48,15 @@ CREATE TABLE series (
     PRIMARY KEY (metric, labels)
 ) WITHOUT ROWID;
 """
+
+
+BYTES, NUMBER, TEXT, PATH = (bytes,), (int,), (str,), (str, bytes)
+LOG_TYPES = (
+    PATH, TEXT, BYTES, NUMBER, NUMBER, BYTES, (int, NoneType), (int, NoneType), (bytes, NoneType), NUMBER, BYTES,
+)  # fmt: skip
+FILE_TYPES = (PATH, NUMBER, PATH, NUMBER, NUMBER, NUMBER, BYTES, NUMBER, BYTES, NUMBER, NUMBER, NUMBER)
+SERIES_TYPES = (TEXT, TEXT, (float, int), (str, NoneType), (float, int))
+"""What each column holds: SQLite itself keeps anything anywhere, and a damaged page may be well-formed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +123,51 @@ class State:
             raise
 
     def logs(self) -> dict[str, SavedLog]:
-        """All saved logs by path."""
+        """All saved logs by path. Raises StateError."""
         files: dict[str, list[SavedFile]] = {}
-        for log, *row in self._db.execute("SELECT * FROM file ORDER BY log, key"):
-            files.setdefault(log, []).append(SavedFile(*row))
+        for log, *row in self._rows("SELECT * FROM file ORDER BY log, key", FILE_TYPES):
+            key, path, *rest = row
+            files.setdefault(os.fsdecode(log), []).append(SavedFile(key, os.fsdecode(path), *rest))
         saved = {}
-        for path, kind, origin, cf, co, cr, sf, so, sr, next_key, beginnings in self._db.execute("SELECT * FROM log"):
-            counted, shipped = Position(cf, co, cr), None if sf is None else Position(sf, so, sr)
-            saved[path] = SavedLog(path, kind, origin, counted, shipped, next_key, beginnings, files.get(path, []))
+        for path, kind, origin, cf, co, cr, *head, next_key, beginnings in self._rows("SELECT * FROM log", LOG_TYPES):
+            counted, shipped = Position(cf, co, cr), None if None in head else Position(*head)
+            if shipped is None and head != [None, None, None]:
+                raise self._damaged("half of a position")
+            log = os.fsdecode(path)
+            saved[log] = SavedLog(log, kind, origin, counted, shipped, next_key, beginnings, files.get(log, []))
         return saved
 
     def series(self) -> tuple[dict[SeriesKey, Value], dict[SeriesKey, float]]:
-        """All saved counter values, and when each was created (seconds since the epoch)."""
+        """All saved counter values, and when each was created (seconds since the epoch). Raises StateError."""
         values: dict[SeriesKey, Value] = {}
         created: dict[SeriesKey, float] = {}
-        for metric, labels, value, counts, since in self._db.execute("SELECT * FROM series"):
-            key = (metric, tuple(orjson.loads(labels)))
-            values[key] = value if counts is None else Distribution(orjson.loads(counts), value)
+        for metric, labels, value, counts, since in self._rows("SELECT * FROM series", SERIES_TYPES):
+            with self._readable():
+                key = (metric, msgspec.json.decode(labels, type=tuple[str, ...]))
+                known = None if counts is None else msgspec.json.decode(counts, type=list[int])
+            values[key] = value if known is None else Distribution(known, value)
             created[key] = since
         return values, created
+
+    def _rows(self, query: str, types: tuple[tuple[type, ...], ...]) -> Iterator[tuple[Any, ...]]:
+        """Rows whose columns are of these types, no whole number below zero. Raises StateError."""
+        with self._readable():
+            found = self._db.execute(query).fetchall()
+        for row in found:
+            for value, wanted in zip(row, types, strict=True):
+                if not isinstance(value, wanted) or (float not in wanted and isinstance(value, int) and value < 0):
+                    raise self._damaged(f"{type(value).__name__} where {wanted[0].__name__} belongs, or below zero")
+            yield row
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> StateError:
+        return _damaged(self.directory / FILE, why)
 
     def commit(
         self,
@@ -141,8 +181,8 @@ class State:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
                 for path in removed:
-                    self._db.execute("DELETE FROM log WHERE path = ?", (path,))
-                    self._db.execute("DELETE FROM file WHERE log = ?", (path,))
+                    self._db.execute("DELETE FROM log WHERE path = ?", (_path(path),))
+                    self._db.execute("DELETE FROM file WHERE log = ?", (_path(path),))
                 for log in logs:
                     self._save(log)
                 self._db.executemany(
@@ -158,13 +198,14 @@ class State:
 
     def _save(self, log: SavedLog) -> None:
         shipped = (None, None, None) if log.shipped is None else _head_row(log.shipped)
-        row = (log.path, log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
+        path = _path(log.path)
+        row = (path, log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
         self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         oldest = min((file.key for file in log.files), default=log.next_key)
-        self._db.execute("DELETE FROM file WHERE log = ? AND key < ?", (log.path, oldest))
+        self._db.execute("DELETE FROM file WHERE log = ? AND key < ?", (path, oldest))
         self._db.executemany(
             "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(log.path, *_file_row(file)) for file in log.files],
+            [(path, *_file_row(file)) for file in log.files],
         )
 
     def close(self) -> None:
@@ -177,8 +218,15 @@ def _head_row(head: Position) -> tuple[int, int, bytes]:
     return head.file, head.offset, head.residue
 
 
+def _path(path: str) -> str | bytes:
+    """A path as it is kept: as bytes where its name is no UTF-8, which SQLite's text has no place for."""
+    return os.fsencode(path) if LONE_SURROGATES.search(path) else path
+
+
 def _file_row(file: SavedFile) -> tuple[object, ...]:
-    return tuple(getattr(file, name) for name in SavedFile.__slots__)
+    return tuple(
+        _path(value) if isinstance(value := getattr(file, name), str) else value for name in SavedFile.__slots__
+    )
 
 
 def _series_row(key: SeriesKey, value: Value, created: float) -> tuple[object, ...]:
@@ -236,7 +284,7 @@ def _opened(path: Path, *, expected: bool) -> sqlite3.Connection:
             db.executescript(
                 f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION}; COMMIT;"
             )
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         db.close()
         raise _damaged(path, str(error)) from error
     if version not in (0, VERSION):
@@ -263,7 +311,7 @@ def _checked_version(db: sqlite3.Connection) -> int:
 def _damaged(path: Path, why: str) -> StateError:
     aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d')}")
     return StateError(
-        f"state {path} cannot be read: {why}",
+        f"state {path} cannot be read: {printable(why)}",
         f"restore it from a copy, or start anew with `mv {path} {aside}`: events keep their ids, so the index stays"
         " free of doubles, but counters start at zero and count again what is still on disk",
     )
