@@ -174,6 +174,7 @@ def test_what_an_earlier_version_held_back_in_clear_is_gone_after_the_first_star
     assert state is not None
     clear = state.logs()[str(rig.path)].counted.residue
     state._db.execute("UPDATE log SET counted_residue = ?", (clear,))
+    state._db.executescript("DROP TABLE seal; PRAGMA user_version=1")
     rig.kill()
     (tmp_path / "state" / "state.key").unlink()
     assert b"horse" in on_disk(tmp_path / "state")
