@@ -222,4 +222,6 @@ def test_state_is_its_owners_alone_whatever_the_umask(tmp_path: Path, umask: int
     finally:
         os.umask(before)
     assert modes.pop("state") == 0o700
-    assert modes == dict.fromkeys(("lock", "state.db", "state.db-wal", "state.db-shm", "state.key"), 0o600)
+    assert modes == dict.fromkeys(
+        ("lock", "state.db", "state.db-wal", "state.db-shm", "state.key", "state.mark"), 0o600
+    )
