@@ -51,7 +51,7 @@ bench: setup ## measure against a floor, and the outputs beside what else there 
 soak: setup ## unbroken load for MINUTES (30): memory, descriptors, threads and state, and the books
 	$(RUN) benchmarks.soak --minutes $(or $(MINUTES),30)
 
-load: setup ## 10,000 files, 5 GB in one, a loud container beside quiet ones, 100,000 rotations (half an hour)
+load: setup ## 10,000 files, 5 GB in one, a loud container beside quiet ones, 100,000 rotations, 10,000 short-lived containers
 	$(RUN) benchmarks.load
 
 crash: setup ## kill -9 in the middle of 200,000 lines, ten times: shipper, and other agents on the PATH

@@ -1,11 +1,12 @@
-"""Unusual load: many files, a large one, a loud container beside quiet ones, many rotations; each with its books.
+"""Unusual load: many files, a large one, a loud container beside quiet ones, rotations, containers that come and go.
 
-python -m benchmarks.load [files|large|loud|rotations]... [--json FILE]
+python -m benchmarks.load [files|large|loud|rotations|containers]... [--json FILE]
 
-Without a name, all of them. The sink marks each line that comes; memory and state are looked at all the while.
+Without a name, all of them, each with its books: the sink marks each line that comes. Memory and state are looked at.
 """
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -22,14 +23,14 @@ from benchmarks.__main__ import HERE, written
 from benchmarks.books import StateSize, arrived, closed, counter_error, state_size
 from benchmarks.latency import line
 from benchmarks.peers import COMPILED
-from benchmarks.running import running, sink, stats, use_of
+from benchmarks.running import PATIENCE_S, running, sink, stats, use_of
 from benchmarks.serials import BLOCK, Log
 
 Figures = dict[str, float]
 LINES_A_FILE = 5
 TICK_S = 0.01
 QUIET_S = 4.0
-SCENARIOS = ("files", "large", "loud", "rotations")
+SCENARIOS = ("files", "large", "loud", "rotations", "containers")
 WRONG = ("lost", "sent_again", "doubled", "counter_error")
 
 
@@ -186,6 +187,32 @@ def rotations(folder: Path, number: int, logs: int = 50, kept: int = 5) -> Figur
     return run.figures
 
 
+def containers(folder: Path, number: int, at_once: int = 100) -> Figures:
+    """`number` containers that log a little and are removed with all that they wrote, once it is read."""
+    run = Run(folder)
+    memory: list[float] = []
+    with run.agent(flush=0.05):
+        while len(run.logs) < number:
+            batch = [run.log() for _ in range(min(at_once, number - len(run.logs)))]
+            for log in batch:
+                log.write(LINES_A_FILE)
+                log.close()
+            run.wait()
+            memory.append(use_of(run.pid).now_mb)
+            for log in batch:
+                shutil.rmtree(log.path.parent)
+        until = time.monotonic() + PATIENCE_S
+        while run.state().logs and time.monotonic() < until:
+            time.sleep(0.1)
+        tenth = len(memory) // 10
+        run.figures = {
+            "containers": number, "state_logs": run.state().logs, "state_files": run.state().files,
+            "mb_after_a_tenth": round(memory[tenth], 1), "mb_in_the_end": round(memory[-1], 1),
+            "descriptors": use_of(run.pid).descriptors,
+        }  # fmt: skip
+    return run.figures
+
+
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(SCENARIOS))
 @click.option("--files", "number", default=10_000, show_default=True, help="Files at once.")
@@ -194,11 +221,12 @@ def rotations(folder: Path, number: int, logs: int = 50, kept: int = 5) -> Figur
 @click.option("--mb-a-second", default=50.0, show_default=True, help="What the loud one writes.")
 @click.option("--seconds", default=60.0, show_default=True, help="For how long.")
 @click.option("--rotations", "rotated", default=100_000, show_default=True, help="Files that are rotated.")
+@click.option("--containers", "gone", default=10_000, show_default=True, help="Containers that come and go.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where logs are written. [default: a temporary one]")
 @click.option("--json", "out", default=HERE / "results" / "load.json", type=click.Path(path_type=Path))
 def main(  # noqa: PLR0913, PLR0917 -- one for each option
     names: tuple[str, ...], number: int, gigabytes: float, quiet: int, mb_a_second: float, seconds: float,
-    rotated: int, folder: Path | None, out: Path,
+    rotated: int, gone: int, folder: Path | None, out: Path,
 ) -> None:  # fmt: skip
     """Measure and print a table; the figures go to a JSON file too. Exits 1 where the books do not balance."""
     scenarios = {
@@ -206,6 +234,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
         "large": lambda at: large(at, gigabytes),
         "loud": lambda at: loud(at, quiet, mb_a_second, seconds),
         "rotations": lambda at: rotations(at, rotated),
+        "containers": lambda at: containers(at, gone),
     }
     results: dict[str, Figures] = {}
     with suppress(FileNotFoundError):

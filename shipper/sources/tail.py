@@ -194,6 +194,7 @@ class Tail:
         for file in reader.log.files:
             file.close()
         del self.logs[reader.path]
+        self.folders.forget(os.path.dirname(reader.path))
         self._seen = {path: real for path, real in self._seen.items() if real != reader.path}
 
     def incidents(self) -> Incidents:
