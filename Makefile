@@ -1,5 +1,5 @@
 # Everything a person or CI runs. `make help` lists it.
-.PHONY: help setup demo story test unit integration site check fix bench soak load crash docs clean
+.PHONY: help setup demo story test unit integration site check fix bench soak load crash fuzz docs clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
 GENERATED := docs.generate deploy.grafana deploy.kubernetes.rules
@@ -56,6 +56,9 @@ load: setup ## 10,000 files, 5 GB in one, a loud container beside quiet ones, 10
 
 crash: setup ## kill -9 in the middle of 200,000 lines, ten times: shipper, and other agents on the PATH
 	$(RUN) benchmarks.crash
+
+fuzz: setup ## fuzz each parser for SECONDS (60), guided by what its code does
+	$(RUN) tests.fuzz --seconds $(or $(SECONDS),60) $(TARGET)
 
 docs: setup ## write what is generated: references, dashboards, rules for Kubernetes
 	@for part in $(GENERATED); do $(RUN) $$part || exit 1; done

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from shipper import wiring
 from shipper.agent import Agent
 from shipper.cli.options import from_configuration
+from shipper.cli.progress import TELL_S
 from shipper.clock import Clock
 from shipper.configuration import Configuration
 from shipper.errors import READABLE, ShipperError
@@ -76,6 +77,7 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
             if address and settings.token is None and not is_loopback(host_of(settings.listen)):
                 log.warning("no_token", open="/metrics, /health, /live and /ready alone", cure=TOKEN)
             if once:
+                agent.after_turn = telling(agent, vitals.take, Clock())
                 agent.run_once()
             else:
                 agent.run()
@@ -94,6 +96,20 @@ def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Vital
     agent = wiring.agent(settings, Clock(), from_end=from_end)
     kind, health = settings.output.partition(":")[0], settings.health
     return agent, Vitals(agent, kind, health.stuck_after, health.max_lag)
+
+
+def telling(agent: Agent | Indexer, take: Callable[[], None], clock: Clock) -> Callable[[], None]:
+    """What a run with an end does after each turn: `take`, and tell now and then how far it is."""
+    log, told_at = structlog.get_logger("shipper"), clock.monotonic()
+
+    def after_turn() -> None:
+        nonlocal told_at
+        take()
+        if clock.monotonic() - told_at >= TELL_S:
+            told_at = clock.monotonic()
+            log.info("shipping", **agent.outcomes())
+
+    return after_turn
 
 
 def own_log(settings: Settings) -> None:

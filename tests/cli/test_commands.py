@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from shipper.cli import COMMANDS
+from tests.cli import process
 
 LINES = [
     ('{"log":"{\\"timestamp\\":\\"2024-10-31T22:00:00.000Z\\",\\"level\\":\\"INFO\\",\\"correlation_id\\":\\"abc123-def456-789\\",'
@@ -39,11 +40,7 @@ def home(tmp_path: Path) -> Path:
 
 def shipper(home: Path, *arguments: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command in `home`, as in a pipe."""
-    environment = {**os.environ, "COLUMNS": "80", **environ}
-    return subprocess.run(
-        [sys.executable, "-m", "shipper", *arguments],
-        cwd=home, env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return process.run(home, arguments, stdin, {**os.environ, "COLUMNS": "80", **environ})
 
 
 def run_once(home: Path, *more: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -225,9 +222,8 @@ def test_check_shows_all_problems_with_their_cures(home: Path) -> None:
     assert all(problem["cure"] for problem in problems)
 
 
-@pytest.mark.parametrize(
-    "output", ["http://127.0.0.1:1", pytest.param("kafka://127.0.0.1:1/logs", marks=pytest.mark.integration)]
-)
+@pytest.mark.integration
+@pytest.mark.parametrize("output", ["http://127.0.0.1:1", "kafka://127.0.0.1:1/logs"])
 def test_an_output_that_is_away_is_told_by_each_command_in_its_way(home: Path, output: str) -> None:
     """Check finds it, run ships later, replay refuses to begin: exit 1 with the address and what to do, no traceback."""
     given = ("--output", output)
