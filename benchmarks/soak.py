@@ -27,6 +27,8 @@ from benchmarks.running import running, sink, stats, use_of
 from benchmarks.serials import BLOCK, Log
 
 LINE_BYTES = 440
+KEPT = 40
+"""Samples that are written down at most; medians and slopes are of all."""
 WARM = 0.1
 """The part of the run that slopes leave out: buffers grow to their size."""
 NAMES = ("rss_mb", "own_mb", "threads", "descriptors", "state_kb", "state_files", "unread", "cores", "lines_per_second")
@@ -153,7 +155,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
         "books": books.as_json(), "slopes": slopes(found),
         "medians": {name: statistics.median(sample[name] for sample in found) for name in NAMES},
         "most": {name: max(sample[name] for sample in found) for name in NAMES},
-        "load": os.getloadavg()[2], "samples": found,
+        "load": os.getloadavg()[2], "samples": found[:: len(found) // KEPT + 1],
     }  # fmt: skip
     show(figures)
     written(out, figures)
