@@ -54,7 +54,13 @@ class Table:
             f"| {name} | {self.tried[name]:,} | {self.lost[name]} | {self.doubled[name]} | {self.error[name]:g} |"
             for name in sorted(self.tried)
         ]
-        return "\n".join(["| fault | times tried | lines lost | doubled | counter error |", "| --- | ---: | ---: | ---: | ---: |", *rows])
+        return "\n".join(
+            [
+                "| fault | times tried | lines lost | doubled | counter error |",
+                "| --- | ---: | ---: | ---: | ---: |",
+                *rows,
+            ]
+        )
 
 
 def play(schedule: Schedule, place: Place, base: Path, *, tell: bool = True) -> Outcome:
@@ -78,7 +84,10 @@ def report(schedule: Schedule, outcome: Outcome, options: argparse.Namespace) ->
             print(f"TROUBLE: {outcome.trouble}")
         faults = f" FAULTS='{options.faults}'" if options.faults else ""
         print(f"the folder is kept: {outcome.folder}")
-        print(f"to repeat: make chaos SEED={schedule.seed} PLACE={schedule.place} LENGTH={options.length}{faults}", flush=True)
+        print(
+            f"to repeat: make chaos SEED={schedule.seed} PLACE={schedule.place} LENGTH={options.length}{faults}",
+            flush=True,
+        )
 
 
 def schedule_of(seed: int, place: str, options: argparse.Namespace) -> Schedule:
@@ -86,7 +95,9 @@ def schedule_of(seed: int, place: str, options: argparse.Namespace) -> Schedule:
     chosen = [name.strip() for name in options.faults.split(",")] if options.faults else []
     if unknown := [name for name in chosen if name not in FAULTS]:
         raise SystemExit(f"no fault is called {unknown[0]!r}; there are: {', '.join(FAULTS)}")
-    weights = {name: fault.weight for name, fault in FAULTS.items() if place in fault.places and (not chosen or name in chosen)}
+    weights = {
+        name: fault.weight for name, fault in FAULTS.items() if place in fault.places and (not chosen or name in chosen)
+    }
     if not weights:
         raise SystemExit(f"none of these faults can come to {place}")
     return Schedule.of(seed, place, weights, options.length, chosen)
@@ -108,7 +119,9 @@ def main() -> None:
     table, uneven = Table(), 0
     for name in options.place.split(","):
         uneven += run_place(name, base, options, table)
-    print(f"\n{table}\n\n{table.kills:,} kills, {table.written:,} entries, {table.excused:,} out of reach, {table.taken_back} taken back")
+    print(
+        f"\n{table}\n\n{table.kills:,} kills, {table.written:,} entries, {table.excused:,} out of reach, {table.taken_back} taken back"
+    )
     sys.exit(1 if uneven else 0)
 
 
@@ -121,7 +134,9 @@ def run_place(name: str, base: Path, options: argparse.Namespace, table: Table) 
             schedules = [schedule_of(seed + ahead, name, options) for ahead in range(beside)]
             seed += beside
             tell = options.rounds == 1 and not options.kills
-            for schedule, outcome in zip(schedules, pool.map(lambda one: play(one, place, base, tell=tell), schedules), strict=True):
+            for schedule, outcome in zip(
+                schedules, pool.map(lambda one: play(one, place, base, tell=tell), schedules), strict=True
+            ):
                 table.add(outcome)
                 report(schedule, outcome, options)
                 uneven += not outcome.even

@@ -1,6 +1,7 @@
 """The process under test: `shipper run`, started, killed, and asked what it has committed."""
 
 import contextlib
+import gzip
 import json
 import os
 import signal
@@ -140,14 +141,14 @@ class Subject:
 
     # --- what it knows ----------------------------------------------------------------------------
 
-    def holds(self, inode: int) -> bool:
-        """Whether it has a file of that inode open."""
+    def holds(self, inode: int, beginning: bytes) -> bool:
+        """Whether it has a file open of that inode that begins like this: inodes are used again at once."""
         if self.process is None or self.process.poll() is not None:
             return False
         with contextlib.suppress(OSError):
             for entry in os.scandir(f"/proc/{self.process.pid}/fd"):
                 with contextlib.suppress(OSError):
-                    if os.stat(entry.path).st_ino == inode:
+                    if os.stat(entry.path).st_ino == inode and _begins(entry.path, beginning):
                         return True
         return False
 
@@ -159,10 +160,14 @@ class Subject:
                     "SELECT counted_file, counted_offset, coalesce(shipped_file, counted_file),"
                     " coalesce(shipped_offset, counted_offset) FROM log WHERE path = ?", (str(log),)
                 ).fetchall()  # fmt: skip
-                files = db.execute("SELECT key, prefix_size, prefix, passed FROM file WHERE log = ?", (str(log),)).fetchall()
+                files = db.execute(
+                    "SELECT key, prefix_size, prefix, passed FROM file WHERE log = ?", (str(log),)
+                ).fetchall()
         except sqlite3.Error:
             return False
-        keys = [(key, passed) for key, length, prefix, passed in files if length and hashed(beginning[:length]) == prefix]
+        keys = [
+            (key, passed) for key, length, prefix, passed in files if length and hashed(beginning[:length]) == prefix
+        ]
         return any(
             passed or all(file > key or (file == key and offset >= size) for file, offset in (head[:2], head[2:]))
             for key, passed in keys
@@ -174,3 +179,12 @@ class Subject:
         with closing(sqlite3.connect(f"file:{self.state}/state.db?mode=ro", uri=True, timeout=5)) as db:
             rows = db.execute("SELECT metric, labels, value FROM series").fetchall()
         return {(metric, *json.loads(labels)): value for metric, labels, value in rows}
+
+
+def _begins(path: str, beginning: bytes) -> bool:
+    with open(path, "rb") as file:
+        found = file.read(len(beginning))
+        if found[:2] == b"\x1f\x8b":
+            file.seek(0)
+            found = gzip.GzipFile(fileobj=file).read(len(beginning))
+    return found == beginning

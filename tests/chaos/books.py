@@ -103,7 +103,11 @@ def differences(truth: Truth, counters: Mapping[Key, float]) -> dict[str, tuple[
     wrong = {}
     for key in most:
         name, *labels = key
-        value = sum(number for series, number in counters.items() if series[0] == name and (not labels or series[-1] == labels[0]))
+        value = sum(
+            number
+            for series, number in counters.items()
+            if series[0] == name and (not labels or series[-1] == labels[0])
+        )
         if not least[key] <= value <= most[key]:
             wrong["".join((name, *(f"{{{label}}}" for label in labels)))] = (float(least[key]), value, float(most[key]))
     return wrong

@@ -10,7 +10,7 @@ from pathlib import Path
 from shipper.seal import MARK
 from tests.chaos.agent import GRACE_S
 from tests.chaos.launcher import POINTS
-from tests.chaos.logs import Log
+from tests.chaos.logs import Log, Written
 from tests.chaos.schedule import FIRST_POINT, KILL, POINT, TERM
 from tests.chaos.world import TIMED, World
 
@@ -161,7 +161,7 @@ def removed_at_once(world: World, chance: random.Random) -> None:
     with world.lock:
         log = world.new_log(chance.choice(TIMED))
         log.write(20, chance, world.now_ns)
-    if not until(lambda: world.agent.holds(log.live.inode), REACH_S):
+    if not until(lambda: world.agent.holds(log.live.inode, log.live.beginning), REACH_S):
         raise AssertionError(f"{log.path} is not followed")
     with world.lock:
         log.write(chance.randrange(1, 200), chance, world.now_ns)
@@ -170,11 +170,14 @@ def removed_at_once(world: World, chance: random.Random) -> None:
     world.tried["removed at once"] += 1
 
 
-def owed(world: World, gone: list[object]) -> None:
+def owed(world: World, gone: list[Written]) -> None:
     """Wait until the agent, which nobody disturbs, has let go of files that are gone: their lines are owed."""
-    inodes = {file.inode for file in gone}  # type: ignore[attr-defined]
-    if not until(lambda: world.agent.alive and not any(world.agent.holds(inode) for inode in inodes), REACH_S):
-        raise AssertionError("the agent holds removed files open")
+
+    def done() -> bool:
+        return world.agent.alive and not any(world.agent.holds(file.inode, file.beginning) for file in gone)
+
+    if not until(done, REACH_S):
+        raise AssertionError(f"the agent holds removed files open: {[file.path.name for file in gone]}")
     time.sleep(1.2)
     with world.lock:
         world.held = [held for held in world.held if held.file not in gone]

@@ -52,7 +52,9 @@ def too_large(limit: int) -> Manner:
 
 def html(status: int) -> Manner:
     """The page of something else that listens there."""
-    return lambda _gate, _line, _body, _forward: Reply(status, {"Content-Type": "text/html"}, b"<html><p>Please log in</p></html>")
+    return lambda _gate, _line, _body, _forward: Reply(
+        status, {"Content-Type": "text/html"}, b"<html><p>Please log in</p></html>"
+    )
 
 
 def half_answers(gate: "Gate", line: str, body: bytes, forward: Forward) -> Reply:

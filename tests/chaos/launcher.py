@@ -1,9 +1,9 @@
 """Starts the real command with what tests alone may do to it; the product itself has no such hooks.
 
-    CHAOS_POINT=NAME:N   SIGKILL at the N-th pass of a fail point
-    CHAOS_CLOCK=FILE     the wall clock is off by the seconds that the file holds, from moment to moment
-    CHAOS_NAMES=FILE     names that end in `.chaos.test` are 127.0.0.1 while the file holds `there`, else unknown
-    CHAOS_DEFECT=NAME    a defect, to see whether the books notice
+CHAOS_POINT=NAME:N   SIGKILL at the N-th pass of a fail point
+CHAOS_CLOCK=FILE     the wall clock is off by the seconds that the file holds, from moment to moment
+CHAOS_NAMES=FILE     names that end in `.chaos.test` are 127.0.0.1 while the file holds `there`, else unknown
+CHAOS_DEFECT=NAME    a defect, to see whether the books notice
 """
 
 import os

@@ -16,7 +16,16 @@ FILLER = "rstuvwxy"
 """Letters of which no token is made."""
 EVENTS = {"login_failed": 0.25, "patient_created": 0.2, "request_complete": 0.35, "heartbeat": 0.2}
 FAILED = {"login_failed", "request_complete"}
-KINDS = {"json": 0.6, "invalid": 0.08, "missing": 0.04, "access": 0.06, "words": 0.05, "trace": 0.1, "long": 0.05, "noise": 0.02}
+KINDS = {
+    "json": 0.6,
+    "invalid": 0.08,
+    "missing": 0.04,
+    "access": 0.06,
+    "words": 0.05,
+    "trace": 0.1,
+    "long": 0.05,
+    "noise": 0.02,
+}
 LONG = 20_000
 Key = tuple[str, ...]
 """A metric, and the value of its label where that matters."""
@@ -29,7 +38,10 @@ def token(serial: int) -> str:
 
 def serials(text: bytes) -> set[int]:
     """The serial numbers whose tokens are in a text."""
-    return {sum(LETTERS.index(chr(letter)) << 4 * (6 - at) for at, letter in enumerate(found)) for found in TOKEN.findall(text)}
+    return {
+        sum(LETTERS.index(chr(letter)) << 4 * (6 - at) for at, letter in enumerate(found))
+        for found in TOKEN.findall(text)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,10 @@ Spoken = list[tuple[int, bytes, str]]
 
 def spoken(chance: random.Random, next_serial: int) -> tuple[Spoken, list[tuple[str, str]]]:
     """One entry as an application prints it, and (event, violation) of each of its tokens."""
-    name, event = chance.choices(list(KINDS), list(KINDS.values()))[0], chance.choices(list(EVENTS), list(EVENTS.values()))[0]
+    name, event = (
+        chance.choices(list(KINDS), list(KINDS.values()))[0],
+        chance.choices(list(EVENTS), list(EVENTS.values()))[0],
+    )
     own, stream = token(next_serial), chance.choice(["stdout", "stdout", "stderr"])
     fields: dict[str, object] = {"correlation_id": f"c-{own}", "event": event, "level": "info", "message": own}
     if event == "request_complete":
@@ -99,7 +114,7 @@ def spoken(chance: random.Random, next_serial: int) -> tuple[Spoken, list[tuple[
     elif name == "long":
         fields["filler"] = "".join(chance.choices(FILLER, k=LONG))
     elif name == "noise":
-        fields["note"] = "\u2028 \u0007 Grüße <&> \\ \""
+        fields["note"] = '\u2028 \u0007 Grüße <&> \\ "'
     return [(next_serial, json.dumps(fields).encode() + b"\n", stream)], [(event, violation)]
 
 
@@ -118,4 +133,7 @@ def enveloped(kind: str, text: bytes, stream: str, now_ns: int) -> list[bytes]:
     body = text.removesuffix(b"\n")
     pieces = [body[start : start + PART] for start in range(0, len(body), PART)] or [b""]
     tags = [b"P"] * (len(pieces) - 1) + [b"F"]
-    return [b"%b %b %b %b\n" % (stamp(now_ns).encode(), stream.encode(), tag, piece) for tag, piece in zip(tags, pieces, strict=True)]
+    return [
+        b"%b %b %b %b\n" % (stamp(now_ns).encode(), stream.encode(), tag, piece)
+        for tag, piece in zip(tags, pieces, strict=True)
+    ]

@@ -33,7 +33,9 @@ class Written:
 class Log:
     """One container's log. Not for two threads at once."""
 
-    def __init__(self, kind: str, folder: Path, number: int, truth: Truth, destroyed: Callable[["Log", Written], None]) -> None:
+    def __init__(
+        self, kind: str, folder: Path, number: int, truth: Truth, destroyed: Callable[["Log", Written], None]
+    ) -> None:
         """`destroyed` is told of each file just before it goes."""
         self.kind, self.truth, self.destroyed = kind, truth, destroyed
         self.rotations, self.pending, self.half = 0, [], b""
@@ -86,8 +88,14 @@ class Log:
         self.finish()
         for at in range(entries):
             told, facts = spoken(chance, len(self.truth.facts))
-            lines = [(serial, record) for serial, text, stream in told for record in enveloped(self.kind, text, stream, now())]
-            firsts = [at for at, (serial, _) in enumerate(lines) if serial >= 0 and (not at or lines[at - 1][0] != serial)]
+            lines = [
+                (serial, record)
+                for serial, text, stream in told
+                for record in enveloped(self.kind, text, stream, now())
+            ]
+            firsts = [
+                at for at, (serial, _) in enumerate(lines) if serial >= 0 and (not at or lines[at - 1][0] != serial)
+            ]
             for (event, violation), start, end in zip(facts, firsts, [*firsts[1:], len(lines)], strict=True):
                 self.truth.note(Fact(end - start, event, violation))
             if at == entries - 1 and chance.random() < NEAR and len(lines) > 1:

@@ -17,6 +17,8 @@ from typing import Protocol
 from tests.chaos import launcher
 
 ROOT = Path(__file__).parents[2]
+_LOCK = threading.Lock()
+"""Two threads that ask after a process at once would both read its one status; a start asks after all of them."""
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload([__name__, *launcher.LOADED])
 
@@ -45,15 +47,15 @@ class Forked:
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         """Start it; its output goes to `log`."""
         self._arguments = arguments
-        self._lock = threading.Lock()  # two threads that ask at once would both read the one status
         self._process = _FORKED.Process(target=command, args=(list(arguments), dict(environment), str(log)))
-        self._process.start()
+        with _LOCK:
+            self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
 
     def poll(self) -> int | None:
         """See Process."""
-        with self._lock:
+        with _LOCK:
             return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:

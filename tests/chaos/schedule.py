@@ -28,7 +28,9 @@ class Schedule:
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, seed: int, place: str, weights: Mapping[str, float], length: int, must: Sequence[str] = ()) -> "Schedule":
+    def of(
+        cls, seed: int, place: str, weights: Mapping[str, float], length: int, must: Sequence[str] = ()
+    ) -> "Schedule":
         """`length` faults, chosen by weight; each of `must` at least once. Equal seeds give equal schedules."""
         chance = random.Random(f"{seed} {place}")
         names = list(must) + chance.choices(list(weights), list(weights.values()), k=max(0, length - len(must)))
@@ -40,4 +42,6 @@ class Schedule:
         return cls(seed, place, tuple(steps))
 
     def __str__(self) -> str:
-        return "\n".join([f"seed {self.seed}, {self.place}: {len(self.steps)} faults", *(f"  {step}" for step in self.steps)])
+        return "\n".join(
+            [f"seed {self.seed}, {self.place}: {len(self.steps)} faults", *(f"  {step}" for step in self.steps)]
+        )

@@ -53,7 +53,9 @@ class ElasticsearchPlace:
             for index in client.indices.get(index="keneyapp-*"):
                 client.indices.delete(index=index)
         (world.folder / "names").write_text("there")
-        config = "elasticsearch: {replicas: 0, request_timeout: 3s, retry_for: 4s, request_bytes: 64KiB, in_flight: 3}\n"
+        config = (
+            "elasticsearch: {replicas: 0, request_timeout: 3s, retry_for: 4s, request_bytes: 64KiB, in_flight: 3}\n"
+        )
         agent = subject(world, f"http://{NAME}:{self.gate.server_port}", config)
         agent.environment["CHAOS_NAMES"] = str(world.folder / "names")
         return agent

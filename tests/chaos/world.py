@@ -145,6 +145,8 @@ class World:
         try:
             found = self.books() if trouble is None else Balance(written=len(self.truth.facts))
         finally:
+            for subject in (self.agent, *self.others):
+                subject.kill()
             self.place.close(self)
             for disk in self.disks.values():
                 if trouble is not None or not found.even:
@@ -214,7 +216,7 @@ class World:
 
     def destroyed(self, log: Log, file: Written) -> None:
         """A file is about to go."""
-        if self.agent.holds(file.inode):
+        if self.agent.holds(file.inode, file.beginning):
             self.held.append(Held(log, file))
         else:
             self._excuse(log, file)
@@ -226,7 +228,7 @@ class World:
                 for held in list(self.held):
                     if self.agent.committed(held.log.path, held.file.beginning, held.file.size):
                         self.held.remove(held)
-                    elif not self.agent.holds(held.file.inode):
+                    elif not self.agent.holds(held.file.inode, held.file.beginning):
                         held.let_go_at = held.let_go_at or time.monotonic()
             self.quiet.wait(0.1)
 
