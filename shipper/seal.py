@@ -18,7 +18,7 @@ import msgspec
 MARK = "state.mark"
 SIZE = 16
 NUMBER_BYTES = 8
-Part = tuple[str, ...]
+Part = tuple[str | bytes, ...]
 """What is digested as one: `("log", PATH)` or `("series", METRIC, LABELS)`."""
 
 

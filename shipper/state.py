@@ -11,13 +11,17 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from types import NoneType
+from typing import IO, Any
 
+import msgspec
 import orjson
 
+from processors.envelope import LONE_SURROGATES
+from processors.escape import printable
 from schemas.metrics import Distribution, SeriesKey, Value
 from shipper.errors import StateError
 from shipper.seal import Mark, Part, Seal
@@ -52,6 +56,15 @@ CREATE TABLE series (
 ) WITHOUT ROWID;
 """
 SEALED = "CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT NULL, value BLOB NOT NULL);"
+
+
+BYTES, NUMBER, TEXT, PATH = (bytes,), (int,), (str,), (str, bytes)
+LOG_TYPES = (
+    PATH, TEXT, BYTES, NUMBER, NUMBER, BYTES, (int, NoneType), (int, NoneType), (bytes, NoneType), NUMBER, BYTES,
+)  # fmt: skip
+FILE_TYPES = (PATH, NUMBER, PATH, NUMBER, NUMBER, NUMBER, BYTES, NUMBER, BYTES, NUMBER, NUMBER, NUMBER)
+SERIES_TYPES = (TEXT, TEXT, (float, int), (str, NoneType), (float, int))
+"""What each column holds: SQLite itself keeps anything anywhere, and a damaged page may be well-formed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +152,51 @@ class State:
         return seal
 
     def logs(self) -> dict[str, SavedLog]:
-        """All saved logs by path."""
+        """All saved logs by path. Raises StateError."""
         files: dict[str, list[SavedFile]] = {}
-        for log, *row in self._db.execute("SELECT * FROM file ORDER BY log, key"):
-            files.setdefault(log, []).append(SavedFile(*row))
+        for log, *row in self._rows("SELECT * FROM file ORDER BY log, key", FILE_TYPES):
+            key, path, *rest = row
+            files.setdefault(os.fsdecode(log), []).append(SavedFile(key, os.fsdecode(path), *rest))
         saved = {}
-        for path, kind, origin, cf, co, cr, sf, so, sr, next_key, beginnings in self._db.execute("SELECT * FROM log"):
-            counted, shipped = Position(cf, co, cr), None if sf is None else Position(sf, so, sr)
-            saved[path] = SavedLog(path, kind, origin, counted, shipped, next_key, beginnings, files.get(path, []))
+        for path, kind, origin, cf, co, cr, *head, next_key, beginnings in self._rows("SELECT * FROM log", LOG_TYPES):
+            counted, shipped = Position(cf, co, cr), None if None in head else Position(*head)
+            if shipped is None and head != [None, None, None]:
+                raise self._damaged("half of a position")
+            log = os.fsdecode(path)
+            saved[log] = SavedLog(log, kind, origin, counted, shipped, next_key, beginnings, files.get(log, []))
         return saved
 
     def series(self) -> tuple[dict[SeriesKey, Value], dict[SeriesKey, float]]:
-        """All saved counter values, and when each was created (seconds since the epoch)."""
+        """All saved counter values, and when each was created (seconds since the epoch). Raises StateError."""
         values: dict[SeriesKey, Value] = {}
         created: dict[SeriesKey, float] = {}
-        for metric, labels, value, counts, since in self._db.execute("SELECT * FROM series"):
-            key = (metric, tuple(orjson.loads(labels)))
-            values[key] = value if counts is None else Distribution(orjson.loads(counts), value)
+        for metric, labels, value, counts, since in self._rows("SELECT * FROM series", SERIES_TYPES):
+            with self._readable():
+                key = (metric, msgspec.json.decode(labels, type=tuple[str, ...]))
+                known = None if counts is None else msgspec.json.decode(counts, type=list[int])
+            values[key] = value if known is None else Distribution(known, value)
             created[key] = since
         return values, created
+
+    def _rows(self, query: str, types: tuple[tuple[type, ...], ...]) -> Iterator[tuple[Any, ...]]:
+        """Rows whose columns are of these types, no whole number below zero. Raises StateError."""
+        with self._readable():
+            found = self._db.execute(query).fetchall()
+        for row in found:
+            for value, wanted in zip(row, types, strict=True):
+                if not isinstance(value, wanted) or (float not in wanted and isinstance(value, int) and value < 0):
+                    raise self._damaged(f"{type(value).__name__} where {wanted[0].__name__} belongs, or below zero")
+            yield row
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> StateError:
+        return _damaged(self.directory / FILE, why)
 
     def commit(
         self,
@@ -167,9 +206,9 @@ class State:
         created: Mapping[SeriesKey, float],
     ) -> None:
         """Save positions and counters in one transaction. Raises StateError; then nothing of it is saved."""
-        rows = {log.path: _log_rows(log) for log in logs}
+        rows = {_path(log.path): _log_rows(log) for log in logs}
         values = [_series_row(key, value, created[key]) for key, value in series.items()]
-        gone = set(removed)
+        gone = {_path(path) for path in removed}
         parts: dict[Part, object] = {("log", path): found for path, found in rows.items()}
         parts |= {("series", row[0], row[1]): row for row in values}
         seal = self._seal.after(parts, [("log", path) for path in gone])
@@ -193,7 +232,7 @@ class State:
             self._mark.write(seal.commits)
         self.commits += 1
 
-    def _save(self, path: str, log: "LogRow", files: "list[FileRow]") -> None:
+    def _save(self, path: str | bytes, log: "LogRow", files: "list[FileRow]") -> None:
         self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", log)
         self._db.execute("DELETE FROM file WHERE log = ?", (path,))  # also those taken up anew under another key
         self._db.executemany(
@@ -214,7 +253,7 @@ SeriesRow = tuple[str, str, float, str | None, float]
 
 def _log_rows(log: SavedLog) -> tuple[LogRow, list[FileRow]]:
     shipped = (None, None, None) if log.shipped is None else _head_row(log.shipped)
-    row = (log.path, log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
+    row = (_path(log.path), log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
     return row, sorted(_file_row(file) for file in log.files)
 
 
@@ -222,9 +261,14 @@ def _head_row(head: Position) -> tuple[int, int, bytes]:
     return head.file, head.offset, head.residue
 
 
+def _path(path: str) -> str | bytes:
+    """A path as it is kept: as bytes where its name is no UTF-8, which SQLite's text has no place for."""
+    return os.fsencode(path) if LONE_SURROGATES.search(path) else path
+
+
 def _file_row(file: SavedFile) -> FileRow:
     return (
-        file.key, file.path, file.device, file.inode, file.prefix_size, file.prefix, file.offset, file.seam,
+        file.key, _path(file.path), file.device, file.inode, file.prefix_size, file.prefix, file.offset, file.seam,
         file.repeat, int(file.begun), int(file.passed),
     )  # fmt: skip
 
@@ -352,7 +396,7 @@ def _checked_version(db: sqlite3.Connection) -> int:
 def _damaged(path: Path, why: str) -> StateError:
     aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d')}")
     return StateError(
-        f"state {path} cannot be read: {why}",
+        f"state {path} cannot be read: {printable(why)}",
         f"restore {path.parent} from a copy, or start anew with `mv {path} {aside}`: events keep their ids, so the"
         " index stays free of doubles, but counters start at zero and count again what is still on disk",
     )

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from processors.assemble import ASSEMBLERS, Assembler, Bounds
 from processors.compiled import CompiledChain, CompiledLog
+from processors.escape import printable
 from schemas.entry import Origin
 from shipper.errors import StateError
 from shipper.ports import Source
@@ -120,7 +122,7 @@ class Tail:
         """Take up what is left of saved logs that no glob finds any more: entries that were held back."""
         for path, saved in list(self.saved.items()):
             if not os.path.exists(path):
-                reader = self._reader(path, saved.kind, msgspec.json.decode(saved.origin, type=Origin))
+                reader = self._reader(path, saved.kind, _origin(saved))
                 restore(reader, saved)
                 self.logs[path] = reader
                 del self.saved[path]
@@ -212,20 +214,34 @@ class Tail:
                 file.close()
 
 
+def _origin(saved: SavedLog) -> Origin:
+    """The provenance of a log, as it was known. Raises StateError."""
+    with _readable(saved):
+        found = msgspec.json.decode(saved.origin, type=Origin)
+        msgspec.convert(saved.kind, Literal["docker", "cri", "plain"])
+        return found
+
+
+@contextmanager
+def _readable(saved: SavedLog) -> Iterator[None]:
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StateError(
+            f"the saved position of {printable(saved.path)} cannot be read: {error}",
+            "restore the state from a copy, or move the state directory away to start anew",
+        ) from error
+
+
 def restore(reader: LogReader, saved: SavedLog) -> None:
     """Let a reader stand where `saved_log` saw it stand, none of its files open. Raises StateError."""
     reader.log.files = [_file(row) for row in saved.files]
     reader.log.next_key = saved.next_key
-    try:
+    with _readable(saved):
         reader.beginnings = msgspec.msgpack.decode(saved.beginnings, type=dict[bytes, int])
         reader.counted = reader.head_at(saved.counted)
         if saved.shipped is not None:
             reader.shipped = reader.head_at(saved.shipped)
-    except msgspec.MsgspecError as error:
-        raise StateError(
-            f"the saved position of {saved.path} cannot be read: {error}",
-            "restore the state from a copy, or move the state directory away to start anew",
-        ) from error
 
 
 def _file(row: SavedFile) -> LogFile:
