@@ -5,6 +5,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -334,31 +335,42 @@ class Agent:
             moved = moved or log.whereabouts() != before
         for log in list(self.tail.logs.values()):
             if log.counted.assembler.waiting:
-                self._prepare(log)
-                self._process(log, log.overdue(now, self.clock.wall_ms()), count=True, ship=log.shipped is None)
+                with self._prepared(log):
+                    self._process(log, log.overdue(now, self.clock.wall_ms()), count=True, ship=log.shipped is None)
         for log in self.tail.removed(now):
-            self._prepare(log)
-            self._process(log, log.last_words(), count=True, ship=log.shipped is None)
+            with self._prepared(log):
+                self._process(log, log.last_words(), count=True, ship=log.shipped is None)
             self._removed[log.path] = log
             self._touched[log.path] = log
         return moved
 
     def _read(self, log: LogReader, now: float) -> None:
         try:
-            self._prepare(log)
-            self._process(log, log.read_counted(now), count=True, ship=log.shipped is None)
-            if log.shipped is not None and self._may_ship(now):
-                self._catch_up(log, now)
+            with self._prepared(log):
+                self._process(log, log.read_counted(now), count=True, ship=log.shipped is None)
+                if log.shipped is not None and self._may_ship(now):
+                    self._catch_up(log, now)
         except OSError as error:
             self.tail.unreadable[log.path] = error
 
-    def _prepare(self, log: LogReader) -> None:
-        """Before the counted head moves: note where shipping stands, or let it stay behind while the output is away."""
-        if log.shipped is None:
-            if not self._may_ship(self.turned_at):
-                log.part(log.position(log.counted))
-            elif log.path not in self._marks:
-                self._marks[log.path] = log.position(log.counted)
+    @contextmanager
+    def _prepared(self, log: LogReader) -> Iterator[None]:
+        """Before the counted head moves: note where shipping stands, or let it stay behind while the output is away.
+
+        Where nothing came of it, both is undone. A log that has nothing in a batch need not wait for its answer: with
+        batches always under way, one that was removed would never be let go.
+        """
+        one, marked = log.shipped is None, log.path in self._marks
+        stood, lines = log.whereabouts(), self._batch.lines
+        if one and not self._may_ship(self.turned_at):
+            log.part(log.position(log.counted))
+        elif one and not marked:
+            self._marks[log.path] = log.position(log.counted)
+        yield
+        if one:
+            log.rejoin()
+        if not marked and self._batch.lines == lines and log.whereabouts() == stood:
+            self._marks.pop(log.path, None)
 
     def _catch_up(self, log: LogReader, now: float) -> None:
         """One read of a shipped head that goes by itself."""

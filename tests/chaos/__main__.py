@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.chaos.faults import ELASTICSEARCH, FAULTS, FILES, KAFKA
@@ -133,10 +134,8 @@ def run_place(name: str, base: Path, options: argparse.Namespace, table: Table) 
         while seed < options.seed + options.rounds or table.kills - before < options.kills:
             schedules = [schedule_of(seed + ahead, name, options) for ahead in range(beside)]
             seed += beside
-            tell = options.rounds == 1 and not options.kills
-            for schedule, outcome in zip(
-                schedules, pool.map(lambda one: play(one, place, base, tell=tell), schedules), strict=True
-            ):
+            told = partial(play, place=place, base=base, tell=options.rounds == 1 and not options.kills)
+            for schedule, outcome in zip(schedules, pool.map(told, schedules), strict=True):
                 table.add(outcome)
                 report(schedule, outcome, options)
                 uneven += not outcome.even

@@ -56,39 +56,62 @@ class Balance:
         return "; ".join(told)
 
 
-def balance(truth: Truth, stored: Iterable[Stored], counters: Mapping[Key, float] | None) -> Balance:
-    """Compare. `counters` are committed series by metric and labels; None where they cannot be expected to agree."""
-    found = Balance(written=len(truth.facts))
-    indexed, kept, letters = Counter[int](), Counter[int](), set[int]()
-    refused_by_index: set[int] = set()
-    for index, body in stored:
-        held = serials(body)
-        if index == DEAD:
-            letters |= held
-        elif "quarantine" in index:
-            kept.update(held)
-            if b"refused_by_index" in body:
-                refused_by_index |= held
-        else:
-            indexed.update(held)
+@dataclass
+class Arrived:
+    """How often each serial number is where."""
+
+    indexed: Counter[int] = field(default_factory=Counter)
+    kept: Counter[int] = field(default_factory=Counter)
+    """In the quarantine."""
+    refused: set[int] = field(default_factory=set)
+    """In the quarantine because the index refused them."""
+    letters: set[int] = field(default_factory=set)
+    """Dead letters."""
+
+    @classmethod
+    def of(cls, stored: Iterable[Stored]) -> "Arrived":
+        """Look through all documents."""
+        found = cls()
+        for index, body in stored:
+            held = serials(body)
+            if index == DEAD:
+                found.letters |= held
+            elif "quarantine" in index:
+                found.kept.update(held)
+                found.refused |= held if b"refused_by_index" in body else set()
+            else:
+                found.indexed.update(held)
+        return found
+
+    def taken_back(self, serial: int, times: int) -> bool:
+        """Whether it is in the index, and in the quarantine because the index had refused it before."""
+        return serial in self.refused and self.indexed[serial] == times and self.kept[serial] == 1
+
+    def misplaced(self, serial: int, violation: str) -> bool:
+        """Whether it is where it does not belong."""
+        if violation:
+            return bool(self.indexed[serial])
+        return bool(self.kept[serial]) and serial not in self.refused
+
+
+def balance(truth: Truth, stored: Iterable[Stored], counters: Mapping[Key, float]) -> Balance:
+    """Compare. `counters` are committed series by metric and labels."""
+    found, arrived = Balance(written=len(truth.facts)), Arrived.of(stored)
     for serial, times in truth.times.items():
-        there = indexed[serial] + kept[serial]
-        if there > times and serial in refused_by_index and indexed[serial] == times and kept[serial] == 1:
+        there = arrived.indexed[serial] + arrived.kept[serial]
+        if there > times and arrived.taken_back(serial, times):
             found.taken_back += 1
         elif there > times:
             found.doubled.append(serial)
-        elif there < times and serial not in letters:
+        elif there < times and serial not in arrived.letters:
             if serial in truth.excused:
                 found.excused += 1
             else:
                 found.lost.append(serial)
-        violation = truth.facts[serial].violation
-        if (violation and indexed[serial]) or (not violation and kept[serial] and serial not in refused_by_index):
+        if arrived.misplaced(serial, truth.facts[serial].violation):
             found.misplaced.append(serial)
-    unknown = (indexed.keys() | kept.keys()) - truth.times.keys()
-    found.doubled += sorted(unknown)
-    if counters is not None:
-        found.counters = differences(truth, counters)
+    found.doubled += sorted((arrived.indexed.keys() | arrived.kept.keys()) - truth.times.keys())
+    found.counters = differences(truth, counters)
     return found
 
 

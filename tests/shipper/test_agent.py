@@ -98,3 +98,23 @@ def test_a_quiet_log_is_not_passed_over_for_many_loud_ones(tmp_path: Path) -> No
     assert len(rig.messages()) < 500  # of 2,000
     rig.read()
     assert rig.serials() == list(range(1, 2002))
+
+
+def test_a_removed_log_is_let_go_while_others_keep_the_output_busy(tmp_path: Path) -> None:
+    """It is in no batch any more, so it waits for no answer: its file would stay open for as long as there is load."""
+    rig = Rig(tmp_path)
+    gone = rig.logs / "gone.log"
+    rig.write(rig.lines(1))
+    rig.write(rig.lines(1), gone)
+    agent = rig.start()
+    rig.output.slow = True
+    rig.read()
+    gone.unlink()
+    for _ in range(40):
+        rig.write(rig.lines(1))
+        agent.turn()
+        while len(rig.output.unanswered) > 2:
+            rig.output.answer(0)
+        rig.clock.pass_seconds(0.5)
+    assert rig.output.unanswered
+    assert list(agent.tail.logs) == [str(rig.path)]
