@@ -8,9 +8,12 @@ import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from schemas.event import KNOWN_FIELDS
+
+if TYPE_CHECKING:
+    from processors.linear import Linear
 
 DEFAULT_FIELDS = (
     "password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "refresh_token", "id_token",
@@ -66,7 +69,10 @@ PATTERNS: dict[str, Pattern] = {
         re.compile(r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,4096})", re.IGNORECASE),
         ("bearer", "basic"),
     ),
-    "jwt": Pattern(re.compile(r"\beyJ[A-Za-z0-9_-]{5,2048}\.[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{0,1024}"), ("eyj",)),
+    "jwt": Pattern(
+        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,2048}\.[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{0,1024}"),
+        ("eyj",),
+    ),
     "password": Pattern(
         re.compile(
             rf"(?:{WORDS})[\w-]{{0,20}}[\"']?\s{{0,4}}[=:]\s{{0,4}}(?P<quote>[\"'])?"
@@ -128,7 +134,7 @@ class Redactor:
         mode: Literal["mask", "hash"] = "mask",
         extra_patterns: Mapping[str, str] | None = None,
     ) -> None:
-        """`key` is needed for mode `hash`. Raises ValueError for a pattern that is unknown or no regular expression."""
+        """`key` is needed for mode `hash`. Raises ValueError for a pattern that is unknown, or none that RE2 takes."""
         if mode == "hash" and not key:
             raise ValueError("redaction by hash needs a key: give redact.key_file")
         unknown = [name for name in patterns if name not in PATTERNS]
@@ -137,11 +143,7 @@ class Redactor:
         self._key = key if mode == "hash" else None
         self._fields = frozenset(_plain_name(name) for name in fields)
         self._patterns = {name: PATTERNS[name] for name in patterns}
-        for name, regex in (extra_patterns or {}).items():
-            try:
-                self._patterns[name] = Pattern(re.compile(regex))
-            except re.error as error:
-                raise ValueError(f"redaction pattern {name!r} is no regular expression: {error}") from error
+        self._extra = {name: self._linear(name, regex) for name, regex in (extra_patterns or {}).items()}
         self._always = bool(extra_patterns)
         self._clean: set[str] = set()
         self._clean_names: set[str] = set()
@@ -149,6 +151,16 @@ class Redactor:
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Mask an application's own entry."""
         return self.redact_event(event_dict)
+
+    @staticmethod
+    def _linear(name: str, regex: str) -> "Linear":
+        """A configured pattern. Raises ValueError."""
+        from processors.linear import Linear  # noqa: PLC0415 -- most configurations have none, and it takes its time
+
+        try:
+            return Linear(regex)
+        except ValueError as error:
+            raise ValueError(f"redaction pattern {name!r} is no regular expression of RE2: {error}") from error
 
     @property
     def masked_names(self) -> frozenset[str] | None:
@@ -215,6 +227,8 @@ class Redactor:
                 possible = not pattern.hints or any([hint in lowered for hint in pattern.hints])  # noqa: C419
             if possible:
                 text = pattern.regex.sub(partial(self._masked, name=name, holds=pattern.holds), text)
+        for name, extra in self._extra.items():
+            text = extra.sub(lambda value, name=name: self._replacement(name, value), text)  # type: ignore[misc]
         return text
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
