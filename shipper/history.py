@@ -23,7 +23,7 @@ more than some days give it `--max-block-duration=48h`, an option that its help 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple, TextIO
@@ -118,8 +118,8 @@ class History:
                 for step, number in sums.items():
                     _put(columns, column, step, number)
 
-    def write(self, file: TextIO) -> Summary:
-        """Write everything. Raises OSError."""
+    def write(self, file: TextIO, passing: Callable[[Iterator[str]], Iterator[str]] = iter) -> Summary:
+        """Write everything; all lines of samples go through `passing`. Raises OSError."""
         stretches = self._stretches()
         keys = sorted(self.declared | self.added.keys())
         series = samples = 0
@@ -131,7 +131,7 @@ class History:
                     series += len(lines)
                     for steps, values in self._runs(key, lines, stretches):
                         samples += len(steps) * len(lines)
-                        file.writelines(self._text(steps, lines, values))
+                        file.writelines(passing(self._text(steps, lines, values)))
         file.write(EOF)
         if not stretches:
             return Summary(series, samples, None, None)

@@ -14,14 +14,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from processors.escape import printable
 from processors.times import format_ms, parse_ms
-from shipper.batch import DROPPED, DUPLICATE, INDEXED, QUARANTINED
+from shipper.cli import replay_report as report
 from shipper.cli.options import configured
+from shipper.cli.progress import TELL_S, working
 from shipper.cli.search import When
 from shipper.clock import Clock
 from shipper.errors import OutputUnavailable, ShipperError
@@ -33,11 +35,8 @@ if TYPE_CHECKING:
     from shipper.replay.given import Given, GivenLog
 
 KINDS: tuple[Literal["docker", "cri", "plain"], ...] = ("docker", "cri", "plain")
-MOST_COUNTED = 30
 STDIN = Path("-")
 FOLDER = "replay"
-TELL_S = 5.0
-VIOLATIONS = "shipper_violations_total"
 
 
 class Moment(int):
@@ -75,6 +74,7 @@ class Asked(When):
     "--metrics-out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write the counters' history as OpenMetrics, for promtool tsdb create-blocks-from openmetrics.",
 )  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured("output", "state_dir")
 def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
     """Index the logs in files and folders, rotated and compressed ones, or the standard input (-).
@@ -113,9 +113,22 @@ def replayed(settings: Settings, found: "Given", console: Console, asked: dict[s
         warn(console, too_old_already(settings, found.logs))
     started = time.monotonic()
     total = run(settings, found.logs, folder, console, asked)
-    for line in told(total, len(found.logs), time.monotonic() - started, dry_run=asked["dry_run"]):
-        click.echo(printable(line))
+    tell(settings, found, total, time.monotonic() - started, asked)
     return total
+
+
+def tell(settings: Settings, found: "Given", total: "job.Outcome", seconds: float, asked: dict[str, Any]) -> None:
+    """Print what came of it, in the format that was asked for."""
+    from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
+
+    dry_run, logs = asked["dry_run"], len(found.logs)
+    if asked["form"] == "json":
+        total = replace(total, problems=[*found.problems, *total.problems])
+        told = report.as_json(total, logs, seconds, wiring.metrics_of(settings), dry_run=dry_run)
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        return
+    for line in report.told(total, logs, seconds, dry_run=dry_run):
+        click.echo(printable(line))
 
 
 def state_of(settings: Settings, asked: dict[str, Any]) -> Path | None:
@@ -128,10 +141,10 @@ def state_of(settings: Settings, asked: dict[str, Any]) -> Path | None:
 def task_of(settings: Settings, asked: dict[str, Any]) -> str:
     """A name for what was asked for: the same command, interrupted, finds what it did before.
 
-    How many processes do it does not matter.
+    How many processes do it does not matter, nor how it is told.
     """
     places = sorted(os.path.abspath(path) for path in asked["paths"])
-    what = asked.items() - {(name, asked[name]) for name in ("paths", "workers")}
+    what = asked.items() - {(name, asked[name]) for name in ("paths", "workers", "form")}
     rest = sorted((name, getattr(value, "said", str(value))) for name, value in what)
     return blake2b(repr((settings.output, places, rest)).encode(), digest_size=8).hexdigest()
 
@@ -252,53 +265,6 @@ def shown(console: Console, total: int) -> "Iterator[Callable[[job.Progress], No
     yield say
 
 
-def told(total: "job.Outcome", logs: int, seconds: float, *, dry_run: bool) -> Iterator[str]:
-    """What came of it, in lines for people."""
-    events = total.events
-    of_logs = "1 log" if logs == 1 else f"{logs:,} logs"
-    rate = total.lines / max(seconds, 0.001)
-    did = "would replay" if dry_run else "replayed"
-    yield f"{did} {total.lines:,} lines of {of_logs} in {seconds:,.1f} s ({rate:,.0f} a second)"
-    yield ""
-    rows = [
-        (events[INDEXED], "would be indexed" if dry_run else "added to the index", ""),
-        (events[QUARANTINED], "would be quarantined" if dry_run else "added to the quarantine", _why(total)),
-        (events[DUPLICATE], "were there already", ""),
-        (events[DROPPED], "dropped", ""),
-        (events["outside"], "outside --since and --until", ""),
-    ]
-    for number, what, why in rows:
-        if number or what.endswith(("indexed", "the index")):
-            yield f"{number:>13,}  {what}{why}"
-    if total.indices:
-        yield ""
-        yield f"{'documents':>13}  index"
-        for index, number in sorted(total.indices.items()):
-            yield f"{number:>13,}  {index}"
-    if dry_run:
-        yield from told_counters(total)
-    if not dry_run and total.finished and not events[INDEXED] and not events[QUARANTINED]:
-        yield ""
-        yield "Nothing was added: every event was there already." if events[DUPLICATE] else "Nothing was added."
-
-
-def told_counters(total: "job.Outcome") -> Iterator[str]:
-    """What the counters of the rules would come to, the largest first."""
-    counted = [(key, number) for key, number in total.counters.most_common() if key[0] != VIOLATIONS]
-    if counted:
-        yield ""
-        yield f"{'counted':>13}  by (not added to any live counter)"
-    for (metric, labels), number in counted[:MOST_COUNTED]:
-        yield f"{number:>13,}  {metric}{{{', '.join(labels)}}}" if labels else f"{number:>13,}  {metric}"
-    if len(counted) > MOST_COUNTED:
-        yield f"{'':>13}  and {len(counted) - MOST_COUNTED:,} series more"
-
-
-def _why(total: "job.Outcome") -> str:
-    found = Counter({labels[0]: number for (name, labels), number in total.counters.items() if name == VIOLATIONS})
-    return f": {', '.join(f'{reason} {number:,}' for reason, number in found.most_common(4))}" if found else ""
-
-
 def nameless(logs: "Sequence[GivenLog]") -> Iterator[str]:
     """Logs whose path does not tell the container: what an agent read of them has other ids, and comes twice."""
     from shipper.sources.metadata import tells_container  # noqa: PLC0415 -- see shipper.cli.search
@@ -344,7 +310,7 @@ def too_old(settings: Settings, indices: Counter[str]) -> Iterator[str]:
 def write_history(history: Any, path: Path) -> None:  # noqa: ANN401
     """The counters' history as a file. Raises OutputUnavailable where it cannot be written."""
     try:
-        with path.open("w", encoding="utf-8") as file:
-            history.write(file)
+        with working(f"writing {path}", "lines") as count, path.open("w", encoding="utf-8") as file:
+            history.write(file, count)
     except OSError as error:
         raise OutputUnavailable(f"{path} cannot be written: {error.strerror}", "give another --metrics-out") from error

@@ -59,6 +59,8 @@ class Tail:
     scanned: bool = False
     _seen: dict[str, str] = field(default_factory=dict)
     """Real path by the path that a glob named."""
+    _left_at: str | None = None
+    """The log at which the last round was broken off; None where it was finished."""
 
     def scan(self) -> list[LogReader]:
         """Look for logs that came since, and give them; logs that went are let go when they are read."""
@@ -154,15 +156,27 @@ class Tail:
             self.unreadable[reader.path] = error
 
     def ready(self, now: float) -> Iterator[LogReader]:
-        """The logs in which something may be read, each looked at once."""
-        for reader in list(self.logs.values()):
-            try:
-                if reader.look(now):
+        """The logs in which something may be read, each looked at once.
+
+        A round that is broken off goes on where it was left, so that no log waits for ever behind busier ones.
+        """
+        readers = list(self.logs.values())
+        left_at = self._left_at
+        first = 0 if left_at is None else next((n for n, reader in enumerate(readers) if reader.path == left_at), 0)
+        try:
+            for reader in (*readers[first:], *readers[:first]):
+                self._left_at = reader.path
+                try:
+                    found = reader.look(now)
+                except OSError as error:
+                    self.unreadable[reader.path] = error
+                    continue
+                if found:
                     self.unreadable.pop(reader.path, None)
                     yield reader
-            except OSError as error:
-                self.unreadable[reader.path] = error
-        self._spare_descriptors()
+            self._left_at = None
+        finally:
+            self._spare_descriptors()
 
     def _spare_descriptors(self) -> None:
         """Close the files that were quiet for longest, where more are open than allowed."""

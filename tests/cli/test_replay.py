@@ -448,3 +448,21 @@ def test_old_plain_logs_keep_their_days_in_a_replay_and_not_beside_the_agent(shi
     assert not {"1999.03.01", "2019.03.01", "9998.03.01"} & {
         entry["_index"][-10:] for entry in LocalReader(tmp_path / "beside").search(Query())
     }
+
+
+def test_the_outcome_for_programs_is_what_people_are_told(shipper: Shipper, logs: Path) -> None:
+    """One object with every counter and its labels, and with what could not be read."""
+    code, out, _ = replay(shipper, logs, "--dry-run", "--format", "json")
+    told = json.loads(out)
+    assert code == 0
+    assert (told["dry_run"], told["finished"], told["logs"], told["lines"], told["problems"]) == (True, True, 2, 60, [])
+    assert told["events"] == {"indexed": 59, "quarantined": 1, "duplicate": 0, "dropped": 0, "outside": 0}
+    assert told["violations"] == {"correlation_id_missing": 1}
+    assert told["indices"] == {"keneyapp-logs-2026.11.23": 59, "keneyapp-quarantine-2026.11.23": 1}
+    assert {
+        "name": "failed_login_attempts_total", "labels": {"service": ID[:12]}, "value": 10,
+    } in told["counters"]  # fmt: skip
+    Path(f"{container(logs)}.3.gz").write_bytes(gzip.compress(lines(60, 90).encode())[:40])
+    code, out, _ = replay(shipper, logs, "--type", "docker", "--format", "json")
+    (problem,) = json.loads(out)["problems"]
+    assert (code, ".3.gz is damaged after " in problem["what"], bool(problem["cure"])) == (1, True, True)

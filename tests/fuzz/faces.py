@@ -123,7 +123,7 @@ def series(data: bytes) -> None:
 
 def escaping(data: bytes) -> None:
     """What is made printable stays as it is, and deceives nobody."""
-    text = data.decode("utf-8", "surrogateescape")
+    text = data.decode("utf-8", "surrogateescape")  # what is no UTF-8 comes as lone surrogates
     shown = printable(text)
     assert printable(shown) == shown
     assert not deceiving(shown)
