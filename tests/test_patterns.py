@@ -118,8 +118,13 @@ def _asks_re(node: ast.AST) -> bool:
     )  # fmt: skip
 
 
-def all_uses() -> Iterator[tuple[str, str, "re.Pattern[Any]"]]:
+@cache
+def all_uses() -> list[tuple[str, str, "re.Pattern[Any]"]]:
     """Every expression with each way it is used."""
+    return list(_uses())
+
+
+def _uses() -> Iterator[tuple[str, str, "re.Pattern[Any]"]]:
     used = uses()
     for name, pattern in patterns().items():
         holder = next((ways for held, ways in HELD.items() if name.startswith(f"{held}.")), None)
