@@ -25,8 +25,8 @@ def short_id(entry: Body) -> str:
 
 def failed(body: Body) -> bool:
     """Whether the entry tells of an error: its level, or an HTTP status of the server's failures."""
-    status = body.get("status_code")
-    return body.get("level") in FAILED or (isinstance(status, int) and status >= SERVER_ERROR)
+    level, status = body.get("level"), body.get("status_code")
+    return (isinstance(level, str) and level in FAILED) or (isinstance(status, int) and status >= SERVER_ERROR)
 
 
 def origin(body: Body) -> str:
