@@ -1,5 +1,5 @@
 # Everything a person or CI runs. `make help` lists it.
-.PHONY: help setup demo story test unit integration site check fix bench docs clean
+.PHONY: help setup demo story test unit integration site check fix bench fuzz docs clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
 GENERATED := docs.generate deploy.grafana deploy.kubernetes.rules
@@ -47,6 +47,9 @@ fix: setup ## format, and mend what can be mended
 bench: setup ## measure against a floor, and the outputs beside what else there is, in one run
 	@for part in beside steps latency idle growth bulk kafka replay; do $(RUN) benchmarks.$$part || exit 1; done
 	$(RUN) benchmarks
+
+fuzz: setup ## fuzz each parser for SECONDS (60), guided by what its code does
+	$(RUN) tests.fuzz --seconds $(or $(SECONDS),60) $(TARGET)
 
 docs: setup ## write what is generated: references, dashboards, rules for Kubernetes
 	@for part in $(GENERATED); do $(RUN) $$part || exit 1; done

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -44,11 +44,13 @@ def refusals() -> list[Refusal]:
         for path in sorted((ROOT / folder).rglob("*.py"))
     }
     kinds = descendants(trees.values(), "ShipperError")
-    texts = {name: value for tree in trees.values() for name, value in constants(tree.body).items() if name.isupper()}
+    texts = {place: constants(tree.body) for place, tree in trees.items()}
     found = {
         refusal
         for place, tree in trees.items()
-        for refusal in of_module(tree, kinds | ({"ValueError"} if place in OF_CONFIGURATION else set()), texts)
+        for refusal in of_module(
+            tree, kinds | ({"ValueError"} if place in OF_CONFIGURATION else set()), in_sight(tree, place, texts)
+        )
     }
     told = {(refusal.kind, refusal.what) for refusal in found if not unknown(refusal.cure)}
     return sorted(
@@ -57,6 +59,16 @@ def refusals() -> list[Refusal]:
         if re.search("[a-z]", re.sub("⟨.*?⟩", "", refusal.what))
         and not (unknown(refusal.cure) and (refusal.kind, refusal.what) in told)
     )
+
+
+def in_sight(tree: ast.Module, place: str, texts: Mapping[str, Mapping[str, ast.expr]]) -> dict[str, ast.expr]:
+    """The constants that a module has or imports; of those of other modules, what the name alone tells."""
+    found = {name: value for known in texts.values() for name, value in known.items() if name.isupper()}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            there = texts.get(f"{node.module.replace('.', '/')}.py", {})
+            found |= {alias.asname or alias.name: there[alias.name] for alias in node.names if alias.name in there}
+    return found | dict(texts[place])
 
 
 def unknown(cure: str) -> bool:

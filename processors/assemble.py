@@ -100,7 +100,12 @@ class Assembler:
 
     def restore(self, residue: bytes) -> None:
         """Take up a state that `residue` gave. Raises msgspec.MsgspecError where it is damaged."""
-        state = msgspec.msgpack.decode(residue, type=Residue)
+        try:
+            state = msgspec.msgpack.decode(residue, type=Residue)
+        except UnicodeDecodeError as error:  # msgspec lets this one through
+            raise msgspec.DecodeError(str(error)) from error
+        if not all(text.text and text.digests for text in state.texts) or not all(part.digests for part in state.parts):
+            raise msgspec.ValidationError("an unfinished entry without a line")
         self._parts = {part.stream: part for part in state.parts}
         self._texts = {text.stream: (text, _replayed(text.text)) for text in state.texts}
         self._last, self._ordinal, self._seen = state.last, state.ordinal, state.seen

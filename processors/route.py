@@ -60,7 +60,7 @@ def skewed(field: str, ms: int, used_ms: int, used: str) -> Violation:
 def _read(timestamp: object) -> int | None:
     if isinstance(timestamp, str):
         ms = parse_ms(timestamp)
-        if ms is None and timestamp[:20].replace(".", "", 1).isdigit():
+        if ms is None and timestamp[:20].replace(".", "", 1).isdecimal():
             return from_number(float(timestamp[:20]))
         return ms
     if isinstance(timestamp, int | float) and not isinstance(timestamp, bool):

@@ -76,6 +76,22 @@ class Pace:
 
 
 @dataclass(slots=True)
+class Arrival:
+    """When an answer came (monotonic seconds); None until then.
+
+    It knows nothing of the answer, which knows it: a circle would keep each batch until the collector comes by, and
+    under load memory would creep.
+    """
+
+    clock: Clock
+    at: float | None = None
+
+    def note(self, _answer: Future[Written]) -> None:
+        """The answer is there."""
+        self.at = self.clock.monotonic()
+
+
+@dataclass(slots=True)
 class Sent:
     """A batch on its way to the output."""
 
@@ -85,7 +101,7 @@ class Sent:
     marks: dict[str, Position]
     """Where its logs stood before it, by path."""
     sent_at: float
-    answered_at: float | None = None
+    arrival: Arrival
 
 
 @dataclass(slots=True)
@@ -413,10 +429,10 @@ class Agent:
     def _send(self, batch: Batch, marks: dict[str, Position]) -> None:
         now = self.clock.monotonic()
         answer = self.output.submit(batch.documents) if batch.documents else settled(Written(0, 0))
-        sent = Sent(answer, batch.events, batch.lines_by_outcome, marks, now)
+        arrival = Arrival(self.clock)
         if batch.documents:
-            answer.add_done_callback(lambda _answer: setattr(sent, "answered_at", self.clock.monotonic()))
-        self._under_way.append(sent)
+            answer.add_done_callback(arrival.note)
+        self._under_way.append(Sent(answer, batch.events, batch.lines_by_outcome, marks, now, arrival))
         for path, mark in marks.items():
             log = self.tail.logs[path]
             log.sent_from = log.sent_from or mark
@@ -425,12 +441,12 @@ class Agent:
         """Take the answers that are there, oldest first, so that no log's position passes a batch not answered for."""
         while self._answered():
             sent = self._under_way[0]
-            try:
-                written = sent.answer.result()
-            except OutputUnavailable as error:
-                self._output_failed(error)
+            failure = sent.answer.exception()
+            if isinstance(failure, OutputUnavailable):  # raised, it would keep this frame, and with it the batch
+                self._output_failed(failure)
                 self._go_back()
                 return
+            written = sent.answer.result()
             self._under_way.popleft()
             self._acknowledge(sent, written)
         if not self._under_way:
@@ -446,9 +462,9 @@ class Agent:
         for kind, outcomes in ((EVENTS, events), (LINES, sent.lines)):
             for outcome, number in outcomes.items():
                 tally.sums[kind.name, (outcome,)] += number
-        if sent.answered_at is not None:
+        if sent.arrival.at is not None:
             tally.sums[WRITES.name, ("ok",)] += 1
-            tally.observations.append(Increment(WRITE_SECONDS.name, (), sent.answered_at - sent.sent_at))
+            tally.observations.append(Increment(WRITE_SECONDS.name, (), sent.arrival.at - sent.sent_at))
             self._output_works(sent.sent_at)
         for metric, number in ((RETRIES, written.retried), (THROTTLED, written.throttled), (REFUSED, written.refused)):
             tally.sums[metric.name, ()] += number

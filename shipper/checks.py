@@ -18,7 +18,7 @@ from shipper.http import SERVER, is_loopback
 from shipper.settings import InputSettings, Settings
 from shipper.sources.files import PlainHandle
 from shipper.sources.scan import Folders, Scanner
-from shipper.state import FILE, LOCK, VERSION
+from shipper.state import FILE, LOCK, UPGRADED, VERSION
 
 SCARCE_BYTES = 256 * 1024 * 1024
 EXAMPLES = 3
@@ -150,7 +150,7 @@ def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
     except sqlite3.Error as error:
         yield Finding("problem", "state", f"{path} cannot be read: {error}", "start the agent: it names the cure")
         return
-    if version != VERSION:
+    if version not in (VERSION, *UPGRADED):
         what = f"{path} has version {version}, this shipper writes {VERSION}"
         yield Finding("problem", "state", what, "run the shipper that wrote it, or move the directory away")
     else:

@@ -25,6 +25,7 @@ from shipper.agent import (
     THROTTLED,
     WRITE_SECONDS,
     WRITES,
+    Arrival,
     OutputState,
     Pace,
 )
@@ -118,7 +119,7 @@ class Submitted:
     parcel: Parcel
     answer: Future[Written]
     sent_at: float
-    answered_at: float | None = None
+    arrival: Arrival
 
 
 @dataclass(slots=True)
@@ -320,20 +321,20 @@ class Indexer(Rebalanced):
 
     def _send(self) -> None:
         parcel, self._open, self._begun_at = self._open, Parcel(), None
-        sent = Submitted(parcel, self.output.submit(parcel.documents), self.clock.monotonic())
-        sent.answer.add_done_callback(lambda _answer: setattr(sent, "answered_at", self.clock.monotonic()))
-        self._under_way.append(sent)
+        answer, now, arrival = self.output.submit(parcel.documents), self.clock.monotonic(), Arrival(self.clock)
+        answer.add_done_callback(arrival.note)
+        self._under_way.append(Submitted(parcel, answer, now, arrival))
 
     def _hear(self) -> None:
         """Take the answers that are there, oldest first, so that no offset passes a parcel not answered for."""
         while self._under_way and self._under_way[0].answer.done():
             sent = self._under_way[0]
-            try:
-                written = sent.answer.result()
-            except OutputUnavailable as error:
-                self._output_failed(error)
+            failure = sent.answer.exception()
+            if isinstance(failure, OutputUnavailable):  # raised, it would keep this frame, and with it the batch
+                self._output_failed(failure)
                 self._go_back()
                 return
+            written = sent.answer.result()
             self._under_way.popleft()
             self._acknowledge(sent, written)
 
@@ -345,7 +346,7 @@ class Indexer(Rebalanced):
                 self.spans[partition] = self.spans[partition]._replace(next=offset)
         events = turned_out(sent.parcel.events, written)
         self.indexed += events
-        took = (sent.answered_at or self.clock.monotonic()) - sent.sent_at
+        took = (sent.arrival.at or self.clock.monotonic()) - sent.sent_at
         self._tell(
             {
                 **{(EVENTS.name, (outcome,)): number for outcome, number in events.items()},

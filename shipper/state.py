@@ -2,28 +2,40 @@
 
 Crash order: documents are written to the output, then positions and counters are committed, then counters are shown.
 A kill before the commit leaves the old position and the old counters, and the same lines come again to the same ids
-and the same values. SQLite runs with `synchronous=FULL`: a commit survives a power cut.
+and the same values. SQLite runs with `synchronous=FULL`: a commit survives a power cut. What was damaged on the disk is
+noticed at the start, by `shipper.seal`.
 """
 
 import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from types import NoneType
+from typing import IO, Any
 
+import msgspec
 import orjson
 
+from processors.envelope import LONE_SURROGATES
+from processors.escape import printable
 from schemas.metrics import Distribution, SeriesKey, Value
 from shipper.errors import StateError
+from shipper.seal import Mark, Part, Seal
 
-VERSION = 1
+VERSION = 2
+UPGRADED = (1,)
+"""Versions that are taken over when they are opened: 1 had no seal."""
 APPLICATION_ID = 0x73_68_69_70  # "ship"
 FILE = "state.db"
 LOCK = "lock"
 HELD = "state was written"
+PRIMARY_CODE = 0xFF
+NOT_NOW = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY)
+"""Refusals that are no damage."""
 SCHEMA = """
 CREATE TABLE log (
     path TEXT PRIMARY KEY, kind TEXT NOT NULL, origin BLOB NOT NULL,
@@ -43,6 +55,16 @@ CREATE TABLE series (
     PRIMARY KEY (metric, labels)
 ) WITHOUT ROWID;
 """
+SEALED = "CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT NULL, value BLOB NOT NULL);"
+
+
+BYTES, NUMBER, TEXT, PATH = (bytes,), (int,), (str,), (str, bytes)
+LOG_TYPES = (
+    PATH, TEXT, BYTES, NUMBER, NUMBER, BYTES, (int, NoneType), (int, NoneType), (bytes, NoneType), NUMBER, BYTES,
+)  # fmt: skip
+FILE_TYPES = (PATH, NUMBER, PATH, NUMBER, NUMBER, NUMBER, BYTES, NUMBER, BYTES, NUMBER, NUMBER, NUMBER)
+SERIES_TYPES = (TEXT, TEXT, (float, int), (str, NoneType), (float, int))
+"""What each column holds: SQLite itself keeps anything anywhere, and a damaged page may be well-formed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,38 +118,85 @@ class State:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _locked(directory)
+            self._mark = Mark(directory)
         except OSError as error:
             raise StateError(
                 f"state directory {directory} cannot be used: {error.strerror}",
                 "make it writable for this user, or name another with --state-dir",
             ) from error
         try:
-            self._db = _opened(directory / FILE, expected=_held_state(self._lock))
+            self._db = _opened(directory / FILE, self._mark, expected=_held_state(self._lock))
+            self._seal = self._checked()
             _note(self._lock, f"{os.getpid()}\n{HELD}\n")  # after the schema: a kill before it leaves a first start
         except BaseException:
             self._lock.close()
             raise
 
+    def _checked(self) -> Seal:
+        """The seal, which all rows agree with. Raises StateError."""
+        path = self.directory / FILE
+        try:
+            ((commits, value),) = self._db.execute("SELECT commits, value FROM seal").fetchall()
+            seal = Seal(dict(_parts(self._db)), commits)
+            damage = None if seal.value() == value else "its rows are not those that were committed"
+        except (sqlite3.DatabaseError, ValueError, TypeError, OverflowError) as error:
+            self._db.close()
+            raise _refused(path, error) from error
+        if damage is not None:
+            self._db.close()
+            raise _damaged(path, damage)
+        noted = self._mark.read()
+        if noted is None or commits < noted:
+            self._db.close()
+            raise _gone_back(path, self._mark.path, commits, noted)
+        return seal
+
     def logs(self) -> dict[str, SavedLog]:
-        """All saved logs by path."""
+        """All saved logs by path. Raises StateError."""
         files: dict[str, list[SavedFile]] = {}
-        for log, *row in self._db.execute("SELECT * FROM file ORDER BY log, key"):
-            files.setdefault(log, []).append(SavedFile(*row))
+        for log, *row in self._rows("SELECT * FROM file ORDER BY log, key", FILE_TYPES):
+            key, path, *rest = row
+            files.setdefault(os.fsdecode(log), []).append(SavedFile(key, os.fsdecode(path), *rest))
         saved = {}
-        for path, kind, origin, cf, co, cr, sf, so, sr, next_key, beginnings in self._db.execute("SELECT * FROM log"):
-            counted, shipped = Position(cf, co, cr), None if sf is None else Position(sf, so, sr)
-            saved[path] = SavedLog(path, kind, origin, counted, shipped, next_key, beginnings, files.get(path, []))
+        for path, kind, origin, cf, co, cr, *head, next_key, beginnings in self._rows("SELECT * FROM log", LOG_TYPES):
+            counted, shipped = Position(cf, co, cr), None if None in head else Position(*head)
+            if shipped is None and head != [None, None, None]:
+                raise self._damaged("half of a position")
+            log = os.fsdecode(path)
+            saved[log] = SavedLog(log, kind, origin, counted, shipped, next_key, beginnings, files.get(log, []))
         return saved
 
     def series(self) -> tuple[dict[SeriesKey, Value], dict[SeriesKey, float]]:
-        """All saved counter values, and when each was created (seconds since the epoch)."""
+        """All saved counter values, and when each was created (seconds since the epoch). Raises StateError."""
         values: dict[SeriesKey, Value] = {}
         created: dict[SeriesKey, float] = {}
-        for metric, labels, value, counts, since in self._db.execute("SELECT * FROM series"):
-            key = (metric, tuple(orjson.loads(labels)))
-            values[key] = value if counts is None else Distribution(orjson.loads(counts), value)
+        for metric, labels, value, counts, since in self._rows("SELECT * FROM series", SERIES_TYPES):
+            with self._readable():
+                key = (metric, msgspec.json.decode(labels, type=tuple[str, ...]))
+                known = None if counts is None else msgspec.json.decode(counts, type=list[int])
+            values[key] = value if known is None else Distribution(known, value)
             created[key] = since
         return values, created
+
+    def _rows(self, query: str, types: tuple[tuple[type, ...], ...]) -> Iterator[tuple[Any, ...]]:
+        """Rows whose columns are of these types, no whole number below zero. Raises StateError."""
+        with self._readable():
+            found = self._db.execute(query).fetchall()
+        for row in found:
+            for value, wanted in zip(row, types, strict=True):
+                if not isinstance(value, wanted) or (float not in wanted and isinstance(value, int) and value < 0):
+                    raise self._damaged(f"{type(value).__name__} where {wanted[0].__name__} belongs, or below zero")
+            yield row
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> StateError:
+        return _damaged(self.directory / FILE, why)
 
     def commit(
         self,
@@ -137,55 +206,78 @@ class State:
         created: Mapping[SeriesKey, float],
     ) -> None:
         """Save positions and counters in one transaction. Raises StateError; then nothing of it is saved."""
+        rows = {_path(log.path): _log_rows(log) for log in logs}
+        values = [_series_row(key, value, created[key]) for key, value in series.items()]
+        gone = {_path(path) for path in removed}
+        parts: dict[Part, object] = {("log", path): found for path, found in rows.items()}
+        parts |= {("series", row[0], row[1]): row for row in values}
+        seal = self._seal.after(parts, [("log", path) for path in gone])
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                for path in removed:
+                for path in gone:
                     self._db.execute("DELETE FROM log WHERE path = ?", (path,))
                     self._db.execute("DELETE FROM file WHERE log = ?", (path,))
-                for log in logs:
-                    self._save(log)
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)",
-                    [_series_row(key, value, created[key]) for key, value in series.items()],
-                )
+                for path, (log, files) in rows.items():
+                    self._save(path, log, files)
+                self._db.executemany("INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)", values)
+                self._db.execute("UPDATE seal SET commits = ?, value = ?", (seal.commits, seal.value))
         except sqlite3.Error as error:
             raise StateError(
                 f"state in {self.directory} cannot be written: {error}",
                 "free space or restore access; reading goes on from here as soon as it can be written",
             ) from error
+        seal.done()
+        with suppress(OSError):  # a mark that is behind does no harm
+            self._mark.write(seal.commits)
         self.commits += 1
 
-    def _save(self, log: SavedLog) -> None:
-        shipped = (None, None, None) if log.shipped is None else _head_row(log.shipped)
-        row = (log.path, log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
-        self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        oldest = min((file.key for file in log.files), default=log.next_key)
-        self._db.execute("DELETE FROM file WHERE log = ? AND key < ?", (log.path, oldest))
+    def _save(self, path: str | bytes, log: "LogRow", files: "list[FileRow]") -> None:
+        self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", log)
+        self._db.execute("DELETE FROM file WHERE log = ?", (path,))  # also those taken up anew under another key
         self._db.executemany(
-            "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(log.path, *_file_row(file)) for file in log.files],
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [(path, *file) for file in files]
         )
 
     def close(self) -> None:
         """Close the database and give the lock back."""
         self._db.close()
+        self._mark.close()
         self._lock.close()
+
+
+LogRow = tuple[object, ...]
+FileRow = tuple[int, *tuple[object, ...]]
+SeriesRow = tuple[str, str, float, str | None, float]
+
+
+def _log_rows(log: SavedLog) -> tuple[LogRow, list[FileRow]]:
+    shipped = (None, None, None) if log.shipped is None else _head_row(log.shipped)
+    row = (_path(log.path), log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
+    return row, sorted(_file_row(file) for file in log.files)
 
 
 def _head_row(head: Position) -> tuple[int, int, bytes]:
     return head.file, head.offset, head.residue
 
 
-def _file_row(file: SavedFile) -> tuple[object, ...]:
-    return tuple(getattr(file, name) for name in SavedFile.__slots__)
+def _path(path: str) -> str | bytes:
+    """A path as it is kept: as bytes where its name is no UTF-8, which SQLite's text has no place for."""
+    return os.fsencode(path) if LONE_SURROGATES.search(path) else path
 
 
-def _series_row(key: SeriesKey, value: Value, created: float) -> tuple[object, ...]:
+def _file_row(file: SavedFile) -> FileRow:
+    return (
+        file.key, _path(file.path), file.device, file.inode, file.prefix_size, file.prefix, file.offset, file.seam,
+        file.repeat, int(file.begun), int(file.passed),
+    )  # fmt: skip
+
+
+def _series_row(key: SeriesKey, value: Value, created: float) -> SeriesRow:
     labels = orjson.dumps(key[1]).decode()
     if isinstance(value, Distribution):
-        return key[0], labels, value.sum, orjson.dumps(value.counts).decode(), created
-    return key[0], labels, value, None, created
+        return key[0], labels, float(value.sum), orjson.dumps(value.counts).decode(), float(created)
+    return key[0], labels, float(value), None, float(created)
 
 
 def _locked(directory: Path) -> IO[str]:
@@ -222,7 +314,7 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _opened(path: Path, *, expected: bool) -> sqlite3.Connection:
+def _opened(path: Path, mark: Mark, *, expected: bool) -> sqlite3.Connection:
     existed = path.exists()
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(path, isolation_level=None, timeout=5)
@@ -232,20 +324,61 @@ def _opened(path: Path, *, expected: bool) -> sqlite3.Connection:
             raise sqlite3.DatabaseError("it is empty, and was not before")  # noqa: TRY301 -- told as damage below
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
-        if version == 0:
-            db.executescript(
-                f"BEGIN; {SCHEMA} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION}; COMMIT;"
-            )
-    except sqlite3.DatabaseError as error:
+        _try_to_write(db, version)
+        if version in (0, *UPGRADED):
+            _make(db, mark, new=version == 0)
+    except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict that is no UTF-8
         db.close()
-        raise _damaged(path, str(error)) from error
-    if version not in (0, VERSION):
+        raise _refused(path, error) from error
+    if version not in (0, *UPGRADED, VERSION):
         db.close()
         raise StateError(
             f"state {path} has version {version}, this shipper writes version {VERSION}",
             "run the shipper that wrote it, or move the directory away to start from the beginning of all files",
         )
     return db
+
+
+def _try_to_write(db: sqlite3.Connection, version: int) -> None:
+    """A damaged header may forbid writing, which is told by a write alone. Raises sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(f"PRAGMA user_version={version}")
+    db.execute("ROLLBACK")
+
+
+def _refused(path: Path, error: Exception) -> StateError:
+    """Damage, or a file system that does not do now what is asked of it."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & PRIMARY_CODE
+    if not isinstance(error, OSError) and code not in NOT_NOW:
+        return _damaged(path, str(error))
+    return StateError(
+        f"state {path} cannot be opened: {error}", "free space or restore access, and start it again: nothing is lost"
+    )
+
+
+def _make(db: sqlite3.Connection, mark: Mark, *, new: bool) -> None:
+    """Make the tables of a new state, or add what one of an earlier version lacks."""
+    mark.write(0)  # a state that begins anew goes back on nothing
+    db.execute("BEGIN IMMEDIATE")
+    for statement in (*(SCHEMA.split(";") if new else ()), SEALED):  # `executescript` would commit what is open
+        db.execute(statement)
+    db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(_parts(db))).value(),))
+    db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version={VERSION}")
+    db.execute("COMMIT")
+
+
+def _parts(db: sqlite3.Connection) -> Iterator[tuple[Part, object]]:
+    """All that is saved, as it is sealed."""
+    files: dict[str, list[tuple[object, ...]]] = {}
+    for log, *row in db.execute("SELECT * FROM file ORDER BY log, key"):
+        files.setdefault(log, []).append(tuple(row))
+    for row in db.execute("SELECT * FROM log"):
+        yield ("log", row[0]), (row, files.pop(row[0], []))
+    for log, rows in files.items():
+        yield ("file", log), rows
+    for row in db.execute("SELECT * FROM series"):
+        yield ("series", row[0], row[1]), row
 
 
 def _checked_version(db: sqlite3.Connection) -> int:
@@ -263,7 +396,16 @@ def _checked_version(db: sqlite3.Connection) -> int:
 def _damaged(path: Path, why: str) -> StateError:
     aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d')}")
     return StateError(
-        f"state {path} cannot be read: {why}",
-        f"restore it from a copy, or start anew with `mv {path} {aside}`: events keep their ids, so the index stays"
-        " free of doubles, but counters start at zero and count again what is still on disk",
+        f"state {path} cannot be read: {printable(why)}",
+        f"restore {path.parent} from a copy, or start anew with `mv {path} {aside}`: events keep their ids, so the"
+        " index stays free of doubles, but counters start at zero and count again what is still on disk",
+    )
+
+
+def _gone_back(path: Path, mark: Path, commits: int, noted: int | None) -> StateError:
+    known = f"{mark} is damaged" if noted is None else f"{mark} knows of commit {noted}"
+    return StateError(
+        f"state {path} may be older than what was committed last: it is of commit {commits}, and {known}",
+        f"restore all of {path.parent} from a copy; where it is meant to be as it is, remove {mark}: counters go back"
+        " to what they were then, and what came later is read again",
     )

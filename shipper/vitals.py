@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from processors.envelope import without_surrogates
 from processors.times import format_ms
 from schemas.metrics import Metric, SeriesKey
 from shipper.agent import Agent
@@ -88,7 +89,7 @@ class Vitals:
         }
         self._logs = [
             {
-                "path": path,
+                "path": without_surrogates(path),
                 "service": log.source.origin.service,
                 "container": log.source.origin.container_name,
                 "size": log.size,
@@ -137,6 +138,9 @@ class Vitals:
             "output": {"url": agent.output.url, "error": output.error, "cure": output.cure if output.error else None},
             "state": {"directory": str(agent.state.directory), "error": agent.state_error},
             "configuration": None if self.loaded is None else self.loaded.told(),
-            "unreadable": {path: str(error) for path, error in dict(agent.tail.unreadable).items()},
+            "unreadable": {
+                without_surrogates(path): without_surrogates(str(error))
+                for path, error in dict(agent.tail.unreadable).items()
+            },
             "logs": self._logs,
         }

@@ -96,7 +96,7 @@ def _refused_cells(entry: Body, columns: _Columns, look: Look) -> Iterator[Text]
     yield Text("REFUSED", "bold yellow")
     if columns.origin:
         yield Text(fit(origin(entry), columns.origin, look), "cyan")
-    yield Text(", ".join(kinds(entry)), "yellow")
+    yield Text(", ".join(map(printable, kinds(entry))), "yellow")
     yield Text(text_of(entry.get("raw")))
 
 

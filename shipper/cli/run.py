@@ -33,6 +33,8 @@ from shipper.vitals import Vitals
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's `mallopt`, from its malloc.h."""
 KEPT_BYTES = 16 * 1024 * 1024
+GIVE_BACK_S = 30.0
+"""How often memory that lies idle between pieces in use goes back to the kernel under load."""
 TOKEN = "name a file that holds one with token_file, and give it as `Authorization: Bearer …`"  # noqa: S105
 
 
@@ -59,7 +61,7 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
     _keep_buffers()
     agent, vitals = parts(settings, from_end=start == "end")
     _stop_on_signals(agent)
-    agent.after_turn = vitals.take
+    agent.after_turn = in_turn(vitals.take, each(GIVE_BACK_S, _give_back))
     in_effect = lambda: settings  # noqa: E731 -- the same for as long as it runs, where nothing is reloaded
     if isinstance(agent, Agent) and isinstance(vitals, Vitals) and not once:
         reloader = Reloader(configuration, agent, vitals, Clock(), from_end=start == "end", apply=own_log)
@@ -119,6 +121,30 @@ def own_log(settings: Settings) -> None:
     configure_own_log(settings.log_format, settings.log_level)
 
 
+def in_turn(*steps: Callable[[], None]) -> Callable[[], None]:
+    """All `steps`, one after the other."""
+
+    def all_steps() -> None:
+        for step in steps:
+            step()
+
+    return all_steps
+
+
+def each(seconds: float, step: Callable[[], None], clock: Clock | None = None) -> Callable[[], None]:
+    """`step`, but not before `seconds` have passed since the last time."""
+    monotonic = (clock or Clock()).monotonic
+    due = monotonic() + seconds
+
+    def now_and_then() -> None:
+        nonlocal due
+        if (now := monotonic()) >= due:
+            due = now + seconds
+            step()
+
+    return now_and_then
+
+
 def _reload_on_change(reloader: Reloader) -> None:
     """On SIGHUP, and where a file changes. A SIGHUP that comes because the terminal went away asks for the end."""
     agent, take = reloader.agent, reloader.agent.after_turn
@@ -132,13 +158,8 @@ def _reload_on_change(reloader: Reloader) -> None:
             agent.stopping.set()
         reloader.asked = True
 
-    def after_turn() -> None:
-        if take is not None:
-            take()
-        reloader.turn()
-
     signal.signal(signal.SIGHUP, ask)
-    agent.after_turn = after_turn
+    agent.after_turn = reloader.turn if take is None else in_turn(take, reloader.turn)
 
 
 def secret(value: SecretStr | None) -> str | None:
@@ -174,7 +195,8 @@ def _stop_on_signals(agent: Agent | Indexer) -> None:
 def _keep_buffers() -> None:
     """Large buffers come again with the next batch: to give them back and have them cleared again costs 15 %.
 
-    One arena serves all threads, since the others would keep as much again. `_give_back` is for quiet times.
+    One arena serves all threads, since the others would keep as much again. `_give_back` is for quiet times, and for
+    what builds up between pieces in use: it takes some milliseconds, each `GIVE_BACK_S`.
     """
     with suppress(OSError, AttributeError):  # a C library that is not glibc has no such switch
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,5 +1,6 @@
 """`shipper status`: what the agent is at, from itself or from the state it left."""
 
+import os
 import sqlite3
 import urllib.error
 import urllib.request
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from processors.envelope import without_surrogates
 from processors.escape import printable
 from shipper.cli.options import configured
 from shipper.errors import ShipperError
@@ -72,13 +74,14 @@ def from_state(directory: Path) -> dict[str, Any]:
     return {"running": False, "state": {"directory": str(directory), "error": None}, "logs": logs}
 
 
-def _resting(path: str, counted: int, shipped: int) -> dict[str, Any]:
+def _resting(kept: str | bytes, counted: int, shipped: int) -> dict[str, Any]:
+    path = os.fsdecode(kept)
     try:
         size = Path(path).stat().st_size
     except OSError:
         size = None
     lag = None if size is None or size < shipped else size - shipped
-    return {"path": path, "size": size, "counted": counted, "shipped": shipped, "lag_bytes": lag}
+    return {"path": without_surrogates(path), "size": size, "counted": counted, "shipped": shipped, "lag_bytes": lag}
 
 
 def show(found: dict[str, Any], console: Console) -> None:
@@ -99,7 +102,7 @@ def show(found: dict[str, Any], console: Console) -> None:
     table.add_column("log", overflow="fold")
     for log in found["logs"]:
         numbers = [_number(log[key]) for key in ("size", "counted", "shipped", "lag_bytes")]
-        table.add_row(*numbers, printable(log.get("container") or log["path"]))
+        table.add_row(*numbers, Text(printable(log.get("container") or log["path"])))  # a text alone may hold styles
     console.print(table if found["logs"] else "no logs followed yet")
 
 

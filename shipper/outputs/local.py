@@ -28,6 +28,7 @@ from shipper.outputs.day import (
 )
 from shipper.outputs.retention import remove_expired
 from shipper.outputs.words import folded, key
+from shipper.outputs.workers import without_frames
 from shipper.ports import Document, Written, settled
 
 OPEN_FILES = 8
@@ -72,7 +73,7 @@ class LocalStore:
             return settled(self.write(documents))
         except OutputUnavailable as error:
             refused: Future[Written] = Future()
-            refused.set_exception(error)
+            refused.set_exception(without_frames(error))
             return refused
 
     def write(self, documents: Sequence[Document]) -> Written:

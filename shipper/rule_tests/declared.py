@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from processors.times import parse_ms
@@ -23,6 +24,14 @@ def read_reasons(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _check_json(value: object) -> None:
+    """Raise ValueError for what JSON has no place for: YAML knows bytes, sets and times."""
+    try:
+        orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError as error:
+        raise ValueError(f"no JSON can be made of it: {error}") from error
+
+
 class Expected(Part):
     """What has to come of the lines. What is not given is not looked at; what is given has to be all there is."""
 
@@ -37,6 +46,12 @@ class Expected(Part):
         list[Annotated[list[Kind], BeforeValidator(read_reasons, json_schema_input_type=Kind | list[Kind])]] | None
     ) = Field(None, description="refused entries in order, each by its reasons")
     dropped: int | None = Field(None, ge=0, description="how many entries are dropped")
+
+    @field_validator("events")
+    @classmethod
+    def _are_json(cls, events: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+        _check_json(events)
+        return events
 
     @field_validator("counters")
     @classmethod
@@ -84,6 +99,7 @@ class Case(Part):
         for line in lines:
             if not isinstance(line, str | dict):
                 raise ValueError("a line is text, or a mapping that is written as JSON; put it in quotes")  # noqa: TRY004 -- pydantic reports this one
+            _check_json(line)
         return lines
 
 

@@ -143,19 +143,20 @@ class Provenance:
         container_id: str | None = None,
         kubernetes: dict[str, str] | None = None,
     ) -> Origin:
+        """The origin, whatever the names are made of: a file's name may be no UTF-8."""
         labels = container.labels
         asked = labels.get(HTTP_SOURCE_LABEL)
         labelled = next((labels[name] for name in SERVICE_LABELS if labels.get(name)), None)
         return Origin(
             path=without_surrogates(real),
-            source=source,
-            service=found.service or labelled or container.name or _unnamed(real, container_id),
+            source=without_surrogates(source),
+            service=without_surrogates(found.service or labelled or container.name or _unnamed(real, container_id)),
             host=self.host,
-            container_id=container_id,
-            container_name=container.name,
+            container_id=container_id and without_surrogates(container_id),
+            container_name=container.name and without_surrogates(container.name),
             image=container.image,
             labels=labels,
-            kubernetes=kubernetes or {},
+            kubernetes={name: without_surrogates(value) for name, value in (kubernetes or {}).items()},
             http_source=cast("HttpSource", asked) if asked in HTTP_SOURCES else found.http_source,
         )
 

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from processors.assemble import ASSEMBLERS, Assembler, Bounds
 from processors.compiled import CompiledChain, CompiledLog
+from processors.escape import printable
 from schemas.entry import Origin
 from shipper.errors import StateError
 from shipper.ports import Source
@@ -57,6 +59,8 @@ class Tail:
     scanned: bool = False
     _seen: dict[str, str] = field(default_factory=dict)
     """Real path by the path that a glob named."""
+    _left_at: str | None = None
+    """The log at which the last round was broken off; None where it was finished."""
 
     def scan(self) -> list[LogReader]:
         """Look for logs that came since, and give them; logs that went are let go when they are read."""
@@ -118,7 +122,7 @@ class Tail:
         """Take up what is left of saved logs that no glob finds any more: entries that were held back."""
         for path, saved in list(self.saved.items()):
             if not os.path.exists(path):
-                reader = self._reader(path, saved.kind, msgspec.json.decode(saved.origin, type=Origin))
+                reader = self._reader(path, saved.kind, _origin(saved))
                 restore(reader, saved)
                 self.logs[path] = reader
                 del self.saved[path]
@@ -152,15 +156,27 @@ class Tail:
             self.unreadable[reader.path] = error
 
     def ready(self, now: float) -> Iterator[LogReader]:
-        """The logs in which something may be read, each looked at once."""
-        for reader in list(self.logs.values()):
-            try:
-                if reader.look(now):
+        """The logs in which something may be read, each looked at once.
+
+        A round that is broken off goes on where it was left, so that no log waits for ever behind busier ones.
+        """
+        readers = list(self.logs.values())
+        left_at = self._left_at
+        first = 0 if left_at is None else next((n for n, reader in enumerate(readers) if reader.path == left_at), 0)
+        try:
+            for reader in (*readers[first:], *readers[:first]):
+                self._left_at = reader.path
+                try:
+                    found = reader.look(now)
+                except OSError as error:
+                    self.unreadable[reader.path] = error
+                    continue
+                if found:
                     self.unreadable.pop(reader.path, None)
                     yield reader
-            except OSError as error:
-                self.unreadable[reader.path] = error
-        self._spare_descriptors()
+            self._left_at = None
+        finally:
+            self._spare_descriptors()
 
     def _spare_descriptors(self) -> None:
         """Close the files that were quiet for longest, where more are open than allowed."""
@@ -198,20 +214,34 @@ class Tail:
                 file.close()
 
 
+def _origin(saved: SavedLog) -> Origin:
+    """The provenance of a log, as it was known. Raises StateError."""
+    with _readable(saved):
+        found = msgspec.json.decode(saved.origin, type=Origin)
+        msgspec.convert(saved.kind, Literal["docker", "cri", "plain"])
+        return found
+
+
+@contextmanager
+def _readable(saved: SavedLog) -> Iterator[None]:
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StateError(
+            f"the saved position of {printable(saved.path)} cannot be read: {error}",
+            "restore the state from a copy, or move the state directory away to start anew",
+        ) from error
+
+
 def restore(reader: LogReader, saved: SavedLog) -> None:
     """Let a reader stand where `saved_log` saw it stand, none of its files open. Raises StateError."""
     reader.log.files = [_file(row) for row in saved.files]
     reader.log.next_key = saved.next_key
-    try:
+    with _readable(saved):
         reader.beginnings = msgspec.msgpack.decode(saved.beginnings, type=dict[bytes, int])
         reader.counted = reader.head_at(saved.counted)
         if saved.shipped is not None:
             reader.shipped = reader.head_at(saved.shipped)
-    except msgspec.MsgspecError as error:
-        raise StateError(
-            f"the saved position of {saved.path} cannot be read: {error}",
-            "restore the state from a copy, or move the state directory away to start anew",
-        ) from error
 
 
 def _file(row: SavedFile) -> LogFile:

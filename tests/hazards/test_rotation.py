@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shipper.sources.reader import Limits
 from tests.hazards.rig import Rig, docker_line
 
 
@@ -300,3 +301,29 @@ def test_ten_thousand_files_are_followed_within_the_descriptors_allowed(tmp_path
     rig.read(2)
     assert len(rig.serials()) == 10_002
     assert sum(any(file.handle for file in log.log.files) for log in agent.tail.logs.values()) <= 502
+
+
+def test_the_state_holds_the_files_that_are_there_and_no_others(tmp_path: Path) -> None:
+    """A live file that waits behind a backlog is looked at again and again; each look may take it up anew."""
+    rig = Rig(tmp_path, limits=Limits(chunk_bytes=1000))
+    rig.write(rig.lines(50))
+    rig.read()
+    rig.write(rig.lines(50))
+    rig.rotate()
+    agent = rig.agent
+    assert agent is not None
+    for _ in range(10):
+        rig.write(rig.lines(1))
+        rig.clock.pass_seconds(1)
+        agent.turn()
+        (saved,) = agent.state.logs().values()
+        assert len(saved.files) <= 2
+    rig.patiently()
+    assert rig.serials() == list(range(1, 111))
+    for _ in range(20):
+        rig.write(rig.lines(1))
+        rig.rotate()
+        rig.read()
+    rig.patiently()
+    (saved,) = agent.state.logs().values()
+    assert len(saved.files) <= len(list(rig.logs.iterdir())) + 1  # the oldest went at the last rotation

@@ -2,31 +2,25 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from processors.assemble import ASSEMBLERS, Bounds
 from processors.compiled import CompiledChain, CompiledLog, kind_of, native
 from processors.count import Counting
 from processors.enforce import Enforce
 from processors.redact import Redactor
 from processors.route import Skew
-from schemas.builtin_rules import builtin_rules
-from schemas.entry import HttpSource, Origin
+from schemas.entry import HttpSource
 from schemas.event import KNOWN_FIELDS
-from schemas.rules import Rule
-from shipper.batch import Batch
-from shipper.pipeline import Pipeline
-from shipper.ports import Source
+from tests.processors.ways import cri, docker, same
 
 if native is None and not os.environ.get("CI"):
     pytest.skip("the compiled extension is not installed: `make setup` builds it with cargo", allow_module_level=True)
 
-NOW = 1_795_428_000_000
 CUSTOM = [
     {
         "name": "slow_total",
@@ -58,73 +52,6 @@ def impatient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("processors.assemble.MOST_PATIENCE", 1)
         yield
-
-
-class Came(NamedTuple):
-    """All that a log came to."""
-
-    documents: list[Any]
-    sums: dict[Any, float]
-    observations: list[Any]
-    overflows: dict[str, int]
-    ended: dict[Any, int]
-    lines: int
-    residue: bytes
-
-
-def came_of(
-    chunks: Iterable[bytes],
-    *,
-    kind: str = "docker",
-    compiled: bool,
-    rules: list[dict[str, Any]] | None = None,
-    http_source: HttpSource = "structured",
-    most: int = 3,
-) -> tuple[Came, int]:
-    """What the chunks of a log come to, and how many lines went the compiled way."""
-    counting = Counting(
-        [*builtin_rules(["patient_read"]), *(Rule.model_validate(rule) for rule in rules or [])], max_label_values=most
-    )
-    histograms = frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram")
-    chain = Pipeline(Enforce(), counting, Redactor(), histograms=histograms)
-    source = Source.of(
-        Origin("/x.log", "c1", service="backend", container_id="c1", container_name="b-1", http_source=http_source)
-    )
-    log = None
-    if compiled:
-        made = CompiledChain.of(chain.enforce, counting, chain.redactor, chain.skew)
-        assert made is not None
-        log = made.of_log(kind, source.origin, source.renderer)
-    assembler = ASSEMBLERS[kind](source.origin.source, Bounds(), log)
-    batch, offset, taken = Batch(), 0, 0
-    for chunk in chunks:
-        chain.process(assembler.feed(chunk, offset), source, batch, NOW, count=True, ship=True)
-        offset += len(chunk)
-    taken = sum(len(piece) for piece in batch.documents.pieces if type(piece) is not list)
-    tally = batch.counted
-    found = Came(
-        [tuple(document) for document in batch.documents],
-        dict(tally.sums),
-        tally.observations,
-        counting.take_overflows(),
-        dict(batch.ended),
-        batch.lines,
-        assembler.residue(),
-    )
-    return found, taken
-
-
-def docker(text: str, stream: str = "stdout", time: str = "2026-11-23T10:00:00.123456789Z") -> bytes:
-    """A json-file line, as Docker escapes it."""
-    log = json.dumps(text + "\n", ensure_ascii=False)
-    for sign in "<>&":
-        log = log.replace(sign, f"\\u{ord(sign):04x}")
-    return f'{{"log":{log},"stream":"{stream}","time":"{time}"}}\n'.encode("utf-8", "surrogatepass")
-
-
-def cri(text: str, stream: str = "stdout", time: str = "2026-11-23T10:00:00.123456789Z") -> bytes:
-    """A CRI line."""
-    return f"{time} {stream} F {text}\n".encode("utf-8", "surrogatepass")
 
 
 WRAPPED = {"docker": docker, "cri": cri}
@@ -238,16 +165,6 @@ def logs(draw: st.DrawFn, kind: str) -> list[bytes]:
         lines += [line] * draw(st.sampled_from([1, 1, 1, 2, 3]))
     cuts = sorted(draw(st.sets(st.integers(1, len(lines)), max_size=3)))
     return [b"".join(lines[a:b]) for a, b in zip([0, *cuts], [*cuts, len(lines)], strict=True) if a < b]
-
-
-def same(chunks: list[bytes], **settings_: Any) -> int:
-    """Compare both ways; how many lines went the compiled one."""
-    plain, none = came_of(chunks, compiled=False, **settings_)
-    fast, taken = came_of(chunks, compiled=True, **settings_)
-    assert none == 0
-    for mine, its in zip(fast, plain, strict=True):
-        assert mine == its
-    return taken
 
 
 SOURCES = st.sampled_from(["structured", "access", "off"])

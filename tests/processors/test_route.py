@@ -26,7 +26,7 @@ def test_the_applications_time_is_believed(timestamp: object) -> None:
     assert moment(timestamp, RUNTIME, 0, Skew()) == (RUNTIME - 1000, None)
 
 
-@pytest.mark.parametrize("timestamp", ["soon", "", [], {}, True, float("nan"), -5, "9" * 400])
+@pytest.mark.parametrize("timestamp", ["soon", "", "²", "1³.5", [], {}, True, float("nan"), -5, "9" * 400])
 def test_what_is_no_time_is_replaced_and_noted(timestamp: object) -> None:
     """The runtime's time stands in."""
     ms, violation = moment(timestamp, RUNTIME, 0, Skew())

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from shipper.sources.reader import Limits
 from tests.hazards.rig import Rig
 
 
@@ -59,3 +60,41 @@ def test_quiet_is_told_once_until_something_comes(tmp_path: Path) -> None:
     rig.write(rig.lines(1))
     rests(10)
     assert len(told) == 2
+
+
+def loud(rig: Rig, logs: int, lines: int) -> None:
+    """Logs with a backlog, found before any other by their names."""
+    for number in range(logs):
+        rig.write(rig.lines(lines), rig.logs / f"a{number:02}.log")
+
+
+def test_a_quiet_log_is_read_within_a_batch_of_a_loud_one(tmp_path: Path) -> None:
+    """Each round reads one chunk of each log: a backlog of any size in one costs the others that chunk."""
+    rig = Rig(tmp_path, limits=Limits(chunk_bytes=2000))
+    loud(rig, 1, 500)
+    agent = rig.start()
+    agent.turn()
+    for number in range(5):
+        rig.write(rig.lines(1), rig.logs / "quiet.log")
+        written = str(rig.sequence)
+        agent.turn()
+        assert written in rig.messages()
+        assert len(rig.messages()) < 100, number  # the backlog is still there
+
+
+def test_a_quiet_log_is_not_passed_over_for_many_loud_ones(tmp_path: Path) -> None:
+    """A batch that is full ends a round: the next one goes on with the log that was left out, not with the first."""
+    rig = Rig(tmp_path, limits=Limits(chunk_bytes=2000))
+    loud(rig, 20, 100)
+    rig.write(rig.lines(1), rig.logs / "quiet.log")
+    written = str(rig.sequence)
+    agent = rig.start()
+    agent.pace = replace(agent.pace, batch_lines=20)
+    rounds = 0
+    while written not in rig.messages():
+        rounds += 1
+        assert rounds <= 21, "every log has had its turn"
+        agent.turn()
+    assert len(rig.messages()) < 500  # of 2,000
+    rig.read()
+    assert rig.serials() == list(range(1, 2002))

@@ -1,0 +1,111 @@
+"""Fuzz targets of what comes back: bulk answers, messages of a topic, entries of the quarantine, dead letters."""
+
+import orjson
+
+from processors.count import Counting
+from processors.enforce import Enforce
+from processors.escape import printable
+from processors.redact import Redactor
+from processors.route import index_name, is_daily
+from processors.times import LATEST_MS, parse_ms
+from schemas.builtin_rules import builtin_rules
+from schemas.quarantine import kinds, notes
+from shipper.outputs.dead_letters import DeadLetters
+from shipper.outputs.elasticsearch.bulk import AllStored, Garbled, Judged, Request, refusal, verdicts
+from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, Topics, documents, messages
+from shipper.pipeline import Pipeline
+from shipper.ports import Document
+from shipper.release import Releaser
+from tests.fuzz.files import folder
+
+NOW = 1_795_428_000_000
+PREFIXES = Prefixes("keneyapp-logs", "keneyapp-quarantine")
+TOPICS = Topics("logs", "logs-quarantine")
+ID = bytes(20)
+DOCUMENTS = [Document("keneyapp-logs-2026.11.23", ID, NOW, None, None, None, None, None, b"{}")] * 3
+REQUEST = Request("keneyapp-logs-2026.11.23", DOCUMENTS, b"")
+CHAIN = Pipeline(Enforce(), Counting(builtin_rules([])), Redactor())
+
+
+def bulk(data: bytes) -> None:
+    """One verdict a document, or an answer that is none; nothing is taken for stored that was not said to be."""
+    short = AllStored.read(data)
+    try:
+        answer = orjson.loads(data)
+    except ValueError:
+        return
+    for taken in filter(None, (answer, short)):
+        try:
+            found = verdicts(REQUEST, taken)
+        except Garbled:
+            continue
+        assert len(found) == len(DOCUMENTS)
+        if isinstance(taken, dict):
+            said = [item["create"]["status"] for item in taken["items"]]
+            for verdict, status in zip(found, said, strict=True):
+                assert (verdict.judged is Judged.STORED) == (200 <= status < 300)
+                assert (verdict.judged is Judged.DUPLICATE) == (status == 409)
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(error, dict):
+        verdict = refusal(400, error)
+        assert isinstance(verdict.reason, str)
+        assert (verdict.judged is Judged.NOT_ALLOWED) == bool(verdict.cure)
+
+
+def kafka(data: bytes) -> None:
+    """A message is documents of the index that their own time names, or an entry of the quarantine with its reason."""
+    head, _, value = data.partition(b"\n")
+    ids, _, index = head.partition(b" ")
+    for headers in ([("id", ids), ("index", index)], [("id", None), ("index", index)]):
+        received = Received("logs", 0, 3, NOW, value, headers)
+        for believed in (range(LATEST_MS + 1), range(NOW - 1000, NOW + 1000)):
+            try:
+                found = documents(received, PREFIXES, believed, NOW)
+            except NotOurs as refused:
+                entry = Foreign(PREFIXES, Redactor(), "node-1")(received, str(refused), NOW)
+                body = orjson.loads(entry.body)
+                assert is_daily(entry.index, PREFIXES.quarantine)
+                assert body["reasons"][0]["detail"]
+                continue
+            for document in found:
+                prefix = PREFIXES.quarantine if is_daily(document.index, PREFIXES.quarantine) else PREFIXES.events
+                assert document.index == index_name(prefix, document.time_ms)
+                assert document.time_ms in believed
+                assert parse_ms(orjson.loads(document.body)["@timestamp"]) == document.time_ms
+            again = [
+                document
+                for message in messages(found, TOPICS, PREFIXES)
+                for document in documents(Received(message.topic, 0, 3, NOW, message.value, message.headers), PREFIXES)
+            ]
+            assert again == found
+
+
+def release(data: bytes) -> None:
+    """An entry of the quarantine, whoever wrote it, is released under its own id and day, or stays with a reason."""
+    try:
+        entry = orjson.loads(data)
+    except ValueError:
+        return
+    if not isinstance(entry, dict):
+        return
+    kinds(entry), notes(entry)
+    document, violations = Releaser(CHAIN)(entry)
+    if document is None:
+        assert violations
+        for found in violations:
+            orjson.dumps(found.as_note())
+            assert printable(found.detail) == found.detail, found.detail
+        return
+    assert document.id.hex() == entry["_id"]
+    assert document.index == index_name("keneyapp-logs", document.time_ms)
+    orjson.loads(document.body)
+
+
+def dead_letters(data: bytes) -> None:
+    """A damaged line hides no other."""
+    with folder() as place:
+        letters = DeadLetters(place)
+        letters.path.parent.mkdir(parents=True, exist_ok=True)
+        letters.path.write_bytes(data)
+        for letter in letters.letters():
+            assert all(isinstance(letter[name], str) for name in ("index", "id", "document"))

@@ -1,0 +1,129 @@
+"""Fuzz targets of what people type and see: times and words of a search, documents on a terminal, series in /metrics."""
+
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from rich.console import Console
+
+from processors.escape import printable
+from schemas.metrics import Metric
+from shipper.cli.quarantine import described, render_list
+from shipper.cli.render import Stream, render_json, render_table, render_timeline
+from shipper.errors import StoreUnreadable
+from shipper.exposition import Snapshot, registry_of
+from shipper.outputs.elasticsearch.reader import clauses
+from shipper.outputs.matching import accepts
+from shipper.outputs.words import Wanted, words
+from shipper.ports import Query
+from shipper.rule_tests.series import Series, parse_series
+from shipper.when import parse_when
+from tests.hazards.hostile import deceiving
+
+NOW = 1_795_428_000_000
+COUNTER = Metric("drugs_total", "counter", "Prescriptions.", ("medication", "service"))
+
+
+def when(data: bytes) -> None:
+    """What a person types is a time or told not to be."""
+    text = data.decode("utf-8", "replace")
+    with suppress(ValueError):
+        assert isinstance(parse_when(text, NOW), int)
+
+
+def search(data: bytes) -> None:
+    """Words asked for are found in the text they were taken from, in any case, and make a query for a server."""
+    text = data.decode("utf-8", "replace")
+    wanted = Wanted.of(text)
+    assert wanted.matches(text)
+    assert wanted.tokens() <= set(words(text))
+    parts = (text.split("\n") + [text] * 4)[:4]
+    query = Query(*parts, text=text)
+    try:
+        asked = clauses(query)
+        test = accepts(query)
+    except StoreUnreadable:  # the third part is no level
+        query = Query(parts[0], parts[1], None, parts[3], text)
+        asked, test = clauses(query), accepts(query)
+    orjson.dumps(asked)
+    test({"correlation_id": parts[0], "event": parts[1], "container": {"name": parts[3]}, "message": text})
+
+
+RENDERERS: tuple[Callable[[list[dict[str, Any]], Console], int], ...] = (
+    render_table,
+    render_timeline,
+    render_json,
+    render_list,
+)
+
+
+def terminal(data: bytes) -> None:
+    """Whatever a store holds, nothing of it reaches a terminal but what can be read."""
+    try:
+        found = orjson.loads(data)
+    except ValueError:
+        return
+    entries = [entry for entry in (found if isinstance(found, list) else [found]) if isinstance(entry, dict)]
+    entries = [{"_id": "0" * 40, "_index": "keneyapp-logs-2026.11.23", **entry} for entry in entries]
+    for terminal_, encoding in ((True, "utf-8"), (False, "ascii")):
+        for render in RENDERERS:
+            shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+            console = Console(file=shown, width=100, force_terminal=terminal_, color_system=None)
+            render(entries, console)
+            _is_clean(shown)
+        shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+        console = Console(file=shown, width=100, force_terminal=terminal_, color_system=None)
+        stream = Stream(console)
+        for entry in entries:
+            stream.show(entry)
+            for line in described(entry):
+                assert not deceiving(line.plain), line.plain
+        _is_clean(shown)
+
+
+def _is_clean(shown: io.TextIOWrapper) -> None:
+    text = shown.buffer.getvalue().decode(shown.encoding)  # type: ignore[attr-defined]
+    assert not deceiving(text), text
+
+
+def metrics(data: bytes) -> None:
+    """Labels of any text make one series each in both formats, and none beside."""
+    text = data.decode("utf-8", "replace")
+    half = len(text) // 2
+    labels = {(text[:half], text[half:]), (text, "backend"), ("", text)}
+    values: Any = {(COUNTER.name, found): 1.0 for found in labels}
+    snapshot = Snapshot({COUNTER.name: COUNTER}, values, dict.fromkeys(values, 1.0), {})
+    registry = registry_of(lambda: snapshot)
+    for generate, parse in ((generate_latest, parse_text), (generate_openmetrics, parse_openmetrics)):
+        shown = generate(registry)
+        samples = [
+            sample for family in parse(shown.decode()) for sample in family.samples if sample.name == "drugs_total"
+        ]
+        assert {(sample.labels["medication"], sample.labels["service"]) for sample in samples} == labels
+        assert len(samples) == len(labels)
+
+
+def series(data: bytes) -> None:
+    """A series as Prometheus writes it is read as it was written."""
+    text = data.decode("utf-8", "replace")
+    made = Series("a_total", (("label", text),))
+    assert parse_series(str(made)) == made
+    try:
+        found = parse_series(text)
+    except ValueError:
+        return
+    assert parse_series(str(found)) == found
+
+
+def escaping(data: bytes) -> None:
+    """What is made printable stays as it is, and deceives nobody."""
+    text = data.decode("utf-8", "surrogateescape")  # what is no UTF-8 comes as lone surrogates
+    shown = printable(text)
+    assert printable(shown) == shown
+    assert not deceiving(shown)

@@ -1,0 +1,273 @@
+"""Fuzz targets of files: configuration, rules, tests of rules, state, compressed logs, what runtimes say of containers."""
+
+import gzip
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import orjson
+import yaml
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from processors.assemble import Bounds
+from processors.count import Counting
+from processors.enforce import Enforce
+from processors.escape import printable
+from processors.redact import Redactor
+from processors.times import parse_ms
+from schemas.entry import Origin
+from schemas.rules import Rule
+from shipper.configuration import load
+from shipper.configuration.file import parsed
+from shipper.errors import ConfigurationError, StateError
+from shipper.pipeline import Pipeline
+from shipper.ports import Source
+from shipper.replay.given import first_line, kind_of, length, time_in
+from shipper.rule_tests.load import load as load_tests
+from shipper.rule_tests.run import differences, outcome_of
+from shipper.settings import DockerSettings, InputSettings
+from shipper.sources.files import GzipHandle
+from shipper.sources.metadata import CONFIG, LONGEST_VALUE, MOST_LABELS, Provenance
+from shipper.sources.reader import Limits
+from shipper.sources.scan import Folders
+from shipper.sources.siblings import base_name, oldest_first
+from shipper.sources.tail import Input, Tail, saved_log
+from shipper.state import FILE, State
+from tests.processors.ways import docker
+
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+"""Folders of a single run are in memory where there is such a place: no disk is tested here."""
+EVENT = {"event": "patient_created", "path": "/api/v1/patients/7", "duration_ms": 3.5, "medication": "aspirin"}
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for one run."""
+    with TemporaryDirectory(dir=MEMORY) as made:
+        yield Path(made)
+
+
+def told(error: ConfigurationError | StateError, secrets: tuple[str, ...] = ()) -> None:
+    """A refusal is for people: in lines that a terminal can show, without secrets, with a cure."""
+    for line in str(error).split("\n"):
+        assert printable(line) == line, line
+    assert error.cure
+    assert not any(secret in str(error) for secret in secrets)
+
+
+def configuration(data: bytes) -> None:
+    """A file and variables are settings, or every problem with its cure."""
+    text, _, variables = data.partition(b"\n---variables---\n")
+    environ = {}
+    for line in variables.decode("utf-8", "replace").replace("\0", "").split("\n"):
+        name, _, value = line.partition("=")
+        environ[name] = value
+    with folder() as place:
+        file = place / "shipper.yaml"
+        file.write_bytes(text)
+        try:
+            settings = load(file, environ, {})
+        except ConfigurationError as error:
+            told(error)
+            return
+    settings.model_dump(mode="json")
+
+
+def rules(data: bytes) -> None:
+    """A rule counts or is refused; what is counted has labels that are text."""
+    try:
+        given = parsed(data.decode("utf-8", "replace")).values
+    except yaml.YAMLError:
+        return
+    found = []
+    for one in given if isinstance(given, list) else [given]:
+        with suppress(ValidationError):
+            found.append(Rule.model_validate(one))
+    for rule in found:
+        counting = Counting([rule])
+        counting.standing(dict(EVENT), "stdout", "structured")
+        for increment in counting.increments(dict(EVENT), "stdout", "backend", "structured", "backend-1"):
+            assert len(increment.labels) == len(rule.label_names())
+            assert all(isinstance(label, str) for label in increment.labels)
+
+
+def rule_tests(data: bytes) -> None:
+    """A file of tests runs or is refused."""
+    with folder() as place:
+        file = place / "tests.yaml"
+        file.write_bytes(data)
+        try:
+            tests = load_tests(file)
+        except ConfigurationError as error:
+            told(error)
+            return
+    for test in tests:
+        chain = Pipeline(Enforce(), Counting([]), Redactor())
+        for difference in differences(test.case, outcome_of(test.case, chain, Bounds())):
+            assert difference.what
+
+
+@cache
+def saved_state() -> bytes:
+    """The state file of an agent that follows two logs and counts something."""
+    with folder() as place:
+        state = State(place / "state")
+        logs = []
+        for name in ("a.log", "b.log"):
+            (place / name).write_bytes(
+                docker('{"correlation_id":"a"}') * 3 + docker("half of a trace:") + docker("x")[:-3]
+            )
+            tail = Tail([_input(place / name)], Bounds(), Limits(), {}, Folders())
+            (reader,) = tail.scan()
+            reader.look(0.0)
+            list(reader.read_counted(0.0))
+            logs.append(saved_log(reader))
+            tail.close()
+        state.commit(logs, [], {("a_total", ("x", "y")): 3.0}, {("a_total", ("x", "y")): 1.0})
+        state.close()
+        return (place / "state" / FILE).read_bytes()
+
+
+class _Given:
+    """Stands for a scanner of one path."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def paths(self) -> Iterator[str]:
+        return iter((self.path,))
+
+
+def _input(path: Path) -> Input:
+    return Input("docker", _Given(str(path)), lambda _path, _real: Origin(str(path), "c1"))
+
+
+def _taken_up(content: bytes, change: tuple[str, tuple[object, ...]] | None = None) -> None:
+    """A state is taken up as a whole, or refused with its cure."""
+    with folder() as place:
+        directory = place / "state"
+        State(directory).close()
+        (directory / FILE).write_bytes(content)
+        if change is not None:
+            with closing(sqlite3.connect(directory / FILE)) as db, suppress(sqlite3.Error):
+                db.execute(*change)
+                db.commit()
+        try:
+            with closing(State(directory)) as state:
+                tail = Tail([], Bounds(), Limits(), state.logs(), Folders())
+                for reader in tail.scan():  # of logs that are gone: all that is known of them comes from the state
+                    list(reader.last_words())
+                tail.close()
+                state.series()
+        except StateError as error:
+            told(error)
+
+
+def state_bytes(data: bytes) -> None:
+    """A state file with bytes changed: pairs of a place (three bytes) and what stands there now."""
+    content = bytearray(saved_state())
+    for begin in range(0, len(data) - 3, 4):
+        content[int.from_bytes(data[begin : begin + 3], "big") % len(content)] = data[begin + 3]
+    _taken_up(bytes(content))
+
+
+COLUMNS = [
+    *(("log", name) for name in ("path", "kind", "origin", "counted_file", "counted_offset", "counted_residue", "shipped_file",
+                                 "shipped_offset", "shipped_residue", "next_key", "beginnings")),
+    *(("file", name) for name in ("log", "key", "path", "device", "inode", "prefix_size", "prefix", "offset", "seam", "repeat",
+                                  "begun", "passed")),
+    *(("series", name) for name in ("metric", "labels", "value", "counts", "created")),
+]  # fmt: skip
+
+
+def state_rows(data: bytes) -> None:
+    """A state whose first byte's column holds the rest, as text, bytes, a number or nothing."""
+    if len(data) < 2:
+        return
+    table, column = COLUMNS[data[0] % len(COLUMNS)]
+    rest = data[2:]
+    value: object = [rest, rest.decode("utf-8", "replace"), int.from_bytes(rest[:7], "big", signed=True), None][
+        data[1] % 4
+    ]
+    _taken_up(saved_state(), (f"UPDATE {table} SET {column} = ?", (value,)))
+
+
+def compressed(data: bytes) -> None:
+    """Any file called `.gz` is read to where it is damaged, the same at every offset, and never grows beyond what is asked."""
+    with folder() as place:
+        path = place / "app.log.1.gz"
+        path.write_bytes(data)
+        length(str(path))
+        with closing(GzipHandle(str(path))) as handle:
+            whole, offset = b"", 0
+            while piece := handle.read(offset, 1000):
+                assert len(piece) <= 1000
+                whole, offset = whole + piece, offset + len(piece)
+                if offset > 100_000:
+                    break
+            for begin, size in ((0, 10), (offset // 2, 999), (max(0, offset - 5), 3), (1, 1)):
+                assert handle.read(begin, size) == whole[begin : begin + size] or offset > 100_000
+            line = first_line(handle)
+        assert kind_of(line) in ("docker", "cri", "plain")
+        said = time_in(line)
+        assert said is None or parse_ms(said) is None or isinstance(said, str)
+    try:
+        expected = gzip.decompress(data)
+    except (EOFError, OSError, zlib.error):
+        return
+    assert whole[:100_000] == expected[:100_000]
+
+
+def metadata(data: bytes) -> None:
+    """What stands beside a log is a description, bounded and encodable, or none."""
+    with folder() as place:
+        container = place / ("a" * 64)
+        container.mkdir()
+        (container / CONFIG).write_bytes(data)
+        path = str(container / f"{'a' * 64}-json.log")
+        origin = Provenance("node-1", DockerSettings()).of(InputSettings(type="docker", glob=path))(path, path)
+    orjson.dumps([origin.service, origin.container_name, origin.image, origin.labels, origin.path])
+    assert origin.service
+    assert len(origin.labels) <= MOST_LABELS
+    for text in (
+        origin.service,
+        origin.container_name or "",
+        origin.image or "",
+        *origin.labels,
+        *origin.labels.values(),
+    ):
+        assert len(text) <= LONGEST_VALUE
+
+
+def names(data: bytes) -> None:
+    """Names of files: a rotated one has a base, and siblings have one order."""
+    found = [name for name in data.decode("utf-8", "surrogateescape").split("\n") if name and "/" not in name]
+    for name in found:
+        base = base_name(name)
+        assert base is None or (base and name.startswith(base))
+    for base in found[:2]:
+        ordered = oldest_first(base, found)
+        assert ordered == oldest_first(base, reversed(found))
+        assert base not in ordered
+    for name in found[:3]:
+        path = f"/var/log/pods/{name}/{found[-1]}/0.log"
+        origin = Provenance("node-1").of(InputSettings(type="cri", glob="/x"))(f"/var/log/containers/{name}", path)
+        Source.of(origin)
+
+
+def typed(data: bytes) -> None:
+    """The command line takes any configuration file without a traceback."""
+    from shipper.cli import main
+
+    with folder() as place:
+        file = place / "shipper.yaml"
+        file.write_bytes(data)
+        result = CliRunner().invoke(main, ["--config", str(file), "config", "show"])
+    assert result.exit_code in (0, 1), result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception

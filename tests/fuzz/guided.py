@@ -1,0 +1,25 @@
+"""One target under atheris, which looks for inputs that reach new code: `python -m tests.fuzz.guided TARGET [OPTION]…`.
+
+What follows the name of the target goes to libFuzzer, which ends the process.
+"""
+
+import logging
+import sys
+
+import atheris
+import structlog
+
+with atheris.instrument_imports(include=["processors", "schemas", "shipper"]):
+    from tests.fuzz.targets import TARGETS
+
+
+def main() -> None:
+    """Fuzz, saying nothing of what is done with the inputs."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    name, *options = sys.argv[1:]
+    atheris.Setup([sys.argv[0], *options], TARGETS[name])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""Fuzz targets of what containers print: envelopes, payloads, access lines, levels, times, stack traces, the chain."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import msgspec
+import orjson
+
+import processors.assemble
+from processors.access import decode_access
+from processors.assemble import ASSEMBLERS, Assembler, Bounds
+from processors.compiled import Run
+from processors.count import Counting
+from processors.enforce import Enforce
+from processors.envelope import EnvelopeError, open_cri, open_json_file
+from processors.escape import printable
+from processors.levels import level_of, time_of
+from processors.payload import decode_payload
+from processors.redact import Redactor
+from processors.route import Skew, is_daily, moment
+from processors.times import LATEST_MS, format_ms, parse_ms
+from processors.traces import Trace, opens, summary
+from schemas.builtin_rules import builtin_rules
+from schemas.entry import Entry, Origin
+from schemas.event import LEVELS
+from schemas.violation import Kind
+from shipper.batch import Batch
+from shipper.pipeline import Pipeline
+from shipper.ports import Source
+from tests.processors.ways import NOW, same
+
+SMALL = Bounds(lines=8, bytes=2048, message_bytes=4096)
+SOURCE = Source.of(Origin("/var/log/x.log", "c1", service="backend", container_id="c1", container_name="backend-1"))
+BYTES_OF_A_CHARACTER = 6
+"""What JSON makes of one at most: `\\u001f`."""
+TIMES_KEPT = 4
+"""How often a text can be in a document: as message, exception, error and name of its error."""
+OVERHEAD = 8192
+
+
+def text_of(data: bytes) -> str:
+    """The text that an envelope would give."""
+    return data.decode("utf-8", "replace")
+
+
+def _entries(
+    kind: str, chunks: list[bytes], bounds: Bounds = SMALL, restart: int | None = None
+) -> tuple[list[Entry], int]:
+    """Entries of chunks of complete lines, and how many lines they have; `restart` before that chunk."""
+    made: Assembler = ASSEMBLERS[kind]("c1", bounds)  # type: ignore[index]
+    found: list[Entry] = []
+    offset = 0
+    for place, chunk in enumerate(chunks):
+        if place == restart:
+            residue = made.residue()
+            made = ASSEMBLERS[kind]("c1", bounds)  # type: ignore[index]
+            made.restore(residue)
+            assert made.residue() == residue
+        for entry in made.feed(chunk, offset):
+            assert isinstance(entry, Entry)
+            found.append(entry)
+        offset += len(chunk)
+    found += made.flush()  # type: ignore[arg-type]
+    return found, sum(entry.lines for entry in found)
+
+
+def envelope(kind: str, data: bytes) -> None:
+    """Every line is in one entry; texts can be encoded; chunks and restarts make no difference."""
+    lines = (data.rstrip(b"\n") + b"\n").splitlines(keepends=True) if data.strip(b"\n") else []
+    lines = (b"".join(lines)).split(b"\n")[:-1]
+    whole = b"".join(line + b"\n" for line in lines)
+    if not whole:
+        return
+    found, counted = _entries(kind, [whole])
+    assert counted == len(lines)
+    for entry in found:
+        orjson.dumps([entry.text, entry.stream, entry.time, entry.broken, entry.cut])
+        assert entry.stream in ("stdout", "stderr", "unknown")
+        assert len(entry.digest) == processors.assemble.DIGEST_SIZE
+        assert entry.broken is None or printable(entry.broken) == entry.broken, entry.broken
+    middle = len(lines) // 2
+    halves = [b"".join(line + b"\n" for line in part) for part in (lines[:middle], lines[middle:])]
+    assert _entries(kind, [half for half in halves if half], restart=1)[0] == found
+
+
+def docker(data: bytes) -> None:
+    """Docker's json-file."""
+    for line in data.split(b"\n"):
+        try:
+            piece = open_json_file(line)
+        except EnvelopeError:
+            continue
+        assert piece.stream in ("stdout", "stderr")
+        piece.log.encode()
+    envelope("docker", data)
+
+
+def cri(data: bytes) -> None:
+    """The CRI format."""
+    for line in data.split(b"\n"):
+        try:
+            piece = open_cri(line)
+        except EnvelopeError:
+            continue
+        assert piece.stream in ("stdout", "stderr")
+        piece.log.encode()
+    envelope("cri", data)
+
+
+def plain(data: bytes) -> None:
+    """A plain file."""
+    envelope("plain", data)
+
+
+def payload(data: bytes) -> None:
+    """An object, an access line, a trace or words; whatever it is can be told of."""
+    text = text_of(data)
+    shape, fields, refusal = decode_payload(text)
+    assert shape in ("structured", "access", "text", "blank", "broken")
+    assert (shape == "broken") == (refusal is not None)
+    assert all(isinstance(name, str) for name in fields)
+    if shape != "structured":
+        orjson.dumps(fields)
+    if refusal is not None:
+        assert printable(refusal.detail) == refusal.detail
+
+
+def access(data: bytes) -> None:
+    """What is found stands in the line, and nothing of it can break out of its field."""
+    text = text_of(data)
+    found = decode_access(text)
+    if found is None:
+        return
+    assert "\n" not in text
+    assert found["method"].isascii()
+    assert found["method"].isupper()
+    assert not set(found["path"]) & set(' \t"?#\n')
+    assert f'"{found["method"]} {found["path"]}' in text
+    assert 100 <= found.get("status_code", 200) <= 599
+    assert found.get("client_ip", "::").strip("0123456789abcdefABCDEF.:[]") == ""
+    assert "time" not in found or parse_ms(found["time"]) is not None
+
+
+def levels(data: bytes) -> None:
+    """A level of the schema, and a time that can be read or is none."""
+    text = text_of(data)
+    assert level_of(text) in (None, *LEVELS)
+    found = time_of(text)
+    assert found is None or found in text
+    if found is not None:
+        parse_ms(found)
+
+
+def times(data: bytes) -> None:
+    """Any value is a time or none; what was made is read as it was made."""
+    text = text_of(data)
+    values: list[object] = [text]
+    with suppress(ValueError, RecursionError):
+        values.append(json.loads(text))
+    for value in values:
+        for runtime in (None, NOW):
+            ms, doubt = moment(value, runtime, NOW, Skew())
+            assert 0 <= ms <= LATEST_MS
+            assert parse_ms(format_ms(ms)) == ms
+            assert doubt is None or doubt.kind in (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
+    found = parse_ms(text)
+    assert found is None or parse_ms(format_ms(found)) == max(0, min(found, LATEST_MS))
+
+
+def traces(data: bytes) -> None:
+    """The grammar stands where it stood when it is fed the same lines again."""
+    lines = text_of(data).split("\n")
+    if not opens(lines[0]):
+        return
+    trace, kept = Trace(lines[0]), [lines[0]]
+    kept += [line for line in lines[1:] if trace.accepts(line)]
+    again = Trace(kept[0])
+    assert all(again.accepts(line) for line in kept[1:])
+    assert [getattr(again, name) for name in Trace.__slots__] == [getattr(trace, name) for name in Trace.__slots__]
+    told = summary("\n".join(kept))
+    assert told is None or (told["error_type"] and all(isinstance(value, str) for value in told.values()))
+
+
+CHAIN = Pipeline(Enforce(), Counting(builtin_rules(["patient_read"])), Redactor())
+
+
+def chain(data: bytes) -> None:
+    """One entry ends once, in an index of its day, as JSON of a bounded size, with reasons that can be shown."""
+    text = text_of(data)
+    batch = Batch()
+    entry = Entry(text, "stdout", "2026-11-23T10:00:00.123456789Z", 7, 1, b"d" * 14)
+    CHAIN.process([entry], SOURCE, batch, NOW, count=True, ship=True)
+    assert sum(batch.events.values()) == 1
+    for document in batch.documents:
+        body = orjson.loads(document.body)
+        assert is_daily(document.index, "keneyapp-logs") or is_daily(document.index, "keneyapp-quarantine")
+        assert document.index.endswith(body["@timestamp"][:10].replace("-", "."))
+        assert len(document.body) <= TIMES_KEPT * BYTES_OF_A_CHARACTER * len(text) + OVERHEAD
+        assert b"\n" not in document.body
+        assert body["container"]["id"] == "c1"
+        assert body["service"]["name"] == "backend"
+        assert body["stream"] == "stdout"
+        for reason in body.get("reasons", []):
+            assert reason["kind"] != Kind.INTERNAL_ERROR, reason
+            assert printable(reason["detail"]) == reason["detail"]
+    for (_, labels), amount in batch.counted.sums.items():
+        assert amount >= 1
+        assert all(isinstance(label, str) and len(label) <= 256 for label in labels)
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Each line is offered to the compiled way, however many before it were not for it."""
+    before, processors.assemble.MOST_PATIENCE = processors.assemble.MOST_PATIENCE, 1
+    try:
+        yield
+    finally:
+        processors.assemble.MOST_PATIENCE = before
+
+
+def _both_ways(kind: str, data: bytes) -> None:
+    lines = data.split(b"\n")
+    chunks = [
+        b"".join(line + b"\n" for line in part) for part in (lines[: len(lines) // 2], lines[len(lines) // 2 :]) if part
+    ]
+    with impatient():
+        same(chunks, kind=kind)
+
+
+def compiled_docker(data: bytes) -> None:
+    """The extension and the plain chain come to the same, byte for byte."""
+    _both_ways("docker", data)
+
+
+def compiled_cri(data: bytes) -> None:
+    """The same for the CRI format."""
+    _both_ways("cri", data)
+
+
+def compiled_payload(data: bytes) -> None:
+    """The same with the envelope given, so that what is varied is what applications print."""
+    lines = [line.decode("utf-8", "replace") for line in data.split(b"\n")]
+    times_ = [f"2026-11-23T10:00:00.{number:09d}Z" for number in range(len(lines))]
+    records = [
+        json.dumps({"log": line + "\n", "stream": "stdout", "time": time}, ensure_ascii=False, separators=(",", ":"))
+        for line, time in zip(lines, times_, strict=True)
+    ]
+    with impatient():
+        same(["".join(record + "\n" for record in records).encode()])
+
+
+def residue(data: bytes) -> None:
+    """What a position carries is taken up, or refused by the error that the state knows."""
+    for kind in ASSEMBLERS:
+        made = ASSEMBLERS[kind]("c1", SMALL)
+        try:
+            made.restore(data)
+        except msgspec.MsgspecError:
+            continue
+        again = ASSEMBLERS[kind]("c1", SMALL)
+        again.restore(made.residue())
+        assert again.residue() == made.residue()
+        made.latest_ms()
+        for entry in made.flush():
+            assert not isinstance(entry, Run)

@@ -1,0 +1,174 @@
+"""A state with any byte changed is refused, or holds exactly what was committed: never anything in between."""
+
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from schemas.metrics import SeriesKey
+from shipper.errors import StateError
+from shipper.seal import MARK
+from shipper.state import APPLICATION_ID, FILE, SCHEMA, Position, SavedFile, SavedLog, State
+
+COMMITS = 12
+TOUCHED = (FILE, f"{FILE}-wal", f"{FILE}-shm", MARK)
+
+
+def saved(number: int, position: int) -> SavedLog:
+    """A log with two files, in the middle of an entry, whose shipping is behind."""
+    files = [
+        SavedFile(key, f"/l/{number}.{key}", 1, 2, 64, b"p" * 16, position, b"s" * 16, 0, True, False) for key in (1, 2)
+    ]
+    behind = Position(1, position // 2, b"half an entry")
+    return SavedLog(f"/l/{number}", "docker", b"{}", Position(2, position, b""), behind, 3, b"\x80", files)
+
+
+def written(directory: Path) -> None:
+    """A state of several commits, some of them only in the write-ahead log, left as a kill leaves it."""
+    with closing(State(directory.with_name("alive"))) as state:
+        for commit in range(1, COMMITS + 1):
+            key: SeriesKey = ("logins_total", (f"service-{commit % 5}",))
+            state.commit(
+                [saved(number, commit * 10 + number) for number in range(3)], [], {key: float(commit)}, {key: 1.0}
+            )
+            if commit == COMMITS // 2:
+                state._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        shutil.copytree(state.directory, directory)
+
+
+def content(state: State) -> object:
+    """All that a state gives back."""
+    return state.logs(), state.series()
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Iterator[Path]:
+    """The state before any damage."""
+    written(tmp_path / "original")
+    yield tmp_path / "original"
+    shutil.rmtree(tmp_path)
+
+
+def damaged(original: Path, name: str, offset: int, change: int) -> Path:
+    """A copy with one byte changed."""
+    copy = original.with_name("copy")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(original, copy)
+    found = bytearray((copy / name).read_bytes())
+    found[offset] ^= change
+    (copy / name).write_bytes(found)
+    return copy
+
+
+def flips(original: Path, number: int) -> Iterator[tuple[str, int, int]]:
+    """File, offset and change: headers as often as all the rest."""
+    chance = random.Random(7)
+    for _ in range(number):
+        name = chance.choice(TOUCHED)
+        size = (original / name).stat().st_size
+        yield name, chance.randrange(min(size, chance.choice([128, size]))), chance.randrange(1, 256)
+
+
+@pytest.mark.parametrize("number", [60, pytest.param(1500, marks=pytest.mark.integration)])
+def test_any_changed_byte_is_refused_or_changes_nothing(original: Path, number: int) -> None:
+    """In the database, its write-ahead log, its index or the mark; what is not refused goes on and can be written."""
+    with closing(State(shutil.copytree(original, original.with_name("whole")))) as whole:
+        expected = content(whole)
+    refused: list[StateError] = []
+    for flip in flips(original, number):
+        copy = damaged(original, *flip)
+        try:
+            state = State(copy)
+        except StateError as refusal:
+            refused.append(refusal)
+            continue
+        with closing(state):
+            assert content(state) == expected, flip
+            state.commit([], [], {("more_total", ()): 1.0}, {("more_total", ()): 1.0})
+        State(copy).close()
+    assert number * 0.2 < len(refused) < number
+    cures = ("from a copy", "run the shipper that wrote it")
+    assert all(str(original.with_name("copy")) in told.what for told in refused)
+    assert all(any(cure in told.cure for cure in cures) for told in refused)
+
+
+def test_a_changed_value_in_a_row_is_refused(original: Path) -> None:
+    """SQLite finds nothing wrong with another number in its place."""
+    State(original).close()
+    with closing(sqlite3.connect(original / FILE)) as db, db:
+        db.execute("UPDATE series SET value = value + 1 WHERE labels = '[\"service-1\"]'")
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with pytest.raises(StateError, match=r"not those that were committed\n.*from a copy, or start anew with `mv"):
+        State(original)
+
+
+def test_a_row_that_is_gone_or_was_added_is_refused(original: Path) -> None:
+    """A forgotten log would be read from its beginning, and counted twice."""
+    State(original).close()
+    for change in ("DELETE FROM log WHERE path = '/l/1'", "DELETE FROM file WHERE key = 1", "DELETE FROM series"):
+        copy = shutil.copytree(original, original.with_name("changed"))
+        with closing(sqlite3.connect(copy / FILE)) as db, db:
+            db.execute(change)
+        with pytest.raises(StateError, match="not those that were committed"):
+            State(copy)
+        shutil.rmtree(copy)
+
+
+def test_a_write_ahead_log_that_lost_its_end_is_refused(original: Path) -> None:
+    """SQLite takes the commits before for the whole: counters that were shown would go back, and nobody be told."""
+    wal = original / f"{FILE}-wal"
+    wal.write_bytes(wal.read_bytes()[: wal.stat().st_size // 2])
+    with pytest.raises(StateError, match=rf"older than what was committed.*knows of commit {COMMITS}\n.*from a copy"):
+        State(original)
+    (original / MARK).unlink()  # as the message says, where it is meant to be as it is
+    State(original).close()
+
+
+def test_a_copy_of_the_directory_is_taken(original: Path) -> None:
+    """The cure that the message names; also a copy of some time ago."""
+    with closing(State(original)) as state:
+        before = content(state)
+    copy = shutil.copytree(original, original.with_name("older"))
+    with closing(State(original)) as state:
+        state.commit([saved(1, 9000)], ["/l/2"], {("more_total", ()): 1.0}, {("more_total", ()): 1.0})
+    shutil.rmtree(original)
+    with closing(State(copy.rename(original))) as state:
+        assert content(state) == before
+
+
+def test_a_state_moved_away_is_begun_anew(original: Path) -> None:
+    """The other cure: what lies beside the database does not stand in its way."""
+    (original / FILE).rename(original / "state.db.damaged")
+    with closing(State(original)) as state:
+        assert content(state) == ({}, ({}, {}))
+        state.commit([saved(1, 10)], [], {}, {})
+    State(original).close()
+
+
+def test_a_state_without_a_seal_is_taken_over(tmp_path: Path) -> None:
+    """One that an earlier version wrote is sealed when it is opened, and keeps all that it has."""
+    (tmp_path / "state").mkdir()
+    with closing(sqlite3.connect(tmp_path / "state" / FILE)) as db:
+        db.executescript(f"{SCHEMA} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1;")
+        with db:
+            db.execute("INSERT INTO series VALUES ('logins_total', '[]', 3.0, NULL, 1.0)")
+    for _ in range(2):
+        with closing(State(tmp_path / "state")) as state:
+            assert state.series() == ({("logins_total", ()): 3.0}, {("logins_total", ()): 1.0})
+
+
+def test_a_file_that_a_log_has_no_more_is_forgotten(tmp_path: Path) -> None:
+    """Also one that younger and older files outlive: a restart would take it for a file not yet read to its end."""
+    log = saved(1, 10)
+    gone = SavedLog(*(getattr(log, name) for name in SavedLog.__slots__))
+    gone.files[:] = [*log.files, SavedFile(3, "/l/1.3", 1, 2, 64, b"p", 1, b"s", 0, True, False)]
+    with closing(State(tmp_path / "state")) as state:
+        state.commit([gone], [], {}, {})
+        del gone.files[1]
+        state.commit([gone], [], {}, {})
+    with closing(State(tmp_path / "state")) as state:
+        assert [file.key for file in state.logs()["/l/1"].files] == [1, 3]

@@ -1,0 +1,33 @@
+"""Names of files: whoever may write beside a log chooses them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shipper.settings import InputSettings
+from shipper.sources.metadata import Provenance
+from tests.hazards.rig import Rig
+
+NAMES = {
+    "no UTF-8": os.fsdecode(b"caf\xe9\xff.log"), "escape sequence": "\x1b[2J\x1b]0;owned\x07.log", "newline": 'a\nup{job="x"} 0\n.log',
+    "quotes": "\"'`;$(reboot)'.log", "bidi": "\u202egol.log", "long": "n" * 240 + ".log", "percent": "%s%n{0}.log", "spaces": "  .log",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri", "plain"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_log_of_any_name_is_followed_over_restarts_and_stops_no_other(tmp_path: Path, name: str, kind: str) -> None:
+    """A name that is no UTF-8 or pretends to be something is a name: stored, kept in the state, told in JSON."""
+    rig = Rig(tmp_path, kind=kind)
+    rig._origin = Provenance("node-1").of(InputSettings(type=kind, glob="*.log"))  # type: ignore[method-assign, arg-type]
+    beside, rig.path = rig.path, rig.logs / NAMES[name]
+    rig.write(rig.lines(2))
+    rig.write(rig.lines(1), beside)
+    rig.patiently()
+    rig.kill()
+    rig.write(rig.lines(1))
+    rig.start()
+    rig.patiently()
+    assert len(rig.output.stored) == 4
+    assert rig.counter("shipper_lines_read_total") == 4
