@@ -4,6 +4,7 @@ import hashlib
 import mimetypes
 import shlex
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -34,6 +35,8 @@ HTML = "text/html; charset=utf-8"
 TIMELINE_LIMIT, TAIL_LIMIT, QUARANTINE_LIMIT = 1000, 100, 100
 LATE_MS = 30_000
 """How much later than its own time an event may be stored and still come into the live tail."""
+DIGITS = 14
+"""Of a time in milliseconds, for some thousand years."""
 EVERY = ("2", "5", "15", "60")
 """Seconds after which a tail without JavaScript may load itself anew."""
 RETRY_S = "3"
@@ -146,15 +149,10 @@ class WebPages:
     def _tail(self, fields: Mapping[str, str]) -> Shown:
         now = self._clock.wall_ms()
         question = asked({name: fields.get(name, "") for name in ("id", "event", "level", "container", "text")}, now)
-        part, after = fields.get("part") == "rows", fields.get("after", "")
-        found = Found([])
+        part, found = fields.get("part") == "rows", Found([])
         if question.query is not None:
-            since = min(int(after), now) - LATE_MS if part and after.isdecimal() and len(after) < 15 else None  # noqa: PLR2004 -- digits of a time
-            query = question.query
-            found = self._finding.search(
-                Query(query.correlation_id, query.event, query.level, query.container, query.text, since=since,
-                      limit=TAIL_LIMIT, newest_first=True)
-            )  # fmt: skip
+            since = self._since(fields.get("after", ""), now) if part else None
+            found = self._finding.search(replace(question.query, since=since, limit=TAIL_LIMIT))
         every = fields.get("every", "")
         values = {
             "asked": question, "rows": [row(body) for body in found.entries], "newest": _newest(found, now),
@@ -163,6 +161,13 @@ class WebPages:
         }  # fmt: skip
         status = HTTPStatus.BAD_REQUEST if question.problem else HTTPStatus.OK
         return Shown("tail_rows" if part else "tail", values, status)
+
+    def _since(self, after: str, now: int) -> int | None:
+        """From when on a tail asks that has seen events up to `after`; further back where storing is behind."""
+        if not after.isdecimal() or len(after) > DIGITS:
+            return None
+        behind = max(self._pulse.levels(lambda sample: sample.lag_s), default=0.0)
+        return min(int(after), now) - LATE_MS - int(behind * 1000)
 
     def _quarantine(self, fields: Mapping[str, str]) -> Shown:
         given = fields.get("reason", "")
