@@ -27,6 +27,16 @@ from shipper.exposition import Snapshot, registry_of
 
 OPEN_TO_ALL = frozenset({"/metrics", "/health", "/ready", "/live"})
 LOGIN, LOGOUT = "/login", "/logout"
+ADDRESSES = {
+    "/metrics": "counters and gauges for Prometheus, in its text format or as OpenMetrics",
+    "/health": "how the agent is, check by check; 503 where only a restart helps",
+    "/live": "whether it comes round; 503 where a restart helps",
+    "/ready": "whether state and files were looked through once; 503 until then",
+    "/status": "files, positions, lag, output and configuration as JSON: what `shipper status` prints",
+    LOGIN: "asks for the token, and keeps people signed in for twelve hours",
+    LOGOUT: "ends that; POST alone",
+}
+"""What there is beside the pages, and what it shows."""
 TOKEN_WANTED = "give the token as `Authorization: Bearer …`"  # noqa: S105
 NO_TOKEN = "beyond loopback this page asks for a token, and none is configured: set token_file, and restart"  # noqa: S105
 CLOCK = Clock()

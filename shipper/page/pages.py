@@ -35,6 +35,14 @@ HTML = "text/html; charset=utf-8"
 TIMELINE_LIMIT, TAIL_LIMIT, QUARANTINE_LIMIT = 1000, 100, 100
 LATE_MS = 30_000
 """How much later than its own time an event may be stored and still come into the live tail."""
+ADDRESSES = {
+    "/": "how the agent is: checks, rates, lag, output, counters, violations by reason, files; current by itself",
+    "/search": "events by `id`, `event`, `level`, `container`, `text`, `since`, `until`, at most `limit`; newest first",
+    "/timeline": "all entries of the correlation id `id`, across containers",
+    "/tail": "the newest events by `event`, `level`, `container`, `text`, `id`, and those that follow",
+    "/quarantine": "refused entries by `reason`, with the commands that release them",
+}
+"""The pages, and the fields of their addresses."""
 DIGITS = 14
 """Of a time in milliseconds, for some thousand years."""
 EVERY = ("2", "5", "15", "60")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from processors.times import format_ms
 from shipper.page.entries import Row, cut, row
 from shipper.shown import Body, span, summary, text_of
-from shipper.timeline import Step, Timeline, offset
+from shipper.timeline import Step, Timeline
 
 SCALE, LEAST = 1000.0, 4.0
 """The width of the picture, and of the shortest bar in it."""
@@ -78,12 +78,17 @@ def traced(entries: Sequence[Body]) -> Traced:
         origins=origins,
         lanes=list(lanes.values()),
         more_lanes=max(0, len(origins) - MOST_LANES),
-        ticks=[offset(timeline.length * tick / (TICKS - 1)) for tick in range(TICKS)] if timeline.length > 0 else [],
+        ticks=_ticks(timeline.length),
         moments=moments,
         verdict=_verdict(timeline),
         wrong=len(wrong),
         first_wrong=wrong[0].row.anchor if wrong else "",
     )
+
+
+def _ticks(length: float) -> list[str]:
+    """How long after the beginning each part of the picture is; none where all is one moment."""
+    return ["0", *(span(length * tick / (TICKS - 1)) for tick in range(1, TICKS))] if length > 0 else []
 
 
 def _moment(timeline: Timeline, step: Step, colours: dict[str, int]) -> Moment:

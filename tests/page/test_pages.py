@@ -9,6 +9,8 @@ import pytest
 
 from shipper.access import MOST_SESSIONS, SESSION_S
 from shipper.errors import StoreUnreadable
+from shipper.http import ADDRESSES as OTHERS
+from shipper.page.pages import ADDRESSES
 from tests.page.rig import Memory, Patient, Site, event, refusal
 
 PATHS = ("/", "/search", "/timeline", "/tail", "/quarantine")
@@ -251,6 +253,14 @@ def test_pages_only_show(path: str) -> None:
     head = site.get(path, method="HEAD")
     assert (head.status, head.text) == (200, "")
     assert head.headers["Content-Length"] == str(len(site.get(path).text.encode()))
+
+
+def test_every_address_that_is_served_is_told_and_no_other() -> None:
+    """The reference lists them."""
+    site = Site()
+    assert site.pages.paths == ADDRESSES.keys()
+    for address in OTHERS:
+        assert site.get(address).status in (200, 303, 405)
 
 
 def test_an_address_with_too_many_fields_is_refused() -> None:

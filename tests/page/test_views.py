@@ -72,7 +72,7 @@ def test_a_timeline_has_a_lane_for_each_container_and_shows_its_gaps() -> None:
     ]  # fmt: skip
     assert [moment.gap for moment in found.moments] == ["", "", "960ms"]
     assert [moment.offset for moment in found.moments] == ["+0.000s", "+0.040s", "+1.000s"]
-    assert found.ticks == ["+0.000s", "+0.250s", "+0.500s", "+0.750s", "+1.000s"]
+    assert found.ticks == ["0", "250ms", "500ms", "750ms", "1.00s"]
     assert found.verdict == "1 error at +1.000s in worker: index_failed"
     assert found.first_wrong == found.moments[2].row.anchor
 
