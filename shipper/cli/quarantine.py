@@ -14,16 +14,16 @@ from rich.text import Text
 from processors.escape import printable
 from schemas.quarantine import kinds, notes
 from schemas.violation import Kind, Violation
-from shipper.cli.cells import Body, Look, emit, fit, origin, text_of
+from shipper.cli.cells import Look, emit, fit
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.progress import working
 from shipper.cli.render import render_json
-from shipper.cli.search import short_id
 from shipper.errors import ReleaseRefused, ShipperError
 from shipper.keyed import inner
 from shipper.ports import Document, Reader
 from shipper.settings import Settings
+from shipper.shown import Body, origin, short_id, text_of
 
 LIST_LIMIT = 50
 SHORTEST_ID = 4
