@@ -100,21 +100,45 @@ def test_a_quiet_log_is_not_passed_over_for_many_loud_ones(tmp_path: Path) -> No
     assert rig.serials() == list(range(1, 2002))
 
 
-def test_a_removed_log_is_let_go_while_others_keep_the_output_busy(tmp_path: Path) -> None:
-    """It is in no batch any more, so it waits for no answer: its file would stay open for as long as there is load."""
+def test_a_log_that_is_gone_is_let_go_of_beside_one_that_is_never_quiet(tmp_path: Path) -> None:
+    """There always is a batch under way; a log that has nothing in it does not wait for its answer."""
     rig = Rig(tmp_path)
-    gone = rig.logs / "gone.log"
-    rig.write(rig.lines(1))
-    rig.write(rig.lines(1), gone)
-    agent = rig.start()
-    rig.output.slow = True
-    rig.read()
-    gone.unlink()
-    for _ in range(40):
+    agent, rig.output.slow = rig.start(), True
+    short = rig.logs / "short.log"
+    rig.write(rig.lines(3), short)
+    for second in range(20):
         rig.write(rig.lines(1))
         agent.turn()
-        while len(rig.output.unanswered) > 2:
+        if second == 2:
+            short.unlink()
+        while len(rig.output.unanswered) > 1:
             rig.output.answer(0)
-        rig.clock.pass_seconds(0.5)
-    assert rig.output.unanswered
+        assert second == 0 or agent._under_way
+        rig.clock.pass_seconds(1)
     assert list(agent.tail.logs) == [str(rig.path)]
+    assert list(agent.state.logs()) == [str(rig.path)]
+    rig.output.answer(0)
+    rig.output.slow = False
+    rig.read()
+    assert rig.serials() == list(range(1, 24))
+    assert rig.counter("shipper_events_total", "duplicate") == 0
+
+
+def test_many_logs_that_are_gone_cost_no_commit_while_they_wait(tmp_path: Path) -> None:
+    """A log of which nothing came is not written to the state again at each commit."""
+    rig = Rig(tmp_path)
+    agent = rig.start()
+    for number in range(5):
+        rig.write(rig.lines(1), rig.logs / f"short-{number}.log")
+    rig.read()
+    for path in rig.logs.iterdir():
+        path.unlink()
+    agent.turn()
+    before = agent.state.commits
+    for _ in range(10):
+        agent.turn()
+    assert agent.state.commits == before
+    rig.clock.pass_seconds(6)
+    rig.read(2)
+    assert not agent.tail.logs
+    assert not agent.state.logs()
