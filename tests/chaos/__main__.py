@@ -15,14 +15,15 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from tests.chaos.faults import ELASTICSEARCH, FAULTS, FILES, KAFKA
+from tests.chaos.engine import DockerPlace
+from tests.chaos.faults import DOCKER, ELASTICSEARCH, FAULTS, FILES, KAFKA
 from tests.chaos.places import Files
 from tests.chaos.schedule import KILL, Schedule
 from tests.chaos.servers import ElasticsearchPlace, KafkaPlace
 from tests.chaos.world import Outcome, Place, World
 
 LENGTH = 24
-PLACES = {ELASTICSEARCH: ElasticsearchPlace, KAFKA: KafkaPlace}
+PLACES = {ELASTICSEARCH: ElasticsearchPlace, KAFKA: KafkaPlace, DOCKER: DockerPlace}
 
 
 @dataclass
