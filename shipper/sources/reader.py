@@ -165,6 +165,8 @@ class LogReader:
     def _overdue(self, head: Head, now: float, wall_ms: int) -> Iterator[Entry | Run]:
         if not head.assembler.waiting:
             return iter(())
+        if self.read_at == NEVER:  # taken up from the state: what comes may have been written meanwhile
+            self.read_at = now
         patience = self.limits.join_wait + 1
         latest = head.assembler.latest_ms()
         if now - self.read_at >= patience or (latest is not None and wall_ms - latest >= patience * 1000):
