@@ -359,13 +359,15 @@ class Agent:
 
         A log of which nothing came is no part of the batch: it waits for no answer, so that one that is gone can go.
         """
-        marked, lines, before = log.path in self._marks, self._batch.lines, log.whereabouts()
-        if log.shipped is None:
+        one, marked, lines, before = log.shipped is None, log.path in self._marks, self._batch.lines, log.whereabouts()
+        if one:
             if not self._may_ship(self.turned_at):
                 log.part(log.position(log.counted))
             elif not marked:
                 self._marks[log.path] = log.position(log.counted)
         yield
+        if one:
+            log.rejoin()
         if self._batch.lines != lines or log.whereabouts() != before:
             self._touched[log.path] = log
         elif not marked:

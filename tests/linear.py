@@ -58,7 +58,9 @@ class Bound:
     def __init__(self, pattern: "re.Pattern[Any]", length: int, *, amortised: bool) -> None:
         """With `amortised`, repeats without an end that no second start can walk over again count once for the text."""
         self._length, self._amortised, self._flags = length, amortised, pattern.flags
-        self.items: Items = list(parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG))
+        parsed = parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
+        self.items: Items = list(parsed)
+        self._widths = parsed.state.groupwidths
         self._starts: frozenset[str] = ALPHABET
         """Signs at which a match may begin."""
         self._not_behind: frozenset[str] = frozenset()
@@ -111,6 +113,8 @@ class Bound:
         if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
             found = self._first(list(value[2]), ANYTHING)
             return Follow(found.first, found.nothing or value[0] == 0, found.certain or value[0] == 0)
+        if kind is op.GROUPREF:
+            return Follow(ALPHABET, nothing=True, certain=False)
         raise NotImplementedError(f"{kind} is not looked at")
 
     def _either(self, alternatives: list[Items]) -> Follow:
@@ -180,8 +184,10 @@ class Bound:
         return Work(own.steps + own.ways * behind.steps, own.ways * behind.ways)
 
     def _part(self, kind: Any, value: Any, after: Follow) -> Work:
-        if self._signs(kind, value) is not None or kind in (op.AT, op.GROUPREF):
+        if self._signs(kind, value) is not None or kind is op.AT:
             return Work(1, 1)
+        if kind is op.GROUPREF:
+            return Work(self._widths[value][1] if self._widths[value][1] < ENDLESS else INFINITE, 1)
         if kind in (op.ASSERT, op.ASSERT_NOT):
             return Work(self._sequence(list(value[1]), ANYTHING).steps, 1)
         if kind is op.SUBPATTERN:
