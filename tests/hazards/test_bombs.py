@@ -68,8 +68,8 @@ def test_a_bomb_is_looked_through_in_pieces_between_which_other_logs_are_read(tm
     while not rig.serials_of_entries():
         agent.turn(hurry=True)
         turns += 1
-    assert len(rig.output.stored) < 3
     assert turns <= 2
+    assert agent.tail.logs[str(rig.path)].counted.offset == 0  # the bomb's line is not at its end yet
 
 
 def test_two_lines_that_are_too_long_are_told_apart_by_both_heads(tmp_path: Path) -> None:
@@ -94,17 +94,22 @@ def test_a_damaged_file_ends_where_its_damage_begins_at_each_reading(tmp_path: P
     path = tmp_path / "app.log.1.gz"
     content = b"".join(b"%d a line of a log\n" % number for number in range(40_000))
     packed = gzip.compress(content)
+    found_by_fuzzing = (
+        Path(__file__).parents[1] / "fuzz" / "corpus" / "compressed" / "not_gzip_read_again"
+    ).read_bytes()
     for damaged in (
         packed[: len(packed) // 2],
         packed[: len(packed) // 2] + b"\xff" * 40 + packed[len(packed) // 2 + 40 :],
         b"plain text\n" * 9,
+        found_by_fuzzing,
     ):
         path.write_bytes(damaged)
         whole = read_in(path, 1000)
         for size in (7777, 100_000, 1_000_000):
             assert read_in(path, size) == whole
         handle = GzipHandle(str(path))
-        assert handle.read(len(whole), 1000) == handle.read(len(whole) + 1, 1000) == b""
+        for place in (len(whole), len(whole) + 1) * 50:
+            assert handle.read(place, 1000) == b""
         assert handle.read(0, 100) == whole[:100]
         handle.close()
 
