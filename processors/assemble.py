@@ -14,6 +14,7 @@ import msgspec
 
 from processors.compiled import CompiledLog, Run
 from processors.envelope import STREAMS, EnvelopeError, Piece, open_cri, open_json_file, open_plain, records
+from processors.redact import unsplit
 from processors.times import parse_ms
 from processors.traces import Trace, opens
 from schemas.entry import Entry
@@ -60,6 +61,11 @@ class Residue(msgspec.Struct, omit_defaults=True):
     ordinal: int = 0
     seen: str | None = None
     """The last runtime time: a line that cannot be opened is taken to be of that time."""
+
+
+def holds_text(residue: bytes) -> bool:
+    """Whether the bytes of a residue hold pieces of what was logged, and not digests and times alone."""
+    return residue[1:7] in (b"\xa5parts", b"\xa5texts")
 
 
 class Assembler:
@@ -190,10 +196,10 @@ class Assembler:
         try:
             piece = self.opener(beginning)
         except EnvelopeError as error:
-            text = beginning.decode("utf-8", "replace")
+            text = unsplit(beginning.decode("utf-8", "replace"))
             yield Entry(text, "unknown", self._seen, offset, 1, digest, broken=f"{cut} was cut off: {error}", cut=cut)
             return
-        yield Entry(piece.log, piece.stream, piece.time, offset, 1, digest, cut=cut)
+        yield Entry(unsplit(piece.log), piece.stream, piece.time, offset, 1, digest, cut=cut)
 
     def flush(self) -> Iterator[Entry]:
         """Finish everything that is held back, oldest first."""
@@ -253,7 +259,10 @@ class Assembler:
     def _message(self, part: Open) -> Iterator[Entry]:
         digest = _combined(part.digests)
         cut = f"{part.cut} characters after the first {part.size}" if part.cut else None
-        yield from self._text("".join(part.text), part.stream, part.time, part.offset, digest, part.lines, cut)
+        text = "".join(part.text)
+        yield from self._text(
+            unsplit(text) if cut else text, part.stream, part.time, part.offset, digest, part.lines, cut
+        )
 
     # --- texts that go on ------------------------------------------------------------------------
 
@@ -297,6 +306,7 @@ class Assembler:
     def _finished(self, opened: Open) -> Entry:
         cut = f"{opened.cut} characters after the first {opened.size}" if opened.cut else None
         text, digest = opened.joint.join(opened.text), _combined(opened.digests)
+        text = unsplit(text) if cut else text
         return Entry(text, opened.stream, opened.time, opened.offset, opened.lines, digest, None, cut)
 
 

@@ -20,7 +20,7 @@ from processors.document import Renderer
 from processors.enforce import Enforce
 from processors.match import Asked
 from processors.payload import decode_payload
-from processors.redact import NEEDLES, SHAPED, Redactor
+from processors.redact import SHAPED, Redactor
 from processors.route import Skew
 from schemas.entry import HttpSource, Origin
 from schemas.event import KNOWN_FIELDS, LEVEL_ALIASES, Event
@@ -95,7 +95,7 @@ class CompiledChain:
             known,
             list(LEVEL_ALIASES.items()),
             sorted(redactor.masked_names),
-            list(NEEDLES),
+            list(redactor.needles),
             [_told(asked) for asked in counting.asked()],
             skew.future_ms,
             skew.past_ms,

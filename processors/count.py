@@ -114,6 +114,8 @@ class Counting:
         event. Raises ValueError where two rules share a metric.
         """
         self._most = max_label_values
+        self.mask: Callable[[str], str] = str
+        """Applied to each label value that logs bring, before it takes a place."""
         self._overflows: Counter[str] = Counter()
         self._services = dict.fromkeys(services)
         self._rules = {rule.name: CompiledRule.of(rule, self._services) for rule in one_metric_each(list(rules))}
@@ -290,6 +292,7 @@ class Counting:
         labels = (values[0](event, place),) if len(values) == 1 else tuple([value(event, place) for value in values])
         found = rule.series.get(labels)
         if found is None:
+            labels = tuple(map(self.mask, labels))
             bounded = rule.bounded(labels, self._most)
             if bounded != labels:
                 self._overflows[rule.rule.name] += 1

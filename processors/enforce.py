@@ -1,7 +1,7 @@
 """Enforce the correlation-ID schema: typed fields stay, everything else moves to `extra`, violations are named."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -34,9 +34,9 @@ SHOWN = 60
 _conforms = EVENT_ADAPTER.validator.isinstance_python
 
 
-def shown(value: object) -> str:
-    """A short piece of a value for people, escaped, with its type."""
-    text = value if isinstance(value, str) else repr(value)[: 4 * SHOWN]
+def shown(value: object, mask: Callable[[str], str] = str) -> str:
+    """A short piece of a value for people, escaped, with its type; `mask` sees the whole of it."""
+    text = mask(value if isinstance(value, str) else repr(value))
     piece = printable(text[:SHOWN]) + ("…" if len(text) > SHOWN else "")
     return f"{type(value).__name__} {piece!r}" if isinstance(value, str) else f"{type(value).__name__} {piece}"
 
@@ -48,6 +48,8 @@ class Enforce:
         """`correlation_sources`: fields that may hold the id, in order; `required`: whether its absence is noted."""
         self._sources = tuple(correlation_sources)
         self._required = required
+        self.mask: Callable[[str], str] = str
+        """Applied to values of which a violation shows a piece."""
 
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Enforce the schema on an application's own entry. Never raises and never drops."""
@@ -68,7 +70,7 @@ class Enforce:
         correlation_id = fields.get("correlation_id")
         if type(correlation_id) is not str or USABLE.match(correlation_id) is None:
             self._find_correlation_id(fields, violations)
-        return _sorted_out(fields, violations), violations
+        return _sorted_out(fields, violations, self.mask), violations
 
     def _find_correlation_id(self, fields: dict[str, Any], violations: list[Violation]) -> None:
         refused: list[tuple[str, object]] = []
@@ -82,13 +84,13 @@ class Enforce:
                 if source != "traceparent":
                     del fields[source]
                 fields["correlation_id"] = found
-                violations += [_unusable(name, value) for name, value in refused]
+                violations += [_unusable(name, value, self.mask) for name, value in refused]
                 return
             refused.append((source, value))
             if source == "correlation_id":
                 _put_aside(fields, source)
         if refused:
-            violations.append(_unusable(*refused[0]))
+            violations.append(_unusable(*refused[0], self.mask))
         elif self._required:
             looked = ", ".join(self._sources)
             violations.append(Violation(Kind.CORRELATION_ID_MISSING, None, f"no correlation id; looked for {looked}"))
@@ -101,8 +103,8 @@ def noted(event: dict[str, Any], violations: Sequence[Violation]) -> dict[str, A
     return event
 
 
-def _unusable(source: str, value: object) -> Violation:
-    detail = f"expected 1 to 128 letters, digits and . _ : / + = @ -, got {shown(value)}"
+def _unusable(source: str, value: object, mask: Callable[[str], str]) -> Violation:
+    detail = f"expected 1 to 128 letters, digits and . _ : / + = @ -, got {shown(value, mask)}"
     if isinstance(value, str):
         detail += f" of {len(value)} characters"
     return Violation(Kind.CORRELATION_ID_INVALID, source, detail)
@@ -121,7 +123,7 @@ def _put_aside(fields: dict[str, Any], name: str) -> None:
     extra[name] = fields.pop(name)
 
 
-def _sorted_out(fields: dict[str, Any], violations: list[Violation]) -> dict[str, Any]:
+def _sorted_out(fields: dict[str, Any], violations: list[Violation], mask: Callable[[str], str]) -> dict[str, Any]:
     """Keep what is typed right, move the rest under `extra`, null being absence."""
     own = fields.pop("extra", None)
     extra: dict[str, Any] = own if isinstance(own, dict) else {} if own is None else {"extra": own}
@@ -135,7 +137,7 @@ def _sorted_out(fields: dict[str, Any], violations: list[Violation]) -> dict[str
             event[name] = value
     timestamp = event.pop("timestamp", None)
     if not _conforms(event):
-        _move_mistyped(event, extra, violations)
+        _move_mistyped(event, extra, violations, mask)
     if timestamp is not None:
         event["timestamp"] = timestamp
     if extra:
@@ -143,7 +145,9 @@ def _sorted_out(fields: dict[str, Any], violations: list[Violation]) -> dict[str
     return event
 
 
-def _move_mistyped(event: dict[str, Any], extra: dict[str, Any], violations: list[Violation]) -> None:
+def _move_mistyped(
+    event: dict[str, Any], extra: dict[str, Any], violations: list[Violation], mask: Callable[[str], str]
+) -> None:
     try:
         EVENT_ADAPTER.validate_python(event)
     except ValidationError as error:
@@ -151,5 +155,5 @@ def _move_mistyped(event: dict[str, Any], extra: dict[str, Any], violations: lis
         for name in names:
             value = event.pop(name)
             extra[name] = value
-            detail = f"expected {EXPECTED.get(name, 'a string')}, got {shown(value)}"
+            detail = f"expected {EXPECTED.get(name, 'a string')}, got {shown(value, mask)}"
             violations.append(Violation(KINDS.get(name, Kind.FIELD_INVALID), name, detail))

@@ -5,10 +5,13 @@ compiled code; it may be wrong in one direction only.
 """
 
 import hmac
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain, product
 from typing import Any, Literal, NamedTuple
+from urllib.parse import unquote
 
 from schemas.event import KNOWN_FIELDS
 
@@ -17,8 +20,11 @@ DEFAULT_FIELDS = (
     "authorization", "cookie", "set_cookie", "api_key", "apikey", "private_key", "session_id", "ssn",
     "card_number", "cvv",
 )  # fmt: skip
-HASH_DIGITS = 12
+HASH_DIGITS, KEY_DIGITS = 12, 4
+"""Of a value's hash, and of the name of the key that made it."""
 DEEPEST = 100
+MOST_PARTS = 3
+"""Parts of a field's name whose spellings are looked for one by one; of a longer name, its longest part is."""
 MOST_KEPT, LONGEST_KEPT = 20_000, 200
 """Texts remembered to hold nothing: how many, and how long one may be."""
 
@@ -32,6 +38,8 @@ class Pattern(NamedTuple):
     long_number: bool = False
     """Whether what it matches is a long number."""
     holds: Callable[[str], bool] = lambda _value: True
+    normal: Callable[[str], str] = str
+    """The spelling that is hashed, so that one value has one hash however it is written."""
 
 
 def _digits(text: str) -> str:
@@ -54,37 +62,61 @@ def french_nir(text: str) -> bool:
     return number.isdigit() and compact[13:].isdigit() and int(compact[13:]) == 97 - int(number) % 97
 
 
+def _compact(number: str) -> str:
+    """A number without what separates its digits."""
+    return ("+" if number.startswith("+") else "") + "".join(filter(str.isalnum, number.upper()))
+
+
 WORDS = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret|credential"
 )
+WORD = re.compile(rf"(?:{WORDS})[\w-]{{0,20}}\Z", re.IGNORECASE)
+"""Names whose values the pattern `password` finds."""
+GIVEN = r"\\{0,7}[\"']?\s{0,4}[=:]\s{0,4}"
+"""What stands between a name and its value, in JSON, in JSON within JSON, in a query and in words."""
+QUOTED = r"(?:(?!(?<!\\)(?P=quote))(?:\\.|[^\\\n]))++"
+"""A value up to the quote that began it; a quote behind a backslash is part of it."""
+BARE = r"[^\s\"',;&)}\]]++"
 PATTERNS: dict[str, Pattern] = {
+    "header": Pattern(
+        re.compile(
+            r"\b(?:set-cookie|cookie|(?:proxy-)?authorization):[ \t]{0,4}(?P<value>[^\r\n\"'\\]++)", re.IGNORECASE
+        ),
+        ("cookie", "authorization"),
+    ),
     "url_password": Pattern(
         re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{0,128}:(?P<value>[^\s@'\"]{1,256})@", re.IGNORECASE),
         ("://",),
     ),
     "bearer": Pattern(
-        re.compile(r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,4096})", re.IGNORECASE),
+        re.compile(r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,}+)", re.IGNORECASE),
         ("bearer", "basic"),
     ),
-    "jwt": Pattern(re.compile(r"\beyJ[A-Za-z0-9_-]{5,2048}\.[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{0,1024}"), ("eyj",)),
+    "jwt": Pattern(
+        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+)?", re.IGNORECASE),
+        ("eyj",),
+    ),
     "password": Pattern(
         re.compile(
-            rf"(?:{WORDS})[\w-]{{0,20}}[\"']?\s{{0,4}}[=:]\s{{0,4}}(?P<quote>[\"'])?"
-            r"(?P<value>(?(quote)[^\"'\n]{1,256}|[^\s\"',;&)}\]]{1,256}))",
+            rf"(?:{WORDS})[\w-]{{0,20}}{GIVEN}(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|{BARE}))",
             re.IGNORECASE,
         ),
         ("pass", "pwd", "secret", "token", "key", "credential"),
     ),
     "email": Pattern(
-        re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"),
+        re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"),
         ("@",),
+        normal=str.lower,
     ),
-    "card": Pattern(re.compile(r"(?<![\w.-])(?:4\d{12}|[2-6](?:[ -]?\d){13,18})(?![\w-])"), (), True, luhn),
+    "card": Pattern(re.compile(r"(?<![\w.-])(?:4\d{12}|[2-6](?:[ +-]?\d){13,18})(?![\w-])"), (), True, luhn, _compact),
     "national_id": Pattern(
-        re.compile(r"(?<!\w)[12][ .-]?\d\d[ .-]?\d\d[ .-]?(?:\d\d|2[ABab])[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d\d(?!\w)"),
+        re.compile(
+            r"(?<!\w)[12][ .+-]?\d\d[ .+-]?\d\d[ .+-]?(?:\d\d|2[ABab])[ .+-]?\d{3}[ .+-]?\d{3}[ .+-]?\d\d(?!\w)"
+        ),
         (),
         True,
         french_nir,
+        _compact,
     ),
     "phone": Pattern(
         re.compile(
@@ -93,27 +125,67 @@ PATTERNS: dict[str, Pattern] = {
         ),
         (),
         True,
+        normal=_compact,
     ),
 }
 """Built-in patterns by name, in the order they are tried."""
 
-NEEDLES = tuple(hint for pattern in PATTERNS.values() for hint in pattern.hints if hint != "@")
+ENCODED = ("%20", "%2b", "%3a", "%3d", "%40", "\\u00")
+"""Signs of a text in which a space, `+`, `:`, `=` or `@` is written in another way; it is looked at decoded as well."""
+NEEDLES = (*(hint for pattern in PATTERNS.values() for hint in pattern.hints if hint != "@"), *ENCODED)
 """One of these, in any case, is in every text that a pattern of words can match."""
-NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()-]{0,2}[\dABab]){8,}")
+ESCAPE = re.compile(r"\\+u00([2-7][0-9A-Fa-f])")
+MASKED = re.compile(r"\[redacted:[^\]\s]{1,120}\]?")
+NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()+-]{0,2}[\dABab]){8,}")
 """Nine digits or more with separators: every card, telephone and social security number is one."""
 SHORT_NUMBER = 12
 """A number written in so few characters is none that is masked."""
+LONGEST_END = 256
 IPV4 = re.compile(r"(?<![\d.+])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 """Addresses of clients are in every access line, and no pattern can match one."""
-SHAPED = frozenset({"level", "method", "client_ip", "correlation_id", "timestamp"})
-"""Fields whose text is bound by the schema, or an address declared to be one: only an e-mail is masked."""
+SHAPED = frozenset({"correlation_id", "timestamp"})
+"""Fields whose text is bound by the schema: a number in it is nobody's, and words are looked for where signs allow."""
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
 def _number_in(text: str) -> bool:
     """Whether a text may hold a long number; most are ruled out by their digits alone."""
-    digits = text.encode("utf-8", "replace").translate(_ZEROS, b" .()-")
+    digits = text.encode("utf-8", "replace").translate(_ZEROS, b" .()+-")
     return b"00000000" in digits and NUMBER.search(IPV4.sub("", text)) is not None
+
+
+def _wordy(text: str) -> bool:
+    """Whether a text without spaces may hold a word and its value, a URL, or a token of three parts."""
+    return "=" in text or ":" in text or text.count(".") > 1
+
+
+def unsplit(text: str) -> str:
+    """A text that was cut off, without the word or number that it ends in: half a secret is recognised by nobody.
+
+    At most LONGEST_END characters go.
+    """
+    kept = max(0, len(text) - LONGEST_END)
+    end = text[kept:].rstrip()
+    end = end[: len(end) - len(end.split()[-1])] if end else end
+    return text[:kept] + end.rstrip("0123456789 .()+-")
+
+
+def key_id(key: bytes) -> str:
+    """The name of a key, by which a hash tells what made it: four hexadecimal digits that follow from the key."""
+    return hmac.digest(key, b"the name of this key", "sha256").hex()[:KEY_DIGITS]
+
+
+def hash_of(key: bytes, value: str) -> str:
+    """What stands for `value` under `key`: the key's name and twelve digits of HMAC-SHA256."""
+    digest = hmac.digest(key, value.encode("utf-8", "surrogatepass"), "sha256").hex()
+    return f"{key_id(key)}-{digest[:HASH_DIGITS]}"
+
+
+def spellings(value: str) -> Iterator[str]:
+    """`value` in each spelling that redaction may have hashed: as a field's, and as what a pattern takes it for."""
+    found = [value]
+    found += [pattern.normal(value) for pattern in PATTERNS.values() if pattern.regex.fullmatch(value)]
+    yield from dict.fromkeys(found)
 
 
 class Redactor:
@@ -135,14 +207,21 @@ class Redactor:
         if unknown:
             raise ValueError(f"no built-in pattern is called {unknown[0]!r}; there are {', '.join(PATTERNS)}")
         self._key = key if mode == "hash" else None
+        fields = tuple(fields)
         self._fields = frozenset(_plain_name(name) for name in fields)
         self._patterns = {name: PATTERNS[name] for name in patterns}
+        left = "password" in self._patterns
+        named, hints, told = _named_values(name for name in fields if not (left and WORD.search(name)))
+        if named is not None:
+            self._patterns = {"field": Pattern(named, hints), **self._patterns}
+        self.needles = (*NEEDLES, *(hint for hint in hints if hint not in NEEDLES))
+        """One of these, in any case, is in every text that a pattern of words or a field's name can match."""
         for name, regex in (extra_patterns or {}).items():
             try:
                 self._patterns[name] = Pattern(re.compile(regex))
             except re.error as error:
                 raise ValueError(f"redaction pattern {name!r} is no regular expression: {error}") from error
-        self._always = bool(extra_patterns)
+        self._always = bool(extra_patterns) or not told
         self._clean: set[str] = set()
         self._clean_names: set[str] = set()
 
@@ -164,7 +243,11 @@ class Redactor:
             return True
         clean = self._clean
         for name, value in event.items():
-            if type(value) is str and name not in SHAPED and value not in clean and self._may_hold(value):
+            if (
+                type(value) is str
+                and value not in clean
+                and (self._may_hold(value) if name not in SHAPED else _wordy(value) and self._may_hold(value))
+            ):
                 return True
         extra = event.get("extra")
         return extra is not None and self._suspicious_extra(extra)
@@ -195,7 +278,7 @@ class Redactor:
     def _may_hold(self, value: str) -> bool:
         """Whether one text may hold something; texts that hold nothing are remembered, for most come again."""
         lowered = value.lower()
-        if any([needle in lowered for needle in NEEDLES]) or _number_in(value):  # noqa: C419 -- twice as fast
+        if any([needle in lowered for needle in self.needles]) or _number_in(value):  # noqa: C419 -- twice as fast
             return True
         if len(value) < LONGEST_KEPT:
             if len(self._clean) >= MOST_KEPT:
@@ -204,25 +287,54 @@ class Redactor:
         return False
 
     def redact_text(self, text: str) -> str:
-        """`text` with every match of a pattern masked."""
+        """`text` with every match of a pattern masked, also where it is written with percents or escapes."""
         if not self._always and "@" not in text and (text in self._clean or not self._may_hold(text)):
             return text
-        lowered, numbers = text.lower(), _number_in(text)
+        masked = self._matches(text)
+        decoded = _decoded(masked)
+        if decoded != masked and (found := self._matches(decoded)) != decoded:
+            return found
+        return masked
+
+    def redact_raw(self, text: str) -> str:
+        """A raw line masked: where it is JSON by its fields as an event is, then as a text.
+
+        Otherwise it stays as it was written. A name that an object holds twice is looked at each time.
+        """
+        if not self._always and "@" not in text and "\\" not in text and not self._may_hold(text):
+            return text
+        if text.lstrip("\ufeff \t")[:1] == "{":
+            try:
+                found = json.loads(text.strip("\ufeff \t\r\n\0"), strict=False, object_pairs_hook=_Pairs)
+                masked = self._value("", found, 0)
+                if masked != found:
+                    text = _written(masked)
+            except (ValueError, RecursionError):
+                pass  # no JSON: it is looked at as a text alone
+        return self.redact_text(text)
+
+    def _matches(self, text: str, *, numbers: bool = True) -> str:
+        lowered, numbers = text.lower(), numbers and _number_in(text)
         for name, pattern in self._patterns.items():
             if pattern.long_number:
                 possible = numbers
             else:
                 possible = not pattern.hints or any([hint in lowered for hint in pattern.hints])  # noqa: C419
             if possible:
-                text = pattern.regex.sub(partial(self._masked, name=name, holds=pattern.holds), text)
+                text = pattern.regex.sub(partial(self._masked, name=name, pattern=pattern), text)
         return text
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
         """A copy of the event with fields and patterns masked at any depth; keys are looked at as well."""
         return {
-            name: value if name in SHAPED and "@" not in str(value) else self._value(name, value, 0)
+            name: self._shaped(value) if name in SHAPED else self._value(name, value, 0)
             for name, value in event.items()
         }
+
+    def _shaped(self, value: Any) -> Any:  # noqa: ANN401 -- an application's own entry may hold anything
+        if isinstance(value, str):
+            return self._matches(value, numbers=False) if self._always or "@" in value or _wordy(value) else value
+        return self._value("", value, 0)
 
     def _value(self, name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 -- any JSON value
         if value is not None and name not in KNOWN_FIELDS and _plain_name(name) in self._fields:
@@ -231,8 +343,13 @@ class Redactor:
             return self.redact_text(value)
         if depth > DEEPEST:
             return self._replacement("depth", "")
+        if isinstance(value, _Pairs):
+            return _Pairs((self.redact_text(key), self._value(key, item, depth + 1)) for key, item in value)
         if isinstance(value, dict):
-            return {self.redact_text(str(key)): self._value(str(key), item, depth + 1) for key, item in value.items()}
+            found: dict[str, Any] = {}
+            for key, item in value.items():
+                found[_free(self.redact_text(str(key)), found)] = self._value(str(key), item, depth + 1)
+            return found
         if isinstance(value, list | tuple):
             return [self._value("", item, depth + 1) for item in value]
         if isinstance(value, int | float) and not isinstance(value, bool) and name not in KNOWN_FIELDS:
@@ -240,19 +357,72 @@ class Redactor:
             return value if masked == str(value) else masked
         return value
 
-    def _masked(self, match: re.Match[str], *, name: str, holds: Callable[[str], bool]) -> str:
+    def _masked(self, match: re.Match[str], *, name: str, pattern: Pattern) -> str:
         group = "value" if "value" in match.re.groupindex else 0
         value = match[group]
-        if not holds(value) or value.startswith("[redacted:"):
+        if not pattern.holds(value) or MASKED.fullmatch(value):
             return match[0]
         start, end = match.start(group) - match.start(), match.end(group) - match.start()
-        return match[0][:start] + self._replacement(name, value) + match[0][end:]
+        return match[0][:start] + self._replacement(name, pattern.normal(value)) + match[0][end:]
 
     def _replacement(self, name: str, value: str) -> str:
-        if self._key is None:
-            return f"[redacted:{name}]"
-        digest = hmac.digest(self._key, value.encode("utf-8", "surrogatepass"), "sha256").hex()
-        return f"[redacted:{name}:{digest[:HASH_DIGITS]}]"
+        return f"[redacted:{name}]" if self._key is None else f"[redacted:{name}:{hash_of(self._key, value)}]"
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object of JSON with all that it holds, names that come twice too."""
+
+
+def _written(value: Any) -> str:  # noqa: ANN401 -- any JSON value
+    """JSON of a value in which objects may be `_Pairs`."""
+    if isinstance(value, _Pairs):
+        return "{" + ",".join(f"{_written(name)}:{_written(item)}" for name, item in value) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _free(name: str, taken: Mapping[str, object]) -> str:
+    """`name`, or the first of `name (2)`, `name (3)` … that is not taken: two that are masked are still two."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        found = f"{name} ({number})"
+    return found
+
+
+def _decoded(text: str) -> str:
+    r"""`text` with `%40` and `\u0040` as the signs that they stand for, in a query within a query too."""
+    found = ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
+    for _ in range(2):
+        found = unquote(found, errors="replace") if "%" in found else found
+    return found
+
+
+def _named_values(fields: Iterable[str]) -> tuple[re.Pattern[str] | None, tuple[str, ...], bool]:
+    """What finds `name=value` and `"name": value` of fields in a text, the hints to it, and whether they are enough.
+
+    Of a value that is an object or a list, nothing tells the end, and all that follows is masked.
+    """
+    names, hints, told = [], [], True
+    for field in dict.fromkeys(name.lower() for name in fields):
+        parts = [part for part in re.split(r"[-_]+", field) if part]
+        if not parts:
+            continue
+        names.append("[-_]?".join(map(re.escape, parts)))
+        if len(parts) <= MOST_PARTS and field.isascii():
+            signs = product(("", "-", "_"), repeat=len(parts) - 1)
+            hints += ["".join(chain.from_iterable(zip(parts, (*between, ""), strict=True))) for between in signs]
+        else:
+            hint = max(re.findall(r"[a-z0-9]+", " ".join(parts)) or [""], key=len)
+            hints.append(hint)
+            told = told and bool(hint)
+    if not names:
+        return None, (), True
+    given = r"(?:\\{0,7}[\"']\s{0,4}[=:]|\s{0,4}=)\s{0,4}"
+    value = rf"(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:\[redacted:[^\]\s]++\]|[\[{{](?s:.)++|{BARE})))"
+    regex = rf"(?<![A-Za-z0-9])(?:{'|'.join(names)}){given}{value}"
+    return re.compile(regex, re.IGNORECASE), tuple(hints), told
 
 
 def _plain_name(name: str) -> str:

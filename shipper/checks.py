@@ -13,6 +13,7 @@ from errno import ENOENT
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from shipper.configuration.named_files import named_files
 from shipper.errors import READABLE, ShipperError
 from shipper.http import SERVER, is_loopback
 from shipper.settings import InputSettings, Settings
@@ -22,6 +23,9 @@ from shipper.state import FILE, LOCK, UPGRADED, VERSION
 
 SCARCE_BYTES = 256 * 1024 * 1024
 EXAMPLES = 3
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+SECRET = ("key", "password", "token")
+"""What the names of files end in, before `_file`, that hold secrets; certificates are nobody's secret."""
 PATIENCE_S = 3
 
 
@@ -45,6 +49,7 @@ def examine(settings: Settings, ask_input: Ask, ask_output: Ask) -> Iterator[Fin
             yield _asked(f"input kafka:{found.glob}", settings, ask_input, "both topics are there")
         else:
             yield from _input(found)
+    yield from _secret_files(settings)
     yield from _directory(settings.state_dir, "state", "--state-dir")
     running = locked(settings.state_dir / LOCK)
     yield from _state(settings.state_dir, running=running)
@@ -121,6 +126,36 @@ def _directory(path: Path, subject: str, option: str) -> Iterator[Finding]:
     else:
         there = "is there" if place == path else "can be made"
         yield Finding("ok", subject, f"{path} {there}, {free // 2**30} GiB free")
+    if place == path:
+        yield from _open_to_others(path, subject)
+
+
+def _open_to_others(folder: Path, subject: str) -> Iterator[Finding]:
+    """What is made there is its owner's alone, whatever the umask; somebody may have opened it since, or the folder."""
+    try:
+        found = [folder, *(path for path in sorted(folder.rglob("*")) if not path.is_symlink())]
+        opened = [path for path in found if path.lstat().st_mode & OTHERS]
+    except OSError:
+        return  # it is told above, or went meanwhile
+    if opened:
+        more = f", and {len(opened) - 1} more" if len(opened) > 1 else ""
+        what = f"{opened[0]} is open to other users{more}: {stat.filemode(opened[0].lstat().st_mode)}"
+        yield Finding("note", subject, what, f"`chmod -R go= {folder}`, unless a group is meant to read it")
+
+
+def _secret_files(settings: Settings) -> Iterator[Finding]:
+    """Files of secrets that other users of the node can read."""
+    for name, path in named_files(settings.model_dump()):
+        if not name.removesuffix("_file").endswith(SECRET):
+            continue
+        try:
+            mode = os.stat(path).st_mode
+        except OSError as error:
+            yield Finding("problem", name, f"{path}: {error.strerror}", "make it readable for this user")
+            continue
+        if mode & OTHERS:
+            what = f"{path} is open to other users: {stat.filemode(mode)}"
+            yield Finding("note", name, what, f"`chmod 600 {path}`, or `defaultMode: 0400` where it is mounted")
 
 
 def _nearest(path: Path) -> Path:

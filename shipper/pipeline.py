@@ -65,6 +65,10 @@ class Pipeline:
     quarantine_prefix: str = "keneyapp-quarantine"
     histograms: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        """Let steps that show a value, or make a label of it, show it masked."""
+        self.enforce.mask = self.counting.mask = self.redactor.redact_text
+
     def process(  # noqa: PLR0913 -- the two switches are the two positions
         self, entries: Iterable[Entry | Run], source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
     ) -> None:
@@ -191,7 +195,7 @@ class Pipeline:
 
     def _refused(self, assessed: Assessed, violations: list[Violation], entry: Entry, source: Source) -> Document:
         reasons = self._named(violations)
-        raw = self.redactor.redact_text(entry.text)
+        raw = self.redactor.redact_raw(entry.text)
         target = index_name(self.index_prefix, assessed.time_ms)
         return Document(
             index_name(self.quarantine_prefix, assessed.time_ms),

@@ -5,7 +5,7 @@ verdicts against those of the compiled rules.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from processors.count import RECORDS
@@ -22,6 +22,8 @@ from shipper.pipeline import Assessed
 
 MARK = re.compile(r"\[redacted:([^\]:]+)")
 LONGEST = 60
+Of = tuple[dict[str, Any], Place, HttpSource, Callable[[str], str]]
+"""What a condition is asked of: the event, its place, the source of requests; and what masks a value that is told."""
 TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
 
 
@@ -53,20 +55,23 @@ class Verdict(NamedTuple):
 # --- counters -------------------------------------------------------------------------------------
 
 
-def rule_reasons(
-    rules: Sequence[Rule], event: dict[str, Any], place: Place, http_source: HttpSource, added: Sequence[Increment]
+def rule_reasons(  # noqa: PLR0913, PLR0917 -- what a rule is asked of
+    rules: Sequence[Rule],
+    event: dict[str, Any],
+    place: Place,
+    http_source: HttpSource,
+    added: Sequence[Increment],
+    mask: Callable[[str], str] = str,
 ) -> list[RuleReason]:
-    """What came of every rule; `added` is what the event adds."""
+    """What came of every rule; `added` is what the event adds, and `mask` sees each value that is told."""
     stream = place[PLACES["stream"]]
     source: HttpSource = "off" if http_source == "access" and stream != "stdout" else http_source
     by_metric = {increment.metric: increment for increment in added}
-    return [_rule_reason(rule, event, place, source, by_metric.get(rule.name)) for rule in rules]
+    return [_rule_reason(rule, by_metric.get(rule.name), (event, place, source, mask)) for rule in rules]
 
 
-def _rule_reason(
-    rule: Rule, event: dict[str, Any], place: Place, source: HttpSource, added: Increment | None
-) -> RuleReason:
-    verdicts = [asked(case.when, event, place, source) for case in rule.all_cases()]
+def _rule_reason(rule: Rule, added: Increment | None, of: Of) -> RuleReason:
+    verdicts = [asked(case.when, *of) for case in rule.all_cases()]
     held = next((verdict for verdict in verdicts if not verdict.failed), None)
     if held is not None and added is not None:
         labels = dict(zip(rule.label_names(), added.labels, strict=True))
@@ -80,7 +85,9 @@ def _rule_reason(
     return RuleReason(rule.name, counted=False, why="; ".join(nearest.failed), near=near)
 
 
-def asked(condition: Condition, event: dict[str, Any], place: Place, source: HttpSource) -> Verdict:
+def asked(
+    condition: Condition, event: dict[str, Any], place: Place, source: HttpSource, mask: Callable[[str], str] = str
+) -> Verdict:
     """How a condition fares, part by part; of alternatives, the one that comes nearest."""
     found = Verdict([], [])
     if condition.request:
@@ -90,17 +97,19 @@ def asked(condition: Condition, event: dict[str, Any], place: Place, source: Htt
         elif record is None:
             found.failed.append("no request counts here (http_source is off, or an access line is not on stdout)")
         else:
-            found.failed.append(f"no record of a request: event is {_told(name)}, and http_source asks for {record}")
+            found.failed.append(
+                f"no record of a request: event is {_told(name, mask)}, and http_source asks for {record}"
+            )
     for name, matcher in condition.fields.items():
         value = look(name)(event, place)
         if all(test(value) for test in value_tests(matcher)):
-            found.held.append(f"{name} is {_told(value)}")
+            found.held.append(f"{name} is {_told(value, mask)}")
         else:
-            found.failed.append(f"{name} is {_told(value)}, not {wanted(matcher)}")
+            found.failed.append(f"{name} is {_told(value, mask)}, not {wanted(matcher)}")
     for part in condition.all:
-        _take(found, asked(part, event, place, source))
+        _take(found, asked(part, event, place, source, mask))
     if condition.any:
-        verdicts = [asked(part, event, place, source) for part in condition.any]
+        verdicts = [asked(part, event, place, source, mask) for part in condition.any]
         _take(found, min(verdicts, key=lambda verdict: (len(verdict.failed), -len(verdict.held))))
     return found
 
@@ -130,11 +139,12 @@ def wanted(matcher: Matcher) -> str:
     return " and ".join(parts)
 
 
-def _told(value: object) -> str:
+def _told(value: object, mask: Callable[[str], str] = str) -> str:
     if value is None:
         return "absent"
     if not isinstance(value, str):
-        return str(value)[:LONGEST]
+        return mask(str(value))[:LONGEST]
+    value = mask(value)
     return value if value.isprintable() and 0 < len(value) <= LONGEST else shown(value)
 
 
@@ -185,7 +195,7 @@ def redactions(redactor: Redactor, event: dict[str, Any]) -> list[Redaction]:
 
 def text_redactions(redactor: Redactor, text: str) -> list[Redaction]:
     """What is masked in a raw text."""
-    return list(_marks("raw", text, redactor.redact_text(text)))
+    return list(_marks("raw", text, redactor.redact_raw(text)))
 
 
 def _compared(before: Any, after: Any, path: str) -> Iterator[Redaction]:  # noqa: ANN401 -- any JSON value

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 from pydantic.config import JsonDict
 
 from processors.enforce import CORRELATION_SOURCES
-from processors.redact import DEFAULT_FIELDS, PATTERNS, Redactor
+from processors.redact import DEFAULT_FIELDS, PATTERNS, Redactor, key_id
 from schemas.builtin_rules import builtin_rules
 from schemas.entry import HttpSource
 from schemas.rules import Rule, one_metric_each
@@ -272,9 +272,21 @@ class RedactSettings(Section):
     )
     mode: Literal["mask", "hash"] = Field("mask", description="mask, or a keyed hash that tells equal values")
     key: SecretStr | None = Field(
-        None, min_length=1, description="key of the hash; made and kept in the state directory where empty"
+        None,
+        min_length=1,
+        description="keys of the hash, a line each, newest first; one is made and kept in the state directory where"
+        " empty",
     )
-    key_file: Path | None = Field(None, description="file that holds the key")
+    key_file: Path | None = Field(None, description="file that holds the keys")
+
+    @field_validator("key")
+    @classmethod
+    def _keys_differ(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            lines = key.get_secret_value().split()
+            if len({key_id(line.encode()) for line in lines}) < len(lines):
+                raise ValueError("a key is there twice, or two have one name; write another in the place of one")
+        return key
 
     @field_validator("patterns")
     @classmethod
@@ -381,6 +393,13 @@ class Settings(Section):
     state_dir: Path = Field(
         Path("./shipper-state"), description="positions and counters; one agent each", json_schema_extra=RESTART
     )
+    state_key: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="key that hides unfinished lines in the state; made and kept in the state directory where empty",
+        json_schema_extra=RESTART,
+    )
+    state_key_file: Path | None = Field(None, description="file that holds that key", json_schema_extra=RESTART)
     listen: str = Field(
         "127.0.0.1:9108", description="HOST:PORT of metrics and health, or off", json_schema_extra=RESTART
     )

@@ -4,6 +4,8 @@ Crash order: documents are written to the output, then positions and counters ar
 A kill before the commit leaves the old position and the old counters, and the same lines come again to the same ids
 and the same values. SQLite runs with `synchronous=FULL`: a commit survives a power cut. What was damaged on the disk is
 noticed at the start, by `shipper.seal`.
+
+Pieces of lines that are not finished have not been redacted yet: they are hidden under a key before SQLite sees them.
 """
 
 import fcntl
@@ -20,10 +22,13 @@ from typing import IO, Any
 import msgspec
 import orjson
 
+from processors.assemble import holds_text
 from processors.envelope import LONE_SURROGATES
 from processors.escape import printable
 from schemas.metrics import Distribution, SeriesKey, Value
+from shipper.cipher import Broken, Cipher
 from shipper.errors import StateError
+from shipper.keys import STATE, own_key
 from shipper.seal import Mark, Part, Seal
 
 VERSION = 2
@@ -111,8 +116,11 @@ class SavedLog:
 class State:
     """The state directory, locked for one agent."""
 
-    def __init__(self, directory: Path) -> None:
-        """Create or open it. Raises StateError where it is in use, damaged, of another version, or not writable."""
+    def __init__(self, directory: Path, key: bytes | None = None) -> None:
+        """Create or open it. Raises StateError where it is in use, damaged, of another version, or not writable.
+
+        `key` hides what is unfinished; without one, the directory's own does, which is made on first use.
+        """
         self.directory = directory
         self.commits = 0
         try:
@@ -125,8 +133,12 @@ class State:
                 "make it writable for this user, or name another with --state-dir",
             ) from error
         try:
+            first = key is None and not (directory / STATE).exists()
+            self._cipher = Cipher(own_key(directory / STATE, "state_key_file") if key is None else key)
             self._db = _opened(directory / FILE, self._mark, expected=_held_state(self._lock))
             self._seal = self._checked()
+            if first:
+                _wipe(self._db)
             _note(self._lock, f"{os.getpid()}\n{HELD}\n")  # after the schema: a kill before it leaves a first start
         except BaseException:
             self._lock.close()
@@ -159,12 +171,22 @@ class State:
             files.setdefault(os.fsdecode(log), []).append(SavedFile(key, os.fsdecode(path), *rest))
         saved = {}
         for path, kind, origin, cf, co, cr, *head, next_key, beginnings in self._rows("SELECT * FROM log", LOG_TYPES):
-            counted, shipped = Position(cf, co, cr), None if None in head else Position(*head)
+            log = os.fsdecode(path)
+            counted, shipped = self._position(log, cf, co, cr), None if None in head else self._position(log, *head)
             if shipped is None and head != [None, None, None]:
                 raise self._damaged("half of a position")
-            log = os.fsdecode(path)
             saved[log] = SavedLog(log, kind, origin, counted, shipped, next_key, beginnings, files.get(log, []))
         return saved
+
+    def _position(self, log: str, file: int, offset: int, residue: bytes) -> Position:
+        try:
+            return Position(file, offset, self._cipher.open(residue))
+        except Broken as error:
+            raise StateError(
+                f"what the state in {self.directory} holds back of {printable(log)} cannot be read: {error}",
+                f"give the key it was written with ({STATE} beside it, or state_key_file), or move the directory away"
+                " to start anew",
+            ) from error
 
     def series(self) -> tuple[dict[SeriesKey, Value], dict[SeriesKey, float]]:
         """All saved counter values, and when each was created (seconds since the epoch). Raises StateError."""
@@ -206,7 +228,7 @@ class State:
         created: Mapping[SeriesKey, float],
     ) -> None:
         """Save positions and counters in one transaction. Raises StateError; then nothing of it is saved."""
-        rows = {_path(log.path): _log_rows(log) for log in logs}
+        rows = {_path(log.path): self._log_rows(log) for log in logs}
         values = [_series_row(key, value, created[key]) for key, value in series.items()]
         gone = {_path(path) for path in removed}
         parts: dict[Part, object] = {("log", path): found for path, found in rows.items()}
@@ -239,6 +261,16 @@ class State:
             "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [(path, *file) for file in files]
         )
 
+    def _log_rows(self, log: SavedLog) -> "tuple[LogRow, list[FileRow]]":
+        shipped = (None, None, None) if log.shipped is None else self._head_row(log.shipped)
+        counted = self._head_row(log.counted)
+        row = (_path(log.path), log.kind, log.origin, *counted, *shipped, log.next_key, log.beginnings)
+        return row, sorted(_file_row(file) for file in log.files)
+
+    def _head_row(self, head: Position) -> tuple[int, int, bytes]:
+        hidden = self._cipher.close(head.residue) if holds_text(head.residue) else head.residue
+        return head.file, head.offset, hidden
+
     def close(self) -> None:
         """Close the database and give the lock back."""
         self._db.close()
@@ -249,16 +281,6 @@ class State:
 LogRow = tuple[object, ...]
 FileRow = tuple[int, *tuple[object, ...]]
 SeriesRow = tuple[str, str, float, str | None, float]
-
-
-def _log_rows(log: SavedLog) -> tuple[LogRow, list[FileRow]]:
-    shipped = (None, None, None) if log.shipped is None else _head_row(log.shipped)
-    row = (_path(log.path), log.kind, log.origin, *_head_row(log.counted), *shipped, log.next_key, log.beginnings)
-    return row, sorted(_file_row(file) for file in log.files)
-
-
-def _head_row(head: Position) -> tuple[int, int, bytes]:
-    return head.file, head.offset, head.residue
 
 
 def _path(path: str) -> str | bytes:
@@ -337,6 +359,15 @@ def _opened(path: Path, mark: Mark, *, expected: bool) -> sqlite3.Connection:
             "run the shipper that wrote it, or move the directory away to start from the beginning of all files",
         )
     return db
+
+
+def _wipe(db: sqlite3.Connection) -> None:
+    """Leave nothing of what an earlier version held back in clear: what is there is written anew, once."""
+    try:
+        db.execute("VACUUM")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error:
+        return  # a full disk: what is left is overwritten in time
 
 
 def _try_to_write(db: sqlite3.Connection, version: int) -> None:

@@ -1,8 +1,6 @@
 """Wiring: the one place where settings become objects."""
 
-import os
 import resource
-import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
@@ -20,10 +18,11 @@ from schemas.builtin_rules import builtin_rules
 from schemas.metrics import Metric, SeriesKey
 from schemas.rules import Rule
 from schemas.violation import DEFAULT_POLICIES, Kind
+from shipper import keys
 from shipper.agent import DECLARED, METRICS, Agent, Pace
 from shipper.change import Change
 from shipper.clock import Clock
-from shipper.errors import ConfigurationError, ShipperError
+from shipper.errors import ConfigurationError
 from shipper.http import AgentView
 from shipper.ledger import Ledger
 from shipper.outputs.dead_letters import DeadLetters
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
     from shipper.outputs.elasticsearch.install import Step
     from shipper.outputs.kafka.message import Prefixes
 
-KEY_FILE = "redaction.key"
 SEARCH_S = 10.0
 """How long a page waits for one answer of a cluster."""
 SPARE_DESCRIPTORS = 128
@@ -61,7 +59,7 @@ SPARE_DESCRIPTORS = 128
 def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
     """The agent that `settings` describe, its state open and locked. Raises ShipperError."""
     output = output_of(settings)
-    state = State(settings.state_dir)
+    state = state_of(settings)
     try:
         values, created = state.series()
         counting = counting_of(settings, values)
@@ -88,7 +86,7 @@ def change(settings: Settings, before: Settings, *, from_end: bool, files_change
     pipeline_of(settings, counting_of(settings, ()), redactor)
     same_output = (settings.elasticsearch, settings.kafka) == (before.elasticsearch, before.kafka) and not files_changed
     rebuilt = None if same_output or settings.output.startswith("local:") else output_of(settings)
-    named = (settings.inputs, settings.docker)
+    named = (settings.inputs, settings.docker, settings.redact)
     known = {(found.type, found.glob) for found in before.inputs}
     inputs = inputs_of(settings, Folders(), known, from_end=from_end)
     return Change(
@@ -96,7 +94,7 @@ def change(settings: Settings, before: Settings, *, from_end: bool, files_change
         compiled=lambda pipeline: compiled_of(settings, pipeline),
         declared=lambda pipeline: [*pipeline.counting.declared(), *from_zero(pipeline.counting)],
         upkeep=lambda output: upkeep_of(settings, output),
-        inputs=None if named == (before.inputs, before.docker) else inputs,
+        inputs=None if named == (before.inputs, before.docker, before.redact) else inputs,
         output=rebuilt,
         reroutes=settings.schema_ != before.schema_,
     )
@@ -415,38 +413,35 @@ def rules_of(settings: Settings) -> list[Rule]:
 
 
 def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:
-    """The redaction that leaves nothing unmasked on its way out."""
+    """The redaction that leaves nothing unmasked on its way out; by hash under `key`, or the newest that there is."""
     redact = settings.redact
     if redact.mode == "hash" and key is None:
-        key = redact.key.get_secret_value().encode() if redact.key else _own_key(settings.state_dir)
+        key = redaction_keys(settings)[0]
     return Redactor(redact.fields, redact.patterns, key=key, mode=redact.mode, extra_patterns=redact.extra_patterns)
 
 
 def redactor_to_look_with(settings: Settings) -> Redactor:
     """The same for a command that leaves nothing behind: a key that was not made yet stays unmade, and is made up."""
-    own = settings.state_dir / KEY_FILE
+    own = settings.state_dir / keys.REDACTION
     if settings.redact.mode == "hash" and settings.redact.key is None and not own.exists():
-        return redactor_of(settings, KEY_FILE.encode())
+        return redactor_of(settings, keys.REDACTION.encode())
     return redactor_of(settings)
 
 
-def _own_key(state_dir: Path) -> bytes:
-    """The key kept in the state directory, made on first use; readable by its owner alone."""
-    path = state_dir / KEY_FILE
-    try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes()
-        with os.fdopen(descriptor, "wb") as file:
-            key = secrets.token_bytes(32)
-            file.write(key)
-            return key
-    except OSError as error:
-        raise ShipperError(
-            f"redaction key {path} cannot be used: {error.strerror}", "give a readable one with redact.key_file"
-        ) from error
+def redaction_keys(settings: Settings, *, make: bool = True) -> tuple[bytes, ...]:
+    """The keys of hashes, newest first. Raises ShipperError, also where there is none yet and none is to be made."""
+    redact, own = settings.redact, settings.state_dir / keys.REDACTION
+    if redact.key is not None:
+        return keys.keys_in(redact.key.get_secret_value().encode() + b"\n")
+    if not make and not own.exists():
+        raise ConfigurationError(f"there is no key {own}", "give the agent's --state-dir, or redact.key_file")
+    return keys.keys_in(keys.own_key(own, "redact.key_file"))
+
+
+def state_of(settings: Settings, directory: Path | None = None) -> State:
+    """The state in a directory, opened and locked. Raises StateError."""
+    given = settings.state_key
+    return State(directory or settings.state_dir, None if given is None else given.get_secret_value().encode())
 
 
 def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
@@ -494,7 +489,7 @@ def inputs_of(
     settings: Settings, folders: Folders, known: Collection[tuple[str, str]], *, from_end: bool
 ) -> list[Input]:
     """What the settings follow; logs of an input that is `known`, by type and glob, begin at their beginning."""
-    provenance = Provenance(host=settings.host, docker=settings.docker)
+    provenance = Provenance(settings.host, settings.docker, redactor_to_look_with(settings))
     return [
         Input(
             found.type,

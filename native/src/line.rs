@@ -7,7 +7,7 @@
 
 use crate::block::{Block, Column};
 use crate::runtime::{Opened, Runtime, Stream, open};
-use crate::secrets::{has_number, may_hold};
+use crate::secrets::{has_number, may_hold, may_hold_words};
 use crate::settings::{Asked, Kind, Settings};
 use crate::time::parse_ms;
 
@@ -397,7 +397,8 @@ impl Found<'_> {
                         (_, Type::Null) => shape.sorted_out = true,
                         _ => return None,
                     }
-                    if field.kind == Type::Text && !known.shaped && may_hold(needles, value) {
+                    let holds = if known.shaped { may_hold_words } else { may_hold };
+                    if field.kind == Type::Text && holds(needles, value) {
                         return None;
                     }
                 }

@@ -7,7 +7,12 @@ pub fn may_hold(needles: &AhoCorasick, text: &[u8]) -> bool {
 }
 
 fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'.' | b'(' | b')' | b'-')
+    matches!(byte, b' ' | b'.' | b'(' | b')' | b'+' | b'-')
+}
+
+/// Whether a text bound by the schema may hold a word and its value: a number in it is nobody's.
+pub fn may_hold_words(needles: &AhoCorasick, text: &[u8]) -> bool {
+    text.iter().any(|byte| matches!(byte, b'=' | b':' | b'.')) && needles.is_match(text)
 }
 
 /// Nine digits or more, with separators between them, that do not go on a word before them.

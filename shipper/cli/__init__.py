@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "Look for every problem before the agent meets it.",
     "status": "Show files followed, positions, lag and the output.",
     "top": "Watch a running agent: rates, lag, counters, files.",
+    "hash": "Find the hash that stands for a value, under each key.",
     "quarantine": "List, show and release what was refused.",
     "config": "Show the configuration and its schema.",
     "completion": "Print what teaches a shell to complete all of this.",

@@ -140,7 +140,8 @@ class Explainer:
         origin = self.source.origin
         place = (entry.stream, origin.service or "unknown", origin.container_name or "")
         added = self.pipeline.counting.increments(assessed.event, place[0], place[1], origin.http_source, place[2])
-        return rule_reasons(self.rules, assessed.event, place, origin.http_source, added)
+        mask = self.pipeline.redactor.redact_text
+        return rule_reasons(self.rules, assessed.event, place, origin.http_source, added, mask)
 
     def _masked(self, assessed: Assessed, entry: Entry) -> list[Redaction]:
         if assessed.policy is Policy.DROP:

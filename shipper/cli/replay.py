@@ -207,6 +207,7 @@ def run(
     what = job.Job(settings, span, dry_run=asked["dry_run"], history=wanted, now_ms=Clock().wall_ms())
     if not asked["dry_run"]:
         wiring.check_output(settings)
+        wiring.redactor_of(settings)  # makes the key of redaction, so that all that follows finds it
     located = job.located(settings, logs, asked["container"])
     job.collect_seldom()
     with interruptible() as stopped, shown(console, sum(log.bytes for log in logs)) as tell:
@@ -310,7 +311,10 @@ def too_old(settings: Settings, indices: Counter[str]) -> Iterator[str]:
 def write_history(history: Any, path: Path) -> None:  # noqa: ANN401
     """The counters' history as a file. Raises OutputUnavailable where it cannot be written."""
     try:
-        with working(f"writing {path}", "lines") as count, path.open("w", encoding="utf-8") as file:
+        with (
+            working(f"writing {path}", "lines") as count,
+            open(path, "w", encoding="utf-8", opener=lambda file, flags: os.open(file, flags, 0o600)) as file,
+        ):
             history.write(file, count)
     except OSError as error:
         raise OutputUnavailable(f"{path} cannot be written: {error.strerror}", "give another --metrics-out") from error

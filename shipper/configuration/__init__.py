@@ -33,7 +33,7 @@ class Given(NamedTuple):
         except Refused:
             below = []
         between, _ = from_variables(self.environ)
-        return [*own, *named_files(merged([*below, between, from_flags(self.flags)]))]
+        return [*own, *(path for _, path in named_files(merged([*below, between, from_flags(self.flags)])))]
 
 
 class Configuration(NamedTuple):

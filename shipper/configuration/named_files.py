@@ -7,10 +7,10 @@ from typing import Any
 SUFFIX = "_file"
 
 
-def named_files(values: dict[str, Any]) -> Iterator[Path]:
-    """The paths under keys that end in `_file`, at any depth."""
+def named_files(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Path]]:
+    """The keys that end in `_file`, at any depth and as people write them, and the paths that they name."""
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from named_files(value)
+            yield from named_files(value, f"{above}{key}.")
         elif key.endswith(SUFFIX) and isinstance(value, str | Path) and value:
-            yield Path(value)
+            yield f"{above}{key}", Path(value)

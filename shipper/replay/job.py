@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from schemas.entry import Origin
 from schemas.metrics import SeriesKey
+from shipper import wiring
 from shipper.errors import ShipperError
 from shipper.replay.given import GivenLog, Problem
 from shipper.replay.select import Span
@@ -78,7 +79,7 @@ class Progress:
 
 def located(settings: Settings, logs: Sequence[GivenLog], container: str | None = None) -> list[Located]:
     """The logs with their provenance; `container` is the id of those whose names do not tell it."""
-    provenance = Provenance(host=settings.host, docker=settings.docker)
+    provenance = Provenance(settings.host, settings.docker, wiring.redactor_to_look_with(settings))
     finders = {}
     for kind in {log.kind for log in logs}:
         given = next((found for found in settings.inputs if found.type == kind), None)

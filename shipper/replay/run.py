@@ -11,7 +11,7 @@ from shipper.replay.commit import Committer
 from shipper.replay.job import Job, Located, Outcome, Progress, ReadingFailed, units
 from shipper.replay.pool import Pool
 from shipper.replay.stretch import Processor, Stretch, StretchReader, Task
-from shipper.state import SavedLog, State
+from shipper.state import SavedLog
 
 LEAST_STRETCHES = 4
 """What a process must have to do, on average, to be worth its start."""
@@ -55,7 +55,7 @@ def run_into(  # noqa: PLR0913 -- see `run`
 ) -> Outcome:
     """`run` into an output, which is closed in the end."""
     try:
-        state = None if state_dir is None else State(state_dir)
+        state = None if state_dir is None else wiring.state_of(job.settings, state_dir)
         try:
             outcome = _run(Committer(job, output, state, stopped), logs, workers, tell)
             if outcome.finished and state_dir is not None:

@@ -16,13 +16,15 @@ import orjson
 import structlog
 
 from processors.envelope import without_surrogates
+from processors.redact import Redactor
 from schemas.entry import HttpSource, Origin
 from shipper.settings import DockerSettings, InputSettings
 from shipper.sources.siblings import base_name
 
 CONFIG = "config.v2.json"
 LARGEST_CONFIG = 1024 * 1024
-MOST_LABELS, LONGEST_VALUE = 64, 256
+MOST_LABELS, LONGEST_VALUE, LONGEST_READ = 64, 256, 4096
+"""Labels kept, characters of a value kept, and of a value looked at: what is cut off first is not recognised."""
 SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernetes.io/name")
 HTTP_SOURCE_LABEL = "shipper.http-source"
 HTTP_SOURCES = ("structured", "access", "off")
@@ -80,6 +82,8 @@ class Provenance:
 
     host: str | None
     docker: DockerSettings = field(default_factory=DockerSettings)
+    redactor: Redactor = field(default_factory=Redactor)
+    """Labels and names are chosen by whoever runs a container: they are masked as what it logs is."""
     _api: DockerApi | None = None
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.metadata"))
 
@@ -144,13 +148,16 @@ class Provenance:
         kubernetes: dict[str, str] | None = None,
     ) -> Origin:
         """The origin, whatever the names are made of: a file's name may be no UTF-8."""
+        container, mask = self._masked(container), self.redactor.redact_text
         labels = container.labels
         asked = labels.get(HTTP_SOURCE_LABEL)
         labelled = next((labels[name] for name in SERVICE_LABELS if labels.get(name)), None)
         return Origin(
             path=without_surrogates(real),
             source=without_surrogates(source),
-            service=without_surrogates(found.service or labelled or container.name or _unnamed(real, container_id)),
+            service=without_surrogates(
+                found.service or labelled or container.name or mask(_unnamed(real, container_id))
+            ),
             host=self.host,
             container_id=container_id and without_surrogates(container_id),
             container_name=container.name and without_surrogates(container.name),
@@ -158,6 +165,15 @@ class Provenance:
             labels=labels,
             kubernetes={name: without_surrogates(value) for name, value in (kubernetes or {}).items()},
             http_source=cast("HttpSource", asked) if asked in HTTP_SOURCES else found.http_source,
+        )
+
+    def _masked(self, container: Container) -> Container:
+        mask = self.redactor.redact_text
+        labels: dict[str, str] = self.redactor.redact_event({"labels": container.labels})["labels"]
+        return Container(
+            container.name and mask(container.name)[:LONGEST_VALUE],
+            container.image and mask(container.image)[:LONGEST_VALUE],
+            {name[:LONGEST_VALUE]: value[:LONGEST_VALUE] for name, value in labels.items()},
         )
 
 
@@ -179,9 +195,9 @@ def _container(config: Any) -> Container:  # noqa: ANN401 -- the runtime's JSON
     return Container(
         _text(config.get("Name"), "/"),
         _text(inner.get("Image")),
-        {str(name)[:LONGEST_VALUE]: value[:LONGEST_VALUE] for name, value in kept if isinstance(value, str)},
+        {str(name)[:LONGEST_READ]: value[:LONGEST_READ] for name, value in kept if isinstance(value, str)},
     )
 
 
 def _text(value: object, prefix: str = "") -> str | None:
-    return value.removeprefix(prefix)[:LONGEST_VALUE] or None if isinstance(value, str) else None
+    return value.removeprefix(prefix)[:LONGEST_READ] or None if isinstance(value, str) else None

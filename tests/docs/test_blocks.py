@@ -32,7 +32,7 @@ PAGES = sorted(
 )  # fmt: skip
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 BY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-SECRET_FILE = re.compile(r"\b((?:api_key|password|token)_file:) [^\s,}]+")
+SECRET_FILE = re.compile(r"\b((?:api_key|key|password|token)_file:) [^\s,}]+")
 """A file that is there where the configuration is used, and stands for itself here."""
 MIGRATIONS = {"filebeat.inputs", "output.elasticsearch", "pipeline", "service", "sources", "sinks", "transforms"}
 """Keys at the top of other log shippers' configurations, which stand on pages for people who come from there."""

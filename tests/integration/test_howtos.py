@@ -19,7 +19,7 @@ ELSEWHERE = re.compile(r"kafka|elasticsearch:|docker (?!:)|kubectl|curl ")
 """Blocks that need a server: these are parsed by tests/docs/test_blocks.py, and tried over real ones by other tests."""
 RUN = {
     "add-a-counter": 4, "add-a-redaction": 2, "backfill-a-lost-day": 3, "behind-kafka": 0, "from-fluent-bit": 0,
-    "from-vector": 1, "size-it": 1, "concepts": 1,
+    "from-vector": 1, "rotate-the-redaction-key": 5, "size-it": 1, "concepts": 1,
 }  # fmt: skip
 """How many blocks of each page are run: a page whose steps no longer are is noticed."""
 CONTAINER = "4f6d0c3b9a1e" * 5 + "4f6d"

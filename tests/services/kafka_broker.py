@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from deploy.services.processes import ServerProcess, free_port
+from tests.services.certificates import Authority
 from tests.services.java import HERE, jars, java, prepared, run
 
 FILES = HERE / "kafka"
@@ -19,8 +20,12 @@ API_VERSIONS = struct.pack(">ihhih2s", 12, 18, 0, 1, 2, b"up")
 class KafkaBroker:
     """One broker on loopback that is its own controller, with data of its own that outlives its process."""
 
-    def __init__(self, folder: Path) -> None:
-        """Prepares the jars, starts nothing. Raises Unavailable."""
+    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
+        """Prepares the jars, starts nothing. Raises Unavailable.
+
+        With an authority it also speaks TLS: to all at `tls`, to those with a certificate of it at `mutual`.
+        """
+        self._authority, self.tls, self.mutual = authority, f"localhost:{free_port()}", f"localhost:{free_port()}"
         self._jdk = java(JAVA)
         pom = FILES / "pom.xml"
         self._jars = prepared("kafka", lambda into: jars(pom, into), pom)
@@ -71,6 +76,8 @@ class KafkaBroker:
             "num.io.threads": "2",
             "log.cleaner.dedupe.buffer.size": "8388608",
         }
+        if self._authority is not None:
+            given |= self._speaking_tls(given, self._authority)
         configuration, logging = self._folder / "server.properties", self._folder / "log4j2.properties"
         configuration.write_text("".join(f"{key}={value}\n" for key, value in given.items()))
         logging.write_text(
@@ -79,6 +86,21 @@ class KafkaBroker:
             "rootLogger.level = warn\nrootLogger.appenderRef.out.ref = out\n"
         )
         return configuration, logging
+
+    def _speaking_tls(self, plain: dict[str, str], authority: Authority) -> dict[str, str]:
+        more = f",TLS://{self.tls},MUTUAL://{self.mutual}"
+        given = {name: f"{plain[name]}{more}" for name in ("listeners", "advertised.listeners")}
+        given["listener.security.protocol.map"] = f"{plain['listener.security.protocol.map']},TLS:SSL,MUTUAL:SSL"
+        own = authority.sign("broker")
+        for listener, clients in (("tls", "none"), ("mutual", "required")):
+            given |= {
+                f"listener.name.{listener}.ssl.keystore.type": "PEM",
+                f"listener.name.{listener}.ssl.keystore.location": str(own.both),
+                f"listener.name.{listener}.ssl.truststore.type": "PEM",
+                f"listener.name.{listener}.ssl.truststore.location": str(authority.certificate),
+                f"listener.name.{listener}.ssl.client.auth": clients,
+            }
+        return given
 
     def _answers(self) -> bool:
         """Whether it answers: a port that only accepts is not enough."""

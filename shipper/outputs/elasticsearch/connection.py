@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import elastic_transport
 from elasticsearch import ApiError, Elasticsearch, ElasticsearchWarning, UnsupportedProductError
@@ -16,9 +17,12 @@ from shipper import errors
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError, OutputUnavailable
 from shipper.outputs.elasticsearch.bulk import AllStored, cure_of_place, described
+from shipper.outputs.handshake import trouble_with
 from shipper.settings import ElasticsearchSettings
 
 NOTHING_LOST = errors.NOTHING_LOST
+REFUSED = re.compile(r"[a-z0-9 ]*alert [a-z ]+|EOF occurred", re.IGNORECASE)
+"""What TLS says where the other side does not want to go on."""
 PORTS = {"http": 9200, "https": 9200}
 
 
@@ -109,6 +113,11 @@ def translated(url: str) -> Iterator[None]:
     except elastic_transport.TlsError as error:
         if "WRONG_VERSION_NUMBER" in _innermost(error):
             raise OutputUnavailable(f"{url} speaks no TLS", "give http://, or the port that speaks TLS") from error
+        if (said := REFUSED.search(_innermost(error))) is not None:
+            raise OutputUnavailable(
+                f"{url} refuses TLS with the certificate that it is given, or with none: {said[0]}",
+                "give one that it trusts with elasticsearch.certificate_file and elasticsearch.key_file",
+            ) from error
         raise OutputUnavailable(
             f"{url}: the certificate is not trusted: {_innermost(error)}",
             "name the authority that signed it with elasticsearch.ca_file, and the host as the certificate does",
@@ -118,8 +127,18 @@ def translated(url: str) -> Iterator[None]:
     except elastic_transport.SerializationError as error:
         raise no_sense(url, str(error)) from error
     except elastic_transport.TransportError as error:
+        if speaks_tls(url):
+            raise OutputUnavailable(f"{url} speaks TLS", "give https://, or the port that speaks plain text") from error
         cure = f"see whether it runs and is reachable from here; {NOTHING_LOST}"
         raise OutputUnavailable(f"{url} cannot be reached: {_innermost(error)}", cure) from error
+
+
+def speaks_tls(url: str) -> bool:
+    """Whether a server that is to be talked to in plain text wants TLS."""
+    found = urlsplit(with_port(url))
+    if found.scheme != "http" or found.hostname is None:
+        return False
+    return trouble_with(found.hostname, found.port or PORTS["http"], None) is not None
 
 
 def no_sense(url: str, what: str) -> OutputUnavailable:

@@ -4,6 +4,7 @@ Two libraries do the same job: confluent-kafka costs a fraction of the CPU and n
 plain Python and always there. See docs/decisions/0009-kafka-clients.md.
 """
 
+import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -13,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from shipper.clock import Clock
 from shipper.errors import NOTHING_LOST, ConfigurationError, ShipperError
+from shipper.outputs.handshake import trouble_with
 from shipper.outputs.kafka.message import Message, Received, Topics
 from shipper.settings import KafkaSettings, kafka_url
 
@@ -44,6 +46,15 @@ class Span(NamedTuple):
 
     next: int
     end: int
+
+
+CURES = {
+    "ca_file": "name the authority that signed it with kafka.ca_file, and the host as the certificate does",
+    "certificate_file": "give one that it trusts with kafka.certificate_file and kafka.key_file",
+    "plain": "correct kafka.security_protocol, or give the port that speaks TLS",
+    "tls": "correct kafka.security_protocol, or give the port that speaks plain text",
+}
+"""By the setting that mends what stands in the way of TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +227,28 @@ def refusal(code: str, topic: str, servers: str) -> KafkaUnavailable:
     return KafkaUnavailable(f"topic {topic} on {servers}: {code}", f"look at the broker's log; {NOTHING_LOST}")
 
 
-def away(servers: str, why: str) -> KafkaUnavailable:
-    """The error for brokers that do not answer."""
+def away(connection: Connection, why: str) -> KafkaUnavailable:
+    """The error for brokers that do not answer; where TLS is the reason, it is told."""
     cure = f"start one, or correct the address or the security; {NOTHING_LOST}"
-    return KafkaUnavailable(f"no broker of {servers} answers: {why}", cure)
+    host, _, port = connection.servers[0].rpartition(":")
+    encrypted = connection.settings.security_protocol.endswith("ssl")
+    trouble = trouble_with(host.strip("[]"), int(port), tls_context(connection) if encrypted else None)
+    if trouble is not None:
+        why, cure = f"{connection.servers[0]} {trouble.what}", f"{CURES[trouble.setting]}; {NOTHING_LOST}"
+    return KafkaUnavailable(f"no broker of {connection.bootstrap} answers: {why}", cure)
+
+
+def tls_context(connection: Connection) -> ssl.SSLContext:
+    """TLS as the settings ask for it. Raises ConfigurationError where a file holds no certificate or key."""
+    settings = connection.settings
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.certificate_file is not None:
+            context.load_cert_chain(settings.certificate_file, settings.key_file)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"kafka: certificates cannot be used: {error}", "give PEM files in ca_file, certificate_file and key_file"
+        ) from error
+    if not settings.verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context

@@ -150,7 +150,7 @@ class ConfluentProducer:
             self._produce(message, delivery, end)
         left = end - self._connection.clock.monotonic()
         if not delivery.finished(max(0.0, left)):
-            raise away(self._connection.bootstrap, "no acknowledgement in time")
+            raise away(self._connection, "no acknowledgement in time")
         if delivery.failed is not None:
             error, topic = delivery.failed
             raise translated(error, self._connection, topic)
@@ -166,7 +166,7 @@ class ConfluentProducer:
             except BufferError as error:
                 delivery.unexpect()
                 if self._closing.wait(ROOM_S) or self._connection.clock.monotonic() > end:
-                    raise away(self._connection.bootstrap, "no room for more messages") from error
+                    raise away(self._connection, "no room for more messages") from error
                 continue
             except KafkaException as error:
                 delivery.report(message, error.args[0], None)
@@ -281,13 +281,13 @@ class ConfluentConsumer:
         what was given up there and arrives after all does no harm: the messages before those offsets are indexed.
         """
         if self._committing is not None and not self._committing.done():
-            raise away(self._connection.bootstrap, "an earlier commit is not answered")
+            raise away(self._connection, "an earlier commit is not answered")
         places = [Place(topic, number, offset) for (topic, number), offset in offsets.items()]
         self._committing = self._commits.submit(places)
         try:
             told = self._committing.result(COMMIT_S)
         except TimeoutError as error:
-            raise away(self._connection.bootstrap, "a commit is not answered in time") from error
+            raise away(self._connection, "a commit is not answered in time") from error
         except KafkaException as error:
             if error.args[0].code() in GONE_TO_ANOTHER:
                 return False
@@ -330,7 +330,7 @@ class ConfluentConsumer:
             fresh = [place for place in places if told[place.topic, place.partition] < 0]
             told |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
         except TimeoutError as error:
-            raise away(self._connection.bootstrap, "offsets are not told in time") from error
+            raise away(self._connection, "offsets are not told in time") from error
         except KafkaException as error:
             self._admin = None  # what it knows of the partitions' leaders may be of before a broker's end
             raise translated(error.args[0], self._connection) from error
@@ -425,11 +425,11 @@ def translated(error: Any, connection: Connection, topic: str = "") -> KafkaUnav
     """What a failure of the library means."""
     code = code_of(error)
     if code == "_AUTHENTICATION" or "AUTHENTICATION" in code:
-        return away(connection.bootstrap, error.str())
+        return away(connection, error.str())
     if topic and not code.startswith("_"):
         return refusal(code, topic, connection.bootstrap)
     if code.startswith("_"):
-        return away(connection.bootstrap, error.str())
+        return away(connection, error.str())
     return KafkaUnavailable(
         f"Kafka on {connection.bootstrap}: {error.str()}", f"look at the broker's log; {NOTHING_LOST}"
     )

@@ -1,7 +1,6 @@
 """The port over kafka-python: plain Python, always installed."""
 
 import logging
-import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -38,6 +37,7 @@ from shipper.outputs.kafka.client import (
     Span,
     away,
     refusal,
+    tls_context,
 )
 from shipper.outputs.kafka.message import Message, Received
 
@@ -301,22 +301,6 @@ def common_options(connection: Connection) -> dict[str, Any]:
     return options
 
 
-def tls_context(connection: Connection) -> ssl.SSLContext:
-    """TLS as the settings ask for it. Raises ConfigurationError where a file holds no certificate or key."""
-    settings = connection.settings
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.certificate_file is not None:
-            context.load_cert_chain(settings.certificate_file, settings.key_file)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"kafka: certificates cannot be used: {error}", "give PEM files in ca_file, certificate_file and key_file"
-        ) from error
-    if not settings.verify:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
 def compression_of(asked: str) -> str | None:
     """The compression to use. Raises ConfigurationError where this machine cannot."""
     if asked == "auto":
@@ -350,5 +334,5 @@ def translated(error: Exception, connection: Connection, topic: str = "") -> Kaf
     if isinstance(error, BrokerResponseError) and topic:
         return refusal(code_of(error), topic, connection.bootstrap)
     if isinstance(error, KafkaTimeoutError) or not isinstance(error, BrokerResponseError):
-        return away(connection.bootstrap, str(error))
+        return away(connection, str(error))
     return KafkaUnavailable(f"Kafka on {connection.bootstrap}: {error}", f"look at the broker's log; {NOTHING_LOST}")

@@ -236,7 +236,7 @@ class Foreign:
         """
         known = 0 <= received.timestamp_ms <= LATEST_MS
         time_ms = received.timestamp_ms if received.timestamp_ms in believed else now_ms
-        raw = self._redactor.redact_text((received.value or b"").decode("utf-8", "backslashreplace"))
+        raw = self._redactor.redact_raw((received.value or b"").decode("utf-8", "backslashreplace"))
         place = f"{received.topic}\0{received.partition}\0{received.offset}".encode()
         digest = hashlib.blake2b(place, digest_size=DIGEST_BYTES).digest()
         entry = Entry(raw, "unknown", None, received.offset, 1, digest)

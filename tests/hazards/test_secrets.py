@@ -1,0 +1,227 @@
+"""Planted secrets: wherever they stand in a log, none is in an event, a refusal, a counter, an explanation or the state."""
+
+import json
+import os
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from processors.assemble import ASSEMBLERS, Bounds
+from processors.compiled import CompiledChain
+from processors.count import Counting
+from processors.enforce import Enforce
+from processors.redact import Redactor
+from schemas.builtin_rules import builtin_rules
+from schemas.entry import Origin
+from schemas.rules import Rule
+from shipper.batch import Batch
+from shipper.cipher import MARK, Broken, Cipher
+from shipper.cli.explain import Explainer, described
+from shipper.errors import StateError
+from shipper.pipeline import Pipeline
+from shipper.ports import Source
+from shipper.settings import InputSettings, Settings
+from shipper.sources.metadata import Provenance
+from shipper.state import State
+from tests.hazards.planted import BOUND, CARRIERS, DAMAGE, WRAPPED, Planted, docker, secrets, shown_by
+from tests.hazards.rig import Rig
+
+RULES = [
+    *builtin_rules(["patient_read"]),
+    Rule.model_validate(
+        {"name": "reads_total", "help": "By path.", "when": {"event": "patient_read"}, "labels": {"of": {"field": "note", "default": "-"}}}
+    ),
+]  # fmt: skip
+NOW = 1_795_428_000_000
+SOURCE = Source.of(Origin("/x.log", "c1", service="backend", container_id="c1", container_name="b-1"))
+
+
+def all_that_is_told(kind: str, lines: bytes, redactor: Redactor, *, compiled: bool) -> bytes:
+    """Documents, label values and explanations of what lines of a log come to."""
+    counting = Counting(RULES)
+    chain = Pipeline(Enforce(), counting, redactor)
+    made = CompiledChain.of(chain.enforce, counting, redactor, chain.skew) if compiled else None
+    log = made.of_log(kind, SOURCE.origin, SOURCE.renderer) if made else None
+    bounds, batch = Bounds(message_bytes=4000), Batch()
+    assembler = ASSEMBLERS[kind]("c1", bounds, log)
+    chain.process(assembler.feed(lines, 0), SOURCE, batch, NOW, count=True, ship=True)
+    chain.process(assembler.flush(), SOURCE, batch, NOW, count=True, ship=True)
+    explainer, plain = Explainer(chain, RULES, Settings(), SOURCE), ASSEMBLERS[kind]("c1", bounds)
+    steps = [explainer.explained(entry, NOW) for entry in [*plain.plain(lines, 0), *plain.flush()]]
+    told = [line.plain for number, step in enumerate(steps) for line in described(number, step, ["reads_total"])]
+    found: list[Any] = [
+        *((document.body.decode(), document.correlation_id, document.text) for document in batch.documents),
+        list(batch.counted.sums), batch.counted.observations, steps, told,
+    ]  # fmt: skip
+    return json.dumps(found, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+
+
+@given(
+    secrets, st.sampled_from(sorted(CARRIERS)), st.sampled_from(sorted(WRAPPED)), st.sampled_from(sorted(DAMAGE)),
+    st.sampled_from([0, 0, 17, 64]), st.booleans(), st.sampled_from(["mask", "hash"]),
+)  # fmt: skip
+@settings(max_examples=80, deadline=None)
+def test_no_planted_secret_is_told(
+    planted: Planted, carrier: str, kind: str, damage: str, part: int, compiled: bool, mode: Any
+) -> None:
+    """In every kind of entry, whole or in parts, damaged or not, by both ways."""
+    if damage == "no envelope":
+        part = 0  # what no envelope holds together is not put together
+    assume(carrier not in BOUND or planted.kind not in ("card", "phone", "bearer"))
+    lines = DAMAGE[damage](WRAPPED[kind](CARRIERS[carrier](planted.text), "stdout", part))
+    told = all_that_is_told(kind, lines, Redactor(key=b"k", mode=mode), compiled=compiled)
+    assert shown_by(told, planted) == [], (carrier, planted.text)
+
+
+def test_all_is_kept_of_lines_that_hold_nothing() -> None:
+    """Masking everything would pass the test above."""
+    for carrier, made in CARRIERS.items():
+        if "cookie" not in carrier and "escaped" not in carrier and "password" not in carrier and "long" not in carrier:
+            told = all_that_is_told("docker", docker(made("harmless")), Redactor(), compiled=False)
+            assert b"redacted:" not in told, carrier
+            assert b"harmless" in told or carrier == "timestamp", carrier
+
+
+@given(secrets)
+@settings(max_examples=20, deadline=None)
+def test_labels_and_names_of_containers_are_masked(planted: Planted) -> None:
+    """They are chosen by whoever runs the container, and its environment is not read at all."""
+    with TemporaryDirectory() as folder:
+        inner = {
+            "Image": "keneyapp:2",
+            "Labels": {
+                "note": f"{'l' * 250} {planted.text}",
+                planted.text: "x",
+                "api-key": planted.text,
+                "tier": "api",
+            },
+            "Env": [f"DATABASE={planted.text}"],
+        }
+        Path(folder, "config.v2.json").write_text(json.dumps({"Name": "/backend", "Config": inner}))
+        log = f"{folder}/{'4f' * 32}-json.log"
+        origin = Provenance("node-1").of(InputSettings(type="docker", glob="*"))(log, log)
+    assert origin.labels["tier"] == "api"
+    assert shown_by(repr(origin).encode(), planted) == []
+
+
+# --- what the state holds back --------------------------------------------------------------------
+
+
+def on_disk(folder: Path) -> bytes:
+    """Every byte of every file."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+HELD = "correct horse battery staple"
+PARTS = [
+    json.dumps({"log": text, "stream": "stdout", "time": "2026-11-23T10:00:00.1Z"}).encode() + b"\n"
+    for text in (
+        f'{{"correlation_id":"v-1","event":"login_failed","password":"{HELD}',
+        ' and more"',
+        ',"note":"late"}\n',
+    )
+]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_state_holds_back_nothing_in_clear_and_loses_nothing_of_it(tmp_path: Path, compiled: bool) -> None:
+    """Half a message and half a stack trace outlive a kill, hidden; what comes of them is what came without it."""
+    rig = Rig(tmp_path, compiled=compiled)
+    rig.write(PARTS[0] + PARTS[1] + docker("Traceback (most recent call last):\n  password=hunter2hunter2", "stderr"))
+    rig.read()
+    assert rig.agent is not None
+    assert rig.agent.state.commits > 0
+    rig.kill()
+    kept = on_disk(tmp_path / "state")
+    assert b"horse" not in kept
+    assert b"hunter2" not in kept
+    rig.path.unlink()
+    rig.write(PARTS[2])
+    rig.patiently()
+    stored = {body["event"]: body for body in rig.output.stored.values()}
+    assert stored["login_failed"]["extra"] == {"password": "[redacted:field]", "note": "late"}
+    assert "password=[redacted:password]" in json.dumps(stored["unstructured"])
+    assert rig.counter("failed_login_attempts_total", "backend") == 1
+    assert b"horse" not in on_disk(tmp_path / "state")
+
+
+def test_a_state_without_its_key_stops_the_start(tmp_path: Path) -> None:
+    """It names the log and the key, and begins from nothing in silence never."""
+    rig = Rig(tmp_path)
+    rig.write(PARTS[0])
+    rig.read()
+    rig.kill()
+    (tmp_path / "state" / "state.key").write_text("another\n")
+    with (
+        closing(State(tmp_path / "state")) as state,
+        pytest.raises(StateError, match=r"app\.log cannot be read: it was hidden under another key") as refused,
+    ):
+        state.logs()
+    assert "state_key_file" in refused.value.cure
+
+
+def test_what_an_earlier_version_held_back_in_clear_is_gone_after_the_first_start(tmp_path: Path) -> None:
+    """It is read once more, and its remains are overwritten."""
+    rig = Rig(tmp_path)
+    rig.write(PARTS[0])
+    rig.read()
+    state = rig.agent.state if rig.agent else None
+    assert state is not None
+    clear = state.logs()[str(rig.path)].counted.residue
+    state._db.execute("UPDATE log SET counted_residue = ?", (clear,))
+    state._db.executescript("DROP TABLE seal; PRAGMA user_version=1")
+    rig.kill()
+    (tmp_path / "state" / "state.key").unlink()
+    assert b"horse" in on_disk(tmp_path / "state")
+    rig.write(PARTS[1] + PARTS[2])
+    rig.patiently()
+    assert rig.counter("failed_login_attempts_total", "backend") == 1
+    rig.stop()
+    State(tmp_path / "state").close()
+    assert b"horse" not in on_disk(tmp_path / "state")
+
+
+@given(st.binary(max_size=500), st.binary(min_size=1, max_size=80))
+def test_what_is_hidden_is_opened_by_its_key_alone(data: bytes, key: bytes) -> None:
+    """The same bytes come back; a bit that was changed, or another key, is noticed; two of one text differ."""
+    cipher = Cipher(key)
+    hidden = cipher.close(data)
+    assert cipher.open(hidden) == data
+    assert hidden != cipher.close(data)
+    assert len(data) < 4 or data not in hidden
+    for place in (1, 20, len(hidden) - 1):
+        broken = bytearray(hidden)
+        broken[place] ^= 1
+        with pytest.raises(Broken):
+            cipher.open(bytes(broken))
+    with pytest.raises(Broken):
+        Cipher(key + b"x").open(hidden)
+    assert cipher.open(b"\x81never hidden") == b"\x81never hidden"
+    assert hidden[:1] == MARK
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_state_is_its_owners_alone_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    """Folder, database, write-ahead log, lock and key."""
+    before = os.umask(umask)
+    try:
+        rig = Rig(tmp_path)
+        rig.write(rig.lines(3) + PARTS[0])
+        rig.read()
+        modes = {
+            path.name: path.stat().st_mode & 0o777 for path in [tmp_path / "state", *(tmp_path / "state").iterdir()]
+        }
+    finally:
+        os.umask(before)
+    assert modes.pop("state") == 0o700
+    assert modes == dict.fromkeys(
+        ("lock", "state.db", "state.db-wal", "state.db-shm", "state.key", "state.mark"), 0o600
+    )

@@ -1,0 +1,237 @@
+"""Planted secrets and the real agent: no byte on disk, on the wire, on its pages or in its own log shows one."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer
+from kafka import TopicPartition as Place
+from kafka.admin import NewTopic
+
+from processors.redact import luhn
+from tests.hazards.planted import BOUND, CARRIERS, TIME, Planted, docker, number_that, shown_by
+from tests.integration.agent import AgentProcess, until
+from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, error, served
+
+pytestmark = pytest.mark.integration
+WORD = "bcdfghjkmnpqrstv"
+CARD = number_that(luhn, "453234567893456")
+PLANTED = [
+    Planted("password", f"password={WORD}", (WORD,)),
+    Planted("cookie", f"Cookie: sid={WORD}", (WORD,)),
+    Planted("bearer", f"Bearer {WORD}", (WORD,)),
+    Planted("jwt", f"eyJhbGciOiJIUzI1NiJ9.eyJ{WORD}.{WORD}", (WORD,)),
+    Planted("email", f"{WORD}@{WORD}.example", (WORD,)),
+    Planted("url", f"postgresql://app:{WORD}@db/app", (WORD,)),
+    Planted("card", CARD, (CARD[:12], CARD)),
+]
+CONTAINER = "4f" * 32
+HALF = f'{{"correlation_id":"late","event":"login_failed","note":"{"n" * 16_300} password={WORD}'
+
+
+def lines() -> bytes:
+    """Each secret in each carrier, whole and in the pieces in which Docker writes long lines."""
+    made = [
+        docker(make(planted.text), "stdout", part)
+        for planted in PLANTED
+        for carrier, make in CARRIERS.items()
+        for part in (0, 64)
+        if carrier not in BOUND or planted.kind not in ("card", "bearer")
+    ]
+    return b"".join(made)
+
+
+def piece(text: str) -> bytes:
+    """A record that is no end of its message."""
+    return json.dumps({"log": text, "stream": "stdout", "time": TIME}).encode() + b"\n"
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """The log of a container that was started with secrets in its labels and its environment."""
+    folder = tmp_path / "containers" / CONTAINER
+    folder.mkdir(parents=True)
+    inner = {"Labels": {"note": PLANTED[0].text, "api-key": WORD}, "Env": [PLANTED[1].text], "Image": "keneyapp:2"}
+    (folder / "config.v2.json").write_text(json.dumps({"Name": "/backend", "Config": inner}))
+    log = folder / f"{CONTAINER}-json.log"
+    log.write_bytes(lines())
+    return log
+
+
+def shown(data: bytes) -> set[str]:
+    """The kinds of secrets of which something is shown."""
+    return {planted.kind for planted in PLANTED if shown_by(data, planted)}
+
+
+def on_disk(*folders: Path) -> bytes:
+    """Every byte of every file, and the files' names."""
+    return b"".join(
+        str(path).encode() + (path.read_bytes() if path.is_file() else b"")
+        for folder in folders
+        for path in folder.rglob("*")
+    )
+
+
+def run(folder: Path, *words: str, given: bytes = b"") -> bytes:
+    """What a command prints, on both its streams."""
+    done = subprocess.run(
+        [sys.executable, "-m", "shipper", *words],
+        cwd=folder,
+        input=given,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert b'Traceback (most recent call last):\n  File "/' not in done.stderr, done.stderr
+    return done.stdout + done.stderr
+
+
+def pages(address: str) -> bytes:
+    """All that the agent serves."""
+    found = b""
+    for path in ("metrics", "status", "health", "ready", "live"):
+        with urllib.request.urlopen(f"http://{address}/{path}", timeout=10) as answer:
+            found += answer.read()
+    return found
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_nothing_on_disk_on_a_page_or_on_a_screen(tmp_path: Path, logs: Path, log_format: str) -> None:
+    """Through a kill with half a secret read, a second start, and every command that shows something."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    config = tmp_path / "shipper.yaml"
+    config.write_text(
+        f"log_level: debug\nlog_format: {log_format}\nredact: {{mode: hash}}\ncounters: {{rules: [{{name: reads_total, help: Reads.,"
+        " when: {event: patient_read}, labels: {path: {field: note, default: none}, to: {field: request_path, default: none}}}]}\n"
+    )
+    agent = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", listen=address, config=config)
+    with logs.open("ab") as file:
+        file.write(piece(HALF))
+    agent.start()
+    whole = logs.stat().st_size
+    until(lambda: agent.metric("shipper_bytes_read_total") == whole, 90)
+    until(lambda: agent.metric("shipper_lag_bytes") == 0, 90)
+    told = pages(address)
+    agent.kill()
+    kept = on_disk(tmp_path / "state", tmp_path / "store")
+    assert b"[redacted:" in kept
+    assert shown(kept) == set()
+    with logs.open("ab") as file:
+        file.write(piece(f'{WORD}", "user_id": 7}}\n'))
+    agent.start()
+    until(lambda: any(event["correlation_id"] == "late" for event in agent.events() if "correlation_id" in event), 90)
+    (late,) = [event for event in agent.events() if event.get("correlation_id") == "late"]
+    assert late["user_id"] == 7
+    told += pages(address)
+    assert agent.stop() == 0
+    given = ("--config", str(config), "--output", agent.output)
+    state = ("--state-dir", str(tmp_path / "state"))
+    said = [
+        (tmp_path / "agent.log").read_bytes(),
+        *(run(tmp_path, "search", "--limit", "0", "--format", form, *given) for form in ("json", "table", "timeline")),
+        run(tmp_path, "quarantine", "list", *given),
+        run(tmp_path, "status", "--format", "json", *state, "--listen", address, "--config", str(config)),
+        run(tmp_path, "explain", "--config", str(config), "--why", "reads_total", given=lines()),
+        run(tmp_path, "explain", "--config", str(config), "--format", "json", given=lines()),
+        run(tmp_path, "replay", "containers", *given, *state),
+        run(tmp_path, "replay", "containers", "--dry-run", "--metrics-out", "history.txt", *given, *state),
+        run(tmp_path, "replay", "-", "--container", "c1", *given, *state, given=lines()),
+        (tmp_path / "history.txt").read_bytes(),
+        *(json.dumps(entry).encode() for entry in agent.quarantined()),
+    ]
+    assert len(agent.quarantined()) > len(PLANTED)
+    for shown_somewhere in (told, *said, on_disk(tmp_path / "state", tmp_path / "store")):
+        assert shown(shown_somewhere) == set(), shown_somewhere[:400]
+
+
+def test_nothing_is_tailed(tmp_path: Path, logs: Path) -> None:
+    """`shipper tail` shows what would be stored."""
+    glob = f"docker:{tmp_path}/containers/*/*-json.log"
+    with (tmp_path / "tailed").open("wb") as into:
+        tail = subprocess.Popen(
+            [sys.executable, "-m", "shipper", "tail", "--input", glob], cwd=tmp_path, stdout=into, stderr=into
+        )
+    try:
+        for _ in range(600):  # what is written before it looks is not followed
+            with logs.open("ab") as file:
+                file.write(docker(CARRIERS["message"](PLANTED[0].text)) + docker(CARRIERS["no JSON"](PLANTED[4].text)))
+            if (tmp_path / "tailed").stat().st_size > 2000:
+                break
+            with pytest.raises(subprocess.TimeoutExpired):
+                tail.wait(0.1)
+    finally:
+        tail.send_signal(signal.SIGINT)
+        tail.wait(30)
+    seen = (tmp_path / "tailed").read_bytes()
+    assert b"redacted" in seen
+    assert shown(seen) == set()
+
+
+def test_nothing_in_bulk_bodies_and_dead_letters(tmp_path: Path, logs: Path) -> None:
+    """Not in what is sent, nor in what the index refuses, nor in the last place of all."""
+    node, bodies = ScriptedElasticsearch(), list[bytes]()
+    node.templates = {"keneyapp-logs", "keneyapp-quarantine"}
+
+    def refusing(_method: str, path: str, body: bytes) -> tuple[int, Any] | None:
+        bodies.append(body)
+        if not path.endswith("/_bulk"):
+            return None
+        actions = body.splitlines()[::2]
+        refused = error("document_parsing_exception", f"failed to parse a field; preview of its value: '{WORD}'")
+        answers = [
+            {"create": {"status": 400 if n % 3 == 0 else 201} | (refused if n % 3 == 0 else {})}
+            for n in range(len(actions))
+        ]
+        return 200, {"errors": True, "items": answers}
+
+    node.script = refusing
+    with served(node):
+        done = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", output=node.url).once()
+    assert done.returncode == 0, done.stderr
+    letters = (tmp_path / "state" / "dead-letters.ndjson").read_bytes()
+    assert (tmp_path / "state" / "dead-letters.ndjson").stat().st_mode & 0o777 == 0o600
+    assert b"[redacted:" in letters
+    assert b"[redacted:" in b"".join(bodies)
+    ours = letters.replace(f"preview of its value: '{WORD}'".encode(), b"")  # the server's word, not the log's
+    sent = b"".join(bodies).replace(f"preview of its value: '{WORD}'".encode(), b"")
+    assert [shown(part) for part in (ours, sent, on_disk(tmp_path / "state" / "state.db"), done.stderr.encode())] == [
+        set()
+    ] * 4
+
+
+@pytest.fixture
+def topic(kafka: str) -> Iterator[str]:
+    """A topic of its own, and its quarantine."""
+    name = f"secrets-{WORD[:3]}"
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    admin.create_topics([NewTopic(one, 1, 1) for one in (name, f"{name}-quarantine")])
+    yield name
+    admin.delete_topics([name, f"{name}-quarantine"])
+    admin.close()
+
+
+def test_nothing_in_a_topic(tmp_path: Path, logs: Path, kafka: str, topic: str) -> None:
+    """Keys, headers and values of all messages, events and quarantine."""
+    output = f"kafka://{kafka}/{topic}"
+    done = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", output=output).once()
+    assert done.returncode == 0, done.stderr
+    consumer = KafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", enable_auto_commit=False)
+    places = [Place(topic, 0), Place(f"{topic}-quarantine", 0)]
+    consumer.assign(places)
+    ends, seen = consumer.end_offsets(places), list[Any]()
+    while any(consumer.position(place) < ends[place] for place in places):
+        seen += [record for records in consumer.poll(timeout_ms=1000).values() for record in records]
+    consumer.close()
+    assert len(seen) > len(PLANTED) * 20
+    data = b"".join(repr((record.key, record.headers)).encode() + (record.value or b"") for record in seen)
+    assert b"[redacted:" in data
+    assert shown(data) == set()
