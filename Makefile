@@ -1,5 +1,5 @@
 # Everything a person or CI runs. `make help` lists it.
-.PHONY: help setup demo story test unit integration site check fix bench soak load crash fuzz docs clean
+.PHONY: help setup demo story test unit integration site check chaos fix bench soak load crash fuzz docs clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
 GENERATED := docs.generate deploy.grafana deploy.kubernetes.rules
@@ -39,6 +39,10 @@ check: setup ## all that CI runs: lint, types, imports, docs, every test with co
 	@for part in $(GENERATED); do $(RUN) $$part --check || exit 1; done
 	$(RUN) pytest -n auto -m "not integration" --cov --cov-report=
 	$(RUN) pytest -m integration --cov --cov-append --cov-report=term:skip-covered
+
+chaos: setup ## break the agent by a seeded schedule: SEED=1, or ROUNDS=… KILLS=… FAULTS='kill, copytruncate' PLACE=kafka
+	$(RUN) tests.chaos --seed "$(or $(SEED),1)" --rounds "$(or $(ROUNDS),1)" --kills "$(or $(KILLS),0)" \
+		--faults "$(FAULTS)" --place "$(or $(PLACE),files)" --length "$(or $(LENGTH),24)" --beside "$(or $(BESIDE),1)"
 
 fix: setup ## format, and mend what can be mended
 	$(RUN) ruff check --fix --exit-zero .

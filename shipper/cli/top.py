@@ -6,13 +6,13 @@ import time
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from processors.escape import printable
+from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.sample import Sample, compared, take
 from shipper.cli.status import told_configuration
@@ -55,7 +55,7 @@ def top(settings: Settings, *, once: bool, interval: float, form: str) -> None:
         now = take(settings, names)
         found = compared(before, now)
         if form == "json":
-            click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2 if once else None))
+            click.echo(as_json(found, indent=once))
         else:
             console.print(view(found, console.width, None))
         sys.stdout.flush()

@@ -2,24 +2,28 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from tests.chaos.faults import ELASTICSEARCH, FAULTS, FILES, KAFKA
+from tests.chaos.engine import DockerPlace
+from tests.chaos.faults import DOCKER, ELASTICSEARCH, FAULTS, FILES, KAFKA
 from tests.chaos.places import Files
 from tests.chaos.schedule import KILL, Schedule
 from tests.chaos.servers import ElasticsearchPlace, KafkaPlace
 from tests.chaos.world import Outcome, Place, World
 
 LENGTH = 24
-PLACES = {ELASTICSEARCH: ElasticsearchPlace, KAFKA: KafkaPlace}
+PLACES = {ELASTICSEARCH: ElasticsearchPlace, KAFKA: KafkaPlace, DOCKER: DockerPlace}
 
 
 @dataclass
@@ -33,13 +37,14 @@ class Table:
     written: int = 0
     excused: int = 0
     taken_back: int = 0
+    torn: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Take in a schedule; what is wrong in it is every fault's that was in it."""
         found = outcome.balance
         self.tried.update(outcome.tried)
         self.written, self.excused = self.written + found.written, self.excused + found.excused
-        self.taken_back += found.taken_back
+        self.taken_back, self.torn = self.taken_back + found.taken_back, self.torn + found.torn
         for name in outcome.tried:
             self.lost[name] += len(found.lost)
             self.doubled[name] += len(found.doubled)
@@ -116,12 +121,15 @@ def main() -> None:
     parser.add_argument("--beside", type=int, default=1, help="schedules at a time")
     parser.add_argument("--folder", type=Path, default=None, help="where worlds are made")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # disks are unmounted on the way out
     base = options.folder or Path(tempfile.mkdtemp(prefix="shipper-chaos-"))
     table, uneven = Table(), 0
+    started = time.monotonic()
     for name in options.place.split(","):
         uneven += run_place(name, base, options, table)
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {time.monotonic() - started:.0f} s: {' '.join(sys.argv[1:])}")
     print(
-        f"\n{table}\n\n{table.kills:,} kills, {table.written:,} entries, {table.excused:,} out of reach, {table.taken_back} taken back"
+        f"\n{table}\n\n{table.kills:,} kills, {table.written:,} entries, {table.excused:,} out of reach, {table.taken_back} taken back, {table.torn} torn"
     )
     sys.exit(1 if uneven else 0)
 

@@ -32,6 +32,9 @@ class Balance:
     taken_back: int = 0
     """In the index and, as refused by it, in the quarantine: the server changed its mind between two tries."""
 
+    torn: int = 0
+    """Entries of several lines, stored whole before a kill and in part after it, since their file had gone meanwhile."""
+
     @property
     def even(self) -> bool:
         """Whether the books balance."""
@@ -44,6 +47,9 @@ class Balance:
 
     def __str__(self) -> str:
         told = [f"{self.written} written, {self.excused} out of reach"]
+        told += [
+            f"{number} {name}" for name, number in (("torn", self.torn), ("taken back", self.taken_back)) if number
+        ]
         for name in ("lost", "doubled", "misplaced"):
             found: list[int] = getattr(self, name)
             if found:
@@ -101,6 +107,8 @@ def balance(truth: Truth, stored: Iterable[Stored], counters: Mapping[Key, float
         there = arrived.indexed[serial] + arrived.kept[serial]
         if there > times and arrived.taken_back(serial, times):
             found.taken_back += 1
+        elif there == times + 1 and serial in truth.excused and truth.facts[serial].joined:
+            found.torn += 1
         elif there > times:
             found.doubled.append(serial)
         elif there < times and serial not in arrived.letters:
@@ -108,7 +116,8 @@ def balance(truth: Truth, stored: Iterable[Stored], counters: Mapping[Key, float
                 found.excused += 1
             else:
                 found.lost.append(serial)
-        if arrived.misplaced(serial, truth.facts[serial].violation):
+        # of an excused file a part may have been read: the beginning of a message whose end is gone, for one
+        if serial not in truth.excused and arrived.misplaced(serial, truth.facts[serial].violation):
             found.misplaced.append(serial)
     found.doubled += sorted((arrived.indexed.keys() | arrived.kept.keys()) - truth.times.keys())
     found.counters = differences(truth, counters)

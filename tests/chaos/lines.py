@@ -51,6 +51,8 @@ class Fact:
     lines: int
     event: str = ""
     violation: str = ""
+    joined: bool = False
+    """Whether the entry is of several physical lines."""
 
     def adds(self) -> Iterator[tuple[Key, int]]:
         """What it adds to counters."""

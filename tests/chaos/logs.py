@@ -97,7 +97,7 @@ class Log:
                 at for at, (serial, _) in enumerate(lines) if serial >= 0 and (not at or lines[at - 1][0] != serial)
             ]
             for (event, violation), start, end in zip(facts, firsts, [*firsts[1:], len(lines)], strict=True):
-                self.truth.note(Fact(end - start, event, violation))
+                self.truth.note(Fact(end - start, event, violation, joined=len(lines) > 1))
             if at == entries - 1 and chance.random() < NEAR and len(lines) > 1:
                 keep = chance.randrange(1, len(lines))
                 lines, self.pending_lines = lines[:keep], lines[keep:]
@@ -112,7 +112,7 @@ class Log:
         if len(told) > 1:
             return
         lines = enveloped(self.kind, told[0][1], told[0][2], now())
-        serial = self.truth.note(Fact(len(lines), *facts[0]))
+        serial = self.truth.note(Fact(len(lines), *facts[0], joined=len(lines) > 1))
         data = b"".join(lines)
         cut = chance.randrange(1, len(data))
         self.live.serials.append(serial)

@@ -4,8 +4,10 @@ Starting Python and importing takes up to some seconds on a busy machine. Kills 
 agents are forked; they run the same `main` with the same arguments, variables, descriptors and signals.
 """
 
+import ctypes
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +18,8 @@ from typing import Protocol
 
 from tests.chaos import launcher
 
+PR_SET_PDEATHSIG = 1
+"""From <sys/prctl.h>."""
 ROOT = Path(__file__).parents[2]
 _LOCK = threading.Lock()
 """Two threads that ask after a process at once would both read its one status; a start asks after all of them."""
@@ -77,7 +81,8 @@ class Forked:
 
 
 def command(arguments: list[str], environment: dict[str, str], log: str) -> None:
-    """In the forked process."""
+    """In the forked process, which ends with the server: nobody else would end it where the harness is interrupted."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     null = os.open(os.devnull, os.O_RDONLY)
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for number, opened in enumerate((null, out, out)):

@@ -241,7 +241,7 @@ class World:
 
     def _grow(self) -> None:
         chance = random.Random(f"{self.schedule.seed} writer")
-        while not self.quiet.is_set():
+        while self.logs and not self.quiet.is_set():
             with self.lock:
                 log = chance.choice(self.logs)
                 log.write(chance.randrange(1, 20), chance, self.now_ns)

@@ -86,3 +86,17 @@ def test_a_dead_letter_is_not_lost_and_a_refusal_taken_back_is_told_apart() -> N
     both = [*STORED, (QUARANTINE, b'"kind":"refused_by_index" ' + token(0).encode())]
     found = balance(written, both, counters)
     assert (found.even, found.taken_back) == (True, 1)
+
+
+def test_an_entry_torn_by_the_loss_of_its_file_is_told_apart() -> None:
+    """Whole before a kill, its beginning after it: no double of a line that could be read, and of no other entry."""
+    written = Truth()
+    for joined in (True, False):
+        written.note(Fact(1, joined=joined))
+    counters = {("shipper_lines_read_total",): 2.0, ("shipper_lines_total", "indexed"): 2.0}
+    twice = [(LOGS, token(serial).encode()) for serial in (0, 0, 1)]
+    assert balance(written, twice, counters).doubled == [0]
+    written.excused = {0, 1}
+    found = balance(written, twice, counters)
+    assert (found.even, found.torn) == (True, 1)
+    assert balance(written, [*twice, twice[2]], counters).doubled == [1]
