@@ -37,6 +37,8 @@ check: setup ## all that CI runs: lint, types, imports, docs, every test with co
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
 	@for part in $(GENERATED); do $(RUN) $$part --check || exit 1; done
+	$(RUN) deploy.supply.bom
+	$(RUN) deploy.supply.audit
 	$(RUN) pytest -n auto -m "not integration" --cov --cov-report=
 	$(RUN) pytest -m integration --cov --cov-append --cov-report=term:skip-covered
 

@@ -1,5 +1,6 @@
 """Planted secrets and the real agent: no byte on disk, on the wire, on its pages or in its own log shows one."""
 
+import datetime as dt
 import json
 import signal
 import socket
@@ -16,11 +17,11 @@ from kafka import TopicPartition as Place
 from kafka.admin import NewTopic
 
 from processors.redact import luhn
-from tests.hazards.planted import BOUND, CARRIERS, TIME, Planted, docker, number_that, shown_by
+from tests.hazards.planted import BOUND, CARRIERS, Planted, docker, number_that, shown_by
 from tests.integration.agent import AgentProcess, until
 from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, error, served
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 WORD = "bcdfghjkmnpqrstv"
 CARD = number_that(luhn, "453234567893456")
 PLANTED = [
@@ -42,15 +43,15 @@ def lines() -> bytes:
         docker(make(planted.text), "stdout", part)
         for planted in PLANTED
         for carrier, make in CARRIERS.items()
-        for part in (0, 64)
+        for part in ((0, 64) if planted.kind == "email" else (0,))
         if carrier not in BOUND or planted.kind not in ("card", "bearer")
     ]
     return b"".join(made)
 
 
-def piece(text: str) -> bytes:
-    """A record that is no end of its message."""
-    return json.dumps({"log": text, "stream": "stdout", "time": TIME}).encode() + b"\n"
+def piece(text: str, time: str) -> bytes:
+    """A record of the message that is being written: it is held back until its end comes."""
+    return json.dumps({"log": text, "stream": "stdout", "time": time}).encode() + b"\n"
 
 
 @pytest.fixture
@@ -110,12 +111,12 @@ def test_nothing_on_disk_on_a_page_or_on_a_screen(tmp_path: Path, logs: Path, lo
         address = f"127.0.0.1:{free.getsockname()[1]}"
     config = tmp_path / "shipper.yaml"
     config.write_text(
-        f"log_level: debug\nlog_format: {log_format}\nredact: {{mode: hash}}\ncounters: {{rules: [{{name: reads_total, help: Reads.,"
+        f"log_level: debug\nlog_format: {log_format}\nredact: {{mode: hash}}\njoin: {{wait: 60s}}\ncounters: {{rules: [{{name: reads_total, help: Reads.,"
         " when: {event: patient_read}, labels: {path: {field: note, default: none}, to: {field: request_path, default: none}}}]}\n"
     )
     agent = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", listen=address, config=config)
     with logs.open("ab") as file:
-        file.write(piece(HALF))
+        file.write(piece(HALF, now := f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S}.123456789Z"))
     agent.start()
     whole = logs.stat().st_size
     until(lambda: agent.metric("shipper_bytes_read_total") == whole, 90)
@@ -125,8 +126,9 @@ def test_nothing_on_disk_on_a_page_or_on_a_screen(tmp_path: Path, logs: Path, lo
     kept = on_disk(tmp_path / "state", tmp_path / "store")
     assert b"[redacted:" in kept
     assert shown(kept) == set()
+    assert not any(event.get("correlation_id") == "late" for event in agent.events())
     with logs.open("ab") as file:
-        file.write(piece(f'{WORD}", "user_id": 7}}\n'))
+        file.write(piece(f'{WORD}", "user_id": 7}}\n', now))
     agent.start()
     until(lambda: any(event["correlation_id"] == "late" for event in agent.events() if "correlation_id" in event), 90)
     (late,) = [event for event in agent.events() if event.get("correlation_id") == "late"]
@@ -137,7 +139,7 @@ def test_nothing_on_disk_on_a_page_or_on_a_screen(tmp_path: Path, logs: Path, lo
     state = ("--state-dir", str(tmp_path / "state"))
     said = [
         (tmp_path / "agent.log").read_bytes(),
-        *(run(tmp_path, "search", "--limit", "0", "--format", form, *given) for form in ("json", "table", "timeline")),
+        *(run(tmp_path, "search", "--limit", "0", "--format", form, *given) for form in ("json", "timeline")),
         run(tmp_path, "quarantine", "list", *given),
         run(tmp_path, "status", "--format", "json", *state, "--listen", address, "--config", str(config)),
         run(tmp_path, "explain", "--config", str(config), "--why", "reads_total", given=lines()),
@@ -185,12 +187,10 @@ def test_nothing_in_bulk_bodies_and_dead_letters(tmp_path: Path, logs: Path) -> 
         bodies.append(body)
         if not path.endswith("/_bulk"):
             return None
-        actions = body.splitlines()[::2]
-        refused = error("document_parsing_exception", f"failed to parse a field; preview of its value: '{WORD}'")
-        answers = [
-            {"create": {"status": 400 if n % 3 == 0 else 201} | (refused if n % 3 == 0 else {})}
-            for n in range(len(actions))
-        ]
+        answers = []
+        for number, document in enumerate(body.splitlines()[1::2]):
+            preview = error("document_parsing_exception", f"failed to parse; preview: {document[:900].decode()}")
+            answers.append({"create": {"status": 201} if number % 3 else {"status": 400, **preview}})
         return 200, {"errors": True, "items": answers}
 
     node.script = refusing
@@ -201,11 +201,8 @@ def test_nothing_in_bulk_bodies_and_dead_letters(tmp_path: Path, logs: Path) -> 
     assert (tmp_path / "state" / "dead-letters.ndjson").stat().st_mode & 0o777 == 0o600
     assert b"[redacted:" in letters
     assert b"[redacted:" in b"".join(bodies)
-    ours = letters.replace(f"preview of its value: '{WORD}'".encode(), b"")  # the server's word, not the log's
-    sent = b"".join(bodies).replace(f"preview of its value: '{WORD}'".encode(), b"")
-    assert [shown(part) for part in (ours, sent, on_disk(tmp_path / "state" / "state.db"), done.stderr.encode())] == [
-        set()
-    ] * 4
+    for part in (letters, b"".join(bodies), on_disk(tmp_path / "state"), done.stderr.encode()):
+        assert shown(part) == set()
 
 
 @pytest.fixture

@@ -1,0 +1,80 @@
+"""Audit: `python -m deploy.supply.audit` asks OSV for known vulnerabilities of all that is locked.
+
+Python packages through `uv audit`, crates by OSV's own API. Exit 1 where there is one. Where the service cannot be
+reached nothing was audited: a line says so, and with `--require`, which a release asks for, that is exit 1 too.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Sequence
+
+from deploy.supply.locked import ROOT, UV, crates
+
+SERVICE = "https://api.osv.dev/"
+PATIENCE_S = 30
+UNREACHABLE = ("error sending request", "Connect", "dns error")
+
+
+class NotAudited(Exception):
+    """The service did not answer."""
+
+
+def packages(service: str) -> str | None:
+    """What uv finds in uv.lock; None where that is nothing. Raises NotAudited."""
+    done = subprocess.run(
+        [str(UV), "audit", "--frozen", "--preview-features", "audit", "--service-url", service],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return None
+    if done.returncode == 1 and done.stdout.strip():
+        return done.stdout
+    raise NotAudited(done.stderr.strip().splitlines()[-1].strip() if done.stderr.strip() else "uv audit said nothing")
+
+
+def extension(service: str) -> str | None:
+    """The same of native/Cargo.lock, by https://google.github.io/osv.dev/post-v1-querybatch. Raises NotAudited."""
+    asked = crates()
+    queries = [{"package": {"name": one.name, "ecosystem": "crates.io"}, "version": one.version} for one in asked]
+    request = urllib.request.Request(
+        f"{service}v1/querybatch",
+        json.dumps({"queries": queries}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            results = json.load(answer)["results"]
+    except (OSError, ValueError, KeyError) as error:
+        raise NotAudited(str(error)) from error
+    lines = [
+        f"{one.name} {one.version}: {', '.join(found['id'] for found in result['vulns'])}"
+        for one, result in zip(asked, results, strict=True)
+        if result.get("vulns")
+    ]
+    return "\n".join(lines) or None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Audit both; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--require", action="store_true", help="fail where nothing could be asked")
+    parser.add_argument("--service", default=SERVICE, help="address of an OSV service")
+    asked = parser.parse_args(arguments)
+    code = 0
+    for lock, look in (("uv.lock", packages), ("native/Cargo.lock", extension)):
+        try:
+            found = look(asked.service)
+        except NotAudited as error:
+            print(f"warning: {lock} was NOT AUDITED, {asked.service} does not answer: {error}", file=sys.stderr)
+            code = max(code, int(asked.require))
+            continue
+        print(f"{lock}: no known vulnerability" if found is None else f"{lock}:\n{found}")
+        code = max(code, int(found is not None))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

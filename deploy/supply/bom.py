@@ -1,0 +1,47 @@
+"""Bill of materials: `python -m deploy.supply.bom` writes dist/shipper.cdx.json, CycloneDX 1.5.
+
+Each locked Python package as uv exports it, with package URL and hashes, and each locked crate of the extension.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from deploy.supply.locked import ROOT, UV, Crate, crates
+from shipper import __version__
+
+FILE = ROOT / "dist" / "shipper.cdx.json"
+
+
+def bom() -> dict[str, Any]:
+    """The whole bill."""
+    exported = subprocess.run(
+        [str(UV), "export", "--quiet", "--frozen", "--all-extras", "--format", "cyclonedx1.5"],
+        cwd=ROOT, capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    found: dict[str, Any] = json.loads(exported)
+    found["metadata"]["component"] |= {"version": __version__, "purl": f"pkg:pypi/shipper@{__version__}"}
+    found["components"] += [component(crate) for crate in crates()]
+    return found
+
+
+def component(crate: Crate) -> dict[str, Any]:
+    """A crate, as CycloneDX has it."""
+    purl = f"pkg:cargo/{crate.name}@{crate.version}"
+    digest = {"alg": "SHA-256", "content": crate.sha256}
+    return {
+        "type": "library", "bom-ref": purl, "name": crate.name, "version": crate.version, "purl": purl,
+        "hashes": [digest],
+    }  # fmt: skip
+
+
+def write(file: Path = FILE) -> Path:
+    """Write the bill."""
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(bom(), indent=2) + "\n", encoding="utf-8")
+    return file
+
+
+if __name__ == "__main__":
+    print(f"{write().relative_to(ROOT)} written")

@@ -1,0 +1,22 @@
+"""Locked: the Rust crates that native/Cargo.lock names; what uv.lock names is told by uv itself."""
+
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+UV = ROOT / ".venv" / "bin" / "uv"
+
+
+class Crate(NamedTuple):
+    """A package of crates.io as it is locked."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+def crates(lock: Path = ROOT / "native" / "Cargo.lock") -> list[Crate]:
+    """All crates of a lock file but the extension itself, which has no checksum."""
+    found = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
+    return [Crate(one["name"], one["version"], one["checksum"]) for one in found if "checksum" in one]
