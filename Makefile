@@ -1,5 +1,5 @@
 # Everything a person or CI runs. `make help` lists it.
-.PHONY: help setup demo story test unit integration site check fix bench fuzz docs clean
+.PHONY: help setup demo story test unit integration site check chaos fix bench soak load crash fuzz docs clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
 GENERATED := docs.generate deploy.grafana deploy.kubernetes.rules
@@ -42,6 +42,10 @@ check: setup ## all that CI runs: lint, types, imports, docs, every test with co
 	$(RUN) pytest -n auto -m "not integration" --cov --cov-report=
 	$(RUN) pytest -m integration --cov --cov-append --cov-report=term:skip-covered
 
+chaos: setup ## break the agent by a seeded schedule: SEED=1, or ROUNDS=… KILLS=… FAULTS='kill, copytruncate' PLACE=kafka
+	$(RUN) tests.chaos --seed "$(or $(SEED),1)" --rounds "$(or $(ROUNDS),1)" --kills "$(or $(KILLS),0)" \
+		--faults "$(FAULTS)" --place "$(or $(PLACE),files)" --length "$(or $(LENGTH),24)" --beside "$(or $(BESIDE),1)"
+
 fix: setup ## format, and mend what can be mended
 	$(RUN) ruff check --fix --exit-zero .
 	$(RUN) ruff format .
@@ -49,6 +53,15 @@ fix: setup ## format, and mend what can be mended
 bench: setup ## measure against a floor, and the outputs beside what else there is, in one run
 	@for part in beside steps latency idle growth bulk kafka replay; do $(RUN) benchmarks.$$part || exit 1; done
 	$(RUN) benchmarks
+
+soak: setup ## unbroken load for MINUTES (30): memory, descriptors, threads and state, and the books
+	$(RUN) benchmarks.soak --minutes $(or $(MINUTES),30)
+
+load: setup ## 10,000 files, 5 GB in one, a loud container beside quiet ones, 100,000 rotations, 10,000 short-lived containers
+	$(RUN) benchmarks.load
+
+crash: setup ## kill -9 in the middle of 200,000 lines, ten times: shipper, and other agents on the PATH
+	$(RUN) benchmarks.crash
 
 fuzz: setup ## fuzz each parser for SECONDS (60), guided by what its code does
 	$(RUN) tests.fuzz --seconds $(or $(SECONDS),60) $(TARGET)

@@ -23,14 +23,14 @@ WARM_S = 2.0
 PATIENCE_S = 20.0
 
 
-def line(written_ns: int) -> str:
-    """A record of a request that was written now."""
+def line(written_ns: int, path: str = "/api/v1/patients/17") -> str:
+    """A record of a request to `path` that was written now."""
     now = time.time()
     second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
     stamp = f"{second}.{int(now % 1 * 1000):03d}Z"
     fields = {
         "timestamp": stamp, "level": "info", "correlation_id": f"t-{written_ns}", "event": "request_complete",
-        "method": "GET", "path": "/api/v1/patients/17", "status_code": 200, "duration_ms": 12.5,
+        "method": "GET", "path": path, "status_code": 200, "duration_ms": 12.5,
         "message": "Request completed",
     }  # fmt: skip
     log = json.dumps(fields, separators=(",", ":")) + "\n"

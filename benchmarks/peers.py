@@ -20,16 +20,17 @@ elasticsearch: {require_template: false, compress: false}
 tail: {batch_age: @FLUSH@, poll_interval: @POLL@}
 """
 FLUENT_BIT = """
-service: {flush: @FLUSH@, log_level: warn, parsers_file: @STATE@/parsers.conf}
+service: {flush: @FLUSH@, log_level: warn, parsers_file: @STATE@/parsers.conf@SERVICE@}
 pipeline:
   inputs:
     - {name: tail, tag: kube.*, path: "@GLOB@", multiline.parser: docker, db: @STATE@/tail.db, read_from_head: true,
-       refresh_interval: 1, buffer_chunk_size: 256k, buffer_max_size: 1M, mem_buf_limit: 128M, threaded: @THREADED@}
+       refresh_interval: 1, buffer_chunk_size: 256k, buffer_max_size: 1M, mem_buf_limit: 128M,
+       threaded: @THREADED@@INPUT@}
   filters:
     - {name: parser, match: "*", key_name: log, parser: json, reserve_data: true}
   outputs:
     - {name: es, match: "*", host: 127.0.0.1, port: @PORT@, logstash_format: true, logstash_prefix: keneyapp-logs,
-       suppress_type_name: true, buffer_size: 16M, retry_limit: false, workers: 2}
+       suppress_type_name: true, buffer_size: 16M, retry_limit: false, workers: 2@OUTPUT@}
 """
 FLUENT_BIT_PARSERS = "[PARSER]\n    Name json\n    Format json\n"
 FILEBEAT = """
@@ -107,6 +108,37 @@ ruleset(name="ship") {
          action.resumeRetryCount="-1" errorfile="@STATE@/errors")
 }
 """
+SYSLOG_NG = r"""@version: 3.35
+options { stats-freq(0); mark-freq(0); log-msg-size(262144); threaded(yes); };
+source logs {
+  wildcard-file(base-dir("@ROOT@") filename-pattern("*-json.log") recursive(yes) monitor-method("poll") follow-freq(0.2)
+                flags(no-parse) max-files(250) log-fetch-limit(1000) log-iw-size(5000000));
+};
+parser envelope { json-parser(prefix(".line.")); };
+parser payload { json-parser(template("${.line.log}") prefix("payload.")); };
+template index {
+  template("keneyapp-logs-$(substr ${.line.time} 0 4).$(substr ${.line.time} 5 2).$(substr ${.line.time} 8 2)");
+};
+template structured { template("{\"create\":{\"_index\":\"$(template index)\"}}
+$(format-json --scope none --key payload.* --rekey payload.* --shift 8 --pair @timestamp=${.line.time})"); };
+template text { template("{\"create\":{\"_index\":\"$(template index)\"}}
+$(format-json --scope none --pair message=${.line.log} --pair @timestamp=${.line.time})"); };
+destination store {
+  http(persist-name("structured") url("http://127.0.0.1:@PORT@/_bulk") method("POST") body("$(template structured)")
+       headers("Content-Type: application/x-ndjson") body-suffix("\n") delimiter("\n")
+       workers(2) batch-lines(2000) batch-bytes(4194304) batch-timeout(200) log-fifo-size(200000));
+};
+destination texts {
+  http(persist-name("text") url("http://127.0.0.1:@PORT@/_bulk") method("POST") body("$(template text)")
+       headers("Content-Type: application/x-ndjson") body-suffix("\n") delimiter("\n")
+       workers(1) batch-lines(2000) batch-bytes(4194304) batch-timeout(200) log-fifo-size(200000));
+};
+log {
+  source(logs); parser(envelope);
+  if { parser(payload); destination(store); } else { destination(texts); };
+  flags(flow-control);
+};
+"""
 
 
 @dataclass(frozen=True)
@@ -130,16 +162,31 @@ COMPILED = Peer("shipper", sys.executable, OURS, {"shipper.yaml": SHIPPER})
 PLAIN = Peer("shipper, plain Python", sys.executable, OURS, {"shipper.yaml": SHIPPER}, {"SHIPPER_COMPILED": "false"})
 _FLUENT = {"fluent-bit.yaml": FLUENT_BIT, "parsers.conf": FLUENT_BIT_PARSERS}
 _FLUENT_ARGUMENTS = ("-c", "@STATE@/fluent-bit.yaml")
+_MEMORY = {"SERVICE": "", "INPUT": "", "OUTPUT": ""}
+_DISK = {
+    "SERVICE": ', storage.path: "@STATE@/chunks", storage.sync: full',
+    "INPUT": ", storage.type: filesystem",
+    "OUTPUT": ", generate_id: true",
+}
+_SYSLOG_NG_ARGUMENTS = (
+    "--foreground", "--no-caps", "--cfgfile=@STATE@/syslog-ng.conf", "--persist-file=@STATE@/persist",
+    "--pidfile=@STATE@/pid", "--control=@STATE@/control",
+)  # fmt: skip
 OTHERS = (
-    Peer("Fluent Bit", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values={"THREADED": "false"}),
-    Peer("Fluent Bit, threaded", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values={"THREADED": "true"}),
+    Peer("Fluent Bit", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values=_MEMORY | {"THREADED": "false"}),
+    Peer("Fluent Bit, threaded", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values=_MEMORY | {"THREADED": "true"}),
     Peer("Filebeat", "filebeat", ("-c", "@STATE@/filebeat.yml", "--path.data", "@STATE@"), {"filebeat.yml": FILEBEAT}),
     Peer(
         "rsyslog", "rsyslogd", ("-n", "-f", "@STATE@/rsyslog.conf", "-i", "@STATE@/pid"), {"rsyslog.conf": RSYSLOG}
     ),  # it does not join the parts of a long message
+    Peer("syslog-ng", "syslog-ng", _SYSLOG_NG_ARGUMENTS, {"syslog-ng.conf": SYSLOG_NG}),  # nor does this one
     Peer("OpenTelemetry Collector", "otelcol-contrib", ("--config", "@STATE@/otel.yaml"), {"otel.yaml": OTEL}),
     Peer("Vector", "vector", ("--config", "@STATE@/vector.yaml"), {"vector.yaml": VECTOR}),
 )
+CAREFUL = Peer(
+    "Fluent Bit, chunks on disk, ids", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values=_DISK | {"THREADED": "false"}
+)
+"""What it has against losses and doubles by a crash: its chunks on disk, and ids made of an event's content."""
 
 
 def all_found() -> list[Peer]:

@@ -22,12 +22,16 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a process used so far: CPU seconds, largest resident memory in MB, voluntary switches."""
+    """What a process used so far: CPU seconds, largest resident memory in MB and that of now, voluntary switches."""
 
     cpu_s: float
     rss_mb: float
     now_mb: float
     switches: int
+    own_mb: float
+    """Of what is resident now, what no other process shares."""
+    threads: int
+    descriptors: int
 
 
 def use_of(pid: int) -> Use:
@@ -38,11 +42,15 @@ def use_of(pid: int) -> Use:
         for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
         if ":" in line
     )
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
     return Use(
         (int(fields[11]) + int(fields[12])) / TICKS,
         int(status["VmHWM"].split()[0]) / 1024,
         int(status["VmRSS"].split()[0]) / 1024,
         int(status["voluntary_ctxt_switches"]),
+        sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_")) / 1024,
+        int(status["Threads"]),
+        len(os.listdir(f"/proc/{pid}/fd")),
     )
 
 
@@ -67,16 +75,10 @@ def stats(port: int) -> dict[str, float]:
 
 
 @contextmanager
-def running(peer: Peer, glob: str, port: int, flush: float = 0.2) -> Iterator[int]:
-    """The process id of a peer that follows `glob` into the sink, with a state of its own."""
-    folder = tempfile.mkdtemp(prefix="shipper-bench-")
-    values = {"GLOB": glob, "PORT": str(port), "STATE": folder, "FLUSH": str(flush), "POLL": str(min(flush, 0.25))}
-    values |= peer.values
-    for name, text in peer.files.items():
-        (Path(folder) / name).write_text(filled(text, values), encoding="utf-8")
-    command = [peer.found() or peer.program, *(filled(argument, values) for argument in peer.arguments)]
-    with (Path(folder) / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment(peer))
+def running(peer: Peer, glob: str, port: int, flush: float = 0.2, state: Path | None = None) -> Iterator[int]:
+    """The process id of a peer that follows `glob` into the sink, with a state of its own unless one is given."""
+    folder = state or Path(tempfile.mkdtemp(prefix="shipper-bench-"))
+    process = started(peer, glob, port, flush, folder)
     try:
         yield process.pid
     finally:
@@ -86,7 +88,20 @@ def running(peer: Peer, glob: str, port: int, flush: float = 0.2) -> Iterator[in
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        if state is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def started(peer: Peer, glob: str, port: int, flush: float, folder: Path) -> subprocess.Popen[bytes]:
+    """A peer that follows `glob` into the sink, its files and its log in `folder`, in a process group of its own."""
+    values = dict(peer.values)
+    values |= {"GLOB": glob, "ROOT": glob.partition("/*")[0], "PORT": str(port), "STATE": str(folder)}
+    values |= {"FLUSH": str(flush), "POLL": str(min(flush, 0.25))}
+    for name, text in peer.files.items():
+        (folder / name).write_text(filled(text, values), encoding="utf-8")
+    command = [peer.found() or peer.program, *(filled(argument, values) for argument in peer.arguments)]
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=environment(peer), start_new_session=True)
 
 
 def filled(text: str, values: dict[str, str]) -> str:

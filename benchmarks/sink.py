@@ -1,10 +1,11 @@
 """A sink that only acknowledges: an HTTP server that says of every bulk request that all of it is stored.
 
-python -m benchmarks.sink [--latency] prints its URL and serves until it is ended. It stands in for a server of which
-nothing is to be measured; what shipper does with real servers is tested elsewhere.
+python -m benchmarks.sink [--latency] [--serials] [--ids] prints its URL and serves until it is ended. It stands in for
+a server of which nothing is to be measured; what shipper does with real servers is tested elsewhere.
 
 GET /stats tells how many documents came. With --latency it also tells how long after their writing: the correlation id
-of a line then is `t-` and the nanoseconds of the monotonic clock.
+of a line then is `t-` and the nanoseconds of the monotonic clock. With --serials GET /serials tells which of the lines
+of `benchmarks.serials` came, and how often. With --ids a document whose id came before is refused, as an index does it.
 """
 
 import json
@@ -13,15 +14,25 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 ROOT = b'{"name":"sink","version":{"number":"9.0.0"},"tagline":"You Know, for Search"}'
 CHUNK = 1 << 20
 WRITTEN = re.compile(rb'"correlation_id":"t-(\d+)"')
+SERIAL = re.compile(rb"s-(\d{5})-(\d{9})")
+ID = re.compile(rb'"_id": *"([^"]+)"')
+CREATED, CONFLICT = b'{"create":{"status":201}}', b'{"create":{"status":409}}'
 _lock = threading.Lock()
 _documents = 0
 _ages_ns: list[int] = []
-_latency = False
+_latency = _serials = False
+_known: set[bytes] | None = None
+"""Ids that are in the index; None where nobody looks at ids."""
+_stored: dict[int, bytearray] = {}
+"""By log, how often each of its lines is in the index (255 at most)."""
+_sent: dict[int, bytearray] = {}
+"""By log, how often each of its lines came."""
 
 
 def stats() -> bytes:
@@ -37,27 +48,63 @@ def stats() -> bytes:
     return json.dumps(found).encode()
 
 
-def note(documents: int, body: list[bytes]) -> None:
-    """Count a bulk request's documents."""
+def serials() -> bytes:
+    """Of each log of `benchmarks.serials`: how many of its lines came, and how many documents, sent and stored."""
+    with _lock:
+        found = {
+            log: {"lines": len(sent) - sent.count(0), "sent": sum(sent), "stored": sum(_stored.get(log, sent))}
+            for log, sent in _sent.items()
+        }
+    return json.dumps(found).encode()
+
+
+def note(number: int, body: bytes) -> list[bytes]:
+    """Count a bulk request's documents; the item to answer for each."""
     global _documents  # noqa: PLW0603 -- one sink a process
     now = time.monotonic_ns()
-    ages = [now - int(written) for written in WRITTEN.findall(b"".join(body))] if _latency else []
+    ages = [now - int(written) for written in WRITTEN.findall(body)] if _latency else []
+    items = [CREATED] * number
     with _lock:
-        _documents += documents
+        _documents += number
         _ages_ns.extend(ages)
+        if _known is None and not _serials:
+            return items
+        lines = body.split(b"\n")
+        for place in range(number):
+            if _known is not None and (named := ID.search(lines[2 * place])) is not None:
+                if named[1] in _known:
+                    items[place] = CONFLICT
+                _known.add(named[1])
+            if _serials and (found := SERIAL.search(lines[2 * place + 1])) is not None:
+                mark(_sent, int(found[1]), int(found[2]))
+                if _known is not None and items[place] is CREATED:
+                    mark(_stored, int(found[1]), int(found[2]))
+    return items
 
 
-def answer(request: bytes, documents: int) -> bytes:
+def mark(marks: dict[int, bytearray], log: int, line: int) -> None:
+    """Note that a line came once more."""
+    found = marks.setdefault(log, bytearray(1024))
+    if line >= len(found):
+        found.extend(bytes(max(line + 1, 2 * len(found)) - len(found)))
+    found[line] += found[line] < 255  # noqa: PLR2004 -- a byte
+
+
+def answer(request: bytes, items: list[bytes]) -> bytes:
     """The body for a request: of a bulk, an item a document; of anything else, what the client asks at first."""
     if b"/stats" in request:
         return stats()
+    if b"/serials" in request:
+        return serials()
     if b"_bulk" not in request:
         return ROOT
-    return b'{"errors":false,"items":[%b]}' % b",".join([b'{"create":{"status":201}}'] * documents)
+    errors = b"true" if CONFLICT in items else b"false"
+    return b'{"errors":%b,"items":[%b]}' % (errors, b",".join(items))
 
 
 def serve(connection: socket.socket) -> None:
-    """Answer one connection's requests, one after the other; bodies are counted by their lines and thrown away."""
+    """Answer one connection's requests, one after the other; bodies are kept where somebody looks into them."""
+    looks = _latency or _serials or _known is not None
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     data = b""
     while True:
@@ -70,17 +117,16 @@ def serve(connection: socket.socket) -> None:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         found = LENGTH.search(head)
         left, lines = (int(found[1]) if found else 0) - len(body), body.count(b"\n")
-        kept = [body] if _latency else []
+        kept = [body] if looks else []
         while left > 0:
             more = connection.recv(min(CHUNK, left))
             if not more:
                 return
             left, lines = left - len(more), lines + more.count(b"\n")
-            if _latency:
+            if looks:
                 kept.append(more)
-        if lines:
-            note(lines // 2, kept)
-        content = answer(head.partition(b"\r\n")[0], lines // 2)
+        items = note(lines // 2, b"".join(kept)) if lines else []
+        content = answer(head.partition(b"\r\n")[0], items)
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\n"
             b"Content-Type: application/vnd.elasticsearch+json;compatible-with=8\r\nContent-Length: %d\r\n\r\n%b"
@@ -89,14 +135,21 @@ def serve(connection: socket.socket) -> None:
         data = b""
 
 
+def hear(connection: socket.socket) -> None:
+    """`serve`, until the other side ends, killed or not."""
+    with suppress(ConnectionError), connection:
+        serve(connection)
+
+
 def main() -> None:
     """Serve for ever."""
-    global _latency  # noqa: PLW0603
-    _latency = "--latency" in sys.argv
+    global _latency, _serials, _known  # noqa: PLW0603
+    _latency, _serials = "--latency" in sys.argv, "--serials" in sys.argv
+    _known = set() if "--ids" in sys.argv else None
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     while True:
-        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+        threading.Thread(target=hear, args=(listener.accept()[0],), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -334,31 +335,43 @@ class Agent:
             moved = moved or log.whereabouts() != before
         for log in list(self.tail.logs.values()):
             if log.counted.assembler.waiting:
-                self._prepare(log)
-                self._process(log, log.overdue(now, self.clock.wall_ms()), count=True, ship=log.shipped is None)
+                with self._marked(log):
+                    self._process(log, log.overdue(now, self.clock.wall_ms()), count=True, ship=log.shipped is None)
         for log in self.tail.removed(now):
-            self._prepare(log)
-            self._process(log, log.last_words(), count=True, ship=log.shipped is None)
+            with self._marked(log):
+                self._process(log, log.last_words(), count=True, ship=log.shipped is None)
             self._removed[log.path] = log
             self._touched[log.path] = log
         return moved
 
     def _read(self, log: LogReader, now: float) -> None:
         try:
-            self._prepare(log)
-            self._process(log, log.read_counted(now), count=True, ship=log.shipped is None)
-            if log.shipped is not None and self._may_ship(now):
-                self._catch_up(log, now)
+            with self._marked(log):
+                self._process(log, log.read_counted(now), count=True, ship=log.shipped is None)
+                if log.shipped is not None and self._may_ship(now):
+                    self._catch_up(log, now)
         except OSError as error:
             self.tail.unreadable[log.path] = error
 
-    def _prepare(self, log: LogReader) -> None:
-        """Before the counted head moves: note where shipping stands, or let it stay behind while the output is away."""
-        if log.shipped is None:
+    @contextmanager
+    def _marked(self, log: LogReader) -> Iterator[None]:
+        """Before the counted head moves: note where shipping stands, or let it stay behind while the output is away.
+
+        A log of which nothing came is no part of the batch: it waits for no answer, so that one that is gone can go.
+        """
+        one, marked, lines, before = log.shipped is None, log.path in self._marks, self._batch.lines, log.whereabouts()
+        if one:
             if not self._may_ship(self.turned_at):
                 log.part(log.position(log.counted))
-            elif log.path not in self._marks:
+            elif not marked:
                 self._marks[log.path] = log.position(log.counted)
+        yield
+        if one:
+            log.rejoin()
+        if self._batch.lines != lines or log.whereabouts() != before:
+            self._touched[log.path] = log
+        elif not marked:
+            self._marks.pop(log.path, None)
 
     def _catch_up(self, log: LogReader, now: float) -> None:
         """One read of a shipped head that goes by itself."""
@@ -371,10 +384,12 @@ class Agent:
     def _process(self, log: LogReader, entries: Iterator[Entry | Run], *, count: bool, ship: bool) -> None:
         before = self._batch.lines
         self.pipeline.process(entries, log.source, self._batch, self.clock.wall_ms(), count=count, ship=ship)
-        self._touched[log.path] = log
-        if self._begun_at is None:
+        came = self._batch.lines != before or log.bytes_read > 0
+        if came or log.gone_at is None:
+            self._touched[log.path] = log
+        if came and self._begun_at is None:
             self._begun_at = self.turned_at
-        if count:
+        if came and count:
             sums = self._batch.counted.sums
             sums[LINES_READ.name, ()] += self._batch.lines - before
             sums[BYTES_READ.name, ()] += log.bytes_read

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A private Docker engine, for machines that have none.
-#   docker.sh start FOLDER     engine with its data and socket under FOLDER; prints the socket's address
+#   docker.sh start FOLDER [OPTION…]
+#                              engine with its data and socket under FOLDER; prints the socket's address
 #   docker.sh stop FOLDER      ends it, and removes the folder
 # It makes no bridge and no firewall rules: containers have no network, or the host's.
 set -euo pipefail
@@ -9,11 +10,12 @@ answers() { curl -fsS --max-time 2 --unix-socket "$1/docker.sock" http://engine/
 
 start() {
   local folder=$1
+  shift
   mkdir -p "$folder"
   if ! answers "$folder"; then
     rm -f "$folder/docker.pid"
     setsid dockerd --host "unix://$folder/docker.sock" --data-root "$folder/data" --exec-root "$folder/exec" \
-      --pidfile "$folder/docker.pid" --iptables=false --bridge=none >"$folder/dockerd.log" 2>&1 </dev/null &
+      --pidfile "$folder/docker.pid" --iptables=false --bridge=none "$@" >"$folder/dockerd.log" 2>&1 </dev/null &
     echo $! >"$folder/started.pid"  # its own file comes late: whoever interrupts the start would not find it
     for _ in $(seq 100); do
       answers "$folder" && break
@@ -37,7 +39,7 @@ stop() {
 }
 
 case ${1:-} in
-  start) start "$(realpath -m "$2")" ;;
+  start) start "$(realpath -m "$2")" "${@:3}" ;;
   stop) stop "$(realpath -m "$2")" ;;
-  *) sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -40,6 +40,10 @@ class Folders:
             self._listings.pop(folder, None)
         return names
 
+    def forget(self, folder: str) -> None:
+        """Keep no listing of `folder`: it is gone, or nobody will ask for it soon."""
+        self._listings.pop(folder, None)
+
     def beginning_with(self, folder: str, prefix: str) -> list[str]:
         """Names in `folder` that begin with `prefix`."""
         names = self.names(folder)
@@ -59,6 +63,7 @@ class Scanner:
         first = next((i for i, part in enumerate(parts) if _is_glob(part)), len(parts) - 1)
         self._root = "/" + "/".join(parts[:first])
         self._parts = [re.compile(translate(part)) for part in parts[first:]]
+        self._visited: set[str] = set()
 
     def paths(self) -> Iterator[str]:
         """Live paths of the logs that the glob names, a rotated name standing for its log.
@@ -66,10 +71,15 @@ class Scanner:
         Folders that cannot be read are passed over; `shipper check` names them.
         """
         folders = [self._root]
+        visited = set(folders)
         for part in self._parts[:-1]:
             folders = [
                 f"{folder}/{name}" for folder in folders for name in self._folders.names(folder) if part.match(name)
             ]
+            visited.update(folders)
+        for gone in self._visited - visited:
+            self._folders.forget(gone)
+        self._visited = visited
         last = self._parts[-1]
         seen: set[str] = set()
         for folder in folders:

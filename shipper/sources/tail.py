@@ -65,6 +65,8 @@ class Tail:
     def scan(self) -> list[LogReader]:
         """Look for logs that came since, and give them; logs that went are let go when they are read."""
         before = set(self.logs)
+        if len(self._seen) > len(before):
+            self._seen = {path: real for path, real in self._seen.items() if real in before}
         for source in self.inputs:
             for path in source.scanner.paths():
                 if self._seen.get(path) not in self.logs or os.path.islink(path):
@@ -196,7 +198,7 @@ class Tail:
         for file in reader.log.files:
             file.close()
         del self.logs[reader.path]
-        self._seen = {path: real for path, real in self._seen.items() if real != reader.path}
+        self.folders.forget(os.path.dirname(reader.path))
 
     def incidents(self) -> Incidents:
         """What happened to files since this was last asked, over all logs."""

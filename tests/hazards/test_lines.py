@@ -214,3 +214,15 @@ def test_chunk_with_a_damaged_record_gives_the_same_as_line_by_line(tmp_path: Pa
         for key in together.output.stored
         for body in [alone.output.stored[key]]
     ] == strip
+
+
+def test_a_restart_waits_for_the_rest_of_an_entry_as_long_as_any_agent_does(tmp_path: Path) -> None:
+    """A stack trace half of which was read before a kill is one entry when its other half comes a moment after it."""
+    rig = Rig(tmp_path)
+    rig.write(docker_line("ERROR:    it broke\n") + docker_line("Traceback (most recent call last):\n", at=1))
+    rig.read()
+    rig.kill()
+    rig.read()
+    rig.write(docker_line('  File "x.py", line 1, in f\n', at=2) + docker_line("ValueError: bad\n", at=3))
+    rig.patiently()
+    assert rig.messages() == ["ERROR:    it broke"]

@@ -50,3 +50,37 @@ def test_latency_is_measured(tmp_path: Path) -> None:
     """The half of the lines is acknowledged before the slowest hundredth."""
     results = told(tmp_path, "latency", "--rate", "200", "--seconds", "2")["results"]
     assert 0 < results[0]["p50"] <= results[0]["p99"] <= results[0]["most"]
+
+
+def test_a_soak_ends_with_its_books_balanced(tmp_path: Path) -> None:
+    """Logs of several containers are rotated under it; each line comes once, and the counters are the truth."""
+    found = told(tmp_path, "soak", "--minutes", "0.1", "--every", "0.5", "--file-mb", "1", "--logs", "2")
+    assert found["rotations"] > 0
+    assert found["books"]["written"] > 0
+    assert [found["books"][kind] for kind in ("lost", "sent_again", "doubled", "counter_error")] == [0, 0, 0, 0]
+    assert found["most"]["state_files"] <= 2 * (5 + 1)
+    assert found["slopes"].keys() == {"mb_an_hour", "mb_a_million_lines"}
+
+
+def test_unusual_load_ends_with_its_books_balanced(tmp_path: Path) -> None:
+    """Many files, a large one, a loud one beside quiet ones, rotations, short lives: all of it small here."""
+    sizes = ("--files", "100", "--gigabytes", "0.02", "--quiet", "20", "--mb-a-second", "2", "--seconds", "3")
+    found = told(tmp_path, "load", *sizes, "--rotations", "600", "--containers", "200", "--folder", str(tmp_path))
+    assert found["files"]["written"] == 800
+    assert found["large"]["written"] >= 40_000
+    assert found["loud"]["quiet_lines"] > 20
+    assert 0 < found["loud"]["quiet_p50_ms"] <= found["loud"]["quiet_most_ms"]
+    assert found["rotations"]["rotations"] >= 600
+    assert found["rotations"]["most_state_files"] <= 50 * 8  # five files each, and those that are held open
+    assert found["containers"]["written"] == 1000
+    assert found["containers"]["state_logs"] == found["containers"]["state_files"] == 0
+
+
+def test_agents_are_killed_side_by_side(tmp_path: Path) -> None:
+    """Ours, both ways: sent again or not, nothing is lost, and an index has nothing twice."""
+    options = ("--lines", "20000", "--runs", "1", "--settled", "3", "--agent", "shipper")
+    results = told(tmp_path, "crash", *options)["results"]
+    assert results.keys() == {"shipper", "shipper, plain Python"}
+    for (run,) in results.values():
+        assert run["documents_then"] >= run["kill_at"] > 0
+        assert (run["lost"], run["doubled"], run["counter_error"]) == (0, 0, 0)

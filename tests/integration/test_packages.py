@@ -4,11 +4,15 @@ import json
 import subprocess
 import sys
 import tarfile
+import urllib.request
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from deploy.services.http import answers
+from deploy.services.processes import ServerProcess, free_port
 from shipper import __version__
 from tests.hazards.rig import docker_line
 from tests.integration.conftest import missing
@@ -88,6 +92,24 @@ def test_each_works_in_an_empty_environment(built: dict[str, Path], kind: str, t
     shipped = told(command, "run", "--once", "--listen", "off", "--input", logs, cwd=tmp_path)
     assert shipped.startswith("1 indexed")
     assert "login_failed" in told(command, "search", "visit-1", cwd=tmp_path)
+    assert "login_failed" in timeline(command, tmp_path, logs)
+
+
+def timeline(command: Path, folder: Path, logs: str) -> str:
+    """The page of the visit, as an installed agent serves it, when its style and script are there too."""
+    listen = f"127.0.0.1:{free_port()}"
+    agent = ServerProcess(folder, "agent")
+    ready = partial(answers, f"http://{listen}/ready")
+    options = ("--input", logs, "--output", f"local:{folder}/shipper-data", "--state-dir", f"{folder}/shipper-state")
+    agent.start([str(command), "run", "--listen", listen, *options], ready)
+    try:
+        for asset in ("page.css", "page.js", "icon.svg"):
+            with urllib.request.urlopen(f"http://{listen}/assets/{asset}", timeout=20) as found:
+                assert found.read()
+        with urllib.request.urlopen(f"http://{listen}/timeline?id=visit-1", timeout=20) as found:
+            return str(found.read().decode())
+    finally:
+        agent.stop()
 
 
 def test_the_version_stands_in_one_place(built: dict[str, Path]) -> None:

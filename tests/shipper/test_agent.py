@@ -98,3 +98,47 @@ def test_a_quiet_log_is_not_passed_over_for_many_loud_ones(tmp_path: Path) -> No
     assert len(rig.messages()) < 500  # of 2,000
     rig.read()
     assert rig.serials() == list(range(1, 2002))
+
+
+def test_a_log_that_is_gone_is_let_go_of_beside_one_that_is_never_quiet(tmp_path: Path) -> None:
+    """There always is a batch under way; a log that has nothing in it does not wait for its answer."""
+    rig = Rig(tmp_path)
+    agent, rig.output.slow = rig.start(), True
+    short = rig.logs / "short.log"
+    rig.write(rig.lines(3), short)
+    for second in range(20):
+        rig.write(rig.lines(1))
+        agent.turn()
+        if second == 2:
+            short.unlink()
+        while len(rig.output.unanswered) > 1:
+            rig.output.answer(0)
+        assert second == 0 or agent._under_way
+        rig.clock.pass_seconds(1)
+    assert list(agent.tail.logs) == [str(rig.path)]
+    assert list(agent.state.logs()) == [str(rig.path)]
+    rig.output.answer(0)
+    rig.output.slow = False
+    rig.read()
+    assert rig.serials() == list(range(1, 24))
+    assert rig.counter("shipper_events_total", "duplicate") == 0
+
+
+def test_many_logs_that_are_gone_cost_no_commit_while_they_wait(tmp_path: Path) -> None:
+    """A log of which nothing came is not written to the state again at each commit."""
+    rig = Rig(tmp_path)
+    agent = rig.start()
+    for number in range(5):
+        rig.write(rig.lines(1), rig.logs / f"short-{number}.log")
+    rig.read()
+    for path in rig.logs.iterdir():
+        path.unlink()
+    agent.turn()
+    before = agent.state.commits
+    for _ in range(10):
+        agent.turn()
+    assert agent.state.commits == before
+    rig.clock.pass_seconds(6)
+    rig.read(2)
+    assert not agent.tail.logs
+    assert not agent.state.logs()

@@ -1,0 +1,87 @@
+"""The books of a run: lines that were written, against what the sink has and what the counters say."""
+
+import json
+import sqlite3
+import time
+import urllib.request
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.running import PATIENCE_S, stats
+from benchmarks.serials import Log
+from shipper.state import FILE
+
+FAILED_LOGINS, LINES_READ = "failed_login_attempts_total", "shipper_lines_read_total"
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What became of the lines of `benchmarks.serials`."""
+
+    written: int
+    lost: int
+    """Lines that never came."""
+    sent_again: int
+    """Documents beyond one a line."""
+    doubled: int
+    """Documents beyond one a line that the index took."""
+    counter_error: float | None = None
+    """How far the counters of lines and of failed logins are from the truth, added up; None where nobody counts."""
+
+    def as_json(self) -> dict[str, float | None]:
+        """By name."""
+        return asdict(self)
+
+
+def closed(port: int, written: int, counter_error: float | None = None) -> Books:
+    """The books of a sink with --serials, after so many lines."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/serials", timeout=60) as answer:
+        logs = json.load(answer).values()
+    lines, sent, stored = (sum(log[name] for log in logs) for name in ("lines", "sent", "stored"))
+    return Books(written, written - lines, sent - lines, stored - lines, counter_error)
+
+
+def counter_error(state: Path, logs: Sequence[Log]) -> float:
+    """How far the committed counters are from what was written, after shipper ended."""
+    found = counted(state)
+    lines, failed = sum(log.written for log in logs), sum(log.failed for log in logs)
+    return abs(found[LINES_READ] - lines) + abs(found[FAILED_LOGINS] - failed)
+
+
+def counted(state: Path) -> dict[str, float]:
+    """Sums of the two counters in a state directory."""
+    question = "SELECT coalesce(sum(value), 0) FROM series WHERE metric = ?"
+    with closing(sqlite3.connect(f"file:{state / FILE}?mode=ro", uri=True)) as db:
+        return {name: db.execute(question, (name,)).fetchone()[0] for name in (FAILED_LOGINS, LINES_READ)}
+
+
+def arrived(port: int, documents: int) -> bool:
+    """Wait until so many documents came; False where none came for `PATIENCE_S`."""
+    had, had_at = -1.0, time.monotonic()
+    while (have := stats(port)["documents"]) < documents:
+        now = time.monotonic()
+        if have != had:
+            had, had_at = have, now
+        elif now - had_at > PATIENCE_S:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class StateSize:
+    """What a state directory holds: bytes of its files, rows of files and of logs."""
+
+    bytes: int
+    files: int
+    logs: int
+
+
+def state_size(state: Path) -> StateSize:
+    """Of a state directory in use."""
+    size = sum(path.stat().st_size for path in state.iterdir())
+    with closing(sqlite3.connect(f"file:{state / FILE}?mode=ro", uri=True)) as db:
+        files, logs = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("file", "log"))
+    return StateSize(size, files, logs)

@@ -1,0 +1,129 @@
+"""Agents killed in the middle of their work: what they lose, what they send again, what an index has twice of it.
+
+python -m benchmarks.crash [--lines N] [--runs N] [--agent NAME]... [--json FILE]
+
+A log of so many lines is there. The agent starts, is killed with SIGKILL as soon as the sink has a certain number of
+documents, another one in each run, and started again with the state it left. The sink marks each line that comes, and
+refuses a document under an id that it has, as an index does; only shipper gives ids.
+"""
+
+import os
+import signal
+import statistics
+import subprocess
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.__main__ import HERE, written
+from benchmarks.books import Books, closed, counter_error
+from benchmarks.peers import CAREFUL, COMPILED, PLAIN, Peer, all_found
+from benchmarks.running import sink, started, stats
+from benchmarks.serials import Log
+
+AWAY_S = 0.5
+START_S = 20.0
+KINDS = ("lost", "sent_again", "doubled")
+
+
+def crashed(peer: Peer, log: Log, at: int, settled: float, folder: Path) -> tuple[Books, int]:
+    """The books of one run, and how many documents the sink had when the agent was dead."""
+    glob = f"{log.path.parents[1]}/*/*-json.log"
+    with sink("--serials", "--ids") as port:
+        process = started(peer, glob, port, 0.2, folder)
+        try:
+            _until(port, at, process)
+            os.killpg(process.pid, signal.SIGKILL)
+        finally:
+            _end(process, signal.SIGKILL)
+        time.sleep(AWAY_S)
+        had = int(stats(port)["documents"])
+        process = started(peer, glob, port, 0.2, folder)
+        try:
+            _settle(port, had, settled)
+        finally:
+            _end(process, signal.SIGTERM)
+        books = closed(port, log.written)
+    if peer.name in {COMPILED.name, PLAIN.name}:
+        books = closed_with(books, counter_error(folder / "state", [log]))
+    return books, had
+
+
+def closed_with(books: Books, error: float) -> Books:
+    """The same books, with what the counters say."""
+    return Books(books.written, books.lost, books.sent_again, books.doubled, error)
+
+
+def _until(port: int, documents: int, process: subprocess.Popen[bytes]) -> None:
+    while stats(port)["documents"] < documents:
+        if process.poll() is not None:
+            raise click.ClickException(f"{process.args!r} ended by itself")
+        time.sleep(0.002)
+
+
+def _settle(port: int, had: float, seconds: float) -> None:
+    """Wait until nothing came for so long; for the first document, `START_S`."""
+    had_at, patience = time.monotonic(), max(seconds, START_S)
+    while time.monotonic() - had_at < patience:
+        if (have := stats(port)["documents"]) != had:
+            had, had_at, patience = have, time.monotonic(), seconds
+        time.sleep(0.1)
+
+
+def _end(process: subprocess.Popen[bytes], number: int) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, number)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@click.command()
+@click.option("--lines", default=200_000, show_default=True, help="Lines of the log.")
+@click.option("--runs", default=10, show_default=True, help="Runs of each agent, in turns.")
+@click.option("--settled", default=8.0, show_default=True, help="Seconds without a document that end a run.")
+@click.option("--agent", "names", multiple=True, help="Only agents whose name begins so; repeatable.")
+@click.option("--json", "out", default=HERE / "results" / "crash.json", type=click.Path(path_type=Path))
+def main(lines: int, runs: int, settled: float, names: tuple[str, ...], out: Path) -> None:
+    """Measure and print a table; the figures go to a JSON file too."""
+    known = [*all_found(), *([CAREFUL] if CAREFUL.found() else [])]
+    peers = [peer for peer in known if not names or peer.name.startswith(names)]
+    results: dict[str, list[dict[str, float | None]]] = {peer.name: [] for peer in peers}
+    with TemporaryDirectory(prefix="shipper-crash-") as folder:
+        log = Log(Path(folder) / "logs", 0)
+        log.write(lines)
+        log.close()
+        for run in range(runs):
+            at = round(lines * (0.3 + 0.45 * run / max(1, runs - 1)))
+            for peer in peers:
+                with TemporaryDirectory(prefix="state-", dir=folder) as own:
+                    books, had = crashed(peer, log, at, settled, Path(own))
+                found = {"kill_at": at, "documents_then": had, **books.as_json()}
+                results[peer.name].append(found)
+                click.echo(f"{peer.name}: {found}", err=True)
+                written(out, {"lines": lines, "runs": run + 1, "results": results})
+    show(results, lines)
+
+
+def show(results: dict[str, list[dict[str, float | None]]], lines: int) -> None:
+    """Print the table."""
+    table = Table(title=f"{lines:,} lines, kill -9 in the middle: least, median, most", title_justify="left")
+    for name in ("agent", "runs", *(kind.replace("_", " ") for kind in KINDS)):
+        table.add_column(name, justify="left" if name == "agent" else "right")
+    for name, found in results.items():
+        spans = []
+        for kind in KINDS:
+            numbers = [run[kind] or 0 for run in found]
+            spans.append(f"{min(numbers):,.0f} / {statistics.median(numbers):,.0f} / {max(numbers):,.0f}")
+        table.add_row(name, str(len(found)), *spans)
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()

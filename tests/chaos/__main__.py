@@ -1,0 +1,167 @@
+"""`python -m tests.chaos`: one seed or many, and the table for the documentation."""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from tests.chaos.engine import DockerPlace
+from tests.chaos.faults import DOCKER, ELASTICSEARCH, FAULTS, FILES, KAFKA
+from tests.chaos.places import Files
+from tests.chaos.schedule import KILL, Schedule
+from tests.chaos.servers import ElasticsearchPlace, KafkaPlace
+from tests.chaos.world import Outcome, Place, World
+
+LENGTH = 24
+PLACES = {ELASTICSEARCH: ElasticsearchPlace, KAFKA: KafkaPlace, DOCKER: DockerPlace}
+
+
+@dataclass
+class Table:
+    """Fault by fault, over all schedules in which it came."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+    doubled: Counter[str] = field(default_factory=Counter)
+    error: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    written: int = 0
+    excused: int = 0
+    taken_back: int = 0
+    torn: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in a schedule; what is wrong in it is every fault's that was in it."""
+        found = outcome.balance
+        self.tried.update(outcome.tried)
+        self.written, self.excused = self.written + found.written, self.excused + found.excused
+        self.taken_back, self.torn = self.taken_back + found.taken_back, self.torn + found.torn
+        for name in outcome.tried:
+            self.lost[name] += len(found.lost)
+            self.doubled[name] += len(found.doubled)
+            self.error[name] += found.counter_error
+
+    @property
+    def kills(self) -> int:
+        """All kills, at chosen instructions too."""
+        return sum(number for name, number in self.tried.items() if name.startswith(KILL))
+
+    def __str__(self) -> str:
+        rows = [
+            f"| {name} | {self.tried[name]:,} | {self.lost[name]} | {self.doubled[name]} | {self.error[name]:g} |"
+            for name in sorted(self.tried)
+        ]
+        return "\n".join(
+            [
+                "| fault | times tried | lines lost | doubled | counter error |",
+                "| --- | ---: | ---: | ---: | ---: |",
+                *rows,
+            ]
+        )
+
+
+def play(schedule: Schedule, place: Place, base: Path, *, tell: bool = True) -> Outcome:
+    """One schedule; its folder stays where the books do not balance."""
+    if tell:
+        print(schedule, flush=True)
+    folder = base / f"{schedule.place}-{schedule.seed}"
+    outcome = World(folder, schedule, place).run()
+    if outcome.even:
+        shutil.rmtree(folder, ignore_errors=True)
+    return outcome
+
+
+def report(schedule: Schedule, outcome: Outcome, options: argparse.Namespace) -> None:
+    """One line, or all there is to know of what went wrong."""
+    kills = sum(number for name, number in outcome.tried.items() if name.startswith(KILL))
+    print(f"seed {schedule.seed}, {schedule.place}: {kills} kills, {outcome.balance}", flush=True)
+    if not outcome.even:
+        print(schedule)
+        if outcome.trouble:
+            print(f"TROUBLE: {outcome.trouble}")
+        faults = f" FAULTS='{options.faults}'" if options.faults else ""
+        print(f"the folder is kept: {outcome.folder}")
+        print(
+            f"to repeat: make chaos SEED={schedule.seed} PLACE={schedule.place} LENGTH={options.length}{faults}",
+            flush=True,
+        )
+
+
+def schedule_of(seed: int, place: str, options: argparse.Namespace) -> Schedule:
+    """The schedule of a seed; with chosen faults, each comes at least once."""
+    chosen = [name.strip() for name in options.faults.split(",")] if options.faults else []
+    if unknown := [name for name in chosen if name not in FAULTS]:
+        raise SystemExit(f"no fault is called {unknown[0]!r}; there are: {', '.join(FAULTS)}")
+    weights = {
+        name: fault.weight for name, fault in FAULTS.items() if place in fault.places and (not chosen or name in chosen)
+    }
+    if not weights:
+        raise SystemExit(f"none of these faults can come to {place}")
+    return Schedule.of(seed, place, weights, options.length, chosen)
+
+
+def main() -> None:
+    """See the options."""
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="the first, or only, seed")
+    parser.add_argument("--rounds", type=int, default=1, help="how many seeds, one after another")
+    parser.add_argument("--kills", type=int, default=0, help="go on to further seeds until so many kills")
+    parser.add_argument("--faults", default="", help="these faults alone, by name, with commas between")
+    parser.add_argument("--place", default="files", help="files, elasticsearch, kafka, docker, or several with commas")
+    parser.add_argument("--length", type=int, default=LENGTH, help="faults of a schedule")
+    parser.add_argument("--beside", type=int, default=1, help="schedules at a time")
+    parser.add_argument("--folder", type=Path, default=None, help="where worlds are made")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # disks are unmounted on the way out
+    base = options.folder or Path(tempfile.mkdtemp(prefix="shipper-chaos-"))
+    table, uneven = Table(), 0
+    started = time.monotonic()
+    for name in options.place.split(","):
+        uneven += run_place(name, base, options, table)
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {time.monotonic() - started:.0f} s: {' '.join(sys.argv[1:])}")
+    print(
+        f"\n{table}\n\n{table.kills:,} kills, {table.written:,} entries, {table.excused:,} out of reach, {table.taken_back} taken back, {table.torn} torn"
+    )
+    sys.exit(1 if uneven else 0)
+
+
+def run_place(name: str, base: Path, options: argparse.Namespace, table: Table) -> int:
+    """Schedules at one place until there are enough; how many did not balance."""
+    seed, uneven, before = options.seed, 0, table.kills
+    with opened(name, base) as place, ThreadPoolExecutor(options.beside) as pool:
+        beside = options.beside if name == FILES else 1
+        while seed < options.seed + options.rounds or table.kills - before < options.kills:
+            schedules = [schedule_of(seed + ahead, name, options) for ahead in range(beside)]
+            seed += beside
+            told = partial(play, place=place, base=base, tell=options.rounds == 1 and not options.kills)
+            for schedule, outcome in zip(schedules, pool.map(told, schedules), strict=True):
+                table.add(outcome)
+                report(schedule, outcome, options)
+                uneven += not outcome.even
+    return uneven
+
+
+@contextmanager
+def opened(name: str, base: Path) -> Iterator[Place]:
+    """The place of that name, with its servers."""
+    if name == FILES:
+        yield Files()
+        return
+    place = PLACES[name](base / f"{name}-server")
+    try:
+        yield place
+    finally:
+        place.end()
+
+
+if __name__ == "__main__":
+    main()

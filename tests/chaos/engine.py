@@ -1,0 +1,267 @@
+"""A place with a real Docker engine: real containers print, and the truth is what stands in their files."""
+
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from deploy.services import docker_engine
+from deploy.services.debian import install
+from deploy.services.unavailable import Unavailable
+from shipper.sources.identity import PREFIX
+from tests.chaos.agent import Subject
+from tests.chaos.books import Stored, in_store
+from tests.chaos.faults import DOCKER, REACH_S, fault, owed, until
+from tests.chaos.lines import Fact, serials, spoken
+from tests.chaos.logs import Log, Written
+from tests.chaos.schedule import KILL
+from tests.chaos.world import CONFIG, World
+
+IMAGE = "shipper-chaos:busybox"
+OPTIONS = {"max-size": "100k", "max-file": "100"}
+"""Rotation by size; nothing falls out, so that the files hold all that was printed."""
+PRINT = 'while read -r line; do echo "$line"; i=$((i+1)); [ $((i % 25)) = 0 ] && usleep 40000; done < /lines/lines; sleep 600'
+LINES = 2500
+PLAIN_KINDS = 1
+"""Physical lines of an entry that a container prints here: each its own."""
+
+
+@dataclass(eq=False)
+class Printing:
+    """A container and what it prints."""
+
+    container: Any
+    path: Path
+    first: int
+    last: int
+
+
+class DockerPlace:
+    """Containers of a private engine, into the embedded store."""
+
+    name = DOCKER
+
+    def __init__(self, folder: Path) -> None:
+        """Start an engine. Raises Unavailable."""
+        if os.geteuid() != 0:
+            raise Unavailable("starting a Docker engine needs root")
+        wanted = [package for program, package in docker_engine.PACKAGES.items() if shutil.which(program) is None]
+        if wanted:
+            install(*wanted)
+        self.folder = tempfile.mkdtemp(prefix="shipper-docker-")  # short: a socket's path has to fit 108 bytes
+        self.address = self.start()
+        self.printing: list[Printing] = []
+        self._import()
+
+    def start(self) -> str:
+        """Start the engine over its data; containers that run go on. Raises Unavailable."""
+        return docker_engine.asked("start", self.folder, "--live-restore")
+
+    def end_engine(self, how: signal.Signals) -> None:
+        """End the engine's process, and none of its containers."""
+        pid = int((Path(self.folder) / "started.pid").read_text())
+        os.kill(pid, how)
+        if not until(lambda: _gone(pid), REACH_S):
+            raise AssertionError("the engine does not end")
+
+    def client(self) -> Any:
+        """A new connection."""
+        return docker.DockerClient(base_url=self.address, timeout=60)
+
+    def _import(self) -> None:
+        client, busybox = self.client(), shutil.which("busybox")
+        assert busybox is not None
+        with tarfile.open(fileobj=(archive := io.BytesIO()), mode="w") as tar:
+            tar.add(busybox, "bin/busybox")
+        repository, tag = IMAGE.split(":")
+        client.api.import_image_from_data(archive.getvalue(), repository=repository, tag=tag)
+        self.root = Path(client.info()["DockerRootDir"])
+        client.close()
+
+    def open(self, world: World) -> Subject:
+        """An agent over the engine's folder."""
+        glob = f"docker:{self.root}/containers/*/*-json.log"
+        return Subject(world.folder, "agent", [glob], f"local:{world.folder}/store", CONFIG)
+
+    def logs(self, world: World) -> list[Log]:
+        """None of ours: two containers print."""
+        chance = random.Random(f"{world.schedule.seed} containers")
+        for _ in range(2):
+            self.run(world, chance, LINES)
+        return []
+
+    def run(self, world: World, chance: random.Random, entries: int) -> Printing:
+        """Start a container that prints so many entries, and then goes on running."""
+        first, lines = len(world.truth.facts), []
+        while len(lines) < entries:
+            told, facts = spoken(chance, len(world.truth.facts))
+            if len(told) > 1 or len(told[0][1]) > 4096:
+                continue
+            world.truth.times[world.truth.note(Fact(1, *facts[0]))] = 0
+            lines.append(told[0][1])
+        folder = world.folder / f"lines-{first}"
+        folder.mkdir()
+        (folder / "lines").write_bytes(b"".join(lines))
+        client = self.client()
+        container = client.containers.run(
+            IMAGE, ["/bin/busybox", "sh", "-c", PRINT], detach=True, network_mode="none",
+            volumes={str(folder): {"bind": "/lines", "mode": "ro"}},
+            log_config=docker.types.LogConfig(type="json-file", config=OPTIONS),
+        )  # fmt: skip
+        client.close()
+        path = self.root / "containers" / container.id / f"{container.id}-json.log"
+        found = Printing(container.id, path, first, len(world.truth.facts) - 1)
+        self.printing.append(found)
+        return found
+
+    def settle(self, world: World) -> None:
+        """The engine is there; containers end, their files tell the truth, and the agent ships them."""
+        self.address = self.start()
+        client = self.client()
+        for printing in self.printing:
+            client.containers.get(printing.container).kill()
+            client.containers.get(printing.container).wait(timeout=60)
+            told(world, printing)
+        client.close()
+        world.agent.once()
+
+    def stored(self, world: World) -> Iterator[Stored]:
+        """All day files."""
+        return in_store(world.folder / "store")
+
+    def close(self, world: World) -> None:
+        """Remove what is left."""
+        self.address = self.start()
+        client = self.client()
+        for printing in self.printing:
+            with suppress(docker.errors.APIError):
+                client.containers.get(printing.container).remove(force=True)
+        client.close()
+        self.printing = []
+
+    def end(self) -> None:
+        """End the engine and what runs in it."""
+        with suppress(docker.errors.DockerException):
+            client = self.client()
+            for container in client.containers.list(all=True):
+                container.remove(force=True)
+            client.close()
+        docker_engine.asked("stop", self.folder)
+
+
+def _gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def told(world: World, printing: Printing) -> list[Written]:
+    """Take into the truth what a container's files hold now, and give the files."""
+    found = []
+    for path in sorted(printing.path.parent.glob(f"{printing.path.name}*")):
+        data = path.read_bytes()
+        file = Written(path, path.stat().st_ino, len(data), data[:PREFIX])
+        for line in data.splitlines():
+            take(world, line, file)
+        found.append(file)
+    return found
+
+
+def take(world: World, line: bytes, file: Written) -> None:
+    """One physical line. What an engine that was killed left in the middle is no record."""
+    held = sorted(serials(line))
+    try:
+        json.loads(line)
+    except ValueError:
+        for at, serial in enumerate(held):
+            world.truth.facts[serial] = Fact(int(at == 0), "", "envelope_invalid")
+    for serial in held:
+        world.truth.times[serial] += 1
+        file.serials.append(serial)
+
+
+def place_of(world: World) -> DockerPlace:
+    """The place, which is this one."""
+    assert isinstance(world.place, DockerPlace)
+    return world.place
+
+
+def printed(printing: Printing, serial: int) -> bool:
+    """Whether an entry stands in one of the container's files."""
+    return any(serial in serials(path.read_bytes()) for path in printing.path.parent.glob(f"{printing.path.name}*"))
+
+
+@fault("Docker engine restarted", (DOCKER,), 2)
+def engine_restarted(world: World, chance: random.Random) -> None:
+    """SIGTERM to the engine, and started again; containers print on meanwhile."""
+    restart(world, chance, signal.SIGTERM)
+    world.tried["Docker engine restarted"] += 1
+
+
+@fault("Docker engine killed", (DOCKER,), 2)
+def engine_killed(world: World, chance: random.Random) -> None:
+    """SIGKILL to the engine, and started again; a record may be left in the middle."""
+    restart(world, chance, signal.SIGKILL)
+    world.tried["Docker engine killed"] += 1
+
+
+def restart(world: World, chance: random.Random, how: signal.Signals) -> None:
+    """End it and start it again; now and then the agent is killed meanwhile."""
+    place = place_of(world)
+    place.end_engine(how)
+    if chance.random() < 0.5:
+        world.kill()
+        world.tried[KILL] += 1
+        world.ensure()
+    time.sleep(chance.uniform(0.1, 1.0))
+    place.address = place.start()
+
+
+@fault("container restarted", (DOCKER,), 2)
+def container_restarted(world: World, chance: random.Random) -> None:
+    """It prints from the beginning, into the same file."""
+    place = place_of(world)
+    client = place.client()
+    client.containers.get(chance.choice(place.printing).container).restart(timeout=0)
+    client.close()
+    world.tried["container restarted"] += 1
+
+
+@fault("container removed at once", (DOCKER,), 3)
+def container_removed(world: World, chance: random.Random) -> None:
+    """`docker rm -f` right after the last line, while the agent follows it."""
+    place = place_of(world)
+    printing = place.run(world, chance, 300)
+    if not until(printing.path.exists, REACH_S):
+        raise AssertionError(f"{printing.path} does not come")
+
+    def followed() -> bool:
+        return printing.path.exists() and world.agent.holds(printing.path.stat().st_ino, b"")
+
+    if not until(followed, REACH_S) or not until(lambda: printed(printing, printing.last), REACH_S):
+        raise AssertionError(f"{printing.path} is not followed, or not printed to its end")
+    stub = Log.__new__(Log)
+    stub.path = printing.path
+    gone = told(world, printing)
+    with world.lock:
+        for file in gone:
+            world.destroyed(stub, file)
+    client = place.client()
+    client.containers.get(printing.container).remove(force=True)
+    client.close()
+    place.printing.remove(printing)
+    owed(world, gone)
+    world.tried["container removed at once"] += 1

@@ -1,0 +1,289 @@
+"""The faults, each by the name that schedules and the table have."""
+
+import random
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipper.seal import MARK
+from tests.chaos.agent import GRACE_S
+from tests.chaos.launcher import POINTS
+from tests.chaos.logs import Log, Written
+from tests.chaos.schedule import FIRST_POINT, KILL, POINT, TERM
+from tests.chaos.world import TIMED, World
+
+FILES, ELASTICSEARCH, KAFKA, DOCKER = "files", "elasticsearch", "kafka", "docker"
+EVERYWHERE = (FILES, ELASTICSEARCH, KAFKA, DOCKER)
+GENERATED = (FILES, ELASTICSEARCH, KAFKA)
+POINT_S = 6.0
+REACH_S = 90.0
+"""How long may pass until an agent starts, or is done with a file; an output that was away is asked again after 30 s."""
+STATE_DISK, STORE_DISK, CLOCK = "state disk full", "store disk full", "clock stepped"
+OF_LETTERS = {"between two refusals", "half a dead letter", "after a dead letter"}
+OF_ELASTICSEARCH = {"before the bulk", "after the bulk"} | OF_LETTERS
+OF_KAFKA = {"before the messages", "after the messages"}
+OF_INDEXER = {"before the offsets", "between index and offsets", "after the offsets"}
+OF_STORE = {name for name in POINTS if "store" in name or "day file" in name}
+FIRST = {"a state is made": 1, "the lock is noted": 2, "a day file is drafted": 2}
+"""Points that are passed where something is new, as many times; elsewhere seldom or never."""
+Act = Callable[[World, random.Random], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens, where it may, and how often beside others."""
+
+    act: Act
+    places: tuple[str, ...]
+    weight: float
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(name: str, places: tuple[str, ...], weight: float) -> Callable[[Act], Act]:
+    """Have it in schedules under this name."""
+
+    def named(act: Act) -> Act:
+        FAULTS[name] = Fault(act, places, weight)
+        return act
+
+    return named
+
+
+def points_of(place: str) -> list[str]:
+    """The fail points that an agent of this place comes by."""
+    if place == ELASTICSEARCH:
+        return sorted(POINTS.keys() - FIRST.keys() - OF_STORE - OF_KAFKA - OF_INDEXER - OF_LETTERS)
+    if place == KAFKA:
+        return sorted(POINTS.keys() - FIRST.keys() - OF_STORE - OF_ELASTICSEARCH - OF_INDEXER)
+    return sorted(POINTS.keys() - FIRST.keys() - OF_ELASTICSEARCH - OF_KAFKA - OF_INDEXER)
+
+
+# --- the process ----------------------------------------------------------------------------------
+
+
+@fault(KILL, EVERYWHERE, 10)
+def kill(world: World, chance: random.Random) -> None:
+    """SIGKILL at any instruction."""
+    world.kill()
+    world.tried[KILL] += 1
+
+
+@fault(POINT, EVERYWHERE, 6)
+def fail_point(world: World, chance: random.Random) -> None:
+    """SIGKILL at a chosen instruction, between the steps of a commit for one."""
+    world.kill()
+    world.tried[KILL] += 1
+    at_point(world, chance.choice(points_of(world.place.name)), chance.randrange(1, 6))
+
+
+def at_point(world: World, name: str, passes: int) -> None:
+    """Start an agent that is killed there, if it comes there in time, and then all the same."""
+    world.ensure(f"{name}:{passes}")
+    if world.agent.wait_for_point(POINT_S):
+        world.tried[f"{KILL}: {name}"] += 1
+    else:
+        world.tried[KILL] += 1
+    world.agent_is_gone()
+
+
+@fault(FIRST_POINT, GENERATED, 0)
+def first_start(world: World, chance: random.Random) -> None:
+    """Killed where a state, or a day of the store, is just being made; to be the first of a schedule."""
+    names = [name for name in FIRST if world.place.name == FILES or name not in OF_STORE]
+    world.kill()
+    chance.shuffle(names)
+    for name in names:
+        at_point(world, name, chance.randint(1, FIRST[name]))
+
+
+@fault(TERM, EVERYWHERE, 3)
+def short_grace(world: World, chance: random.Random) -> None:
+    """SIGTERM, and SIGKILL a moment later."""
+    world.agent.stop(chance.uniform(0.0, 0.6))
+    world.agent_is_gone()
+    world.tried[TERM] += 1
+
+
+# --- the files ------------------------------------------------------------------------------------
+
+
+@fault("rotation storm", GENERATED, 1)
+def rotation_storm(world: World, chance: random.Random) -> None:
+    """Files of 1 MB, three kept, compressed or not; the other faults go on meanwhile."""
+    log, compress = chance.choice(world.logs), chance.random() < 0.4
+    if world.background(lambda: world.storm(log, chance, 4, compress=compress), "storm"):
+        world.tried["rotation storm"] += 1
+
+
+@fault("compression", GENERATED, 1)
+def compression(world: World, chance: random.Random) -> None:
+    """A rotation, and the rotated file compressed as the runtime does it."""
+    with world.lock:
+        log = chance.choice(world.logs)
+        log.rotate(60)
+        log.compress(lambda: time.sleep(0.02))
+    world.tried["compression"] += 1
+
+
+@fault("copytruncate", GENERATED, 1.5)
+def copytruncate(world: World, chance: random.Random) -> None:
+    """Rotation by copy, with new lines at once."""
+    with world.lock:
+        log = chance.choice([log for log in world.logs if log.kind != "cri"])
+        log.copytruncate()
+        log.write(chance.randrange(1, 80), chance, world.now_ns)
+    world.tried["copytruncate"] += 1
+
+
+@fault("inode used again", GENERATED, 1.5)
+def inode_used_again(world: World, chance: random.Random) -> None:
+    """A new file of the inode of one just deleted: at the rotated end, or at the live name itself."""
+    with world.lock:
+        log = chance.choice(world.logs)
+        if chance.random() < 0.5:
+            before = log.live.size
+            came = log.reuse_live()
+            while log.live.size <= before and chance.random() < 0.9:
+                log.write(20, chance, world.now_ns)
+        else:
+            came = log.reuse_rotated()
+            log.write(20, chance, world.now_ns)
+    world.tried["inode used again"] += came
+
+
+@fault("removed at once", GENERATED, 1)
+def removed_at_once(world: World, chance: random.Random) -> None:
+    """A container that goes right after its last line, while the agent follows it."""
+    with world.lock:
+        log = world.new_log(chance.choice(TIMED))
+        log.write(20, chance, world.now_ns)
+    if not until(lambda: world.agent.holds(log.live.inode, log.live.beginning), REACH_S):
+        raise AssertionError(f"{log.path} is not followed")
+    with world.lock:
+        log.write(chance.randrange(1, 200), chance, world.now_ns)
+        gone = log.remove()
+    owed(world, gone)
+    world.tried["removed at once"] += 1
+
+
+def owed(world: World, gone: list[Written]) -> None:
+    """Wait until the agent, which nobody disturbs, has let go of files that are gone: their lines are owed."""
+
+    def done() -> bool:
+        return world.agent.alive and not any(world.agent.holds(file.inode, file.beginning) for file in gone)
+
+    if not until(done, REACH_S):
+        raise AssertionError(f"the agent holds removed files open: {[file.path.name for file in gone]}")
+    time.sleep(1.2)
+    with world.lock:
+        world.held = [held for held in world.held if held.file not in gone]
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether it comes true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+# --- the disk and the clock -----------------------------------------------------------------------
+
+
+@fault(STATE_DISK, GENERATED, 1)
+def state_disk_full(world: World, chance: random.Random) -> None:
+    """No room under the state directory for a while."""
+    full(world, chance, STATE_DISK)
+
+
+@fault(STORE_DISK, (FILES,), 1)
+def store_disk_full(world: World, chance: random.Random) -> None:
+    """No room under the store for a while."""
+    full(world, chance, STORE_DISK)
+
+
+def full(world: World, chance: random.Random, name: str) -> None:
+    """Fill a disk; now and then the agent is killed meanwhile, and has to start over a full disk."""
+    disk = world.disks[name]
+    world.agent.may_end = True
+    disk.fill()
+    time.sleep(chance.uniform(0.4, 1.5))
+    if chance.random() < 0.5:
+        world.kill()
+        world.tried[KILL] += 1
+        world.ensure()
+        time.sleep(chance.uniform(0.3, 1.5))
+    disk.release()
+    time.sleep(0.3)
+    world.ensure()
+    world.agent.may_end = False
+    world.tried[name] += 1
+
+
+@fault("state damaged", GENERATED, 2)
+def state_damaged(world: World, chance: random.Random) -> None:
+    """Bytes of the state changed between two runs: refused, and a copy restored as the message says, or harmless."""
+    if chance.random() < 0.7:
+        world.kill()
+        world.tried[KILL] += 1
+    else:
+        world.agent.stop(GRACE_S)
+        world.agent_is_gone()
+    state, copy = world.agent.state, world.folder / "copy"
+    names = [name for name in ("state.db", "state.db-wal", "state.db-shm", MARK) if _size(state / name)]
+    if not names:
+        return
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(state, copy)
+    for _ in range(chance.choice([1, 1, 2, 8])):
+        damage(state / chance.choice(names), chance)
+    before = _size(world.agent.log)
+    world.ensure()
+    refusal = world.agent.refuses(before, REACH_S)
+    world.note(f"refused: {refusal}")
+    world.tried["state damaged"] += 1
+    if refusal is not None:
+        if "from a copy" not in refusal and "run the shipper that wrote it" not in refusal:
+            raise AssertionError(f"refused without the cure: {refusal}")
+        world.tried["state damaged: refused"] += 1
+        for found in state.iterdir():
+            found.unlink()
+        shutil.copytree(copy, state, dirs_exist_ok=True)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def damage(path: Path, chance: random.Random) -> None:
+    """Change one byte; headers as often as all the rest."""
+    data = bytearray(path.read_bytes())
+    at = chance.randrange(min(len(data), chance.choice([100, len(data)])))
+    data[at] ^= chance.randrange(1, 256)
+    with path.open("r+b") as file:
+        file.write(data)
+
+
+@fault(CLOCK, (FILES, ELASTICSEARCH), 1.5)
+def clock_stepped(world: World, chance: random.Random) -> None:
+    """The wall clock of agent and runtime steps, back or forth."""
+    with world.lock:
+        world.offset_s = chance.choice([0, 5, -5, 90, -90, 3600, -3600, 86_400, -86_400])
+        (world.folder / "clock").write_text(str(world.offset_s))
+    world.tried[CLOCK] += 1
+
+
+def kinds(world: World) -> tuple[str, ...]:
+    """The kinds of logs that a world may have."""
+    return TIMED if CLOCK in world.faults else (*TIMED, "plain")
+
+
+def several(world: World) -> list[Log]:
+    """One log of each kind."""
+    return [world.new_log(kind) for kind in kinds(world)]

@@ -1,0 +1,242 @@
+"""Logs as container runtimes and logrotate write them, with the memory of what each file holds."""
+
+import gzip
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shipper.sources.identity import PREFIX
+from tests.chaos.lines import Fact, Truth, enveloped, spoken
+
+INODE_TRIES = 400
+STORM_FILE = 1 << 20
+NEAR = 0.15
+"""How often a line is written in two halves, or an entry left unfinished until the next time."""
+
+
+@dataclass(eq=False)
+class Written:
+    """One file: where it is, and what is in it."""
+
+    path: Path
+    inode: int
+    size: int = 0
+    beginning: bytes = b""
+    serials: list[int] = field(default_factory=list)
+
+
+class Log:
+    """One container's log. Not for two threads at once."""
+
+    def __init__(
+        self, kind: str, folder: Path, number: int, truth: Truth, destroyed: Callable[["Log", Written], None]
+    ) -> None:
+        """`destroyed` is told of each file just before it goes."""
+        self.kind, self.truth, self.destroyed = kind, truth, destroyed
+        self.rotations, self.pending, self.half = 0, [], b""
+        """Lines of an entry that is not finished, and the rest of a line of which a part is written."""
+        self.pending_lines: list[tuple[int, bytes]] = []
+        self.path = self._place(folder, number)
+        self.files = [self._created(self.path)]
+
+    def _place(self, folder: Path, number: int) -> Path:
+        identity = f"{number + 1:064x}"
+        if self.kind == "docker":
+            home = folder / "containers" / identity
+            home.mkdir(parents=True)
+            config = {"ID": identity, "Name": f"/backend-{number}", "Config": {"Image": "backend:1", "Labels": {}}}
+            (home / "config.v2.json").write_text(json.dumps(config))
+            return home / f"{identity}-json.log"
+        if self.kind == "plain":
+            (folder / "plain").mkdir(exist_ok=True)
+            return folder / "plain" / f"app-{number}.log"
+        home, links = folder / "pods" / f"care_web-{number}_{identity[:8]}" / "web", folder / "pod-logs"
+        home.mkdir(parents=True)
+        links.mkdir(exist_ok=True)
+        (links / f"web-{number}_care_web-{identity}.log").symlink_to(home / "0.log")
+        return home / "0.log"
+
+    @staticmethod
+    def globs(folder: Path) -> dict[str, str]:
+        """What an input has to name, by kind."""
+        return {
+            "docker": f"docker:{folder}/containers/*/*-json.log",
+            "cri": f"cri:{folder}/pod-logs/*.log",
+            "plain": f"plain:{folder}/plain/*.log",
+        }
+
+    @property
+    def live(self) -> Written:
+        """The file that is written to."""
+        return self.files[-1]
+
+    @staticmethod
+    def _created(path: Path) -> Written:
+        path.touch()
+        return Written(path, path.stat().st_ino)
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def write(self, entries: int, chance: random.Random, now: Callable[[], int]) -> int:
+        """Write entries; the last may stay unfinished. Gives the bytes written."""
+        before = self.live.size
+        self.finish()
+        for at in range(entries):
+            told, facts = spoken(chance, len(self.truth.facts))
+            lines = [
+                (serial, record)
+                for serial, text, stream in told
+                for record in enveloped(self.kind, text, stream, now())
+            ]
+            firsts = [
+                at for at, (serial, _) in enumerate(lines) if serial >= 0 and (not at or lines[at - 1][0] != serial)
+            ]
+            for (event, violation), start, end in zip(facts, firsts, [*firsts[1:], len(lines)], strict=True):
+                self.truth.note(Fact(end - start, event, violation, joined=len(lines) > 1))
+            if at == entries - 1 and chance.random() < NEAR and len(lines) > 1:
+                keep = chance.randrange(1, len(lines))
+                lines, self.pending_lines = lines[:keep], lines[keep:]
+            self._append(lines)
+        if chance.random() < NEAR and not self.pending_lines:
+            self._half(chance, now)
+        return self.live.size - before
+
+    def _half(self, chance: random.Random, now: Callable[[], int]) -> None:
+        """Begin a line whose end comes with the next write."""
+        told, facts = spoken(chance, len(self.truth.facts))
+        if len(told) > 1:
+            return
+        lines = enveloped(self.kind, told[0][1], told[0][2], now())
+        serial = self.truth.note(Fact(len(lines), *facts[0], joined=len(lines) > 1))
+        data = b"".join(lines)
+        cut = chance.randrange(1, len(data))
+        self.live.serials.append(serial)
+        self._write(data[:cut])
+        self.half = data[cut:]
+
+    def finish(self) -> None:
+        """Complete what was begun, as an application does before its file is rotated or removed."""
+        half, self.half = self.half, b""
+        if half:
+            self._write(half)
+        lines, self.pending_lines = self.pending_lines, []
+        self._append(lines)
+
+    def _append(self, lines: list[tuple[int, bytes]]) -> None:
+        for serial, _ in lines:
+            if serial >= 0 and serial not in self.live.serials[-3:]:
+                self.live.serials.append(serial)
+        if lines:
+            self._write(b"".join(record for _, record in lines))
+
+    def _write(self, data: bytes) -> None:
+        with self.path.open("ab", buffering=0) as file:
+            file.write(data)
+        live = self.live
+        live.size += len(data)
+        if len(live.beginning) < PREFIX:
+            live.beginning = (live.beginning + data)[:PREFIX]
+
+    # --- rotating ---------------------------------------------------------------------------------
+
+    def _aside(self) -> Path:
+        """Make room, and give the name that the live file gets."""
+        self.rotations += 1
+        if self.kind == "cri":  # the kubelet's; two in one second do not happen there
+            return Path(f"{self.path}.{datetime.fromtimestamp(1_795_428_000 + self.rotations, UTC):%Y%m%d-%H%M%S}")
+        for number, file in reversed([*enumerate(reversed(self.files[:-1]), 1)]):
+            ending = ".gz" if file.path.suffix == ".gz" else ""
+            file.path = file.path.rename(f"{self.path}.{number + 1}{ending}")
+        return Path(f"{self.path}.1")
+
+    def rotate(self, keep: int) -> None:
+        """By renaming; of the rotated files `keep` stay."""
+        self.finish()
+        while len(self.files) > keep:
+            self._destroy(self.files[0])
+        self.live.path = self.path.rename(self._aside())
+        self.files.append(self._created(self.path))
+
+    def copytruncate(self) -> None:
+        """By copying and emptying the live file, which keeps its inode."""
+        self.finish()
+        copied, live = self._aside(), self.live
+        shutil.copy(self.path, copied)
+        os.truncate(self.path, 0)
+        self.files.append(Written(self.path, live.inode))
+        live.path, live.inode = copied, copied.stat().st_ino
+
+    def compress(self, slowly: Callable[[], None]) -> None:
+        """The youngest rotated file that is not: Docker has the `.gz` grow beside it, the kubelet renames it whole."""
+        plain = [file for file in self.files[:-1] if file.path.suffix != ".gz"]
+        if not plain:
+            return
+        file, packed = plain[-1], Path(f"{plain[-1].path}.gz")
+        draft = Path(f"{file.path}.tmp") if self.kind == "cri" else packed
+        data = gzip.compress(file.path.read_bytes(), 1)
+        with draft.open("wb", buffering=0) as out:
+            for start in range(0, len(data), max(1, len(data) // 4)):
+                out.write(data[start : start + max(1, len(data) // 4)])
+                slowly()
+        draft.rename(packed)
+        file.path.unlink()
+        file.path, file.inode = packed, packed.stat().st_ino
+
+    def _destroy(self, file: Written) -> None:
+        self.destroyed(self, file)
+        file.path.unlink()
+        self.files.remove(file)
+
+    # --- inodes -----------------------------------------------------------------------------------
+
+    def reuse_rotated(self) -> bool:
+        """Rotate so that the new live file has the inode of the file that fell off the end. Whether it came back."""
+        self.finish()
+        if len(self.files) < 2:
+            self.rotate(60)
+        inode = self.files[0].inode
+        self._destroy(self.files[0])
+        self.live.path = self.path.rename(self._aside())
+        came = self._taken(inode)
+        self.files.append(self._created(self.path))
+        return came
+
+    def reuse_live(self) -> bool:
+        """Delete the live file and begin another of the same name and inode. Whether the inode came back."""
+        self.finish()
+        inode = self.live.inode
+        self._destroy(self.live)
+        came = self._taken(inode)
+        self.files.append(self._created(self.path))
+        return came
+
+    def _taken(self, inode: int) -> bool:
+        """Create files until one has that inode, which becomes the live one."""
+        misses: list[Path] = []
+        for number in range(INODE_TRIES):
+            made = self.path.with_name(f"try.{number}")
+            made.touch()
+            if made.stat().st_ino == inode:
+                made.rename(self.path)
+                break
+            misses.append(made)
+        for miss in misses:
+            miss.unlink()
+        return self.path.exists()
+
+    def remove(self) -> list[Written]:
+        """All files at once, as `docker rm -f` does after the last line. Gives what they held."""
+        self.finish()
+        gone = list(self.files)
+        for file in gone:
+            self.destroyed(self, file)
+            file.path.unlink()
+        if self.kind == "docker":
+            shutil.rmtree(self.path.parent)
+        self.files = []
+        return gone

@@ -1,0 +1,114 @@
+"""Schedules of faults over the real agent: each ends with the books balanced, and each fault comes at least once."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from deploy.services.unavailable import Unavailable
+from tests.chaos.faults import ELASTICSEARCH, FAULTS, FILES, KAFKA
+from tests.chaos.lines import token
+from tests.chaos.places import Files
+from tests.chaos.schedule import KILL, POINT, Schedule
+from tests.chaos.servers import ElasticsearchPlace, KafkaPlace
+from tests.chaos.world import Outcome, Place, World
+from tests.integration.conftest import missing
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+ROUTINE = {KILL: 3.0, POINT: 2.0}
+SPARED = {"Elasticsearch killed"}
+"""Takes long, and `test_elasticsearch_kills` does it."""
+
+
+def schedule(seed: int, place: str, names: list[str], length: int) -> Schedule:
+    """These faults, each once, among kills."""
+    weights = {name: weight for name, weight in ROUTINE.items() if name in FAULTS}
+    return Schedule.of(seed, place, weights, length, names)
+
+
+def played(folder: Path, plan: Schedule, place: Place) -> Outcome:
+    """What a schedule came to; missing where a disk cannot be mounted."""
+    try:
+        outcome = World(folder / f"{plan.place}-{plan.seed}", plan, place).run()
+    except Unavailable as error:
+        missing(str(error), "run the tests as root")
+    assert outcome.even, (
+        f"{plan}\n{outcome.trouble}\n{outcome.balance}\nrepeat with: make chaos SEED={plan.seed} PLACE={plan.place}"
+    )
+    return outcome
+
+
+def of(place: str) -> list[str]:
+    """The faults that can come to a place, but for what is routine."""
+    return [
+        name for name, fault in FAULTS.items() if place in fault.places and name not in ROUTINE and name not in SPARED
+    ]
+
+
+def test_every_fault_of_files_disks_clock_and_state(tmp_path: Path) -> None:
+    """Three worlds side by side share them, so that one is not longer than half a minute."""
+    names = of(FILES)
+    plans = [schedule(seed, FILES, names[seed::3], 9) for seed in range(3)]
+    with ThreadPoolExecutor(len(plans)) as pool:
+        outcomes = list(pool.map(lambda plan: played(tmp_path, plan, Files()), plans))
+    tried = sum((outcome.tried for outcome in outcomes), Counter[str]())
+    assert {name for name in names if not name.startswith("fail point")} <= tried.keys()
+    assert any(name.startswith(f"{KILL}: ") for name in tried)
+    assert sum(outcome.balance.written for outcome in outcomes) > 1000
+
+
+@pytest.fixture
+def elasticsearch_place(tmp_path: Path) -> Iterator[ElasticsearchPlace]:
+    """A node behind a gate."""
+    try:
+        place = ElasticsearchPlace(tmp_path / "server")
+    except Unavailable as error:
+        missing(str(error), "install a JDK 21 and Maven")
+    yield place
+    place.end()
+
+
+def test_every_fault_of_elasticsearch(tmp_path: Path, elasticsearch_place: ElasticsearchPlace) -> None:
+    """429, 503, 413, HTML, half a body, requests and answers cut, a name that is not known, a server that stands still."""
+    names = [
+        name for name in of(ELASTICSEARCH) if "Elasticsearch" in name or name in {"DNS gone", "bulk cut in the middle"}
+    ]
+    outcome = played(tmp_path, schedule(5, ELASTICSEARCH, names, len(names) + 3), elasticsearch_place)
+    assert outcome.tried[KILL] > 0
+
+
+@pytest.fixture
+def kafka_place(tmp_path: Path) -> Iterator[KafkaPlace]:
+    """A broker."""
+    try:
+        place = KafkaPlace(tmp_path / "server")
+    except Unavailable as error:
+        missing(str(error), "install a JDK 17 and Maven")
+    yield place
+    place.end()
+
+
+def test_every_fault_of_kafka(tmp_path: Path, kafka_place: KafkaPlace) -> None:
+    """The broker killed and stopped; agent and indexer killed, also between the index and the offsets."""
+    names = [name for name in of(KAFKA) if "Kafka" in name or "indexer" in name]
+    outcome = played(tmp_path, schedule(6, KAFKA, names, len(names) + 3), kafka_place)
+    assert outcome.tried["Kafka broker killed"] == 1
+    assert any("indexer" in name for name in outcome.tried)
+
+
+@pytest.mark.parametrize("defect", ["loses", "doubles", "counts twice"])
+def test_the_books_notice_a_defect(tmp_path: Path, defect: str) -> None:
+    """An agent that drops a document, stores one twice, or counts one twice: the harness names it."""
+    plan = Schedule.of(1, FILES, {"copytruncate": 1.0}, 3)
+    outcome = World(tmp_path / "world", plan, Files(), defect=defect).run()
+    assert outcome.trouble is None
+    assert not outcome.even
+    found = outcome.balance
+    assert bool(found.lost) == (defect == "loses")
+    assert bool(found.doubled) == (defect == "doubles")
+    assert ("failed_login_attempts_total" in found.counters) == (defect == "counts twice")
+    told = str(found)
+    assert defect != "loses" or token(found.lost[0]) in told
+    assert defect != "counts twice" or "failed_login_attempts_total is" in told
