@@ -20,9 +20,11 @@ from schemas.event import KNOWN_FIELDS
 from schemas.violation import DEFAULT_POLICIES
 from shipper.agent import METRICS
 from shipper.cli import EXIT_CODES, cli
+from shipper.http import ADDRESSES, LOGIN, LOGOUT, OPEN_TO_ALL
 from shipper.indexer import METRICS as OF_INDEXERS
 from shipper.indexer_vitals import GAUGES as INDEXER_GAUGES
 from shipper.outputs.elasticsearch.kibana import ndjson
+from shipper.page.pages import ADDRESSES as PAGES
 from shipper.pipeline import OVERFLOWS, VIOLATIONS
 from shipper.settings import Settings
 from shipper.vitals import GAUGES
@@ -44,6 +46,7 @@ def main() -> int:
         FOLDER / "commands.md": commands(),
         FOLDER / "fields.md": fields(),
         FOLDER / "metrics.md": metrics(),
+        FOLDER / "addresses.md": addresses(),
         ROOT / "deploy" / "kibana" / "keneyapp.ndjson": ndjson(index.prefix, index.quarantine_prefix).decode(),
         **{ROOT / "docs" / "man" / name: text for name, text in manual.pages().items()},
     }
@@ -217,6 +220,23 @@ def metrics() -> str:
         f"## The shipper itself\n\n{table(header, rows(own))}\n"
         f"## An indexer, beside those of the output\n\n{table(header, rows(indexers))}\n"
         "Beside these: `shipper_build_info`, and `process_*` and `python_info` of the Prometheus client.\n"
+    )
+
+
+def addresses() -> str:
+    """Every address that an agent or an indexer serves."""
+    header = ("address", "shows", "beyond loopback")
+
+    def rows(found: dict[str, str]) -> Iterator[tuple[str, ...]]:
+        for address, shows in found.items():
+            free = address in OPEN_TO_ALL or address in (LOGIN, LOGOUT)
+            yield f"`{address}`", shows, "open" if free else "token"
+
+    return (
+        f"# Addresses\n\n{NOTE}\nAt `listen`, of an agent and of an indexer alike. All is read with GET; nothing "
+        "can be changed by it. A program gives the token as `Authorization: Bearer …`, a person signs in.\n\n"
+        f"## Pages\n\n{table(header, rows(PAGES))}\n"
+        f"## For programs\n\n{table(header, rows(ADDRESSES))}"
     )
 
 

@@ -7,15 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from processors.application import configure
     from processors.asgi import CorrelationMiddleware
-    from processors.configure import configure
 
 __all__ = ["CorrelationMiddleware", "configure"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever is exported
     """Load what an application asks for, when it asks: the agent needs neither."""
-    homes = {"configure": "processors.configure", "CorrelationMiddleware": "processors.asgi"}
+    homes = {"configure": "processors.application", "CorrelationMiddleware": "processors.asgi"}
     if name not in homes:
         raise AttributeError(f"module 'processors' has no attribute {name!r}")
     found = getattr(import_module(homes[name]), name)

@@ -5,6 +5,7 @@ characters (bidirectional marks, zero width, tags), line and paragraph separator
 Unicode stays as it is.
 """
 
+import json
 import re
 
 _HOSTILE = re.compile(
@@ -25,6 +26,21 @@ def printable(text: str, *, newlines: bool = False) -> str:
     if newlines:
         return "\n".join(_HOSTILE.sub(_visible, line) for line in text.split("\n"))
     return _HOSTILE.sub(_visible, text)
+
+
+def printable_json(text: str) -> str:
+    """JSON whose value is the same, and in which what `printable` would show is an escape of JSON's own.
+
+    Newlines between values stay; within strings JSON has none.
+    """
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _HOSTILE.sub(_as_json, text)
+
+
+def _as_json(match: re.Match[str]) -> str:
+    sign = match[0]
+    return sign if sign == "\n" else json.dumps(sign)[1:-1] if sign != "\x7f" else "\\u007f"
 
 
 def _visible(match: re.Match[str]) -> str:

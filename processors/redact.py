@@ -10,10 +10,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, product
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 from schemas.event import KNOWN_FIELDS
+
+if TYPE_CHECKING:
+    from processors.linear import Linear
 
 DEFAULT_FIELDS = (
     "password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "refresh_token", "id_token",
@@ -134,7 +137,7 @@ ENCODED = ("%20", "%2b", "%3a", "%3d", "%40", "\\u00")
 """Signs of a text in which a space, `+`, `:`, `=` or `@` is written in another way; it is looked at decoded as well."""
 NEEDLES = (*(hint for pattern in PATTERNS.values() for hint in pattern.hints if hint != "@"), *ENCODED)
 """One of these, in any case, is in every text that a pattern of words can match."""
-ESCAPE = re.compile(r"\\+u00([2-7][0-9A-Fa-f])")
+ESCAPE = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")
 MASKED = re.compile(r"\[redacted:[^\]\s]{1,120}\]?")
 NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()+-]{0,2}[\dABab]){8,}")
 """Nine digits or more with separators: every card, telephone and social security number is one."""
@@ -200,7 +203,7 @@ class Redactor:
         mode: Literal["mask", "hash"] = "mask",
         extra_patterns: Mapping[str, str] | None = None,
     ) -> None:
-        """`key` is needed for mode `hash`. Raises ValueError for a pattern that is unknown or no regular expression."""
+        """`key` is needed for mode `hash`. Raises ValueError for a pattern that is unknown, or none that RE2 takes."""
         if mode == "hash" and not key:
             raise ValueError("redaction by hash needs a key: give redact.key_file")
         unknown = [name for name in patterns if name not in PATTERNS]
@@ -211,16 +214,12 @@ class Redactor:
         self._fields = frozenset(_plain_name(name) for name in fields)
         self._patterns = {name: PATTERNS[name] for name in patterns}
         left = "password" in self._patterns
-        named, hints, told = _named_values(name for name in fields if not (left and WORD.search(name)))
+        named, hints, told = named_values(name for name in fields if not (left and WORD.search(name)))
         if named is not None:
             self._patterns = {"field": Pattern(named, hints), **self._patterns}
         self.needles = (*NEEDLES, *(hint for hint in hints if hint not in NEEDLES))
         """One of these, in any case, is in every text that a pattern of words or a field's name can match."""
-        for name, regex in (extra_patterns or {}).items():
-            try:
-                self._patterns[name] = Pattern(re.compile(regex))
-            except re.error as error:
-                raise ValueError(f"redaction pattern {name!r} is no regular expression: {error}") from error
+        self._extra = {name: self._linear(name, regex) for name, regex in (extra_patterns or {}).items()}
         self._always = bool(extra_patterns) or not told
         self._clean: set[str] = set()
         self._clean_names: set[str] = set()
@@ -228,6 +227,16 @@ class Redactor:
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Mask an application's own entry."""
         return self.redact_event(event_dict)
+
+    @staticmethod
+    def _linear(name: str, regex: str) -> "Linear":
+        """A configured pattern. Raises ValueError."""
+        from processors.linear import Linear  # noqa: PLC0415 -- most configurations have none, and it takes its time
+
+        try:
+            return Linear(regex)
+        except ValueError as error:
+            raise ValueError(f"redaction pattern {name!r} is no regular expression of RE2: {error}") from error
 
     @property
     def masked_names(self) -> frozenset[str] | None:
@@ -322,6 +331,8 @@ class Redactor:
                 possible = not pattern.hints or any([hint in lowered for hint in pattern.hints])  # noqa: C419
             if possible:
                 text = pattern.regex.sub(partial(self._masked, name=name, pattern=pattern), text)
+        for name, extra in self._extra.items():
+            text = extra.sub(lambda value, name=name: self._replacement(name, value), text)  # type: ignore[misc]
         return text
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -399,7 +410,7 @@ def _decoded(text: str) -> str:
     return found
 
 
-def _named_values(fields: Iterable[str]) -> tuple[re.Pattern[str] | None, tuple[str, ...], bool]:
+def named_values(fields: Iterable[str]) -> tuple[re.Pattern[str] | None, tuple[str, ...], bool]:
     """What finds `name=value` and `"name": value` of fields in a text, the hints to it, and whether they are enough.
 
     Of a value that is an object or a list, nothing tells the end, and all that follows is masked.
@@ -420,7 +431,7 @@ def _named_values(fields: Iterable[str]) -> tuple[re.Pattern[str] | None, tuple[
     if not names:
         return None, (), True
     given = r"(?:\\{0,7}[\"']\s{0,4}[=:]|\s{0,4}=)\s{0,4}"
-    value = rf"(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:\[redacted:[^\]\s]++\]|[\[{{](?s:.)++|{BARE})))"
+    value = rf"(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:(?!\[redacted:)[\[{{](?s:.)++|{BARE})))"
     regex = rf"(?<![A-Za-z0-9])(?:{'|'.join(names)}){given}{value}"
     return re.compile(regex, re.IGNORECASE), tuple(hints), told
 

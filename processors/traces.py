@@ -20,25 +20,24 @@ PYTHON_CHAIN = re.compile(
 )
 EXCEPTION = re.compile(r"(?P<type>[A-Za-z_][\w.$]{0,200})(?:: (?P<message>.{0,8192}))?", re.DOTALL)
 PYTHON_MESSAGE = re.compile(r"\[SQL: |\[parameters: |\(Background on this error at: |DETAIL:  |HINT:  |LINE \d+: ")
-VALIDATION = re.compile(r".{0,300}\d+ validation errors? for ")
+VALIDATION = re.compile(r".{0,300}(?<!\d)\d{1,6} validation errors? for ")
 VALIDATED = re.compile(r"[A-Za-z_][\w.\[\]`-]{0,200}")
 JAVA_START = re.compile(
-    r"(?:Exception in thread \".{0,200}\" )?(?:[a-z_$][\w$]{0,60}\.){1,15}[A-Z][\w$]{0,100}(?::.{0,4096})?", re.DOTALL
+    r"(?:Exception in thread \"[^\"]{0,200}\" )?(?:[a-z_$][\w$]{0,60}\.){1,15}[A-Z][\w$]{0,100}(?::.{0,4096})?",
+    re.DOTALL,
 )
 JAVA_GOES_ON = re.compile(r"\s+at \S|Caused by: |\s*Suppressed: |\s*\.\.\. \d+ (?:more|common frames)")
 GO_START = re.compile(r"(?:panic: |fatal error: |runtime: |goroutine \d+ \[)")
 GO_GOES_ON = re.compile(
     r"goroutine \d+ \[|\[signal |created by |exit status \d|panic: |r\w{1,3}\s+0x|\[recovered\]|main\."
     r"|\.\.\.additional frames"
-    r"|[\w./*()\[\]{}·$-]{1,512}\(.{0,4096}\)$"
+    r"|[\w./*)\[\]{}·$-]{0,511}\(.{0,4608}\)$"
 )
 FRAME = re.compile(r"\s+at \S")
 THROWN = re.compile(r"^(?:Exception in thread \"[^\"]{0,200}\" |Uncaught )| \[\w{1,60}\](?=:|$)")
 """What stands around the name of an exception: the thread, and Node.js's error code."""
 NODE_SOURCE = re.compile(r"(?:file://|node:|/)\S{1,512}:\d{1,7}(?::\d{1,6})?")
-NODE_ERROR = re.compile(
-    r"(?:Uncaught )?[A-Z]\w{0,60}(?:Error|Exception|Warning)?(?: \[\w{1,60}\])?(?:: .{0,4096})?", re.DOTALL
-)
+NODE_ERROR = re.compile(r"(?:Uncaught )?[A-Z]\w{0,69}(?: \[\w{1,60}\])?(?:: .{0,4096})?", re.DOTALL)
 NODE_GOES_ON = re.compile(
     r"\s+at \S|\s*\[cause\]: |\s*\[errors\]: |[}\]],?$|Node\.js v\d|Emitted '|Thrown at:|\s+\[?\w+\]?: "
 )

@@ -29,13 +29,13 @@ LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 ROUTE_PART = re.compile(r"[^{}]*|\{[^{}]*\}")
 RESERVED = "shipper_"
 MOST_DECLARED = 10_000
-WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+WORDS = re.compile(r"[A-Z]{1,64}(?![a-z])|[A-Z]?[a-z]+")
 PERSON = r"(?:user|patient|person|client|customer|account|employee|doctor|member|e?mail|contact)"
 REQUEST = r"(?:request|correlation|trace|span|session|transaction|message|req)"
 IDENTIFYING = re.compile(
-    rf"(?:^|.* )(?:ids?|uu?id|guid|ip|e?mail|phone|mobile|ssn|token|session|address|addr|cookie|forwarded for)$"
-    rf"|(?:^|.* )(?:{PERSON}|{REQUEST}) ?(?:ids?|uuid|ip|name|login|address|number)$"
-    rf"|(?:^|.* )(?:first|last|full|family|given|maiden|sur) ?name$|(?:^|.* )(?:user|patient|username|surname)$"
+    rf"(?:^| )(?:ids?|uu?id|guid|ip|e?mail|phone|mobile|ssn|token|session|address|addr|cookie|forwarded for)$"
+    rf"|(?:^| )(?:{PERSON}|{REQUEST}) ?(?:ids?|uuid|ip|name|login|address|number)$"
+    rf"|(?:^| )(?:first|last|full|family|given|maiden|sur) ?name$|(?:^| )(?:user|patient|username|surname)$"
     rf"|correlation|traceparent|password|passwd|secret|birth"
 )
 """Of a field's name in lower case, its words apart: `userId`, `user_id` and `user.id` are all `user id`."""

@@ -81,10 +81,10 @@ class IndexerVitals:
     def status(self) -> dict[str, Any]:
         """What `shipper status` prints; a partition stands where an agent has a log, its offsets count messages."""
         indexer = self.indexer
-        error = indexer.input_state.error
+        error, output = indexer.input_state.error, indexer.output_state
         return {
             "running": True,
-            "output": {"url": indexer.output.url, "error": indexer.output_state.error},
+            "output": {"url": indexer.output.url, "error": output.error, "cure": output.cure if output.error else None},
             "state": {"directory": f"group {self.group} of {self.url}", "error": None},
             "unreadable": {} if error is None else {self.url: error},
             "logs": self._partitions,

@@ -19,8 +19,8 @@ def configure_own_log(log_format: Literal["console", "json"] | None, level: str)
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
-            escaped,
             structlog.processors.format_exc_info,
+            escaped,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -37,4 +37,7 @@ def _for_people() -> structlog.dev.ConsoleRenderer:
 
 def escaped(logger: object, method_name: str, event_dict: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001
     """Paths and error texts may hold anything: nothing of it reaches a terminal as an escape sequence."""
-    return {key: printable(value) if isinstance(value, str) else value for key, value in event_dict.items()}
+    return {
+        key: printable(value, newlines=key == "exception") if isinstance(value, str) else value
+        for key, value in event_dict.items()
+    }

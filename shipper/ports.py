@@ -109,9 +109,14 @@ class Reader(Protocol):
         """Documents in the order of their time; each has `_id` and `_index` beside the body. Raises StoreUnreadable."""
 
     def quarantine(
-        self, *, reason: str | None = None, mentioning: str | None = None, limit: int | None = None
+        self,
+        *,
+        reason: str | None = None,
+        mentioning: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Quarantined entries not yet released, oldest first, each with `_id` and `_index`.
+        """Quarantined entries not yet released, in the order of their time, each with `_id` and `_index`.
 
         `mentioning` leaves those whose raw line holds that text.
         """

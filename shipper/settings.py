@@ -268,7 +268,7 @@ class RedactSettings(Section):
     fields: list[str] = Field(default=list(DEFAULT_FIELDS), description="fields whose value is masked whole")
     patterns: list[str] = Field(default=list(PATTERNS), description="built-in patterns looked for in all text")
     extra_patterns: dict[str, str] = Field(
-        default_factory=dict, description="further patterns: name to regular expression"
+        default_factory=dict, description="further patterns: name to regular expression, in the syntax of RE2"
     )
     mode: Literal["mask", "hash"] = Field("mask", description="mask, or a keyed hash that tells equal values")
     key: SecretStr | None = Field(

@@ -132,10 +132,10 @@ class Vitals:
 
     def status(self) -> dict[str, Any]:
         """What `shipper status` prints: output, totals, logs."""
-        agent = self.agent
+        agent, output = self.agent, self.agent.output_state
         return {
             "running": True,
-            "output": {"url": agent.output.url, "error": agent.output_state.error},
+            "output": {"url": agent.output.url, "error": output.error, "cure": output.cure if output.error else None},
             "state": {"directory": str(agent.state.directory), "error": agent.state_error},
             "configuration": None if self.loaded is None else self.loaded.told(),
             "unreadable": {

@@ -1,6 +1,7 @@
 """Wiring: the one place where settings become objects."""
 
 import resource
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,14 +23,16 @@ from shipper.agent import DECLARED, METRICS, Agent, Pace
 from shipper.change import Change
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError
+from shipper.http import AgentView
 from shipper.ledger import Ledger
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.local import LocalStore
 from shipper.outputs.local_reader import LocalReader
+from shipper.page.pages import WebPages
 from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
 from shipper.ports import Output, Reader
 from shipper.release import Releaser
-from shipper.settings import Settings
+from shipper.settings import ElasticsearchSettings, Settings
 from shipper.sources.metadata import Provenance
 from shipper.sources.reader import Limits
 from shipper.sources.scan import Folders, Scanner
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from shipper.outputs.elasticsearch.install import Step
     from shipper.outputs.kafka.message import Prefixes
 
+SEARCH_S = 10.0
+"""How long a page waits for one answer of a cluster."""
 SPARE_DESCRIPTORS = 128
 """Descriptors left for databases, sockets and rotated files while logs are open."""
 
@@ -296,23 +301,58 @@ def upkeep_of(settings: Settings, output: Output) -> Callable[[int], None] | Non
     return upkeep
 
 
-def reader(settings: Settings) -> Reader:
-    """The reading side of the store that the output URL names."""
+def reader(
+    settings: Settings, pause: Callable[[], None] = lambda: None, client: "Elasticsearch | None" = None
+) -> Reader:
+    """The reading side of the store that the output URL names; `client` where there is one already."""
     if is_elasticsearch(settings):
         from shipper.outputs.elasticsearch.connection import connect  # noqa: PLC0415 -- see above
         from shipper.outputs.elasticsearch.reader import ElasticsearchReader  # noqa: PLC0415
 
-        client = connect(settings.output, settings.elasticsearch)
+        client = client or connect(settings.output, settings.elasticsearch)
         index, guard = settings.index, guard_of(settings, client)
         return ElasticsearchReader(
-            settings.output, client, index.prefix, index.quarantine_prefix, target=target_of(settings), guard=guard
-        )
+            settings.output, client, index.prefix, index.quarantine_prefix,
+            target=target_of(settings), guard=guard, pause=pause,
+        )  # fmt: skip
     if settings.output.startswith("kafka:"):
         raise ConfigurationError(
             f"{settings.output} is a topic, and topics are not searched",
             "give --output the store that its indexer writes to: http(s)://HOST:PORT or local:DIR",
         )
-    return LocalReader(local_directory(settings), settings.index.prefix, settings.index.quarantine_prefix)
+    index = settings.index
+    return LocalReader(local_directory(settings), index.prefix, index.quarantine_prefix, pause=pause)
+
+
+class Stores:
+    """Makes a reader for one search after another, over the store of the settings in effect; they share a client."""
+
+    def __init__(self, settings: Callable[[], Settings]) -> None:
+        """Nothing is connected yet."""
+        self._settings = settings
+        self._guard = threading.Lock()
+        self._connected: tuple[ElasticsearchSettings, Elasticsearch] | None = None
+
+    def __call__(self, pause: Callable[[], None]) -> Reader:
+        """A reader that calls `pause` while it reads; it is not to be closed. Raises ConfigurationError."""
+        settings = self._settings()
+        return reader(settings, pause, self._client(settings) if is_elasticsearch(settings) else None)
+
+    def _client(self, settings: Settings) -> "Elasticsearch":
+        from shipper.outputs.elasticsearch.connection import connect  # noqa: PLC0415 -- see above
+
+        with self._guard:
+            if self._connected is None or self._connected[0] != settings.elasticsearch:
+                if self._connected is not None:
+                    self._connected[1].close()
+                patient = settings.elasticsearch.model_copy(update={"request_timeout": SEARCH_S})
+                self._connected = (settings.elasticsearch, connect(settings.output, patient))
+            return self._connected[1]
+
+
+def pages(agent: AgentView, settings: Callable[[], Settings], clock: Clock) -> WebPages:
+    """The pages of an agent; `settings` gives those in effect."""
+    return WebPages(agent, Stores(settings), settings, clock)
 
 
 def releaser(settings: Settings) -> Releaser:

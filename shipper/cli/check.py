@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import click
-import orjson
 from rich.console import Console
 from rich.text import Text
 
 from processors.escape import printable
 from shipper.checks import Finding, examine
+from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.progress import working
 from shipper.configuration import Problem
@@ -46,7 +46,7 @@ def _finding(problem: Problem) -> Finding:
 
 def _report(findings: Sequence[Finding], form: str) -> None:
     if form == "json":
-        click.echo(orjson.dumps([finding._asdict() for finding in findings], option=orjson.OPT_INDENT_2))
+        click.echo(as_json([finding._asdict() for finding in findings]))
     else:
         show(findings, Console(highlight=False, soft_wrap=True))
     if any(finding.grade == "problem" for finding in findings):

@@ -9,6 +9,7 @@ import yaml
 
 from processors.escape import printable
 from shipper.cli.known import complete_keys
+from shipper.cli.objects import as_json
 from shipper.cli.options import from_configuration
 from shipper.configuration import Configuration
 from shipper.configuration.declared import SECRETS
@@ -28,7 +29,7 @@ def config() -> None:
 def schema() -> None:
     """Print the JSON schema of the configuration file."""
     found = {"$schema": DIALECT, **Settings.model_json_schema(by_alias=True)}
-    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    click.echo(as_json(found))
 
 
 @config.command()
@@ -45,7 +46,7 @@ def show(configuration: Configuration, *, key: str | None, form: str) -> None:
     if key is not None:
         click.echo(value_of(found, key, form))
     elif form == "json":
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        click.echo(as_json(found))
     else:
         click.echo(annotated(found, configuration))
 

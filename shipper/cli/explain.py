@@ -17,7 +17,9 @@ from schemas.rules import Rule
 from schemas.violation import Policy
 from shipper import wiring
 from shipper.batch import Batch
+from shipper.cli.cells import Look, emit
 from shipper.cli.known import complete_metrics
+from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.clock import Clock
 from shipper.decode import KINDS, entries
@@ -71,13 +73,13 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **sh
     steps = (explainer.explained(entry, Clock().wall_ms()) for entry in found)
     if form == "json":
         for step in steps:
-            click.echo(orjson.dumps(step))
+            click.echo(as_json(step, indent=False))
         return
     console = Console(highlight=False, soft_wrap=True)
-    number = 0
+    look, number = Look.of(console).uncut(), 0
     for number, step in enumerate(steps, 1):
         for line in described(number, step, why):
-            console.print(line)
+            emit(console, line, look)
     if number == 0:
         click.echo("no lines to explain", err=True)
 

@@ -8,22 +8,22 @@ from itertools import islice
 from typing import Any, Protocol
 
 import click
-import orjson
 from rich.console import Console
 from rich.text import Text
 
 from processors.escape import printable
 from schemas.quarantine import kinds, notes
 from schemas.violation import Kind, Violation
-from shipper.cli.cells import Body, Look, emit, fit, origin, text_of
+from shipper.cli.cells import Look, emit, fit
+from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.progress import working
 from shipper.cli.render import render_json
-from shipper.cli.search import short_id
 from shipper.errors import ReleaseRefused, ShipperError
 from shipper.keyed import inner
 from shipper.ports import Document, Reader
 from shipper.settings import Settings
+from shipper.shown import Body, origin, short_id, text_of
 
 LIST_LIMIT = 50
 SHORTEST_ID = 4
@@ -112,7 +112,7 @@ def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reaso
     with working("releasing") as count:
         released = release_entries(count(entries), reader, wiring.releaser(settings), dry_run=dry_run)
     if form == "json":
-        click.echo(orjson.dumps(as_json(released, dry_run=dry_run), option=orjson.OPT_INDENT_2))
+        click.echo(as_json(outcome_in_json(released, dry_run=dry_run)))
     else:
         for line in told(released, dry_run=dry_run):
             click.echo(line)
@@ -137,7 +137,7 @@ def release_entries(entries: Iterable[Body], reader: Reader, rerun: Rerun, *, dr
     return released
 
 
-def as_json(released: Released, *, dry_run: bool) -> dict[str, Any]:
+def outcome_in_json(released: Released, *, dry_run: bool) -> dict[str, Any]:
     """The outcome for programs: how many were released, and each that is still refused with its reasons."""
     refused = [
         {"_id": entry["_id"], "_index": entry["_index"], "reasons": [reason.as_note() for reason in reasons]}

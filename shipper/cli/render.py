@@ -12,20 +12,9 @@ from rich.text import Text
 
 from processors.escape import printable
 from schemas.quarantine import kinds
-from shipper.cli.cells import (
-    Body,
-    Look,
-    duration_ms,
-    emit,
-    fit,
-    level_cell,
-    origin,
-    span,
-    status_style,
-    summary,
-    text_of,
-)
+from shipper.cli.cells import Look, emit, fit, level_cell, status_style
 from shipper.cli.timeline import render_timeline
+from shipper.shown import Body, duration_ms, origin, span, summary, text_of
 
 FIRST_PAGE = 200
 """Entries whose values decide on the width of the columns; the rest streams through."""

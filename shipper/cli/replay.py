@@ -14,7 +14,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
-import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,6 +21,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from processors.escape import printable
 from processors.times import format_ms, parse_ms
 from shipper.cli import replay_report as report
+from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.progress import TELL_S, working
 from shipper.cli.search import When
@@ -125,7 +125,7 @@ def tell(settings: Settings, found: "Given", total: "job.Outcome", seconds: floa
     if asked["form"] == "json":
         total = replace(total, problems=[*found.problems, *total.problems])
         told = report.as_json(total, logs, seconds, wiring.metrics_of(settings), dry_run=dry_run)
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        click.echo(as_json(told))
         return
     for line in report.told(total, logs, seconds, dry_run=dry_run):
         click.echo(printable(line))

@@ -62,8 +62,11 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
     agent, vitals = parts(settings, from_end=start == "end")
     _stop_on_signals(agent)
     agent.after_turn = in_turn(vitals.take, each(GIVE_BACK_S, _give_back))
+    in_effect = lambda: settings  # noqa: E731 -- the same for as long as it runs, where nothing is reloaded
     if isinstance(agent, Agent) and isinstance(vitals, Vitals) and not once:
-        _reload_on_change(Reloader(configuration, agent, vitals, Clock(), from_end=start == "end", apply=own_log))
+        reloader = Reloader(configuration, agent, vitals, Clock(), from_end=start == "end", apply=own_log)
+        _reload_on_change(reloader)
+        in_effect = lambda: reloader.configuration.settings  # noqa: E731
     else:
         signal.signal(signal.SIGHUP, lambda _number, _frame: log.warning("not_reloaded", cure="restart it instead"))
     if isinstance(agent, Agent):
@@ -72,7 +75,8 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
     gc.set_threshold(100_000, 50, 100)  # batches hold many small objects and no cycles: looking for some costs 3 %
     inputs = [f"{found.type}:{found.glob}" for found in settings.inputs]
     try:
-        with serve(settings.listen, vitals, secret(settings.token)) as address:
+        pages = wiring.pages(vitals, in_effect, Clock())
+        with serve(settings.listen, vitals, secret(settings.token), pages=pages) as address:
             log.info("started", inputs=inputs, output=settings.output, state=str(settings.state_dir), listen=address)
             if address and settings.token is None and not is_loopback(host_of(settings.listen)):
                 log.warning("no_token", open="/metrics, /health, /live and /ready alone", cure=TOKEN)

@@ -14,10 +14,11 @@ from shipper.cli.options import configured
 from shipper.cli.progress import working
 from shipper.cli.render import render_json, render_table, render_timeline
 from shipper.cli.terms import of_container, of_event, of_level, of_text
-from shipper.cli.when import parse_when
 from shipper.clock import Clock
 from shipper.ports import Query, Reader
 from shipper.settings import Settings
+from shipper.shown import short_id
+from shipper.when import parse_when
 
 TABLE_LIMIT, TIMELINE_LIMIT = 100, 1000
 RENDERERS = {"table": render_table, "json": render_json, "timeline": render_timeline}
@@ -108,8 +109,3 @@ def nothing_found(reader: Reader, query: Query, where: str) -> str:
         else:
             lines.append("The quarantine holds nothing with it either.")
     return "\n".join(lines)
-
-
-def short_id(entry: dict[str, Any]) -> str:
-    """Twelve hexadecimal digits of an id that tell it from others: the beginning of the digest behind the time."""
-    return str(entry["_id"])[12:24]

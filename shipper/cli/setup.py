@@ -4,6 +4,7 @@ import click
 import orjson
 
 from processors.escape import printable
+from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.progress import working
 from shipper.errors import ConfigurationError
@@ -63,7 +64,7 @@ def setup(settings: Settings, *, only_print: bool, retention: float | None, kiba
         for step in count(wiring.installation(settings)):
             remark = f": {step.remark}" if step.remark else ""
             said = step._asdict() if form == "json" else f"{step.outcome:<10} {step.kind} {step.name}{remark}"
-            click.echo(orjson.dumps(said) if isinstance(said, dict) else printable(said))
+            click.echo(as_json(said, indent=False) if isinstance(said, dict) else printable(said))
         if kibana is not None:
             for outcome in count(wiring.kibana_import(settings, kibana)):
                 told = orjson.dumps({"outcome": outcome, "kind": "kibana"}) if form == "json" else printable(outcome)
@@ -76,5 +77,5 @@ def _print(settings: Settings) -> None:
 
     for resource in resources(settings.index, settings.elasticsearch, lifecycle=True):
         click.echo(f"PUT {resource.path}")
-        click.echo(orjson.dumps(resource.body, option=orjson.OPT_INDENT_2))
+        click.echo(as_json(resource.body))
         click.echo()

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from processors.envelope import without_surrogates
 from processors.escape import printable
+from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.errors import ShipperError
 from shipper.settings import Settings
@@ -33,7 +34,7 @@ def status(settings: Settings, *, form: str) -> None:
     """
     found = from_agent(settings) or from_state(settings.state_dir)
     if form == "json":
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        click.echo(as_json(found))
     else:
         show(found, Console(highlight=False))
 

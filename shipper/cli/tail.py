@@ -12,7 +12,6 @@ import orjson
 from rich.console import Console
 
 from shipper.batch import INDEXED
-from shipper.cli.cells import Body
 from shipper.cli.options import configured
 from shipper.cli.render import Stream, json_line
 from shipper.cli.terms import of_container, of_event, of_level, of_text
@@ -22,6 +21,7 @@ from shipper.outputs.matching import Test, accepts
 from shipper.ownlog import configure_own_log
 from shipper.ports import Query
 from shipper.settings import Settings
+from shipper.shown import Body
 
 POLL_S = 0.2
 

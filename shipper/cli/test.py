@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 import click
-import orjson
 from rich.console import Console
 from rich.text import Text
 
 from processors.escape import printable
+from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.rule_tests.declared import Suite
 from shipper.rule_tests.load import Written, load
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 def print_schema(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
     """Print the JSON schema of a file of tests, and end."""
     if asked and not ctx.resilient_parsing:
-        click.echo(orjson.dumps({"$schema": DIALECT, **Suite.model_json_schema()}, option=orjson.OPT_INDENT_2))
+        click.echo(as_json({"$schema": DIALECT, **Suite.model_json_schema()}))
         ctx.exit()
 
 
@@ -61,7 +61,7 @@ def test(settings: Settings, *, files: tuple[Path, ...], only: str | None, form:
         message = f"no test has {only!r} in its name"
         raise click.UsageError(message)
     if form == "json":
-        click.echo(orjson.dumps(as_json(results), option=orjson.OPT_INDENT_2))
+        click.echo(as_json(outcome_in_json(results)))
     elif form == "junit":
         click.echo(as_junit(results))
     else:
@@ -104,7 +104,7 @@ def _name(result: Result) -> str:
     return f"{name}  ({printable(result.test.where)})" if result.differences else name
 
 
-def as_json(results: Iterable[Result]) -> dict[str, Any]:
+def outcome_in_json(results: Iterable[Result]) -> dict[str, Any]:
     """Counts, and each test with what is not as expected."""
     told = [
         {

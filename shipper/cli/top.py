@@ -6,24 +6,24 @@ import time
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from processors.escape import printable
+from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.sample import Sample, compared, take
 from shipper.cli.status import told_configuration
 from shipper.cli.tail import stopped_by_signals
 from shipper.errors import ShipperError
 from shipper.settings import Settings
+from shipper.shown import short, size
 
 NARROW, MEDIUM = 60, 100
 """Columns below which a screen gets the most telling columns alone, and all but the widest."""
 MOST_COUNTERS = 12
-KILO, KIBI = 1000, 1024
 WIDEST = 9
 """Cells of a size: `999.9 KiB`."""
 
@@ -55,7 +55,7 @@ def top(settings: Settings, *, once: bool, interval: float, form: str) -> None:
         now = take(settings, names)
         found = compared(before, now)
         if form == "json":
-            click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2 if once else None))
+            click.echo(as_json(found, indent=once))
         else:
             console.print(view(found, console.width, None))
         sys.stdout.flush()
@@ -175,23 +175,3 @@ def log_table(found: list[dict[str, Any]], width: int) -> Table:
         name = log.get("container") or log["path"]
         table.add_row(*(cells[column] for column in columns), Text(printable(name)))
     return table
-
-
-def short(number: float) -> str:
-    """A number in at most six characters: `0`, `0.4`, `12.5`, `980`, `12.3k`, `4.5M`."""
-    for limit, unit in ((KILO**3, "G"), (KILO**2, "M"), (KILO * 10, "k")):
-        if number >= limit:
-            return f"{number / (limit if limit != KILO * 10 else KILO):.1f}{unit}"
-    return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:.1f}"  # noqa: PLR2004
-
-
-def size(number: float | None) -> str:
-    """A size in binary units, in at most nine characters: `0 B`, `12.3 KiB`."""
-    if number is None:
-        return "-"
-    left = float(number)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if round(left, 1) < KIBI:
-            return f"{left:.0f} B" if unit == "B" else f"{left:.1f} {unit}"
-        left /= KIBI
-    return f"{left:.1f} TiB"

@@ -14,7 +14,7 @@ from shipper.configuration.problems import Problem, dotted
 PREFIX = "SHIPPER_"
 NOT_SETTINGS = re.compile(r"SHIPPER_CONFIG|SHIPPER_TEST_.*")
 SERVICE_LINK = re.compile(
-    r"SHIPPER_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
+    r"SHIPPER_(?:\w{1,63}_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w{1,63})?|PORT_\d{1,5}_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)"
 )
 """What Kubernetes sets in every pod of a namespace that has a Service called `shipper` or `shipper-…`."""
 SERVICE_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://\S+")

@@ -1,7 +1,7 @@
 """Reading the embedded store: search, quarantine, release; also while an agent writes it."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from heapq import heappop, heappush
 from itertools import islice
@@ -45,9 +45,11 @@ class LocalReader:
         prefix: str = "keneyapp-logs",
         quarantine_prefix: str = "keneyapp-quarantine",
         clock: Clock | None = None,
+        pause: Callable[[], None] = lambda: None,
     ) -> None:
-        """Touches nothing yet."""
+        """Touches nothing yet. `pause` is called again and again while it reads, and may raise to end that."""
         self.directory = directory
+        self._pause = pause
         self.prefix = prefix
         self.quarantine_prefix = quarantine_prefix
         self._clock = clock or Clock()
@@ -57,20 +59,28 @@ class LocalReader:
         """Documents in the order of their time, or newest first; `_id` and `_index` added. Raises StoreUnreadable."""
         files = [file for file in self._files(self.prefix) if file.may_hold(query.since, query.until)]
         asked = _asked(query)
-        found = (body for file in _ordered(files, query) for body in self._read(file, asked))
+        in_order = reversed(files) if query.newest_first else files
+        found = (body for file in in_order for body in self._read(file, asked))
         return islice(found, query.limit)
 
     def quarantine(
-        self, *, reason: str | None = None, mentioning: str | None = None, limit: int | None = None
+        self,
+        *,
+        reason: str | None = None,
+        mentioning: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
     ) -> Iterator[Body]:
-        """Entries not yet released, oldest first; `mentioning` a text in the raw line. Raises StoreUnreadable."""
+        """Entries not yet released, by their time; `mentioning` a text in the raw line. Raises StoreUnreadable."""
 
         def accepts(body: Body) -> bool:
             wanted = reason is None or reason in kinds(body)
             return wanted and (mentioning is None or mentioning in str(body.get("raw", "")))
 
-        asked = _Asked(conditions=("seq NOT IN (SELECT seq FROM released)",), accepts=accepts)
-        found = (body for file in self._files(self.quarantine_prefix) for body in self._read(file, asked))
+        unreleased = ("seq NOT IN (SELECT seq FROM released)",)
+        asked = _Asked(conditions=unreleased, newest_first=newest_first, accepts=accepts)
+        files = self._files(self.quarantine_prefix)
+        found = (body for file in (reversed(files) if newest_first else files) for body in self._read(file, asked))
         return islice(found, limit)
 
     def release(self, index: str, document_id: str, document: Document) -> None:
@@ -108,7 +118,7 @@ class LocalReader:
                     raise
                 return  # its retention has ended since the directory was listed
             try:
-                yield from _in_order(db, file, asked)
+                yield from _in_order(db, file, asked, self._pause)
             finally:
                 db.close()
 
@@ -172,10 +182,6 @@ def _term(kind: str, value: str) -> str:
     return f'"{key(kind, value)}"'
 
 
-def _ordered(files: list[DayFile], query: Query) -> Iterable[DayFile]:
-    return reversed(files) if query.newest_first else files
-
-
 class _Block(NamedTuple):
     first: int
     last: int
@@ -183,11 +189,12 @@ class _Block(NamedTuple):
     until: int
 
 
-def _in_order(db: sqlite3.Connection, file: DayFile, asked: _Asked) -> Iterator[Body]:
+def _in_order(db: sqlite3.Connection, file: DayFile, asked: _Asked, pause: Callable[[], None]) -> Iterator[Body]:
     """What `asked` accepts, by time, then by arrival; reads a block when the order comes to its span, not before."""
     sign = -1 if asked.newest_first else 1
     waiting: list[tuple[int, int, Body]] = []
     for block in _blocks(db, asked):
+        pause()
         begin = -block.until if asked.newest_first else block.since
         while waiting and waiting[0][0] < begin:
             yield heappop(waiting)[2]

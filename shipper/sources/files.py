@@ -7,6 +7,9 @@ import stat
 import zlib
 from typing import Protocol
 
+PIECE = 16 * 1024
+"""Bytes that are unpacked at once; of these, the last before a damage may be lost."""
+
 
 class Handle(Protocol):
     """An open file: its identity on the file system and its bytes."""
@@ -52,18 +55,29 @@ class PlainHandle:
 
 
 class GzipHandle:
-    """A compressed file, read forward; a step back beyond what was read last starts from its beginning."""
+    """A compressed file, read forward; a step back beyond what was read last starts from its beginning.
 
-    __slots__ = ("_at", "_file", "_last", "_raw", "damage", "device", "inode")
+    It is unpacked in the same pieces at each reading, so that a damaged file always ends at the same place. No more of
+    it is in memory than what is asked for and one piece: what it unpacks to may be a thousand times as much.
+    """
+
+    __slots__ = ("_at", "_ended", "_file", "_last", "_piece", "_raw", "_start", "damage", "device", "inode")
 
     def __init__(self, path: str) -> None:
         """Open for reading. Raises OSError."""
         self._raw = open(path, "rb")  # noqa: SIM115 -- closed by `close`
         found = os.fstat(self._raw.fileno())
         self.device, self.inode = found.st_dev, found.st_ino
-        self._file = gzip.GzipFile(fileobj=self._raw, mode="rb")
         self.damage: str | None = None
         self._at, self._last = 0, b""
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._raw.seek(0)
+        self._file = gzip.GzipFile(fileobj=self._raw, mode="rb")
+        self._start, self._piece = 0, b""
+        self._ended: int | None = None
+        """How large the file was when it ended in damage; what was written since is looked at anew."""
 
     def size(self) -> int | None:
         """Unknown until read."""
@@ -76,18 +90,32 @@ class GzipHandle:
         if self._at <= offset < self._at + len(self._last):  # a line that the last read held the beginning of
             pieces.append(self._last[offset - self._at :][:size])
             offset, size = offset + len(pieces[0]), size - len(pieces[0])
-        try:
-            if size > 0:
-                self._file.seek(offset)
-            while size > 0 and (piece := self._file.read1(size)):
-                pieces.append(piece)
-                size -= len(piece)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            self.damage = str(error)
+        while size > 0 and (piece := self._from(offset, size)):
+            pieces.append(piece)
+            offset, size = offset + len(piece), size - len(piece)
         data = b"".join(pieces)
         if data:
             self._at, self._last = begin, data
         return data
+
+    def _from(self, offset: int, size: int) -> bytes:
+        """Bytes from `offset` on, as far as the piece goes that holds it; empty at the end."""
+        if offset < self._start or (self._ended is not None and os.fstat(self._raw.fileno()).st_size != self._ended):
+            self._rewind()
+        while offset >= self._start + len(self._piece):
+            following = b"" if self._ended is not None else self._next()
+            if not following:
+                return b""
+            self._start, self._piece = self._start + len(self._piece), following
+        at = offset - self._start
+        return self._piece[at : at + size]
+
+    def _next(self) -> bytes:
+        try:
+            return self._file.read1(PIECE)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            self.damage, self._ended = str(error), os.fstat(self._raw.fileno()).st_size
+            return b""
 
     def close(self) -> None:
         """Give the descriptor back."""

@@ -17,6 +17,16 @@ Signature = tuple[int, int, int, int]
 
 
 @dataclass(slots=True)
+class Looked:
+    """A line that is too long to be read whole: where it begins, and how far its end was looked for."""
+
+    begin: int
+    until: int
+    beginning: bytes = b""
+    """What is kept of it, where going back for it is dear."""
+
+
+@dataclass(slots=True)
 class LogFile:
     """One file of a log. `identity` remembers how far the counted head has read it."""
 
@@ -35,8 +45,8 @@ class LogFile:
     """When it was seen not to be live any more (monotonic seconds); None while it is live."""
     verified: Signature | None = None
     """Device, inode, size and time of change when its content was last compared."""
-    scanned: int = 0
-    """How far a line without an end was looked through."""
+    looked: "Looked | None" = None
+    """How far the end of a line that is too long was looked for."""
 
     def close(self) -> None:
         """Give the descriptor back; the file can be opened again by its path."""

@@ -14,10 +14,12 @@ from processors.compiled import Run
 from schemas.entry import Entry
 from shipper.ports import Source
 from shipper.sources.identity import SEAM, hashed
-from shipper.sources.log import NEVER, LogFile, LogFiles
+from shipper.sources.log import NEVER, LogFile, LogFiles, Looked
 from shipper.state import Position
 
 BEGINNINGS = 64
+LOOKED_THROUGH = 64 * 1024 * 1024
+"""Bytes of a line that is too long which are passed over at once: a compressed one may go on for terabytes."""
 SETTLING = {"docker": 0.0, "cri": 1.0}
 """Seconds in which a runtime may still write into a file it has rotated; other writers get `rotate_wait`."""
 
@@ -195,6 +197,8 @@ class LogReader:
 
     def _chunk(self, head: Head, file: LogFile, until: int | None) -> Iterator[Entry | Run] | None:
         assert file.handle is not None  # noqa: S101 -- `_usable` was asked before
+        if file.looked is not None and file.looked.begin == head.offset:
+            return self._long_line(head, file)
         size = self.limits.chunk_bytes if until is None else min(self.limits.chunk_bytes, until - head.offset)
         data = file.handle.read(head.offset, size) if size > 0 else b""
         end = data.rfind(b"\n") + 1
@@ -235,26 +239,30 @@ class LogReader:
     def _long_line(self, head: Head, file: LogFile) -> Iterator[Entry | Run] | None:
         """A line that no chunk holds: read whole where the bounds allow, else its beginning, once its end is seen."""
         assert file.handle is not None  # noqa: S101
-        bound = self.limits.line_bytes
-        data = file.handle.read(head.offset, bound + 1)
-        end = data.find(b"\n") + 1
-        if end:
-            return self._entries(head, file, data[:end])
-        if len(data) <= bound:
-            return None
-        position = max(file.scanned, head.offset + len(data))
-        while piece := file.handle.read(position, self.limits.chunk_bytes):
+        bound, looked = self.limits.line_bytes, file.looked
+        if looked is None or looked.begin != head.offset:
+            data = file.handle.read(head.offset, bound + 1)
+            end = data.find(b"\n") + 1
+            if end:
+                return self._entries(head, file, data[:end])
+            if len(data) <= bound:
+                return None
+            kept = data[:bound] if file.handle.size() is None else b""
+            looked = file.looked = Looked(head.offset, head.offset + len(data), kept)
+        until = looked.until + LOOKED_THROUGH
+        while looked.until < until and (piece := file.handle.read(looked.until, self.limits.chunk_bytes)):
             newline = piece.find(b"\n")
             if newline >= 0:
-                return self._cut(head, file, data[:bound], position + newline)
-            position += len(piece)
-        file.scanned = position
-        return None
+                return self._cut(head, file, looked, looked.until + newline)
+            looked.until += len(piece)
+        return iter(()) if looked.until >= until else None
 
-    def _cut(self, head: Head, file: LogFile, beginning: bytes, newline: int) -> Iterator[Entry | Run]:
+    def _cut(self, head: Head, file: LogFile, looked: Looked, newline: int) -> Iterator[Entry | Run]:
+        assert file.handle is not None  # noqa: S101
+        beginning = looked.beginning or file.handle.read(head.offset, self.limits.line_bytes)
         if head.offset == 0:
             self._begin(head, file, beginning)
-        start, file.scanned = head.offset, 0
+        start, file.looked = head.offset, None
         self._moved(head, file, newline + 1, b"")
         return head.assembler.overlong(beginning, start, newline - start)
 
@@ -271,8 +279,9 @@ class LogReader:
     def _rest(self, head: Head, file: LogFile) -> Iterator[Entry | Run] | None:
         """The last line of a finished file where it has no newline."""
         assert file.handle is not None  # noqa: S101
-        bound = self.limits.line_bytes
-        rest = file.handle.read(head.offset, bound + 1)
+        bound, looked = self.limits.line_bytes, file.looked
+        known = looked is not None and looked.begin == head.offset and looked.beginning
+        rest = known + b"+" if known else file.handle.read(head.offset, bound + 1)
         if getattr(file.handle, "damage", None) and head is self.counted:
             self.log.incidents.damaged += 1
         if len(rest) > bound:
@@ -284,11 +293,15 @@ class LogReader:
         assert file.handle is not None  # noqa: S101
         if head.offset == 0:
             self._begin(head, file, beginning)
-        start, end = head.offset, head.offset + len(beginning)
+        start, end, file.looked = head.offset, self._looked_until(head, file, len(beginning)), None
         while piece := file.handle.read(end, self.limits.chunk_bytes):
             end += len(piece)
         self._moved(head, file, end, b"")
         return head.assembler.overlong(beginning, start, end - start)
+
+    @staticmethod
+    def _looked_until(head: Head, file: LogFile, least: int) -> int:
+        return file.looked.until if file.looked and file.looked.begin == head.offset else head.offset + least
 
     def _unterminated(self, head: Head, file: LogFile, rest: bytes) -> Iterator[Entry | Run]:
         """The entries of a last line that will get no newline any more."""
@@ -364,7 +377,10 @@ class LogReader:
 
     def whereabouts(self) -> tuple[object, ...]:
         """Where both heads stand, to tell whether one moved."""
-        return tuple((None if head.file is None else head.file.key, head.offset) for head in self._heads())
+        files = ((head.file, head.offset) for head in self._heads())
+        return tuple(
+            (file and file.key, offset, file and file.looked and file.looked.until) for file, offset in files
+        )  # fmt: skip
 
     def lag_bytes(self) -> int:
         """Bytes on disk that are not acknowledged yet, as far as sizes are known."""

@@ -9,9 +9,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from shipper.cli.cells import span
 from shipper.cli.render import render_json, render_table, render_timeline
-from shipper.cli.timeline import offset
+from shipper.shown import span
+from shipper.timeline import offset
 
 Body = dict[str, Any]
 Render = Callable[[Iterable[Body], Console], int]

@@ -15,11 +15,12 @@ from rich.console import Console
 from shipper import wiring
 from shipper.agent import Agent
 from shipper.cli.sample import Key, Sample, compared, take
-from shipper.cli.top import gone, short, size, view
+from shipper.cli.top import gone, view
 from shipper.clock import Clock
 from shipper.errors import ShipperError
 from shipper.http import serve
 from shipper.settings import Settings
+from shipper.shown import short, size
 from shipper.vitals import Vitals
 from tests.hazards.rig import docker_line
 

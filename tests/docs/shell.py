@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import yaml
 
-from shipper.http import OPEN_TO_ALL
+from shipper.http import ADDRESSES
+from shipper.page.pages import ADDRESSES as PAGES
 from shipper.settings import Settings
 from tests.docs.command_line import parsed
 
@@ -207,7 +208,7 @@ def of_curl(words: list[str]) -> None:
     for url in (word for word in words if "://" in word or word.startswith("$")):
         at = re.match(r"https?://[^/]*:9108(/[\w-]*)", url)
         if at:
-            assert at[1] in {*OPEN_TO_ALL, "/", "/status", "/metrics"}, url
+            assert at[1] in {*ADDRESSES, *PAGES}, url
         else:
             assert re.search(
                 r"\$ES|\$index|:9200|elasticsearch|:8000/(api/v1|health|live|ready)|:9090/|:9093/|:5601", url

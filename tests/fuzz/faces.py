@@ -16,7 +16,6 @@ from processors.escape import printable
 from schemas.metrics import Metric
 from shipper.cli.quarantine import described, render_list
 from shipper.cli.render import Stream, render_json, render_table, render_timeline
-from shipper.cli.when import parse_when
 from shipper.errors import StoreUnreadable
 from shipper.exposition import Snapshot, registry_of
 from shipper.outputs.elasticsearch.reader import clauses
@@ -24,6 +23,7 @@ from shipper.outputs.matching import accepts
 from shipper.outputs.words import Wanted, words
 from shipper.ports import Query
 from shipper.rule_tests.series import Series, parse_series
+from shipper.when import parse_when
 from tests.hazards.hostile import deceiving
 
 NOW = 1_795_428_000_000

@@ -1,19 +1,348 @@
-"""Hostile content, shown by every face: what each of them does with each entry of `tests.hazards.hostile`."""
+"""Hostile content on every face that is text: each entry of `tests.hazards.hostile` on each of them.
+
+The page is looked at in a browser, and Elasticsearch over a server, in `tests/integration/`.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
+import structlog
+from prometheus_client import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from rich.console import Console
 
-from tests.hazards.hostile import ENTRIES, documents
+from processors.assemble import Bounds
+from processors.count import Counting
+from processors.enforce import Enforce
+from processors.redact import Redactor
+from schemas.builtin_rules import builtin_rules
+from schemas.entry import Origin
+from shipper.batch import Batch
+from shipper.cli import quarantine as quarantine_command
+from shipper.cli.cells import Look, emit
+from shipper.cli.explain import Explainer, described
+from shipper.cli.render import Stream, render_json, render_table, render_timeline
+from shipper.cli.sample import Key, Sample, compared
+from shipper.cli.status import show as show_status
+from shipper.cli.top import view
+from shipper.decode import entries
+from shipper.exposition import Snapshot, registry_of
+from shipper.ledger import Ledger
+from shipper.outputs.local import LocalStore
+from shipper.outputs.local_reader import LocalReader
+from shipper.ownlog import configure_own_log
+from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
+from shipper.ports import Query, Source
+from shipper.settings import Settings
+from tests.hazards.hostile import CORRELATION_ID, ENTRIES, NOW_MS, RECORDS, SERVICES, TEXTS, deceiving, documents
+
+ROOT = Path(__file__).parents[2]
+Body = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def bodies() -> dict[str, bytes]:
+@cache
+def bodies() -> dict[str, Body]:
     """What each entry is stored as, by its name."""
-    return dict(zip(ENTRIES, (document.body for document in documents()), strict=True))
+    found = documents()
+    assert len(found) == len(ENTRIES)
+    return {
+        name: {**orjson.loads(document.body), "_id": document.id.hex(), "_index": document.index}
+        for name, document in zip(ENTRIES, found, strict=True)
+    }
+
+
+@cache
+def chain() -> Pipeline:
+    """The steps, with the built-in counters."""
+    return Pipeline(Enforce(), Counting(builtin_rules([])), Redactor())
+
+
+def source_of(service: str) -> Source:
+    """A container whose service, name and labels are this."""
+    labels = {"shipper.service": service, service: service}
+    return Source.of(Origin("/x.log", "c1", service=service, container_id="c1", container_name=service, labels=labels))
+
+
+def as_origin(text: str) -> str:
+    """A name as metadata gives it: no lone surrogates, and no longer than a bound."""
+    return text.encode("utf-8", "replace").decode()[:256]
+
+
+def screen(terminal: bool, encoding: str = "utf-8") -> Console:
+    """A console without colours, so that every escape sequence in it is somebody else's."""
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+    return Console(file=file, width=100, force_terminal=terminal, color_system=None, highlight=False)
+
+
+def read(console: Console) -> str:
+    """What was shown."""
+    assert isinstance(console.file, io.TextIOWrapper)
+    return console.file.buffer.getvalue().decode(console.file.encoding)  # type: ignore[attr-defined]
+
+
+# --- the faces: what each shows of an entry and of a name ----------------------------------------------
+
+
+def rendered(render: Callable[[list[Body], Console], object]) -> Callable[[Body, str], Iterator[str]]:
+    """A renderer of entries, on a terminal and in a pipe."""
+
+    def face(body: Body, name: str) -> Iterator[str]:
+        origin = {
+            "service": {"name": name},
+            "container": {"name": name, "id": name},
+            "log": {"file": {"path": name}, "offset": 0},
+        }
+        for console in (screen(terminal=True), screen(terminal=False, encoding="ascii")):
+            render([{**body, **origin}], console)
+            yield read(console)
+
+    return face
+
+
+def tail(bodies_: list[Body], console: Console) -> None:
+    """`shipper tail`."""
+    stream = Stream(console)
+    for body in bodies_:
+        stream.show(body)
+
+
+def quarantine_show(bodies_: list[Body], console: Console) -> None:
+    """`shipper quarantine show`."""
+    for body in bodies_:
+        for line in quarantine_command.described(body):
+            emit(console, line, Look.of(console).uncut())
+
+
+def top(_body: Body, name: str) -> Iterator[str]:
+    """`shipper top`."""
+    status = {
+        "running": True, "logs": [{"path": name, "container": name, "size": 1, "counted": 1, "shipped": 1, "lag_bytes": 1, "lag_seconds": 1}],
+        "state": {"directory": name, "error": None}, "output": {"url": name, "error": name}, "unreadable": {name: name},
+        "configuration": {"file": name, "loaded_at": "", "error": name, "waiting": False, "restart_needed": [name]},
+    }  # fmt: skip
+    looks = [Sample(at, "agent", name, status, {Key("a_total", (("label", name),)): at * 9}) for at in (1.0, 3.0)]
+    console = screen(terminal=True)
+    console.print(view(compared(*looks), 100, 40))
+    yield read(console)
+
+
+def status(_body: Body, name: str) -> Iterator[str]:
+    """`shipper status`."""
+    log = {"path": name, "container": name, "size": 1, "counted": 1, "shipped": 1, "lag_bytes": 1}
+    output = {"url": name, "error": name}
+    found = {
+        "running": True,
+        "state": {"directory": name, "error": None},
+        "logs": [log],
+        "output": output,
+        "unreadable": {name: name},
+    }
+    console = screen(terminal=True)
+    show_status(found, console)
+    yield read(console)
+
+
+def own_log(form: Any) -> Callable[[Body, str], Iterator[str]]:
+    """The shipper's own log, as what it tells of paths, errors and exceptions."""
+
+    def face(body: Body, name: str) -> Iterator[str]:
+        before, sys.stderr = sys.stderr, io.StringIO()
+        try:
+            configure_own_log(form, "info")
+            log = structlog.get_logger("shipper")
+            log.warning("container_unknown", why=name, container=name, paths=[name], seen={name: name})
+            log.warning(name)
+            try:
+                raise ValueError(name)
+            except ValueError:
+                log.exception("failed")
+            yield sys.stderr.getvalue()
+        finally:
+            sys.stderr = before
+            structlog.reset_defaults()
+
+    return face
+
+
+def explained(_body: Body, name: str) -> Iterator[str]:
+    """`shipper explain`, of a line whose text is the name."""
+    settings = Settings()
+    explainer = Explainer(chain(), builtin_rules([]), settings, source_of(as_origin(name)))
+    raw = json.dumps({"log": f"{name}\n", "stream": "stdout", "time": "2026-11-23T10:00:00Z"}).encode()
+    console = screen(terminal=False)
+    for number, entry in enumerate(
+        entries([raw, name.encode("utf-8", "replace").replace(b"\n", b" ")], "docker", Bounds()), 1
+    ):
+        for line in described(number, explainer.explained(entry, NOW_MS), ["failed_login_attempts_total"]):
+            console.print(line, soft_wrap=True)
+    yield read(console)
+
+
+FACES: dict[str, Callable[[Body, str], Iterator[str]]] = {
+    "search as a table": rendered(render_table),
+    "search as a timeline": rendered(render_timeline),
+    "search as JSON": rendered(render_json),
+    "tail": rendered(tail),
+    "quarantine list": rendered(quarantine_command.render_list),
+    "quarantine show": rendered(quarantine_show),
+    "explain": explained,
+    "top": top,
+    "status": status,
+    "own log for people": own_log("console"),
+    "own log as JSON": own_log("json"),
+}
+"""Everything that puts words on a terminal."""
+OF_NAMES = ("explain", "top", "status", "own log for people", "own log as JSON")
+"""Faces on which the entry itself is not shown."""
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_nothing_hostile_is_obeyed_on_a_terminal(face: str) -> None:
+    """No entry, no name of a service, container, file or error reaches a terminal with a character that it would obey."""
+    names = [name.encode("utf-8", "replace").decode()[:2000] for name in (*TEXTS.values(), *SERVICES.values())]
+    found = list(bodies().items())
+    shows = found if face not in OF_NAMES else found[: len(names)]
+    reached: dict[str, list[str]] = {}
+    for number, (name, body) in enumerate(shows):
+        for shown in FACES[face](body, names[number % len(names)]):
+            if seen := deceiving(shown):
+                reached[name] = seen
+    assert reached == {}
+
+
+def test_a_line_cannot_forge_another_one_in_a_pipe() -> None:
+    """One entry is one line, whatever line ends it holds: `grep` and `wc -l` tell the truth."""
+    for render in (render_table, render_json, tail, quarantine_command.render_list):
+        for name, body in bodies().items():
+            console = screen(terminal=False)
+            render([body], console)
+            assert len(read(console).splitlines()) == 1, name
+
+
+def test_own_log_is_one_object_a_line_whatever_it_tells() -> None:
+    """A forged line of the shipper's own log stays inside the value that it came in."""
+    for text in TEXTS.values():
+        (shown,) = own_log("json")({"message": text}, text[:1000])
+        lines = [json.loads(line) for line in shown.splitlines()]
+        assert [line["event"] for line in lines][0::2] == ["container_unknown", "failed"]
+        assert len(lines) == 3
+
+
+# --- metrics -------------------------------------------------------------------------------------------
+
+
+def counted(compiled_most: int = 200) -> tuple[Ledger, int]:
+    """All entries, once for each service, counted; and how many failed logins there were."""
+    counting = Counting(builtin_rules([]), max_label_values=compiled_most)
+    own = replace(chain(), counting=counting)
+    ledger = Ledger({metric.name: metric for metric in (VIOLATIONS, OVERFLOWS, *counting.metrics())})
+    logins = 0
+    few = ["failed login of a hostile client", *(name for name in ENTRIES if name.startswith("prescription"))]
+    for service in SERVICES.values():
+        batch = Batch()
+        lines = b"".join(RECORDS[name] for name in few).splitlines(keepends=True)
+        own.process(
+            entries(lines, "docker", Bounds()), source_of(as_origin(service)), batch, NOW_MS, count=True, ship=False
+        )
+        ledger.add(batch.counted, 1.0)
+        logins += 1
+    ledger.publish()
+    return ledger, logins
+
+
+@pytest.mark.parametrize(
+    ("generate", "parse"),
+    [(generate_latest, parse_text), (generate_openmetrics, parse_openmetrics)],
+    ids=["text", "OpenMetrics"],
+)
+def test_no_label_makes_a_series_of_its_own_in_the_metrics(generate: Any, parse: Any) -> None:
+    """Names of services and medicines, whatever they hold, are values of labels: no family, no sample is injected."""
+    ledger, logins = counted()
+    snapshot = Snapshot(ledger.metrics, dict(ledger.committed), dict(ledger.created), {})
+    shown = generate(registry_of(lambda: snapshot)).decode()
+    families = {family.name: family for family in parse(shown)}
+    declared = {name.removesuffix(ending) for name in ledger.metrics for ending in ("", "_total")}
+    declared |= {f"{name}_created" for name in declared} | {
+        "shipper_build_info",
+        "shipper_build",
+        "python_info",
+        "python",
+    }
+    assert {name for name in families if not name.startswith("process_")} <= declared
+    samples = [
+        sample for sample in families["failed_login_attempts"].samples if sample.name == "failed_login_attempts_total"
+    ]
+    assert sum(sample.value for sample in samples) == logins
+    services = {sample.labels["service"] for sample in samples}
+    assert services <= {as_origin(service) for service in SERVICES.values()} | {"other"}
+    assert not [service for service in services if deceiving(service) or "\n" in service]
+    assert "forged" not in families
+    assert 31337 not in [sample.value for family in families.values() for sample in family.samples]
+    medicines = [
+        sample for sample in families["prescription_created"].samples if sample.name == "prescription_created_total"
+    ]
+    assert sum(sample.value for sample in medicines) == logins * 4
+    assert max(len(sample.labels["medication"]) for sample in medicines) <= 256
+
+
+# --- the embedded store --------------------------------------------------------------------------------
+
+
+def test_every_hostile_entry_is_stored_once_in_its_own_index_and_found(tmp_path: Path) -> None:
+    """Two indices and no other; each entry under its id; a search by the id, and for any text, answers."""
+    store = LocalStore(tmp_path)
+    for service in (SERVICES["parents"], "backend"):  # what comes again is stored once, whatever it says it is of
+        store.write(documents(as_origin(service)))
+    reader = LocalReader(tmp_path, "keneyapp-logs", "keneyapp-quarantine")
+    found = [*reader.search(Query(limit=None)), *reader.quarantine()]
+    assert Counter(body["_id"] for body in found) == Counter({body["_id"]: 1 for body in bodies().values()})
+    assert {body["_index"] for body in found} == {"keneyapp-logs-2026.11.23", "keneyapp-quarantine-2026.11.23"}
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".db") == sorted(
+        f"{body['_index']}.db" for body in {body["_index"]: body for body in found}.values()
+    )
+    usable = [name for name, body in bodies().items() if body.get("correlation_id") == CORRELATION_ID]
+    assert len(list(reader.search(Query(correlation_id=CORRELATION_ID, limit=None)))) == len(usable) > 20
+    for text in [*TEXTS.values(), *SERVICES.values()]:
+        asked = text.encode("utf-8", "replace").decode()[:1000]
+        list(reader.search(Query(text=asked, correlation_id=asked, event=asked, container=asked)))
+        list(reader.quarantine(reason=asked, mentioning=asked))
+    reader.close()
+    store.close()
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_hostile_entry_is_one_document_and_none_that_we_failed_on(bodies: dict[str, bytes], name: str) -> None:
+def test_hostile_entry_is_none_that_we_failed_on(name: str) -> None:
     """It is stored or refused for a reason of its own: nothing that is logged makes the chain fail."""
-    found = orjson.loads(bodies[name])
-    assert "internal_error" not in [reason["kind"] for reason in found.get("reasons", [])]
+    assert "internal_error" not in [reason["kind"] for reason in bodies()[name].get("reasons", [])]
+
+
+# --- names that collide --------------------------------------------------------------------------------
+
+
+def test_hashes_of_names_have_a_secret_wherever_the_shipper_runs() -> None:
+    """Names of fields are hashed with a secret of each process: no client can know which of them collide."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
+    command = [sys.executable, "-c", "import sys; print(sys.flags.hash_randomization, hash('correlation_id'))"]
+    told = [
+        subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(2)
+    ]
+    assert told[0][0] == told[1][0] == "1"
+    assert told[0][1] != told[1][1]
+    deployed = [ROOT / "Dockerfile", ROOT / "docker-compose.yml", *(ROOT / "deploy").rglob("*")]
+    for file in deployed:
+        if file.is_file() and b"PYTHONHASHSEED" in file.read_bytes():
+            pytest.fail(f"{file} takes the secret away")

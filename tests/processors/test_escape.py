@@ -2,11 +2,12 @@
 
 import unicodedata
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.escape import printable
+from processors.escape import printable, printable_json
 
 HOSTILE_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 
@@ -43,3 +44,12 @@ def test_no_control_survives(text: str) -> None:
     assert not {unicodedata.category(char) for char in shown} & HOSTILE_CATEGORIES
     shown.encode("utf-8")
     assert printable(shown) == shown
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=50))
+def test_json_made_printable_has_the_same_value(text: str) -> None:
+    """Programs read what was written; a terminal gets nothing that it would obey."""
+    written = orjson.dumps({"a": text}, option=orjson.OPT_INDENT_2).decode()
+    shown = printable_json(written)
+    assert orjson.loads(shown) == {"a": text}
+    assert printable(shown, newlines=True) == shown

@@ -174,3 +174,34 @@ def test_every_pattern_can_be_left_out() -> None:
     """Patterns are chosen by name."""
     for name in PATTERNS:
         Redactor(patterns=[other for other in PATTERNS if other != name])
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(.*a){20}", r"^(\w+\s?)*$", "(?:a?){30}a{30}"])
+def test_patterns_of_ones_own_cannot_be_made_to_run_for_ever(pattern: str) -> None:
+    """Each of these takes Python's own engine longer than anyone waits, for this text."""
+    Redactor(extra_patterns={"slow": pattern}).redact_text("a" * 5000 + "!")
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", "(?<!a)b", r"(a)\1", "(", "a{2000}", "x" * 5000, "\ud800", r"\Z"])
+def test_a_pattern_that_cannot_be_bounded_is_refused_with_its_name(pattern: str) -> None:
+    """Looking around and references back need an engine that can be made to run for ever."""
+    with pytest.raises(ValueError, match=r"redaction pattern 'mine' is no regular expression of RE2: ."):
+        Redactor(extra_patterns={"mine": pattern})
+
+
+def test_a_pattern_of_ones_own_masks_its_value_or_all_of_its_match() -> None:
+    """The group `value`, where it has one; nothing empty, nothing that is masked already, any alphabet."""
+    redactor = Redactor(extra_patterns={"ward": r"ward (?P<value>\p{L}+)", "file": r"KA-\d*", "none": "z*"})
+    assert (
+        redactor.redact_text("ward Süd, KA-7, KA-, é z")
+        == "ward [redacted:ward], [redacted:file], [redacted:file], é [redacted:none]"
+    )
+    assert redactor.redact_text("ward \ud800 KA-1") == "ward \ufffd [redacted:file]"
+
+
+def test_matches_without_end_are_one_from_a_number_on() -> None:
+    """Each match is looked for anew: a text of a million of them would take as long as it has matches times its length."""
+    redactor = Redactor(extra_patterns={"x": ".*[^A-Z]|[A-Z]"})
+    shown = redactor.redact_text("A" * 20_000)
+    assert shown.count("[redacted:x]") == 1001
+    assert "A" not in shown

@@ -116,7 +116,7 @@ def test_ready_waits_for_the_first_scan(address: str, patient: Patient) -> None:
 
 def test_pages_are_guarded_by_headers(address: str) -> None:
     """No outside content, no frames, no sniffing."""
-    for path in ("/", "/status", "/health"):
+    for path in ("/status", "/health"):
         status, headers, _ = ask(address + path)
         assert status == 200
         assert headers["Content-Security-Policy"].startswith("default-src 'none'")

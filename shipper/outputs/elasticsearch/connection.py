@@ -21,7 +21,7 @@ from shipper.outputs.handshake import trouble_with
 from shipper.settings import ElasticsearchSettings
 
 NOTHING_LOST = errors.NOTHING_LOST
-REFUSED = re.compile(r"[a-z0-9 ]*alert [a-z ]+|EOF occurred", re.IGNORECASE)
+REFUSED = re.compile(r"[a-z0-9]{0,16} {0,1}alert [a-z ]{1,80}|EOF occurred", re.IGNORECASE)
 """What TLS says where the other side does not want to go on."""
 PORTS = {"http": 9200, "https": 9200}
 

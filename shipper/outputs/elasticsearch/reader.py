@@ -44,13 +44,18 @@ class ElasticsearchReader:
         target: Target = str,
         guard: Guard | None = None,
         clock: Clock | None = None,
+        pause: Callable[[], None] = lambda: None,
     ) -> None:
-        """Touches nothing yet. `target` names what a daily index is written to; `guard` looks before a release does."""
+        """Touches nothing yet. `target` names what a daily index is written to; `guard` looks before a release does.
+
+        `pause` is called before each request of a search, and may raise to end it.
+        """
         self.url, self._client, self._target, self._guard = url, client, target, guard
         some_day = f"{prefix}-2000.01.01"
         self._events = f"{prefix}-*.*.*" if target(some_day) == some_day else target(some_day)
         self._quarantine = f"{quarantine_prefix}-*.*.*"
         self._clock = clock or Clock()
+        self._pause = pause
 
     def search(self, query: Query) -> Iterator[Body]:
         """Documents in the order of their time, or newest first; `_id` and `_index` added. Raises StoreUnreadable."""
@@ -59,13 +64,19 @@ class ElasticsearchReader:
         return islice((body for body in found if accepts(body)), query.limit)
 
     def quarantine(
-        self, *, reason: str | None = None, mentioning: str | None = None, limit: int | None = None
+        self,
+        *,
+        reason: str | None = None,
+        mentioning: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
     ) -> Iterator[Body]:
-        """Entries not yet released, oldest first; `mentioning` a text in the raw line. Raises StoreUnreadable."""
+        """Entries not yet released, by their time; `mentioning` a text in the raw line. Raises StoreUnreadable."""
         asked = [{"term": {"reasons.kind": reason}}] if reason is not None else []
         if mentioning is not None:
             asked.append({"match_phrase": {"raw": mentioning}})
-        found = self._pages(self._quarantine, asked, [{"exists": {"field": "released"}}], limit=limit)
+        denied = [{"exists": {"field": "released"}}]
+        found = self._pages(self._quarantine, asked, denied, newest_first=newest_first, limit=limit)
         return islice((body for body in found if mentioning is None or mentioning in str(body.get("raw", ""))), limit)
 
     def release(self, index: str, document_id: str, document: Document) -> None:
@@ -113,6 +124,7 @@ class ElasticsearchReader:
         }
         with self._point_in_time(indices) as point:
             while point is not None:
+                self._pause()
                 with readable(self.url):
                     answer = self._client.search(**request, pit={"id": point["id"], "keep_alive": KEEP_ALIVE})
                 point["id"] = answer.get("pit_id", point["id"])

@@ -18,7 +18,7 @@ def parse_when(text: str, now_ms: int) -> int:
     if asked.lower() == "now":
         return now_ms
     if _AGO.fullmatch(asked.lower()):
-        pieces = re.findall(r"(\d+)([smhdw])", asked.lower())
+        pieces = re.findall(r"(\d{1,9})([smhdw])", asked.lower())
         return max(0, now_ms - sum(int(number) * UNIT_MS[unit] for number, unit in pieces))
     found = parse_ms(f"{asked}T00:00:00Z" if _DATE.fullmatch(asked) else asked)
     if found is None:

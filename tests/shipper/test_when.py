@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.times import format_ms
-from shipper.cli.when import parse_when
+from shipper.when import parse_when
 
 NOW = 1_795_428_000_000  # 2026-11-23T10:00:00Z
 

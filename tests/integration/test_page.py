@@ -1,0 +1,630 @@
+"""The pages in a real browser: with nothing, one event and very many, with hostile content, on a phone, in the dark.
+
+Whatever a page does here, it has to load nothing from elsewhere, and leave no error on the console.
+"""
+
+import json
+import re
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from elasticsearch import Elasticsearch
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from deploy.services.debian import program
+from deploy.services.processes import free_port
+from deploy.services.sinks import Serving
+from deploy.services.unavailable import Unavailable
+from shipper import wiring
+from shipper.settings import Settings
+from tests.hazards import hostile
+from tests.integration.agent import AgentProcess, until
+from tests.integration.conftest import missing
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+OPTIONS = [
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu",
+]  # fmt: skip
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+LOOKS = [(name, size, scheme) for name, size in (("desk", DESK), ("phone", PHONE)) for scheme in ("light", "dark")]
+REFUSED = re.compile(r"the server responded with a status of (400|401|404)")
+"""What Chromium says of a page that is an answer and no success, such as a correlation id that is nowhere."""
+MANY = 100_000
+VISIT = "visit-2497544eb5"
+TRACE = "Traceback (most recent call last):\n" + "".join(
+    f'  File "/app/services/pharmacy.py", line {line}, in ask\n    return self.ask(timeout={line})\n'
+    for line in range(12)
+)
+WAIT_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    try:
+        path = program("chromium", "chromium")
+    except Unavailable as error:
+        missing(str(error), "apt-get install chromium")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        yield found
+        found.close()
+
+
+@dataclass
+class Looking:
+    """A tab, and all that went wrong in it."""
+
+    page: Page
+    base: str
+    wrong: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def go(self, place: str = "/") -> Page:
+        """Open a page of the agent."""
+        self.page.goto(f"{self.base}{place}", wait_until="load")
+        return self.page
+
+    def words(self, selector: str) -> list[str]:
+        """The texts of all that it finds, blanks folded."""
+        return [" ".join(text.split()) for text in self.page.locator(selector).all_inner_texts()]
+
+
+@contextmanager
+def looking(
+    browser: Browser, base: str, *, size: Any = DESK, scheme: Any = "light", **options: Any
+) -> Iterator[Looking]:
+    """A browser of somebody's own; fails where a page said, loaded or asked what it should not."""
+    context = browser.new_context(viewport=size, color_scheme=scheme, **options)
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    found = Looking(page, base)
+    page.on("console", lambda said: found.wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: found.wrong.append(str(error)))
+    page.on("dialog", lambda dialog: (found.wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda request: found.asked.append(request.url))
+    try:
+        yield found
+    finally:
+        context.close()
+    assert [said for said in found.wrong if not REFUSED.search(said)] == []
+    assert [url for url in found.asked if not url.startswith(base)] == []
+
+
+# --- agents -----------------------------------------------------------------------------------------
+
+
+class Containers:
+    """Docker's folders of containers, and what they print."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.at = folder, datetime.now(UTC) - timedelta(hours=1)
+
+    @property
+    def input(self) -> str:
+        """As `--input` takes it."""
+        return f"docker:{self.folder}/*/*-json.log"
+
+    def log(self, name: str) -> Path:
+        """The log of a container, made where it is not there yet."""
+        id_ = name.encode().hex().ljust(64, "0")[:64]
+        folder = self.folder / id_
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            labels = {"com.docker.compose.service": name}
+            told = {
+                "ID": id_,
+                "Name": f"/{name}",
+                "Image": "sha256:0",
+                "Config": {"Image": f"{name}:1", "Labels": labels},
+            }
+            (folder / "config.v2.json").write_text(json.dumps(told))
+        return folder / f"{id_}-json.log"
+
+    def say(self, name: str, *entries: dict[str, Any] | str, ms: float = 1) -> None:
+        """Print entries, so many milliseconds after the one before."""
+        with self.log(name).open("a", encoding="utf-8") as file:
+            file.writelines(self.line(entry, ms) for entry in entries)
+
+    def line(self, entry: dict[str, Any] | str, ms: float) -> str:
+        """A line as Docker writes it."""
+        self.at += timedelta(milliseconds=ms)
+        text = entry if isinstance(entry, str) else json.dumps(entry)
+        time = self.at.strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+        return json.dumps({"log": f"{text}\n", "stream": "stdout", "time": time}) + "\n"
+
+
+@dataclass(eq=False)
+class Watched:
+    """An agent that serves pages."""
+
+    agent: AgentProcess
+    containers: Containers
+    base: str
+
+    def stored(self) -> float:
+        """Events that it has stored."""
+        return self.agent.metric("shipper_events_total", outcome="indexed")
+
+
+@contextmanager
+def watched(folder: Path, fill: Callable[[Containers], None], **options: Any) -> Iterator[Watched]:
+    """An agent over what `fill` prints, when it has stored all of it."""
+    containers = Containers(folder / "containers")
+    fill(containers)
+    lines = sum(path.read_bytes().count(b"\n") for path in containers.folder.glob("*/*.log"))
+    listen = f"{options.pop('host', '127.0.0.1')}:{free_port()}"
+    agent = AgentProcess(folder, containers.input, listen=listen, **options)
+    local = listen.replace("0.0.0.0", "127.0.0.1")
+    agent.listen = listen
+    agent.start()
+    agent.listen = local
+    try:
+        found = Watched(agent, containers, f"http://{local}")
+        until(partial(settled, agent, lines), 120)
+        yield found
+    finally:
+        agent.stop()
+
+
+def settled(agent: AgentProcess, lines: int) -> bool:
+    """Whether it runs, and has decided of all lines and stored what came of them."""
+    try:
+        with urllib.request.urlopen(f"http://{agent.listen}/ready", timeout=5):
+            return agent.metric("shipper_lines_total") >= lines
+    except OSError:
+        return False
+
+
+def story(containers: Containers) -> None:
+    """One visit over three containers that failed, and an entry without a correlation id."""
+    say = containers.say
+    say(
+        "gateway",
+        {"correlation_id": VISIT, "event": "request_start", "level": "info", "method": "POST", "path": "/visits"},
+    )
+    say("backend", {"correlation_id": VISIT, "event": "login_failed", "level": "warning", "user_id": 7}, ms=3)
+    say("backend", {"correlation_id": VISIT, "event": "visit_created", "level": "info", "duration_ms": 40.5}, ms=45)
+    say(
+        "worker",
+        {"correlation_id": VISIT, "event": "prescription_failed", "level": "error", "duration_ms": 1031.5,
+         "error_type": "RuntimeError", "error_message": "pharmacy did not answer", "exception": f"{TRACE}RuntimeError: no"},
+        ms=1100,
+    )  # fmt: skip
+    say("gateway", {"correlation_id": VISIT, "event": "request_complete", "level": "error", "status_code": 500,
+                    "duration_ms": 1220.0}, ms=60)  # fmt: skip
+    say("backend", {"event": "nightly_job", "level": "info"})
+
+
+def crowd(containers: Containers) -> None:
+    """Very many events of many visits, and the story at their end."""
+    names = ("gateway", "backend", "worker")
+    for name in names:
+        levels = ("info", "info", "debug", "warning")
+        with containers.log(name).open("w", encoding="utf-8") as file:
+            file.writelines(
+                containers.line(
+                    {"correlation_id": f"visit-{number // 5:05d}", "event": "request_complete", "level": levels[number % 4],
+                     "status_code": 200, "duration_ms": 12.5, "message": f"visit of ward {number % 50}"}, 0.1,
+                )
+                for number in range(MANY // len(names) + 1)
+            )  # fmt: skip
+    story(containers)
+
+
+def hostility(containers: Containers) -> None:
+    """All that is hostile, as a runtime writes it, in containers whose labels are hostile too."""
+    containers.log("backend").write_bytes(b"".join(hostile.RECORDS.values()))
+    for number, claimed in enumerate(hostile.SERVICES.values()):
+        log = containers.log(f"c{number}")
+        config = log.parent / "config.v2.json"
+        told = json.loads(config.read_text())
+        told["Config"]["Labels"]["com.docker.compose.service"] = claimed
+        config.write_text(json.dumps(told))
+        containers.say(f"c{number}", {"correlation_id": "hostile-1", "event": "login_failed", "message": hostile.HTML})
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """An agent that has nothing to follow."""
+    with watched(tmp_path_factory.mktemp("nothing"), lambda _: None) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """An agent with one event, to which tests add."""
+
+    def fill(containers: Containers) -> None:
+        containers.say("backend", {"correlation_id": "only-1", "event": "started", "level": "info", "message": "up"})
+
+    with watched(tmp_path_factory.mktemp("one"), fill) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """An agent with very many events."""
+    with watched(tmp_path_factory.mktemp("many"), crowd) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """An agent over hostile content."""
+    with watched(tmp_path_factory.mktemp("attacked"), hostility) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """An agent beyond loopback, with a token."""
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "token").write_text("a-long-secret")
+    config = folder / "shipper.yaml"
+    config.write_text(f"token_file: {folder}/token\n")
+    with watched(folder, story, host="0.0.0.0", config=config) as found:
+        yield found
+
+
+# --- every screen -----------------------------------------------------------------------------------
+
+
+def faults(page: Page) -> list[str]:
+    """What would hinder somebody who does not see the page, seriously; and whether it is wider than its window."""
+    found = [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+        for one in Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+    wide, room = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    return [*found, *([f"{wide} wide in {room}"] if wide > room else [])]
+
+
+@pytest.mark.parametrize(("size", "scheme"), [look[1:] for look in LOOKS], ids=[f"{a}-{c}" for a, _, c in LOOKS])
+def test_every_screen_can_be_used_at_every_size_in_every_light(
+    browser: Browser, nothing: Watched, one: Watched, many: Watched, attacked: Watched, guarded: Watched, size: Any, scheme: str
+) -> None:  # fmt: skip
+    """With 0, 1 and 100,000 events and hostile ones: no serious finding, nothing beyond the edge of a phone."""
+    screens = {many: ("/", "/search?limit=50", f"/timeline?id={VISIT}", "/tail?level=warning", "/quarantine")}
+    if (size, scheme) in ((DESK, "light"), (PHONE, "dark")):  # the same rules colour what is beside these
+        screens |= {
+            nothing: ("/", "/search?limit=50", "/tail", "/timeline?id=nobody"),
+            one: ("/search?event=started", "/timeline?id=only-1", "/search?level=loud"),
+            attacked: ("/", "/search?limit=50", "/timeline?id=hostile-1", "/quarantine"),
+            guarded: ("/",),
+        }
+    found: dict[str, list[str]] = {}
+    for watching, places in screens.items():
+        with looking(browser, watching.base, size=size, scheme=scheme) as sight:
+            for place in places:
+                page = sight.go(place)
+                for details in page.locator("details").all()[:4]:
+                    details.evaluate("one => { one.open = true; }")
+                if wrong := faults(page):
+                    found[f"{watching.agent.folder.name} {place}"] = wrong
+    assert found == {}
+
+
+def test_nothing_one_and_very_many_events_each_say_what_they_are(
+    browser: Browser, nothing: Watched, one: Watched, many: Watched
+) -> None:
+    """An empty page says what to do; 100,000 events are found among as quickly as one."""
+    with looking(browser, nothing.base) as sight:
+        page = sight.go()
+        assert "No events yet" in page.inner_text("main")
+        assert "shipper check" in page.inner_text("main")
+        for place, said in (
+            ("/search?limit=50", "Nothing matches"),
+            ("/tail", "Nothing yet"),
+            ("/quarantine", "Nothing waits"),
+        ):
+            assert said in sight.go(place).inner_text("main")
+    with looking(browser, one.base) as sight:
+        assert "1 event, the newest first" in sight.go("/search?event=started").inner_text("main")
+    with looking(browser, many.base) as sight:
+        page = sight.go()
+        assert f"{MANY + 2 + 5:,} events" in page.inner_text("main")  # thirds rounded up, and the story
+        assert len(sight.words("section.tiles figure")) == 4
+        page = sight.go("/search?text=ward+17&level=warning&limit=500")
+        assert page.locator("tr[data-key]").count() == 500
+        assert "Only the newest 500" in page.inner_text("main")
+        page = sight.go("/timeline?id=visit-00042")
+        assert page.locator("table.timeline tr[id]").count() == 15
+
+
+def test_hostile_content_is_shown_and_does_nothing(browser: Browser, attacked: Watched) -> None:
+    """In every field, label and name: no script runs, nothing is loaded, nothing reorders what is read."""
+    places = ("/", "/search?limit=500", "/search?event=login_failed", "/timeline?id=hostile-1", "/tail", "/quarantine",
+              "/search?text=%22%3E%3Cscript%3Edocument.title%3D%27owned%27%3C%2Fscript%3E&event=%E2%80%AE&container=%1B%5B2J",
+              "/timeline?id=%22%3E%3Cimg+src%3Dx+onerror%3Dalert(1)%3E")  # fmt: skip
+    with looking(browser, attacked.base) as sight:
+        for place in places:
+            page = sight.go(place)
+            assert page.title() != "owned"
+            assert hostile.deceiving(page.content()) == [], place
+            assert page.locator("main img, main script, main iframe, main a[href^='javascript']").count() == 0
+            assert {
+                shown.rpartition("/")[2].partition("?")[0]
+                for shown in page.eval_on_selector_all("script", "all => all.map(one => one.src)")
+            } == {"page.js"}
+        shown = sight.go("/timeline?id=hostile-1").content()
+        assert "&lt;script&gt;document.title=" in shown
+        assert r"\u202e" in shown
+
+
+# --- ways through it --------------------------------------------------------------------------------
+
+
+def tab_to(page: Page, selector: str, most: int = 60) -> None:
+    """Press Tab until that has the focus."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"Tab does not lead to {selector}")
+
+
+def test_the_keyboard_alone_leads_from_the_front_to_the_stack_trace(browser: Browser, many: Watched) -> None:
+    """Tab, type, Enter: to a search, to the timeline, into the trace and the JSON; where the focus is can be seen."""
+    with looking(browser, many.base) as sight:
+        page = sight.go()
+        tab_to(page, ".skip", 1)
+        tab_to(page, "nav a[href='search']")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search")
+        tab_to(page, "#f-event")
+        page.keyboard.type("prescription_failed")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search?*event=prescription_failed*")
+        tab_to(page, "tr a.id")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/timeline?id={VISIT}")
+        tab_to(page, ".trace summary")
+        page.keyboard.press("Enter")
+        assert page.locator(".trace[open] pre").inner_text().endswith("RuntimeError: no")
+        tab_to(page, ".json summary")
+        page.keyboard.press("Enter")
+        assert json.loads(page.locator(".json[open] pre").inner_text())["correlation_id"] == VISIT
+
+
+def test_a_timeline_goes_across_containers_and_its_link_opens_the_same(browser: Browser, many: Watched) -> None:
+    """Lanes, bars by duration, errors marked, gaps seen, traces folded; somebody else sees the same by the link."""
+    with looking(browser, many.base, permissions=["clipboard-read", "clipboard-write"]) as sight:
+        page = sight.go()
+        page.fill("#lookup", VISIT)
+        page.press("#lookup", "Enter")
+        page.wait_for_url("**/timeline?*")
+        assert sight.words(".lane span") == ["gateway", "backend", "worker"]
+        rows = sight.words("table.timeline tbody tr")
+        assert "without an entry" in rows[3]
+        assert page.locator("tr.wrong").count() == 2
+        widths = [float(str(bar.get_attribute("width"))) for bar in page.locator("td.bars rect").all()]
+        assert widths[0] < widths[2] < widths[3] < widths[4] == 1000
+        assert not page.locator(".trace pre").is_visible()
+        page.click(".trace summary")
+        assert "pharmacy.py" in page.inner_text(".trace pre")
+        page.click("button.copy >> nth=0")
+        until(lambda: page.inner_text("#said") == "Copied")
+        link = page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{many.base}/timeline?id={VISIT}"
+    with looking(browser, many.base) as other:
+        other.page.goto(link)
+        assert other.words("table.timeline tbody tr") == rows
+
+
+def test_a_live_tail_follows_what_is_asked_for_and_pauses(browser: Browser, one: Watched) -> None:
+    """New events come in at the top; paused it asks for nothing, and goes on with what came meanwhile."""
+    say = one.containers.say
+    with looking(browser, one.base) as sight:
+        one.containers.at = datetime.now(UTC)
+        page = sight.go("/tail?level=warning")
+        page.wait_for_selector("#waiting")
+        say("backend", {"correlation_id": "t-1", "event": "not_asked_for", "level": "info"})
+        say("backend", {"correlation_id": "t-1", "event": "first_warning", "level": "warning"})
+        page.wait_for_selector("td.event >> text=first_warning")
+        page.click("#hold")
+        assert page.get_attribute("#hold", "aria-pressed") == "true"
+        stored, asked = one.stored(), len(sight.asked)
+        say("backend", {"correlation_id": "t-1", "event": "second_warning", "level": "error"})
+        until(lambda: one.stored() > stored)
+        page.wait_for_timeout(2500)  # longer than between two looks
+        assert len(sight.asked) == asked
+        assert sight.words("td.event") == ["first_warning"]
+        page.click("#hold")
+        page.wait_for_selector("td.event >> text=second_warning")
+        assert sight.words("td.event") == ["second_warning", "first_warning"]
+        assert page.locator("#waiting").is_hidden()
+
+
+def test_the_overview_stays_current_and_keeps_what_is_open(browser: Browser, one: Watched) -> None:
+    """Numbers move by themselves; what somebody opened stays open."""
+    with looking(browser, one.base) as sight:
+        page = sight.go()
+        page.click("text=at zero")
+        page.mouse.move(1, 1)
+        page.evaluate("document.activeElement.blur()")
+        before = sight.words(".tile .total")[0]
+        one.containers.say("backend", {"correlation_id": "t-2", "event": "login_failed", "level": "warning"})
+        page.wait_for_selector("td:has-text('failed_login_attempts_total') + td:text-is('1')")
+        assert sight.words(".tile .total")[0] != before
+        assert page.locator("[data-part=counters] details").get_attribute("open") is not None
+        assert page.locator(".tile polyline").count() == 4
+
+
+def test_it_is_whole_without_javascript(browser: Browser, many: Watched) -> None:
+    """Status with its charts, search, timeline, folded traces, tail by a link, commands: no button that does nothing."""
+    with looking(browser, many.base, java_script_enabled=False) as sight:
+        page = sight.go()
+        assert page.locator("section.tiles svg polyline").count() == 4
+        page.click("nav >> text=Search")
+        page.fill("#f-event", "prescription_failed")
+        page.click("button.first")
+        page.click("tr a.id")
+        assert page.locator("table.timeline tr.wrong").count() == 2
+        page.click(".trace summary")
+        assert page.locator(".trace pre").is_visible()
+        page = sight.go("/tail?level=error")
+        assert sight.words("td.event") == ["request_complete", "prescription_failed"]
+        page.click("noscript a >> text=2 s")
+        page.wait_for_url("**/tail?level=error&every=2")
+        asked = len(sight.asked)
+        until(lambda: (page.wait_for_timeout(200), len(sight.asked) > asked)[1])
+        page = sight.go("/quarantine")
+        assert "shipper quarantine release" in page.inner_text("main")
+        assert page.locator("button:visible", has_text=re.compile("Copy|Pause")).count() == 0
+
+
+def test_the_release_command_does_what_it_says(browser: Browser, many: Watched) -> None:
+    """As it is copied from the page; refused again, since nothing was mended."""
+    with looking(browser, many.base) as sight:
+        page = sight.go()
+        page.click("text=correlation_id_missing")
+        page.wait_for_url("**/quarantine?reason=correlation_id_missing")
+        command = page.inner_text(".release code")
+    done = subprocess.run(
+        command.replace("shipper ", f"{many.agent.command()[0]} -m shipper ", 1), shell=True, capture_output=True, text=True,
+        timeout=100, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.splitlines()[:2]) == (1, ["released: 0", "still refused: 1"]), done.stderr
+
+
+def test_searches_of_many_do_not_stop_the_counting(many: Watched) -> None:
+    """Those beyond the bound are turned away with 503, and lines are counted meanwhile."""
+    answers: list[int] = []
+
+    def search() -> None:
+        try:
+            with urllib.request.urlopen(
+                f"{many.base}/search?text=nowhere+ward&container=none&limit=500", timeout=100
+            ) as got:
+                answers.append(got.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                answers.append(error.code)
+
+    people = [threading.Thread(target=search) for _ in range(12)]
+    before = many.agent.metric("shipper_lines_read_total")
+    for person in people:
+        person.start()
+    many.containers.say("backend", *({"correlation_id": "busy-1", "event": "x", "level": "info"} for _ in range(500)))
+    until(lambda: many.agent.metric("shipper_lines_read_total") >= before + 500, 60)
+    for person in people:
+        person.join(100)
+    assert len(answers) == 12
+    assert set(answers) <= {200, 503}
+    assert 200 in answers
+
+
+def test_over_elasticsearch_the_same_is_found_and_refused(browser: Browser, elasticsearch: str, tmp_path: Path) -> None:
+    """Search, timeline across containers and quarantine."""
+    own = uuid.uuid4().hex[:8]
+    names = {"prefix": f"t{own}-logs", "quarantine_prefix": f"t{own}-quarantine"}
+    config = tmp_path / "shipper.yaml"
+    config.write_text(json.dumps({"index": names, "elasticsearch": {"replicas": 0}}))
+    settings = Settings.model_validate({**json.loads(config.read_text()), "output": elasticsearch})
+    list(wiring.installation(settings))
+    client = Elasticsearch(elasticsearch)
+    try:
+        with watched(tmp_path, story, output=elasticsearch, config=config) as found:
+            client.indices.refresh(index=f"t{own}-*")
+            with looking(browser, found.base) as sight:
+                page = sight.go("/search?text=pharmacy&level=error")
+                assert sight.words("td.event") == ["prescription_failed"]
+                page.click("tr a.id")
+                page.wait_for_url("**/timeline?*")
+                assert sight.words(".lane span") == ["gateway", "backend", "worker"]
+                assert page.locator("tr.wrong").count() == 2
+                assert f"shipper search {VISIT} --config {config}" in page.inner_text("main")
+                assert "nightly_job" in sight.go("/quarantine").inner_text("main")
+                assert len(sight.go("/tail").locator("td.event").all()) == 5
+    finally:
+        for index in client.indices.get(index=[f"{name}-*" for name in names.values()]):
+            client.indices.delete(index=index)
+        for name in names.values():
+            client.options(ignore_status=404).indices.delete_index_template(name=name)
+        client.close()
+
+
+# --- strangers ---------------------------------------------------------------------------------------
+
+
+class Elsewhere(Serving):
+    """A page of another site that holds a link to ours, and tries more than that."""
+
+    def __init__(self, target: str) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = f'<!doctype html><title>x</title><a href="{target}/timeline?id={VISIT}">look</a><iframe src="{target}/"></iframe>'
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                pass
+
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+
+
+def sign_in(page: Page) -> None:
+    """Type the token."""
+    page.fill("#token", "a-long-secret")
+    page.click("button.first")
+
+
+def test_beyond_loopback_people_sign_in_and_out(browser: Browser, guarded: Watched) -> None:
+    """To the page they asked for; what they leave behind opens nothing."""
+    with looking(browser, guarded.base) as sight:
+        page = sight.go(f"/timeline?id={VISIT}")
+        assert VISIT not in page.inner_text("main")
+        page.fill("#token", "wrong")
+        page.press("#token", "Enter")
+        page.wait_for_selector("[role=alert]")
+        sign_in(page)
+        page.wait_for_url(f"**/timeline?id={VISIT}")
+        assert page.locator("table.timeline").count() == 1
+        (cookie,) = page.context.cookies()
+        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+        assert "a-long-secret" not in cookie["value"]
+        assert page.evaluate("document.cookie") == ""
+        page.click("text=Sign out")
+        page.wait_for_selector("#token")
+        page.context.add_cookies([{**cookie, "expires": -1}])  # type: ignore[typeddict-item]
+        sight.go("/")
+        assert page.locator("#token").count() == 1
+
+
+def test_a_link_on_another_site_opens_for_who_is_signed_in_and_a_frame_does_not(
+    browser: Browser, guarded: Watched
+) -> None:
+    """The strict cookie is asked for once more; a frame gets no page of ours."""
+    context: BrowserContext = browser.new_context()
+    context.set_default_timeout(WAIT_MS)
+    try:
+        page = context.new_page()
+        page.goto(guarded.base)
+        sign_in(page)
+        page.wait_for_selector("section.tiles")
+        with Elsewhere(guarded.base) as site:
+            page.goto(f"http://{site.address.replace('127.0.0.1', 'localhost')}")
+            (frame,) = page.frames[1:]
+            assert "Healthy" not in frame.content()
+            page.click("text=look")
+            page.wait_for_selector("table.timeline")
+    finally:
+        context.close()

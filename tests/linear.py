@@ -1,0 +1,297 @@
+"""How much work a regular expression can make of a text: a bound on the steps of Python's backtracking matcher.
+
+The bound follows from the expression's structure alone. Where the sign after a repeated class cannot be one of that class,
+going back over it fails at once, and the parts add up; where it can, every place where the class may end is tried with all
+that follows, and the parts multiply. `steps` counts so for texts of a length.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from re import _constants as op  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any, NamedTuple
+
+ALPHABET = frozenset([*map(chr, range(256)), *"\u0130\u0131\u017f\u0661\u2028\u202e\u3000\u4e2d\ud800\ufeff\U0001f642"])
+"""Signs that stand for all: every class of ours is told apart by one of them."""
+INFINITE = float("inf")
+MOST_MULTIPLIED = 64
+SIGNS_PER_PART = 4
+ENDLESS = 1 << 31
+"""What the parser writes for no upper bound is at least this."""
+Items = list[tuple[Any, Any]]
+
+
+class Work(NamedTuple):
+    """What a part may cost from one place on."""
+
+    steps: float
+    """To try all its ways."""
+    ways: float
+    """Ends at which all that follows may be tried in earnest."""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """What can stand behind a part: its first signs, and whether that may be no sign at all."""
+
+    first: frozenset[str]
+    nothing: bool
+    certain: bool = True
+    """No sign at all is a match, since nothing is asserted of the place."""
+
+    @property
+    def made(self) -> bool:
+        """Whether a match is made as soon as the part before ends."""
+        return self.nothing and self.certain and not self.first
+
+
+END = Follow(frozenset(), nothing=False)
+"""The end of the text: no sign follows."""
+ANYTHING = Follow(frozenset(), nothing=True)
+"""Nothing more is asked."""
+
+
+class Bound:
+    """The bound for one expression and texts of `length` signs."""
+
+    def __init__(self, pattern: "re.Pattern[Any]", length: int, *, amortised: bool) -> None:
+        """With `amortised`, repeats without an end that no second start can walk over again count once for the text."""
+        self._length, self._amortised, self._flags = length, amortised, pattern.flags
+        parsed = parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
+        self.items: Items = list(parsed)
+        self._widths = parsed.state.groupwidths
+        self._starts: frozenset[str] = ALPHABET
+        """Signs at which a match may begin."""
+        self._not_behind: frozenset[str] = frozenset()
+        """Signs behind which none may begin."""
+
+    def of_match(self, follow: Follow) -> float:
+        """Steps of a match at one place."""
+        return self._sequence(self.items, follow).steps
+
+    def of_search(self) -> float:
+        """Steps of a failing or succeeding match at one place of many, by the alternative that begins there."""
+        alternatives = self.items[0][1][1] if len(self.items) == 1 and self.items[0][0] is op.BRANCH else [self.items]
+        total = 0.0
+        for alternative in alternatives:
+            self._starts = self._first(list(alternative), ANYTHING).first
+            kind, value = alternative[0]
+            lookbehind = kind is op.ASSERT_NOT and value[0] < 0 and len(value[1]) == 1
+            self._not_behind = (self._signs(*value[1][0]) if lookbehind else None) or frozenset()
+            total += self._sequence(list(alternative), ANYTHING).steps
+        return total
+
+    # --- what may stand first -----------------------------------------------------------------------
+
+    def _first(self, items: Items, follow: Follow) -> Follow:
+        first: frozenset[str] = frozenset()
+        certain = True
+        for kind, value in items:
+            found = self._first_of(kind, value)
+            first |= found.first
+            certain = certain and found.certain
+            if not found.nothing:
+                return Follow(first, nothing=False)
+        return Follow(first | follow.first, follow.nothing, certain and follow.certain)
+
+    def _first_of(self, kind: Any, value: Any) -> Follow:
+        signs = self._signs(kind, value)
+        if signs is not None:
+            return Follow(signs, nothing=False)
+        if kind in (op.AT, op.ASSERT, op.ASSERT_NOT):
+            at_end = kind is op.AT and value in (op.AT_END, op.AT_END_STRING)
+            return END if at_end else Follow(frozenset(), nothing=True, certain=False)
+        if kind is op.SUBPATTERN:
+            return self._first(list(value[3]), ANYTHING)
+        if kind is op.ATOMIC_GROUP:
+            return self._first(list(value), ANYTHING)
+        if kind is op.BRANCH:
+            return self._either([list(one) for one in value[1]])
+        if kind is op.GROUPREF_EXISTS:
+            return self._either([list(one or []) for one in value[1:]])
+        if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
+            found = self._first(list(value[2]), ANYTHING)
+            return Follow(found.first, found.nothing or value[0] == 0, found.certain or value[0] == 0)
+        if kind is op.GROUPREF:
+            return Follow(ALPHABET, nothing=True, certain=False)
+        raise NotImplementedError(f"{kind} is not looked at")
+
+    def _either(self, alternatives: list[Items]) -> Follow:
+        found = [self._first(one, ANYTHING) for one in alternatives]
+        first: frozenset[str] = frozenset().union(*(one.first for one in found))
+        return Follow(first, any(one.nothing for one in found), any(one.nothing and one.certain for one in found))
+
+    def _signs(self, kind: Any, value: Any) -> frozenset[str] | None:
+        """The signs of a part that is one sign; None for any other."""
+        if kind is op.ANY:
+            return ALPHABET if self._flags & re.DOTALL else ALPHABET - {"\n"}
+        if kind is op.LITERAL:
+            return self._cased({chr(value)})
+        if kind is op.NOT_LITERAL:
+            return ALPHABET - self._cased({chr(value)})
+        if kind is not op.IN:
+            return None
+        found: set[str] = set()
+        for inner, what in value:
+            if inner is op.LITERAL:
+                found.add(chr(what))
+            elif inner is op.RANGE:
+                found |= {sign for sign in ALPHABET if what[0] <= ord(sign) <= what[1]}
+            elif inner is op.CATEGORY:
+                found |= self._category(what)
+        signs = self._cased(found)
+        return ALPHABET - signs if value[0][0] is op.NEGATE else signs
+
+    def _cased(self, signs: set[str]) -> frozenset[str]:
+        if self._flags & re.IGNORECASE:
+            signs = {other for sign in signs for other in (sign, sign.lower(), sign.upper(), sign.swapcase())}
+            signs |= {
+                sign for sign in ALPHABET if sign.lower() in signs or sign.upper() in signs or sign.casefold() in signs
+            }
+        return frozenset(signs)
+
+    def _category(self, what: Any) -> set[str]:
+        written = {
+            op.CATEGORY_DIGIT: r"\d", op.CATEGORY_NOT_DIGIT: r"\D", op.CATEGORY_SPACE: r"\s", op.CATEGORY_NOT_SPACE: r"\S",
+            op.CATEGORY_WORD: r"\w", op.CATEGORY_NOT_WORD: r"\W",
+        }[what]  # fmt: skip
+        one = re.compile(written, self._flags & re.ASCII)
+        return {sign for sign in ALPHABET if one.fullmatch(sign)}
+
+    def _surely(self, rest: Items, follow: Follow) -> bool:
+        """Whether what follows matches wherever it begins: any number of any signs, up to the end."""
+        optional = (op.MAX_REPEAT, op.MIN_REPEAT)
+        inside = [*rest]
+        while inside and inside[-1][0] is op.SUBPATTERN:
+            inside[-1:] = list(inside[-1][1][3])
+        if not inside or any(kind not in optional or value[0] > 0 for kind, value in inside):
+            return False
+        least, most, what = inside[-1][1]
+        every = self._is_sign(list(what)) and self._signs(*what[0]) == ALPHABET
+        return least == 0 and most >= ENDLESS and every and not follow.first
+
+    # --- what it costs ------------------------------------------------------------------------------
+
+    def _sequence(self, items: Items, follow: Follow) -> Work:
+        if not items:
+            return Work(1, 1)
+        (kind, value), rest = items[0], items[1:]
+        after = self._first(rest, follow)
+        own, behind = self._part(kind, value, after), self._sequence(rest, follow)
+        if self._surely(rest, follow):
+            own = Work(own.steps, 1)
+        return Work(own.steps + own.ways * behind.steps, own.ways * behind.ways)
+
+    def _part(self, kind: Any, value: Any, after: Follow) -> Work:
+        if self._signs(kind, value) is not None or kind is op.AT:
+            return Work(1, 1)
+        if kind is op.GROUPREF:
+            return Work(self._widths[value][1] if self._widths[value][1] < ENDLESS else INFINITE, 1)
+        if kind in (op.ASSERT, op.ASSERT_NOT):
+            return Work(self._sequence(list(value[1]), ANYTHING).steps, 1)
+        if kind is op.SUBPATTERN:
+            return self._sequence(list(value[3]), after)
+        if kind is op.ATOMIC_GROUP:
+            return Work(self._sequence(list(value), after).steps, 1)
+        if kind is op.BRANCH:
+            return self._branch([list(one) for one in value[1]], after)
+        if kind is op.GROUPREF_EXISTS:
+            works = [self._sequence(list(one or []), after) for one in value[1:]]
+            return Work(max(work.steps for work in works), max(work.ways for work in works))
+        if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
+            work = self._repeat(list(value[2]), value[0], value[1], after)
+            return Work(work.steps, 1) if kind is op.POSSESSIVE_REPEAT else work
+        raise NotImplementedError(f"{kind} is not looked at")
+
+    def _branch(self, alternatives: list[Items], after: Follow) -> Work:
+        works = [self._sequence(one, after) for one in alternatives]
+        firsts = [self._first(one, after) for one in alternatives]
+        apart = all(
+            not one.nothing and not other.nothing and not one.first & other.first
+            for place, one in enumerate(firsts) for other in firsts[:place]
+        )  # fmt: skip
+        together = max if apart else sum
+        return Work(together(work.steps for work in works) + len(works), together(work.ways for work in works))
+
+    def _repeat(self, inner: Items, least: int, most: int, after: Follow) -> Work:
+        first = self._first(inner, ANYTHING)
+        if first.nothing and most >= ENDLESS:
+            return Work(INFINITE, INFINITE)
+        times = self._times(inner, least, most, after)
+        apart = after.made or (not first.first & after.first and not after.nothing)
+        if most == 1:
+            once = self._sequence(inner, after)
+            return Work(once.steps + 1, once.ways + (least == 0 and not apart))
+        behind = Follow(first.first, nothing=False) if after.made else self._or(first, after)
+        again = Work(1, 1) if self._is_sign(inner) else self._sequence(inner, behind)
+        if again.ways > 1:  # each time again multiplies
+            ways = again.ways**times if times <= MOST_MULTIPLIED else INFINITE
+            return Work(ways * again.steps, ways)
+        steps = min(
+            times * again.steps, SIGNS_PER_PART * self._length * len([*_all_parts(inner)])
+        )  # each goes on by a sign
+        return Work(steps + 1, 1 if apart else max(1, times - least + 1))
+
+    @staticmethod
+    def _or(first: Follow, after: Follow) -> Follow:
+        return Follow(first.first | after.first, after.nothing, after.certain)
+
+    @staticmethod
+    def _is_sign(inner: Items) -> bool:
+        return len(inner) == 1 and inner[0][0] in (op.ANY, op.LITERAL, op.NOT_LITERAL, op.IN)
+
+    def _times(self, inner: Items, least: int, most: int, after: Follow) -> float:
+        """How often a repeat may go on: where starts cannot overlap in it, what it walks is walked once for the text."""
+        signs = self._consumed(inner)
+        walked_once = after.made or not signs & self._starts or signs <= self._not_behind
+        if self._amortised and walked_once and self._is_flat(inner):
+            return max(1, least)
+        return min(most, self._length)
+
+    def _consumed(self, inner: Items) -> frozenset[str]:
+        """All signs that a part may walk over."""
+        found = (self._signs(kind, value) for kind, value in _all_parts(inner))
+        return frozenset().union(*(signs for signs in found if signs is not None))
+
+    def _is_flat(self, inner: Items) -> bool:
+        """Whether a repeat holds no other repeat without an end."""
+        return not any(
+            kind in (op.MAX_REPEAT, op.MIN_REPEAT) and value[1] >= ENDLESS for kind, value in _all_parts(inner)
+        )  # fmt: skip
+
+
+def _all_parts(items: Items) -> Iterator[tuple[Any, Any]]:
+    for kind, value in items:
+        yield kind, value
+        if kind is op.SUBPATTERN:
+            yield from _all_parts(list(value[3]))
+        elif kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
+            yield from _all_parts(list(value[2]))
+        elif kind is op.BRANCH:
+            for one in value[1]:
+                yield from _all_parts(list(one))
+        elif kind is op.ATOMIC_GROUP:
+            yield from _all_parts(list(value))
+        elif kind is op.GROUPREF_EXISTS:
+            for one in value[1:]:
+                yield from _all_parts(list(one or []))
+
+
+def steps(pattern: "re.Pattern[Any]", length: int, *, way: str) -> float:
+    """A bound on the steps of `way` (`match`, `fullmatch`, or `search` for all that looks at every place) over a text."""
+    if way == "search":
+        return length * (Bound(pattern, length, amortised=True).of_search() + 1)
+    return Bound(pattern, length, amortised=False).of_match(END if way == "fullmatch" else ANYTHING)
+
+
+def per_sign(pattern: "re.Pattern[Any]", *, way: str) -> float:
+    """The most steps for one sign of a text, over texts of all lengths up to a megabyte."""
+    return max(steps(pattern, length, way=way) / length for length in (100, 1000, 10_000, 1_000_000))
+
+
+def is_linear(pattern: "re.Pattern[Any]", *, way: str) -> bool:
+    """Whether the bound grows no faster than the text."""
+    short, long = 10_000, 10_000_000
+    few, many = steps(pattern, short, way=way), steps(pattern, long, way=way)
+    return many < INFINITE and many <= few * (long / short) * 1.01
