@@ -67,6 +67,9 @@ class DockerPlace:
 
     def start(self) -> str:
         """Start the engine over its data; containers that run go on. Raises Unavailable."""
+        pid = Path(self.folder) / "exec/containerd/containerd.pid"
+        if pid.exists() and _gone(int(pid.read_text())):
+            pid.unlink()  # one that nobody has waited for looks alive to the engine
         return docker_engine.asked("start", self.folder, "--live-restore")
 
     def end_engine(self, how: signal.Signals) -> None:
@@ -75,6 +78,9 @@ class DockerPlace:
         os.kill(pid, how)
         if not until(lambda: _gone(pid), REACH_S):
             raise AssertionError("the engine does not end")
+        if how is signal.SIGTERM:  # it ends what it started, but for the containers
+            under = Path(self.folder) / "exec/containerd/containerd.pid"
+            until(lambda: not under.exists() or _gone(int(under.read_text())), 10)
 
     def client(self) -> Any:
         """A new connection."""

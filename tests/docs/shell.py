@@ -129,9 +129,13 @@ def of_shipper(words: list[str]) -> None:
 
 
 def of_make(words: list[str]) -> None:
-    """A target that the Makefile has."""
+    """A target that the Makefile has, and variables that it asks for."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in words:
+        variable, given, _ = target.partition("=")
+        if given:
+            assert f"$({variable})" in makefile, f"make {variable}="
+            continue
         assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), f"make {target}"
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.services.unavailable import Unavailable
-from tests.chaos.faults import ELASTICSEARCH, FAULTS, FILES, KAFKA
+from tests.chaos.engine import DockerPlace
+from tests.chaos.faults import DOCKER, ELASTICSEARCH, FAULTS, FILES, KAFKA
 from tests.chaos.lines import token
 from tests.chaos.places import Files
 from tests.chaos.schedule import KILL, POINT, Schedule
@@ -96,6 +97,24 @@ def test_every_fault_of_kafka(tmp_path: Path, kafka_place: KafkaPlace) -> None:
     outcome = played(tmp_path, schedule(6, KAFKA, names, len(names) + 3), kafka_place)
     assert outcome.tried["Kafka broker killed"] == 1
     assert any("indexer" in name for name in outcome.tried)
+
+
+@pytest.fixture
+def docker_place(tmp_path: Path) -> Iterator[DockerPlace]:
+    """An engine."""
+    try:
+        place = DockerPlace(tmp_path / "server")
+    except Unavailable as error:
+        missing(str(error), "run the tests as root, where docker.io can be installed")
+    yield place
+    place.end()
+
+
+def test_every_fault_of_a_docker_engine(tmp_path: Path, docker_place: DockerPlace) -> None:
+    """The engine restarted and killed while containers print; containers restarted, and removed after their last line."""
+    names = [name for name in of(DOCKER) if "ocker" in name or "container" in name]
+    outcome = played(tmp_path, schedule(8, DOCKER, names, len(names) + 2), docker_place)
+    assert set(names) <= outcome.tried.keys()
 
 
 @pytest.mark.parametrize("defect", ["loses", "doubles", "counts twice"])
