@@ -145,8 +145,8 @@ class Subject:
         """Whether it has a file open of that inode that begins like this: inodes are used again at once."""
         if self.process is None or self.process.poll() is not None:
             return False
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(f"/proc/{self.process.pid}/fd"):
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{self.process.pid}/fd") as entries:
+            for entry in entries:
                 with contextlib.suppress(OSError):
                     if os.stat(entry.path).st_ino == inode and _begins(entry.path, beginning):
                         return True
