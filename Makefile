@@ -30,7 +30,7 @@ integration: ## run the tests over real servers, which they start
 site: setup ## build the documentation into site/; a warning is an error
 	$(RUN) sphinx --fail-on-warning --keep-going --quiet --fresh-env --builder html docs site
 
-check: setup ## all that CI runs: lint, types, imports, docs, every test with coverage
+check: setup ## all that CI runs, and an audit: lint, types, imports, docs, bill of materials, every test with coverage
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy

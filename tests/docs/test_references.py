@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+@pytest.mark.integration
 def test_references_are_current() -> None:
     """`make docs` was run after the last change of an option, command, field or metric."""
     done = subprocess.run(

@@ -287,6 +287,7 @@ def test_symlinks_are_followed_to_the_real_file(tmp_path: Path) -> None:
     assert rig.serials() == [1, 2, 3, 4]
 
 
+@pytest.mark.integration
 def test_ten_thousand_files_are_followed_within_the_descriptors_allowed(tmp_path: Path) -> None:
     """More files than descriptors: all are read, then and later."""
     rig = Rig(tmp_path, kind="plain")

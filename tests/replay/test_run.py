@@ -68,6 +68,7 @@ def same(outcome: Outcome, other: Outcome) -> bool:
     )  # fmt: skip
 
 
+@pytest.mark.integration
 def test_processes_leave_behind_what_one_reading_leaves(logs: list[Located]) -> None:
     """Documents in their order, to the byte; all figures; the history."""
     documents, expected, _ = whole(logs)
@@ -130,6 +131,7 @@ def test_a_kill_between_writing_and_committing_loses_and_doubles_nothing(
     assert same(last, expected)
 
 
+@pytest.mark.integration
 def test_a_killed_process_is_named_with_what_it_was_at_and_the_next_run_goes_on(
     logs: list[Located], tmp_path: Path
 ) -> None:
