@@ -104,7 +104,9 @@ def pages(address: str) -> bytes:
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_nothing_on_disk_on_a_page_or_on_a_screen(tmp_path: Path, logs: Path, log_format: str) -> None:
+def test_nothing_on_disk_on_a_page_or_on_a_screen(
+    tmp_path: Path, logs: Path, log_format: str, request: pytest.FixtureRequest
+) -> None:
     """Through a kill with half a secret read, a second start, and every command that shows something."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -115,6 +117,7 @@ def test_nothing_on_disk_on_a_page_or_on_a_screen(tmp_path: Path, logs: Path, lo
         " when: {event: patient_read}, labels: {path: {field: note, default: none}, to: {field: request_path, default: none}}}]}\n"
     )
     agent = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", listen=address, config=config)
+    request.addfinalizer(lambda: agent.process and agent.process.kill())
     with logs.open("ab") as file:
         file.write(piece(HALF, now := f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S}.123456789Z"))
     agent.start()
