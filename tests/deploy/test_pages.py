@@ -35,7 +35,8 @@ def test_every_folder_of_the_deployment_says_what_it_is_and_how_to_try_it() -> N
         for target in re.findall(r"make (\w+)", how):
             assert f"\n{target}:" in makefile
         for path in re.findall(r"deploy[./][\w./*-]+", how):
-            assert list(ROOT.glob(path if "/" in path else path.replace(".", "/"))), path
+            place = path if "/" in path else path.replace(".", "/")
+            assert [*ROOT.glob(place), *ROOT.glob(f"{place}.py")], path
         for page in re.findall(r"\]\(([^)]+)\)", how):
             assert (ROOT / "deploy" / page).exists()
 
