@@ -1,7 +1,6 @@
 """The agent: tail, process, write, commit, again and again. The only loop, and the only place that waits."""
 
 import random
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
@@ -24,6 +23,7 @@ from shipper.ports import Output, Written, settled
 from shipper.sources.reader import LogReader
 from shipper.sources.tail import Tail, saved_log
 from shipper.state import Position, State
+from shipper.stopping import Stopping
 
 SHOWN = 3
 """Unreadable logs that are told one by one where many are found at once."""
@@ -135,7 +135,7 @@ class Agent:
     jitter: random.Random = field(default_factory=random.Random)
     upkeep: Callable[[int], None] | None = None
     """Called now and then with the wall clock's milliseconds: what the store has to tidy up."""
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: Stopping = field(default_factory=Stopping)
     output_state: OutputState = field(default_factory=OutputState)
     shipped: Counter[str] = field(default_factory=Counter)
     """Events since the start by what became of them."""

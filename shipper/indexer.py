@@ -6,7 +6,6 @@ node agents' alone: what is read here was counted there.
 """
 
 import random
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
@@ -36,6 +35,7 @@ from shipper.ledger import Ledger
 from shipper.outputs.kafka.client import Consumer, KafkaUnavailable, Partition, Rebalanced, Span
 from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, documents
 from shipper.ports import Document, Output, Written
+from shipper.stopping import Stopping
 
 MESSAGES = Metric("shipper_messages_read_total", "counter", "Kafka messages read.")
 REBALANCES = Metric("shipper_rebalances_total", "counter", "Times that partitions were assigned to this indexer.")
@@ -136,7 +136,7 @@ class Indexer(Rebalanced):
     jitter: random.Random = field(default_factory=random.Random)
     upkeep: Callable[[int], None] | None = None
     """Called now and then with the wall clock's milliseconds: what the store has to tidy up."""
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: Stopping = field(default_factory=Stopping)
     input_state: OutputState = field(default_factory=OutputState)
     """Whether Kafka gives messages and takes commits."""
     output_state: OutputState = field(default_factory=OutputState)

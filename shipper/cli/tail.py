@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -22,6 +21,7 @@ from shipper.ownlog import configure_own_log
 from shipper.ports import Query
 from shipper.settings import Settings
 from shipper.shown import Body
+from shipper.stopping import Stopping
 
 POLL_S = 0.2
 
@@ -68,7 +68,7 @@ def tail(settings: Settings, *, refused: bool, limit: int | None, form: str, **t
         follower.close()
 
 
-def bodies(follower: Follower, stopping: threading.Event, wanted: Test, *, refused: bool) -> Iterator[Body]:
+def bodies(follower: Follower, stopping: Stopping, wanted: Test, *, refused: bool) -> Iterator[Body]:
     """Documents that are asked for, with `_id` and `_index`, until it is stopped."""
     while not stopping.is_set():
         quiet = True
@@ -83,9 +83,9 @@ def bodies(follower: Follower, stopping: threading.Event, wanted: Test, *, refus
             stopping.wait(POLL_S)
 
 
-def stopped_by_signals() -> threading.Event:
+def stopped_by_signals() -> Stopping:
     """Set by SIGINT and SIGTERM."""
-    stopping = threading.Event()
+    stopping = Stopping()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()

@@ -1,7 +1,6 @@
 """`shipper top`: a running agent, looked at again and again."""
 
 import sys
-import threading
 import time
 from typing import Any
 
@@ -20,6 +19,7 @@ from shipper.cli.tail import stopped_by_signals
 from shipper.errors import ShipperError
 from shipper.settings import Settings
 from shipper.shown import short, size
+from shipper.stopping import Stopping
 
 NARROW, MEDIUM = 60, 100
 """Columns below which a screen gets the most telling columns alone, and all but the widest."""
@@ -66,7 +66,7 @@ def top(settings: Settings, *, once: bool, interval: float, form: str) -> None:
 
 def draw(  # noqa: PLR0913, PLR0917 -- what a look needs, and when to end
     settings: Settings, names: dict[str, tuple[str, ...]], console: Console, before: Sample, interval: float,
-    stopping: threading.Event,
+    stopping: Stopping,
 ) -> None:  # fmt: skip
     """Draw the screen until it is stopped; an agent that went away is waited for."""
     with Live(console=console, screen=True, auto_refresh=False) as live:

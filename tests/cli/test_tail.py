@@ -27,6 +27,7 @@ from shipper.outputs.local_reader import LocalReader
 from shipper.outputs.matching import accepts
 from shipper.ports import Query
 from shipper.settings import Settings
+from shipper.stopping import Stopping
 from tests.cli.conftest import made
 from tests.hazards.rig import HandClock, docker_line
 
@@ -115,7 +116,7 @@ def test_a_topic_is_not_read(tmp_path: Path) -> None:
 def test_only_what_is_asked_for_is_shown(node: Node) -> None:
     """Refused entries on demand alone; it ends when it is stopped."""
     node.write(b"".join([line(event="a"), line(event="b"), line(event="a", correlation_id=None)]))
-    stopping = threading.Event()
+    stopping = Stopping()
     found = bodies(node.follower, stopping, accepts(Query(event="a")), refused=False)
     body = next(found)
     assert (body["event"], body["_index"]) == ("a", "keneyapp-logs-2026.11.23")
