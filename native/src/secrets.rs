@@ -30,10 +30,16 @@ pub fn number_in(text: &[u8]) -> bool {
             run = 0;
         }
     }
-    if !long {
-        return false;
-    }
-    has_number(text)
+    long && !is_address(text) && has_number(text)
+}
+
+/// Whether a whole text is an IPv4 address: those of clients are in every request.
+fn is_address(text: &[u8]) -> bool {
+    let mut parts = 0;
+    text.split(|&byte| byte == b'.').all(|part| {
+        parts += 1;
+        matches!(part.len(), 1..=3) && part.iter().all(u8::is_ascii_digit)
+    }) && parts == 4
 }
 
 /// The same without a look at how many digits there are. Three points may be an address, which is no number.

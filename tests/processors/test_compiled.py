@@ -192,6 +192,7 @@ def test_cri_lines_come_to_the_same(chunks: list[bytes], rules: Any, http_source
     [
         json.dumps(PLAIN_EVENT),
         json.dumps(PLAIN_EVENT, separators=(",", ":")),
+        json.dumps({**PLAIN_EVENT, "client_ip": "203.113.219.174"}),
         json.dumps({**PLAIN_EVENT, "user_id": None, "message": "Dossier créé"}, ensure_ascii=False),
         json.dumps({**PLAIN_EVENT, "department": "cardiology", "attempt": 3, "cached": True, "path": None}),
         'INFO:     10.203.111.254:50000 - "GET /api/v1/patients/17?page=2 HTTP/1.1" 200 OK',
