@@ -1,13 +1,14 @@
 """Completion, asked as each shell asks: the script is loaded by a real shell, which then completes a line."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from deploy.services.debian import program
+from deploy.services.unavailable import Unavailable
 from shipper.configuration.declared import all_keys
 from tests.integration.conftest import missing
 
@@ -46,9 +47,10 @@ def home(tmp_path: Path) -> Path:
 
 def ask(home: Path, shell: str, script: str) -> str:
     """What a shell makes of a script, in a folder that holds our completion for it."""
-    program = shutil.which(shell)
-    if program is None:
-        missing(f"{shell} is not installed", f"apt install {shell}")
+    try:
+        command = program(shell, shell)
+    except Unavailable as error:
+        missing(str(error), f"apt install {shell}")
     environment = {**os.environ, "PATH": f"{home}/bin:{os.environ['PATH']}", "TERM": "dumb", "HOME": str(home)}
     made = subprocess.run(
         [sys.executable, "-m", "shipper", "completion", shell], capture_output=True, text=True, check=True, timeout=60
@@ -56,7 +58,7 @@ def ask(home: Path, shell: str, script: str) -> str:
     (home / "completion").write_text(made.stdout)
     options = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
     done = subprocess.run(
-        [str(program), *options, "-c", script], cwd=home, env=environment, capture_output=True, text=True, timeout=90,
+        [str(command), *options, "-c", script], cwd=home, env=environment, capture_output=True, text=True, timeout=90,
         check=False,
     )  # fmt: skip
     return done.stdout

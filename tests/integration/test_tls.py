@@ -1,5 +1,6 @@
 """TLS with an authority of the test's own: verified unless that is switched off, and every refusal says what and cure."""
 
+import gc
 import re
 import ssl
 from collections.abc import Iterator
@@ -32,6 +33,12 @@ SERVERS = {
     "expired": {"days": -5},
 }  # fmt: skip
 UNTRUSTED = re.compile("certificate|hostname", re.IGNORECASE)
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()  # what is left to the collector is collected here, where nobody minds, and not in another module
 
 
 @pytest.fixture(scope="module")
