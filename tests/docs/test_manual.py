@@ -1,6 +1,5 @@
 """Manual pages: one a command, which each reader of roff takes without a warning, installed where `man` looks."""
 
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
+from deploy.services.debian import program
+from deploy.services.unavailable import Unavailable
 from docs.manual import escaped, filled, pages
 from shipper.cli import cli
 from tests.integration.conftest import missing
@@ -39,8 +40,10 @@ def test_every_command_has_its_page() -> None:
 def test_pages_are_read_without_a_warning(path: Path, tool: str) -> None:
     """By both that there are."""
     command = {"mandoc": ["mandoc", "-Tlint"], "groff": ["groff", "-man", "-ww", "-Tutf8", "-z"]}[tool]
-    if shutil.which(tool) is None:
-        missing(f"{tool} is not installed", f"apt install {tool}")
+    try:
+        program(tool, tool)
+    except Unavailable as error:
+        missing(str(error), f"apt install {tool}")
     done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
