@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
@@ -123,26 +123,25 @@ class State:
         """
         self.directory = directory
         self.commits = 0
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _locked(directory)
-            self._mark = Mark(directory)
-        except OSError as error:
-            raise StateError(
-                f"state directory {directory} cannot be used: {error.strerror}",
-                "make it writable for this user, or name another with --state-dir",
-            ) from error
-        try:
+        with ExitStack() as refused:
+            try:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._lock = refused.enter_context(closing(_locked(directory)))
+                self._mark = refused.enter_context(closing(Mark(directory)))
+            except OSError as error:
+                raise StateError(
+                    f"state directory {directory} cannot be used: {error.strerror}",
+                    "make it writable for this user, or name another with --state-dir",
+                ) from error
             first = key is None and not (directory / STATE).exists()
             self._cipher = Cipher(own_key(directory / STATE, "state_key_file") if key is None else key)
-            self._db = _opened(directory / FILE, self._mark, expected=_held_state(self._lock))
+            opened = _opened(directory / FILE, self._mark, expected=_held_state(self._lock))
+            self._db = refused.enter_context(closing(opened))
             self._seal = self._checked()
             if first:
                 _wipe(self._db)
             _note(self._lock, f"{os.getpid()}\n{HELD}\n")  # after the schema: a kill before it leaves a first start
-        except BaseException:
-            self._lock.close()
-            raise
+            refused.pop_all()  # nothing was: all of it stays open
 
     def _checked(self) -> Seal:
         """The seal, which all rows agree with. Raises StateError."""
@@ -152,14 +151,11 @@ class State:
             seal = Seal(dict(_parts(self._db)), commits)
             damage = None if seal.value() == value else "its rows are not those that were committed"
         except (sqlite3.DatabaseError, ValueError, TypeError, OverflowError) as error:
-            self._db.close()
             raise _refused(path, error) from error
         if damage is not None:
-            self._db.close()
             raise _damaged(path, damage)
         noted = self._mark.read()
         if noted is None or commits < noted:
-            self._db.close()
             raise _gone_back(path, self._mark.path, commits, noted)
         return seal
 
