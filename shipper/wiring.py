@@ -23,12 +23,10 @@ from shipper.agent import DECLARED, METRICS, Agent, Pace
 from shipper.change import Change
 from shipper.clock import Clock
 from shipper.errors import ConfigurationError
-from shipper.http import AgentView
 from shipper.ledger import Ledger
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.local import LocalStore
 from shipper.outputs.local_reader import LocalReader
-from shipper.page.pages import WebPages
 from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
 from shipper.ports import Output, Reader
 from shipper.release import Releaser
@@ -44,11 +42,13 @@ if TYPE_CHECKING:
 
     from shipper.follow import Follower
     from shipper.history import History
+    from shipper.http import AgentView
     from shipper.indexer import Indexer
     from shipper.indexer_vitals import IndexerVitals
     from shipper.outputs.elasticsearch.guard import Guard
     from shipper.outputs.elasticsearch.install import Step
     from shipper.outputs.kafka.message import Prefixes
+    from shipper.page.pages import WebPages
 
 SEARCH_S = 10.0
 """How long a page waits for one answer of a cluster."""
@@ -350,8 +350,10 @@ class Stores:
             return self._connected[1]
 
 
-def pages(agent: AgentView, settings: Callable[[], Settings], clock: Clock) -> WebPages:
+def pages(agent: "AgentView", settings: Callable[[], Settings], clock: Clock) -> "WebPages":
     """The pages of an agent; `settings` gives those in effect."""
+    from shipper.page.pages import WebPages  # noqa: PLC0415 -- commands that serve nothing do not pay for it
+
     return WebPages(agent, Stores(settings), settings, clock)
 
 
