@@ -255,7 +255,7 @@ class Redactor:
             if (
                 type(value) is str
                 and value not in clean
-                and (self._may_hold(value) if name not in SHAPED else _wordy(value) and self._may_hold(value))
+                and (self._may_hold(value) if name not in SHAPED else _wordy(value) and self._hinted(value.lower()))
             ):
                 return True
         extra = event.get("extra")
@@ -284,10 +284,13 @@ class Redactor:
             self._clean_names.add(name)
         return False
 
+    def _hinted(self, lowered: str) -> bool:
+        """Whether a text in lower case has a sign of what a pattern of words or a field's name can match."""
+        return any([needle in lowered for needle in self.needles])  # noqa: C419 -- twice as fast
+
     def _may_hold(self, value: str) -> bool:
         """Whether one text may hold something; texts that hold nothing are remembered, for most come again."""
-        lowered = value.lower()
-        if any([needle in lowered for needle in self.needles]) or _number_in(value):  # noqa: C419 -- twice as fast
+        if self._hinted(value.lower()) or _number_in(value):
             return True
         if len(value) < LONGEST_KEPT:
             if len(self._clean) >= MOST_KEPT:
