@@ -1,7 +1,7 @@
 """Fuzz targets of what containers print: envelopes, payloads, access lines, levels, times, stack traces, the chain."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -13,7 +13,7 @@ from processors.assemble import ASSEMBLERS, Assembler, Bounds
 from processors.compiled import Run
 from processors.count import Counting
 from processors.enforce import Enforce
-from processors.envelope import EnvelopeError, open_cri, open_json_file
+from processors.envelope import EnvelopeError, Piece, open_cri, open_json_file
 from processors.escape import printable
 from processors.levels import level_of, time_of
 from processors.payload import decode_payload
@@ -84,27 +84,26 @@ def envelope(kind: str, data: bytes) -> None:
     assert _entries(kind, [half for half in halves if half], restart=1)[0] == found
 
 
-def docker(data: bytes) -> None:
-    """Docker's json-file."""
+def opened(opener: Callable[[bytes], Piece], data: bytes) -> None:
+    """Each line is a piece of one of the two streams, or refused as an envelope."""
     for line in data.split(b"\n"):
         try:
-            piece = open_json_file(line)
+            piece = opener(line)
         except EnvelopeError:
             continue
         assert piece.stream in ("stdout", "stderr")
         piece.log.encode()
+
+
+def docker(data: bytes) -> None:
+    """Docker's json-file."""
+    opened(open_json_file, data)
     envelope("docker", data)
 
 
 def cri(data: bytes) -> None:
     """The CRI format."""
-    for line in data.split(b"\n"):
-        try:
-            piece = open_cri(line)
-        except EnvelopeError:
-            continue
-        assert piece.stream in ("stdout", "stderr")
-        piece.log.encode()
+    opened(open_cri, data)
     envelope("cri", data)
 
 

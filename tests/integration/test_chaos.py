@@ -1,9 +1,10 @@
 """Schedules of faults over the real agent: each ends with the books balanced, and each fault comes at least once."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.integration.conftest import missing
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ROUTINE = {KILL: 3.0, POINT: 2.0}
+Server = TypeVar("Server", ElasticsearchPlace, KafkaPlace, DockerPlace)
 SPARED = {"Elasticsearch killed"}
 """Takes long, and `test_elasticsearch_kills` does it."""
 
@@ -39,6 +41,16 @@ def played(folder: Path, plan: Schedule, place: Place) -> Outcome:
         f"{plan}\n{outcome.trouble}\n{outcome.balance}\nrepeat with: make chaos SEED={plan.seed} PLACE={plan.place}"
     )
     return outcome
+
+
+def started(make: Callable[[Path], Server], folder: Path, cure: str) -> Iterator[Server]:
+    """A place with a server of its own, ended at last; missing where it cannot be had."""
+    try:
+        place = make(folder / "server")
+    except Unavailable as error:
+        missing(str(error), cure)
+    yield place
+    place.end()
 
 
 def of(place: str) -> list[str]:
@@ -63,12 +75,7 @@ def test_every_fault_of_files_disks_clock_and_state(tmp_path: Path) -> None:
 @pytest.fixture
 def elasticsearch_place(tmp_path: Path) -> Iterator[ElasticsearchPlace]:
     """A node behind a gate."""
-    try:
-        place = ElasticsearchPlace(tmp_path / "server")
-    except Unavailable as error:
-        missing(str(error), "install a JDK 21 and Maven")
-    yield place
-    place.end()
+    yield from started(ElasticsearchPlace, tmp_path, "install a JDK 21 and Maven")
 
 
 def test_every_fault_of_elasticsearch(tmp_path: Path, elasticsearch_place: ElasticsearchPlace) -> None:
@@ -83,12 +90,7 @@ def test_every_fault_of_elasticsearch(tmp_path: Path, elasticsearch_place: Elast
 @pytest.fixture
 def kafka_place(tmp_path: Path) -> Iterator[KafkaPlace]:
     """A broker."""
-    try:
-        place = KafkaPlace(tmp_path / "server")
-    except Unavailable as error:
-        missing(str(error), "install a JDK 17 and Maven")
-    yield place
-    place.end()
+    yield from started(KafkaPlace, tmp_path, "install a JDK 17 and Maven")
 
 
 def test_every_fault_of_kafka(tmp_path: Path, kafka_place: KafkaPlace) -> None:
@@ -102,12 +104,7 @@ def test_every_fault_of_kafka(tmp_path: Path, kafka_place: KafkaPlace) -> None:
 @pytest.fixture
 def docker_place(tmp_path: Path) -> Iterator[DockerPlace]:
     """An engine."""
-    try:
-        place = DockerPlace(tmp_path / "server")
-    except Unavailable as error:
-        missing(str(error), "run the tests as root, where docker.io can be installed")
-    yield place
-    place.end()
+    yield from started(DockerPlace, tmp_path, "run the tests as root, where docker.io can be installed")
 
 
 def test_every_fault_of_a_docker_engine(tmp_path: Path, docker_place: DockerPlace) -> None:
