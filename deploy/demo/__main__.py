@@ -8,7 +8,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -21,6 +20,7 @@ from rich.text import Text
 
 from deploy.demo import engine
 from deploy.demo.samples import Samples, scrape, total
+from deploy.services.waiting import waited
 from deploy.traffic.visits import Traffic
 
 FOLDER = Path("demo-data")
@@ -223,16 +223,6 @@ def wait_for(url: str) -> None:
 
     if not waited(answers, PATIENCE_S):
         raise TimeoutError(f"{url} did not answer within {PATIENCE_S:.0f} s; see {FOLDER}/agent.log")
-
-
-def waited(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether a condition came true within the time."""
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def free_port(wanted: int) -> int:

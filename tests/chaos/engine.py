@@ -20,10 +20,11 @@ import docker
 from deploy.services import docker_engine
 from deploy.services.debian import install
 from deploy.services.unavailable import Unavailable
+from deploy.services.waiting import waited
 from shipper.sources.identity import PREFIX
 from tests.chaos.agent import Subject
 from tests.chaos.books import Stored, in_store
-from tests.chaos.faults import DOCKER, REACH_S, fault, owed, until
+from tests.chaos.faults import DOCKER, REACH_S, fault, owed
 from tests.chaos.lines import Fact, serials, spoken
 from tests.chaos.logs import Log, Written
 from tests.chaos.schedule import KILL
@@ -76,11 +77,11 @@ class DockerPlace:
         """End the engine's process, and none of its containers."""
         pid = int((Path(self.folder) / "started.pid").read_text())
         os.kill(pid, how)
-        if not until(lambda: _gone(pid), REACH_S):
+        if not waited(lambda: _gone(pid), REACH_S):
             raise AssertionError("the engine does not end")
         if how is signal.SIGTERM:  # it ends what it started, but for the containers
             under = Path(self.folder) / "exec/containerd/containerd.pid"
-            until(lambda: not under.exists() or _gone(int(under.read_text())), 10)
+            waited(lambda: not under.exists() or _gone(int(under.read_text())), 10)
 
     def client(self) -> Any:
         """A new connection."""
@@ -251,13 +252,13 @@ def container_removed(world: World, chance: random.Random) -> None:
     """`docker rm -f` right after the last line, while the agent follows it."""
     place = place_of(world)
     printing = place.run(world, chance, 300)
-    if not until(printing.path.exists, REACH_S):
+    if not waited(printing.path.exists, REACH_S):
         raise AssertionError(f"{printing.path} does not come")
 
     def followed() -> bool:
         return printing.path.exists() and world.agent.holds(printing.path.stat().st_ino, b"")
 
-    if not until(followed, REACH_S) or not until(lambda: printed(printing, printing.last), REACH_S):
+    if not waited(followed, REACH_S) or not waited(lambda: printed(printing, printing.last), REACH_S):
         raise AssertionError(f"{printing.path} is not followed, or not printed to its end")
     stub = Log.__new__(Log)
     stub.path = printing.path

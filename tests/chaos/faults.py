@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.services.waiting import waited
 from shipper.seal import MARK
 from tests.chaos.agent import GRACE_S
 from tests.chaos.launcher import POINTS
@@ -161,7 +162,7 @@ def removed_at_once(world: World, chance: random.Random) -> None:
     with world.lock:
         log = world.new_log(chance.choice(TIMED))
         log.write(20, chance, world.now_ns)
-    if not until(lambda: world.agent.holds(log.live.inode, log.live.beginning), REACH_S):
+    if not waited(lambda: world.agent.holds(log.live.inode, log.live.beginning), REACH_S):
         raise AssertionError(f"{log.path} is not followed")
     with world.lock:
         log.write(chance.randrange(1, 200), chance, world.now_ns)
@@ -176,21 +177,11 @@ def owed(world: World, gone: list[Written]) -> None:
     def done() -> bool:
         return world.agent.alive and not any(world.agent.holds(file.inode, file.beginning) for file in gone)
 
-    if not until(done, REACH_S):
+    if not waited(done, REACH_S):
         raise AssertionError(f"the agent holds removed files open: {[file.path.name for file in gone]}")
     time.sleep(1.2)
     with world.lock:
         world.held = [held for held in world.held if held.file not in gone]
-
-
-def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether it comes true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 # --- the disk and the clock -----------------------------------------------------------------------

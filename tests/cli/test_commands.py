@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from shipper.cli import COMMANDS
 from tests.cli import process
+from tests.integration.agent import until
 
 LINES = [
     ('{"log":"{\\"timestamp\\":\\"2024-10-31T22:00:00.000Z\\",\\"level\\":\\"INFO\\",\\"correlation_id\\":\\"abc123-def456-789\\",'
@@ -290,18 +290,10 @@ def running(home: Path) -> Iterator[tuple[Path, str, "subprocess.Popen[bytes]"]]
     command = [sys.executable, "-m", "shipper", "run", "--input", "docker:containers/*/*-json.log", "--listen", address]
     with (home / "agent.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=home, stdout=log, stderr=log)
-    wait_for(lambda: scraped(address, "shipper_lines_read_total 4.0") is not None)
+    until(lambda: scraped(address, "shipper_lines_read_total 4.0") is not None)
     yield home, address, process
     process.kill()
     process.wait()
-
-
-def wait_for(condition: "object") -> None:
-    """Until a condition holds."""
-    until = time.monotonic() + 30
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def scraped(address: str, piece: str) -> str | None:
@@ -344,14 +336,14 @@ def test_a_store_that_cannot_be_written_never_stops_counting(
         for number in range(50):
             failed = f'{{\\"correlation_id\\":\\"late-{number}\\",\\"event\\":\\"login_failed\\"}}'
             file.write(f'{{"log":"{failed}\\n","stream":"stdout","time":"2024-10-31T22:00:05.{number:09d}Z"}}\n')
-    wait_for(lambda: scraped(address, 'failed_login_attempts_total{service="backend"} 51.0'))
-    wait_for(lambda: scraped(address, 'shipper_output_up{output="local"} 0.0'))
+    until(lambda: scraped(address, 'failed_login_attempts_total{service="backend"} 51.0'))
+    until(lambda: scraped(address, 'shipper_output_up{output="local"} 0.0'))
     with urllib.request.urlopen(f"http://{address}/health", timeout=5) as answer:
         assert json.loads(answer.read())["checks"]["output"] == "degraded"
     store.unlink()
     (home / "aside").rename(store)
-    wait_for(lambda: scraped(address, 'shipper_events_total{outcome="indexed"} 53.0'))
-    wait_for(lambda: scraped(address, 'shipper_lag_bytes{output="local"} 0.0'))
+    until(lambda: scraped(address, 'shipper_events_total{outcome="indexed"} 53.0'))
+    until(lambda: scraped(address, 'shipper_lag_bytes{output="local"} 0.0'))
     assert scraped(address, 'failed_login_attempts_total{service="backend"} 51.0')
     found = shipper(home, "search", "--event", "login_failed", "--limit", "0", "--format", "json").stdout.splitlines()
     assert len(found) == 50

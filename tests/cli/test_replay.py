@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -23,6 +22,7 @@ from shipper.cli import main
 from shipper.outputs.local_reader import LocalReader
 from shipper.ports import Query
 from shipper.state import State
+from tests.integration.agent import until
 
 ID = "4f" * 32
 Shipper = Callable[..., tuple[int, str, str]]
@@ -322,14 +322,6 @@ def test_runs_that_begin_anew_each_time_leave_nothing_that_another_could_remove(
     assert not (tmp_path / "state").exists()
     assert replay(shipper, logs, "--metrics-out", tmp_path / "history.om")[0] == 0
     assert not (tmp_path / "state" / "replay").exists()
-
-
-def until(condition: Callable[[], Any]) -> None:
-    """Wait for it, for half a minute."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_retention_that_would_undo_the_backfill_is_told_beforehand(shipper: Shipper, logs: Path) -> None:

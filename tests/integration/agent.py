@@ -3,22 +3,19 @@
 import re
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from deploy.services.waiting import waited
 from shipper.outputs.local_reader import LocalReader
 from shipper.ports import Query
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
     """Wait for a condition. Fails with its name where it does not come true in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
-        time.sleep(0.05)
+    assert waited(condition, seconds), f"not within {seconds} s: {condition}"
 
 
 class AgentProcess:
