@@ -15,7 +15,6 @@ from deploy.supply.locked import ROOT, UV, crates
 
 SERVICE = "https://api.osv.dev/"
 PATIENCE_S = 30
-UNREACHABLE = ("error sending request", "Connect", "dns error")
 
 
 class NotAudited(Exception):

@@ -35,8 +35,6 @@ OPTIONS = {"max-size": "100k", "max-file": "100"}
 """Rotation by size; nothing falls out, so that the files hold all that was printed."""
 PRINT = 'while read -r line; do echo "$line"; i=$((i+1)); [ $((i % 25)) = 0 ] && usleep 40000; done < /lines/lines; sleep 600'
 LINES = 2500
-PLAIN_KINDS = 1
-"""Physical lines of an entry that a container prints here: each its own."""
 
 
 @dataclass(eq=False)

@@ -30,7 +30,6 @@ NAME = "search.chaos.test"
 """The name under which the agent knows the server; see the launcher."""
 PARTITIONS = 3
 CLIENTS = ("kafka-python", "confluent")
-FIRST_S = 60.0
 
 
 class ElasticsearchPlace:
