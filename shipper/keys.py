@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from processors.redact import key_id
-from shipper.errors import ConfigurationError, ShipperError
+from shipper.errors import ShipperError
 
 REDACTION, STATE = "redaction.key", "state.key"
 """Names of the files in a state directory."""
@@ -45,15 +45,21 @@ def _make(path: Path) -> None:
 
 
 def keys_in(content: bytes) -> tuple[bytes, ...]:
-    """The keys of redaction, a line each, newest first. Raises ConfigurationError where two cannot be told apart."""
-    if len(content) == BINARY:
+    """The keys of redaction, a line each, newest first. Raises ValueError where two cannot be told apart."""
+    if len(content) == BINARY and not _is_text(content):
         return (content,)
     found = tuple(_lines(content))
-    names = [key_id(key) for key in found]
-    if not found or len(set(names)) < len(names):
-        what = "holds two keys of one name, or one key twice" if found else "holds no key"
-        raise ConfigurationError(f"redact.key {what}", "write a key of `openssl rand -hex 32` on each line")
+    if not found:
+        raise ValueError("there is no key; write one, as `openssl rand -hex 32` prints it, on each line")
+    if len({key_id(key) for key in found}) < len(found):
+        raise ValueError("a key is there twice, or two have one name; write another in the place of one")
     return found
+
+
+def _is_text(content: bytes) -> bool:
+    """Whether somebody wrote it; of random keys one in 10^13 looks so."""
+    shown = content.replace(b"\r", b"").replace(b"\n", b"")
+    return bool(shown) and shown.isascii() and shown.decode("ascii").isprintable()
 
 
 def _lines(content: bytes) -> Iterator[bytes]:

@@ -14,11 +14,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 from pydantic.config import JsonDict
 
 from processors.enforce import CORRELATION_SOURCES
-from processors.redact import DEFAULT_FIELDS, PATTERNS, Redactor, key_id
+from processors.redact import DEFAULT_FIELDS, PATTERNS, Redactor
 from schemas.builtin_rules import builtin_rules
 from schemas.entry import HttpSource
 from schemas.rules import Rule, one_metric_each
 from schemas.violation import DEFAULT_POLICIES, Kind, Policy
+from shipper.keys import keys_in
 from shipper.units import Duration, Size
 
 INDEX_PREFIX = r"^[a-z0-9][a-z0-9._-]{0,99}$"
@@ -283,9 +284,7 @@ class RedactSettings(Section):
     @classmethod
     def _keys_differ(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None:
-            lines = key.get_secret_value().split()
-            if len({key_id(line.encode()) for line in lines}) < len(lines):
-                raise ValueError("a key is there twice, or two have one name; write another in the place of one")
+            keys_in(key.get_secret_value().encode())
         return key
 
     @field_validator("patterns")

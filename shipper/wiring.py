@@ -434,10 +434,15 @@ def redaction_keys(settings: Settings, *, make: bool = True) -> tuple[bytes, ...
     """The keys of hashes, newest first. Raises ShipperError, also where there is none yet and none is to be made."""
     redact, own = settings.redact, settings.state_dir / keys.REDACTION
     if redact.key is not None:
-        return keys.keys_in(redact.key.get_secret_value().encode() + b"\n")
+        return keys.keys_in(redact.key.get_secret_value().encode())
     if not make and not own.exists():
         raise ConfigurationError(f"there is no key {own}", "give the agent's --state-dir, or redact.key_file")
-    return keys.keys_in(keys.own_key(own, "redact.key_file"))
+    content = keys.own_key(own, "redact.key_file")
+    try:
+        return keys.keys_in(content)
+    except ValueError as error:
+        what, _, cure = str(error).partition("; ")
+        raise ConfigurationError(f"{own}: {what}", cure) from error
 
 
 def state_of(settings: Settings, directory: Path | None = None) -> State:

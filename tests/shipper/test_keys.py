@@ -44,10 +44,22 @@ def test_a_key_that_cannot_be_had_is_told(tmp_path: Path) -> None:
 def test_keys_are_lines_and_what_earlier_versions_made_is_one() -> None:
     """Newest first, blank lines aside; 32 bytes of anything were a key."""
     assert keys_in(b"new\n\n old \r\n") == (b"new", b"old")
-    assert keys_in(b"\n" * 32) == (b"\n" * 32,)
+    for random in (b"\n" * 32, bytes(range(32)), b"k" * 31 + b"\xff"):
+        assert keys_in(random) == (random,)
+    assert keys_in(b"k" * 31 + b"\n") == (b"k" * 31,)
+    assert keys_in(b"fifteen letters\nand fifteen more\n") == (b"fifteen letters", b"and fifteen more")
+    assert keys_in(b"one key of words of words") == (b"one key of words of words",)
     for wrong in (b"", b"\n", b"same\nsame\n"):
-        with pytest.raises(ConfigurationError, match=r"redact\.key holds"):
+        with pytest.raises(ValueError, match=r"there is no key|a key is there twice"):
             keys_in(wrong)
+
+
+def test_an_own_key_file_that_was_spoiled_is_named(tmp_path: Path) -> None:
+    """With what to write in it."""
+    (tmp_path / "redaction.key").write_text("\n")
+    settings = configuration.load(None, {}, {"redact": {"mode": "hash"}, "state_dir": str(tmp_path)})
+    with pytest.raises(ConfigurationError, match=rf"{tmp_path}/redaction.key: there is no key\n.*openssl rand"):
+        wiring.redactor_of(settings)
 
 
 def test_a_hash_tells_its_key_and_the_newest_writes(tmp_path: Path) -> None:
