@@ -125,6 +125,8 @@ class Patience(NamedTuple):
     """How long a client may take in all; one that sends a byte now and then is never silent."""
     clients: int = 64
     """How many may be connected; past it the oldest goes, since an honest one is done in a moment."""
+    beat_s: float = 0.5
+    """How often it is looked who takes too long, and whether to end."""
 
 
 PATIENCE = Patience()
@@ -353,7 +355,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Hang up on clients that take too long; called by the serving loop twice a second."""
+        """Hang up on clients that take too long; called by the serving loop at each beat."""
         latest = CLOCK.monotonic() - self.patience.request_s
         with self._guard:
             for request, since in self._connected.items():
@@ -412,7 +414,7 @@ def serve(
             cure = f"end the program that has the port (`ss -ltnp 'sport = :{port}'` names it), {cure}"
         raise ShipperError(what, cure) from error
     server.set_app(face)
-    thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(patience.beat_s,), name="http", daemon=True)
     thread.start()
     try:
         yield f"http://{host if ':' not in host else f'[{host}]'}:{server.server_port}"

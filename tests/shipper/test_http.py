@@ -5,6 +5,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from schemas.metrics import Distribution, Metric
 from shipper.errors import ShipperError
 from shipper.exposition import Snapshot
-from shipper.http import Health, serve
+from shipper.http import Health, Patience, serve
 
+QUICK = Patience(beat_s=0.02)
 LOGINS = Metric("failed_login_attempts_total", "counter", "Logins refused.", ("service",))
 SECONDS = Metric("request_duration_seconds", "histogram", "Durations.", (), (0.1, 1.0))
 LAG = Metric("shipper_lag_bytes", "gauge", "Bytes not shipped yet.", ("output",))
@@ -61,7 +63,7 @@ def patient() -> Patient:
 @pytest.fixture
 def address(patient: Patient) -> Iterator[str]:
     """A server on loopback."""
-    with serve("127.0.0.1:0", patient, None) as found:
+    with serve("127.0.0.1:0", patient, None, QUICK) as found:
         assert found is not None
         yield found
 
@@ -150,7 +152,7 @@ def test_a_foreign_host_name_is_refused_on_loopback(address: str) -> None:
 
 def test_beyond_loopback_a_token_is_asked_for(patient: Patient) -> None:
     """Metrics and health are open, everything else needs it; without a configured token it is closed."""
-    with serve("0.0.0.0:0", patient, "s3cret") as found:
+    with serve("0.0.0.0:0", patient, "s3cret", QUICK) as found:
         assert found is not None
         url = found.replace("0.0.0.0", "127.0.0.1")
         assert ask(f"{url}/metrics")[0] == 200
@@ -158,10 +160,50 @@ def test_beyond_loopback_a_token_is_asked_for(patient: Patient) -> None:
         assert ask(f"{url}/status")[0] == 401
         assert ask(f"{url}/status", Authorization="Bearer wrong")[0] == 401
         assert ask(f"{url}/status", Authorization="Bearer s3cret")[0] == 200
-    with serve("0.0.0.0:0", patient, None) as found:
+    with serve("0.0.0.0:0", patient, None, QUICK) as found:
         assert found is not None
         assert ask(f"{found.replace('0.0.0.0', '127.0.0.1')}/status", Authorization="Bearer None")[0] == 401
         assert "none is configured" in ask(f"{found.replace('0.0.0.0', '127.0.0.1')}/status")[2]
+
+
+def connected(url: str) -> socket.socket:
+    """A client that has begun a request, and goes on with it in its own time."""
+    host, port = url.removeprefix("http://").split(":")
+    client = socket.create_connection((host, int(port)), timeout=10)
+    client.sendall(b"GET /health HT")
+    return client
+
+
+def hung_up(client: socket.socket) -> bool:
+    """Whether the server closed the connection; one more byte of the request where it did not."""
+    try:
+        return client.recv(1) == b""
+    except TimeoutError:
+        client.sendall(b"x")
+        return False
+    except ConnectionError:  # it left bytes unread
+        return True
+
+
+def test_a_client_that_sends_a_byte_now_and_then_is_hung_up_on(patient: Patient) -> None:
+    """It is never silent, and takes too long in all; others are answered meanwhile and afterwards."""
+    with serve("127.0.0.1:0", patient, None, Patience(silence_s=5, request_s=0.3, beat_s=0.02)) as found:
+        assert found is not None
+        with connected(found) as slow:
+            slow.settimeout(0.05)
+            assert any(hung_up(slow) for _ in range(100))
+        assert ask(f"{found}/health")[0] == 200
+
+
+def test_past_the_bound_the_oldest_connection_makes_room(patient: Patient) -> None:
+    """However many connect and say nothing, whoever asks is answered."""
+    with serve("127.0.0.1:0", patient, None, Patience(clients=2, beat_s=0.02)) as found, ExitStack() as held:
+        assert found is not None
+        oldest, second = (held.enter_context(connected(found)) for _ in range(2))
+        assert ask(f"{found}/health")[0] == 200
+        assert hung_up(oldest)
+        second.sendall(b"TP/1.0\r\n\r\n")
+        assert second.recv(100).startswith(b"HTTP/1.0 200")
 
 
 def test_a_port_that_is_taken_is_named_with_its_cure(patient: Patient) -> None:
