@@ -39,8 +39,8 @@ check: setup ## all that CI runs, and an audit: lint, types, imports, docs, bill
 	@for part in $(GENERATED); do $(RUN) $$part --check || exit 1; done
 	$(RUN) deploy.supply.bom
 	$(RUN) deploy.supply.audit
-	$(RUN) pytest -n auto -m "not integration" --cov --cov-report=
-	$(RUN) pytest -m integration --cov --cov-append --cov-report=term:skip-covered
+	$(RUN) pytest -n auto -m "not integration" --ignore=tests/integration --cov --cov-report=
+	$(RUN) pytest -n 2 --dist loadfile -m integration --cov --cov-append --cov-report=term:skip-covered
 
 chaos: setup ## break the agent by a seeded schedule: SEED=1, or ROUNDS=… KILLS=… FAULTS='kill, copytruncate' PLACE=kafka
 	$(RUN) tests.chaos --seed "$(or $(SEED),1)" --rounds "$(or $(ROUNDS),1)" --kills "$(or $(KILLS),0)" \

@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[Recorder]:
     """Listening."""
     found = Recorder()
-    thread = threading.Thread(target=found.serve_forever)
+    thread = threading.Thread(target=found.serve_forever, args=(0.02,))
     thread.start()
     yield found
     found.shutdown()

@@ -70,7 +70,7 @@ def server() -> Iterator[tuple[str, list[Asked]]]:
             """No noise."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{found.server_port}", asked
         found.shutdown()
 

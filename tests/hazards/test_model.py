@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -180,6 +181,7 @@ class PlainLogUnderFire(LogUnderFire):
     kind = "plain"
 
 
+pytestmark = pytest.mark.integration
 QUICK = settings(
     max_examples=60,
     stateful_step_count=30,

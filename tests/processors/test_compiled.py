@@ -171,6 +171,7 @@ SOURCES = st.sampled_from(["structured", "access", "off"])
 RULES = st.sampled_from([None, CUSTOM])
 
 
+@pytest.mark.integration
 @given(logs("docker"), RULES, SOURCES)
 @settings(max_examples=250, deadline=None)
 @example([docker(json.dumps(PLAIN_EVENT)) * 3], CUSTOM, "structured")
@@ -179,6 +180,7 @@ def test_docker_lines_come_to_the_same(chunks: list[bytes], rules: Any, http_sou
     same(chunks, rules=rules, http_source=http_source)
 
 
+@pytest.mark.integration
 @given(logs("cri"), RULES, SOURCES)
 @settings(max_examples=150, deadline=None)
 def test_cri_lines_come_to_the_same(chunks: list[bytes], rules: Any, http_source: HttpSource) -> None:

@@ -26,6 +26,7 @@ def quiet() -> None:
     configure_own_log("json", "error")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["docker", "cri", "plain"])
 def test_cuts_do_not_show(kind: given.Kind) -> None:
     """Parts, traces, twins, long lines, missing ends: documents to the byte, order, figures and history are alike."""

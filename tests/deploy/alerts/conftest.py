@@ -1,5 +1,6 @@
 """What the tests of the alerts share."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,6 +23,7 @@ class Alert(NamedTuple):
         return str(self.rule["alert"])
 
 
+@cache
 def alerts() -> list[Alert]:
     """Every alerting rule of the project."""
     return [
