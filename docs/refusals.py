@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("shipper", "schemas")
-OF_CONFIGURATION = ("shipper/settings.py", "shipper/keys.py", "shipper/units.py", "schemas/rules.py", "schemas/builtin_rules.py")
+OF_CONFIGURATION = (
+    "shipper/settings.py",
+    "shipper/keys.py",
+    "shipper/units.py",
+    "schemas/rules.py",
+    "schemas/builtin_rules.py",
+)
 """Where a ValueError is a problem of a key."""
 PLACE = "⟨{}⟩"
 """What stands for a value that the message is about."""

@@ -16,7 +16,7 @@ from schemas.metrics import Increment, Metric, SeriesKey
 from shipper.batch import OUTCOMES, Batch, Tally, turned_out
 from shipper.change import FAILURE, RELOADS, SUCCESS, Change, Doubt
 from shipper.clock import Clock
-from shipper.errors import AGAIN, NOTHING_LOST, READABLE, OutputUnavailable, StateError
+from shipper.errors import AGAIN, NOTHING_LOST, OutputUnavailable, StateError, to_read
 from shipper.ledger import Ledger
 from shipper.pipeline import OVERFLOWS, Pipeline
 from shipper.ports import Output, Written, settled
@@ -299,7 +299,8 @@ class Agent:
         found = dict(self.tail.unreadable)
         new = sorted(found.keys() - self._told)
         for path in new[:SHOWN]:
-            self._log.warning("log_unreadable", path=path, error=found[path].strerror, cure=READABLE)
+            error = found[path]
+            self._log.warning("log_unreadable", path=path, error=error.strerror, cure=to_read(error))
         if len(new) > SHOWN:
             self._log.warning("logs_unreadable", more=len(new) - SHOWN, cure="`shipper status` lists them")
         self._told = set(found)

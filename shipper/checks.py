@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from shipper.configuration.named_files import named_files
-from shipper.errors import READABLE, ShipperError
+from shipper.errors import ShipperError, to_read
 from shipper.http import SERVER, is_loopback
 from shipper.settings import InputSettings, Settings
 from shipper.sources.files import PlainHandle
@@ -64,12 +64,12 @@ def _input(found: InputSettings) -> Iterator[Finding]:
         yield Finding("problem", subject, f"folder {folder}: {why}", "correct the path or its permissions")
         return
     paths = list(Scanner(found.glob, Folders()).paths())
-    closed = [f"folder {folder} cannot be listed" for folder in _closed_folders(found.glob)]
-    refused = closed + [f"{path}: {why}" for path in paths if (why := _unreadable(path))]
+    refused = [(f"folder {one} cannot be listed", to_read(PermissionError())) for one in _closed_folders(found.glob)]
+    refused += [(f"{path}: {error.strerror}", to_read(error)) for path in paths if (error := _unreadable(path))]
     if len(refused) > EXAMPLES:
-        refused[EXAMPLES:] = [f"and {len(refused) - EXAMPLES} more that cannot be read"]
-    for what in refused:
-        yield Finding("problem", subject, what, READABLE)
+        refused[EXAMPLES:] = [(f"and {len(refused) - EXAMPLES} more that cannot be read", refused[-1][1])]
+    for what, cure in refused:
+        yield Finding("problem", subject, what, cure)
     if not paths and not refused:
         yield Finding("note", subject, "no file matches yet", "files that come later are followed from their beginning")
     elif not refused:
@@ -99,11 +99,11 @@ def _unreachable(folder: str) -> str | None:
         return error.strerror or str(error)
 
 
-def _unreadable(path: str) -> str | None:
+def _unreadable(path: str) -> OSError | None:
     try:
         PlainHandle(path).close()
     except OSError as error:
-        return error.strerror or str(error)
+        return error
     return None
 
 
@@ -117,7 +117,8 @@ def _directory(path: Path, subject: str, option: str) -> Iterator[Finding]:
         return
     if not place.is_dir():
         yield Finding("problem", subject, f"{place} is no directory", f"name another with {option}")
-    elif not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
+        return
+    if not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         yield Finding(
             "problem", subject, f"{place} is not writable", f"make it writable for this user, or give {option}"
         )

@@ -1,10 +1,19 @@
 """Errors that a person reads: what happened, to what, and what to do about it."""
 
-READABLE = "run as a user or group that may read it, or with CAP_DAC_READ_SEARCH"
-"""The cure of a log that cannot be opened."""
+import errno
+
 NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
 """What to know of an output that is away, after what to do."""
 AGAIN = "nothing is lost: run it again"
+
+
+def to_read(error: OSError) -> str:
+    """What to do about a log that is there and cannot be opened."""
+    if isinstance(error, PermissionError):
+        return "run as a user or group that may read it, or with CAP_DAC_READ_SEARCH"
+    if error.errno == errno.EINVAL:
+        return "logs are regular files: correct the path or the pattern"
+    return "look after its disk or mount, or where its link leads"
 
 
 class ShipperError(Exception):

@@ -21,7 +21,7 @@ from shipper.cli.options import from_configuration
 from shipper.cli.progress import TELL_S
 from shipper.clock import Clock
 from shipper.configuration import Configuration
-from shipper.errors import READABLE, ShipperError
+from shipper.errors import ShipperError, to_read
 from shipper.http import host_of, is_loopback, serve
 from shipper.indexer import Indexer
 from shipper.indexer_vitals import IndexerVitals
@@ -173,7 +173,9 @@ def _require_read(agent: Agent) -> None:
     if found:
         path, error = next(iter(sorted(found.items())))
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        raise ShipperError(f"{path} cannot be read: {error.strerror or error}{more}", f"{READABLE}, and run it again")
+        raise ShipperError(
+            f"{path} cannot be read: {error.strerror or error}{more}", f"{to_read(error)}, and run it again"
+        )
 
 
 def _say_goodbye(agent: Agent | Indexer, *, once: bool) -> None:

@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal, NamedTuple
 import orjson
 
 from processors.escape import printable
-from shipper.errors import ShipperError
+from shipper.errors import ShipperError, to_read
 from shipper.sources.files import Handle, open_handle
 from shipper.sources.scan import Folders
 from shipper.sources.siblings import GZIP, base_name, oldest_first
@@ -133,9 +133,7 @@ def _files(path: Path, problems: list[Problem]) -> list[Path]:
 def unreadable(error: OSError, path: str) -> Problem:
     """What an error of the file system comes to; `path` is told where it names none."""
     where = printable(str(error.filename or path))
-    return Problem(
-        f"{where} cannot be read: {error.strerror or error}", f"make it readable for this user, {FOUND_AGAIN}"
-    )
+    return Problem(f"{where} cannot be read: {error.strerror or error}", f"{to_read(error)}, {FOUND_AGAIN}")
 
 
 def _is_log(name: str) -> bool:

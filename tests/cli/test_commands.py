@@ -25,6 +25,8 @@ LINES = [
     '{"log":"INFO:     10.0.0.1:0 - \\"POST /api/v1/auth/login HTTP/1.1\\" 401 Unauthorized\\n","stream":"stdout","time":"2024-10-31T22:00:02Z"}',
     '{"log":"starting with password=hunter2\\n","stream":"stderr","time":"2024-10-31T22:00:03Z"}',
 ]  # fmt: skip
+HASTE = {"SHIPPER_JOIN__WAIT": "50ms"}
+"""No wait for the rest of a stack trace in the lines of a plain file."""
 
 
 @pytest.fixture
@@ -210,16 +212,18 @@ def test_check_shows_all_problems_with_their_cures(home: Path) -> None:
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         arguments = ("--input", "plain:*.log", "--output", "local:file", "--state-dir", "file", "--listen", address)
-        found = shipper(home, "check", *arguments)
-        problems = [
-            problem
-            for problem in json.loads(shipper(home, "check", "--format", "json", *arguments).stdout)
-            if problem["grade"] == "problem"
-        ]
+        found = shipper(home, "check", "--format", "json", *arguments)
+    told = json.loads(found.stdout)
     assert found.returncode == 1
-    assert found.stdout.splitlines()[-1] == "4 problems"
-    assert {problem["subject"] for problem in problems} == {"input plain:*.log", "output", "state", "listen"}
-    assert all(problem["cure"] for problem in problems)
+    assert [finding["subject"] for finding in told if finding["grade"] == "problem"] == [
+        "input plain:*.log", "state", "output", "listen",
+    ]  # fmt: skip
+    assert all(finding["cure"] for finding in told if finding["grade"] != "ok")
+    assert "logs are regular files" in told[0]["cure"]
+    assert {finding["grade"] for finding in told if finding["subject"] in ("state", "output")} == {"problem"}
+    said = shipper(home, "check", *arguments[:-1], "off")
+    assert said.returncode == 1
+    assert said.stdout.splitlines()[-1] == "3 problems"
 
 
 @pytest.mark.integration
@@ -324,6 +328,7 @@ def test_the_running_agent_counts_and_tells(running: tuple[Path, str, "subproces
     assert "not running" in shipper(home, "status", "--listen", address).stdout
 
 
+@pytest.mark.integration
 def test_a_store_that_cannot_be_written_never_stops_counting(
     running: tuple[Path, str, "subprocess.Popen[bytes]"],
 ) -> None:
@@ -366,7 +371,7 @@ def test_once_fails_where_a_log_cannot_be_read(tmp_path: Path) -> None:
     """All of it was asked for: what could not be read is told, and the exit code says so; the rest is shipped."""
     (tmp_path / "open.log").write_text("a\n")
     (tmp_path / "loop.log").symlink_to("loop.log")
-    found = shipper(tmp_path, "run", "--once", "--input", f"plain:{tmp_path}/*.log", "--listen", "off")
+    found = shipper(tmp_path, "run", "--once", "--input", f"plain:{tmp_path}/*.log", "--listen", "off", **HASTE)
     assert found.returncode == 1
     assert found.stdout.startswith("1 indexed")
     assert "loop.log cannot be read" in found.stderr

@@ -246,7 +246,10 @@ def test_files_that_cannot_be_read_are_told_and_the_others_stored(shipper: Shipp
     code, out, err = replay(shipper, logs, "--type", "docker")
     assert code == 1
     assert figures(out)["added to the index"] == 49
-    assert f"warning: {first}.1 cannot be read: not a regular file; make it readable for this user, then run" in err
+    assert (
+        f"warning: {first}.1 cannot be read: not a regular file; logs are regular files: correct the path or the pattern, then run"
+        in err
+    )
     assert f"warning: {logs}/loop.log cannot be read: Too many levels of symbolic links" in err
     Path(f"{first}.1").unlink()
     (tmp_path / "aside").rename(f"{first}.1")
@@ -427,8 +430,11 @@ def test_a_kill_loses_and_doubles_nothing(shipper: Shipper, much: Path, tmp_path
     assert stored(tmp_path) == Counter(f"c-{n}" for n in range(3000))
 
 
-def test_old_plain_logs_keep_their_days_in_a_replay_and_not_beside_the_agent(shipper: Shipper, tmp_path: Path) -> None:
+def test_old_plain_logs_keep_their_days_in_a_replay_and_not_beside_the_agent(
+    shipper: Shipper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever replays an archive chose it; what a running application writes may not choose days of years ago."""
+    monkeypatch.setenv("SHIPPER_JOIN__WAIT", "50ms")
     log = tmp_path / "app.log"
     log.write_text("".join(f"{year}-03-01T00:00:00Z INFO started\n" for year in (1999, 2019, 9998)))
     assert replay(shipper, log)[0] == 0

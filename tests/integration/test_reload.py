@@ -130,6 +130,7 @@ def goes_on(fleet: Fleet) -> None:
     until(lambda: fleet.agent.metric("always_total") > before)
 
 
+@pytest.mark.timeout(300)
 def test_counts_are_exact_over_many_reloads_under_load(fleet: Fleet) -> None:
     """Every line counted once and stored once, by file and by SIGHUP; a wrong file changes nothing but its count."""
     logs = fleet.folder / "logs"
