@@ -45,7 +45,7 @@ class Load:
 
     def _write(self) -> None:
         with self.path.open("ab", buffering=0) as file:
-            while not self._end.wait(0.005):
+            while not self._end.wait(0.02):  # no more than an agent follows on a busy machine
                 file.write(b"".join(self._line() for _ in range(20)))
 
     def _line(self) -> bytes:
