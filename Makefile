@@ -1,5 +1,5 @@
 # Everything a person or CI runs. `make help` lists it.
-.PHONY: help setup demo story test unit integration site check chaos fix bench soak load crash fuzz docs clean
+.PHONY: help setup demo story test unit integration site check chaos fix bench soak load crash fuzz docs pictures clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
 GENERATED := docs.generate deploy.grafana deploy.kubernetes.rules
@@ -68,6 +68,9 @@ fuzz: setup ## fuzz each parser for SECONDS (60), guided by what its code does
 
 docs: setup ## write what is generated: references, dashboards, rules for Kubernetes
 	@for part in $(GENERATED); do $(RUN) $$part || exit 1; done
+
+pictures: setup ## take the pictures of the page anew, of an agent under two minutes of traffic
+	$(RUN) docs.pictures
 
 clean: ## remove what was made here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache site demo-data benchmarks/data
