@@ -10,6 +10,7 @@ from typing import Any
 
 METHOD = r"(?P<method>[A-Z]{3,10})"
 REQUEST = rf"\"{METHOD} (?P<path>[^\s\"?#]{{1,8192}})(?:[?#][^\s\"]{{0,16384}})? HTTP/\d(?:\.\d)?\""
+TIME = r"(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})"
 UVICORN = re.compile(
     rf"(?:(?P<level>[A-Z]{{4,8}}):\s{{1,8}})?(?P<client>[0-9a-fA-F.:\[\]]{{2,45}}):\d{{1,5}}"
     rf" - {REQUEST} (?P<status>\d{{3}})"
@@ -17,7 +18,7 @@ UVICORN = re.compile(
     re.ASCII,
 )
 COMBINED = re.compile(
-    rf"(?P<client>[0-9a-fA-F.:]{{2,45}}|-) \S{{1,128}} \S{{1,256}} \[(?P<time>[^\]]{{20,32}})\]"
+    rf"(?P<client>[0-9a-fA-F.:]{{2,45}}|-) \S{{1,128}} \S{{1,256}} \[{TIME}\]"
     rf" {REQUEST} (?P<status>\d{{3}})"
     r" (?:\d{1,15}|-)(?: \"[^\"]{0,8192}\" \"[^\"]{0,8192}\")?(?: .{0,256})?",
     re.ASCII,

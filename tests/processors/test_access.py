@@ -73,6 +73,7 @@ def test_access_lines_are_decoded(text: str, expected: dict[str, object]) -> Non
         'INFO:     10.0.0.1:0 - "post /x HTTP/1.1" 200 OK',
         'INFO:     10.0.0.1:0 - "GET /x y HTTP/1.1" 200 OK',
         '10.1.2.3 - - [99/Foo/2026:00:12:05 +0000] "GET /x HTTP/1.1" 200 1',
+        '10.1.2.3 - - [24/Nov/2026:00:12:05 +010005] "GET /x HTTP/1.1" 200 1',
     ],
 )
 def test_what_is_not_an_access_line_from_end_to_end_is_none(text: str) -> None:
