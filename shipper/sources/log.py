@@ -4,6 +4,8 @@ What is on disk is matched with what is known by content, in `discover`; names a
 """
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from shipper.sources.files import Handle, open_handle
@@ -108,7 +110,8 @@ class LogFiles:
         Raises OSError where a file that is there cannot be opened.
         """
         found = self._listing()
-        owners = self._recognise(found)
+        with _given_back(found):
+            owners = self._recognise(found)
         fresh: list[LogFile] = []
         for position, file in enumerate(found):
             known = owners.get(position)
@@ -132,7 +135,9 @@ class LogFiles:
         """Every file of the log, opened, oldest first; looked at again until no name moved meanwhile."""
         for attempt in range(1, ATTEMPTS + 1):
             found = self._open_all()
-            if attempt == ATTEMPTS or [(file.path, file.signature[:2]) for file in found] == self._names():
+            with _given_back(found):
+                settled = [(file.path, file.signature[:2]) for file in found] == self._names()
+            if settled or attempt == ATTEMPTS:
                 break
             for file in found:
                 file.handle.close()
@@ -154,15 +159,11 @@ class LogFiles:
         return [f"{folder}/{name}" for name in [*oldest_first(base, names), base] if name in names]
 
     def _open_all(self) -> list[Found]:
-        found = []
-        for path in self._paths():
-            try:
-                handle = open_handle(path)
-                stat = os.stat(path)
-            except FileNotFoundError:
-                continue
-            signature = (handle.device, handle.inode, stat.st_size, stat.st_mtime_ns)
-            found.append(Found(path, path == self.path, handle, signature))
+        found: list[Found] = []
+        with _given_back(found):
+            for path in self._paths():
+                if (file := _opened(path, live=path == self.path)) is not None:
+                    found.append(file)  # noqa: PERF401 -- one by one, so that an error finds those that are open
         return found
 
     def _recognise(self, found: list[Found]) -> dict[int, LogFile]:
@@ -217,6 +218,31 @@ class LogFiles:
             elif file.rotated_at is None:
                 file.rotated_at = NEVER if self.fresh else now
                 self.incidents.rotations += not self.fresh
+
+
+def _opened(path: str, *, live: bool) -> Found | None:
+    """The file at a path; None where it is gone. Raises OSError."""
+    try:
+        handle = open_handle(path)
+    except FileNotFoundError:
+        return None
+    try:
+        stat = os.stat(path)
+    except FileNotFoundError:
+        handle.close()
+        return None
+    return Found(path, live, handle, (handle.device, handle.inode, stat.st_size, stat.st_mtime_ns))
+
+
+@contextmanager
+def _given_back(found: Sequence[Found]) -> Iterator[None]:
+    """Close what was opened where an error comes: it is met again at each look, and descriptors would run out."""
+    try:
+        yield
+    except OSError:
+        for file in found:
+            file.handle.close()
+        raise
 
 
 def _is(known: LogFile, file: Found, *, by_inode: bool) -> bool:

@@ -54,6 +54,23 @@ def test_unreadable_files_are_told_once_and_many_are_summed_up(tmp_path: Path) -
     assert [entry["more"] for entry in told if entry["event"] == "logs_unreadable"] == [2]
 
 
+def test_a_rotated_file_that_cannot_be_opened_costs_no_descriptors(tmp_path: Path) -> None:
+    """The log is met again at each look, and what was opened beside it is closed each time."""
+    rig = Rig(tmp_path)
+    rig.write(rig.lines(1))
+    rig.write(rig.lines(1), rig.logs / "app.log.2")
+    (rig.logs / "app.log.1").mkdir()  # root may read everything else
+    agent = rig.start()
+    rig.read(2)
+    assert str(rig.path) in agent.tail.unreadable
+    before = len(os.listdir("/proc/self/fd"))
+    rig.read(20)
+    assert len(os.listdir("/proc/self/fd")) == before
+    (rig.logs / "app.log.1").rmdir()
+    rig.read(2)
+    assert rig.serials() == [1, 2]
+
+
 @pytest.mark.parametrize("jump_s", [-86_400, 86_400])
 def test_clock_jumps_lose_and_double_nothing(tmp_path: Path, jump_s: int) -> None:
     """The wall clock stepping a day either way changes neither what is read nor where it is stored."""
