@@ -34,11 +34,8 @@ class PlainHandle:
 
     def __init__(self, path: str) -> None:
         """Open for reading. Raises OSError."""
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._fd = _opened(path)
         found = os.fstat(self._fd)
-        if not stat.S_ISREG(found.st_mode):
-            os.close(self._fd)
-            raise OSError(errno.EINVAL, "not a regular file", path)
         self.device, self.inode = found.st_dev, found.st_ino
 
     def size(self) -> int | None:
@@ -65,7 +62,7 @@ class GzipHandle:
 
     def __init__(self, path: str) -> None:
         """Open for reading. Raises OSError."""
-        self._raw = open(path, "rb")  # noqa: SIM115 -- closed by `close`
+        self._raw = os.fdopen(_opened(path), "rb")
         found = os.fstat(self._raw.fileno())
         self.device, self.inode = found.st_dev, found.st_ino
         self.damage: str | None = None
@@ -121,6 +118,15 @@ class GzipHandle:
         """Give the descriptor back."""
         self._file.close()
         self._raw.close()
+
+
+def _opened(path: str) -> int:
+    """The descriptor of a regular file, whatever bears its name: a pipe would be waited for. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor
 
 
 def open_handle(path: str) -> Handle:

@@ -8,6 +8,7 @@ The Docker socket, as good as root, is never needed; where it is allowed it stan
 import os
 import re
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,7 @@ from processors.envelope import without_surrogates
 from processors.redact import Redactor
 from schemas.entry import HttpSource, Origin
 from shipper.settings import DockerSettings, InputSettings
+from shipper.sources.files import PlainHandle
 from shipper.sources.siblings import base_name
 
 CONFIG = "config.v2.json"
@@ -102,8 +104,8 @@ class Provenance:
 
     def _container(self, folder: Path, container_id: str) -> Container:
         try:
-            with (folder / CONFIG).open("rb") as file:
-                return _container(orjson.loads(file.read(LARGEST_CONFIG)))
+            with closing(PlainHandle(str(folder / CONFIG))) as file:
+                return _container(orjson.loads(file.read(0, LARGEST_CONFIG)))
         except FileNotFoundError:
             why = f"{CONFIG} is not there"
         except (OSError, ValueError) as error:

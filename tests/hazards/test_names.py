@@ -31,3 +31,15 @@ def test_a_log_of_any_name_is_followed_over_restarts_and_stops_no_other(tmp_path
     rig.patiently()
     assert len(rig.output.stored) == 4
     assert rig.counter("shipper_lines_read_total") == 4
+
+
+@pytest.mark.parametrize("name", ["app.log.1.gz", "app.log.1", "pipe.log"])
+def test_a_pipe_among_logs_is_waited_for_by_nobody(tmp_path: Path, name: str) -> None:
+    """Whoever may write there could stop the reading of all logs: it is told as no log, and others are read."""
+    rig = Rig(tmp_path)
+    os.mkfifo(rig.logs / name)
+    rig.write(rig.lines(2), rig.logs / "other.log")
+    agent = rig.start()
+    rig.read(2)
+    assert rig.serials() == [1, 2]
+    assert [Path(path).name for path in agent.tail.unreadable] == [name if name == "pipe.log" else "app.log"]

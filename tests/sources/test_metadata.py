@@ -1,6 +1,7 @@
 """Metadata: what a path and the runtime's own files tell of a log."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,13 @@ def test_a_log_without_usable_configuration_is_followed_all_the_same(tmp_path: P
     """The path alone tells the container's id."""
     found = origin("docker", container(tmp_path, damaged))
     assert (found.container_id, found.container_name, found.labels) == (ID, None, {})
+
+
+def test_a_pipe_in_the_place_of_the_configuration_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    """Nobody will ever write into it."""
+    log = container(tmp_path, None)
+    os.mkfifo(log.parent / "config.v2.json")
+    assert origin("docker", log).container_id == ID
 
 
 def test_labels_are_bounded(tmp_path: Path) -> None:
