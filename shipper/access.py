@@ -3,7 +3,6 @@
 import hmac
 import secrets
 import threading
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from shipper.clock import Clock
@@ -75,8 +74,6 @@ class Access:
         return bool(self._token) and hmac.compare_digest(given, str(self._token).encode())
 
     def _session(self, environ: dict[str, Any]) -> str:
-        try:
-            found = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(self.cookie)
-        except CookieError:
-            return ""
-        return found.value if found is not None else ""
+        """What our cookie holds; those of others are written as they like, and are not looked into."""
+        pairs = (piece.partition("=") for piece in str(environ.get("HTTP_COOKIE", "")).split(";"))
+        return next((value.strip() for name, _, value in pairs if name.strip() == self.cookie), "")

@@ -1,6 +1,7 @@
 """The pages as a browser gets them: guarded, escaped, bounded, and closed to strangers."""
 
 import re
+import time
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
@@ -358,6 +359,27 @@ def test_a_session_ends_after_a_shift() -> None:
     site.cookie = second
     assert site.get("/").status == 401
     assert first != second
+
+
+@pytest.mark.parametrize("other", ['prefs={"a": 1}', "x=a b", "a b=c", "x=é", 'x="', "path", "", "=", "x=[1],{}"])
+def test_cookies_of_other_programs_on_the_host_keep_nobody_out(other: str) -> None:
+    """They know no ports, and are not ours to read, however they are written and wherever they stand."""
+    site = site_beyond_loopback()
+    site.post("/login", token="s3cret")
+    own = site.cookie
+    for site.cookie in (f"{other}; {own}", f"{own}; {other}", f"{other};{own} ;{other}"):
+        assert site.get("/").status == 200
+    site.cookie = other
+    assert site.get("/").status == 401
+
+
+def test_a_strangers_cookie_takes_no_time() -> None:
+    """Whatever it is made of, it is as long as a header may be and no more."""
+    site = site_beyond_loopback()
+    site.cookie = 'a="' + '\\"' * 32_000 + '"'
+    began = time.process_time()
+    assert site.get("/").status == 401
+    assert time.process_time() - began < 1
 
 
 def test_without_a_configured_token_nobody_gets_in() -> None:
