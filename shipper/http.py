@@ -124,7 +124,10 @@ class Patience(NamedTuple):
     request_s: float = 30
     """How long a client may take in all; one that sends a byte now and then is never silent."""
     clients: int = 64
-    """How many may be connected; past it the oldest goes, since an honest one is done in a moment."""
+    """How many may be connected; past it the oldest goes, since an honest one is done in a moment.
+
+    As many again may be at work still after they were hung up on; past that, whoever comes is turned away.
+    """
     beat_s: float = 0.5
     """How often it is looked who takes too long, and whether to end."""
 
@@ -330,7 +333,9 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.patience, self._beat = patience, beat
         self._connected: dict[Any, float] = {}
-        """When each client came, in the order they came; one that is here is not closed yet."""
+        """When each client came, in the order they came."""
+        self._leaving: set[Any] = set()
+        """Those that were hung up on, as long as their threads are at work."""
         self._guard = threading.Lock()
         super().__init__((host, port), _Handler)
 
@@ -340,11 +345,16 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
         self.setup_environ()
 
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002 -- a socket, an address
+        """Whether there may be one thread more."""
+        with self._guard:
+            return len(self._connected) + len(self._leaving) < 2 * self.patience.clients
+
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- a socket and its address
         """Answer in a thread of its own."""
         with self._guard:
             if len(self._connected) >= self.patience.clients:
-                _hang_up(next(iter(self._connected)))
+                self._hang_up(next(iter(self._connected)))
             self._connected[request] = CLOCK.monotonic()
         super().process_request(request, client_address)
 
@@ -352,26 +362,26 @@ class _Server(ThreadingMixIn, WSGIServer):
         """Forget a client and close its connection."""
         with self._guard:
             self._connected.pop(request, None)
+            self._leaving.discard(request)
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
         """Hang up on clients that take too long; called by the serving loop at each beat."""
         latest = CLOCK.monotonic() - self.patience.request_s
         with self._guard:
-            for request, since in self._connected.items():
-                if since > latest:
-                    break
-                _hang_up(request)
+            for request in [request for request, since in self._connected.items() if since <= latest]:
+                self._hang_up(request)
         self._beat()
+
+    def _hang_up(self, request: socket.socket) -> None:
+        """End what a thread waits for; the thread closes the connection itself."""
+        del self._connected[request]
+        self._leaving.add(request)
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away or was too slow is its own affair."""
-
-
-def _hang_up(request: socket.socket) -> None:
-    """End what a thread waits for; the thread closes the connection itself."""
-    with suppress(OSError):
-        request.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(WSGIRequestHandler):

@@ -2,11 +2,13 @@
 
 import json
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 import pytest
@@ -166,11 +168,11 @@ def test_beyond_loopback_a_token_is_asked_for(patient: Patient) -> None:
         assert "none is configured" in ask(f"{found.replace('0.0.0.0', '127.0.0.1')}/status")[2]
 
 
-def connected(url: str) -> socket.socket:
+def connected(url: str, path: str = "/health") -> socket.socket:
     """A client that has begun a request, and goes on with it in its own time."""
     host, port = url.removeprefix("http://").split(":")
     client = socket.create_connection((host, int(port)), timeout=10)
-    client.sendall(b"GET /health HT")
+    client.sendall(f"GET {path} HT".encode())
     return client
 
 
@@ -204,6 +206,42 @@ def test_past_the_bound_the_oldest_connection_makes_room(patient: Patient) -> No
         assert hung_up(oldest)
         second.sendall(b"TP/1.0\r\n\r\n")
         assert second.recv(100).startswith(b"HTTP/1.0 200")
+
+
+class Busy(Patient):
+    """One that takes as long as the test likes to tell its status."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.done = threading.Event(), threading.Event()
+
+    def status(self) -> dict[str, Any]:
+        self.asked.set()
+        self.done.wait(20)
+        return {}
+
+
+def answered(url: str) -> bool:
+    """Whether there is room for one more."""
+    try:
+        return ask(f"{url}/health")[0] == 200
+    except (OSError, HTTPException):
+        return False
+
+
+def test_past_the_bound_no_thread_is_added_though_the_oldest_is_at_work_still() -> None:
+    """Hanging up on it does not end what it asked for; others are turned away until there is room again."""
+    busy, before = Busy(), set(threading.enumerate())
+    with serve("127.0.0.1:0", busy, None, Patience(clients=2, beat_s=0.02)) as found, ExitStack() as held:
+        assert found is not None
+        held.callback(busy.done.set)
+        held.enter_context(connected(found, "/status")).sendall(b"TP/1.0\r\n\r\n")
+        assert busy.asked.wait(5)
+        for _ in range(30):
+            held.enter_context(connected(found))
+        assert any(answered(found) for _ in range(100))
+        own = set(threading.enumerate()) - before
+        assert sum("process_request" in thread.name for thread in own) <= 4
 
 
 def test_a_port_that_is_taken_is_named_with_its_cure(patient: Patient) -> None:
