@@ -16,7 +16,7 @@ import orjson
 
 from processors.escape import printable
 from shipper.errors import ShipperError, to_read
-from shipper.sources.files import Handle, open_handle
+from shipper.sources.files import Handle, inode_of, open_handle
 from shipper.sources.scan import Folders
 from shipper.sources.siblings import GZIP, base_name, oldest_first
 
@@ -82,7 +82,7 @@ class GivenFolders(Folders):
             found = os.stat(path)
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) in self._files
+        return (found.st_dev, inode_of(found)) in self._files
 
 
 @dataclass(frozen=True, slots=True)

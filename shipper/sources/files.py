@@ -10,6 +10,9 @@ from typing import Protocol
 PIECE = 16 * 1024
 """Bytes that are unpacked at once; of these, the last before a damage may be lost."""
 
+INODE_BITS = (1 << 63) - 1
+"""What a state can keep of a file's number; some network file systems use one bit more."""
+
 
 class Handle(Protocol):
     """An open file: its identity on the file system and its bytes."""
@@ -36,7 +39,7 @@ class PlainHandle:
         """Open for reading. Raises OSError."""
         self._fd = _opened(path)
         found = os.fstat(self._fd)
-        self.device, self.inode = found.st_dev, found.st_ino
+        self.device, self.inode = found.st_dev, inode_of(found)
 
     def size(self) -> int | None:
         """Bytes in the file now."""
@@ -64,7 +67,7 @@ class GzipHandle:
         """Open for reading. Raises OSError."""
         self._raw = os.fdopen(_opened(path), "rb")
         found = os.fstat(self._raw.fileno())
-        self.device, self.inode = found.st_dev, found.st_ino
+        self.device, self.inode = found.st_dev, inode_of(found)
         self.damage: str | None = None
         self._at, self._last = 0, b""
         self._rewind()
@@ -127,6 +130,11 @@ def _opened(path: str) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
     return descriptor
+
+
+def inode_of(found: os.stat_result) -> int:
+    """A file's number on its device, as it is remembered."""
+    return found.st_ino & INODE_BITS
 
 
 def open_handle(path: str) -> Handle:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from shipper.sources.files import Handle, open_handle
+from shipper.sources.files import Handle, inode_of, open_handle
 from shipper.sources.identity import SEAM, Identity
 from shipper.sources.scan import Folders
 from shipper.sources.siblings import GZIP, oldest_first
@@ -150,7 +150,7 @@ class LogFiles:
                 stat = os.stat(path)
             except FileNotFoundError:
                 continue
-            named.append((path, (stat.st_dev, stat.st_ino)))
+            named.append((path, (stat.st_dev, inode_of(stat))))
         return named
 
     def _paths(self) -> list[str]:

@@ -13,6 +13,7 @@ from processors.assemble import Assembler, PlainAssembler
 from processors.compiled import Run
 from schemas.entry import Entry
 from shipper.ports import Source
+from shipper.sources.files import inode_of
 from shipper.sources.identity import SEAM, hashed
 from shipper.sources.log import NEVER, LogFile, LogFiles, Looked
 from shipper.state import Position
@@ -90,7 +91,7 @@ class LogReader:
         if (
             live is None
             or self.log.fresh
-            or stat.st_ino != live.identity.inode
+            or inode_of(stat) != live.identity.inode
             or stat.st_size < live.identity.offset
             or (live.identity.offset == 0 and stat.st_mtime_ns != before)
         ):

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,6 +180,33 @@ def test_inode_of_a_deleted_rotated_file_comes_back_as_the_live_one(rig: Rig) ->
         rig.write(rig.lines(1))
         settled(rig)
     assert rig.serials() == list(range(1, 31))
+
+
+class Wide:
+    """What a file system says of a file, with a number of 64 bits."""
+
+    def __init__(self, found: os.stat_result) -> None:
+        self._found = found
+        self.st_ino = found.st_ino | 1 << 63
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._found, name)
+
+
+def test_inodes_of_network_file_systems_are_remembered(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's numbers have 63 bits beside the sign."""
+    stat, fstat = os.stat, os.fstat
+    monkeypatch.setattr(os, "stat", lambda *args, **options: Wide(stat(*args, **options)))
+    monkeypatch.setattr(os, "fstat", lambda *args: Wide(fstat(*args)))
+    rig.write(rig.lines(2))
+    rig.patiently()
+    rig.kill()
+    rig.rotate()
+    rig.write(rig.lines(1))
+    rig.start()
+    rig.patiently()
+    assert rig.serials() == [1, 2, 3]
+    assert rig.counter("shipper_lines_read_total") == 3
 
 
 def test_small_files_grow_without_being_taken_for_new(rig: Rig) -> None:
