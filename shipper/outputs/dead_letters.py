@@ -58,7 +58,11 @@ class DeadLetters:
             ) from error
 
     def _append(self, line: bytes) -> None:
-        """Append the whole line or nothing; one that a crash left without its end is ended first. Raises OSError."""
+        """Append the whole line or nothing; one that a crash left without its end is ended first. Raises OSError.
+
+        An indexer has no state beside, so that the directory may not be there yet.
+        """
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -45,6 +45,15 @@ def test_a_full_disk_leaves_no_half_a_letter(tmp_path: Path) -> None:
     assert numbers(letters) == ["first", "second", "third"]
 
 
+def test_the_directory_is_made_where_nothing_else_is_kept_in_it(tmp_path: Path) -> None:
+    """An indexer keeps its positions in Kafka; the first letter makes the directory, for its owner alone."""
+    letters = DeadLetters(tmp_path / "state")
+    assert numbers(letters) == []
+    letters.add(make_document(1), "first")
+    assert numbers(letters) == ["first"]
+    assert letters.path.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_what_a_crash_left_half_spoils_no_letter_after_it(tmp_path: Path) -> None:
     """The next one begins a line of its own; the half is passed over, with file and line."""
     letters = DeadLetters(tmp_path)
