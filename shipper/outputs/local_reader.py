@@ -229,9 +229,20 @@ def _rows(db: sqlite3.Connection, file: DayFile, block: _Block, asked: _Asked) -
         conditions.append(f"trace & {HASH_MASK} = {hashed(asked.correlation_id)}")
     statement = f"SELECT seq, time, id, body FROM entry WHERE {' AND '.join(conditions)}"  # noqa: S608 -- the same
     for seq, time_ms, id_, raw in db.execute(statement, (block.first, block.last, *asked.parameters)).fetchall():
-        body: Body = orjson.loads(raw)
+        body = _body(raw, file)
         if asked.accepts(body):
             yield seq, time_ms, {**body, "_id": id_.hex(), "_index": file.index}
+
+
+def _body(raw: bytes, file: DayFile) -> Body:
+    """The document of a row. Raises Unusable: SQLite does not look at what its rows hold."""
+    try:
+        body = orjson.loads(raw)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Unusable(f"{file.path} is damaged: an entry of it is no JSON object", aside(file.path))
+    return body
 
 
 def _traces(db: sqlite3.Connection, correlation_id: str) -> str:

@@ -46,6 +46,22 @@ def reader(store: LocalStore) -> Iterator[LocalReader]:
     opened.close()
 
 
+@pytest.mark.parametrize("body", [b'{"message":"', b"[]", b"", b"\xff"])
+def test_a_damaged_entry_is_told_with_the_file_that_holds_it(
+    store: LocalStore, reader: LocalReader, make: Make, body: bytes
+) -> None:
+    """SQLite does not notice a byte that was changed in a row."""
+    store.write([make(1), make(2)])
+    store.close()
+    (path,) = store.directory.glob("*.db")
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE entry SET body = ? WHERE seq = 2", (body,))
+    db.close()
+    with pytest.raises(StoreUnreadable, match=r"\.db is damaged") as error:
+        list(reader.search(Query()))
+    assert "mv " in error.value.cure
+
+
 def test_days_out_of_the_bounds_are_not_opened(store: LocalStore, reader: LocalReader, make: Make) -> None:
     """A damaged file of another day does not stand in the way of a search that is not about it."""
     store.write([make(1)])
