@@ -133,8 +133,11 @@ PATTERNS: dict[str, Pattern] = {
 }
 """Built-in patterns by name, in the order they are tried."""
 
-ENCODED = ("%20", "%2b", "%3a", "%3d", "%40", "\\u00")
-"""Signs of a text in which a space, `+`, `:`, `=` or `@` is written in another way; it is looked at decoded as well."""
+ENCODED = ("%20", "%25", "%2b", "%3a", "%3d", "%40", "\\u00")
+"""Signs of a text in which a space, `+`, `:`, `=`, `@`, or a `%` before such a sign, is written in another way.
+
+It is looked at decoded as well.
+"""
 NEEDLES = (*(hint for pattern in PATTERNS.values() for hint in pattern.hints if hint != "@"), *ENCODED)
 """One of these, in any case, is in every text that a pattern of words can match."""
 ESCAPE = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")

@@ -64,6 +64,21 @@ def test_sensitive_field_is_masked_whole_at_any_depth(name: str) -> None:
     assert Redactor().redact_event(event)["extra"][name] == "[redacted:field]"
 
 
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("/x?next=bob%2540clinic.example", "bob"),
+        ("/x?next=4111%25201111%25201111%25201111", "1111"),
+        ("/x?next=%252B33%2520612345678", "612345678"),
+        ("/x?next=pwd%253dhunter2", "hunter2"),
+    ],
+)
+def test_a_query_within_a_query_is_looked_at_decoded(text: str, secret: str) -> None:
+    """Written with percents twice, where nothing else in it is a sign."""
+    assert Redactor().suspicious(text, {"message": text})
+    assert secret not in Redactor().redact_text(text)
+
+
 def test_equal_values_have_equal_hashes_under_one_key_alone() -> None:
     """A keyed hash tells that two values are the same, to those who have the key's log only."""
     first, second = Redactor(key=b"k1", mode="hash"), Redactor(key=b"k2", mode="hash")
