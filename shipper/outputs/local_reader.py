@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,8 +32,12 @@ RARE_LEVELS = 3
 """From `warning` up. Milder levels are in nearly every block: to ask the index which ones would save nothing."""
 
 HASH_MASK = 0xFFFF_FFFF
+KEPT_BYTES = 4 * 1024 * 1024
+"""Documents that are kept until it is their turn; what is beyond that is read again then."""
 
 Body = dict[str, Any]
+Key = tuple[int, int]
+"""Time and number of an entry, by which results are in order; negative where the newest come first."""
 
 
 class LocalReader:
@@ -58,7 +62,7 @@ class LocalReader:
     def search(self, query: Query) -> Iterator[Body]:
         """Documents in the order of their time, or newest first; `_id` and `_index` added. Raises StoreUnreadable."""
         files = [file for file in self._files(self.prefix) if file.may_hold(query.since, query.until)]
-        asked = _asked(query)
+        asked = _asked(query)._replace(most=query.limit)
         in_order = reversed(files) if query.newest_first else files
         found = (body for file in in_order for body in self._read(file, asked))
         return islice(found, query.limit)
@@ -78,7 +82,7 @@ class LocalReader:
             return wanted and (mentioning is None or mentioning in str(body.get("raw", "")))
 
         unreleased = ("seq NOT IN (SELECT seq FROM released)",)
-        asked = _Asked(conditions=unreleased, newest_first=newest_first, accepts=accepts)
+        asked = _Asked(conditions=unreleased, newest_first=newest_first, accepts=accepts, most=limit)
         files = self._files(self.quarantine_prefix)
         found = (body for file in (reversed(files) if newest_first else files) for body in self._read(file, asked))
         return islice(found, limit)
@@ -135,6 +139,8 @@ class _Asked(NamedTuple):
     until: int | None = None
     newest_first: bool = False
     accepts: Callable[[Body], bool] = lambda _: True
+    most: int | None = None
+    """How many results are wanted; all where None."""
 
 
 def _asked(query: Query) -> _Asked:
@@ -189,19 +195,61 @@ class _Block(NamedTuple):
     until: int
 
 
+class _Waiting:
+    """Entries that were met before it was their turn: whoever logs chooses times, and may have all of a day wait.
+
+    No more of them are known than are wanted, and the documents of as many are kept as there is room for.
+    """
+
+    def __init__(self, most: int | None, again: Callable[[int], Body]) -> None:
+        """`again` reads the document of an entry by its number."""
+        self._most, self._again = most, again
+        self._keys: list[Key] = []
+        self._kept: dict[Key, tuple[int, Body]] = {}
+        self._room = KEPT_BYTES
+
+    def add(self, key: Key, size: int, body: Body) -> None:
+        """An entry whose document has `size` bytes as it is stored."""
+        heappush(self._keys, key)
+        if size <= self._room:
+            self._kept[key] = size, body
+            self._room -= size
+
+    def trim(self) -> None:
+        """Forget those before whom as many come as are wanted."""
+        if self._most is None or len(self._keys) <= 2 * self._most:
+            return
+        self._keys = nsmallest(self._most, self._keys)
+        self._kept = {key: self._kept[key] for key in self._keys if key in self._kept}
+        self._room = KEPT_BYTES - sum(size for size, _ in self._kept.values())
+
+    def due(self, begin: int | None = None) -> Iterator[Body]:
+        """Those before `begin` in the order; all of them without it."""
+        while self._keys and (begin is None or self._keys[0][0] < begin):
+            key = heappop(self._keys)
+            kept = self._kept.pop(key, None)
+            size, body = (0, self._again(abs(key[1]))) if kept is None else kept
+            self._room += size
+            yield body
+
+
 def _in_order(db: sqlite3.Connection, file: DayFile, asked: _Asked, pause: Callable[[], None]) -> Iterator[Body]:
     """What `asked` accepts, by time, then by arrival; reads a block when the order comes to its span, not before."""
     sign = -1 if asked.newest_first else 1
-    waiting: list[tuple[int, int, Body]] = []
+
+    def again(seq: int) -> Body:
+        pause()
+        id_, raw = db.execute("SELECT id, body FROM entry WHERE seq = ?", (seq,)).fetchone()
+        return _named(_body(raw, file), id_, file)
+
+    waiting = _Waiting(asked.most, again)
     for block in _blocks(db, asked):
         pause()
-        begin = -block.until if asked.newest_first else block.since
-        while waiting and waiting[0][0] < begin:
-            yield heappop(waiting)[2]
-        for seq, time_ms, body in _rows(db, file, block, asked):
-            heappush(waiting, (sign * time_ms, sign * seq, body))
-    while waiting:
-        yield heappop(waiting)[2]
+        yield from waiting.due(-block.until if asked.newest_first else block.since)
+        for seq, time_ms, size, body in _rows(db, file, block, asked):
+            waiting.add((sign * time_ms, sign * seq), size, body)
+        waiting.trim()
+    yield from waiting.due()
 
 
 def _blocks(db: sqlite3.Connection, asked: _Asked) -> list[_Block]:
@@ -223,7 +271,8 @@ def _blocks(db: sqlite3.Connection, asked: _Asked) -> list[_Block]:
     return [_Block(*row) for row in db.execute(statement, parameters)]
 
 
-def _rows(db: sqlite3.Connection, file: DayFile, block: _Block, asked: _Asked) -> Iterator[tuple[int, int, Body]]:
+def _rows(db: sqlite3.Connection, file: DayFile, block: _Block, asked: _Asked) -> Iterator[tuple[int, int, int, Body]]:
+    """Number, time and size of the entries of a block that `asked` accepts, with what they hold."""
     conditions = ["seq BETWEEN ? AND ?", *asked.conditions]
     if asked.correlation_id is not None:
         conditions.append(f"trace & {HASH_MASK} = {hashed(asked.correlation_id)}")
@@ -231,7 +280,11 @@ def _rows(db: sqlite3.Connection, file: DayFile, block: _Block, asked: _Asked) -
     for seq, time_ms, id_, raw in db.execute(statement, (block.first, block.last, *asked.parameters)).fetchall():
         body = _body(raw, file)
         if asked.accepts(body):
-            yield seq, time_ms, {**body, "_id": id_.hex(), "_index": file.index}
+            yield seq, time_ms, len(raw), _named(body, id_, file)
+
+
+def _named(body: Body, id_: bytes, file: DayFile) -> Body:
+    return {**body, "_id": id_.hex(), "_index": file.index}
 
 
 def _body(raw: bytes, file: DayFile) -> Body:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import tempfile
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,6 +45,25 @@ def reader(store: LocalStore) -> Iterator[LocalReader]:
     opened = LocalReader(store.directory, clock=Stopped())
     yield opened
     opened.close()
+
+
+def test_whoever_logs_cannot_have_a_search_hold_all_of_a_day(
+    store: LocalStore, reader: LocalReader, make: Make
+) -> None:
+    """An entry of a later time in each batch has all others wait for their turn: they are in order, and not in memory."""
+    size, batches = 255, 24
+    for batch in range(batches):
+        late = make(9000 + batch, at=f"{DAY}T23:00:00Z")
+        store.write([late, *(make(batch * size + number, message="x" * 5000) for number in range(size))])
+    everything = [*range(batches * size), *range(9000, 9000 + batches)]
+    assert numbers(reader) == everything
+    tracemalloc.start()
+    try:
+        assert numbers(reader, newest_first=True, limit=100) == everything[:-101:-1]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16_000_000
 
 
 @pytest.mark.parametrize("body", [b'{"message":"', b"[]", b"", b"\xff"])
