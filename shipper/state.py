@@ -124,23 +124,20 @@ class State:
         self.directory = directory
         self.commits = 0
         with ExitStack() as refused:
-            try:
+            with _usable(directory):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._lock = refused.enter_context(closing(_locked(directory)))
                 self._mark = refused.enter_context(closing(Mark(directory)))
-            except OSError as error:
-                raise StateError(
-                    f"state directory {directory} cannot be used: {error.strerror}",
-                    "make it writable for this user, or name another with --state-dir",
-                ) from error
+                held = _held_state(self._lock)
             first = key is None and not (directory / STATE).exists()
             self._cipher = Cipher(own_key(directory / STATE, "state_key_file") if key is None else key)
-            opened = _opened(directory / FILE, self._mark, expected=_held_state(self._lock))
+            opened = _opened(directory / FILE, self._mark, expected=held)
             self._db = refused.enter_context(closing(opened))
             self._seal = self._checked()
             if first:
                 _wipe(self._db)
-            _note(self._lock, f"{os.getpid()}\n{HELD}\n")  # after the schema: a kill before it leaves a first start
+            with _usable(directory):
+                _note(self._lock, f"{os.getpid()}\n{HELD}\n")  # after the schema: a kill before it leaves a first start
             refused.pop_all()  # nothing was: all of it stays open
 
     def _checked(self) -> Seal:
@@ -298,6 +295,18 @@ def _series_row(key: SeriesKey, value: Value, created: float) -> SeriesRow:
     return key[0], labels, float(value), None, float(created)
 
 
+@contextmanager
+def _usable(directory: Path) -> Iterator[None]:
+    """Errors of the file system as StateError."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"state directory {directory} cannot be used: {error.strerror}",
+            "free space there, make it writable for this user, or name another with --state-dir",
+        ) from error
+
+
 def _locked(directory: Path) -> IO[str]:
     lock = open(directory / LOCK, "a+", encoding="ascii", opener=_private)  # noqa: SIM115 -- held while the agent lives
     try:
@@ -324,8 +333,7 @@ def _held_state(lock: IO[str]) -> bool:
 
 def _note(lock: IO[str], text: str) -> None:
     lock.truncate(0)
-    lock.write(text)
-    lock.flush()
+    os.write(lock.fileno(), text.encode())  # past the buffer, which would be written once more when it is closed
 
 
 def _private(path: str, flags: int) -> int:

@@ -14,6 +14,7 @@ from shipper.agent import SHOWN
 from shipper.errors import StateError
 from shipper.state import State
 from tests.hazards.rig import Killed, Rig
+from tests.outputs.test_dead_letters import full_disk
 
 
 def test_unreadable_file_is_read_once_it_can_be(tmp_path: Path) -> None:
@@ -163,6 +164,17 @@ def test_full_disk_under_the_state_directory_stops_reading_until_there_is_room(
     assert agent.state_error is None
     assert rig.serials() == list(range(1, 126))
     assert rig.counter("shipper_lines_read_total") == 125
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_full_disk_at_the_start_is_told_as_that(tmp_path: Path, new: bool) -> None:
+    """Before anything else is written there, and where all else is there already."""
+    directory, key = tmp_path / "state", b"given"
+    if not new:
+        State(directory, key).close()
+    with full_disk(0), pytest.raises(StateError, match=r"state directory .* cannot be used: .*\n.*free space"):
+        State(directory, key)
+    State(directory, key).close()
 
 
 def test_two_agents_on_one_state_directory_are_refused(tmp_path: Path) -> None:
