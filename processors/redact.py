@@ -75,11 +75,14 @@ WORDS = (
 )
 WORD = re.compile(rf"(?:{WORDS})[\w-]{{0,20}}\Z", re.IGNORECASE)
 """Names whose values the pattern `password` finds."""
-GIVEN = r"\\{0,7}[\"']?\s{0,4}[=:]\s{0,4}"
-"""What stands between a name and its value, in JSON, in JSON within JSON, in a query and in words."""
+PREFIX = r"(?:[bu](?=\\{0,7}+[\"']))?+"
+GIVEN = rf"\\{{0,7}}+[\"']?+\s{{0,4}}+[=:]{{1,2}}+>?+\s{{0,4}}+{PREFIX}"
+"""What stands between a name and its value, in JSON, in JSON within JSON, in a query, in words and in code."""
 QUOTED = r"(?:(?!(?<!\\)(?P=quote))(?:\\.|[^\\\n]))++"
 """A value up to the quote that began it; a quote behind a backslash is part of it."""
 BARE = r"[^\s\"',;&)}\]]++"
+NESTED = r"(?!\[redacted:)[\[{(](?:(?=[\s\[{(]{0,20}+[bu]?+\\{0,7}+[\"'])(?s:.)++|[^\])}\n]++)"
+"""A value that is an object or a list: nothing tells the end of one that holds texts, and all that follows is of it."""
 PATTERNS: dict[str, Pattern] = {
     "header": Pattern(
         re.compile(
@@ -101,7 +104,7 @@ PATTERNS: dict[str, Pattern] = {
     ),
     "password": Pattern(
         re.compile(
-            rf"(?:{WORDS})[\w-]{{0,20}}{GIVEN}(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|{BARE}))",
+            rf"(?:{WORDS})[\w-]{{0,20}}{GIVEN}(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:{NESTED}|{BARE})))",
             re.IGNORECASE,
         ),
         ("pass", "pwd", "secret", "token", "key", "credential"),
@@ -436,7 +439,7 @@ def named_values(fields: Iterable[str]) -> tuple[re.Pattern[str] | None, tuple[s
             told = told and bool(hint)
     if not names:
         return None, (), True
-    given = r"(?:\\{0,7}[\"']\s{0,4}[=:]|\s{0,4}=)\s{0,4}"
+    given = rf"(?:\\{{0,7}}+[\"']\s{{0,4}}+[=:]|\s{{0,4}}+=)=?+>?+\s{{0,4}}+{PREFIX}"
     value = rf"(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:(?!\[redacted:)[\[{{](?s:.)++|{BARE})))"
     regex = rf"(?<![A-Za-z0-9])(?:{'|'.join(names)}){given}{value}"
     return re.compile(regex, re.IGNORECASE), tuple(hints), told

@@ -50,6 +50,33 @@ def test_planted_secret_is_masked_in_text(name: str) -> None:
     assert masked.endswith("\nafter")
 
 
+@pytest.mark.parametrize("name", ["password", "api_key", "cvv", "session-id"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<QueryDict: {'user': ['bob'], '%s': ['hunter2']}>",
+        '{"%s": ["x", "hunter2"], ',
+        '{"%s": {"value": "hunter2"}, "cut": ',
+        '{\\"%s\\": [\\"hunter2\\"]}',
+        "{'%s': b'hunter2'}",
+        "%s=b'hunter2'",
+        '{"%s"=>"hunter2"}',
+        "'%s' => 'hunter2',",
+        '%s == "hunter2"',
+        '{"%s": [[[["hunter2"]]]',
+    ],
+)
+def test_a_value_is_masked_as_languages_print_it(name: str, text: str) -> None:
+    """Lists and objects in Python's and JSON's spelling, bytes, and the arrows of Ruby and PHP."""
+    assert "hunter2" not in Redactor().redact_raw(text % name)
+
+
+@pytest.mark.parametrize("text", ["token: [a b] and more", "tokens = [x for x in y]\n  then", "secret: (none) here"])
+def test_what_follows_a_list_of_words_stays(text: str) -> None:
+    """Its end is told by its bracket."""
+    assert Redactor().redact_text(text).endswith(text[-4:])
+
+
 @pytest.mark.parametrize("text", INNOCENT)
 def test_innocent_text_is_left_alone(text: str) -> None:
     """Times, addresses, ids and numbers of an ordinary log are not personal data."""
