@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from processors.escape import printable
+from processors.escape import printable, spelled
 from schemas.event import CORRELATION_ID_PATTERN, EVENT_ADAPTER, KNOWN_FIELDS, LEVEL_ALIASES
 from schemas.violation import Kind, Violation
 
@@ -36,7 +36,7 @@ _conforms = EVENT_ADAPTER.validator.isinstance_python
 
 def shown(value: object, mask: Callable[[str], str] = str) -> str:
     """A short piece of a value for people, escaped, with its type; `mask` sees the whole of it."""
-    text = mask(value if isinstance(value, str) else repr(value))
+    text = mask(value if isinstance(value, str) else spelled(value))
     piece = printable(text[:SHOWN]) + ("…" if len(text) > SHOWN else "")
     return f"{type(value).__name__} {piece!r}" if isinstance(value, str) else f"{type(value).__name__} {piece}"
 

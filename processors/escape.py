@@ -28,6 +28,14 @@ def printable(text: str, *, newlines: bool = False) -> str:
     return _HOSTILE.sub(_visible, text)
 
 
+def spelled(value: object) -> str:
+    """A value as Python writes it; of one that is nested too deep for that, its type."""
+    try:
+        return repr(value)
+    except RecursionError:
+        return f"{type(value).__name__} nested too deep"
+
+
 def printable_json(text: str) -> str:
     """JSON whose value is the same, and in which what `printable` would show is an escape of JSON's own.
 

@@ -13,6 +13,7 @@ from itertools import chain, product
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
+from processors.escape import spelled
 from schemas.event import KNOWN_FIELDS
 
 if TYPE_CHECKING:
@@ -358,7 +359,7 @@ class Redactor:
 
     def _value(self, name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 -- any JSON value
         if value is not None and name not in KNOWN_FIELDS and _plain_name(name) in self._fields:
-            return self._replacement("field", value if isinstance(value, str) else repr(value))
+            return self._replacement("field", value if isinstance(value, str) else spelled(value))
         if isinstance(value, str):
             return self.redact_text(value)
         if depth > DEEPEST:

@@ -46,6 +46,11 @@ class Assessed(NamedTuple):
     """The runtime's time of the first line; 0 where the log has no times."""
 
 
+def also(assessed: Assessed, failed: Assessed) -> Assessed:
+    """What is counted of an entry that a step failed on after it was assessed: the event, and that."""
+    return assessed._replace(violations=[*assessed.violations, *failed.violations])
+
+
 def runtime_ms_of(entry: Entry) -> int | None:
     """The runtime's time of an entry; None where it told none, or one that no id and no index can hold."""
     known = parse_ms(entry.time) if entry.time is not None else None
@@ -79,14 +84,16 @@ class Pipeline:
                 self._take(entry, source, batch, count=count, ship=ship)
                 continue
             assert type(entry) is Entry  # noqa: S101 -- what is no run
+            assessed: Assessed | None = None
             try:
                 assessed = self.assess(entry, now_ms)
                 if ship:
                     batch.add(*self.document(assessed, entry, source), entry.lines)
             except Exception as error:  # noqa: BLE001 -- one entry that we cannot handle must not stop the rest
-                assessed = self._failed(entry, now_ms, error)
+                failed = self._failed(entry, now_ms, error)
                 if ship:
-                    batch.add(*self.document(assessed, entry, source), entry.lines)
+                    batch.add(*self.document(failed, entry, source), entry.lines)
+                assessed = failed if assessed is None else also(assessed, failed)
             if count:
                 self.count(assessed, entry, source.origin, batch)
 

@@ -8,7 +8,7 @@ from processors.compiled import Run
 from schemas.entry import Entry
 from schemas.metrics import Increment
 from shipper.batch import Batch
-from shipper.pipeline import Assessed, Pipeline
+from shipper.pipeline import Assessed, Pipeline, also
 from shipper.ports import Source
 
 if TYPE_CHECKING:
@@ -43,13 +43,15 @@ class Selecting(Pipeline):
             if isinstance(entry, Run):
                 raise TypeError("events of a run have no times of their own to choose by")
             batch.lines += entry.lines
+            assessed: Assessed | None = None
             try:
                 assessed = self.assess(entry, now_ms)
                 inside = since_ms <= assessed.time_ms < until_ms
                 found = self.document(assessed, entry, source) if ship and inside else (OUTSIDE, None)
             except Exception as error:  # noqa: BLE001 -- one entry that we cannot handle must not stop the rest
-                assessed = self._failed(entry, now_ms, error)
-                inside, found = True, self.document(assessed, entry, source)
+                failed = self._failed(entry, now_ms, error)
+                inside, found = True, self.document(failed, entry, source)
+                assessed = failed if assessed is None else also(assessed, failed)
             if ship:
                 batch.add(*found, entry.lines)
             if count and inside:

@@ -1,6 +1,7 @@
 """The pipeline: what becomes of an entry under each policy, and that nothing stops it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
 from shipper.batch import Batch
 from shipper.pipeline import VIOLATIONS, Pipeline
 from shipper.ports import Source
+from shipper.replay.select import Selecting, Span
 
 SOURCE = Source.of(Origin("/var/log/x.log", "c1", service="backend", container_id="c1", container_name="backend-1"))
 NOW = 1_795_428_000_000
@@ -117,6 +119,37 @@ def test_an_entry_that_we_fail_on_is_refused_and_the_rest_goes_on() -> None:
     (refused,) = [document for document in batch.documents if "quarantine" in document.index]
     assert json.loads(refused.body)["raw"] == poison
     assert "ZeroDivisionError" in json.loads(refused.body)["reasons"][0]["detail"]
+
+
+class Unmasking(Redactor):
+    """One with a defect, behind the step that counts."""
+
+    def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("span", [None, Span()])
+def test_an_event_that_a_later_step_fails_on_counts_all_the_same(span: Span | None) -> None:
+    """Whoever makes a step fail cannot try passwords unseen by it; a replay counts as the agent does."""
+    plain = replace(pipeline(), redactor=Unmasking())
+    fields = {name: getattr(plain, name) for name in Pipeline.__dataclass_fields__}
+    chain = plain if span is None else Selecting(**fields, span=span)
+    batch = processed(chain, entry('{"correlation_id":"a","event":"login_failed","note":"a@b.example"}'))
+    assert batch.events == {"quarantined": 1}
+    assert batch.counted.sums["failed_login_attempts_total", ("backend",)] == 1
+    assert batch.counted.sums[VIOLATIONS.name, ("internal_error",)] == 1
+
+
+@pytest.mark.parametrize("name", ["password", "correlation_id", "user_id", "message"])
+@pytest.mark.parametrize("depth", [900, 1000, 1020])
+def test_a_value_nested_as_deep_as_can_be_read_hides_no_event(name: str, depth: int) -> None:
+    """Python itself cannot write it again: it is masked or told by its type."""
+    nested = "[" * depth + '"hunter2"' + "]" * depth
+    text = f'{{"correlation_id":"a","event":"login_failed","{name}":{nested}}}'
+    batch = processed(pipeline(), entry(text))
+    assert batch.counted.sums["failed_login_attempts_total", ("backend",)] == 1
+    assert (VIOLATIONS.name, ("internal_error",)) not in batch.counted.sums
+    assert name != "password" or b"hunter2" not in batch.documents[0].body
 
 
 def test_secrets_in_refused_entries_and_their_reasons_are_masked() -> None:
