@@ -130,7 +130,7 @@ class State:
                 self._mark = refused.enter_context(closing(Mark(directory)))
                 held = _held_state(self._lock)
             first = key is None and not (directory / STATE).exists()
-            self._cipher = Cipher(own_key(directory / STATE, "state_key_file") if key is None else key)
+            self._cipher = Cipher(_own_key(directory / STATE) if key is None else key)
             opened = _opened(directory / FILE, self._mark, expected=held)
             self._db = refused.enter_context(closing(opened))
             self._seal = self._checked()
@@ -293,6 +293,14 @@ def _series_row(key: SeriesKey, value: Value, created: float) -> SeriesRow:
     if isinstance(value, Distribution):
         return key[0], labels, float(value.sum), orjson.dumps(value.counts).decode(), float(created)
     return key[0], labels, float(value), None, float(created)
+
+
+def _own_key(path: Path) -> bytes:
+    """The directory's own key. Raises ShipperError, also for an empty one, under which nothing would be hidden."""
+    found = own_key(path, "state_key_file")
+    if not found.strip():
+        raise StateError(f"key {path} is empty", "restore it from a copy, or remove it to have another made")
+    return found
 
 
 @contextmanager

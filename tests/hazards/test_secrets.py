@@ -205,6 +205,15 @@ def test_what_is_hidden_is_opened_by_its_key_alone(data: bytes, key: bytes) -> N
     assert hidden[:1] == MARK
 
 
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_key_is_refused(tmp_path: Path, content: str) -> None:
+    """Everybody has it."""
+    State(tmp_path / "state").close()
+    (tmp_path / "state" / "state.key").write_text(content)
+    with pytest.raises(StateError, match=r"state\.key is empty\n.*remove it"):
+        State(tmp_path / "state")
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 
