@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from errno import ENOENT
 from pathlib import Path
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from shipper.configuration.named_files import named_files
 from shipper.errors import ShipperError, to_read
@@ -212,6 +213,23 @@ def _output(settings: Settings, ask: Ask) -> Iterator[Finding]:
     else:
         good = "both topics are there" if scheme == "kafka" else "answers, and its index templates are in place"
         yield _asked(f"output {settings.output}", settings, ask, good)
+        yield from _in_clear(settings)
+
+
+def _in_clear(settings: Settings) -> Iterator[Finding]:
+    """What an Elasticsearch that is talked to without TLS is given all the same."""
+    found, subject = settings.elasticsearch, f"output {settings.output}"
+    hosts = [urlsplit(host) for host in (settings.output, *found.hosts)]
+    plain = [host for host in hosts if host.scheme == "http"]
+    unused = [name for name in ("ca_file", "certificate_file") if getattr(found, name) is not None]
+    if unused and len(plain) == len(hosts):
+        what = f"elasticsearch.{unused[0]} has no effect on it: http:// speaks no TLS"
+        yield Finding("note", subject, what, "give https://, if the server speaks it")
+    far = [host.netloc for host in plain if not is_loopback(host.hostname or "")]
+    secrets = [name for name in ("api_key", "password") if getattr(found, name) is not None]
+    if secrets and far:
+        what = f"elasticsearch.{secrets[0]} goes to {far[0]} in plain text, for whoever listens on the way"
+        yield Finding("note", subject, what, "give https://, and elasticsearch.ca_file with the authority that signed")
 
 
 def _asked(subject: str, settings: Settings, ask: Ask, good: str) -> Finding:

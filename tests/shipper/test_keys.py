@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from processors.redact import Redactor, hash_of, key_id, spellings
 from shipper import configuration, wiring
-from shipper.checks import _open_to_others, _secret_files
+from shipper.checks import _open_to_others, _output, _secret_files
 from shipper.configuration.declared import SECRETS
 from shipper.errors import ConfigurationError, ShipperError
 from shipper.keys import keys_in, own_key
@@ -162,3 +162,27 @@ def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
     (folder / "state.db").chmod(0o640)
     ((grade, _, what, cure),) = _open_to_others(folder, "state")
     assert (grade, "-rw-r-----" in what, "chmod -R go=" in cure) == ("note", True, True)
+
+
+@pytest.mark.parametrize(
+    ("output", "given", "told"),
+    [
+        (
+            "http://es:9200",
+            {"ca_file": "/ca.pem", "api_key": "k"},
+            ["ca_file has no effect", "api_key goes to es:9200"],
+        ),
+        ("http://es:9200", {"username": "u", "password": "p"}, ["password goes to es:9200"]),
+        ("https://es:9200", {"hosts": ["http://es2:9200"], "ca_file": "/ca.pem", "api_key": "k"}, ["goes to es2:9200"]),
+        ("http://127.0.0.1:9200", {"api_key": "k"}, []),
+        ("https://es:9200", {"ca_file": "/ca.pem", "api_key": "k"}, []),
+        ("http://es:9200", {}, []),
+        ("kafka://k:9092/logs", {"ca_file": "/ca.pem", "api_key": "k"}, []),
+    ],
+)
+def test_what_goes_in_plain_text_is_told(output: str, given: dict[str, Any], told: list[str]) -> None:
+    """A certificate that was meant for TLS does nothing without it, and a secret is one no more."""
+    settings = Settings.model_validate({"output": output, "elasticsearch": given})
+    notes = [found.what for found in _output(settings, lambda _: None) if found.grade == "note"]
+    assert len(notes) == len(told)
+    assert all(part in note for part, note in zip(told, notes, strict=True))
