@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from errno import ESTALE
 
 from shipper.sources.files import Handle, inode_of, open_handle
 from shipper.sources.identity import SEAM, Identity
@@ -198,10 +199,15 @@ class LogFiles:
         if file.passed or (file.identity.offset == 0 and any(_holds(other, file) for other in fresh)):
             file.close()
             return False
-        if file.handle is not None and file.identity.describes(file.handle):
-            size = file.handle.size()
-            if size is None or size >= file.identity.offset:
-                return True
+        try:
+            if file.handle is not None and file.identity.describes(file.handle):
+                size = file.handle.size()
+                if size is None or size >= file.identity.offset:
+                    return True
+        except OSError as error:
+            if error.errno != ESTALE:  # on a network file system the handle ends with the name
+                raise
+            file.close()
         if file.handle is None:
             self.incidents.lost += not self.fresh
         else:

@@ -1,5 +1,6 @@
 """Rotation, truncation and removal: every line once, whatever happens to the file."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shipper.sources.files import Handle
 from shipper.sources.reader import Limits
 from tests.hazards.rig import Rig, docker_line
 
@@ -257,6 +259,38 @@ def test_deleted_while_read_is_read_to_its_end(rig: Rig) -> None:
     rig.path.unlink()
     rig.read()
     assert rig.serials() == [1, 2, 3, 4, 5]
+
+
+class Stale:
+    """The handle of a file that was removed on a server."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self.device, self.inode = handle.device, handle.inode
+
+    def size(self) -> int | None:
+        return self._handle.size()
+
+    def read(self, _offset: int, _size: int) -> bytes:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    def close(self) -> None:
+        self._handle.close()
+
+
+def test_a_log_removed_on_a_network_file_system_is_let_go(rig: Rig) -> None:
+    """Its handle ends with its name: what was not read is counted as lost, and nothing stays unreadable for ever."""
+    rig.write(rig.lines(2))
+    rig.patiently()
+    assert rig.agent is not None
+    (file,) = rig.agent.tail.logs[str(rig.path)].log.files
+    assert file.handle is not None
+    file.handle = Stale(file.handle)
+    rig.path.unlink()
+    rig.patiently()
+    assert not rig.agent.tail.logs
+    assert not rig.agent.tail.unreadable
+    assert rig.counter("shipper_files_lost_total") == 1
 
 
 def test_removed_log_is_let_go_with_its_last_words(rig: Rig) -> None:
