@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,8 @@ CONFIG = "config.v2.json"
 LARGEST_CONFIG = 1024 * 1024
 MOST_LABELS, LONGEST_VALUE, LONGEST_READ = 64, 256, 4096
 """Labels kept, characters of a value kept, and of a value looked at: what is cut off first is not recognised."""
+ANSWER_S = 5
+"""How long the engine may take: all logs wait for it meanwhile."""
 SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernetes.io/name")
 HTTP_SOURCE_LABEL = "shipper.http-source"
 HTTP_SOURCES = ("structured", "access", "off")
@@ -63,9 +66,9 @@ Lookup = Callable[[str], Container]
 class DockerApi:
     """The Docker API through the `docker` package, which is loaded on first use."""
 
-    def __init__(self, url: str | None) -> None:
-        """`url`: address of the engine, the usual socket where None."""
-        self._url = url
+    def __init__(self, url: str | None, patience: int = ANSWER_S) -> None:
+        """`url`: address of the engine, the usual socket where None; `patience` in seconds."""
+        self._url, self._patience = url, patience
         self._client: Any = None
 
     def lookup(self, container_id: str) -> Container:
@@ -73,7 +76,8 @@ class DockerApi:
         import docker  # noqa: PLC0415 -- optional, and slow to load
 
         if self._client is None:
-            self._client = docker.DockerClient(base_url=self._url) if self._url else docker.from_env()
+            made = partial(docker.DockerClient, base_url=self._url) if self._url else docker.from_env
+            self._client = made(timeout=self._patience)
         found = self._client.api.inspect_container(container_id)
         return _container({"Name": found.get("Name"), "Config": found.get("Config")})
 

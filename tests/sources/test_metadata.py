@@ -2,13 +2,14 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from schemas.entry import Origin
 from shipper.settings import InputSettings
-from shipper.sources.metadata import Provenance
+from shipper.sources.metadata import DockerApi, Provenance
 
 ID = "4f" * 32
 
@@ -87,6 +88,17 @@ def test_a_pipe_in_the_place_of_the_configuration_is_waited_for_by_nobody(tmp_pa
     log = container(tmp_path, None)
     os.mkfifo(log.parent / "config.v2.json")
     assert origin("docker", log).container_id == ID
+
+
+@pytest.mark.timeout(20)
+def test_an_engine_that_does_not_answer_is_not_waited_for_long(tmp_path: Path) -> None:
+    """The library waits for a minute, and all logs with it."""
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(tmp_path / "docker.sock"))
+        engine.listen()
+        api = DockerApi(f"unix://{tmp_path}/docker.sock", 1)
+        with pytest.raises(Exception, match="timed out"):
+            api.lookup(ID)
 
 
 def test_labels_are_bounded(tmp_path: Path) -> None:
