@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from threading import Lock
 from typing import NamedTuple
 
 from schemas.metrics import Distribution, SeriesKey, Value
@@ -28,16 +29,21 @@ class Sample(NamedTuple):
 
 
 class Pulse:
-    """The last samples. One thread beats, others read."""
+    """The last samples; for any number of threads."""
 
     def __init__(self, take: Callable[[], Snapshot], monotonic: Callable[[], float]) -> None:
         """`take` is called in the thread that beats."""
         self._take, self._monotonic = take, monotonic
+        self._beating = Lock()
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
         self._series: deque[tuple[float, dict[SeriesKey, float]]] = deque(maxlen=RECENT)
 
     def beat(self) -> None:
         """Take a sample if it is time for one."""
+        with self._beating:  # two at once would be a moment apart, and rates between them anything
+            self._beat()
+
+    def _beat(self) -> None:
         now = self._monotonic()
         if self._samples and now - self._samples[-1].at < EVERY_S:
             return

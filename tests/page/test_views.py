@@ -1,9 +1,11 @@
 """What pages show, before it is HTML: rows, timelines, charts, the state of an agent."""
 
 import json
+import threading
 
 import pytest
 
+from shipper.exposition import Snapshot
 from shipper.page.chart import chart
 from shipper.page.entries import MOST_LINES, MOST_TEXT, json_of, row
 from shipper.page.overview import overview
@@ -98,6 +100,23 @@ def test_a_chart_ends_at_its_right_edge() -> None:
     assert (found.now, found.most, found.values) == ("10", "10", "0 5 10")
     assert chart([], 300).line == chart([3.0], 300).line == ""
     assert "nan" not in chart([0.0] * 900, 300).line
+
+
+def test_two_threads_that_beat_at_once_take_one_sample() -> None:
+    """A page that is opened beats beside the server's loop; rates between two samples a moment apart are anything."""
+    patient, clock = Patient(), StillClock()
+    other = threading.Thread(target=lambda: pulse.beat())
+
+    def take() -> Snapshot:
+        if other.ident is None:
+            other.start()
+            other.join(0.2)
+        return patient.snapshot()
+
+    pulse = Pulse(take, clock.monotonic)
+    pulse.beat()
+    other.join()
+    assert len(pulse.levels(lambda sample: sample.lines)) == 1
 
 
 def test_rates_are_of_the_last_seconds_and_never_negative() -> None:
