@@ -340,7 +340,7 @@ class Agent:
                     self._process(log, log.overdue(now, self.clock.wall_ms()), count=True, ship=log.shipped is None)
         for log in self.tail.removed(now):
             with self._marked(log):
-                self._process(log, log.last_words(), count=True, ship=log.shipped is None)
+                self._process(log, log.farewell(), count=True, ship=log.shipped is None)
             self._removed[log.path] = log
             self._touched[log.path] = log
         return moved

@@ -41,7 +41,7 @@ class Follower:
             if log.counted.assembler.waiting:
                 yield from self._ended(log.overdue(now, self.clock.wall_ms()), log)
         for log in self.tail.removed(now):
-            yield from self._ended(log.last_words(), log)
+            yield from self._ended(log.farewell(), log)
             self.tail.forget(log)
 
     def _ended(self, entries: Iterable[Entry | Run], log: LogReader) -> Iterator[Ended]:

@@ -337,12 +337,20 @@ class LogReader:
         return (file is None or self.log.after(file) is None) and self.log.vanished()
 
     def last_words(self) -> Iterator[Entry | Run]:
-        """All that a removed log still holds back."""
+        """All that a removed log still holds back. Raises OSError where the end of its file cannot be read."""
         head, file = self.counted, self.counted.file
         rest = None
         if file is not None and file.handle is not None:
             rest = self._chunk(head, file, None) or self._rest(head, file)
         return chain(rest or (), head.assembler.flush())
+
+    def farewell(self) -> Iterator[Entry | Run]:
+        """The last words without what cannot be read any more, which is counted as lost."""
+        try:
+            return self.last_words()
+        except OSError:
+            self.log.incidents.lost += 1
+            return self.counted.assembler.flush()
 
     # --- the two heads ----------------------------------------------------------------------------
 

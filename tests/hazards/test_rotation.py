@@ -261,18 +261,20 @@ def test_deleted_while_read_is_read_to_its_end(rig: Rig) -> None:
     assert rig.serials() == [1, 2, 3, 4, 5]
 
 
-class Stale:
-    """The handle of a file that was removed on a server."""
+class Refusing:
+    """The handle of a file that cannot be read from an offset on."""
 
-    def __init__(self, handle: Handle) -> None:
-        self._handle = handle
+    def __init__(self, handle: Handle, code: int, first: int = 0) -> None:
+        self._handle, self._code, self._first = handle, code, first
         self.device, self.inode = handle.device, handle.inode
 
     def size(self) -> int | None:
         return self._handle.size()
 
-    def read(self, _offset: int, _size: int) -> bytes:
-        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    def read(self, offset: int, size: int) -> bytes:
+        if offset >= self._first:
+            raise OSError(self._code, os.strerror(self._code))
+        return self._handle.read(offset, min(size, self._first - offset))
 
     def close(self) -> None:
         self._handle.close()
@@ -285,7 +287,7 @@ def test_a_log_removed_on_a_network_file_system_is_let_go(rig: Rig) -> None:
     assert rig.agent is not None
     (file,) = rig.agent.tail.logs[str(rig.path)].log.files
     assert file.handle is not None
-    file.handle = Stale(file.handle)
+    file.handle = Refusing(file.handle, errno.ESTALE)
     rig.path.unlink()
     rig.patiently()
     assert not rig.agent.tail.logs
@@ -390,3 +392,20 @@ def test_the_state_holds_the_files_that_are_there_and_no_others(tmp_path: Path) 
     rig.patiently()
     (saved,) = agent.state.logs().values()
     assert len(saved.files) <= len(list(rig.logs.iterdir())) + 1  # the oldest went at the last rotation
+
+
+def test_last_words_that_a_disk_withholds_end_no_agent(rig: Rig) -> None:
+    """What was read stays, what cannot be is counted as lost, and the other logs are followed."""
+    rig.write(read := rig.lines(2))
+    rig.write(rig.lines(1).rstrip(b"\n"))
+    rig.patiently()
+    assert rig.agent is not None
+    (file,) = rig.agent.tail.logs[str(rig.path)].log.files
+    assert file.handle is not None
+    file.handle = Refusing(file.handle, errno.EIO, len(read))
+    rig.path.unlink()
+    rig.patiently()
+    rig.patiently()
+    assert rig.serials() == [1, 2]
+    assert not rig.agent.tail.logs
+    assert rig.counter("shipper_files_lost_total") == 1
