@@ -68,7 +68,7 @@ def outcome_of(case: Case, pipeline: Pipeline, bounds: Bounds) -> Outcome:
 def raw_lines(case: Case) -> Iterator[bytes]:
     """The lines as a runtime would have written them."""
     for line in case.lines:
-        text = line if isinstance(line, str) else orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS).decode()
+        text = line if isinstance(line, str) else orjson.dumps(line).decode()
         if case.type == "payload":
             yield orjson.dumps({"log": f"{text}\n", "stream": case.stream, "time": case.now})
         else:
