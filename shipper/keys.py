@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from processors.redact import key_id
+from shipper.durable import keep_names
 from shipper.errors import ShipperError
 
 REDACTION, STATE = "redaction.key", "state.key"
@@ -42,6 +43,7 @@ def _make(path: Path) -> None:
     with suppress(FileExistsError):
         os.link(draft, path)
     draft.unlink()
+    keep_names(path.parent)
 
 
 def keys_in(content: bytes) -> tuple[bytes, ...]:

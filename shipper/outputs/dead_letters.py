@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import structlog
 
+from shipper.durable import keep_names
 from shipper.errors import OutputUnavailable, StoreUnreadable
 from shipper.ports import Document
 
@@ -77,17 +78,9 @@ class DeadLetters:
                 os.ftruncate(descriptor, size)
                 raise
             if size == 0:
-                self._keep_name()
+                keep_names(self.path.parent)
         finally:
             os.close(descriptor)
-
-    def _keep_name(self) -> None:
-        """Have the name of a new file outlive a loss of power."""
-        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
     def _remember(self, key: tuple[str, bytes]) -> None:
         if len(self._written) >= self._most:

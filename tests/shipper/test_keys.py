@@ -1,6 +1,7 @@
 """Keys: made once, for their owner alone; several of redaction told apart; secrets in no error, repr or traceback."""
 
 import os
+import stat
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_a_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
     assert len(made) == 65
     (file,) = (tmp_path / "state").iterdir()
     assert (file.name, file.stat().st_mode & 0o777) == ("state.key", 0o600)
+
+
+def test_a_key_outlives_a_loss_of_power_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its content, and the name under which it is found again."""
+    synced: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode)))
+    own_key(tmp_path / "state.key", "state_key_file")
+    assert synced == [False, True]
 
 
 def test_a_key_that_cannot_be_had_is_told(tmp_path: Path) -> None:
