@@ -2,8 +2,6 @@
 
 import sqlite3
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
 from shipper.checks import locked
-from shipper.cli.status import TIMEOUT_S, from_agent, from_state
+from shipper.cli.status import from_agent, from_state, page
 from shipper.errors import ShipperError
 from shipper.settings import Settings
 from shipper.state import FILE, LOCK
@@ -66,7 +64,7 @@ def take(settings: Settings, names: Mapping[str, tuple[str, ...]]) -> Sample:
     """
     status = from_agent(settings)
     if status is not None:
-        series = metrics_of(settings.listen)
+        series = metrics_of(settings)
         if series is not None:
             return Sample(time.monotonic(), "agent", settings.listen, status, series)
     if not locked(settings.state_dir / LOCK):
@@ -80,13 +78,12 @@ def take(settings: Settings, names: Mapping[str, tuple[str, ...]]) -> Sample:
     return Sample(time.monotonic(), "state", str(settings.state_dir), found, saved_series(path, names))
 
 
-def metrics_of(listen: str) -> dict[Key, float] | None:
+def metrics_of(settings: Settings) -> dict[Key, float] | None:
     """What /metrics shows; None where nobody answers."""
-    try:
-        with urllib.request.urlopen(f"http://{listen}/metrics", timeout=TIMEOUT_S) as answer:
-            text = answer.read().decode()
-    except (urllib.error.URLError, OSError, UnicodeDecodeError):
+    answer = page(settings, "/metrics")
+    if answer is None:
         return None
+    text = answer[1].decode("utf-8", "replace")
     return {
         Key(sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)

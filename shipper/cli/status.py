@@ -2,8 +2,7 @@
 
 import os
 import sqlite3
-import urllib.error
-import urllib.request
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +42,29 @@ def from_agent(settings: Settings) -> dict[str, Any] | None:
     """What a running agent says of itself, None where none answers."""
     if settings.listen == "off":
         return None
-    request = urllib.request.Request(f"http://{settings.listen}/status")
-    if settings.token is not None:
-        request.add_header("Authorization", f"Bearer {settings.token.get_secret_value()}")
+    _, body = page(settings, "/status") or (None, b"")
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            found = orjson.loads(answer.read())
-    except (urllib.error.URLError, OSError, orjson.JSONDecodeError):
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, dict) and "logs" in found else None
+
+
+def page(settings: Settings, path: str) -> tuple[int, bytes] | None:
+    """Status and body of what answers at `listen`, asked directly, whatever proxy is set; None where nothing does."""
+    host, _, port = settings.listen.rpartition(":")
+    headers = (
+        {} if settings.token is None else {"Authorization": b"Bearer " + settings.token.get_secret_value().encode()}
+    )
+    connection = HTTPConnection(host.strip("[]"), int(port), timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, HTTPException, UnicodeError):
+        return None
+    finally:
+        connection.close()
 
 
 def from_state(directory: Path) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""`shipper status`: from the agent that answers, from the state of one that does not, and past whatever else is there."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from shipper import wiring
+from shipper.agent import Agent
+from shipper.cli.status import from_agent
+from shipper.clock import Clock
+from shipper.http import serve
+from shipper.settings import Settings
+from shipper.vitals import Vitals
+from tests.cli.conftest import Shipper
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    """An agent that has looked at an empty folder."""
+    settings = Settings.model_validate({
+        "inputs": [f"docker:{tmp_path}/*.log"], "output": f"local:{tmp_path}/out", "state_dir": tmp_path / "state",
+    })  # fmt: skip
+    found = wiring.agent(settings, Clock())
+    found.run_once()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """The address of a program that greets in another protocol."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            with suppress(OSError), server.accept()[0] as client:
+                client.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        server.settimeout(10)
+        thread = threading.Thread(target=greet)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+def test_the_agent_is_asked_directly(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that is set for the way out is not handed the token, nor taken for an agent that does not answer."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with serve("127.0.0.1:0", Vitals(agent, "local"), None) as address:
+        found = from_agent(Settings(listen=str(address).removeprefix("http://")))
+    assert found is not None
+    assert found["running"]
+
+
+def test_a_token_of_any_letters_is_given(agent: Agent) -> None:
+    """As the server reads it: its bytes are those of UTF-8."""
+    with serve("0.0.0.0:0", Vitals(agent, "local"), "tökén 薬") as address:  # noqa: S104 -- what asks for a token
+        listen = str(address).removeprefix("http://")
+        assert from_agent(Settings.model_validate({"listen": listen, "token": "tökén 薬"})) is not None
+        assert from_agent(Settings.model_validate({"listen": listen, "token": "token"})) is None
+
+
+@pytest.mark.parametrize("command", ["status", "top"])
+def test_another_program_at_the_address_is_no_agent(shipper: Shipper, stranger: str, command: str) -> None:
+    """What it says is not read as an answer; the state tells the rest."""
+    code, _, told = shipper(command, "--listen", stranger)
+    assert code == 1
+    assert told.startswith("error: no agent answers")
