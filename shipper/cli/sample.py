@@ -74,7 +74,7 @@ def take(settings: Settings, names: Mapping[str, tuple[str, ...]]) -> Sample:
             "start one with `shipper run`, or give --listen HOST:PORT or --state-dir DIR of one that runs",
         )
     path = settings.state_dir / FILE
-    found = {**from_state(settings.state_dir), "running": True}
+    found = from_state(settings.state_dir)
     return Sample(time.monotonic(), "state", str(settings.state_dir), found, saved_series(path, names))
 
 

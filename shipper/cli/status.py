@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from rich.text import Text
 
 from processors.envelope import without_surrogates
 from processors.escape import printable
+from shipper.checks import locked
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.errors import ShipperError
 from shipper.settings import Settings
-from shipper.state import FILE
+from shipper.state import FILE, LOCK
 
 TIMEOUT_S = 3
 
@@ -29,7 +31,8 @@ TIMEOUT_S = 3
 def status(settings: Settings, *, form: str) -> None:
     """Show files followed, positions, lag and the state of the output.
 
-    Asks the running agent at --listen; where none answers, reads the state directory.
+    Asks the running agent at --listen; where none answers, reads the state directory, and tells by its lock whether
+    an agent runs.
     """
     found = from_agent(settings) or from_state(settings.state_dir)
     if form == "json":
@@ -39,10 +42,18 @@ def status(settings: Settings, *, form: str) -> None:
 
 
 def from_agent(settings: Settings) -> dict[str, Any] | None:
-    """What a running agent says of itself, None where none answers."""
+    """What a running agent says of itself, None where none answers.
+
+    Raises ShipperError where it asks for a token, and its state is not here to be looked at instead.
+    """
     if settings.listen == "off":
         return None
-    _, body = page(settings, "/status") or (None, b"")
+    code, body = page(settings, "/status") or (None, b"")
+    if code == HTTPStatus.UNAUTHORIZED and not locked(settings.state_dir / LOCK):
+        raise ShipperError(
+            f"what answers at {settings.listen} asks for the agent's token",
+            "give the agent's --config, or its token as the variable SHIPPER_TOKEN",
+        )
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -68,7 +79,7 @@ def page(settings: Settings, path: str) -> tuple[int, bytes] | None:
 
 
 def from_state(directory: Path) -> dict[str, Any]:
-    """The positions that the last commit left. Raises ShipperError where there are none."""
+    """The positions that the last commit left, and whether an agent holds them. Raises ShipperError where none are."""
     path = directory / FILE
     if not path.exists():
         raise ShipperError(
@@ -85,7 +96,8 @@ def from_state(directory: Path) -> dict[str, Any]:
     except sqlite3.Error as error:
         raise ShipperError(f"state {path} cannot be read: {error}", "run `shipper check`") from error
     logs = [_resting(path, counted, shipped) for path, counted, shipped in rows]
-    return {"running": False, "state": {"directory": str(directory), "error": None}, "logs": logs}
+    state = {"directory": str(directory), "error": None}
+    return {"running": locked(directory / LOCK), "state": state, "logs": logs}
 
 
 def _resting(kept: str | bytes, counted: int, shipped: int) -> dict[str, Any]:
@@ -102,6 +114,8 @@ def show(found: dict[str, Any], console: Console) -> None:
     """Print a status for people."""
     running = Text("running", "bold green") if found["running"] else Text("not running", "bold yellow")
     console.print(Text.assemble("agent   ", running, f", state in {printable(found['state']['directory'])}"))
+    if found["running"] and "output" not in found:
+        console.print(Text("pages   do not answer; these are the positions of its last commit", "yellow"))
     if "output" in found:
         error = found["output"]["error"]
         word = Text("takes events", "green") if error is None else Text(f"away: {printable(error)}", "bold red")

@@ -12,6 +12,7 @@ from shipper import wiring
 from shipper.agent import Agent
 from shipper.cli.status import from_agent
 from shipper.clock import Clock
+from shipper.errors import ShipperError
 from shipper.http import serve
 from shipper.settings import Settings
 from shipper.vitals import Vitals
@@ -57,10 +58,32 @@ def test_the_agent_is_asked_directly(agent: Agent, monkeypatch: pytest.MonkeyPat
 
 def test_a_token_of_any_letters_is_given(agent: Agent) -> None:
     """As the server reads it: its bytes are those of UTF-8."""
-    with serve("0.0.0.0:0", Vitals(agent, "local"), "tökén 薬") as address:  # noqa: S104 -- what asks for a token
+    with serve("0.0.0.0:0", Vitals(agent, "local"), "tökén 薬") as address:
         listen = str(address).removeprefix("http://")
         assert from_agent(Settings.model_validate({"listen": listen, "token": "tökén 薬"})) is not None
-        assert from_agent(Settings.model_validate({"listen": listen, "token": "token"})) is None
+
+
+def test_a_running_agent_that_does_not_answer_is_a_running_agent(
+    agent: Agent, tmp_path: Path, shipper: Shipper
+) -> None:
+    """It serves no pages, wants another token, or hangs: its lock tells, and its positions are those of a commit."""
+    state = tmp_path / "state"
+    with serve("0.0.0.0:0", Vitals(agent, "local"), "token") as address:
+        listen = str(address).removeprefix("http://")
+        for asked in (listen, "off"):
+            code, out, _ = shipper("status", "--listen", asked, "--state-dir", str(state))
+            assert code == 0
+            assert out.startswith("agent   running")
+            assert "pages   do not answer" in out
+
+
+def test_where_a_token_is_asked_for_it_says_so(agent: Agent, tmp_path: Path) -> None:
+    """On another machine, or beside another state directory, there is nothing else to look at."""
+    with serve("0.0.0.0:0", Vitals(agent, "local"), "token") as address:
+        listen = str(address).removeprefix("http://")
+        with pytest.raises(ShipperError, match="asks for the agent's token") as told:
+            from_agent(Settings(listen=listen, state_dir=tmp_path / "elsewhere"))
+    assert "SHIPPER_TOKEN" in told.value.cure
 
 
 @pytest.mark.parametrize("command", ["status", "top"])
