@@ -15,6 +15,16 @@ LEVEL_STYLES = {
     "warning": "bold yellow", "error": "bold red", "critical": "bold white on red",
 }  # fmt: skip
 LEVEL_WIDTH = 5
+UNCUT = 10_000
+"""Columns of a pipe: more than any table needs."""
+
+
+def console_of() -> Console:
+    """Where tables go: as wide as the terminal; in a pipe as wide as what they hold, so that nothing is withheld."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = UNCUT
+    return console
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from rich.text import Text
 from processors.envelope import without_surrogates
 from processors.escape import printable
 from shipper.checks import locked
+from shipper.cli.cells import console_of
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.errors import ShipperError
@@ -38,7 +39,7 @@ def status(settings: Settings, *, form: str) -> None:
     if form == "json":
         click.echo(as_json(found))
     else:
-        show(found, Console(highlight=False))
+        show(found, console_of())
 
 
 def from_agent(settings: Settings) -> dict[str, Any] | None:

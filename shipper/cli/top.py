@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.escape import printable
+from shipper.cli.cells import console_of
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.sample import Sample, compared, take
@@ -46,7 +47,7 @@ def top(settings: Settings, *, once: bool, interval: float, form: str) -> None:
     from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
 
     names = {metric.name: metric.labels for metric in wiring.metrics_of(settings)}
-    console, stopping = Console(highlight=False), stopped_by_signals()
+    console, stopping = console_of(), stopped_by_signals()
     before = take(settings, names)
     if form == "table" and console.is_terminal and not once:
         draw(settings, names, console, before, interval, stopping)

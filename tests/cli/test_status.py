@@ -77,6 +77,26 @@ def test_a_running_agent_that_does_not_answer_is_a_running_agent(
             assert "pages   do not answer" in out
 
 
+@pytest.mark.parametrize("command", [["status"], ["top", "--once", "--interval", "0.1"]])
+def test_in_a_pipe_paths_are_whole(
+    tmp_path: Path, shipper: Shipper, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """However long: the next program looks for them."""
+    monkeypatch.setenv("COLUMNS", "80")
+    path = tmp_path / ("folder" * 20) / "access.log"
+    path.parent.mkdir()
+    path.write_text("line\n")
+    settings = Settings.model_validate({
+        "inputs": [f"plain:{path}"], "output": f"local:{tmp_path}/out", "state_dir": tmp_path / "state",
+    })  # fmt: skip
+    agent = wiring.agent(settings, Clock())
+    agent.run_once()
+    code, out, _ = shipper(*command, "--listen", "off", "--state-dir", str(tmp_path / "state"))
+    agent.close()
+    assert code == 0
+    assert str(path) in out
+
+
 def test_where_a_token_is_asked_for_it_says_so(agent: Agent, tmp_path: Path) -> None:
     """On another machine, or beside another state directory, there is nothing else to look at."""
     with serve("0.0.0.0:0", Vitals(agent, "local"), "token") as address:
