@@ -12,7 +12,6 @@ from shipper.shown import Body, duration_ms, failed, origin
 
 LEAST_GAP = 0.1
 """A gap is shown from this part of the whole span, and from twice the mean distance of entries."""
-ONE_MINUTE_MS = 60_000
 
 
 class Step(NamedTuple):
@@ -74,6 +73,9 @@ class Timeline(NamedTuple):
 
 
 def offset(ms: float) -> str:
-    """Distance from the beginning: `+0.045s`, from a minute on `+2m03.500s`."""
-    minutes, rest = divmod(max(0.0, ms), ONE_MINUTE_MS)
-    return f"+{rest / 1000:.3f}s" if not minutes else f"+{minutes:.0f}m{rest / 1000:06.3f}s"
+    """Distance from the beginning: `+0.045s`, from a minute on `+2m03.500s`, from an hour on `+20h02m03.500s`."""
+    seconds, rest = divmod(round(max(0.0, ms)), 1000)
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    if hours:
+        return f"+{hours}h{minutes:02d}m{seconds % 60:02d}.{rest:03d}s"
+    return f"+{minutes}m{seconds % 60:02d}.{rest:03d}s" if minutes else f"+{seconds}.{rest:03d}s"

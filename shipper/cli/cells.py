@@ -15,6 +15,8 @@ LEVEL_STYLES = {
     "warning": "bold yellow", "error": "bold red", "critical": "bold white on red",
 }  # fmt: skip
 LEVEL_WIDTH = 5
+NARROW = 60
+"""Columns below which a terminal, such as a phone's, gets the time, the level, the event and what happened alone."""
 UNCUT = 10_000
 """Columns of a pipe: more than any table needs."""
 

@@ -12,15 +12,13 @@ from rich.text import Text
 
 from processors.escape import printable
 from schemas.quarantine import kinds
-from shipper.cli.cells import Look, emit, fit, level_cell, status_style
+from shipper.cli.cells import NARROW, Look, emit, fit, level_cell, status_style
 from shipper.cli.timeline import render_timeline
 from shipper.shown import Body, duration_ms, origin, span, summary, text_of
 
 FIRST_PAGE = 200
 """Entries whose values decide on the width of the columns; the rest streams through."""
 DATE, CLOCK, SECONDS = slice(0, 10), slice(11, 23), slice(11, 19)
-NARROW = 60
-"""Columns below which a terminal, such as a phone's, gets the time, the level, the event and what happened alone."""
 STATUS_WIDTH, DURATION_WIDTH = 3, 7
 
 __all__ = ["Stream", "render_json", "render_table", "render_timeline"]

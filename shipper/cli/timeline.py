@@ -1,23 +1,50 @@
 """The timeline of one request on a terminal: what happened when, how long it took, where it went wrong."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from processors.escape import printable
 from processors.times import format_ms
-from shipper.cli.cells import Look, emit, fit, level_cell, status_style
+from shipper.cli.cells import NARROW, Look, emit, fit, level_cell, status_style
 from shipper.shown import Body, duration_ms, further_lines, span, summary, text_of
-from shipper.timeline import Step, Timeline, offset
+from shipper.timeline import Step, Timeline
 
 FOLD_ABOVE = 8
 HEAD_LINES, TAIL_LINES = 2, 5
 """What stays of a long stack trace: where it begins, and its end, where the failure is named."""
 INDENT = 12
-NARROW, WIDE_FROM = (12, 20), 120
-"""Cells of the bars and of event names on a screen of fewer than 120 columns."""
-WIDE = (32, 32)
+WIDE_FROM = 120
+SMALL, MEDIUM, WIDE = (0, 16), (12, 20), (32, 32)
+"""Cells of the bars and of event names: on a phone's screen, on one of fewer than WIDE_FROM columns, on others."""
+LEAST_OFFSET = 9
+"""Cells of distances from the beginning; more where one needs more."""
+
+
+class _Widths(NamedTuple):
+    """Columns in cells; 0 for one that is left out."""
+
+    offset: int
+    bar: int
+    origin: int
+    event: int
+
+    @classmethod
+    def of(cls, timeline: Timeline, look: Look) -> "_Widths":
+        """As wide as what they hold, within what the screen leaves them."""
+        small = look.cut and look.width < NARROW
+        bars, most = SMALL if small else MEDIUM if look.width < WIDE_FROM else WIDE
+        names = [] if small or len(timeline.origins) == 1 else timeline.origins
+        events = (text_of(step.entry.get("event")) for step in timeline.steps)
+        return cls(
+            max(LEAST_OFFSET, *(len(timeline.offset(step)) for step in timeline.steps)),
+            bars,
+            min(12, max(map(cell_len, names), default=0)),
+            min(most, max(map(cell_len, events))),
+        )
 
 
 def bar(timeline: Timeline, step: Step, width: int, look: Look) -> str:
@@ -37,15 +64,12 @@ def render_timeline(entries: Iterable[Body], console: Console) -> int:
     if not found:
         return 0
     look, timeline = Look.of(console), Timeline.of(found)
-    bar_width, event_most = NARROW if look.width < WIDE_FROM else WIDE
-    names = timeline.origins
+    widths = _Widths.of(timeline, look)
     for line in _header(timeline, look):
         emit(console, line, look)
-    event_width = min(event_most, max(len(text_of(entry.get("event"))) for entry in found))
-    widths = (bar_width, min(12, max(map(len, names))) if len(names) > 1 else 0, event_width)
     for step in timeline.steps:
         if step.gap is not None:
-            emit(console, Text(f"{'':>10}{look.gap} {span(step.gap)} without an entry", "dim"), look)
+            emit(console, Text(f"{'':>{widths.offset}} {look.gap} {span(step.gap)} without an entry", "dim"), look)
         _emit_entry(console, step.entry, _line(timeline, step, widths, look), look, wrong=step.failed)
     console.print()
     emit(console, _verdict(timeline), look.uncut())
@@ -77,15 +101,18 @@ def _header(timeline: Timeline, look: Look) -> list[Text]:
     ]
 
 
-def _line(timeline: Timeline, step: Step, widths: tuple[int, int, int], look: Look) -> Text:
+def _line(timeline: Timeline, step: Step, widths: _Widths, look: Look) -> Text:
     entry, wrong, status, ms = step.entry, step.failed, step.entry.get("status_code"), duration_ms(step.entry)
-    line = Text(offset(step.end - timeline.begin).rjust(9))
+    line = Text(timeline.offset(step).rjust(widths.offset))
     line.append(f" {'!' if wrong else ' '}", "bold red")
-    line.append(f"{bar(timeline, step, widths[0], look)} ", "red" if wrong else "blue")
+    if widths.bar:
+        line.append(f"{bar(timeline, step, widths.bar, look)} ", "red" if wrong else "blue")
     line.append_text(level_cell(entry)).append(" ")
-    if widths[1]:
-        line.append(f"{fit(step.origin, widths[1], look)} ", "cyan")
-    line.append(fit(text_of(entry.get("event")), widths[2], look), "bold")
+    if widths.origin:
+        line.append(f"{fit(step.origin, widths.origin, look)} ", "cyan")
+    line.append(fit(text_of(entry.get("event")), widths.event, look), "bold")
+    if not widths.bar:
+        return line
     if status is not None:
         line.append(f" {text_of(status)}", status_style(status))
     if ms is not None:

@@ -112,6 +112,23 @@ def test_the_timeline_on_a_terminal_of_80_columns() -> None:
     assert shown(render_timeline, request(), terminal=True) == TERMINAL_TIMELINE
 
 
+def test_columns_stand_below_each_other_however_long_it_took() -> None:
+    """Distances of a minute and more, and names of two cells a letter, get the room that they need."""
+    entries = [entry("00.000", "予約", service="薬局サービス"), entry("00.100", "done"),
+               {**entry("00.000", "late"), "@timestamp": "2026-11-24T18:00:00.000Z"}]  # fmt: skip
+    lines = [line for line in shown(render_timeline, entries, width=80, terminal=True).splitlines() if "info" in line]
+    assert {cell_len(line.partition("info")[0]) for line in lines} == {cell_len(lines[0].partition("info")[0])}
+    assert len(lines) == 3
+    assert "薬局サービス" in lines[0]
+
+
+def test_a_small_screen_keeps_the_event_and_what_happened() -> None:
+    """Bars, origins and durations are left out on a phone."""
+    text = shown(render_timeline, request(), width=44, terminal=True)
+    assert "  +0.045s  info  patient_created  Pati" in text
+    assert "WARN  cache_miss" in text
+
+
 def test_a_short_stack_trace_is_shown_whole() -> None:
     """Eight lines are no reason to fold."""
     text = shown(render_timeline, [entry("00.000", "e", "error", exception=trace(3))])
@@ -227,5 +244,6 @@ def test_spans_are_short_and_never_misleading(ms: float, text: str) -> None:
 
 
 def test_offsets_count_from_the_beginning() -> None:
-    """Milliseconds matter in a request; minutes are named when there are any."""
+    """Milliseconds matter in a request; minutes and hours are named when there are any, and none has 60 of a part."""
     assert [offset(ms) for ms in (0, 45, 59_999, 123_500)] == ["+0.000s", "+0.045s", "+59.999s", "+2m03.500s"]
+    assert [offset(ms) for ms in (119_999.7, 72_123_004)] == ["+2m00.000s", "+20h02m03.004s"]
