@@ -24,7 +24,7 @@ from shipper.cli import replay_report as report
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.progress import TELL_S, working
-from shipper.cli.search import When
+from shipper.cli.search import When, refuse_backwards
 from shipper.clock import Clock
 from shipper.errors import OutputUnavailable, ShipperError
 from shipper.ownlog import configure_own_log
@@ -83,6 +83,7 @@ def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
     running agent's positions and counters are left alone. Can be interrupted: the same command goes on where it
     stopped.
     """
+    refuse_backwards(asked["since"], asked["until"])
     quiet = "warning" if settings.log_level == "info" else settings.log_level
     settings = adjusted(settings, service=asked["service"], host=asked["host"]).model_copy(update={"log_level": quiet})
     configure_own_log(settings.log_format, settings.log_level)

@@ -39,6 +39,13 @@ class When(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+def refuse_backwards(since: int | None, until: int | None) -> None:
+    """Raise UsageError where nothing can lie between the two."""
+    if since is not None and until is not None and since >= until:
+        message = "--until is not after --since: nothing can lie between the two"
+        raise click.UsageError(message)
+
+
 @click.command()
 @click.argument("correlation_id", required=False)
 @of_event
@@ -64,6 +71,7 @@ def search(settings: Settings, *, limit: int | None, form: str | None, **terms: 
     if form == "timeline" and not one_request:
         message = "a timeline is of one request: give its CORRELATION_ID"
         raise click.UsageError(message)
+    refuse_backwards(terms["since"], terms["until"])
     from shipper import wiring  # noqa: PLC0415 -- the wiring of all parts is slow to load, and --help needs none of it
 
     query = Query(**terms, limit=most or None, newest_first=bool(most) and not one_request)

@@ -158,6 +158,13 @@ def test_since_and_until_are_about_the_event_s_own_time(shipper: Shipper, logs: 
     assert stored(tmp_path) == Counter(f"c-{n}" for n in range(5, 12))
 
 
+def test_a_span_that_holds_nothing_is_a_mistake_of_usage(shipper: Shipper, logs: Path) -> None:
+    """A slip in the dates does not read everything to add nothing, and call that done."""
+    code, out, err = shipper("replay", logs, "--since", "2026-11-24", "--until", "2026-11-23")
+    assert (code, out) == (2, "")
+    assert "--until is not after --since" in err
+
+
 def test_a_dry_run_says_what_would_come_of_it_and_writes_nothing(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
     """By day, by reason, by counter."""
     code, out, _ = replay(shipper, logs, "--dry-run")
