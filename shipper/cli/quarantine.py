@@ -160,6 +160,9 @@ def told(released: Released, *, dry_run: bool) -> Iterator[str]:
 def entry_of(reader: Reader, id_: str) -> Body:
     """The unreleased entry of that id, given whole or by the beginning of its digest. Raises ShipperError."""
     wanted = id_.strip().lower()
+    if len(wanted) < SHORTEST_ID:
+        what = f"{printable(id_) or 'an empty id'} is too short to tell an entry"
+        raise ShipperError(what, f"give {SHORTEST_ID} digits or more of an id that `shipper quarantine list` shows")
     with working("looking through the quarantine") as count:
         found = [entry for entry in count(reader.quarantine()) if _is(str(entry["_id"]), wanted)]
     if not found:
@@ -173,7 +176,7 @@ def entry_of(reader: Reader, id_: str) -> Body:
 
 
 def _is(full: str, wanted: str) -> bool:
-    return len(wanted) >= SHORTEST_ID and (full == wanted or full[TIME_DIGITS:].startswith(wanted))
+    return full == wanted or full[TIME_DIGITS:].startswith(wanted)
 
 
 def render_list(entries: Iterable[Body], console: Console) -> int:

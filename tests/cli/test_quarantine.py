@@ -57,11 +57,15 @@ def test_show_tells_all_of_one_entry(shipper: Shipper, store: LocalStore) -> Non
         assert out.endswith("\n  line\n  other line\n")
 
 
-@pytest.mark.parametrize("identity", ["ffffffffffff", "ab", ""])
-def test_an_unknown_id_is_named_with_its_cure(shipper: Shipper, identity: str) -> None:
+@pytest.mark.parametrize(
+    ("identity", "what"),
+    [("ffffffffffff", "holds no unreleased entry ffffffffffff"), ("ab", "ab is too short"), ("", "an empty id is too")],
+)
+def test_an_unknown_id_is_named_with_its_cure(shipper: Shipper, identity: str, what: str) -> None:
     """A wrong id, or one too short to mean anything, points to the list."""
     code, out, err = shipper("quarantine", "show", identity)
     assert (code, out) == (1, "")
+    assert what in err
     assert "shipper quarantine list" in err
 
 
