@@ -7,6 +7,13 @@ NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
 AGAIN = "nothing is lost: run it again"
 
 
+def of_one_try(cure: str) -> str:
+    """What to do about an output that is away, for a command that ends: nothing goes on by itself afterwards."""
+    if not cure.endswith(NOTHING_LOST):
+        return cure
+    return cure.removesuffix(NOTHING_LOST).removesuffix("; ") or "try it again"
+
+
 def to_read(error: OSError) -> str:
     """What to do about a log that is there and cannot be opened."""
     if isinstance(error, PermissionError):

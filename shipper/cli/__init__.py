@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from processors.escape import printable
-from shipper.errors import ShipperError
+from shipper.errors import ShipperError, of_one_try
 
 COMMANDS = {
     "run": "Follow container logs, count and store every event.",
@@ -120,6 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except ShipperError as error:
+        error.cure = of_one_try(error.cure)
         plain = bool(os.environ.get("NO_COLOR"))
         click.secho("error: ", fg=None if plain else "red", bold=not plain, err=True, nl=False)
         click.echo(printable(str(error), newlines=True), err=True)

@@ -266,6 +266,19 @@ def test_first_errors_say_what_and_what_to_do(tmp_path: Path, arguments: list[st
         assert piece in found.stderr
 
 
+@pytest.mark.parametrize(
+    ("output", "cure"),
+    [("http://127.0.0.1:1", "see whether it runs and is reachable from here"),
+     ("kafka://127.0.0.1:1/logs", "start one, or correct the address or the security")],
+)  # fmt: skip
+def test_a_command_that_ends_does_not_promise_to_go_on(tmp_path: Path, output: str, cure: str) -> None:
+    """What an agent does by itself, a replay has to be told again to do."""
+    (tmp_path / "app.log").write_text("a line\n")
+    found = shipper(tmp_path, "replay", "app.log", "--output", output)
+    assert found.returncode == 1
+    assert found.stderr.endswith(f"  {cure}\n")
+
+
 def test_config_show_is_a_configuration_without_its_secrets(tmp_path: Path) -> None:
     """What is printed can be read back once the token, which is masked, is put back."""
     shown = shipper(tmp_path, "config", "show", SHIPPER_TOKEN="s3cret", SHIPPER_TAIL__POLL_INTERVAL="2s").stdout

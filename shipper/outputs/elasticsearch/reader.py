@@ -15,10 +15,10 @@ from elasticsearch import ApiError, ConflictError, Elasticsearch, NotFoundError
 
 from schemas.event import LEVEL_ALIASES, LEVELS
 from shipper.clock import Clock
-from shipper.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable
+from shipper.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable, of_one_try
 from shipper.keyed import text_of
 from shipper.outputs.elasticsearch.bulk import Judged, Target, refusal
-from shipper.outputs.elasticsearch.connection import NOTHING_LOST, cause_of, reason_of, translated
+from shipper.outputs.elasticsearch.connection import cause_of, reason_of, translated
 from shipper.outputs.elasticsearch.guard import Guard
 from shipper.outputs.words import Wanted
 from shipper.ports import Document, Query
@@ -161,7 +161,7 @@ def readable(url: str) -> Iterator[None]:
         with translated(url):
             yield
     except OutputUnavailable as error:
-        raise StoreUnreadable(error.what, error.cure.removesuffix(NOTHING_LOST).rstrip("; ")) from error
+        raise StoreUnreadable(error.what, of_one_try(error.cure)) from error
 
 
 def clauses(query: Query) -> list[Clause]:
