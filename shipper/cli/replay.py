@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from errno import EACCES, ENOENT
 from hashlib import blake2b
 from pathlib import Path
 from types import FrameType
@@ -84,6 +85,7 @@ def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
     stopped.
     """
     refuse_backwards(asked["since"], asked["until"])
+    refuse_place(asked["metrics_out"])
     quiet = "warning" if settings.log_level == "info" else settings.log_level
     settings = adjusted(settings, service=asked["service"], host=asked["host"]).model_copy(update={"log_level": quiet})
     configure_own_log(settings.log_format, settings.log_level)
@@ -309,6 +311,20 @@ def too_old(settings: Settings, indices: Counter[str]) -> Iterator[str]:
         )
 
 
+def refuse_place(path: Path | None) -> None:
+    """Raise OutputUnavailable where the history could not be written in the end, before all is read for it."""
+    if path is None:
+        return
+    place = path if os.path.exists(path) else os.path.join(path.parent, "")
+    if not os.access(place, os.W_OK, effective_ids=True):
+        raise not_written(path, os.strerror(EACCES if os.path.exists(place) else ENOENT))
+
+
+def not_written(path: Path, why: str | None) -> OutputUnavailable:
+    """That the file of the history cannot be written."""
+    return OutputUnavailable(f"{path} cannot be written: {why}", "give another --metrics-out")
+
+
 def write_history(history: Any, path: Path) -> None:  # noqa: ANN401
     """The counters' history as a file. Raises OutputUnavailable where it cannot be written."""
     try:
@@ -318,4 +334,4 @@ def write_history(history: Any, path: Path) -> None:  # noqa: ANN401
         ):
             history.write(file, count)
     except OSError as error:
-        raise OutputUnavailable(f"{path} cannot be written: {error.strerror}", "give another --metrics-out") from error
+        raise not_written(path, error.strerror) from error

@@ -359,6 +359,18 @@ def test_the_history_of_counters_ends_at_what_was_counted(shipper: Shipper, logs
     assert last.total() == 10
 
 
+def test_a_place_for_the_history_that_cannot_be_written_is_refused_at_once(
+    shipper: Shipper, logs: Path, tmp_path: Path
+) -> None:
+    """Not after hours of reading: the next run would begin from the start."""
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "nowhere" / "history.om", tmp_path / "file" / "history.om"):
+        code, out, err = shipper("replay", logs, "--metrics-out", path)
+        assert (code, out) == (1, "")
+        assert f"{path} cannot be written: No such file or directory" in err
+    assert not (tmp_path / "store").exists()
+
+
 @pytest.fixture
 def much(tmp_path: Path) -> Path:
     """A log that is worth two processes: 3,000 lines of 8 KB, 24 MB."""
