@@ -9,6 +9,7 @@ from pathlib import Path
 from processors.redact import key_id
 from shipper.durable import keep_names
 from shipper.errors import ShipperError
+from shipper.folders import make_private
 
 REDACTION, STATE = "redaction.key", "state.key"
 """Names of the files in a state directory."""
@@ -23,7 +24,7 @@ def own_key(path: Path, setting: str) -> bytes:
     that takes another in its place.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         if not path.exists():
             _make(path)
         return path.read_bytes()

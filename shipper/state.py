@@ -28,6 +28,7 @@ from processors.escape import printable
 from schemas.metrics import Distribution, SeriesKey, Value
 from shipper.cipher import Broken, Cipher
 from shipper.errors import StateError
+from shipper.folders import make_private
 from shipper.keys import STATE, own_key
 from shipper.seal import Mark, Part, Seal
 
@@ -125,7 +126,7 @@ class State:
         self.commits = 0
         with ExitStack() as refused:
             with _usable(directory):
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(directory)
                 self._lock = refused.enter_context(closing(_locked(directory)))
                 self._mark = refused.enter_context(closing(Mark(directory)))
                 held = _held_state(self._lock)

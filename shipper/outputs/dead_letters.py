@@ -16,6 +16,7 @@ import structlog
 
 from shipper.durable import keep_names
 from shipper.errors import OutputUnavailable, StoreUnreadable
+from shipper.folders import make_private
 from shipper.ports import Document
 
 FILE = "dead-letters.ndjson"
@@ -63,7 +64,7 @@ class DeadLetters:
 
         An indexer has no state beside, so that the directory may not be there yet.
         """
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path.parent)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

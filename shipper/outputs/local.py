@@ -15,6 +15,7 @@ from pathlib import Path
 
 from processors.route import is_daily
 from shipper.errors import NOTHING_LOST, ConfigurationError, OutputUnavailable, StoreUnreadable
+from shipper.folders import make_private
 from shipper.outputs.day import (
     BLOCK,
     GENERATION_BITS,
@@ -151,7 +152,7 @@ class LocalStore:
         if handle is None:
             while len(self._open) >= OPEN_FILES:
                 self._forget(next(iter(self._open)))
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.directory)
             handle = self._open[file] = _opened(file.path)
         self._open.move_to_end(file)
         return handle

@@ -16,6 +16,7 @@ import orjson
 
 from processors.escape import printable
 from shipper.errors import ShipperError, to_read
+from shipper.folders import make_private
 from shipper.sources.files import Handle, inode_of, open_handle
 from shipper.sources.scan import Folders
 from shipper.sources.siblings import GZIP, base_name, oldest_first
@@ -234,7 +235,7 @@ def spooled(stream: BinaryIO, folder: Path) -> Iterator[Path]:
 @contextmanager
 def _own_folder(parent: Path) -> Iterator[Path]:
     """A new folder in `parent`, locked, and removed in the end; those that a killed process has left go as well."""
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(parent)
     lock = _lock(parent)
     try:
         for left in parent.glob(f"{OWN}*"):

@@ -165,6 +165,18 @@ def test_a_span_that_holds_nothing_is_a_mistake_of_usage(shipper: Shipper, logs:
     assert "--until is not after --since" in err
 
 
+@pytest.mark.parametrize("given", ["logs", "-"])
+def test_the_state_directory_that_it_makes_is_its_owners_alone(shipper: Shipper, logs: Path, given: str) -> None:
+    """Also where there was none before, whatever the umask: an agent is to be started there."""
+    before = os.umask(0)
+    try:
+        assert shipper("replay", given, stdin=b"a line\n")[0] == 0
+    finally:
+        os.umask(before)
+    state = logs.parent / "state"
+    assert {path.stat().st_mode & 0o777 for path in (state, state / "replay")} == {0o700}
+
+
 def test_a_dry_run_says_what_would_come_of_it_and_writes_nothing(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
     """By day, by reason, by counter."""
     code, out, _ = replay(shipper, logs, "--dry-run")
