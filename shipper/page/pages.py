@@ -2,7 +2,6 @@
 
 import hashlib
 import mimetypes
-import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -22,7 +21,7 @@ from shipper.page.entries import row
 from shipper.page.finding import Busy, Finding, Found, Store
 from shipper.page.overview import overview
 from shipper.page.pulse import SAMPLES, Pulse
-from shipper.page.refused import options_of, refused, release
+from shipper.page.refused import options_of, refused, release, search
 from shipper.page.traced import traced
 from shipper.ports import Query
 from shipper.settings import Settings
@@ -148,7 +147,7 @@ class WebPages:
         values["share"] = link("timeline", id=wanted)
         if found.entries:
             more = _more(found, f"first {TIMELINE_LIMIT}")
-            command = f"shipper search {shlex.quote(wanted)}{self._options()}"
+            command = search(wanted, self._options())
             return Shown("timeline", {**values, "view": traced(found.entries), "more": more, "command": command})
         held = self._finding.quarantined(1, mentioning=wanted)
         values["held"] = [refused(body, self._options()) for body in held.entries]

@@ -1,4 +1,4 @@
-"""Refused: entries of the quarantine as rows, each with its reasons and the command that gives it back."""
+"""Refused: entries of the quarantine as rows, each with its reasons; and the commands that pages give to copy."""
 
 import shlex
 from typing import NamedTuple
@@ -56,6 +56,14 @@ def release(which: str, options: str) -> str:
     return f"shipper quarantine release {which}{options}"
 
 
+def search(correlation_id: str, options: str) -> str:
+    """The command that shows the timeline of a request; an id that begins as an option does stands behind `--`."""
+    if correlation_id.startswith("-"):
+        return f"shipper search{options} -- {shlex.quote(correlation_id)}"
+    return f"shipper search {shlex.quote(correlation_id)}{options}"
+
+
 def options_of(output: str, file: str | None) -> str:
-    """What a command needs to find the store: the configuration's file where there is one, else the output."""
-    return f" --config {shlex.quote(file)}" if file is not None else f" --output {shlex.quote(output)}"
+    """What a command needs to find the store: its output too, which may be another than that of the file."""
+    named = "" if file is None else f" --config {shlex.quote(file)}"
+    return f"{named} --output {shlex.quote(output)}"

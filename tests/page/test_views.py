@@ -10,7 +10,7 @@ from shipper.page.chart import chart
 from shipper.page.entries import MOST_LINES, MOST_TEXT, json_of, row
 from shipper.page.overview import overview
 from shipper.page.pulse import Pulse
-from shipper.page.refused import options_of, refused
+from shipper.page.refused import options_of, refused, search
 from shipper.page.traced import traced
 from tests.page.rig import Patient, StillClock, event, refusal
 
@@ -178,6 +178,12 @@ def test_a_refused_entry_comes_with_the_command_that_releases_it() -> None:
     assert found.command == "shipper quarantine release cccccccccccc --output 'local:/my store'"
     assert [(why.kind, why.field) for why in found.reasons] == [("correlation_id_missing", "correlation_id")]
     assert found.where == "/logs/app.log at byte 12"
-    assert options_of("local:/x", "/etc/shipper.yaml") == " --config /etc/shipper.yaml"
     hostile = refused(refusal(_id="0" * 12 + "$(rm -rf /);"), "")
     assert hostile.command == "shipper quarantine release '$(rm -rf /);'"
+
+
+def test_a_command_names_the_store_that_the_agent_writes_to() -> None:
+    """A flag or a variable may name another than the file does; an id may begin as an option does."""
+    options = options_of("local:/x", "/etc/shipper.yaml")
+    assert search("visit-1", options) == "shipper search visit-1 --config /etc/shipper.yaml --output local:/x"
+    assert search("-x", options) == "shipper search --config /etc/shipper.yaml --output local:/x -- -x"
