@@ -31,7 +31,10 @@ class Days(click.ParamType[float]):
 
 
 @click.command()
-@click.option("--print", "only_print", is_flag=True, help="Write the requests, as Kibana's console takes them.")
+@click.option(
+    "--print", "only_print", is_flag=True,
+    help="Write the requests, as Kibana's console takes them, or with --format json one a line.",
+)  # fmt: skip
 @click.option(
     "--retention", type=Days(), metavar="AGE",
     help="Have the server delete indices of this age (30d), counted from the day in their name.",
@@ -56,7 +59,7 @@ def setup(settings: Settings, *, only_print: bool, retention: float | None, kiba
             "give --output http(s)://HOST:PORT, an Elasticsearch server",
         )
     if only_print:
-        _print(settings)
+        _print(settings, form)
         return
     from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
 
@@ -71,11 +74,14 @@ def setup(settings: Settings, *, only_print: bool, retention: float | None, kiba
                 click.echo(told)
 
 
-def _print(settings: Settings) -> None:
+def _print(settings: Settings, form: str) -> None:
     """All requests as for a full server; a reduced one gets them without the lifecycle."""
     from shipper.outputs.elasticsearch.templates import resources  # noqa: PLC0415 -- see shipper.cli.search
 
     for resource in resources(settings.index, settings.elasticsearch, lifecycle=True):
+        if form == "json":
+            click.echo(as_json({"method": "PUT", "path": resource.path, "body": resource.body}, indent=False))
+            continue
         click.echo(f"PUT {resource.path}")
         click.echo(as_json(resource.body))
         click.echo()

@@ -67,8 +67,11 @@ def test_what_is_printed_is_what_is_sent(shipper: Shipper, server: PackagedServe
     """For those who may not let a tool write to their cluster; nothing is sent meanwhile."""
     code, out, _ = shipper("setup", "--retention", "30d", "--print")
     assert (code, server.kept) == (0, {})
+    lines = shipper("setup", "--retention", "30d", "--print", "--format", "json")[1].splitlines()
     shipper("setup", "--retention", "30d")
     assert requests(out) == server.kept
+    assert {told["path"]: told["body"] for told in map(json.loads, lines)} == server.kept
+    assert {json.loads(line)["method"] for line in lines} == {"PUT"}
 
 
 def test_a_template_of_a_newer_shipper_is_left_alone(shipper: Shipper, server: PackagedServer) -> None:

@@ -33,6 +33,7 @@ def promised(command: str) -> set[str]:
         ("check", ["check", "--listen", "off", "--input", "plain:{}/*.log"]),
         ("explain", ["explain", "{}/line.log"]),
         ("test", ["test", "{}/tests.yaml"]),
+        ("setup --print", ["setup", "--print"]),
     ],
 )
 def test_keys_are_those_that_are_printed(command: str, arguments: list[str], shipper: Shipper, tmp_path: Path) -> None:
