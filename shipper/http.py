@@ -197,7 +197,7 @@ class Face:
     def _refusal(self, environ: Environ, path: str) -> Answer | None:
         methods = self._methods(path)
         if environ["REQUEST_METHOD"] not in methods:
-            error = {"error": "this server only shows; use GET"}
+            error = {"error": f"this address answers to {', '.join(methods)} alone"}
             return _json(HTTPStatus.METHOD_NOT_ALLOWED, error, ("Allow", ", ".join(methods)))
         if self._loopback and not _local_name(environ.get("HTTP_HOST", "")):
             return _json(HTTPStatus.FORBIDDEN, {"error": "this server answers to a loopback name alone"})

@@ -264,6 +264,13 @@ def test_every_address_that_is_served_is_told_and_no_other() -> None:
         assert site.get(address).status in (200, 303, 405)
 
 
+def test_a_wrong_method_is_told_the_right_ones() -> None:
+    """Who types the address of signing out into a browser is not sent away with what he did."""
+    site = Site()
+    assert "answers to POST alone" in site.get("/logout").text
+    assert "answers to GET, HEAD alone" in site.post("/status").text
+
+
 def test_an_address_with_too_many_fields_is_refused() -> None:
     """It is no form of ours."""
     assert Site().get("/search", **{f"f{number}": "x" for number in range(40)}).status == 400
