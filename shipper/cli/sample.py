@@ -11,7 +11,7 @@ import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
 from shipper.checks import locked
-from shipper.cli.status import from_agent, from_state, page
+from shipper.cli.status import behind, from_agent, from_state, page
 from shipper.errors import ShipperError
 from shipper.settings import Settings
 from shipper.state import FILE, LOCK
@@ -160,10 +160,15 @@ def compared(before: Sample, now: Sample) -> dict[str, Any]:
 
 
 def lag(now: Sample) -> dict[str, float | None]:
-    """What waits to be shipped, in bytes (of an indexer, messages) and in seconds where an agent tells them."""
-    waiting = [log.get("lag_bytes") or log.get("lag_messages") or 0 for log in now.status["logs"]]
+    """What waits to be shipped: bytes, or an indexer's messages; and seconds where an agent tells them."""
     seconds = now.by("shipper_lag_seconds", "output")
-    return {"bytes": sum(waiting), "seconds": max(seconds.values()) if seconds else None}
+    messages = [log["lag_messages"] for log in now.status["logs"] if log.get("lag_messages") is not None]
+    waiting = sum(log.get("lag_bytes") or 0 for log in now.status["logs"])
+    return {
+        "bytes": None if messages else waiting,
+        "messages": sum(messages) if messages else None,
+        "seconds": max(seconds.values()) if seconds else None,
+    }
 
 
 def counters(before: Sample, now: Sample, seconds: float) -> list[dict[str, Any]]:
@@ -189,4 +194,4 @@ def logs(before: Sample, now: Sample, seconds: float) -> list[dict[str, Any]]:
         size, old = log.get("size"), earlier.get(log["path"])
         grown = 0 if size is None or old is None else max(0, size - old)
         found.append({**log, "per_second": round(grown / seconds, 3)})
-    return sorted(found, key=lambda log: (-(log.get("lag_bytes") or 0), -log["per_second"], log["path"]))
+    return sorted(found, key=lambda log: (-(behind(log) or 0), -log["per_second"], log["path"]))

@@ -130,9 +130,15 @@ def show(found: dict[str, Any], console: Console) -> None:
         table.add_column(name, justify="right")
     table.add_column("log", overflow="fold")
     for log in found["logs"]:
-        numbers = [_number(log[key]) for key in ("size", "counted", "shipped", "lag_bytes")]
+        numbers = map(_number, (log["size"], log["counted"], log["shipped"], behind(log)))
         table.add_row(*numbers, Text(printable(log.get("container") or log["path"])))  # a text alone may hold styles
     console.print(table if found["logs"] else "no logs followed yet")
+
+
+def behind(log: dict[str, Any]) -> int | None:
+    """What of a log is not shipped yet: bytes, or messages of a partition."""
+    found: int | None = log["lag_bytes"] if log.get("lag_messages") is None else log["lag_messages"]
+    return found
 
 
 def told_configuration(found: dict[str, Any]) -> Text:

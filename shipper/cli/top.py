@@ -15,7 +15,7 @@ from shipper.cli.cells import console_of
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.sample import Sample, compared, take
-from shipper.cli.status import told_configuration
+from shipper.cli.status import behind, told_configuration
 from shipper.cli.tail import stopped_by_signals
 from shipper.errors import ShipperError
 from shipper.settings import Settings
@@ -114,10 +114,12 @@ def heading(found: dict[str, Any]) -> list[Text | None]:
     )  # fmt: skip
     memory = f", {size(found['memory_bytes'])} of memory" if found["memory_bytes"] else ""
     said = ", ".join(f"{short(events[name])} {name}" for name in events)
-    behind = "" if lag["seconds"] is None else f", {lag['seconds']:,.1f} s"
+    waiting = size(lag["bytes"]) if lag["messages"] is None else f"{messages(lag['messages'])} messages"
+    waits = "" if lag["seconds"] is None else f", {lag['seconds']:,.1f} s"
     style = "bold red" if (lag["seconds"] or 0) > 60 else "green"  # noqa: PLR2004 -- a minute
     error = output["error"]
     state = Text("takes events", "green") if error is None else Text(f"away: {printable(error)}", "bold red")
+    url = f" {printable(output['url'] or '')}".rstrip()
     if output["url"] is None:
         state = Text("is told by the agent's pages alone", "dim")
     latency = "" if output["request_seconds"] is None else f", {output['request_seconds'] * 1000:,.1f} ms a batch"
@@ -128,8 +130,8 @@ def heading(found: dict[str, Any]) -> list[Text | None]:
         Text.assemble(("shipper  ", "bold"), f"{where}{memory}"),
         Text(f"reads    {short(rates['lines'])} lines/s, {size(rates['bytes'])}/s"),
         Text(f"events/s {said or 'none yet'}"),
-        Text.assemble("lag      ", (f"{size(lag['bytes'])}{behind}", style)),
-        Text.assemble("output   ", state, f" {printable(output['url'] or '')}{latency}{troubles}"),
+        Text.assemble("lag      ", (f"{waiting}{waits}", style)),
+        Text.assemble("output   ", state, f"{url}{latency}{troubles}"),
         told_configuration(configuration) if trouble else None,
         *(
             Text(f"cannot read {printable(path)}: {printable(why)}", "yellow")
@@ -154,6 +156,11 @@ def counter_table(found: list[dict[str, Any]], width: int) -> Table:
     return table
 
 
+def messages(number: float | None) -> str:
+    """How many messages, as numbers of a partition are told."""
+    return "-" if number is None else f"{number:,.0f}"
+
+
 def log_table(found: list[dict[str, Any]], width: int) -> Table:
     """Logs, those furthest behind first."""
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
@@ -164,14 +171,14 @@ def log_table(found: list[dict[str, Any]], width: int) -> Table:
         table.add_column(name, justify="right", no_wrap=True, min_width=WIDEST)
     table.add_column("log", overflow="ellipsis", no_wrap=True)
     for log in found:
-        behind = log.get("lag_bytes") if log.get("lag_bytes") is not None else log.get("lag_messages")
+        waiting, told = behind(log), size if log.get("lag_messages") is None else messages
         cells: dict[str, str | Text] = {
-            "size": size(log["size"]),
-            "counted": size(log["counted"]),
-            "shipped": size(log["shipped"]),
-            "lag": Text(size(behind), "yellow" if behind else ""),
+            "size": told(log["size"]),
+            "counted": told(log["counted"]),
+            "shipped": told(log["shipped"]),
+            "lag": Text(told(waiting), "yellow" if waiting else ""),
             "waits": f"{log.get('lag_seconds') or 0:,.1f}s",
-            "/s": size(log["per_second"]),
+            "/s": told(log["per_second"]),
         }
         name = log.get("container") or log["path"]
         table.add_row(*(cells[column] for column in columns), Text(printable(name)))

@@ -1,5 +1,6 @@
 """`shipper status`: from the agent that answers, from the state of one that does not, and past whatever else is there."""
 
+import io
 import socket
 import threading
 from collections.abc import Iterator
@@ -7,10 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from shipper import wiring
 from shipper.agent import Agent
-from shipper.cli.status import from_agent
+from shipper.cli.status import from_agent, show
 from shipper.clock import Clock
 from shipper.errors import ShipperError
 from shipper.http import serve
@@ -95,6 +97,16 @@ def test_in_a_pipe_paths_are_whole(
     agent.close()
     assert code == 0
     assert str(path) in out
+
+
+def test_the_lag_of_a_partition_is_shown() -> None:
+    """In messages, as its other numbers are."""
+    log = {"path": "kafka://logs/0", "size": 9000, "counted": 7800, "shipped": 7800, "lag_bytes": None,
+           "lag_messages": 1200}  # fmt: skip
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    show({"running": True, "state": {"directory": "s"}, "output": {"url": "u", "error": None}, "logs": [log]}, console)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines()[-1].split() == ["9,000", "7,800", "7,800", "1,200", "kafka://logs/0"]
 
 
 def test_where_a_token_is_asked_for_it_says_so(agent: Agent, tmp_path: Path) -> None:

@@ -149,6 +149,25 @@ def test_what_is_wrong_is_on_the_screen() -> None:
         assert piece in text
 
 
+def test_the_lag_of_an_indexer_is_messages() -> None:
+    """On the screen as for programs; a partition that is behind comes first."""
+    logs = [{"path": f"kafka://logs/{number}", "size": 9000, "counted": 9000 - behind, "shipped": 9000 - behind,
+             "lag_bytes": None, "lag_messages": behind} for number, behind in enumerate((0, 1200))]  # fmt: skip
+    found = compared(sample(1.0, 0), sample(3.0, 0, logs=logs))
+    assert found["lag"] == {"bytes": None, "messages": 1200, "seconds": 75.0}
+    assert [log["path"] for log in found["logs"]] == ["kafka://logs/1", "kafka://logs/0"]
+    text = "\n".join(drawn(120, None, logs=logs))
+    assert "lag      1,200 messages, 75.0 s" in text
+    assert "KiB" not in text.partition("counted")[2]
+
+
+def test_what_the_state_does_not_tell_leaves_no_gap() -> None:
+    """The address of the output is among it."""
+    assert "output   is told by the agent's pages alone, 20.0 ms a batch" in "\n".join(
+        drawn(120, None, output={"url": None, "error": None})
+    )
+
+
 def test_an_agent_that_went_is_waited_for() -> None:
     """With what to do meanwhile."""
     console = Console(file=io.StringIO(), width=80, color_system=None)
