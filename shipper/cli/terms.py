@@ -1,9 +1,25 @@
 """The terms of a search, as options: commands that show entries ask for them alike."""
 
+from typing import Any
+
 import click
 
 from schemas.event import LEVEL_ALIASES, LEVELS
 from shipper.cli.known import complete_events
+from shipper.outputs.words import Wanted
+
+
+class Words(click.ParamType[str]):
+    """A text with a word in it: one without would be found in every entry."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """As it was typed, or fail as a mistake of usage."""
+        if not Wanted.of(value).phrases:
+            self.fail(f"{value!r} holds no word to look for: give letters or digits", param, ctx)
+        return str(value)
+
 
 of_event = click.option("--event", help="Name of the event.", shell_complete=complete_events)
 of_level = click.option(
@@ -14,5 +30,5 @@ of_container = click.option(
     "--container", help="Name of the container or service, or the beginning of the container's id."
 )
 of_text = click.option(
-    "--text", help='Words that all appear in message, error, stack trace or path; "a phrase" in quotes.'
+    "--text", type=Words(), help='Words that all appear in message, error, stack trace or path; "a phrase" in quotes.'
 )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from schemas.event import LEVEL_ALIASES, LEVELS
+from shipper.outputs.words import Wanted
 from shipper.ports import Query
 from shipper.when import parse_when
 
@@ -75,6 +76,8 @@ def _problem(values: Mapping[str, str], since: int | None, until: int | None) ->
             return f"{name} is longer than {LONGEST} characters"
     if level and level.lower() not in LEVEL_ALIASES:
         return f"{level!r} is no level: give one of {', '.join(LEVELS)}"
+    if values["text"] and not Wanted.of(values["text"]).phrases:
+        return f"{values['text']!r} holds no word to look for: give letters or digits"
     if since is not None and until is not None and since >= until:
         return "`until` is not after `since`: nothing can lie between the two"
     return None

@@ -67,7 +67,7 @@ def test_an_id_that_is_in_quarantine_is_pointed_to(shipper: Shipper) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [("--since", "soon"), ("--format", "timeline"), ("--level", "loud"), ("--limit", "-1"),
-     ("--since", "1h", "--until", "2h"), ("--since", "2026-11-23", "--until", "2026-11-23")],
+     ("--text", ""), ("--text", "%"), ("--since", "1h", "--until", "2h"), ("--since", "2026-11-23", "--until", "2026-11-23")],
 )  # fmt: skip
 def test_mistakes_of_usage_are_exit_code_2(shipper: Shipper, arguments: tuple[str, ...]) -> None:
     """What cannot be understood is said before anything is searched."""

@@ -30,6 +30,7 @@ def test_every_field_narrows_the_query() -> None:
         ({"since": "yesterday"}, "no time"),
         ({"since": "1h", "until": "2h"}, "not after"),
         ({"text": "x" * 1001}, "longer than"),
+        ({"text": "%"}, "holds no word"),
     ],
 )
 def test_what_cannot_be_asked_is_told(fields: dict[str, str], problem: str) -> None:
