@@ -464,6 +464,7 @@ class Settings(Section):
     @classmethod
     def _host_and_port(cls, listen: str) -> str:
         host, separator, port = listen.rpartition(":")
-        if listen != "off" and not (separator and host and port.isdecimal() and int(port) < 65_536):  # noqa: PLR2004
+        named = separator and host and host.isprintable() and " " not in host
+        if listen != "off" and not (named and port.isdecimal() and int(port) < 65_536):  # noqa: PLR2004
             raise ValueError("expected HOST:PORT, such as 127.0.0.1:9108, or off")
         return listen

@@ -21,6 +21,7 @@ from shipper.cli.cells import Look, emit
 from shipper.cli.known import complete_metrics
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
+from shipper.cli.terms import Said
 from shipper.clock import Clock
 from shipper.decode import KINDS, entries
 from shipper.pipeline import Assessed, Pipeline, runtime_ms_of
@@ -44,7 +45,9 @@ SHOWN = 200
 @click.option(
     "--type", "kind", type=click.Choice(KINDS), default="auto", help="Envelope of the lines.", show_default=True
 )
-@click.option("--service", default="explained", help="Service the lines are taken to come from.", show_default=True)
+@click.option(
+    "--service", type=Said(), default="explained", help="Service the lines are taken to come from.", show_default=True
+)
 @click.option(
     "--why", metavar="METRIC", multiple=True, shell_complete=complete_metrics,
     help="Say of this counter why it counts or not. Repeatable.",

@@ -26,6 +26,7 @@ from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.progress import TELL_S, working
 from shipper.cli.search import When, refuse_backwards
+from shipper.cli.terms import Said
 from shipper.clock import Clock
 from shipper.errors import OutputUnavailable, ShipperError
 from shipper.ownlog import configure_own_log
@@ -64,9 +65,11 @@ class Asked(When):
 @click.option(
     "--type", "kind", type=click.Choice(KINDS), help="What wrote the files. [default: told by their first line]"
 )
-@click.option("--service", help="Service name of all lines, instead of the container's labels.")
-@click.option("--container", metavar="ID", help="Container id of all lines, where names of files do not tell it.")
-@click.option("--host", metavar="NAME", help="Name of the node the files come from. [default: this one]")
+@click.option("--service", type=Said(), help="Service name of all lines, instead of the container's labels.")
+@click.option(
+    "--container", metavar="ID", type=Said(), help="Container id of all lines, where names of files do not tell it."
+)
+@click.option("--host", metavar="NAME", type=Said(), help="Name of the node the files come from. [default: this one]")
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=lambda: len(os.sched_getaffinity(0)), metavar="N",
     help="Processes; what comes of it is the same with any number. [default: one a core]",

@@ -13,7 +13,7 @@ from processors.times import format_ms
 from shipper.cli.options import configured
 from shipper.cli.progress import working
 from shipper.cli.render import render_json, render_table, render_timeline
-from shipper.cli.terms import of_container, of_event, of_level, of_text
+from shipper.cli.terms import Said, of_container, of_event, of_level, of_text
 from shipper.clock import Clock
 from shipper.ports import Query, Reader
 from shipper.settings import Settings
@@ -47,7 +47,7 @@ def refuse_backwards(since: int | None, until: int | None) -> None:
 
 
 @click.command()
-@click.argument("correlation_id", required=False)
+@click.argument("correlation_id", required=False, type=Said())
 @of_event
 @of_level
 @of_container

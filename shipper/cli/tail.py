@@ -13,7 +13,7 @@ from rich.console import Console
 from shipper.batch import INDEXED
 from shipper.cli.options import configured
 from shipper.cli.render import Stream, json_line
-from shipper.cli.terms import of_container, of_event, of_level, of_text
+from shipper.cli.terms import Said, of_container, of_event, of_level, of_text
 from shipper.clock import Clock
 from shipper.follow import Follower
 from shipper.outputs.matching import Test, accepts
@@ -27,7 +27,7 @@ POLL_S = 0.2
 
 
 @click.command()
-@click.option("--correlation-id", metavar="ID", help="Entries of this request.")
+@click.option("--correlation-id", type=Said(), metavar="ID", help="Entries of this request.")
 @of_event
 @of_level
 @of_container

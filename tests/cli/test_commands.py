@@ -267,6 +267,25 @@ def test_first_errors_say_what_and_what_to_do(tmp_path: Path, arguments: list[st
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["search", "--container", "\udcff"], 2, "no text in UTF-8"),
+        (["explain", "--service", "\udcff"], 2, "no text in UTF-8"),
+        (["replay", "a.log", "--host", "\udcff", "--dry-run"], 2, "no text in UTF-8"),
+        (["check", "--listen", "\udcff:9108"], 1, "expected HOST:PORT"),
+        (["status", "--listen", "a host:9108"], 1, "expected HOST:PORT"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    """A shell hands them on as they are."""
+    (tmp_path / "a.log").write_text("a line\n")
+    found = shipper(tmp_path, *arguments)
+    assert found.returncode == code
+    assert said in found.stderr + found.stdout
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
     ("output", "cure"),
     [("http://127.0.0.1:1", "see whether it runs and is reachable from here"),
      ("kafka://127.0.0.1:1/logs", "start one, or correct the address or the security")],
