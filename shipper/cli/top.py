@@ -143,7 +143,7 @@ def heading(found: dict[str, Any]) -> list[Text | None]:
 def counter_table(found: list[dict[str, Any]], width: int) -> Table:
     """Counters of the rules, the busiest first."""
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    widest = max(len(f"{counter['value']:,.0f}") for counter in found)
+    widest = max(len("total"), *(len(f"{counter['value']:,.0f}") for counter in found))
     table.add_column("total", justify="right", no_wrap=True, min_width=widest)
     table.add_column("/s", justify="right", no_wrap=True, min_width=5)
     table.add_column("counter", overflow="ellipsis", no_wrap=True)

@@ -161,6 +161,16 @@ def test_the_lag_of_an_indexer_is_messages() -> None:
     assert "KiB" not in text.partition("counted")[2]
 
 
+def test_the_head_of_small_totals_is_whole() -> None:
+    """A screen that is narrow cuts names, not what they stand below."""
+    looked = compared(sample(1.0, 0), Sample(3.0, "agent", "x", {"logs": [], "output": None},
+                                             {Key("failed_login_attempts_total", (("service", "backend"),)): 128}))  # fmt: skip
+    console = Console(file=io.StringIO(), width=40, color_system=None, force_terminal=True, highlight=False)
+    console.print(view(looked, 40, 24))
+    assert isinstance(console.file, io.StringIO)
+    assert "total" in console.file.getvalue()
+
+
 def test_what_the_state_does_not_tell_leaves_no_gap() -> None:
     """The address of the output is among it."""
     assert "output   is told by the agent's pages alone, 20.0 ms a batch" in "\n".join(
