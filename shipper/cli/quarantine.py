@@ -62,6 +62,9 @@ def list_(settings: Settings, *, reason: str | None, limit: int, form: str) -> N
     from shipper import wiring  # noqa: PLC0415 -- see shipper.cli.search
 
     entries = wiring.reader(settings).quarantine(reason=reason, limit=limit + 1 if limit else None)
+    if limit:
+        with working("looking through the quarantine") as count:
+            entries = iter(list(count(entries)))
     console = Console(highlight=False)
     shown = islice(entries, limit or None)
     number = render_json(shown, console) if form == "json" else render_list(shown, console)

@@ -19,6 +19,7 @@ from shipper.checks import locked
 from shipper.cli.cells import console_of
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
+from shipper.cli.progress import working
 from shipper.errors import ShipperError
 from shipper.settings import Settings
 from shipper.state import FILE, LOCK
@@ -35,7 +36,8 @@ def status(settings: Settings, *, form: str) -> None:
     Asks the running agent at --listen; where none answers, reads the state directory, and tells by its lock whether
     an agent runs.
     """
-    found = from_agent(settings) or from_state(settings.state_dir)
+    with working("asking the agent"):
+        found = from_agent(settings) or from_state(settings.state_dir)
     if form == "json":
         click.echo(as_json(found))
     else:

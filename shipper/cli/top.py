@@ -14,6 +14,7 @@ from processors.escape import printable
 from shipper.cli.cells import console_of
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
+from shipper.cli.progress import working
 from shipper.cli.sample import Sample, compared, take
 from shipper.cli.status import behind, told_configuration
 from shipper.cli.tail import stopped_by_signals
@@ -48,7 +49,8 @@ def top(settings: Settings, *, once: bool, interval: float, form: str) -> None:
 
     names = {metric.name: metric.labels for metric in wiring.metrics_of(settings)}
     console, stopping = console_of(), stopped_by_signals()
-    before = take(settings, names)
+    with working("asking the agent"):
+        before = take(settings, names)
     if form == "table" and console.is_terminal and not once:
         draw(settings, names, console, before, interval, stopping)
         return

@@ -2,10 +2,12 @@
 
 import os
 import pty
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -79,3 +81,30 @@ def test_a_count_says_nothing_before_the_first() -> None:
     assert str(count) == ""
     list(count(range(1500)))
     assert str(count) == "1,500 entries"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["status", "--listen"], "asking the agent"),
+        (["top", "--once", "--listen"], "asking the agent"),
+        (["quarantine", "list", "--output"], "looking through the quarantine"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_seen_to_be_asked(arguments: list[str], said: str) -> None:
+    """Whoever waits for it knows for what."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        ours, theirs = pty.openpty()
+        place = f"http://{address}" if "--output" in arguments else address
+        command = [sys.executable, "-m", "shipper", *arguments, place]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # where it ends without a word
+            while said.encode() not in shown:
+                shown += os.read(ours, 65536)
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert said.encode() in shown
