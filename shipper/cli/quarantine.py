@@ -14,7 +14,7 @@ from rich.text import Text
 from processors.escape import printable
 from schemas.quarantine import kinds, notes
 from schemas.violation import Kind, Violation
-from shipper.cli.cells import Look, emit, fit
+from shipper.cli.cells import NARROW, Look, emit, fit
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.progress import working
@@ -183,18 +183,23 @@ def _is(full: str, wanted: str) -> bool:
 
 
 def render_list(entries: Iterable[Body], console: Console) -> int:
-    """One line an entry: id, time, reasons, origin, the beginning of the raw text. How many were shown."""
+    """One line an entry: id, time, reasons, origin, the beginning of the raw text. How many were shown.
+
+    A phone's screen gets the id and the reasons, and what of the text has room.
+    """
     look, shown = Look.of(console), 0
+    small = look.cut and look.width < NARROW
     for shown, entry in enumerate(entries, 1):  # noqa: B007 -- the number of the last one is the answer
         reasons = ", ".join(map(printable, kinds(entry)))
+        why = Text(fit(reasons, 22, look) if look.cut else reasons, "yellow")
         cells = (
             Text(short_id(entry), "bold"),
             Text(text_of(entry.get("@timestamp"))[:19].replace("T", " "), "dim"),
-            Text(fit(reasons, 22, look) if look.cut else reasons, "yellow"),
+            why,
             Text(fit(origin(entry), 9, look) if look.cut else origin(entry), "cyan"),
             Text(text_of(entry.get("raw"))),
         )
-        emit(console, Text("  ").join(cells), look)
+        emit(console, Text("  ").join((cells[0], why, cells[-1]) if small else cells), look)
     return shown
 
 

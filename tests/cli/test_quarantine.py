@@ -1,13 +1,15 @@
 """`shipper quarantine` over a real store."""
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from schemas.violation import Kind, Violation
-from shipper.cli.quarantine import release_entries, told
+from shipper.cli.quarantine import release_entries, render_list, told
 from shipper.outputs.local import LocalStore
 from shipper.outputs.local_reader import LocalReader
 from shipper.ports import Document, Query
@@ -42,6 +44,20 @@ def test_list_narrows_by_reason_and_limit(shipper: Shipper) -> None:
     assert (code, len(out.splitlines())) == (0, 2)
     assert "Only the oldest 2" in err
     assert "holds nothing of line_cut" in shipper("quarantine", "list", "--reason", "line_cut")[2]
+
+
+def test_a_small_screen_keeps_the_id_and_the_reason() -> None:
+    """The two that the other commands ask for."""
+    entry = {"_id": "0" * 12 + "703366af69b7" + "0" * 16, "@timestamp": "2026-11-23T10:00:01.000Z",
+             "reasons": [{"kind": "correlation_id_invalid"}], "service": {"name": "backend"}, "raw": "{}"}  # fmt: skip
+    for width, line in (
+        (40, "703366af69b7  correlation_id_invalid  {}"),
+        (80, "703366af69b7  2026-11-23 10:00:01  corr"),
+    ):
+        console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=True, highlight=False)
+        render_list([entry], console)
+        assert isinstance(console.file, io.StringIO)
+        assert console.file.getvalue().startswith(line)
 
 
 def test_show_tells_all_of_one_entry(shipper: Shipper, store: LocalStore) -> None:
