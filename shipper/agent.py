@@ -16,7 +16,7 @@ from schemas.metrics import Increment, Metric, SeriesKey
 from shipper.batch import OUTCOMES, Batch, Tally, turned_out
 from shipper.change import FAILURE, RELOADS, SUCCESS, Change, Doubt
 from shipper.clock import Clock
-from shipper.errors import AGAIN, NOTHING_LOST, OutputUnavailable, StateError, to_read
+from shipper.errors import AGAIN, OutputUnavailable, StateError, asking_again, to_read
 from shipper.ledger import Ledger
 from shipper.pipeline import OVERFLOWS, Pipeline
 from shipper.ports import Output, Written, settled
@@ -117,8 +117,7 @@ class OutputState:
 
     def asking_again(self) -> str:
         """The cure for somebody who has to start the shipper again, since it does not wait."""
-        cure = self.cure.removesuffix(NOTHING_LOST).removesuffix("; ")
-        return f"{cure}\n  {AGAIN}" if cure else AGAIN
+        return asking_again(self.cure)
 
 
 @dataclass(slots=True)

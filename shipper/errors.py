@@ -14,6 +14,12 @@ def of_one_try(cure: str) -> str:
     return cure.removesuffix(NOTHING_LOST).removesuffix("; ") or "try it again"
 
 
+def asking_again(cure: str) -> str:
+    """The cure for somebody who has to start it again, since it waits no longer for an output that is away."""
+    own = cure.removesuffix(NOTHING_LOST).removesuffix("; ")
+    return f"{own}\n  {AGAIN}" if own else AGAIN
+
+
 def to_read(error: OSError) -> str:
     """What to do about a log that is there and cannot be opened."""
     if isinstance(error, PermissionError):

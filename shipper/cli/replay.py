@@ -265,9 +265,9 @@ def shown(console: Console, total: int) -> "Iterator[Callable[[job.Progress], No
             return
         last = now
         share = min(done.bytes / total, 1.0) if total else 1.0
-        left = (now - started) * (1 - share) / share if share else 0.0
+        left = f"{(now - started) * (1 - share) / share:,.0f} s left" if share else "nothing done yet"
         rate = done.lines / (now - started)
-        click.echo(f"{share:4.0%}  {done.lines:,} lines  {rate:,.0f} lines/s  {left:,.0f} s left", err=True)
+        click.echo(f"{share:4.0%}  {done.lines:,} lines  {rate:,.0f} lines/s  {left}", err=True)
 
     yield say
 

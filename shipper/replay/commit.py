@@ -12,11 +12,13 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
+
 from schemas.metrics import Distribution, Increment, Metric
 from shipper import wiring
 from shipper.agent import BYTES_READ, EVENTS, LINES_READ
 from shipper.batch import Tally, turned_out
-from shipper.errors import OutputUnavailable, StateError
+from shipper.errors import OutputUnavailable, StateError, asking_again
 from shipper.ledger import Ledger
 from shipper.pipeline import VIOLATIONS
 from shipper.ports import Document, Output, Written, settled
@@ -89,6 +91,7 @@ class Committer:
         self._open = Pending()
         self._under_way: deque[Sent] = deque()
         self._away: Away | None = None
+        self._log = structlog.get_logger("shipper.replay")
 
     def welcome(self, logs: Sequence[Located]) -> None:
         """Services have their place under the label bounds before any event of theirs comes."""
@@ -180,9 +183,11 @@ class Committer:
     def _wait_for_output(self, error: OutputUnavailable) -> None:
         """Leave the output alone for a while. Raises OutputUnavailable where it is away for too long."""
         now = time.monotonic()
-        self._away = self._away or Away(now)
+        if self._away is None:
+            self._away = Away(now)
+            self._log.warning("output_away", output=self.job.settings.output, error=error.what, cure=error.cure)
         if now - self._away.since >= PATIENCE_S:
-            raise OutputUnavailable(error.what, "nothing is lost: run it again")
+            raise OutputUnavailable(error.what, asking_again(error.cure))
         longest = min(self._pace.backoff_most, self._pace.backoff_first * 2.0**self._away.failures)
         self._away.failures += 1
         until = now + max(self._jitter(0, longest), error.retry_after)

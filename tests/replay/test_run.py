@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from shipper.errors import OutputUnavailable, StateError
 from shipper.ownlog import configure_own_log
@@ -183,6 +184,15 @@ def test_an_output_that_is_away_for_a_moment_gets_it_all_the_same(
     assert outcome.finished
     assert set(output.documents.values()) == set(documents)
     assert outcome.events == expected.events
+
+
+def test_an_output_that_is_away_is_told(logs: list[Located], tmp_path: Path) -> None:
+    """Once, when the waiting begins, with what to do; a replay waits for minutes before it gives up."""
+    configure_own_log("json", "warning")
+    with capture_logs() as said:
+        replayed(logs, Failing(1, 2), tmp_path / "state", size=1 << 20)
+    (away,) = (line for line in said if line["event"] == "output_away")
+    assert (away["error"], away["cure"]) == ("busy for a second", "wait")
 
 
 def test_the_same_replay_twice_at_once_is_refused(logs: list[Located], tmp_path: Path) -> None:
