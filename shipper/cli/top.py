@@ -121,7 +121,7 @@ def heading(found: dict[str, Any]) -> list[Text | None]:
     style = "bold red" if (lag["seconds"] or 0) > 60 else "green"  # noqa: PLR2004 -- a minute
     error = output["error"]
     state = Text("takes events", "green") if error is None else Text(f"away: {printable(error)}", "bold red")
-    url = f" {printable(output['url'] or '')}".rstrip()
+    url = f"{printable(output['url'] or '')} ".lstrip()
     if output["url"] is None:
         state = Text("is told by the agent's pages alone", "dim")
     latency = "" if output["request_seconds"] is None else f", {output['request_seconds'] * 1000:,.1f} ms a batch"
@@ -133,7 +133,7 @@ def heading(found: dict[str, Any]) -> list[Text | None]:
         Text(f"reads    {short(rates['lines'])} lines/s, {size(rates['bytes'])}/s"),
         Text(f"events/s {said or 'none yet'}"),
         Text.assemble("lag      ", (f"{waiting}{waits}", style)),
-        Text.assemble("output   ", state, f"{url}{latency}{troubles}"),
+        Text.assemble("output   ", url, state, f"{latency}{troubles}"),
         told_configuration(configuration) if trouble else None,
         *(
             Text(f"cannot read {printable(path)}: {printable(why)}", "yellow")

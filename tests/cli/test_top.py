@@ -171,6 +171,12 @@ def test_the_head_of_small_totals_is_whole() -> None:
     assert "total" in console.file.getvalue()
 
 
+def test_an_output_that_is_away_is_named_before_its_trouble() -> None:
+    """As `shipper status` tells it."""
+    text = "\n".join(drawn(120, None, output={"url": "http://es:9200", "error": "it cannot be reached"}))
+    assert "output   http://es:9200 away: it cannot be reached, 20.0 ms a batch" in text
+
+
 def test_what_the_state_does_not_tell_leaves_no_gap() -> None:
     """The address of the output is among it."""
     assert "output   is told by the agent's pages alone, 20.0 ms a batch" in "\n".join(
