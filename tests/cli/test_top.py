@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -175,6 +176,14 @@ def test_an_output_that_is_away_is_named_before_its_trouble() -> None:
     """As `shipper status` tells it."""
     text = "\n".join(drawn(120, None, output={"url": "http://es:9200", "error": "it cannot be reached"}))
     assert "output   http://es:9200 away: it cannot be reached, 20.0 ms a batch" in text
+
+
+def test_the_time_at_which_it_went_is_told_as_all_times_are() -> None:
+    """In UTC, wherever the terminal is."""
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(gone(ShipperError("no agent answers", "start one")))
+    assert isinstance(console.file, io.StringIO)
+    assert re.match(r"\d\d:\d\d:\d\d UTC no agent answers\n", console.file.getvalue())
 
 
 def test_what_the_state_does_not_tell_leaves_no_gap() -> None:
