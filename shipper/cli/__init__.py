@@ -1,6 +1,7 @@
 """The command line. Commands are imported when they are called, so that `--help` answers at once."""
 
 import difflib
+import errno
 import os
 import sys
 from importlib import import_module
@@ -30,6 +31,8 @@ COMMANDS = {
 }
 """Commands in the order people meet them, with the line that the overview shows."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Refusals of the file that the standard output is; what else the shipper writes is told by who writes it."""
 EXIT_CODES = {
     0: "done, also where it was ended by SIGTERM or SIGINT in order",
     1: "refused or failed, with what happened and what to do on the standard error; a problem that `check` found;"
@@ -113,6 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit 0 done, 1 refused or failed, 2 usage."""
     try:
         outcome: Any = cli.main(arguments, prog_name="shipper", standalone_mode=False)
+        click.echo(nl=False)  # writes what is kept back, so that its failure is told
         sys.exit(outcome if isinstance(outcome, int) else 0)
     except click.exceptions.Abort:
         sys.exit(1)
@@ -120,11 +124,22 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except ShipperError as error:
-        error.cure = of_one_try(error.cure)
-        plain = bool(os.environ.get("NO_COLOR"))
-        click.secho("error: ", fg=None if plain else "red", bold=not plain, err=True, nl=False)
-        click.echo(printable(str(error), newlines=True), err=True)
+        tell(error)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        tell(ShipperError(f"what was found cannot be written: {error.strerror}", "free space where it goes"))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of it would fail again at the exit
+        sys.exit(1)
+
+
+def tell(error: ShipperError) -> None:
+    """Say on the standard error what happened and what to do."""
+    error.cure = of_one_try(error.cure)
+    plain = bool(os.environ.get("NO_COLOR"))
+    click.secho("error: ", fg=None if plain else "red", bold=not plain, err=True, nl=False)
+    click.echo(printable(str(error), newlines=True), err=True)

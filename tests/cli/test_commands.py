@@ -285,6 +285,19 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path, arguments: list[str]
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_full_disk_below_the_standard_output_is_told(home: Path, form: str) -> None:
+    """Not by a traceback, nor by an exit as if all were written."""
+    run_once(home)
+    command = [sys.executable, "-m", "shipper", "search", "--format", form]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        found = subprocess.run(command, cwd=home, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert found.returncode == 1
+    assert found.stderr == (
+        "error: what was found cannot be written: No space left on device\n  free space where it goes\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("output", "cure"),
     [("http://127.0.0.1:1", "see whether it runs and is reachable from here"),
