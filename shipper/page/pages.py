@@ -179,12 +179,15 @@ class WebPages:
     def _quarantine(self, fields: Mapping[str, str]) -> Shown:
         given = fields.get("reason", "")
         reason = given if given in list(Kind) else None
+        if given and reason is None:
+            values = {"reason": None, "problem": f"{given!r} is no reason: choose one of the list"}
+            return Shown("quarantine", values, HTTPStatus.BAD_REQUEST)
         found = self._finding.quarantined(QUARANTINE_LIMIT, reason=reason)
         options = self._options()
         which = f"--reason {reason}" if reason else "--all"
         return Shown(
             "quarantine",
-            {"reason": reason, "entries": [refused(body, options) for body in found.entries],
+            {"reason": reason, "problem": None, "entries": [refused(body, options) for body in found.entries],
              "more": _more(found, f"newest {QUARANTINE_LIMIT}"), "all": release(which, options)},
         )  # fmt: skip
 

@@ -189,6 +189,9 @@ def test_the_quarantine_lists_reasons_and_commands() -> None:
     assert of_one.count("shipper quarantine release cccccccccccc") == 1
     assert "shipper quarantine release --reason blank" in of_one
     assert "Nothing waits here" in Site().get("/quarantine").text
+    unknown = site.get("/quarantine", reason="blanc")
+    assert (unknown.status, "is no reason" in unknown.text) == (400, True)
+    assert "release --all" not in unknown.text
 
 
 def test_the_tail_goes_on_from_the_newest_and_looks_back_a_little() -> None:
