@@ -7,9 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from processors.redact import key_id
-from shipper.durable import keep_names
 from shipper.errors import ShipperError
-from shipper.folders import make_private
+from shipper.folders import keep_names, make_private
 
 REDACTION, STATE = "redaction.key", "state.key"
 """Names of the files in a state directory."""

@@ -14,9 +14,8 @@ from typing import Any
 import orjson
 import structlog
 
-from shipper.durable import keep_names
 from shipper.errors import OutputUnavailable, StoreUnreadable
-from shipper.folders import make_private
+from shipper.folders import keep_names, make_private
 from shipper.ports import Document
 
 FILE = "dead-letters.ndjson"
