@@ -10,12 +10,14 @@ from shipper.outputs.words import Wanted
 
 
 class Said(click.ParamType[str]):
-    """A text; bytes that are none were found nowhere, and can be written into no document."""
+    """A text; an empty one is a variable that was not set, and bytes that are none can be written into no document."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
         """As it was typed, or fail as a mistake of usage."""
+        if not value:
+            self.fail("it is empty: give one, or leave it out", param, ctx)
         try:
             value.encode()
         except UnicodeEncodeError:

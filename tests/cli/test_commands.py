@@ -270,14 +270,16 @@ def test_first_errors_say_what_and_what_to_do(tmp_path: Path, arguments: list[st
     ("arguments", "code", "said"),
     [
         (["search", "--container", "\udcff"], 2, "no text in UTF-8"),
+        (["search", ""], 2, "it is empty: give one, or leave it out"),
+        (["search", "--container", ""], 2, "it is empty"),
         (["explain", "--service", "\udcff"], 2, "no text in UTF-8"),
         (["replay", "a.log", "--host", "\udcff", "--dry-run"], 2, "no text in UTF-8"),
         (["check", "--listen", "\udcff:9108"], 1, "expected HOST:PORT"),
         (["status", "--listen", "a host:9108"], 1, "expected HOST:PORT"),
     ],
 )
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
-    """A shell hands them on as they are."""
+def test_what_holds_no_text_is_refused(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    """A shell hands on bytes as they are, and variables that nobody set."""
     (tmp_path / "a.log").write_text("a line\n")
     found = shipper(tmp_path, *arguments)
     assert found.returncode == code
