@@ -454,6 +454,19 @@ def test_what_a_rebalance_interrupts_is_read_again_from_partitions_that_are_kept
     indexer.close()
 
 
+def test_a_member_that_polls_briefly_is_taken_in(topic: Topic) -> None:
+    """However much time goes by between two polls, as on a busy machine, and while answers are waited for."""
+    topic.create()
+    topic.send(events(300))
+    consumer = connect(topic.url, topic.settings()).consumer([topic.name], Idle())
+    end, found = time.monotonic() + 10, 0
+    while found < 300:
+        found += len(consumer.poll(0, 500))
+        time.sleep(0.05)
+        assert time.monotonic() < end, found
+    consumer.close()
+
+
 def test_members_come_and_go(topic: Topic) -> None:
     """While messages keep coming, a second indexer joins the group, and the first leaves: each is indexed once."""
     topic.create(4)

@@ -43,6 +43,12 @@ from shipper.outputs.kafka.message import Message, Received
 
 GONE_TO_ANOTHER = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+JOINING_S = 2.0
+"""How long a poll waits for the group to take the member in.
+
+The library forgets an answer that comes between two polls, and asks to join anew: with short ones, on a busy machine or
+in a slow group, a member never had partitions, and had all others give theirs up each time.
+"""
 
 
 def connect(connection: Connection) -> "KafkaPython":
@@ -201,6 +207,8 @@ class PlainConsumer:
         """Messages. Raises KafkaUnavailable."""
         if self._paused:
             self._consumer.pause(*self._consumer.assignment())
+        if self._consumer._coordinator.need_rejoin():  # noqa: SLF001 -- nothing else tells
+            seconds = max(seconds, JOINING_S)
         try:
             found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
         except KafkaError as error:
