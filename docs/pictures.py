@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from deploy.demo.json_file import JsonFileLog
 from deploy.services.debian import program
+from deploy.services.http import answers
 from deploy.services.processes import free_port
 from deploy.services.waiting import waited
 
@@ -133,15 +133,6 @@ def agent(folder: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
-
-
-def answers(url: str) -> bool:
-    """Whether a page is there."""
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 def take(url: str, into: Path, folder: str) -> None:
