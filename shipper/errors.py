@@ -9,15 +9,18 @@ AGAIN = "nothing is lost: run it again"
 
 def of_one_try(cure: str) -> str:
     """What to do about an output that is away, for a command that ends: nothing goes on by itself afterwards."""
-    if not cure.endswith(NOTHING_LOST):
-        return cure
-    return cure.removesuffix(NOTHING_LOST).removesuffix("; ") or "try it again"
+    return (_own(cure) or "try it again") if cure.endswith(NOTHING_LOST) else cure
 
 
 def asking_again(cure: str) -> str:
     """The cure for somebody who has to start it again, since it waits no longer for an output that is away."""
-    own = cure.removesuffix(NOTHING_LOST).removesuffix("; ")
+    own = _own(cure)
     return f"{own}\n  {AGAIN}" if own else AGAIN
+
+
+def _own(cure: str) -> str:
+    """What is to be done of a cure, without what goes on by itself."""
+    return cure.removesuffix(NOTHING_LOST).removesuffix("; ")
 
 
 def to_read(error: OSError) -> str:
