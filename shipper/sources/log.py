@@ -43,6 +43,8 @@ class LogFile:
     """Whether `repeat` is settled, because its first line was seen."""
     passed: bool = False
     """Both heads are beyond it; known as long as it is on disk, so that it is not read again."""
+    gone: bool = False
+    """Without a name when it was last looked for: it is known only until both heads are beyond it."""
     handle: Handle | None = None
     rotated_at: float | None = None
     """When it was seen not to be live any more (monotonic seconds); None while it is live."""
@@ -91,6 +93,8 @@ class LogFiles:
     incidents: Incidents = field(default_factory=Incidents)
     fresh: bool = True
     """No look at the disk yet: what is rotated now was so before the agent came."""
+    _stamp: int | None = None
+    """Of the folder, before it was looked at."""
 
     def live(self) -> LogFile | None:
         """The file that the live path names, None where there is none now."""
@@ -101,18 +105,32 @@ class LogFiles:
         key = 0 if file is None else file.key
         return next((found for found in self.files if found.key > key and not found.passed), None)
 
+    def release(self, first: int) -> None:
+        """Let go of the files before number `first`, which nobody reads again; those that are gone are forgotten."""
+        for file in self.files:
+            if file.key < first and not file.passed:
+                file.passed = True
+                file.close()
+        self.files = [file for file in self.files if not (file.passed and file.gone)]
+
     def vanished(self) -> bool:
         """Whether no file of this log is on disk any more."""
         return not self._paths()
+
+    def moved(self) -> bool:
+        """Whether a file may have come, gone or got another name since `discover`."""
+        return self._stamp is None or self.folders.stamp(os.path.dirname(self.path)) != self._stamp
 
     def discover(self, now: float) -> None:
         """Look at the folder: recognise known files under their present names, take up new ones in order of age.
 
         Raises OSError where a file that is there cannot be opened.
         """
+        stamp = self.folders.stamp(os.path.dirname(self.path))
         found = self._listing()
         with _given_back(found):
             owners = self._recognise(found)
+        self._stamp = stamp
         fresh: list[LogFile] = []
         for position, file in enumerate(found):
             known = owners.get(position)
@@ -125,7 +143,9 @@ class LogFiles:
                 identity = Identity(file.handle.device, file.handle.inode)
                 fresh.append(LogFile(0, identity, file.path, handle=file.handle, verified=file.signature))
         recognised = {id(known) for known in owners.values()}
-        kept = [file for file in self.files if id(file) in recognised or self._readable(file, fresh)]
+        for known in self.files:
+            known.gone = id(known) not in recognised
+        kept = [file for file in self.files if not file.gone or self._readable(file, fresh)]
         for new in fresh:
             new.key, self.next_key = self.next_key, self.next_key + 1
         self.files = kept + fresh

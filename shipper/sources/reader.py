@@ -82,7 +82,7 @@ class LogReader:
         try:
             stat = os.stat(self.path)
         except FileNotFoundError:
-            if live is not None or self.log.fresh:
+            if live is not None or self.log.moved():
                 self._discover(now)
             self.gone_at = now if self.gone_at is None else self.gone_at
             return self._behind()
@@ -322,10 +322,7 @@ class LogReader:
         first = min((0 if head.file is None else head.file.key) for head in self._heads())
         if self.sent_from is not None:
             first = min(first, self.sent_from.file)
-        for file in self.log.files:
-            if file.key < first and not file.passed:
-                file.passed = True
-                file.close()
+        self.log.release(first)
 
     def finished(self, now: float) -> bool:
         """Whether the log was removed, and everything that could be read of it was."""

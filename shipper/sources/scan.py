@@ -14,6 +14,8 @@ COARSE_NS = 2_000_000_000
 """A folder changed more recently than this may change again under the same time stamp; the second figure is for file
 systems that keep whole seconds."""
 
+GONE = -1
+
 
 class Folders:
     """Listings of folders, kept as long as the folder's time of change says that they hold."""
@@ -34,11 +36,22 @@ class Folders:
         except OSError:
             self._listings.pop(folder, None)
             return []
-        if self._now_ns() - changed > (SETTLED_NS if changed % 1_000_000_000 else COARSE_NS):
+        if self._holds(changed):
             self._listings[folder] = (changed, names)
         else:
             self._listings.pop(folder, None)
         return names
+
+    def stamp(self, folder: str) -> int | None:
+        """As long as it stays the same, so do the names in `folder`; None where that cannot be told yet."""
+        try:
+            changed = os.stat(folder).st_mtime_ns
+        except OSError:
+            return GONE
+        return changed if self._holds(changed) else None
+
+    def _holds(self, changed: int) -> bool:
+        return self._now_ns() - changed > (SETTLED_NS if changed % 1_000_000_000 else COARSE_NS)
 
     def forget(self, folder: str) -> None:
         """Keep no listing of `folder`: it is gone, or nobody will ask for it soon."""
