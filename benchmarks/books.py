@@ -85,3 +85,11 @@ def state_size(state: Path) -> StateSize:
     with closing(sqlite3.connect(f"file:{state / FILE}?mode=ro", uri=True)) as db:
         files, logs = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("file", "log"))
     return StateSize(size, files, logs)
+
+
+def settled(state: Path, files: int) -> StateSize:
+    """What a state directory in use holds once it knows of at most so many files and logs, or after `PATIENCE_S`."""
+    until = time.monotonic() + PATIENCE_S
+    while max((size := state_size(state)).files, size.logs) > files and time.monotonic() < until:
+        time.sleep(0.1)
+    return size

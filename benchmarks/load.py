@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.__main__ import HERE, written
-from benchmarks.books import StateSize, arrived, closed, counter_error, state_size
+from benchmarks.books import StateSize, arrived, closed, counter_error, settled, state_size
 from benchmarks.latency import line
 from benchmarks.peers import COMPILED
-from benchmarks.running import PATIENCE_S, running, sink, stats, use_of
+from benchmarks.running import running, sink, stats, use_of
 from benchmarks.serials import BLOCK, Log
 
 Figures = dict[str, float]
@@ -81,6 +81,10 @@ class Run:
     def state(self) -> StateSize:
         """What the state holds now."""
         return state_size(self.folder / "agent" / "state")
+
+    def settled(self, files: int) -> StateSize:
+        """What the state holds once it knows of no more than `files`."""
+        return settled(self.folder / "agent" / "state", files)
 
     def wait(self) -> None:
         """Until all that was written arrived, or nothing comes any more."""
@@ -182,7 +186,7 @@ def rotations(folder: Path, number: int, logs: int = 50, kept: int = 5) -> Figur
         run.figures = {
             "rotations": sum(log.rotations for log in run.logs), "logs": logs, "kept": kept,
             "most_state_mb": round(max(size.bytes for size in sizes) / 1e6, 2),
-            "most_state_files": max(size.files for size in sizes),
+            "most_state_files": max(size.files for size in sizes), "state_files_left": run.settled(logs * kept).files,
             "descriptors": use_of(run.pid).descriptors,
         }  # fmt: skip
     return run.figures
@@ -202,12 +206,10 @@ def containers(folder: Path, number: int, at_once: int = 100) -> Figures:
             memory.append(use_of(run.pid).now_mb)
             for log in batch:
                 shutil.rmtree(log.path.parent)
-        until = time.monotonic() + PATIENCE_S
-        while run.state().logs and time.monotonic() < until:
-            time.sleep(0.1)
+        left = run.settled(0)
         tenth = len(memory) // 10
         run.figures = {
-            "containers": number, "state_logs": run.state().logs, "state_files": run.state().files,
+            "containers": number, "state_logs": left.logs, "state_files": left.files,
             "mb_after_a_tenth": round(memory[tenth], 1), "mb_in_the_end": round(memory[-1], 1),
             "descriptors": use_of(run.pid).descriptors,
         }  # fmt: skip

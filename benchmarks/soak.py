@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.__main__ import HERE, written
-from benchmarks.books import arrived, closed, counter_error, state_size
+from benchmarks.books import arrived, closed, counter_error, settled, state_size
 from benchmarks.peers import COMPILED, PLAIN
 from benchmarks.running import running, sink, stats, use_of
 from benchmarks.serials import BLOCK, Log
@@ -148,6 +148,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
             writers.stopping.set()
             thread.join()
             arrived(port, writers.written)
+            left = settled(state / "state", number * kept)
         books = closed(port, writers.written, counter_error(state / "state", logs))
     found = with_rates(samples)
     figures: dict[str, object] = {
@@ -155,7 +156,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
         "books": books.as_json(), "slopes": slopes(found),
         "medians": {name: statistics.median(sample[name] for sample in found) for name in NAMES},
         "most": {name: max(sample[name] for sample in found) for name in NAMES},
-        "load": os.getloadavg()[2], "samples": found[:: len(found) // KEPT + 1],
+        "state_files_left": left.files, "load": os.getloadavg()[2], "samples": found[:: len(found) // KEPT + 1],
     }  # fmt: skip
     show(figures)
     written(out, figures)
