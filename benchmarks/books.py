@@ -1,17 +1,15 @@
 """The books of a run: lines that were written, against what the sink has and what the counters say."""
 
 import json
-import sqlite3
 import time
 import urllib.request
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.running import PATIENCE_S, stats
 from benchmarks.serials import Log
-from shipper.state import FILE
+from shipper.state import to_look_at
 
 FAILED_LOGINS, LINES_READ = "failed_login_attempts_total", "shipper_lines_read_total"
 
@@ -53,7 +51,7 @@ def counter_error(state: Path, logs: Sequence[Log]) -> float:
 def counted(state: Path) -> dict[str, float]:
     """Sums of the two counters in a state directory."""
     question = "SELECT coalesce(sum(value), 0) FROM series WHERE metric = ?"
-    with closing(sqlite3.connect(f"file:{state / FILE}?mode=ro", uri=True)) as db:
+    with to_look_at(state) as db:
         return {name: db.execute(question, (name,)).fetchone()[0] for name in (FAILED_LOGINS, LINES_READ)}
 
 
@@ -82,7 +80,7 @@ class StateSize:
 def state_size(state: Path) -> StateSize:
     """Of a state directory in use."""
     size = sum(path.stat().st_size for path in state.iterdir())
-    with closing(sqlite3.connect(f"file:{state / FILE}?mode=ro", uri=True)) as db:
+    with to_look_at(state) as db:
         files, logs = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("file", "log"))
     return StateSize(size, files, logs)
 

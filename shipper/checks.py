@@ -2,11 +2,9 @@
 
 import fcntl
 import glob
-import http.client
 import os
 import shutil
 import socket
-import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from errno import ENOENT
@@ -14,20 +12,20 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from shipper.client import address, ask
 from shipper.configuration.named_files import named_files
-from shipper.errors import ShipperError, to_read
-from shipper.http import SERVER, is_loopback
+from shipper.errors import ShipperError, StateError, to_read
+from shipper.http import is_loopback
 from shipper.settings import InputSettings, Settings
 from shipper.sources.files import PlainHandle
 from shipper.sources.scan import Folders, Scanner
-from shipper.state import FILE, LOCK, UPGRADED, VERSION
+from shipper.state import FILE, LOCK, UPGRADED, VERSION, to_look_at
 
 SCARCE_BYTES = 256 * 1024 * 1024
 EXAMPLES = 3
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SECRET = ("key", "password", "token")
 """What the names of files end in, before `_file`, that hold secrets; certificates are nobody's secret."""
-PATIENCE_S = 3
 
 
 class Finding(NamedTuple):
@@ -178,14 +176,11 @@ def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
     if running:
         yield Finding("note", "state", f"an agent is running on {directory}", "a second one would be refused")
     try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
+        with to_look_at(directory) as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             (logs,) = db.execute("SELECT count(*) FROM log").fetchone()
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        yield Finding("problem", "state", f"{path} cannot be read: {error}", "start the agent: it names the cure")
+    except StateError as error:
+        yield Finding("problem", "state", error.what, "start the agent: it names the cure")
         return
     if version not in (VERSION, *UPGRADED):
         what = f"{path} has version {version}, this shipper writes {VERSION}"
@@ -244,15 +239,14 @@ def _listen(settings: Settings, *, running: bool) -> Iterator[Finding]:
     if settings.listen == "off":
         yield Finding("note", "listen", "off: no metrics are served", "give --listen HOST:PORT")
         return
-    host, _, number = settings.listen.rpartition(":")
-    host, port = host.strip("[]"), int(number)
+    host, port = address(settings.listen)
     if not is_loopback(host) and settings.token is None:
         what = f"{settings.listen} is not on loopback and there is no token: only metrics and health will answer"
         yield Finding("note", "listen", what, "give token_file in the configuration")
     why = _taken(host, port)
     if why is None:
         yield Finding("ok", "listen", f"{settings.listen} is free")
-    elif not _is_ours(host, port):
+    elif ask(settings.listen, "/live") is None:
         what = f"{settings.listen}: {why}"
         yield Finding("problem", "listen", what, "end the program that has it, or give another --listen")
     elif running:
@@ -273,15 +267,3 @@ def _taken(host: str, port: int) -> str | None:
     except UnicodeError:
         return "is no name of a host"
     return None
-
-
-def _is_ours(host: str, port: int) -> bool:
-    """Whether what answers at an address says that it is an agent; asked directly, whatever proxy is set."""
-    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_S)
-    try:
-        connection.request("GET", "/live", headers={"Host": "localhost"})
-        return connection.getresponse().getheader("Server") == SERVER
-    except (OSError, http.client.HTTPException, UnicodeError):
-        return False
-    finally:
-        connection.close()

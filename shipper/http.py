@@ -21,6 +21,7 @@ from prometheus_client import make_wsgi_app
 
 from shipper import __version__
 from shipper.access import Access
+from shipper.client import SERVER
 from shipper.clock import Clock
 from shipper.errors import ShipperError
 from shipper.exposition import Snapshot, registry_of
@@ -40,8 +41,6 @@ ADDRESSES = {
 TOKEN_WANTED = "give the token as `Authorization: Bearer …`"  # noqa: S105
 NO_TOKEN = "beyond loopback this page asks for a token, and none is configured: set token_file, and restart"  # noqa: S105
 CLOCK = Clock()
-SERVER = "shipper"
-"""What the `Server` header says: a check tells an agent from another program by it, a stranger learns no version."""
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

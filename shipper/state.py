@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import IO, Any
+from urllib.parse import quote
 
 import msgspec
 import orjson
@@ -435,6 +436,17 @@ def _checked_version(db: sqlite3.Connection) -> int:
     if application != APPLICATION_ID and (tables or version):
         raise sqlite3.DatabaseError("it is the database of another program")
     return int(version)
+
+
+@contextmanager
+def to_look_at(directory: Path) -> Iterator[sqlite3.Connection]:
+    """The state in a directory for somebody who only looks, also while an agent has it. Raises StateError."""
+    path = directory / FILE
+    try:
+        with closing(sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=ro", uri=True)) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise StateError(f"state {path} cannot be read: {error}", "run `shipper check`") from error
 
 
 def _damaged(path: Path, why: str) -> StateError:

@@ -1,6 +1,5 @@
 """Sample: what an agent shows of itself at one moment, from its pages or, where it serves none, from its state."""
 
-import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from shipper.checks import locked
 from shipper.cli.status import behind, from_agent, from_state, page
 from shipper.errors import ShipperError
 from shipper.settings import Settings
-from shipper.state import FILE, LOCK
+from shipper.state import LOCK, to_look_at
 
 LINES = ("shipper_lines_read_total", "shipper_messages_read_total")
 """What an agent reads, and what an indexer does."""
@@ -73,9 +72,8 @@ def take(settings: Settings, names: Mapping[str, tuple[str, ...]]) -> Sample:
             f"no agent answers{where}, and none holds {settings.state_dir}",
             "start one with `shipper run`, or give --listen HOST:PORT or --state-dir DIR of one that runs",
         )
-    path = settings.state_dir / FILE
     found = from_state(settings.state_dir)
-    return Sample(time.monotonic(), "state", str(settings.state_dir), found, saved_series(path, names))
+    return Sample(time.monotonic(), "state", str(settings.state_dir), found, saved_series(settings.state_dir, names))
 
 
 def metrics_of(settings: Settings) -> dict[Key, float] | None:
@@ -83,7 +81,7 @@ def metrics_of(settings: Settings) -> dict[Key, float] | None:
     answer = page(settings, "/metrics")
     if answer is None:
         return None
-    text = answer[1].decode("utf-8", "replace")
+    text = answer.body.decode("utf-8", "replace")
     return {
         Key(sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -92,16 +90,10 @@ def metrics_of(settings: Settings) -> dict[Key, float] | None:
     }
 
 
-def saved_series(path: Path, names: Mapping[str, tuple[str, ...]]) -> dict[Key, float]:
+def saved_series(directory: Path, names: Mapping[str, tuple[str, ...]]) -> dict[Key, float]:
     """The counters of the last commit; those of metrics whose labels are not in `names` are left out."""
-    try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            rows = db.execute("SELECT metric, labels, value, counts FROM series").fetchall()
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        raise ShipperError(f"state {path} cannot be read: {error}", "run `shipper check`") from error
+    with to_look_at(directory) as db:
+        rows = db.execute("SELECT metric, labels, value, counts FROM series").fetchall()
     found: dict[Key, float] = {}
     for metric, values, value, counts in rows:
         known, given = names.get(metric), orjson.loads(values)

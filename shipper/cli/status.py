@@ -1,9 +1,7 @@
 """`shipper status`: what the agent is at, from itself or from the state it left."""
 
 import os
-import sqlite3
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,10 @@ from shipper.cli.cells import console_of
 from shipper.cli.objects import as_json
 from shipper.cli.options import configured
 from shipper.cli.progress import working
+from shipper.client import Answer, ask
 from shipper.errors import ShipperError
 from shipper.settings import Settings
-from shipper.state import FILE, LOCK
-
-TIMEOUT_S = 3
+from shipper.state import FILE, LOCK, to_look_at
 
 
 @click.command()
@@ -51,34 +48,24 @@ def from_agent(settings: Settings) -> dict[str, Any] | None:
     """
     if settings.listen == "off":
         return None
-    code, body = page(settings, "/status") or (None, b"")
-    if code == HTTPStatus.UNAUTHORIZED and not locked(settings.state_dir / LOCK):
+    answer = page(settings, "/status")
+    if answer is None:
+        return None
+    if answer.status == HTTPStatus.UNAUTHORIZED and not locked(settings.state_dir / LOCK):
         raise ShipperError(
             f"what answers at {settings.listen} asks for the agent's token",
             "give the agent's --config, or its token as the variable SHIPPER_TOKEN",
         )
     try:
-        found = orjson.loads(body)
+        found = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, dict) and "logs" in found else None
 
 
-def page(settings: Settings, path: str) -> tuple[int, bytes] | None:
-    """Status and body of what answers at `listen`, asked directly, whatever proxy is set; None where nothing does."""
-    host, _, port = settings.listen.rpartition(":")
-    headers = (
-        {} if settings.token is None else {"Authorization": b"Bearer " + settings.token.get_secret_value().encode()}
-    )
-    connection = HTTPConnection(host.strip("[]"), int(port), timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    except (OSError, HTTPException, UnicodeError):
-        return None
-    finally:
-        connection.close()
+def page(settings: Settings, path: str) -> Answer | None:
+    """A page of what answers at `listen`; None where nothing does."""
+    return ask(settings.listen, path, settings.token.get_secret_value() if settings.token else None)
 
 
 def from_state(directory: Path) -> dict[str, Any]:
@@ -88,16 +75,8 @@ def from_state(directory: Path) -> dict[str, Any]:
         raise ShipperError(
             f"no agent answers, and {path} does not exist", "start one with `shipper run`, or give --state-dir"
         )
-    try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            rows = db.execute(
-                "SELECT path, counted_offset, coalesce(shipped_offset, counted_offset) FROM log"
-            ).fetchall()
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        raise ShipperError(f"state {path} cannot be read: {error}", "run `shipper check`") from error
+    with to_look_at(directory) as db:
+        rows = db.execute("SELECT path, counted_offset, coalesce(shipped_offset, counted_offset) FROM log").fetchall()
     logs = [_resting(path, counted, shipped) for path, counted, shipped in rows]
     state = {"directory": str(directory), "error": None}
     return {"running": locked(directory / LOCK), "state": state, "logs": logs}

@@ -133,3 +133,42 @@ def test_another_program_at_the_address_is_no_agent(shipper: Shipper, stranger: 
     code, _, told = shipper(command, "--listen", stranger)
     assert code == 1
     assert told.startswith("error: no agent answers")
+
+
+def test_a_program_that_answers_without_end_holds_nobody_up(shipper: Shipper, tmp_path: Path) -> None:
+    """Only what an agent says is read; a stream of something else is let go."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def stream() -> None:
+            with suppress(OSError), server.accept()[0] as client:
+                client.sendall(b"HTTP/1.1 200 OK\r\nServer: stream\r\n\r\n")
+                while True:
+                    client.sendall(b"data: 1\n\n" * 4096)
+
+        server.settimeout(10)
+        thread = threading.Thread(target=stream)
+        thread.start()
+        listen = f"127.0.0.1:{server.getsockname()[1]}"
+        code, _, told = shipper("status", "--listen", listen, "--state-dir", str(tmp_path / "none"))
+        thread.join(10)
+    assert (code, thread.is_alive()) == (1, False)
+    assert told.startswith("error: no agent answers")
+
+
+@pytest.mark.parametrize("name", ["ward#3", "ward?mode=memory", "50%25"])
+@pytest.mark.parametrize("command", [("status",), ("check",), ("top", "--once", "--interval", "0.1")])
+def test_a_state_directory_may_have_any_name(
+    shipper: Shipper, tmp_path: Path, name: str, command: tuple[str, ...]
+) -> None:
+    """Signs that mean something in an address mean nothing here."""
+    settings = Settings.model_validate({
+        "inputs": [f"plain:{tmp_path}/*.log"], "output": f"local:{tmp_path}/out", "state_dir": tmp_path / name,
+    })  # fmt: skip
+    (tmp_path / "app.log").write_text("line\n")
+    agent = wiring.agent(settings, Clock())
+    agent.run_once()
+    given = ["--input", f"plain:{tmp_path}/*.log", "--output", f"local:{tmp_path}/out"] if command == ("check",) else []
+    code, out, told = shipper(*command, *given, "--listen", "off", "--state-dir", str(tmp_path / name))
+    agent.close()
+    assert code == 0, out + told
+    assert "cannot be read" not in out
