@@ -3,7 +3,6 @@
 Counting sees every event before any policy: a violation must not hide a failed login.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,9 @@ OTHER = "other"
 LONGEST_LABEL = 120
 RECORDS: Mapping[HttpSource, str | None] = {"structured": "request_complete", "access": "http_access", "off": None}
 """The event that is the record of a request, by what feeds the counters of its container."""
+
+MOST_OBSERVED = 2.0**53
+"""Beyond it whole numbers are not exact any more, and two forged ones of 1e308 would leave a sum infinite for ever."""
 
 Value = Callable[[dict[str, Any], Place], str]
 Key = tuple[HttpSource, str, str | None, int | None]
@@ -359,7 +361,7 @@ def _sane(value: str) -> bool:
 def _observed(value: object, scale: float) -> float | None:
     """A histogram's observation; None where the event has no such number.
 
-    A negative one is none: the sum would fall, which Prometheus takes for a restart.
+    A negative one is none: the sum would fall, which Prometheus takes for a restart. Nor is one beyond `MOST_OBSERVED`.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -367,4 +369,4 @@ def _observed(value: object, scale: float) -> float | None:
         number = value * scale
     except OverflowError:
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number <= MOST_OBSERVED else None

@@ -269,9 +269,9 @@ def test_a_number_is_equal_to_itself_as_a_fraction_but_not_to_truth() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("odd", [10**400, -1, float("inf"), float("nan"), True, "5"])
+@pytest.mark.parametrize("odd", [10**400, 1e308, 2**54, -1, float("inf"), float("nan"), True, "5"])
 def test_a_histogram_takes_no_number_that_would_spoil_its_sum(odd: object) -> None:
-    """Neither failure nor a falling sum, which Prometheus takes for a restart; and no series for it."""
+    """Neither failure, nor a falling sum, which Prometheus takes for a restart, nor an infinite one; and no series."""
     rule = {"name": "h", "type": "histogram", "field": "n", "buckets": [1], "labels": {"kind": "kind"}}
     counting = Counting([rule_of(**rule)], max_label_values=1)
     assert counting.increments({"event": "e", "n": odd, "kind": "a"}, "stdout", "b", "off") == []
