@@ -209,7 +209,6 @@ def test_check_shows_all_problems_with_their_cures(home: Path) -> None:
     (home / "odd.log").mkdir()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         arguments = ("--input", "plain:*.log", "--output", "local:file", "--state-dir", "file", "--listen", address)
         found = shipper(home, "check", "--format", "json", *arguments)
@@ -300,6 +299,7 @@ def test_a_full_disk_below_the_standard_output_is_told(home: Path, form: str) ->
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("output", "cure"),
     [("http://127.0.0.1:1", "see whether it runs and is reachable from here"),

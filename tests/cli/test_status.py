@@ -87,7 +87,7 @@ def test_in_a_pipe_paths_are_whole(
     monkeypatch.setenv("COLUMNS", "80")
     path = tmp_path / ("folder" * 20) / "access.log"
     path.parent.mkdir()
-    path.write_text("line\n")
+    path.touch()
     settings = Settings.model_validate({
         "inputs": [f"plain:{path}"], "output": f"local:{tmp_path}/out", "state_dir": tmp_path / "state",
     })  # fmt: skip
@@ -164,7 +164,7 @@ def test_a_state_directory_may_have_any_name(
     settings = Settings.model_validate({
         "inputs": [f"plain:{tmp_path}/*.log"], "output": f"local:{tmp_path}/out", "state_dir": tmp_path / name,
     })  # fmt: skip
-    (tmp_path / "app.log").write_text("line\n")
+    (tmp_path / "app.log").touch()
     agent = wiring.agent(settings, Clock())
     agent.run_once()
     given = ["--input", f"plain:{tmp_path}/*.log", "--output", f"local:{tmp_path}/out"] if command == ("check",) else []

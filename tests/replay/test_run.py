@@ -81,6 +81,7 @@ def test_processes_leave_behind_what_one_reading_leaves(logs: list[Located]) -> 
     assert outcome == expected
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("after", [1, 7, 30])
 def test_a_stopped_replay_goes_on_with_any_number_of_processes(logs: list[Located], tmp_path: Path, after: int) -> None:
     """Stopped again and again, then finished by two: nothing lost, nothing twice, and the figures are of all of it."""
