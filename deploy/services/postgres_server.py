@@ -1,10 +1,12 @@
 """A real PostgreSQL server: a private cluster on loopback, never the system's."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from deploy.services.debian import install
@@ -75,8 +77,14 @@ class PostgresServer:
         return subprocess.run(asked, check=False).returncode == 0
 
     def kill(self) -> None:
-        """SIGKILL; its children end as they notice."""
+        """SIGKILL, to those that serve its clients too: they would answer until they notice."""
+        serving = _children(self.process.pid)
         self.process.kill()
+        for child in serving:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(child, signal.SIGKILL)
+            select.select([child], [], [], 20)
+            os.close(child)
 
     def stop(self) -> None:
         """Fast shutdown: it does not wait for its clients."""
@@ -88,6 +96,16 @@ class PostgresServer:
         """Stop it, and remove its data."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _children(pid: int | None) -> list[int]:
+    """Descriptors of the processes that a process started and that run."""
+    found: list[int] = []
+    if pid is not None:
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+            with suppress(ProcessLookupError):
+                found.append(os.pidfd_open(int(child)))
+    return found
 
 
 def binaries() -> Path:

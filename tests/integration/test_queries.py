@@ -70,7 +70,6 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "odd", "duration_ms": "a moment"},
 ]
 STORED = len(EVENTS) - 1
-TODAY = f"{datetime.now(UTC):%Y-%m-%d}T00:00:00.000Z"
 
 
 def written_at() -> str:
@@ -154,7 +153,7 @@ ANSWERS: dict[str, list[Any]] = {
         lambda found: len(found) == 1 and found[0]["index"].startswith("keneyapp-logs-"),
     ],
     "Has a container stopped to log?": [by_minute],
-    "Is a day complete?": [[{TODAY: STORED}], STORED],
+    "Is a day complete?": [lambda found: found == [{f"{datetime.now(UTC):%Y-%m-%d}T00:00:00.000Z": STORED}], STORED],
 }
 """What each curl of a section answers over the documents above."""
 
