@@ -84,10 +84,10 @@ def unknown(cure: str) -> bool:
 
 def descendants(trees: Collection[ast.Module], base: str) -> set[str]:
     """The names of a class and of those that inherit from it."""
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     names, before = {base}, 0
     while len(names) > before:
         before = len(names)
-        classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
         names |= {
             found.name
             for found in classes
@@ -100,8 +100,9 @@ def descendants(trees: Collection[ast.Module], base: str) -> set[str]:
 def of_module(tree: ast.Module, kinds: set[str], texts: dict[str, ast.expr]) -> Iterator[Refusal]:
     """What one module refuses with."""
     for scope in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
-        known = {**texts, **constants(ast.walk(scope))}
-        for node in ast.walk(scope):
+        nodes = list(ast.walk(scope))
+        known = {**texts, **constants(nodes)}
+        for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
                 given = [worded(argument, known) for argument in node.args[:2]]
                 yield Refusal(node.func.id, given[0], given[1] if len(given) > 1 else "")

@@ -8,6 +8,7 @@ that follows, and the parts multiply. `steps` counts so for texts of a length.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
@@ -144,20 +145,14 @@ class Bound:
         return ALPHABET - signs if value[0][0] is op.NEGATE else signs
 
     def _cased(self, signs: set[str]) -> frozenset[str]:
-        if self._flags & re.IGNORECASE:
-            signs = {other for sign in signs for other in (sign, sign.lower(), sign.upper(), sign.swapcase())}
-            signs |= {
-                sign for sign in ALPHABET if sign.lower() in signs or sign.upper() in signs or sign.casefold() in signs
-            }
-        return frozenset(signs)
+        return in_both_cases(frozenset(signs)) if self._flags & re.IGNORECASE else frozenset(signs)
 
-    def _category(self, what: Any) -> set[str]:
+    def _category(self, what: Any) -> frozenset[str]:
         written = {
             op.CATEGORY_DIGIT: r"\d", op.CATEGORY_NOT_DIGIT: r"\D", op.CATEGORY_SPACE: r"\s", op.CATEGORY_NOT_SPACE: r"\S",
             op.CATEGORY_WORD: r"\w", op.CATEGORY_NOT_WORD: r"\W",
         }[what]  # fmt: skip
-        one = re.compile(written, self._flags & re.ASCII)
-        return {sign for sign in ALPHABET if one.fullmatch(sign)}
+        return in_class(written, self._flags & re.ASCII)
 
     def _surely(self, rest: Items, follow: Follow) -> bool:
         """Whether what follows matches wherever it begins: any number of any signs, up to the end."""
@@ -259,6 +254,22 @@ class Bound:
         return not any(
             kind in (op.MAX_REPEAT, op.MIN_REPEAT) and value[1] >= ENDLESS for kind, value in _all_parts(inner)
         )  # fmt: skip
+
+
+@cache
+def in_both_cases(signs: frozenset[str]) -> frozenset[str]:
+    """What an expression that takes no heed of the case matches with one of these signs."""
+    cased = {other for sign in signs for other in (sign, sign.lower(), sign.upper(), sign.swapcase())}
+    return frozenset(cased).union(
+        sign for sign in ALPHABET if sign.lower() in cased or sign.upper() in cased or sign.casefold() in cased
+    )
+
+
+@cache
+def in_class(written: str, flags: int) -> frozenset[str]:
+    r"""The signs of a class such as `\d`."""
+    one = re.compile(written, flags)
+    return frozenset(sign for sign in ALPHABET if one.fullmatch(sign))
 
 
 def _all_parts(items: Items) -> Iterator[tuple[Any, Any]]:

@@ -4,6 +4,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -166,6 +167,12 @@ def of_kubectl(words: list[str]) -> None:
         assert (ROOT / folder / "kustomization.yaml").exists(), folder
 
 
+@cache
+def of_compose() -> frozenset[str]:
+    """The services of the Compose file."""
+    return frozenset(yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"])
+
+
 def of_docker(words: list[str]) -> None:
     """A command and options of the table; with Compose, services that there are, and behind one a command of its own."""
     if words[0] != "compose":
@@ -179,10 +186,7 @@ def of_docker(words: list[str]) -> None:
             known(words[2:])
             words = words[:2]
         return of_table("docker", words[0], words, DOCKER)
-    services = {
-        *yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"],
-        *OF_THE_APPLICATION,
-    }
+    services = {*of_compose(), *OF_THE_APPLICATION}
     place = next(number for number, word in enumerate(words[1:], 1) if word in COMPOSE)
     verb, rest = words[place], words[place + 1 :]
     if verb in ("exec", "run"):

@@ -240,6 +240,7 @@ def test_order_and_parts_do_not_show(found: list[tuple[Event, int]], chance: ran
     assert written(whole) == written(history([event for event, _ in found], step_ms=step_ms))
 
 
+@pytest.mark.integration
 @given(st.lists(events, max_size=30), steps)
 def test_every_sample_is_the_sum_of_the_events_up_to_it(found: list[Event], step_ms: int) -> None:
     """Each begins at zero, before its first event, and has a sample a step before each change."""

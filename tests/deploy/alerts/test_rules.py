@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from typing import Any
 
 import pytest
@@ -46,19 +47,24 @@ def test_alerts_fire_hold_still_and_resolve(tools: Programs, file: Any) -> None:
     told(tools.promtool, "test", "rules", file)
 
 
+@cache
+def cases() -> list[dict[str, Any]]:
+    """All unit tests of the rules."""
+    return [case for file in UNIT_TESTS for case in yaml.safe_load(file.read_text())["tests"]]
+
+
 def unit_tests_of(name: str) -> tuple[bool, bool, bool]:
     """Whether a unit test lets the alert fire, and resolves it after that, and whether one holds it silent."""
     fires = resolves = silent = False
-    for file in UNIT_TESTS:
-        for case in yaml.safe_load(file.read_text())["tests"]:
-            asked = [one for one in case.get("alert_rule_test", ()) if one["alertname"] == name]
-            given = [bool(one["exp_alerts"]) for one in asked]
-            fires |= True in given
-            resolves |= True in given and given[-1] is False
-            silent |= any(
-                not one.get("exp_samples") and (f'"{name}"' in one["expr"] or f'"{name[:3]}.*"' in one["expr"])
-                for one in case.get("promql_expr_test", ())
-            )
+    for case in cases():
+        asked = [one for one in case.get("alert_rule_test", ()) if one["alertname"] == name]
+        given = [bool(one["exp_alerts"]) for one in asked]
+        fires |= True in given
+        resolves |= True in given and given[-1] is False
+        silent |= any(
+            not one.get("exp_samples") and (f'"{name}"' in one["expr"] or f'"{name[:3]}.*"' in one["expr"])
+            for one in case.get("promql_expr_test", ())
+        )
     return fires, resolves, silent
 
 
