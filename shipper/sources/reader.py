@@ -64,6 +64,8 @@ class LogReader:
     read_at: float = NEVER
     at_end: bool = False
     """The last read of the counted head gave nothing."""
+    withheld: bool = False
+    """The last read of the counted head ended in an error."""
     size: int = 0
     changed_ns: int = 0
     bytes_read: int = 0
@@ -137,8 +139,9 @@ class LogReader:
 
     def read_counted(self, now: float) -> Iterator[Entry | Run]:
         """Entries that the counted head comes to with one read; empty at the end of what is there."""
+        self.withheld = True
         entries = self._read(self.counted, now, None)
-        self.at_end = entries is None
+        self.at_end, self.withheld = entries is None, False
         if entries is None:
             return iter(())
         self.read_at = now
@@ -328,7 +331,7 @@ class LogReader:
         """Whether the log was removed, and everything that could be read of it was."""
         if self.gone_at is None or now - self.gone_at < self.limits.rotate_wait or self.shipped is not None:
             return False
-        if self.sent_from is not None:
+        if self.sent_from is not None or not (self.at_end or self.withheld):
             return False
         file = self.counted.file
         return (file is None or self.log.after(file) is None) and self.log.vanished()
@@ -339,6 +342,7 @@ class LogReader:
         rest = None
         if file is not None and file.handle is not None:
             rest = self._chunk(head, file, None) or self._rest(head, file)
+            self.withheld = False
         return chain(rest or (), head.assembler.flush())
 
     def farewell(self) -> Iterator[Entry | Run]:

@@ -270,6 +270,23 @@ def test_deleted_while_read_is_read_to_its_end(rig: Rig) -> None:
     assert rig.serials() == [1, 2, 3, 4, 5]
 
 
+def test_a_removed_log_is_held_until_its_end_is_read(rig: Rig) -> None:
+    """However far behind the agent is, and however long the file has been gone by then."""
+    rig.limits = Limits(chunk_bytes=1000)
+    rig.write(rig.lines(100))
+    agent = rig.start()
+    agent.turn()
+    rig.path.unlink()
+    for _ in range(5):
+        agent.turn()
+        rig.clock.pass_seconds(3)
+    rig.patiently()
+    rig.patiently()
+    assert rig.serials() == list(range(1, 101))
+    assert rig.counter("shipper_lines_read_total") == 100
+    assert not agent.tail.logs
+
+
 class Refusing:
     """The handle of a file that cannot be read from an offset on."""
 
