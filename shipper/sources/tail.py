@@ -69,7 +69,7 @@ class Tail:
             self._seen = {path: real for path, real in self._seen.items() if real in before}
         for source in self.inputs:
             for path in source.scanner.paths():
-                if self._seen.get(path) not in self.logs or os.path.islink(path):
+                if not self._leads_to(path, self._seen.get(path)):
                     real = os.path.realpath(path)
                     self._seen[path] = real
                     if real not in self.logs:
@@ -78,6 +78,17 @@ class Tail:
             self._follow_gone()
         self.scanned = True
         return [reader for path, reader in self.logs.items() if path not in before]
+
+    def _leads_to(self, path: str, known: str | None) -> bool:
+        """Whether a path still means the log that it meant; a link on the way to it may lead elsewhere by now."""
+        if known not in self.logs:
+            return False
+        if known == path:
+            return not os.path.islink(path)
+        try:
+            return os.path.samefile(path, known)
+        except OSError:
+            return False
 
     def _follow(self, source: Input, path: str, real: str) -> LogReader:
         reader = self._reader(real, source.kind, source.origin(path, real))

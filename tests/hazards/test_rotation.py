@@ -377,6 +377,27 @@ def test_symlinks_are_followed_to_the_real_file(tmp_path: Path) -> None:
     assert rig.serials() == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("link", ["current", "current/app.log"])
+def test_a_link_that_leads_elsewhere_is_followed_there(tmp_path: Path, link: str) -> None:
+    """A deployment points `current` at its next release; what was written to the one before it is read as well."""
+    rig = Rig(tmp_path, glob="current/*.log")
+    releases = [tmp_path / number for number in "123"]
+    for release in releases:
+        release.mkdir()
+        (release / "app.log").touch()
+    current, rig.path = rig.logs / link, rig.logs / "current" / "app.log"
+    current.parent.mkdir(exist_ok=True)
+    for release in releases:
+        current.unlink(missing_ok=True)
+        current.symlink_to(release / Path(link).relative_to("current"))
+        rig.write(rig.lines(2))
+        rig.read()
+        rig.write(rig.lines(1))
+    rig.read()
+    assert rig.serials() == list(range(1, 10))
+    assert rig.counter("shipper_lines_read_total") == 9
+
+
 @pytest.mark.integration
 def test_ten_thousand_files_are_followed_within_the_descriptors_allowed(tmp_path: Path) -> None:
     """More files than descriptors: all are read, then and later."""
