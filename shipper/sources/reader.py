@@ -201,15 +201,17 @@ class LogReader:
 
     def _chunk(self, head: Head, file: LogFile, until: int | None) -> Iterator[Entry | Run] | None:
         assert file.handle is not None  # noqa: S101 -- `_usable` was asked before
+        if until is not None and until <= head.offset:
+            return None
         if file.looked is not None and file.looked.begin == head.offset:
-            return self._long_line(head, file)
-        size = self.limits.chunk_bytes if until is None else min(self.limits.chunk_bytes, until - head.offset)
-        data = file.handle.read(head.offset, size) if size > 0 else b""
+            return self._long_line(head, file, until)
+        size = self.limits.chunk_bytes if until is None else self._at_once(until - head.offset)
+        data = file.handle.read(head.offset, size)
         end = data.rfind(b"\n") + 1
         if end == 0 and data and until == head.offset + len(data):
             return self._unterminated(head, file, data)
         if end == 0:
-            return self._long_line(head, file) if data and len(data) == size else None
+            return self._long_line(head, file, until) if data and len(data) == size else None
         return self._entries(head, file, data[:end])
 
     def _entries(self, head: Head, file: LogFile, lines: bytes) -> Iterator[Entry | Run]:
@@ -240,35 +242,48 @@ class LogReader:
                 del self.beginnings[next(iter(self.beginnings))]
         head.assembler.begin(file.repeat)
 
-    def _long_line(self, head: Head, file: LogFile) -> Iterator[Entry | Run] | None:
-        """A line that no chunk holds: read whole where the bounds allow, else its beginning, once its end is seen."""
+    def _long_line(self, head: Head, file: LogFile, until: int | None) -> Iterator[Entry | Run] | None:
+        """A line that no chunk holds: read whole where the bounds allow, else its beginning, once its end is seen.
+
+        What has no end before `until` was a last line to the counted head, which stands there.
+        """
         assert file.handle is not None  # noqa: S101
         bound, looked = self.limits.line_bytes, file.looked
         if looked is None or looked.begin != head.offset:
-            data = file.handle.read(head.offset, bound + 1)
+            left = bound + 1 if until is None else until - head.offset
+            data = file.handle.read(head.offset, min(left, bound + 1))
             end = data.find(b"\n") + 1
             if end:
                 return self._entries(head, file, data[:end])
             if len(data) <= bound:
-                return None
+                return self._unterminated(head, file, data) if len(data) == left else None
             kept = data[:bound] if file.handle.size() is None else b""
             looked = file.looked = Looked(head.offset, head.offset + len(data), kept)
-        until = looked.until + LOOKED_THROUGH
-        while looked.until < until and (piece := file.handle.read(looked.until, self.limits.chunk_bytes)):
+        most = looked.until + LOOKED_THROUGH
+        stop = most if until is None else min(most, until)
+        while looked.until < stop and (piece := file.handle.read(looked.until, self._at_once(stop - looked.until))):
             newline = piece.find(b"\n")
             if newline >= 0:
                 return self._cut(head, file, looked, looked.until + newline)
             looked.until += len(piece)
-        return iter(()) if looked.until >= until else None
+        if until is not None and looked.until >= until:
+            return self._cut(head, file, looked, until, after=until)
+        return iter(()) if looked.until >= most else None
 
-    def _cut(self, head: Head, file: LogFile, looked: Looked, newline: int) -> Iterator[Entry | Run]:
+    def _at_once(self, left: int) -> int:
+        return min(self.limits.chunk_bytes, left)
+
+    def _cut(
+        self, head: Head, file: LogFile, looked: Looked, end: int, after: int | None = None
+    ) -> Iterator[Entry | Run]:
+        """The entry of a line that ends at `end`; what follows begins `after` it, by default behind its newline."""
         assert file.handle is not None  # noqa: S101
         beginning = looked.beginning or file.handle.read(head.offset, self.limits.line_bytes)
         if head.offset == 0:
             self._begin(head, file, beginning)
         start, file.looked = head.offset, None
-        self._moved(head, file, newline + 1, b"")
-        return head.assembler.overlong(beginning, start, newline - start)
+        self._moved(head, file, end + 1 if after is None else after, b"")
+        return head.assembler.overlong(beginning, start, end - start)
 
     # --- from file to file ------------------------------------------------------------------------
 

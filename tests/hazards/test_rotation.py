@@ -335,6 +335,29 @@ def test_removed_log_is_let_go_with_its_last_words(rig: Rig) -> None:
     assert not rig.agent.state.logs()
 
 
+@pytest.mark.parametrize("line_bytes", [3000, 100_000])
+def test_a_long_last_line_is_shipped_after_its_log_was_removed(rig: Rig, line_bytes: int) -> None:
+    """It was counted without its end while the output was away, and is longer than what is read at once."""
+    rig.limits = Limits(chunk_bytes=1000, line_bytes=line_bytes)
+    rig.write(rig.lines(2))
+    agent = rig.start()
+    rig.read()
+    rig.output.away = True
+    rig.write(docker_line(rig.entry(pad="x" * 5000) + "\n").rstrip(b"\n"))
+    rig.patiently()
+    rig.path.unlink()
+    rig.patiently()
+    assert rig.counter("shipper_lines_read_total") == 3
+    rig.output.away = False
+    for _ in range(3):
+        rig.clock.pass_seconds(60)
+        rig.patiently()
+    assert len(rig.output.stored) == 3
+    outcomes = ("indexed", "quarantined", "dropped")
+    assert sum(rig.counter("shipper_lines_total", outcome) for outcome in outcomes) == 3
+    assert not agent.tail.logs
+
+
 def test_folder_removed_before_the_end_was_read(tmp_path: Path) -> None:
     """`docker rm` takes the whole folder at once; the open file is still read to its end."""
     rig = Rig(tmp_path, glob="*/*-json.log")
