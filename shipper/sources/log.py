@@ -114,8 +114,11 @@ class LogFiles:
         self.files = [file for file in self.files if not (file.passed and file.gone)]
 
     def vanished(self) -> bool:
-        """Whether no file of this log is on disk any more."""
-        return not self._paths()
+        """Whether no file of this log is on disk any more, as far as can be told."""
+        try:
+            return not self._paths()
+        except OSError:
+            return False
 
     def moved(self) -> bool:
         """Whether a file may have come, gone or got another name since `discover`."""
@@ -124,7 +127,7 @@ class LogFiles:
     def discover(self, now: float) -> None:
         """Look at the folder: recognise known files under their present names, take up new ones in order of age.
 
-        Raises OSError where a file that is there cannot be opened.
+        Raises OSError where a file that is there cannot be opened, and where it cannot be told what is there.
         """
         stamp = self.folders.stamp(os.path.dirname(self.path))
         found = self._listing()

@@ -28,18 +28,17 @@ class Folders:
     def names(self, folder: str) -> list[str]:
         """Names in `folder`, sorted; empty where it cannot be listed."""
         try:
-            changed = os.stat(folder).st_mtime_ns
-            known = self._listings.get(folder)
-            if known is not None and known[0] == changed:
-                return known[1]
-            names = sorted(os.listdir(folder))
+            return self._listed(folder)
         except OSError:
-            self._listings.pop(folder, None)
             return []
+
+    def _listed(self, folder: str) -> list[str]:
+        """Names in `folder`, sorted. Raises OSError."""
+        known = self._listings.pop(folder, None)
+        changed = os.stat(folder).st_mtime_ns
+        names = known[1] if known is not None and known[0] == changed else sorted(os.listdir(folder))
         if self._holds(changed):
             self._listings[folder] = (changed, names)
-        else:
-            self._listings.pop(folder, None)
         return names
 
     def stamp(self, folder: str) -> int | None:
@@ -58,8 +57,11 @@ class Folders:
         self._listings.pop(folder, None)
 
     def beginning_with(self, folder: str, prefix: str) -> list[str]:
-        """Names in `folder` that begin with `prefix`."""
-        names = self.names(folder)
+        """Names in `folder` that begin with `prefix`. Raises OSError where it is there and cannot be listed."""
+        try:
+            names = self._listed(folder)
+        except FileNotFoundError:
+            return []
         start = bisect_left(names, prefix)
         end = bisect_left(names, prefix + "\U0010ffff", start)
         return names[start:end]

@@ -1,6 +1,7 @@
 """Faults around the files: permissions, clocks, disks, damaged or foreign state, two agents at once."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 import subprocess
@@ -70,6 +71,41 @@ def test_a_rotated_file_that_cannot_be_opened_costs_no_descriptors(tmp_path: Pat
     (rig.logs / "app.log.1").rmdir()
     rig.read(2)
     assert rig.serials() == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["docker", "plain"])
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """As where descriptors run out: what was read of its logs is known when it can be listed again."""
+    rig = Rig(tmp_path, kind=kind)
+    pods = tmp_path / "pods"
+    pods.mkdir()
+    rig.path = pods / "0.log"
+    (rig.logs / "pod_ns_c.log").symlink_to(rig.path)
+    rig.write(rig.lines(3))
+    rig.read()
+    rig.rotate()
+    rig.write(rig.lines(3))
+    rig.patiently()
+    rig.stop()
+    listdir = os.listdir
+
+    def exhausted(folder: str) -> list[str]:
+        if folder == str(pods):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return listdir(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", exhausted)
+        agent = rig.start()
+        rig.patiently()
+        assert str(rig.path) in agent.tail.unreadable
+    rig.write(rig.lines(1))
+    rig.patiently()
+    assert not agent.tail.unreadable
+    assert rig.serials() == list(range(1, 8))
+    assert rig.counter("shipper_lines_read_total") == 7
 
 
 @pytest.mark.parametrize("jump_s", [-86_400, 86_400])
