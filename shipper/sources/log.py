@@ -165,7 +165,7 @@ class LogFiles:
                 break
             for file in found:
                 file.handle.close()
-        return found
+        return _once_each(found)
 
     def _names(self) -> list[tuple[str, tuple[int, int]]]:
         named = []
@@ -261,6 +261,18 @@ def _opened(path: str, *, live: bool) -> Found | None:
         handle.close()
         return None
     return Found(path, live, handle, (handle.device, handle.inode, stat.st_size, stat.st_mtime_ns))
+
+
+def _once_each(found: Sequence[Found]) -> list[Found]:
+    """The files under the youngest of their names: some rotate by a hard link, or keep one to what is written now."""
+    youngest = {file.signature[:2]: file for file in found}
+    kept = []
+    for file in found:
+        if youngest[file.signature[:2]] is file:
+            kept.append(file)
+        else:
+            file.handle.close()
+    return kept
 
 
 @contextmanager

@@ -46,6 +46,40 @@ def test_a_file_that_is_never_seen_at_its_path_is_read(rig: Rig) -> None:
         assert rig.serials() == list(range(1, number + 1))
 
 
+def test_rotation_by_a_hard_link_reads_a_file_once(rig: Rig) -> None:
+    """For a moment, or for longer, the live file has its next name already; newsyslog does it so."""
+    new = rig.logs / "new"
+    for _ in range(3):
+        rig.write(rig.lines(2))
+        rig.read()
+        if Path(f"{rig.path}.1").exists():
+            Path(f"{rig.path}.1").rename(f"{rig.path}.2")
+        os.link(rig.path, f"{rig.path}.1")
+        rig.stop()
+        rig.start()
+        settled(rig)
+        rig.write(rig.lines(1))
+        new.write_bytes(rig.lines(1))
+        new.rename(rig.path)
+        settled(rig)
+    assert rig.serials() == list(range(1, 13))
+    assert rig.counter("shipper_lines_read_total") == 12
+
+
+def test_a_link_to_the_file_of_the_day_reads_it_once(rig: Rig) -> None:
+    """What `rotatelogs -L` keeps: files that bear their day from the beginning, and a hard link to the youngest."""
+    for day in (23, 24, 25):
+        dated = Path(f"{rig.path}.202611{day}")
+        rig.write(rig.lines(2), dated)
+        rig.path.unlink(missing_ok=True)
+        os.link(dated, rig.path)
+        settled(rig)
+        rig.write(rig.lines(2))
+        settled(rig)
+    assert rig.serials() == list(range(1, 13))
+    assert rig.counter("shipper_lines_read_total") == 12
+
+
 def test_several_rotations_between_two_polls_lose_nothing(rig: Rig) -> None:
     """Files that were live and rotated away unseen are read in the order of their age."""
     rig.write(rig.lines(2))
