@@ -292,6 +292,8 @@ class Agent:
         for log in logs:
             series = self.pipeline.counting.admit_service(log.source.origin.service or "unknown")
             self.ledger.declare(series, self.clock.wall_ms() / 1000)
+            if not log.log.fresh:  # begun at its end, which has to be known after a restart
+                self._touched[log.path] = log
 
     def _tell_unreadable(self) -> None:
         """Say once of each log that it cannot be read; of many at once, the first ones and how many there are."""

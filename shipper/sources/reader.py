@@ -14,7 +14,7 @@ from processors.compiled import Run
 from schemas.entry import Entry
 from shipper.ports import Source
 from shipper.sources.files import inode_of
-from shipper.sources.identity import SEAM, hashed
+from shipper.sources.identity import PREFIX, SEAM, hashed
 from shipper.sources.log import NEVER, LogFile, LogFiles, Looked
 from shipper.state import Position
 
@@ -118,10 +118,11 @@ class LogReader:
 
     def start_at_end(self) -> None:
         """Pass over all that is there now, but for a line that has no end yet."""
-        for file in self.log.files[:-1]:
-            file.passed = True
-            file.close()
         live = self.log.live()
+        self._enter(self.counted, live)
+        for file in self.log.files:
+            if file is not live:
+                self._pass_over(file)
         if live is None or live.handle is None:
             return
         size = live.handle.size() or 0
@@ -129,11 +130,19 @@ class LogReader:
             start = max(0, size - self.limits.chunk_bytes)
             end = live.handle.read(start, size - start).rfind(b"\n") + 1
             if end:
-                self._enter(self.counted, live)
                 self._moved(self.counted, live, start + end, live.handle.read(max(0, start + end - SEAM), SEAM))
-                live.begun = True
+                self.bytes_read, live.begun = 0, True
                 return
             size = start
+
+    @staticmethod
+    def _pass_over(file: LogFile) -> None:
+        """Read no more of a file than it is known again by."""
+        if file.handle is not None:
+            beginning = file.handle.read(0, PREFIX)
+            file.identity.grow(file.handle, len(beginning), beginning)
+        file.passed = True
+        file.close()
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -378,7 +387,7 @@ class LogReader:
         """A head at a saved position; one whose file is gone goes on with the next. Raises on a damaged residue."""
         assembler = self.new_assembler()
         assembler.restore(position.residue)
-        file = next((file for file in self.log.files if file.key >= position.file), None)
+        file = next((file for file in self.log.files if file.key >= position.file and not file.passed), None)
         exact = file is not None and file.key == position.file
         return Head(file, position.offset if exact else 0, assembler)
 

@@ -171,6 +171,32 @@ def test_from_end_passes_over_what_is_there_and_follows_what_comes(tmp_path: Pat
     assert rig.serials() == [5, 6, 7, 8, 9]
 
 
+@pytest.mark.parametrize("live", ["lines", "none yet", "no file"])
+@pytest.mark.parametrize("restart", [False, True])
+def test_from_end_passes_over_rotated_files_for_good(tmp_path: Path, live: str, restart: bool) -> None:
+    """Also where nothing can be read of the live file, after a restart, and after a truncation."""
+    rig = Rig(tmp_path, kind="plain", from_end=True)
+    for compress in (True, False):
+        rig.write(rig.lines(2))
+        rig.rotate(compress=compress)
+    if live == "lines":
+        rig.write(rig.lines(1))
+    elif live == "none yet":
+        rig.path.touch()
+    rig.read()
+    before = rig.sequence
+    if restart:
+        rig.kill()
+    rig.write(came := rig.lines(2))
+    settled(rig)
+    assert rig.counter("shipper_lines_read_total") == 2
+    assert rig.counter("shipper_bytes_read_total") == len(came)
+    os.truncate(rig.path, 0)
+    rig.write(rig.lines(1))
+    settled(rig)
+    assert rig.serials() == [before + 1, before + 2, before + 3]
+
+
 def test_copytruncate_reads_the_copy_to_its_end(rig: Rig) -> None:
     """Lines that were copied away before they were read are read in the copy, those after the truncation in place."""
     rig.write(rig.lines(4))
