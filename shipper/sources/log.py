@@ -217,20 +217,21 @@ class LogFiles:
     def _readable(self, file: LogFile, fresh: list[LogFile]) -> bool:
         """Whether a file that was not recognised can still be read to its end by its handle.
 
-        One of which nothing was read yet is taken up anew instead, in its place among the `fresh`.
+        One of which nothing was read yet is taken up anew instead, in its place among the `fresh`. Where the disk does
+        not tell, whoever reads it meets the error.
         """
-        if file.passed or (file.identity.offset == 0 and any(_holds(other, file) for other in fresh)):
-            file.close()
-            return False
         try:
+            if file.passed or (file.identity.offset == 0 and any(_holds(other, file) for other in fresh)):
+                file.close()
+                return False
             if file.handle is not None and file.identity.describes(file.handle):
                 size = file.handle.size()
                 if size is None or size >= file.identity.offset:
                     return True
         except OSError as error:
-            if error.errno != ESTALE:  # on a network file system the handle ends with the name
-                raise
-            file.close()
+            if error.errno != ESTALE:
+                return True
+            file.close()  # on a network file system the handle ends with the name
         if file.handle is None:
             self.incidents.lost += not self.fresh
         else:

@@ -189,18 +189,31 @@ class LogReader:
     def _read(self, head: Head, now: float, until: int | None) -> Iterator[Entry | Run] | None:
         """One read, going on to the next file where one is finished; None where there is nothing to be had now."""
         while (file := head.file) is not None:
-            if not self._usable(file, now):
-                if head.file is file:
-                    self._enter(head, self.log.after(file))
+            try:
+                if not self._usable(file, now):
+                    if head.file is file:
+                        self._enter(head, self.log.after(file))
+                    continue
+                entries = self._chunk(head, file, until)
+                if entries is not None or not self._leaves(head, file, now):
+                    return entries
+                last = self._rest(head, file)
+            except OSError:
+                if not self._lost(file, now):
+                    raise
+                file.close()  # without a name it cannot be opened again
+                self._discover(now)
                 continue
-            entries = self._chunk(head, file, until)
-            if entries is not None or not self._leaves(head, file, now):
-                return entries
-            last = self._rest(head, file)
             self._enter(head, self.log.after(file))
             if last is not None:
                 return last
         return None
+
+    def _lost(self, file: LogFile, now: float) -> bool:
+        """Whether an unreadable file is not waited for any more: it has no name, and another waits behind it."""
+        if not file.gone or file.rotated_at is None or self.log.after(file) is None:
+            return False
+        return now - file.rotated_at >= self.limits.rotate_wait
 
     def _usable(self, file: LogFile, now: float) -> bool:
         """Whether the file is open and still holds what was read of it; looks around again where it does not."""

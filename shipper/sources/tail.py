@@ -112,7 +112,6 @@ class Tail:
             elif os.path.exists(path):
                 self.saved[path] = saved_log(reader)
                 self.forget(reader)
-                self.unreadable.pop(path, None)
         self.inputs, self._seen, self.scanned = inputs, {}, False
 
     @staticmethod
@@ -209,6 +208,7 @@ class Tail:
         for file in reader.log.files:
             file.close()
         del self.logs[reader.path]
+        self.unreadable.pop(reader.path, None)
         self.folders.forget(os.path.dirname(reader.path))
 
     def incidents(self) -> Incidents:

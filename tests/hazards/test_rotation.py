@@ -381,6 +381,28 @@ def test_a_log_removed_on_a_network_file_system_is_let_go(rig: Rig) -> None:
     assert rig.counter("shipper_files_lost_total") == 1
 
 
+def test_a_removed_file_that_a_disk_withholds_holds_up_no_other(rig: Rig) -> None:
+    """It is waited for as long as for late lines, costs no descriptors meanwhile, and is counted as lost."""
+    rig.write(rig.lines(2))
+    rig.read()
+    agent = rig.agent
+    assert agent is not None
+    (file,) = agent.tail.logs[str(rig.path)].log.files
+    assert file.handle is not None
+    file.handle = Refusing(file.handle, errno.EIO)
+    rig.path.unlink()
+    rig.write(rig.lines(2))
+    rig.read()
+    before = len(os.listdir("/proc/self/fd"))
+    rig.read(10)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert str(rig.path) in agent.tail.unreadable
+    rig.patiently()
+    assert rig.serials() == [1, 2, 3, 4]
+    assert not agent.tail.unreadable
+    assert rig.counter("shipper_files_lost_total") == 1
+
+
 def test_removed_log_is_let_go_with_its_last_words(rig: Rig) -> None:
     """A last line without newline is an event once nothing can follow; then the log is forgotten."""
     rig.write(rig.lines(2) + rig.lines(1).rstrip(b"\n"))
@@ -538,4 +560,5 @@ def test_last_words_that_a_disk_withholds_end_no_agent(rig: Rig) -> None:
     rig.patiently()
     assert rig.serials() == [1, 2]
     assert not rig.agent.tail.logs
+    assert not rig.agent.tail.unreadable
     assert rig.counter("shipper_files_lost_total") == 1
