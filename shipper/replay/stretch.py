@@ -143,7 +143,7 @@ class StretchReader:
                 entries += reader.read_counted(now)
             if reader.whereabouts() != before:
                 continue
-            if reader.log.after(reader.counted.file) is not None:  # the runtime may still write into the one before it
+            if reader.log.after(reader.counted.key) is not None:  # the runtime may still write into the one before it
                 time.sleep(POLL_S)
             elif located.log.whole or all(complete(file.path, self.wall_s()) for file in reader.log.files):
                 entries += reader.last_words()

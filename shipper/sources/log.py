@@ -100,9 +100,8 @@ class LogFiles:
         """The file that the live path names, None where there is none now."""
         return self.files[-1] if self.files and self.files[-1].rotated_at is None else None
 
-    def after(self, file: LogFile | None) -> LogFile | None:
-        """The next file to be read after `file`; the first one after None."""
-        key = 0 if file is None else file.key
+    def after(self, key: int) -> LogFile | None:
+        """The next file to be read after number `key`; the first one after 0."""
         return next((found for found in self.files if found.key > key and not found.passed), None)
 
     def release(self, first: int) -> None:

@@ -32,6 +32,13 @@ class Head:
     file: LogFile | None
     offset: int
     assembler: Assembler
+    past: int = 0
+    """Number of the last file it was in."""
+
+    @property
+    def key(self) -> int:
+        """Number of the file it is in, or was in before there was none for it."""
+        return self.past if self.file is None else self.file.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +112,13 @@ class LogReader:
         return not self.at_end
 
     def _behind(self) -> bool:
-        return self.shipped is not None or self.log.after(self.counted.file) is not None or self.gone_at is not None
+        return self.shipped is not None or self.log.after(self.counted.key) is not None or self.gone_at is not None
 
     def _discover(self, now: float) -> None:
         self.log.discover(now)
         for head in self._heads():
             if head.file is None or not any(file is head.file for file in self.log.files):
-                self._enter(head, self.log.after(head.file))
+                self._enter(head, self.log.after(head.key))
 
     def _heads(self) -> list[Head]:
         return [self.counted] if self.shipped is None else [self.counted, self.shipped]
@@ -192,7 +199,7 @@ class LogReader:
             try:
                 if not self._usable(file, now):
                     if head.file is file:
-                        self._enter(head, self.log.after(file))
+                        self._enter(head, self.log.after(file.key))
                     continue
                 entries = self._chunk(head, file, until)
                 if entries is not None or not self._leaves(head, file, now):
@@ -204,14 +211,14 @@ class LogReader:
                 file.close()  # without a name it cannot be opened again
                 self._discover(now)
                 continue
-            self._enter(head, self.log.after(file))
+            self._enter(head, self.log.after(file.key))
             if last is not None:
                 return last
         return None
 
     def _lost(self, file: LogFile, now: float) -> bool:
         """Whether an unreadable file is not waited for any more: it has no name, and another waits behind it."""
-        if not file.gone or file.rotated_at is None or self.log.after(file) is None:
+        if not file.gone or file.rotated_at is None or self.log.after(file.key) is None:
             return False
         return now - file.rotated_at >= self.limits.rotate_wait
 
@@ -313,7 +320,7 @@ class LogReader:
         """Whether `head`, at the end of `file`, has nothing more to expect there."""
         if head is self.shipped and head.file is self.counted.file:
             return False
-        if file.rotated_at is None or self.log.after(file) is None:
+        if file.rotated_at is None or self.log.after(file.key) is None:
             return False
         return now - file.rotated_at >= SETTLING.get(self.kind, self.limits.rotate_wait)
 
@@ -355,11 +362,11 @@ class LogReader:
     def _enter(self, head: Head, file: LogFile | None) -> None:
         if head is self.shipped and head.file is not None and head.offset < head.file.identity.offset:
             self.log.incidents.lost += 1
-        head.file, head.offset = file, 0
+        head.past, head.file, head.offset = head.key, file, 0
 
     def release(self) -> None:
         """Let go of the files that both heads are beyond and that are acknowledged; called at each commit."""
-        first = min((0 if head.file is None else head.file.key) for head in self._heads())
+        first = min(self._begins(head) for head in self._heads())
         if self.sent_from is not None:
             first = min(first, self.sent_from.file)
         self.log.release(first)
@@ -371,7 +378,7 @@ class LogReader:
         if self.sent_from is not None or not (self.at_end or self.withheld):
             return False
         file = self.counted.file
-        return (file is None or self.log.after(file) is None) and self.log.vanished()
+        return (file is None or self.log.after(file.key) is None) and self.log.vanished()
 
     def last_words(self) -> Iterator[Entry | Run]:
         """All that a removed log still holds back. Raises OSError where the end of its file cannot be read."""
@@ -394,7 +401,12 @@ class LogReader:
 
     def position(self, head: Head) -> Position:
         """Where `head` stands, as it is saved."""
-        return Position(0 if head.file is None else head.file.key, head.offset, head.assembler.residue())
+        return Position(self._begins(head), head.offset, head.assembler.residue())
+
+    @staticmethod
+    def _begins(head: Head) -> int:
+        """Number of the first file that `head` reads, now or when it comes."""
+        return head.past + 1 if head.file is None else head.file.key
 
     def head_at(self, position: Position) -> Head:
         """A head at a saved position; one whose file is gone goes on with the next. Raises on a damaged residue."""
@@ -402,7 +414,7 @@ class LogReader:
         assembler.restore(position.residue)
         file = next((file for file in self.log.files if file.key >= position.file and not file.passed), None)
         exact = file is not None and file.key == position.file
-        return Head(file, position.offset if exact else 0, assembler)
+        return Head(file, position.offset if exact else 0, assembler, max(0, position.file - 1))
 
     def part(self, position: Position) -> None:
         """The output failed, or has no room: shipping will go on by itself from `position`."""

@@ -220,6 +220,31 @@ def test_truncation_begins_anew_and_is_counted(rig: Rig) -> None:
     assert rig.counter("shipper_truncations_total") == 1
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_live_file_that_is_lost_sends_no_one_back(rig: Rig, stopped: bool) -> None:
+    """The output is away, so the file before it is still needed; it was counted all the same."""
+    rig.start()
+    rig.output.away = True
+    rig.write(rig.lines(2))
+    rig.read()
+    rig.rotate()
+    rig.write(rig.lines(2))
+    settled(rig)
+    if stopped:
+        rig.kill()
+    os.truncate(rig.path, 0)
+    rig.path.unlink()
+    settled(rig)
+    rig.write(rig.lines(2))
+    settled(rig)
+    assert rig.counter("shipper_lines_read_total") == 6
+    rig.output.away = False
+    rig.clock.pass_seconds(60)
+    settled(rig)
+    assert rig.counter("shipper_lines_read_total") == 6
+    assert rig.serials() == [1, 2, 5, 6]
+
+
 def test_truncation_and_growth_beyond_the_position_is_noticed(rig: Rig) -> None:
     """A file that was truncated and is already longer than before is told by the bytes before the position."""
     rig.write(rig.lines(2))
