@@ -1,16 +1,16 @@
 """Rotated siblings: which names beside a log are its older files, and in which order they were written.
 
-Conventions: Docker and logrotate number (`.1` is the youngest), logrotate's `dateext` and the kubelet append a time
-(`-20261123`, `.20261123-101010`); each may end in `.gz`.
+Conventions: Docker and logrotate number (`.1` is the youngest); logrotate's `dateext`, the kubelet and Python's
+`TimedRotatingFileHandler` append a time (`-20261123`, `-20261123-1795428000`, `.20261123-101010`, `.2026-11-23_10-10`);
+each may end in `.gz`.
 """
 
 import re
 from collections.abc import Iterable
 
 GZIP = ".gz"
-ROTATION = re.compile(
-    r"(?P<base>.+?)(?:\.(?P<number>\d{1,4})|[.-](?P<time>\d{8}(?:[-T_.]?\d{2,9})?))(?:\.gz)?", re.ASCII
-)
+TIME = r"\d{8}(?:[-T_.]?\d{2,10})?|\d{4}-[01]\d-[0-3]\d(?:[-T_.](?:\d\d(?:-\d\d){0,2}|\d{4,10}))?"
+ROTATION = re.compile(rf"(?P<base>.+?)(?:\.(?P<number>\d{{1,4}})|[.-](?P<time>{TIME}))(?:\.gz)?", re.ASCII)
 
 
 def base_name(name: str) -> str | None:

@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+from logging import INFO, LogRecord
+from logging.handlers import TimedRotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,24 @@ def test_kubelet_rotation_while_stopped_is_read_on(tmp_path: Path, compress: boo
     rig.start()
     rig.read(3)
     assert rig.serials() == list(range(1, 10))
+
+
+def test_what_timed_handlers_rotate_while_stopped_is_read_on(tmp_path: Path) -> None:
+    """The name is the handler's own."""
+    rig = Rig(tmp_path, kind="plain")
+    rig.write(rig.lines(3))
+    rig.read()
+    rig.stop()
+    handler = TimedRotatingFileHandler(rig.path, when="M", utc=True)
+    for minute in (1, 2):
+        handler.emit(LogRecord("app", INFO, "", 0, rig.entry(), None, None))
+        handler.rolloverAt = 1_795_428_000 + 60 * minute
+        handler.doRollover()
+        rig.write(rig.lines(1))
+    handler.close()
+    rig.start()
+    rig.read(3)
+    assert rig.serials() == list(range(1, rig.sequence + 1))
 
 
 def test_rotated_files_that_were_read_are_not_read_again(rig: Rig) -> None:

@@ -14,16 +14,25 @@ from shipper.sources.siblings import base_name, oldest_first
         ("0.log.20261123-101010.gz", "0.log"),
         ("app.log-20261123", "app.log"),
         ("app.log-20261123.gz", "app.log"),
+        ("app.log-20261123-1795428000.gz", "app.log"),
+        ("app.log-1795428000", "app.log"),
+        ("app.log-2026-11-23", "app.log"),
+        ("app.log-2026-11-23-1795428000", "app.log"),
+        ("app.log.2026-11-23", "app.log"),
+        ("app.log.2026-11-23_10", "app.log"),
+        ("app.log.2026-11-23_10-10", "app.log"),
+        ("app.log.2026-11-23_10-10-10.gz", "app.log"),
         ("abc-json.log.3", "abc-json.log"),
         ("app.log", None),
         ("app.log.gz", None),
         ("0.log", None),
         ("app.log.old", None),
         ("4f2a.log", None),
+        ("app.log.2026-23-11", None),
     ],
 )
 def test_rotated_names_lead_to_their_log(name: str, base: str | None) -> None:
-    """Docker's, logrotate's and the kubelet's names, compressed or not."""
+    """Docker's, logrotate's, the kubelet's and Python's names, compressed or not."""
     assert base_name(name) == base
 
 
