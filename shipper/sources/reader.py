@@ -16,6 +16,7 @@ from shipper.ports import Source
 from shipper.sources.files import inode_of
 from shipper.sources.identity import PREFIX, SEAM, hashed
 from shipper.sources.log import NEVER, LogFile, LogFiles, Looked
+from shipper.sources.siblings import GZIP
 from shipper.state import Position
 
 BEGINNINGS = 64
@@ -97,15 +98,18 @@ class LogReader:
             return self._behind()
         self.gone_at = None
         self.size, before, self.changed_ns = stat.st_size, self.changed_ns, stat.st_mtime_ns
+        packed = self.path.endswith(GZIP)  # its size says nothing of how far it is read
         if (
             live is None
             or self.log.fresh
             or inode_of(stat) != live.identity.inode
-            or stat.st_size < live.identity.offset
-            or (live.identity.offset == 0 and stat.st_mtime_ns != before)
+            or (stat.st_size < live.identity.offset and not packed)
+            or ((live.identity.offset == 0 or packed) and stat.st_mtime_ns != before)
         ):
             self._discover(now)
             return True
+        if packed:
+            return not self.at_end or self._behind()
         if stat.st_size == live.identity.offset and stat.st_mtime_ns != before:
             self._usable(live, now)
         self.at_end = stat.st_size <= live.identity.offset and not self._behind()

@@ -1,6 +1,7 @@
 """Rotation, truncation and removal: every line once, whatever happens to the file."""
 
 import errno
+import gzip
 import os
 import shutil
 from logging import INFO, LogRecord
@@ -335,6 +336,26 @@ def test_small_files_grow_without_being_taken_for_new(rig: Rig) -> None:
     rig.read()
     assert rig.serials() == [1, 2, 3, 4, 5]
     assert rig.counter("shipper_lines_read_total") == 5
+
+
+def test_a_compressed_log_is_unpacked_once(tmp_path: Path) -> None:
+    """A glob may name one that is no rotated file: while it stays as it is, so does what is known of it."""
+    rig = Rig(tmp_path, glob="*")
+    rig.path = rig.logs / "old.log.gz"
+    rig.write(gzip.compress(rig.lines(500)))
+    rig.read()
+    assert rig.agent is not None
+    (file,) = rig.agent.tail.logs[str(rig.path)].log.files
+    handle = file.handle
+    rig.read(3)
+    assert file.handle is handle
+    rig.write(gzip.compress(rig.lines(5)))
+    rig.read(2)
+    assert rig.serials() == list(range(1, 506))
+    rig.path.unlink()
+    rig.patiently()
+    rig.patiently()
+    assert not rig.agent.tail.logs
 
 
 def test_same_first_line_in_many_files(tmp_path: Path) -> None:
