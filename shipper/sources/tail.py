@@ -191,13 +191,14 @@ class Tail:
             self._spare_descriptors()
 
     def _spare_descriptors(self) -> None:
-        """Close the files that were quiet for longest, where more are open than allowed."""
+        """Close the files that were quiet for longest, where more are open than allowed and can be opened again."""
         if len(self.logs) <= self.max_open:
             return
         opened = [reader for reader in self.logs.values() if any(file.handle for file in reader.log.files)]
         for reader in sorted(opened, key=lambda reader: reader.read_at)[: max(0, len(opened) - self.max_open)]:
             for file in reader.log.files:
-                file.close()
+                if not file.gone:
+                    file.close()
 
     def removed(self, now: float) -> list[LogReader]:
         """Logs whose files are gone and were read; `forget` them once their last words are said."""

@@ -586,6 +586,24 @@ def test_ten_thousand_files_are_followed_within_the_descriptors_allowed(tmp_path
     assert sum(any(file.handle for file in log.log.files) for log in agent.tail.logs.values()) <= 502
 
 
+def test_a_removed_file_is_held_where_descriptors_are_few(rig: Rig) -> None:
+    """It cannot be opened again; here it is needed for as long as the output is away."""
+    agent = rig.start()
+    agent.tail.max_open = 1
+    rig.output.away = True
+    rig.write(rig.lines(5))
+    rig.read()
+    rig.path.unlink()
+    rig.read()
+    for number in range(3):
+        rig.write(rig.lines(1), rig.logs / f"{number}.log")
+        rig.read()
+    rig.output.away = False
+    rig.clock.pass_seconds(60)
+    rig.patiently()
+    assert rig.serials() == list(range(1, 9))
+
+
 def test_the_state_holds_the_files_that_are_there_and_no_others(tmp_path: Path) -> None:
     """A live file that waits behind a backlog is looked at again and again; each look may take it up anew."""
     rig = Rig(tmp_path, limits=Limits(chunk_bytes=1000))
