@@ -439,10 +439,10 @@ class LogReader:
         return self.shipped is None
 
     def whereabouts(self) -> tuple[object, ...]:
-        """Where both heads stand, to tell whether one moved."""
+        """Where both heads stand, to tell whether one moved: a file of which nothing was read gets another key anew."""
         files = ((head.file, head.offset) for head in self._heads())
         return tuple(
-            (file and file.key, offset, file and file.looked and file.looked.until) for file, offset in files
+            (file and file.identity.inode, offset, file and file.looked and file.looked.until) for file, offset in files
         )  # fmt: skip
 
     def lag_bytes(self) -> int:

@@ -604,6 +604,19 @@ def test_a_removed_file_is_held_where_descriptors_are_few(rig: Rig) -> None:
     assert rig.serials() == list(range(1, 9))
 
 
+def test_half_a_line_keeps_no_agent_busy_where_descriptors_are_few(rig: Rig) -> None:
+    """Its file is opened at each look and closed again, and nothing has moved by that."""
+    agent = rig.start()
+    agent.tail.max_open = 0
+    line = rig.lines(1)
+    rig.write(line[:20])
+    agent.turn()
+    assert not any(agent.turn() for _ in range(3))
+    rig.write(line[20:])
+    rig.patiently()
+    assert rig.serials() == [1]
+
+
 def test_the_state_holds_the_files_that_are_there_and_no_others(tmp_path: Path) -> None:
     """A live file that waits behind a backlog is looked at again and again; each look may take it up anew."""
     rig = Rig(tmp_path, limits=Limits(chunk_bytes=1000))
