@@ -220,7 +220,10 @@ class LogFiles:
         not tell, whoever reads it meets the error.
         """
         try:
-            if file.passed or (file.identity.offset == 0 and any(_holds(other, file) for other in fresh)):
+            anew = None if file.identity.offset else next((other for other in fresh if _holds(other, file)), None)
+            if anew is not None:
+                anew.rotated_at = file.rotated_at
+            if file.passed or anew is not None:
                 file.close()
                 return False
             if file.handle is not None and file.identity.describes(file.handle):

@@ -617,6 +617,24 @@ def test_half_a_line_keeps_no_agent_busy_where_descriptors_are_few(rig: Rig) -> 
     assert rig.serials() == [1]
 
 
+def test_an_empty_rotated_file_is_left_where_descriptors_are_few(rig: Rig) -> None:
+    """It is taken up anew at each look, and has been rotated for as long as before."""
+    agent = rig.start()
+    agent.tail.max_open = 0
+    rig.write(rig.lines(1))
+    rig.read()
+    for _ in range(2):
+        rig.rotate()
+        rig.path.touch()
+        rig.read()
+    rig.write(rig.lines(1))
+    for _ in range(8):
+        rig.clock.pass_seconds(3)
+        rig.read()
+    assert rig.serials() == [1, 2]
+    assert rig.counter("shipper_rotations_total") == 2
+
+
 def test_the_state_holds_the_files_that_are_there_and_no_others(tmp_path: Path) -> None:
     """A live file that waits behind a backlog is looked at again and again; each look may take it up anew."""
     rig = Rig(tmp_path, limits=Limits(chunk_bytes=1000))
