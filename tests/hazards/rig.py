@@ -212,14 +212,18 @@ class Rig:
 
     def rotate(self, keep: int = 3, *, compress: bool = False) -> None:
         """Rename rotation: .2 -> .3, .1 -> .2, live -> .1; `compress` makes .1 a .gz."""
+        self.make_room(keep)
+        self.path.rename(f"{self.path}.1")
+        if compress:
+            self.compress(Path(f"{self.path}.1"))
+
+    def make_room(self, keep: int = 3) -> None:
+        """Rotated files, each one further: .2 -> .3, .1 -> .2."""
         for number in range(keep, 0, -1):
             for ending in ("", ".gz"):
                 older = Path(f"{self.path}.{number}{ending}")
                 if older.exists():
                     older.unlink() if number == keep else older.rename(f"{self.path}.{number + 1}{ending}")
-        self.path.rename(f"{self.path}.1")
-        if compress:
-            self.compress(Path(f"{self.path}.1"))
 
     @staticmethod
     def compress(path: Path) -> None:

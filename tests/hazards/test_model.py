@@ -4,6 +4,7 @@ The model is a list of what was written and what could no longer be read when it
 end every line is stored once, lines read equal lines accounted for, and counters equal a recount of the truth.
 """
 
+import gzip
 import os
 import shutil
 import tempfile
@@ -13,11 +14,23 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from shipper.sources.reader import Limits
 from tests.hazards.rig import Killed, Rig, docker_line
 
 EVENTS = ("login_failed", "patient_created", "request_complete", "unheard_of")
+
+
+def is_there(machine: "LogUnderFire") -> bool:
+    """Whether there is a live file."""
+    return machine.rig.path.exists()
+
+
+def taken(machine: "LogUnderFire") -> bool:
+    """Whether the output takes all that comes, at once."""
+    output = machine.rig.output
+    return not (output.away or output.slow or output.unanswered)
 
 
 class LogUnderFire(RuleBasedStateMachine):
@@ -25,11 +38,12 @@ class LogUnderFire(RuleBasedStateMachine):
 
     kind = "docker"
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(chunk_bytes=st.sampled_from([256 * 1024, 300]), dated=st.booleans())
+    def begin(self, chunk_bytes: int, *, dated: bool) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="shipper-model-"))
-        self.rig = Rig(self.folder, kind=self.kind)
+        self.rig = Rig(self.folder, kind=self.kind, limits=Limits(chunk_bytes=chunk_bytes))
         self.rig.path.touch()
+        self.dated = dated
         self.truth: Counter[str] = Counter()
         self.refused = 0
         self.unfinished = b""
@@ -81,27 +95,98 @@ class LogUnderFire(RuleBasedStateMachine):
         self.rig.write(line[:17])
         self.unfinished = line[17:]
 
-    @rule(compress=st.booleans())
-    def rotate(self, compress: bool) -> None:
+    def aside(self) -> Path:
+        """The name of the youngest rotated file, with room made for it."""
         self.finish()
-        self.rig.rotate(keep=50, compress=compress)
-        self.rig.path.touch()
+        if self.dated:
+            self.generation += 1
+            return Path(f"{self.rig.path}.20261123-{self.generation:06d}")
+        self.rig.make_room(keep=50)
+        return Path(f"{self.rig.path}.1")
 
+    @precondition(is_there)
+    @rule(compress=st.booleans(), new=st.booleans())
+    def rotate(self, *, compress: bool, new: bool) -> None:
+        """Some writers leave nothing at the live path until they have something to write."""
+        rotated = self.aside()
+        self.rig.path.rename(rotated)
+        if compress:
+            self.rig.compress(rotated)
+        if new:
+            self.rig.path.touch()
+
+    @precondition(is_there)
+    @rule(look=st.booleans())
+    def rotate_by_link(self, *, look: bool) -> None:
+        """For a moment, the live file has both names."""
+        os.link(self.rig.path, self.aside())
+        if look:
+            self.rig.read()
+        (self.rig.logs / "new").touch()
+        (self.rig.logs / "new").rename(self.rig.path)
+
+    @precondition(is_there)
     @rule()
     def copytruncate(self) -> None:
-        self.finish()
-        self.rig.rotate(keep=50)
-        shutil.copy(f"{self.rig.path}.1", self.rig.path)  # the same inode stays live: swap the two names
-        os.rename(f"{self.rig.path}.1", f"{self.rig.path}.swap")
-        os.rename(self.rig.path, f"{self.rig.path}.1")
-        os.rename(f"{self.rig.path}.swap", self.rig.path)
+        shutil.copy(self.rig.path, self.aside())
         os.truncate(self.rig.path, 0)
+
+    @rule(which=st.integers(0, 5), halfway=st.booleans())
+    def compress(self, which: int, *, halfway: bool) -> None:
+        """A file that was rotated earlier; halfway, as long as its compressed twin is being written."""
+        plain = [path for path in self.rig.logs.iterdir() if path != self.rig.path and path.suffix != ".gz"]
+        if not plain:
+            return
+        path = sorted(plain)[which % len(plain)]
+        if halfway:
+            packed = gzip.compress(path.read_bytes())
+            Path(f"{path}.gz").write_bytes(packed[: len(packed) // 2])
+        else:
+            self.rig.compress(path)
+
+    @precondition(taken)
+    @rule(number=st.integers(1, 5), rotated=st.booleans(), cut=st.booleans())
+    def destroy(self, number: int, *, rotated: bool, cut: bool) -> None:
+        """Remove or empty the live file, or remove the whole log, which is read meanwhile and to its end."""
+        self.write(number, "login_failed")
+        agent = self.rig.agent or self.rig.start()
+        agent.tail.max_open = 10
+        agent.turn()
+        if cut:
+            self.settle()
+            os.truncate(self.rig.path, 0)
+        else:
+            self.rig.path.unlink()
+        if rotated:
+            for path in self.rig.logs.glob("app.log.*"):
+                path.unlink()
+        self.settle()
 
     # --- the agent ---
 
     @rule()
     def read(self) -> None:
         self.rig.read()
+
+    @rule()
+    def turn(self) -> None:
+        (self.rig.agent or self.rig.start()).turn()
+        self.rig.clock.pass_seconds(0.25)
+
+    @rule(most=st.sampled_from([0, 10]))
+    def allow_descriptors(self, most: int) -> None:
+        (self.rig.agent or self.rig.start()).tail.max_open = most
+
+    @precondition(taken)
+    @rule()
+    def reload(self) -> None:
+        """The input goes and comes again, with nothing on its way."""
+        agent = self.rig.agent or self.rig.start()
+        if agent.settle():
+            inputs = agent.tail.inputs
+            agent.tail.follow([])
+            agent.tail.scan()
+            agent.tail.follow(inputs)
 
     @rule(seconds=st.sampled_from([1, 7, 40]))
     def time_passes(self, seconds: int) -> None:
@@ -149,15 +234,19 @@ class LogUnderFire(RuleBasedStateMachine):
             serials = self.rig.serials()
             assert len(serials) == len(set(serials))
 
+    def settle(self, times: int = 6) -> None:
+        """Read on while time passes."""
+        for _ in range(times):
+            self.rig.clock.pass_seconds(45)
+            self.rig.read(2)
+
     def balance(self) -> None:
         """Let everything settle, then compare with the truth."""
         self.finish()
         self.rig.output.away = self.rig.output.slow = False
         while self.rig.output.unanswered:
             self.rig.output.answer(0)
-        for _ in range(60):
-            self.rig.clock.pass_seconds(45)
-            self.rig.read(2)
+        self.settle(60)
         total = sum(self.truth.values())
         assert len(self.rig.serials()) == total - self.refused
         assert len(self.rig.quarantined()) == self.refused
