@@ -35,11 +35,26 @@ class Head:
     assembler: Assembler
     past: int = 0
     """Number of the last file it was in."""
+    overdue_at: float = NEVER
+    """When what it holds back has waited long enough."""
+    _awaited: float | None = None
 
     @property
     def key(self) -> int:
         """Number of the file it is in, or was in before there was none for it."""
         return self.past if self.file is None else self.file.key
+
+    def wait(self, read_at: float, now: float, wall_ms: int, patience: float) -> None:
+        """Set `overdue_at` for what it holds back: from the time in the line, where it has one, else from `read_at`.
+
+        Once for each line: a wall clock that steps meanwhile does not shorten the waiting.
+        """
+        latest = self.assembler.latest_ms()
+        awaited = read_at if latest is None else latest
+        if awaited != self._awaited:
+            self._awaited = awaited
+            begun = read_at if latest is None else now - max(0, wall_ms - latest) / 1000
+            self.overdue_at = begun + patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +206,8 @@ class LogReader:
             return iter(())
         if self.read_at == NEVER:  # taken up from the state: what comes may have been written meanwhile
             self.read_at = now
-        patience = self.limits.join_wait + 1
-        latest = head.assembler.latest_ms()
-        if now - self.read_at >= patience or (latest is not None and wall_ms - latest >= patience * 1000):
-            return head.assembler.flush()
-        return iter(())
+        head.wait(self.read_at, now, wall_ms, self.limits.join_wait + 1)
+        return head.assembler.flush() if now >= head.overdue_at else iter(())
 
     def _read(self, head: Head, now: float, until: int | None) -> Iterator[Entry | Run] | None:
         """One read, going on to the next file where one is finished; None where there is nothing to be had now."""

@@ -14,7 +14,7 @@ import structlog
 from shipper.agent import SHOWN
 from shipper.errors import StateError
 from shipper.state import State
-from tests.hazards.rig import Killed, Rig
+from tests.hazards.rig import Killed, Rig, docker_line
 from tests.outputs.test_dead_letters import full_disk
 
 
@@ -106,6 +106,23 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(
     assert not agent.tail.unreadable
     assert rig.serials() == list(range(1, 8))
     assert rig.counter("shipper_lines_read_total") == 7
+
+
+@pytest.mark.parametrize("jump_s", [-86_400, 86_400])
+def test_a_clock_that_jumps_does_not_end_the_waiting_for_the_rest_of_an_entry(tmp_path: Path, jump_s: int) -> None:
+    """How long it waits is told by the time of its line, once, and by a clock that does not jump."""
+    rig = Rig(tmp_path)
+    entry = rig.entry()
+    rig.write(docker_line(entry[:20]))
+    rig.read(2)
+    rig.clock.wall += jump_s * 1_000_000_000
+    rig.write(docker_line(rig.entry() + "\n", "stderr"))
+    rig.read(2)
+    assert rig.serials() == [2]
+    rig.write(docker_line(entry[20:] + "\n"))
+    rig.patiently()
+    assert rig.serials() == [1, 2]
+    assert not rig.quarantined()
 
 
 @pytest.mark.parametrize("jump_s", [-86_400, 86_400])
