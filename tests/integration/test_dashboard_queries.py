@@ -31,7 +31,10 @@ from tests.integration.conftest import missing
 from tests.services.sample_app import SampleApp
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first run installs the servers
-RANGE_S = 120
+RANGE_S = 600
+"""Longer than the traffic takes."""
+SHOWN_S = 60
+"""The end of it, of which panels with a graph show something."""
 CURE = "run the tests as root on Debian, or install the package"
 BUSINESS = "grafana-business-kpi-dashboard.json"
 QUERIES = list(queries())
@@ -56,6 +59,8 @@ class System:
         self.prefixes = {"keneyapp-logs": f"t{own}-logs", "keneyapp-quarantine": f"t{own}-quarantine"}
         self.truth: Truth
         self.prometheus: PrometheusServer
+        self.at: float
+        """The moment, right after the traffic, at which everything is looked at (seconds since the epoch)."""
         self._stack = ExitStack()
 
     def start(self) -> "System":
@@ -112,18 +117,34 @@ class System:
         return Truth.read(path)
 
     def _scraped(self) -> bool:
-        """Whether Prometheus saw the last of it."""
-        found = self.prometheus.query('sum(login_attempts_total{job="shipper"})')
-        return bool(found) and float(found[0]["value"][1]) == self.truth.logins.total()
+        """Whether Prometheus saw the last of it, from all targets at one moment, which is kept."""
+        self.at = time.time()
+        patients = self.truth.patients["create"] - self.truth.patients["delete"]
+        return (
+            self._asked("sum(up)") == 5
+            and self._asked('sum(login_attempts_total{job="shipper"})') == self.truth.logins.total()
+            and self._asked('sum(records_active{kind="patient"})') == patients
+        )
+
+    def _asked(self, expression: str) -> float | None:
+        """The one value at that moment."""
+        return next(iter(self.prometheus.ask(expression, self._at_ms).values()), None)
+
+    @property
+    def _at_ms(self) -> int:
+        return int(self.at * 1000)
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """An instant query's series at that moment."""
+        return self.prometheus.query(expression, self._at_ms)
 
     def values(self, query: Query, environment: str = "test") -> list[float]:
         """What a panel would show; NaN is nothing."""
         expression = substituted(query.target["expr"], environment)
         if query.target.get("instant"):
-            found = [series["value"] for series in self.prometheus.query(expression)]
+            found = [series["value"] for series in self.query(expression)]
         else:
-            now = time.time()
-            ranges = self.prometheus.query_range(expression, now - 20, now)
+            ranges = self.prometheus.query_range(expression, self.at - SHOWN_S, self.at)
             found = [value for series in ranges for value in series["values"]]
         return [float(value) for _, value in found if not math.isnan(float(value))]
 
@@ -135,7 +156,15 @@ class System:
             "query": {
                 "bool": {
                     "filter": [
-                        {"range": {query.target["timeField"]: {"gte": f"now-{RANGE_S}s", "lte": "now+1m"}}},
+                        {
+                            "range": {
+                                query.target["timeField"]: {
+                                    "gte": self._at_ms - RANGE_S * 1000,
+                                    "lte": self._at_ms,
+                                    "format": "epoch_millis",
+                                }
+                            }
+                        },
                         {"query_string": {"analyze_wildcard": True, "query": substituted(query.target["query"])}},
                     ]
                 }
@@ -231,8 +260,8 @@ def test_every_variable_has_values(system: System, query: str) -> None:
     """Its metric is there, and carries the label."""
     match = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
     assert match is not None
-    assert all(series["metric"][match[2]] for series in system.prometheus.query(match[1]))
-    assert system.prometheus.query(match[1])
+    assert all(series["metric"][match[2]] for series in system.query(match[1]))
+    assert system.query(match[1])
 
 
 def test_every_metric_that_the_rules_ask_for_is_told_by_somebody(system: System) -> None:
@@ -240,4 +269,4 @@ def test_every_metric_that_the_rules_ask_for_is_told_by_somebody(system: System)
     text = "\n".join(path.read_text() for path in sorted((PROMETHEUS / "rules").glob("*.yml")))
     names = set(re.findall(r"(?<![\w:])([a-z]\w*)\{(?=\w)", text))
     assert len(names) > 20
-    assert {name for name in names if not system.prometheus.query(f"count({name})")} == set()
+    assert {name for name in names if not system.query(f"count({name})")} == set()
