@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -28,6 +28,7 @@ from tests.integration.conftest import missing
 from tests.outputs.conftest import make_document
 from tests.outputs.kql import as_query, terms
 
+pytestmark = pytest.mark.timeout(300)
 PAGE = Path(__file__).parents[2] / "docs" / "queries.md"
 CURLS = [text for text in examples(PAGE, "sh") if text.startswith("curl ")]
 SHIPPER = [
@@ -70,33 +71,35 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "odd", "duration_ms": "a moment"},
 ]
 STORED = len(EVENTS) - 1
+ITS_DAY = "the day of the documents"
 
 
-def written_at() -> str:
-    """Two minutes ago, or as much of it as lies in today: the page counts the documents of a day."""
-    now = datetime.now(UTC)
-    return max(now - timedelta(minutes=2), now.replace(hour=0, minute=0, second=0)).strftime("%Y-%m-%dT%H:%M:%SZ")
+class Store(NamedTuple):
+    """A server, and the day of all that is stored there: midnight may have passed since."""
+
+    url: str
+    day: str
 
 
 @pytest.fixture(scope="module")
-def store(elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def store(elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A server with something to find for every question, written by the real output."""
     settings = Settings(
         output=elasticsearch, state_dir=tmp_path_factory.mktemp("queries"), elasticsearch={"replicas": 0}
     )
     list(wiring.installation(settings))
-    at = written_at()
+    at = (datetime.now(UTC) - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
     documents = [make_document(number, at=at, **fields) for number, fields in enumerate(EVENTS)]
     refused = make_document(
         50, at=at, prefix="keneyapp-quarantine", raw="x", reasons=[{"kind": "correlation_id_missing", "detail": "none"}]
     )
     output = wiring.output_of(settings)
-    written = output.submit([*documents, refused]).result(30)
+    written = output.submit([*documents, refused]).result(90)
     output.close()
     assert (written.stored, written.refused) == (STORED + 1, 1)
     with Elasticsearch(elasticsearch) as client:
         client.indices.refresh(index="keneyapp-*")
-        yield elasticsearch
+        yield Store(elasticsearch, at[:10])
         for index in client.indices.get(index="keneyapp-*"):
             client.indices.delete(index=index)
 
@@ -153,7 +156,7 @@ ANSWERS: dict[str, list[Any]] = {
         lambda found: len(found) == 1 and found[0]["index"].startswith("keneyapp-logs-"),
     ],
     "Has a container stopped to log?": [by_minute],
-    "Is a day complete?": [lambda found: found == [{f"{datetime.now(UTC):%Y-%m-%d}T00:00:00.000Z": STORED}], STORED],
+    "Is a day complete?": [[{ITS_DAY: STORED}], STORED],
 }
 """What each curl of a section answers over the documents above."""
 
@@ -174,13 +177,21 @@ def test_every_curl_has_its_answer() -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("heading", ANSWERS)
-def test_every_curl_answers_its_question(store: str, heading: str) -> None:
-    """Run by a shell as it stands there, against a real server."""
+def test_every_curl_answers_its_question(store: Store, heading: str, tmp_path: Path) -> None:
+    """Run by a shell as it stands there, against a real server, on the day of the documents."""
+    program(tmp_path / "date", f'{shutil.which("date")} --date="{store.day} UTC"')
+    variables = {"ES": store.url, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     for curl, expected in zip(dict(sections())[heading], ANSWERS[heading], strict=True):
-        answer = json.loads(shell(curl, {"ES": store}))
+        answer = json.loads(shell(curl, variables).replace(f"{store.day}T00:00:00.000Z", ITS_DAY))
         assert "error" not in answer, answer
         found = told(answer)
         assert expected(found) if callable(expected) else found == expected, found
+
+
+def program(path: Path, command: str) -> None:
+    """Have a command of that name do something with the arguments it is given."""
+    path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    path.chmod(0o755)
 
 
 def shell(command: str, variables: dict[str, str]) -> str:
@@ -195,15 +206,13 @@ def shell(command: str, variables: dict[str, str]) -> str:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("command", [line for line in SHIPPER if line.startswith("shipper search")])
-def test_every_search_finds_something(store: str, command: str, tmp_path: Path) -> None:
+def test_every_search_finds_something(store: Store, command: str, tmp_path: Path) -> None:
     """The same documents, by our own command."""
     if "jq" in command and shutil.which("jq") is None:
         missing("no jq for the commands of the page", "apt-get install jq")
-    own = tmp_path / "shipper"
-    own.write_text(f'#!/bin/sh\nexec {sys.executable} -m shipper "$@"\n')
-    own.chmod(0o755)
+    program(tmp_path / "shipper", f"{sys.executable} -m shipper")
     path = f"{tmp_path}:{os.environ['PATH']}"
-    found = shell(command, {"PATH": path, "SHIPPER_OUTPUT": store, "SHIPPER_STATE_DIR": str(tmp_path / "state")})
+    found = shell(command, {"PATH": path, "SHIPPER_OUTPUT": store.url, "SHIPPER_STATE_DIR": str(tmp_path / "state")})
     assert found.strip()
     if "jq" in command:
         assert found.splitlines() == ['["10.1.2.4","backend"]'] * 3  # the other path has the same words
@@ -220,10 +229,10 @@ def test_failed_logins_are_those_that_the_counter_counts() -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("query", KQL)
-def test_every_kql_finds_something(store: str, query: str) -> None:
+def test_every_kql_finds_something(store: Store, query: str) -> None:
     """Asked as Kibana would ask it."""
     index = "keneyapp-quarantine-*" if "reasons." in query else "keneyapp-logs-*"
-    with Elasticsearch(store) as client:
+    with Elasticsearch(store.url) as client:
         found = client.search(index=index, query=as_query(query), size=100)["hits"]["hits"]
     assert len(found) == (6 if "login_failed" in query else len(found) or 1), query
 
