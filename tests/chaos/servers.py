@@ -10,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from elasticsearch import Elasticsearch, helpers
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
 
 from shipper import wiring
 from shipper.settings import Settings
@@ -24,7 +22,7 @@ from tests.chaos.places import subject
 from tests.chaos.schedule import KILL
 from tests.chaos.world import CONFIG, World
 from tests.services.elasticsearch_node import ElasticsearchNode
-from tests.services.kafka_broker import KafkaBroker
+from tests.services.kafka_broker import KafkaBroker, create_topics
 
 NAME = "search.chaos.test"
 """The name under which the agent knows the server; see the launcher."""
@@ -200,9 +198,7 @@ class KafkaPlace:
     def open(self, world: World) -> Subject:
         """An agent that writes to topics of this world's own; its indexer is beside it."""
         topic, client = f"logs-{world.schedule.seed}-{int(time.time())}", CLIENTS[world.schedule.seed % 2]
-        admin = KafkaAdminClient(bootstrap_servers=self.broker.address)
-        admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in (topic, f"{topic}-quarantine")])
-        admin.close()
+        create_topics(self.broker.address, topic, f"{topic}-quarantine", partitions=PARTITIONS)
         config = f"kafka: {{client: {client}, session_timeout: 6s, delivery_timeout: 5s, group: {topic}}}\n"
         url = f"kafka://{self.broker.address}/{topic}"
         self.indexer = Subject(world.folder, "indexer", [url], f"local:{world.folder}/store", CONFIG + config)
@@ -279,7 +275,7 @@ def indexer_fail_point(world: World, chance: random.Random) -> None:
     indexer.kill()
     name = chance.choice(sorted(OF_INDEXER | OF_STORE - {"a day file is drafted"}))
     indexer.start(compiled=True, point=f"{name}:{chance.randrange(1, 4)}")
-    came = indexer.wait_for_point(POINT_S * 3)
+    came = indexer.wait_for_point(POINT_S * 2)
     world.tried[f"{KILL}: indexer, {name}" if came else f"{KILL}: indexer"] += 1
 
 

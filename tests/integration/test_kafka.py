@@ -19,7 +19,6 @@ from typing import Any
 import orjson
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from shipper import wiring
@@ -36,7 +35,7 @@ from shipper.ports import Document, Output, Query, Written
 from shipper.settings import KafkaSettings, Settings
 from tests.integration import agent
 from tests.outputs.conftest import make_document
-from tests.services.kafka_broker import KafkaBroker
+from tests.services.kafka_broker import KafkaBroker, create_topics
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -62,16 +61,7 @@ class Topic:
 
     def create(self, partitions: int = 3, **configs: str) -> "Topic":
         """Create both topics."""
-        admin = KafkaAdminClient(bootstrap_servers=self.address)
-        topics = [self.name, f"{self.name}-quarantine"]
-        admin.create_topics(
-            [
-                NewTopic(name=name, num_partitions=partitions, replication_factor=1, topic_configs=configs)
-                for name in topics
-            ]
-        )
-        until(lambda: all(led(told, partitions) for told in admin.describe_topics(topics)))
-        admin.close()
+        create_topics(self.address, self.name, f"{self.name}-quarantine", partitions=partitions, **configs)
         return self
 
     @property
@@ -285,12 +275,6 @@ def client(request: pytest.FixtureRequest) -> str:
 def until(condition: Callable[[], bool], seconds: float = LONG_S) -> None:
     """Wait for a condition."""
     agent.until(condition, seconds)
-
-
-def led(told: Mapping[str, Any], partitions: int) -> bool:
-    """Whether the broker knows a topic and who leads each of its partitions: to create it is to ask for that."""
-    found = [place for place in told["partitions"] if place["leader_id"] >= 0]
-    return told["error_code"] == 0 and len(found) == partitions
 
 
 def events(number: int, start: int = 0, **fields: Any) -> list[Document]:

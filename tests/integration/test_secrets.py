@@ -3,23 +3,24 @@
 import datetime as dt
 import json
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as Place
-from kafka.admin import NewTopic
 
+from deploy.services.processes import free_port
 from processors.redact import luhn
 from tests.hazards.planted import BOUND, CARRIERS, Planted, docker, number_that, shown_by
 from tests.integration.agent import AgentProcess, until
 from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, error, served
+from tests.services.kafka_broker import create_topics
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 WORD = "bcdfghjkmnpqrstv"
@@ -98,7 +99,7 @@ def pages(address: str) -> bytes:
     """All that the agent serves."""
     found = b""
     for path in ("metrics", "status", "health", "ready", "live"):
-        with urllib.request.urlopen(f"http://{address}/{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{address}/{path}", timeout=30) as answer:
             found += answer.read()
     return found
 
@@ -108,9 +109,7 @@ def test_nothing_on_disk_on_a_page_or_on_a_screen(
     tmp_path: Path, logs: Path, log_format: str, request: pytest.FixtureRequest
 ) -> None:
     """Through a kill with half a secret read, a second start, and every command that shows something."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     config = tmp_path / "shipper.yaml"
     config.write_text(
         f"log_level: debug\nlog_format: {log_format}\nredact: {{mode: hash}}\njoin: {{wait: 60s}}\ncounters: {{rules: [{{name: reads_total, help: Reads.,"
@@ -212,11 +211,10 @@ def test_nothing_in_bulk_bodies_and_dead_letters(tmp_path: Path, logs: Path) -> 
 def topic(kafka: str) -> Iterator[str]:
     """A topic of its own, and its quarantine."""
     name = f"secrets-{WORD[:3]}"
-    admin = KafkaAdminClient(bootstrap_servers=kafka)
-    admin.create_topics([NewTopic(one, 1, 1) for one in (name, f"{name}-quarantine")])
+    create_topics(kafka, name, f"{name}-quarantine")
     yield name
-    admin.delete_topics([name, f"{name}-quarantine"])
-    admin.close()
+    with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+        admin.delete_topics([name, f"{name}-quarantine"])
 
 
 def test_nothing_in_a_topic(tmp_path: Path, logs: Path, kafka: str, topic: str) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
 
 from shipper import wiring
 from shipper.errors import OutputUnavailable, ShipperError
@@ -19,10 +18,11 @@ from tests.integration.conftest import own
 from tests.integration.proxy import Proxy
 from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, served
 from tests.services.certificates import Authority, Pair
-from tests.services.kafka_broker import KafkaBroker
+from tests.services.kafka_broker import KafkaBroker, create_topics
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.timeout(300),
     # kafka-python leaves a socket to the collector where its handshake fails
     pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"),
@@ -140,11 +140,18 @@ def test_a_server_may_ask_for_a_certificate(
 def broker(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """A broker that speaks TLS, its topics in place."""
     made = own(lambda: KafkaBroker(tmp_path_factory.mktemp("tls-kafka"), authority).start())
-    admin = KafkaAdminClient(bootstrap_servers=made.address)
-    admin.create_topics([NewTopic(name, 1, 1) for name in ("logs", "logs-quarantine")])
-    admin.close()
+    create_topics(made.address, "logs", "logs-quarantine")
+    shake_hands(made.tls, authority)
     yield made
     made.kill()
+
+
+def shake_hands(address: str, authority: Authority) -> None:
+    """Have a broker load what it needs for TLS: its first handshake takes long."""
+    host, _, port = address.partition(":")
+    context = ssl.create_default_context(cafile=authority.certificate)
+    with socket.create_connection((host, int(port))) as plain, context.wrap_socket(plain, server_hostname=host):
+        pass
 
 
 def ask_kafka(client: str, address: str, pair: Pair | None = None, **settings: Any) -> None:

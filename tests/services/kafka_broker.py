@@ -4,9 +4,16 @@ import base64
 import os
 import socket
 import struct
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import NewTopic
 
 from deploy.services.processes import ServerProcess, free_port
+from deploy.services.waiting import waited
 from tests.services.certificates import Authority
 from tests.services.java import HERE, jars, java, prepared, run
 
@@ -15,6 +22,21 @@ JAVA = 17
 HEAP = "512m"
 API_VERSIONS = struct.pack(">ihhih2s", 12, 18, 0, 1, 2, b"up")
 """A request of the Kafka protocol that a broker answers once it is up: length, key 18, version 0, correlation id."""
+
+
+KNOWN_S = 120.0
+
+
+def create_topics(address: str, *names: str, partitions: int = 1, **configs: str) -> None:
+    """Create topics that can be used at once: to create one is to ask for it, and the broker hears of it a moment later."""
+
+    def led(told: Mapping[str, Any]) -> bool:
+        leaders = [place["leader_id"] for place in told["partitions"] if place["leader_id"] >= 0]
+        return told["error_code"] == 0 and len(leaders) == partitions
+
+    with closing(KafkaAdminClient(bootstrap_servers=address)) as admin:
+        admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs) for name in names])
+        assert waited(lambda: all(map(led, admin.describe_topics(list(names)))), KNOWN_S), names
 
 
 class KafkaBroker:
