@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -50,7 +51,7 @@ class Backend:
         path = self.folder / f"truth-{seed}.json"
         command = [sys.executable, "-m", "deploy.traffic", "--url", self.app.url, "--seed", str(seed), "--pause", "0"]
         command += ["--visits", str(visits), "--truth", str(path), *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, done.stderr
         return Truth.read(path)
 
@@ -100,31 +101,40 @@ def requests_by_status(app: SampleApp) -> dict[str, float]:
     return found
 
 
+def told(app: SampleApp, code: int, status: str, **away: str) -> dict[str, Any]:
+    """What /health tells once it tells this; `away` are the checks that are not healthy."""
+    wanted, seen = (code, status, {**HEALTHY, **away}), list[dict[str, Any]]()
+
+    def tells() -> bool:
+        found, body = app.get("/health")
+        seen.append(body)
+        return (found, body["status"], body["checks"]) == wanted
+
+    until(tells)
+    return seen[-1]
+
+
 def test_health_has_the_guides_shape_and_names_the_server_that_is_away(backend: Backend) -> None:
     """Each check by itself, 503 while one is away, and healthy again when it is back."""
     app = backend.app
-    status, told = app.get("/health")
-    assert (status, told["status"], told["version"], told["checks"]) == (200, "healthy", "2.0.0", HEALTHY)
-    assert set(told) == {"status", "version", "checks", "timestamp"}
+    healthy = told(app, 200, "healthy")
+    assert set(healthy) == {"status", "version", "checks", "timestamp"}
+    assert healthy["version"] == "2.0.0"
     backend.redis.kill()
-    status, told = app.get("/health")
-    assert (status, told["status"]) == (503, "unhealthy")
-    assert told["checks"] == {"database": "healthy", "redis": "unhealthy", "celery": "unhealthy"}
+    told(app, 503, "unhealthy", redis="unhealthy", celery="unhealthy")
     backend.redis.start()
-    until(lambda: app.get("/health")[1]["checks"] == HEALTHY)
+    told(app, 200, "healthy")
     backend.database.kill()
-    status, told = app.get("/health")
-    assert (status, told["checks"]) == (503, {**HEALTHY, "database": "unhealthy"})
+    told(app, 503, "unhealthy", database="unhealthy")
     backend.database.start()
-    until(lambda: app.get("/health")[1]["checks"] == HEALTHY)
+    told(app, 200, "healthy")
 
 
 def test_a_long_queue_degrades_and_is_no_reason_to_stop_serving(backend: Backend) -> None:
     """The check says degraded, /health and /ready stay 200."""
     truth = backend.traffic("--fault", "backlog", "--redis", backend.redis.url, visits=1)
     assert truth.tasks_pushed > 100
-    status, told = backend.app.get("/health")
-    assert (status, told["status"], told["checks"]["celery"]) == (200, "degraded", "degraded")
+    told(backend.app, 200, "degraded", celery="degraded")
     assert backend.app.get("/ready")[0] == 200
 
 
@@ -150,7 +160,10 @@ def test_metrics_equal_the_truth_and_the_shipper_counts_the_same(backend: Backen
     for (name, labels), number in metrics_of(truth).items():
         assert app.sample(name, **dict(labels)) == number, (name, labels)
     assert app.sample("active_users") == 4
-    assert app.sample("records_active", kind="patient") == truth.patients["create"] - truth.patients["delete"]
+    patients = truth.patients["create"] - truth.patients["delete"]
+    until(
+        lambda: app.sample("records_active", kind="patient") == patients
+    )  # none, where the database is slow to answer
     listen = f"127.0.0.1:{free_port()}"
     agent = AgentProcess(tmp_path, app.logs, listen=listen, config=EXAMPLE).start()
     page = f"http://{listen}/metrics"
@@ -192,6 +205,7 @@ def test_the_cache_is_hit_and_the_fault_misses_it(backend: Backend) -> None:
             redis.config_resetstat()
             return float(told["keyspace_hits"] / (told["keyspace_hits"] + told["keyspace_misses"]))
 
+        redis.config_resetstat()
         backend.traffic(seed=1)
         assert rate() > 0.7
         backend.traffic("--fault", "cache-misses", seed=2)
@@ -201,18 +215,19 @@ def test_the_cache_is_hit_and_the_fault_misses_it(backend: Backend) -> None:
 def test_faults_fill_the_pool_and_slow_the_answers(backend: Backend) -> None:
     """Every connection held shows as active; slow queries move the 95th percentile over a second."""
     app = backend.app
-    command = [sys.executable, "-m", "deploy.traffic", "--url", app.url, "--seconds", "5", "--visits", "0"]
+    command = [sys.executable, "-m", "deploy.traffic", "--url", app.url, "--seconds", "15", "--visits", "0"]
     command += ["--fault", "connections", "--held", "5"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as held:
         until(lambda: app.sample("database_connections", state="active") == app.sample("database_pool_size") == 5)
-        assert app.get("/ready")[0] == 503
+        until(lambda: app.get("/ready")[0] == 503)
     assert held.returncode == 0
     until(lambda: app.sample("database_connections", state="active") == 0)
     slow = {"endpoint": "/api/v1/reports", "method": "GET"}
     fast = app.sample("http_request_duration_seconds_bucket", le="1.0", **slow)
+    every = app.sample("http_request_duration_seconds_count", **slow)
     backend.traffic("--fault", "slow", visits=2)
     assert app.sample("http_request_duration_seconds_bucket", le="1.0", **slow) == fast
-    assert app.sample("http_request_duration_seconds_bucket", le="2.5", **slow) == fast + 2
+    assert app.sample("http_request_duration_seconds_count", **slow) == every + 2
 
 
 def test_logins_that_are_refused_and_errors_come_in_bursts(backend: Backend) -> None:
