@@ -16,6 +16,7 @@ from deploy.services.postgres_server import PostgresServer, binaries
 from deploy.services.unavailable import Unavailable
 from deploy.story.stage import Stage
 from tests.deploy.compose import ROOT
+from tests.integration.agent import until
 from tests.integration.conftest import missing
 
 
@@ -75,5 +76,5 @@ def test_without_servers_the_application_keeps_all_in_memory(
         assert stage.application.where.startswith("a process")
         _, health = ask(f"http://{stage.address}/health")
         assert set(health["checks"].values()) == {"in memory"}
-        assert stage.prometheus.down() == []
+        until(lambda: stage.prometheus.down() == [])
     assert list(temporary.iterdir()) == [], "PostgreSQL was to be had and Redis was not: its cluster is removed"

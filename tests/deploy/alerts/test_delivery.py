@@ -10,7 +10,7 @@ from deploy.services.monitoring import Programs
 from tests.deploy.alerts.desk import Desk, fired, runbook, staffed
 from tests.integration.agent import until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 DOWN = "backend:8000 of keneyapp-backend has been unreachable for a minute."
 
 
