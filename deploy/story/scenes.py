@@ -24,7 +24,8 @@ SURELY_SLOW_S = 1.3
 GENTLY_S = 0.3
 """Between failures: thousands of quick answers would hide the slow ones from the percentile."""
 TASKS, SHORT_OF_MEMORY, HELD_S = 150, 5.0, 6.0
-IN_SERVERS = {"DatabaseConnectionPoolExhausted", "LowCacheHitRate", "CeleryQueueBacklog"}
+EXHAUSTED = "DatabaseConnectionPoolExhausted"
+IN_SERVERS = {EXHAUSTED, "LowCacheHitRate", "CeleryQueueBacklog"}
 """Alerts on PostgreSQL and Redis, which nothing can provoke where the application keeps all in memory."""
 PATIENCE_S = 90.0
 
@@ -93,11 +94,13 @@ def other_alerts(stage: Stage) -> Iterator[Step]:
         if stage.behind.given:
             waiting |= IN_SERVERS
             faults.backlog(stage.traffic, stage.behind.given["REDIS_URL"], TASKS)
-            during.enter_context(faults.connections_held(stage.traffic, POOL, HELD_S))
-        began = time.monotonic()
+        began = held_until = time.monotonic()
         while waiting:
             if time.monotonic() - began > PATIENCE_S:
                 raise TooLate(f"not told to Slack within {PATIENCE_S:.0f} s: {', '.join(sorted(waiting))}")
+            if EXHAUSTED in waiting and time.monotonic() >= held_until:
+                during.enter_context(faults.connections_held(stage.traffic, POOL, HELD_S))
+                held_until = time.monotonic() + HELD_S
             faults.errors(stage.traffic)
             faults.cache_misses(stage.traffic)
             time.sleep(GENTLY_S)
