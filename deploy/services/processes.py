@@ -1,20 +1,27 @@
 """A server as a process of ours: started, waited for, killed."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from deploy.services.unavailable import Unavailable
 
+PORTS = range(10_000, 32_768)
+"""Below those that Linux gives to whoever asks for any: such a port would not stay free until it is used."""
+
 
 def free_port() -> int:
-    """A loopback port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody has. Raises Unavailable."""
+    for port in random.sample(PORTS, 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise Unavailable("no free port on 127.0.0.1")
 
 
 class ServerProcess:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.services.processes import free_port
 from shipper.cli import COMMANDS
 from tests.cli import process
 from tests.integration.agent import until
@@ -195,10 +196,8 @@ def test_explain_guesses_the_envelope(home: Path, line: str, kind: str) -> None:
 
 def test_check_finds_nothing_wrong_where_nothing_is(home: Path) -> None:
     """Green lines, exit 0, and nothing is made."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    found = shipper(home, "check", "--input", "docker:containers/*/*-json.log", "--listen", f"127.0.0.1:{port}")
+    listen = f"127.0.0.1:{free_port()}"
+    found = shipper(home, "check", "--input", "docker:containers/*/*-json.log", "--listen", listen)
     assert (found.returncode, found.stdout.splitlines()[-1]) == (0, "no problem found")
     assert not (home / "shipper-data").exists()
 
@@ -335,9 +334,7 @@ def test_config_show_is_a_configuration_without_its_secrets(tmp_path: Path) -> N
 @pytest.fixture
 def running(home: Path) -> Iterator[tuple[Path, str, "subprocess.Popen[bytes]"]]:
     """The agent, running, and the address of its face."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "shipper", "run", "--input", "docker:containers/*/*-json.log", "--listen", address]
     with (home / "agent.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=home, stdout=log, stderr=log)
@@ -350,7 +347,7 @@ def running(home: Path) -> Iterator[tuple[Path, str, "subprocess.Popen[bytes]"]]
 def scraped(address: str, piece: str) -> str | None:
     """The metrics page if it holds a piece."""
     try:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
             text = str(answer.read().decode())
     except OSError:
         return None
@@ -371,11 +368,12 @@ def test_the_running_agent_counts_and_tells(running: tuple[Path, str, "subproces
     assert second.returncode == 1
     assert f"process {process.pid}" in second.stderr
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert "not running" in shipper(home, "status", "--listen", address).stdout
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(300)
 def test_a_store_that_cannot_be_written_never_stops_counting(
     running: tuple[Path, str, "subprocess.Popen[bytes]"],
 ) -> None:
@@ -390,7 +388,7 @@ def test_a_store_that_cannot_be_written_never_stops_counting(
             file.write(f'{{"log":"{failed}\\n","stream":"stdout","time":"2024-10-31T22:00:05.{number:09d}Z"}}\n')
     until(lambda: scraped(address, 'failed_login_attempts_total{service="backend"} 51.0'))
     until(lambda: scraped(address, 'shipper_output_up{output="local"} 0.0'))
-    with urllib.request.urlopen(f"http://{address}/health", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{address}/health", timeout=30) as answer:
         assert json.loads(answer.read())["checks"]["output"] == "degraded"
     store.unlink()
     (home / "aside").rename(store)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +14,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from deploy.services.monitoring import CURE, programs
+from deploy.services.processes import free_port
 from deploy.services.unavailable import Unavailable
 from shipper import wiring
 from shipper.settings import Settings
@@ -125,13 +125,11 @@ def test_promtool_and_commands_take_what_a_running_agent_shows_of_hostile_contai
     except Unavailable as error:
         missing(str(error), CURE)
     number = containers(tmp_path / "containers")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    listen = f"127.0.0.1:{free_port()}"
     agent = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", listen=listen).start()
     try:
         until(lambda: agent.metric("shipper_events_total") >= number, 120)
-        with urllib.request.urlopen(f"http://{listen}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{listen}/metrics", timeout=30) as answer:
             text = answer.read().decode()
         common = ["--state-dir", f"{tmp_path}/state", "--listen", listen]
         shown = shipper("status", *common) + shipper("status", *common, "--format", "json")

@@ -1,7 +1,6 @@
 """What the running agent serves is what promtool accepts."""
 
 import os
-import socket
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -9,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from deploy.services.monitoring import CURE, programs
+from deploy.services.processes import free_port
 from deploy.services.unavailable import Unavailable
 from tests.hazards.rig import docker_line
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import missing
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 def test_promtool_accepts_the_running_agents_metrics(tmp_path: Path) -> None:
@@ -24,13 +24,11 @@ def test_promtool_accepts_the_running_agents_metrics(tmp_path: Path) -> None:
     except Unavailable as error:
         missing(str(error), CURE)
     (tmp_path / "app.log").write_bytes(docker_line('{"correlation_id":"a","event":"login_failed"}\n'))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    listen = f"127.0.0.1:{free_port()}"
     agent = AgentProcess(tmp_path, f"docker:{tmp_path}/*.log", listen=listen).start()
     try:
         until(lambda: len(agent.events()) == 1)
-        with urllib.request.urlopen(f"http://{listen}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{listen}/metrics", timeout=30) as answer:
             text = answer.read().decode()
     finally:
         assert agent.stop() == 0
