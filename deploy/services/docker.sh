@@ -17,7 +17,7 @@ start() {
     setsid dockerd --host "unix://$folder/docker.sock" --data-root "$folder/data" --exec-root "$folder/exec" \
       --pidfile "$folder/docker.pid" --iptables=false --bridge=none "$@" >"$folder/dockerd.log" 2>&1 </dev/null &
     echo $! >"$folder/started.pid"  # its own file comes late: whoever interrupts the start would not find it
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
       answers "$folder" && break
       sleep 0.2
     done
@@ -32,7 +32,7 @@ stop() {
     local pid
     pid=$(cat "$folder/started.pid")
     kill "$pid" 2>/dev/null || true
-    for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    for _ in $(seq 600); do grep -qs "^State:.[^ZX]" "/proc/$pid/status" || break; sleep 0.1; done
   fi
   awk -v under="$folder/" 'index($2, under) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n1 umount -l
   rm -rf --one-file-system "$folder"  # whatever might still be mounted there is somebody else's

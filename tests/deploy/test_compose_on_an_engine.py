@@ -96,7 +96,7 @@ class Stack:
     def up(self, *services: str) -> None:
         """Start them alone, and wait until they are healthy."""
         self.compose("up", "--detach", "--no-deps", "--no-build", "--pull", "never", *services)
-        until(lambda: self.healthy(*services), 60)
+        until(lambda: self.healthy(*services), 180)
 
     def container(self, service: str) -> Any:
         """The engine's object."""
