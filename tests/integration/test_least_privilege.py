@@ -32,7 +32,7 @@ mount --bind {state} {state}
 mount --bind {prefix} {runtime}
 mount -t tmpfs none /run
 for place in $(awk '{{print $5}}' /proc/self/mountinfo); do
-    case "$place" in /proc*|/sys*|/dev*|{state}) ;; *) mount -o remount,bind,ro "$place" ;; esac
+    case "$place" in /proc*|/sys*|/dev*|{state}) ;; *) mount -o remount,bind,ro "$place" || ! mountpoint -q "$place" ;; esac
 done
 exec setpriv --reuid={user} --regid={user} --no-new-privs {rights} {command}
 """
