@@ -137,10 +137,10 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
         writers = Writers(logs, port, readable)
         samples = []
         with running(PLAIN if plain else COMPILED, f"{root}/*/*-json.log", port, state=state) as pid:
-            began = time.monotonic()
             thread = threading.Thread(target=writers.run, daemon=True)
             thread.start()
             arrived(port, BLOCK)
+            began = time.monotonic()
             while (passed := time.monotonic() - began) < minutes * 60:
                 samples.append(sampled(pid, state / "state", writers, port, began))
                 time.sleep(max(0.0, min(every, minutes * 60 - passed)))
