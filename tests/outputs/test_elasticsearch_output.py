@@ -1,6 +1,7 @@
 """The Elasticsearch output: whose fault a refusal is, and what is looked at before anything is written."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -34,11 +35,15 @@ def node() -> Iterator[ScriptedElasticsearch]:
 @pytest.fixture
 def output(node: ScriptedElasticsearch, tmp_path: Path) -> Iterator[ElasticsearchOutput]:
     """An output that writes to it."""
-    asked: Any = {"compress": False, "request_timeout": 0.3, "retry_for": 5}
-    found = wiring.output_of(Settings(output=node.url, state_dir=tmp_path, elasticsearch=asked))
+    with closing(writing_to(node, tmp_path)) as found:
+        yield found
+
+
+def writing_to(node: ScriptedElasticsearch, folder: Path, **asked: Any) -> ElasticsearchOutput:
+    """An output with these settings."""
+    found = wiring.output_of(Settings(output=node.url, state_dir=folder, elasticsearch={"compress": False, **asked}))
     assert isinstance(found, ElasticsearchOutput)
-    yield found
-    found.close()
+    return found
 
 
 def judged(status: int, kind: str, reason: str = "") -> tuple[Judged, str]:
@@ -190,11 +195,8 @@ def test_an_index_made_while_the_template_went_is_noticed(
 
 
 @pytest.mark.parametrize("fault", ["503", "timeout"])
-def test_a_server_that_was_away_is_looked_at_again(
-    node: ScriptedElasticsearch, output: ElasticsearchOutput, fault: str
-) -> None:
+def test_a_server_that_was_away_is_looked_at_again(node: ScriptedElasticsearch, tmp_path: Path, fault: str) -> None:
     """What answers afterwards may be another one, without templates: nothing is written to it."""
-    assert output.write([make_document(1)]).stored == 1
     late = Event()
 
     def script(_method: str, path: str, _body: bytes) -> tuple[int, bytes] | None:
@@ -202,14 +204,16 @@ def test_a_server_that_was_away_is_looked_at_again(
             return None
         node.templates, node.indices, node.script = set(), {}, lambda _method, _path, _body: None
         if fault == "timeout":
-            late.wait(10)
+            late.wait(60)
         return 503, b"<h1>busy</h1>"
 
-    node.script = script
-    with pytest.raises(OutputUnavailable, match=r"no index template|did not answer"):
-        output.write([make_document(2)])
-    with pytest.raises(OutputUnavailable, match="no index template"):
-        output.write([make_document(2)])
+    with closing(writing_to(node, tmp_path, request_timeout=2 if fault == "timeout" else 60)) as output:
+        assert output.write([make_document(1)]).stored == 1
+        node.script = script
+        with pytest.raises(OutputUnavailable, match=r"no index template|did not answer"):
+            output.write([make_document(2)])
+        with pytest.raises(OutputUnavailable, match="no index template"):
+            output.write([make_document(2)])
     late.set()
     assert node.indices == {}
 
