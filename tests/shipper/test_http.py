@@ -76,7 +76,7 @@ def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, s
         url, method=method, headers={name.replace("_", "-"): value for name, value in headers.items()}
     )
     try:
-        with urllib.request.urlopen(asked, timeout=5) as answer:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
             return answer.status, dict(answer.headers), answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -194,7 +194,7 @@ def test_a_client_that_sends_a_byte_now_and_then_is_hung_up_on(patient: Patient)
         with connected(found) as slow:
             slow.settimeout(0.05)
             assert any(hung_up(slow) for _ in range(100))
-        assert ask(f"{found}/health")[0] == 200
+        assert any(answered(found) for _ in range(100))
 
 
 def test_past_the_bound_the_oldest_connection_makes_room(patient: Patient) -> None:
@@ -236,7 +236,7 @@ def test_past_the_bound_no_thread_is_added_though_the_oldest_is_at_work_still() 
         assert found is not None
         held.callback(busy.done.set)
         held.enter_context(connected(found, "/status")).sendall(b"TP/1.0\r\n\r\n")
-        assert busy.asked.wait(5)
+        assert busy.asked.wait(20)
         for _ in range(30):
             held.enter_context(connected(found))
         assert any(answered(found) for _ in range(100))
