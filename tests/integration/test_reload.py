@@ -18,7 +18,7 @@ import yaml
 from deploy.services.processes import free_port
 from tests.integration.agent import AgentProcess, until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 RULE = {"help": "h", "when": {"event": "login_failed"}}
 
 
@@ -73,8 +73,12 @@ class Fleet:
             "counters": {"rules": [{"name": "always_total", **RULE}]},
             **more,
         }
+        self.put(yaml.safe_dump(given))
+
+    def put(self, text: str) -> None:
+        """Have the file hold a text, at one moment."""
         new = self.file.with_suffix(".new")
-        new.write_text(yaml.safe_dump(given))
+        new.write_text(text)
         new.replace(self.file)
 
     def variation(self, number: int) -> None:
@@ -130,7 +134,6 @@ def goes_on(fleet: Fleet) -> None:
     until(lambda: fleet.agent.metric("always_total") > before)
 
 
-@pytest.mark.timeout(300)
 def test_counts_are_exact_over_many_reloads_under_load(fleet: Fleet) -> None:
     """Every line counted once and stored once, by file and by SIGHUP; a wrong file changes nothing but its count."""
     logs = fleet.folder / "logs"
@@ -148,7 +151,7 @@ def test_counts_are_exact_over_many_reloads_under_load(fleet: Fleet) -> None:
             assert seen >= highest
             highest = seen
             if number == 15:
-                fleet.file.write_text("counters: {rules: [{name: x}]}")
+                fleet.put("counters: {rules: [{name: x}]}")
                 until(lambda: fleet.reloads("failure") >= 1)
                 assert fleet.agent.metric("shipper_config_last_reload_successful") == 0
                 goes_on(fleet)
@@ -166,7 +169,6 @@ def test_counts_are_exact_over_many_reloads_under_load(fleet: Fleet) -> None:
     assert committed(fleet, "always_total") == written
 
 
-@pytest.mark.timeout(300)
 def test_kills_during_reloads_lose_and_double_nothing(fleet: Fleet) -> None:
     """SIGKILL while the configuration changes: the next start reads what stands there, and the books balance."""
     chance = random.Random(20261125)
