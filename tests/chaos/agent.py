@@ -15,7 +15,7 @@ from shipper.sources.identity import hashed
 from tests.chaos.process import Process, start
 
 PATIENCE_S = 120.0
-GRACE_S = 25.0
+GRACE_S = 60.0
 
 
 class Ended(AssertionError):

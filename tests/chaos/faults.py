@@ -18,7 +18,7 @@ from tests.chaos.world import TIMED, World
 FILES, ELASTICSEARCH, KAFKA, DOCKER = "files", "elasticsearch", "kafka", "docker"
 EVERYWHERE = (FILES, ELASTICSEARCH, KAFKA, DOCKER)
 GENERATED = (FILES, ELASTICSEARCH, KAFKA)
-POINT_S = 6.0
+POINT_S = 12.0
 REACH_S = 90.0
 """How long may pass until an agent starts, or is done with a file; an output that was away is asked again after 30 s."""
 STATE_DISK, STORE_DISK, CLOCK = "state disk full", "store disk full", "clock stepped"
