@@ -127,7 +127,7 @@ def agent(folder: Path) -> Iterator[str]:
             cwd=folder, env={**os.environ, "SHIPPER_HOST": HOST}, stdout=log, stderr=log,
         )  # fmt: skip
         try:
-            if not waited(lambda: answers(f"http://{listen}/ready"), 30):
+            if not waited(lambda: answers(f"http://{listen}/ready"), 90):
                 raise TimeoutError(f"the agent does not answer:\n{(folder / 'agent.log').read_text()}")
             yield f"http://{listen}"
         finally:
@@ -158,8 +158,8 @@ def main(seconds: float = 120, into: Path = FOLDER) -> None:
     ):
         node.traffic(seconds, random.Random(2497544))
         node.failure()
-        if not waited(lambda: answers(f"{url}/timeline?id={VISIT}"), 30):
-            raise TimeoutError("the visit was not stored within 30 s")
+        if not waited(lambda: answers(f"{url}/timeline?id={VISIT}"), 90):
+            raise TimeoutError("the visit was not stored within 90 s")
         time.sleep(3)  # all of it, and one more point of the charts
         take(url, into, name)
 

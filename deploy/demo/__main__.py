@@ -26,7 +26,7 @@ from deploy.traffic.visits import Traffic
 FOLDER = Path("demo-data")
 CONFIGURATION = FOLDER / "shipper.yaml"
 TRAFFIC_S = 8.0
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 PAUSE_S = 0.01
 """Between visits: a brisk day, not a benchmark."""
 SHOWN_EVERY_S = 0.25

@@ -214,7 +214,7 @@ def test_the_command_follows_and_ends_in_order(tmp_path: Path) -> None:
             reader.join(0.1)
         assert json.loads(found[0])["message"].isdigit()
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.communicate()

@@ -12,8 +12,11 @@ from deploy.services.waiting import waited
 from shipper.outputs.local_reader import LocalReader
 from shipper.ports import Query
 
+LONG_S = 90.0
+"""How long a condition may take on a busy machine: an output that was away is asked again after up to 30 s."""
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
+
+def until(condition: Callable[[], object], seconds: float = LONG_S) -> None:
     """Wait for a condition. Fails with its name where it does not come true in time."""
     assert waited(condition, seconds), f"not within {seconds} s: {condition}"
 
@@ -53,7 +56,7 @@ class AgentProcess:
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples with these labels; 0 where nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=30) as answer:
                 text = answer.read().decode()
         except OSError:
             return 0.0
@@ -76,11 +79,11 @@ class AgentProcess:
         """SIGTERM, and its exit code."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def once(self) -> subprocess.CompletedProcess[str]:
         """`shipper run --once`."""
-        return subprocess.run(self.command("--once"), capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(self.command("--once"), capture_output=True, text=True, timeout=200, check=False)
 
     def events(self) -> list[dict[str, Any]]:
         """All stored events in the order of their time."""

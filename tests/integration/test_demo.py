@@ -10,7 +10,7 @@ import pytest
 
 from deploy.demo.__main__ import CONFIGURATION, COUNTERS, NEXT
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 ROOT = Path(__file__).parents[2]
 STARTED = re.compile(r"^  \+\d+\.\d{3}s", re.MULTILINE)
 
@@ -20,7 +20,7 @@ def test_the_demo_ends_with_a_visit_and_what_to_try_next(tmp_path: Path) -> None
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     done = subprocess.run(
         [sys.executable, "-m", "deploy.demo"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✗" not in done.stdout

@@ -13,7 +13,7 @@ from shipper.sources.metadata import DockerApi
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import Engine
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 WRITER = """
 i=0
 while [ $i -lt %d ]; do
@@ -97,9 +97,9 @@ def test_container_started_again_appends_and_is_followed(agent: AgentProcess, en
     """A restarted container goes on in the same file."""
     agent.start()
     container = engine.run("echo first")
-    container.wait(timeout=30)
+    container.wait(timeout=90)
     container.restart()
-    container.wait(timeout=30)
+    container.wait(timeout=90)
     until(lambda: told(agent)["first"] == 2)
     assert agent.stop() == 0
     assert told(agent)["first"] == 2
@@ -123,7 +123,7 @@ def test_container_removed_at_once_after_its_last_line(agent: AgentProcess, engi
 def test_run_once_twice_and_over_a_copy_adds_nothing(agent: AgentProcess, engine: Engine, tmp_path: Path) -> None:
     """The same lines keep their ids, from the engine's folder or from a copy of it."""
     container = engine.run(WRITER % 100, max_size="30k", max_file="9")
-    container.wait(timeout=60)
+    container.wait(timeout=90)
     first = agent.once()
     assert first.returncode == 0, first.stderr
     wanted = told(agent)
@@ -178,7 +178,7 @@ def printing(sample: bytes) -> str:
 def test_our_writer_writes_what_the_engine_writes(engine: Engine) -> None:
     """The json-file writer of the demo and of the tests agrees with a real engine byte for byte, but for the time."""
     container = engine.run("\n".join(printing(sample) for sample in SAMPLES))
-    container.wait(timeout=60)
+    container.wait(timeout=90)
     path = engine.root / "containers" / container.id / f"{container.id}-json.log"
     real = path.read_bytes().splitlines()
     times = [json.loads(line)["time"] for line in real]

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.agent import until
 from tests.integration.conftest import Engine
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 SCRIPT = """
 echo '{"correlation_id":"visit-4711","event":"patient_lookup","level":"info","message":"looking for the record"}'
 echo '{"correlation_id":"visit-4711","event":"request_error","level":"error","error_message":"pool exhausted"}' >&2
@@ -38,7 +38,7 @@ def test_a_failure_is_found_by_its_correlation_id(engine: Engine, elasticsearch:
     assert (unprepared.returncode, "run `shipper setup`" in unprepared.stdout) == (1, True)
     assert "created    index template visit-logs" in shipper("setup").stdout
     assert shipper("check").returncode == 0
-    engine.run(SCRIPT).wait(timeout=30)
+    engine.run(SCRIPT).wait(timeout=90)
     ran = shipper("run", "--once")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("3 indexed, 1 quarantined, 0 dropped, 0 duplicate")

@@ -27,7 +27,7 @@ from tests.integration.proxy import Proxy, http
 from tests.outputs.conftest import make_document
 from tests.outputs.contract import ReaderContract
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 Make = Callable[..., Document]
 
 
@@ -42,7 +42,7 @@ class Cluster:
     """A server as a test sees it: an output, a reader, and what is stored."""
 
     def __init__(self, url: str, names: dict[str, str], folder: Path, **elasticsearch: Any) -> None:
-        found = {"request_timeout": 10, "retry_for": 5, "replicas": 0, **elasticsearch}
+        found = {"request_timeout": 60, "retry_for": 60, "replicas": 0, **elasticsearch}
         self.settings = Settings(output=url, index=names, state_dir=folder, elasticsearch=found)
         self.names, self.client = names, Elasticsearch(url) if url.startswith("http:") else None
         self.output = wiring.output_of(self.settings)
@@ -354,12 +354,12 @@ def test_a_server_that_asks_for_less_gets_everything_in_the_end(
 ) -> None:
     """429 on requests larger than its memory for indexing: they come again, smaller, and nothing is refused."""
     own_elasticsearch.start(settings={"indexing_pressure.memory.limit": "100kb"})
-    cluster = Cluster(own_elasticsearch.url, names, tmp_path, retry_for=60).setup()
+    cluster = Cluster(own_elasticsearch.url, names, tmp_path).setup()
     batches = [
         [make_document(1000 * batch + number, prefix=names["prefix"], message="x" * 500) for number in range(1000)]
         for batch in range(6)
     ]
-    written = [answer.result(timeout=90) for answer in [cluster.output.submit(batch) for batch in batches]]
+    written = [answer.result(timeout=200) for answer in [cluster.output.submit(batch) for batch in batches]]
     assert sum(found.stored for found in written) == 6000
     assert sum(found.throttled for found in written) > 0
     assert cluster.count() == 6000

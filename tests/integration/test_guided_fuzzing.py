@@ -33,6 +33,7 @@ def test_every_target_runs_guided_and_finds_nothing_at_once(tmp_path: Path) -> N
         f"-artifact_prefix={found}/",
         f"-runs={INPUTS * len(TARGETS)}",
         "-max_total_time=40",
+        "-report_slow_units=100",
         "-seed=1",
         "-max_len=2048",
     ]

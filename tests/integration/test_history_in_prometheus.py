@@ -11,7 +11,7 @@ from schemas.metrics import Increment, Metric
 from shipper.history import History, Summary
 from tests.integration.conftest import missing
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 LOGINS = Metric("failed_login_attempts_total", "counter", "Logins refused.", ("service",))
 DECLARED = Metric("patient_operations_total", "counter", "None happens here.")

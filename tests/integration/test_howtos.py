@@ -13,7 +13,7 @@ import pytest
 from tests.docs.test_blocks import ROOT, Block, blocks
 from tests.integration.conftest import missing
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 PAGES = [*sorted((ROOT / "docs" / "howto").glob("*.md")), ROOT / "docs" / "concepts.md"]
 ELSEWHERE = re.compile(r"kafka|elasticsearch:|docker (?!:)|kubectl|curl ")
 """Blocks that need a server: these are parsed by tests/docs/test_blocks.py, and tried over real ones by other tests."""

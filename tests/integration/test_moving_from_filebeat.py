@@ -18,7 +18,7 @@ from tests.deploy.pages import examples
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import missing
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 PAGE = Path(__file__).parents[2] / "docs" / "migrating-from-filebeat.md"
 CONTAINERS = ("a" * 64, "b" * 64)
 DAYS = ("2026-11-24", "2026-11-25")

@@ -20,7 +20,7 @@ from tests.deploy.pages import examples
 from tests.integration.conftest import missing
 from tests.outputs.conftest import make_document
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 DOCS = Path(__file__).parents[2] / "docs"
 BACKUP, DATA = "/backup/node-7/containers", "/var/lib/prometheus/data"
 CONTAINER = "4f6d0c3b9a1e" * 5 + "4f6d"

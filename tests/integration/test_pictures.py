@@ -9,7 +9,7 @@ from deploy.services.unavailable import Unavailable
 from docs import pictures
 from tests.integration.conftest import missing
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 def size(picture: Path) -> tuple[int, int]:

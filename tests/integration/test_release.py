@@ -15,7 +15,7 @@ from shipper import wiring
 from shipper.ports import Query, Reader
 from shipper.settings import Settings
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 ID = "4f" * 32
 LINES = [
     {"trace": "t-1", "event": "login_failed", "timestamp": "2026-11-22T23:59:59Z"},

@@ -17,7 +17,7 @@ from deploy.services.unavailable import Unavailable
 from tests.integration.books import truth
 from tests.integration.conftest import missing
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 LINES = 4000
 HOUR = 3_600_000
 FAILED = 'failed_login_attempts_total{job="shipper"}'
