@@ -13,6 +13,7 @@ from itertools import chain, product
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
+from processors.envelope import LONE_SURROGATES
 from processors.escape import spelled
 from schemas.event import KNOWN_FIELDS
 
@@ -395,12 +396,13 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def _written(value: Any) -> str:  # noqa: ANN401 -- any JSON value
-    """JSON of a value in which objects may be `_Pairs`."""
+    """JSON of a value in which objects may be `_Pairs`; lone surrogates stay the escapes that they were read from."""
     if isinstance(value, _Pairs):
         return "{" + ",".join(f"{_written(name)}:{_written(item)}" for name, item in value) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_written, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return LONE_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _free(name: str, taken: Mapping[str, object]) -> str:

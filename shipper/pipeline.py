@@ -25,6 +25,7 @@ OVERFLOWS = Metric(
     "shipper_label_overflows_total", "counter", "Label values counted as `other`, past their bound.", ("metric",)
 )
 SEVEREST = (Policy.QUARANTINE, Policy.DROP, Policy.FLAG, Policy.ALLOW)
+WITHHELD = "[withheld: the shipper failed on this text; log.file.path and log.offset tell where it stands]"
 BY_SHAPE: Mapping[Shape, tuple[Violation, ...]] = {
     "structured": (),
     "access": (),
@@ -92,7 +93,7 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 -- one entry that we cannot handle must not stop the rest
                 failed = self._failed(entry, now_ms, error)
                 if ship:
-                    batch.add(*self.document(failed, entry, source), entry.lines)
+                    batch.add(*self._set_aside(failed, entry, source), entry.lines)
                 assessed = failed if assessed is None else also(assessed, failed)
             if count:
                 self.count(assessed, entry, source.origin, batch)
@@ -140,6 +141,13 @@ class Pipeline:
         violation = Violation(Kind.INTERNAL_ERROR, None, detail)
         known = runtime_ms_of(entry)
         return Assessed({}, "broken", (violation,), Policy.QUARANTINE, known or now_ms, known or 0)
+
+    def _set_aside(self, failed: Assessed, entry: Entry, source: Source) -> tuple[str, Document | None]:
+        """Its document for the quarantine; where its text is what we fail on, only where that is to be found."""
+        try:
+            return self.document(failed, entry, source)
+        except Exception:  # noqa: BLE001 -- nor must that stop the rest
+            return self.document(failed, entry._replace(text=WITHHELD), source)
 
     def _verdict(self, violations: list[Violation]) -> Policy:
         asked = {self.policies[violation.kind] for violation in violations}

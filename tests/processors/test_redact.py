@@ -71,6 +71,14 @@ def test_a_value_is_masked_as_languages_print_it(name: str, text: str) -> None:
     assert "hunter2" not in Redactor().redact_raw(text % name)
 
 
+def test_half_a_sign_in_a_masked_line_stays_as_it_was_written() -> None:
+    """No encoder takes a lone surrogate; a reader of the quarantine sees what the application wrote."""
+    masked = Redactor().redact_raw(r'{"password":"hunter2","a\udc41":"x\ud83d\ude00\ud83d"}')
+    assert json.loads(masked)["a\udc41"] == "x\U0001f600\ud83d"
+    assert masked.isprintable()
+    assert "hunter2" not in masked
+
+
 @pytest.mark.parametrize("text", ["token: [a b] and more", "tokens = [x for x in y]\n  then", "secret: (none) here"])
 def test_what_follows_a_list_of_words_stays(text: str) -> None:
     """Its end is told by its bracket."""

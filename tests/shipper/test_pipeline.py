@@ -121,6 +121,28 @@ def test_an_entry_that_we_fail_on_is_refused_and_the_rest_goes_on() -> None:
     assert "ZeroDivisionError" in json.loads(refused.body)["reasons"][0]["detail"]
 
 
+class Unable(Redactor):
+    """One that cannot mask a text."""
+
+    def redact_raw(self, text: str) -> str:
+        if "poison" in text:
+            raise ZeroDivisionError
+        return text
+
+
+def test_an_entry_whose_very_text_we_fail_on_is_told_of_without_it() -> None:
+    """What cannot be masked is not kept: its place in the log is, and the rest goes on."""
+    batch = processed(
+        replace(pipeline(), redactor=Unable()), entry('{"message":"poison"}'), entry('{"correlation_id":"a"}')
+    )
+    assert batch.events == {"indexed": 1, "quarantined": 1}
+    assert batch.counted.sums[VIOLATIONS.name, ("internal_error",)] == 1
+    body = json.loads(batch.documents[0].body)
+    assert "poison" not in str(body)
+    assert body["raw"].startswith("[withheld: ")
+    assert body["log"].keys() == {"file", "offset"}
+
+
 class Unmasking(Redactor):
     """One with a defect, behind the step that counts."""
 
