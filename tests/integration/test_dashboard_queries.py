@@ -117,18 +117,24 @@ class System:
         return Truth.read(path)
 
     def _scraped(self) -> bool:
-        """Whether Prometheus saw the last of it, from all targets at one moment, which is kept."""
-        self.at = time.time()
-        patients = self.truth.patients["create"] - self.truth.patients["delete"]
-        return (
-            self._asked("sum(up)") == 5
-            and self._asked('sum(login_attempts_total{job="shipper"})') == self.truth.logins.total()
-            and self._asked('sum(records_active{kind="patient"})') == patients
-        )
+        """Whether Prometheus saw the last of it, from all targets at one moment, which is kept.
 
-    def _asked(self, expression: str) -> float | None:
-        """The one value at that moment."""
-        return next(iter(self.prometheus.ask(expression, self._at_ms).values()), None)
+        And a second before: a subquery looks at whole seconds, the last of which is over.
+        """
+        self.at = time.time()
+        patients, truth = self.truth.patients["create"] - self.truth.patients["delete"], self.truth
+        return all(
+            next(iter(self.prometheus.ask(f"sum({selected})", at_ms).values()), None) == expected
+            for at_ms in (self._at_ms - 1000, self._at_ms)
+            for selected, expected in (
+                ("up", 5),
+                ('records_active{kind="patient"}', patients),
+                ('login_attempts_total{job="shipper"}', truth.logins.total()),
+                ('patient_operations_total{job="shipper"}', truth.patients.total()),
+                ('appointment_bookings_total{job="shipper"}', truth.appointments.total()),
+                ('prescription_created_total{job="shipper"}', truth.prescriptions.total()),
+            )
+        )
 
     @property
     def _at_ms(self) -> int:
