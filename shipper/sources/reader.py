@@ -44,6 +44,11 @@ class Head:
         """Number of the file it is in, or was in before there was none for it."""
         return self.past if self.file is None else self.file.key
 
+    @property
+    def next_key(self) -> int:
+        """Number of the first file that it reads, now or when one comes."""
+        return self.past + 1 if self.file is None else self.file.key
+
     def wait(self, read_at: float, now: float, wall_ms: int, patience: float) -> None:
         """Set `overdue_at` for what it holds back: from the time in the line, where it has one, else from `read_at`.
 
@@ -309,25 +314,28 @@ class LogReader:
         while looked.until < stop and (piece := file.handle.read(looked.until, self._at_once(stop - looked.until))):
             newline = piece.find(b"\n")
             if newline >= 0:
-                return self._cut(head, file, looked, looked.until + newline)
+                end = looked.until + newline
+                return self._cut(head, file, looked, end, end + 1)
             looked.until += len(piece)
         if until is not None and looked.until >= until:
-            return self._cut(head, file, looked, until, after=until)
+            return self._cut(head, file, looked, until, until)
         return iter(()) if looked.until >= most else None
 
     def _at_once(self, left: int) -> int:
         return min(self.limits.chunk_bytes, left)
 
-    def _cut(
-        self, head: Head, file: LogFile, looked: Looked, end: int, after: int | None = None
-    ) -> Iterator[Entry | Run]:
-        """The entry of a line that ends at `end`; what follows begins `after` it, by default behind its newline."""
+    def _cut(self, head: Head, file: LogFile, looked: Looked, end: int, after: int) -> Iterator[Entry]:
+        """The entry of a line that was looked through up to its `end`; what follows begins at `after`."""
         assert file.handle is not None  # noqa: S101
         beginning = looked.beginning or file.handle.read(head.offset, self.limits.line_bytes)
+        return self._overlong(head, file, beginning, end, after)
+
+    def _overlong(self, head: Head, file: LogFile, beginning: bytes, end: int, after: int) -> Iterator[Entry]:
+        """The entry of which `beginning` is kept, from where `head` stands up to `end`; `head` goes on at `after`."""
         if head.offset == 0:
             self._begin(head, file, beginning)
         start, file.looked = head.offset, None
-        self._moved(head, file, end + 1 if after is None else after, b"")
+        self._moved(head, file, after, b"")
         return head.assembler.overlong(beginning, start, end - start)
 
     # --- from file to file ------------------------------------------------------------------------
@@ -355,13 +363,10 @@ class LogReader:
     def _cut_at_end(self, head: Head, file: LogFile, beginning: bytes) -> Iterator[Entry]:
         """The entry of a last line without its end that is too long to be read whole."""
         assert file.handle is not None  # noqa: S101
-        if head.offset == 0:
-            self._begin(head, file, beginning)
-        start, end, file.looked = head.offset, self._looked_until(head, file, len(beginning)), None
+        end = self._looked_until(head, file, len(beginning))
         while piece := file.handle.read(end, self.limits.chunk_bytes):
             end += len(piece)
-        self._moved(head, file, end, b"")
-        return head.assembler.overlong(beginning, start, end - start)
+        return self._overlong(head, file, beginning, end, end)
 
     @staticmethod
     def _looked_until(head: Head, file: LogFile, least: int) -> int:
@@ -382,7 +387,7 @@ class LogReader:
 
     def release(self) -> None:
         """Let go of the files that both heads are beyond and that are acknowledged; called at each commit."""
-        first = min(self._begins(head) for head in self._heads())
+        first = min(head.next_key for head in self._heads())
         if self.sent_from is not None:
             first = min(first, self.sent_from.file)
         self.log.release(first)
@@ -417,12 +422,7 @@ class LogReader:
 
     def position(self, head: Head) -> Position:
         """Where `head` stands, as it is saved."""
-        return Position(self._begins(head), head.offset, head.assembler.residue())
-
-    @staticmethod
-    def _begins(head: Head) -> int:
-        """Number of the first file that `head` reads, now or when it comes."""
-        return head.past + 1 if head.file is None else head.file.key
+        return Position(head.next_key, head.offset, head.assembler.residue())
 
     def head_at(self, position: Position) -> Head:
         """A head at a saved position; one whose file is gone goes on with the next. Raises on a damaged residue."""

@@ -13,8 +13,8 @@ SETTLED_NS = 100_000_000
 COARSE_NS = 2_000_000_000
 """A folder changed more recently than this may change again under the same time stamp; the second figure is for file
 systems that keep whole seconds."""
-
 GONE = -1
+"""The stamp of a folder that is not there."""
 
 
 class Folders:

@@ -122,7 +122,8 @@ class System:
         And a second before: a subquery looks at whole seconds, the last of which is over.
         """
         self.at = time.time()
-        patients, truth = self.truth.patients["create"] - self.truth.patients["delete"], self.truth
+        truth = self.truth
+        patients = truth.patients["create"] - truth.patients["delete"]
         return all(
             next(iter(self.prometheus.ask(f"sum({selected})", at_ms).values()), None) == expected
             for at_ms in (self._at_ms - 1000, self._at_ms)
