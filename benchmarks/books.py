@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.running import PATIENCE_S, stats
 from benchmarks.serials import Log
-from shipper.state import to_look_at
+from shipper.state.database import to_look_at
 
 FAILED_LOGINS, LINES_READ = "failed_login_attempts_total", "shipper_lines_read_total"
 

@@ -26,9 +26,9 @@ from rich.table import Table
 from benchmarks.__main__ import written
 from benchmarks.documents import made
 from benchmarks.running import sink
-from shipper import wiring
-from shipper.ports import Document
-from shipper.settings import Settings
+from shipper.config.settings import Settings
+from shipper.model.documents import Document
+from shipper.outputs import registry
 
 HERE = Path(__file__).parent
 BATCH = 5000
@@ -40,7 +40,7 @@ def shipper_output(url: str, documents: list[Document], folder: Path) -> int:
     settings = Settings(
         output=url, state_dir=folder, elasticsearch={"compress": False, "require_template": False, "in_flight": 2}
     )
-    output = wiring.output_of(settings)
+    output = registry.output_of(settings)
     batches = [documents[start : start + BATCH] for start in range(0, len(documents), BATCH)]
     stored, under_way = 0, []
     for batch in batches:

@@ -4,13 +4,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.lines import ensure
-from shipper.ownlog import configure_own_log
-from shipper.ports import Document
-from shipper.replay import given
+from shipper.config.settings import Settings
+from shipper.model.documents import Document
+from shipper.replay import discover
 from shipper.replay.job import Job, located
 from shipper.replay.run import here
-from shipper.replay.stretch import Task
-from shipper.settings import Settings
+from shipper.replay.segment import Task
+from shipper.system.logging_setup import configure_own_log
 
 
 def made(number: int) -> list[Document]:
@@ -18,6 +18,6 @@ def made(number: int) -> list[Document]:
     configure_own_log("json", "error")
     settings = Settings(log_level="error")
     with TemporaryDirectory() as folder:
-        logs = given.find([ensure(Path(folder), number, 1)], None).logs
+        logs = discover.find([ensure(Path(folder), number, 1)], None).logs
         tasks = [Task(0, 0, tuple(located(settings, logs)), {})]
         return [document for stretch in here(Job(settings), tasks) for document in stretch.documents]

@@ -24,8 +24,8 @@ from rich.table import Table
 
 from benchmarks.__main__ import written
 from benchmarks.documents import made
-from shipper import wiring
-from shipper.settings import Settings
+from shipper.config.settings import Settings
+from shipper.outputs import registry
 
 HERE = Path(__file__).parent
 BATCH = 5000
@@ -57,7 +57,7 @@ def one(client: str, each: int, address: str, number: int) -> None:
     admin.close()
     with TemporaryDirectory() as folder:
         kafka = {"client": client, "events_per_record": each, "compression": "none"}
-        output = wiring.output_of(Settings(output=f"kafka://{address}/{topic}", state_dir=folder, kafka=kafka))
+        output = registry.output_of(Settings(output=f"kafka://{address}/{topic}", state_dir=folder, kafka=kafka))
         output.submit(documents[:100]).result()
         cpu, wall = time.process_time(), time.monotonic()
         answers = [output.submit(documents[start : start + BATCH]) for start in range(0, len(documents), BATCH)]

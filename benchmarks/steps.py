@@ -15,15 +15,15 @@ from rich.table import Table
 
 from benchmarks.__main__ import HERE, written
 from benchmarks.lines import ensure
-from processors.assemble import Bounds, JsonFileAssembler
-from processors.compiled import Run
-from processors.payload import decode_payload
-from schemas.entry import Entry, Origin
-from shipper import wiring
-from shipper.batch import Batch
+from shipper.bootstrap import build_pipeline
+from shipper.config.settings import Settings
+from shipper.model.batch import Batch
+from shipper.model.source import Source
 from shipper.outputs.elasticsearch.bulk import requests
-from shipper.ports import Source
-from shipper.settings import Settings
+from shipper_processors.assemble import Bounds, JsonFileAssembler
+from shipper_processors.fast_path import Run
+from shipper_processors.payload import decode_payload
+from shipper_schemas.entry import Entry, Origin
 
 BATCH_BYTES = 1 << 20
 WHOLE = 1 << 62
@@ -32,9 +32,11 @@ WHOLE = 1 << 62
 def steps(lines: bytes) -> dict[str, Callable[[], object]]:
     """The steps, each over all lines; what one needs of those before it is made beforehand."""
     settings = Settings()
-    pipeline = wiring.pipeline_of(settings, wiring.counting_of(settings, ()), wiring.redactor_of(settings, b"k" * 32))
+    pipeline = build_pipeline.pipeline_of(
+        settings, build_pipeline.counting_of(settings, ()), build_pipeline.redactor_of(settings, b"k" * 32)
+    )
     source = Source.of(Origin("/x.log", "c" * 64, service="backend", container_id="c" * 64, container_name="backend-1"))
-    compiled = wiring.compiled_of(settings, pipeline)
+    compiled = build_pipeline.compiled_of(settings, pipeline)
     log = None if compiled is None else compiled.of_log("docker", source.origin, source.renderer)
 
     def assembled(*, fast: bool) -> list[Entry | Run]:

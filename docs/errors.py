@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from shipper.cli import main
-from shipper.state import FILE, State
+from shipper.state.database import FILE
+from shipper.state.store import State
 
 LINE = (
     r'{"log":"{\"correlation_id\":\"visit-1\",\"event\":\"login_failed\"}\n","stream":"stdout",'

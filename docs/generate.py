@@ -14,20 +14,20 @@ import click
 import yaml
 
 from docs import errors, manual, refusals
-from processors.count import Counting
-from schemas.builtin_rules import builtin_rules
-from schemas.event import KNOWN_FIELDS
-from schemas.violation import DEFAULT_POLICIES
-from shipper.agent import METRICS
+from shipper.agent.agent import METRICS
+from shipper.agent.agent_status import GAUGES
+from shipper.agent.indexer import METRICS as OF_INDEXERS
+from shipper.agent.indexer_status import GAUGES as INDEXER_GAUGES
 from shipper.cli import EXIT_CODES, cli
-from shipper.http import ADDRESSES, LOGIN, LOGOUT, OPEN_TO_ALL
-from shipper.indexer import METRICS as OF_INDEXERS
-from shipper.indexer_vitals import GAUGES as INDEXER_GAUGES
+from shipper.config.settings import Settings
+from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
 from shipper.outputs.elasticsearch.kibana import ndjson
-from shipper.page.pages import ADDRESSES as PAGES
-from shipper.pipeline import OVERFLOWS, VIOLATIONS
-from shipper.settings import Settings
-from shipper.vitals import GAUGES
+from shipper.web.app import ADDRESSES, LOGIN, LOGOUT, OPEN_TO_ALL
+from shipper.web.pages.routes import ADDRESSES as PAGES
+from shipper_processors.count import Counting
+from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.event import KNOWN_FIELDS
+from shipper_schemas.violation import DEFAULT_POLICIES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"

@@ -10,11 +10,14 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("shipper", "schemas")
 OF_CONFIGURATION = (
-    "shipper/settings.py",
-    "shipper/keys.py",
-    "shipper/units.py",
-    "schemas/rules.py",
-    "schemas/builtin_rules.py",
+    "shipper/config/output_settings.py",
+    "shipper/config/pipeline_settings.py",
+    "shipper/config/section.py",
+    "shipper/config/settings.py",
+    "shipper/config/key_files.py",
+    "shipper/config/units.py",
+    "schemas/shipper_schemas/rules.py",
+    "schemas/shipper_schemas/builtin_rules.py",
 )
 """Where a ValueError is a problem of a key."""
 PLACE = "⟨{}⟩"

@@ -22,9 +22,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from storage import Kind, Record, Unavailable, storage
 
-import processors
+import shipper_processors
 
-processors.configure("backend")
+shipper_processors.configure("backend")
 log = structlog.get_logger("app")
 
 USERS = {"nurse": "correct horse", "doctor": "battery staple", "pharmacist": "tin opener", "registrar": "paper clip"}
@@ -186,6 +186,6 @@ app = Starlette(
         Route("/ready", health.ready),
         Route("/metrics", health.metrics),
     ],
-    middleware=[Middleware(Measured), Middleware(processors.CorrelationMiddleware)],
+    middleware=[Middleware(Measured), Middleware(shipper_processors.CorrelationMiddleware)],
     exception_handlers={Unavailable: unavailable},
 )

@@ -6,14 +6,14 @@ import os
 import structlog
 from redis import Redis
 
-import processors
+import shipper_processors
 
 QUEUE = "celery"
 
 
 def main() -> None:
     """Take tasks until stopped; each is logged under the correlation id of the request that queued it."""
-    processors.configure("worker")
+    shipper_processors.configure("worker")
     log = structlog.get_logger("worker")
     redis = Redis.from_url(os.environ["REDIS_URL"])
     while True:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from processors.escape import printable
-from shipper.errors import ShipperError, of_one_try
+from shipper.system.errors import ShipperError, of_one_try
+from shipper_processors.sanitize import printable
 
 COMMANDS = {
     "run": "Follow container logs, count and store every event.",
@@ -43,7 +43,7 @@ EXIT_CODES = {
 
 
 def _tell_version(ctx: click.Context) -> None:
-    from shipper.build import description  # noqa: PLC0415 -- commands are imported when they are called
+    from shipper.system.version import description  # noqa: PLC0415 -- commands are imported when they are called
 
     click.echo("\n".join(description()))
     ctx.exit()
@@ -60,7 +60,7 @@ class Lazy(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"shipper.cli.{cmd_name}"), cmd_name)
+        command = getattr(import_module(f"shipper.cli.commands.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)  # noqa: S101 -- a module and its command share a name
         return command
 

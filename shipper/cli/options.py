@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from shipper.cli.known import complete_schemes
-from shipper.configuration import Configuration, Refused, flag, read
-from shipper.settings import Settings
+from shipper.cli.completion_values import complete_schemes
+from shipper.config import Configuration, Refused, flag, read
+from shipper.config.settings import Settings
 
 METAVARS: dict[str, str | None] = {
     "inputs": "TYPE:GLOB",

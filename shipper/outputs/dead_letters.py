@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 import structlog
 
-from shipper.errors import OutputUnavailable, StoreUnreadable
-from shipper.folders import keep_names, make_private
-from shipper.ports import Document
+from shipper.model.documents import Document
+from shipper.system.errors import OutputUnavailable, StoreUnreadable
+from shipper.system.private_dirs import keep_names, make_private
 
 FILE = "dead-letters.ndjson"
 MOST_REMEMBERED = 65_536

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from schemas.entry import Origin
-from schemas.metrics import SeriesKey
-from shipper import wiring
-from shipper.errors import ShipperError
-from shipper.replay.given import GivenLog, Problem
-from shipper.replay.select import Span
-from shipper.settings import InputSettings, Settings
-from shipper.sources.metadata import Provenance, tells_container
+from shipper.bootstrap import build_pipeline
+from shipper.config.settings import InputSettings, Settings
+from shipper.inputs.files.container_metadata import Provenance, tells_container
+from shipper.replay.discover import GivenLog, Problem
+from shipper.replay.time_filter import Span
+from shipper.system.errors import ShipperError
+from shipper_schemas.entry import Origin
+from shipper_schemas.metrics import SeriesKey
 
 if TYPE_CHECKING:
-    from shipper.history import History
+    from shipper.metrics.openmetrics_history import History
 
 STRETCH_BYTES = 2 * 1024 * 1024
 """How much of the logs is read and processed at once by one process."""
@@ -79,7 +79,7 @@ class Progress:
 
 def located(settings: Settings, logs: Sequence[GivenLog], container: str | None = None) -> list[Located]:
     """The logs with their provenance; `container` is the id of those whose names do not tell it."""
-    provenance = Provenance(settings.host, settings.docker, wiring.redactor_to_look_with(settings))
+    provenance = Provenance(settings.host, settings.docker, build_pipeline.redactor_to_look_with(settings))
     finders = {}
     for kind in {log.kind for log in logs}:
         given = next((found for found in settings.inputs if found.type == kind), None)

@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from shipper import wiring
-from shipper.ports import Document, Output, Written, settled
-from shipper.replay.commit import Committer
+from shipper.bootstrap import build_agent, build_pipeline
+from shipper.model.batch import Written
+from shipper.model.documents import Document
+from shipper.outputs import registry
+from shipper.outputs.base import Output, settled
+from shipper.replay.committer import Committer
 from shipper.replay.job import Job, Located, Outcome, Progress, ReadingFailed, units
-from shipper.replay.pool import Pool
-from shipper.replay.stretch import Processor, Stretch, StretchReader, Task
-from shipper.state import SavedLog
+from shipper.replay.segment import Processor, Stretch, StretchReader, Task
+from shipper.replay.worker_pool import Pool
+from shipper.state.checkpoint import SavedLog
 
 LEAST_STRETCHES = 4
 """What a process must have to do, on average, to be worth its start."""
@@ -39,7 +42,7 @@ def run(  # noqa: PLR0913 -- one call for the command line, each by its name
 
     What is done is kept in `state_dir` until all is; None begins from the start each time.
     """
-    output: Output = Nowhere() if job.dry_run else wiring.output_of(job.settings)
+    output: Output = Nowhere() if job.dry_run else registry.output_of(job.settings)
     return run_into(output, job, logs, state_dir, workers=workers, tell=tell, stopped=stopped)
 
 
@@ -55,7 +58,7 @@ def run_into(  # noqa: PLR0913 -- see `run`
 ) -> Outcome:
     """`run` into an output, which is closed in the end."""
     try:
-        state = None if state_dir is None else wiring.state_of(job.settings, state_dir)
+        state = None if state_dir is None else build_agent.state_of(job.settings, state_dir)
         try:
             outcome = _run(Committer(job, output, state, stopped), logs, workers, tell)
             if outcome.finished and state_dir is not None:
@@ -76,7 +79,7 @@ def _run(committer: Committer, logs: Sequence[Located], workers: int, tell: Tell
     if number <= 1:
         return _consume(committer, here(job, tasks), tell)
     if not job.dry_run:
-        wiring.redactor_of(job.settings)  # makes the key of redaction, so that the processes find it
+        build_pipeline.redactor_of(job.settings)  # makes the key of redaction, so that the processes find it
     with Pool(job, tasks, number) as pool:
         return _consume(committer, pool.stretches(), tell)
 

@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from shipper.sources.identity import hashed
+from shipper.inputs.files.fingerprint import hashed
 from tests.chaos.process import Process, start
 
 PATIENCE_S = 120.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.services.waiting import waited
-from shipper.seal import MARK
+from shipper.state.integrity import MARK
 from tests.chaos.agent import GRACE_S
 from tests.chaos.launcher import POINTS
 from tests.chaos.logs import Log, Written

@@ -16,13 +16,14 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shipper import seal, state
-from shipper.outputs import day, dead_letters, local
-from shipper.sources.tail import Tail
+from shipper.inputs.files.tailer import Tail
+from shipper.outputs import dead_letters
+from shipper.outputs.sqlite import day_file, output
+from shipper.state import database, integrity, store
 
 LOADED = (
-    "shipper.cli.run", "shipper.indexer", "shipper.indexer_vitals", "shipper.outputs.elasticsearch.output",
-    "shipper.outputs.elasticsearch.connection", "shipper.outputs.kafka.output",
+    "shipper.cli.commands.run", "shipper.agent.indexer", "shipper.agent.indexer_status", "shipper.outputs.elasticsearch.output",
+    "shipper.outputs.elasticsearch.client", "shipper.outputs.kafka.output",
 )  # fmt: skip
 """What a server that forks commands imports before."""
 Patch = Callable[["Fuse"], None]
@@ -135,7 +136,7 @@ def of_indexer(when: Callable[[Any, str], Patch], name: str) -> Patch:
     """The same over the indexer."""
 
     def patch(fuse: Fuse) -> None:
-        from shipper.indexer import Indexer
+        from shipper.agent.indexer import Indexer
 
         when(Indexer, name)(fuse)
 
@@ -143,18 +144,18 @@ def of_indexer(when: Callable[[Any, str], Patch], name: str) -> Patch:
 
 
 POINTS |= {
-    "a state is made": after(state, "_make"),
-    "the lock is noted": before(state, "_note"),
+    "a state is made": after(database, "_make"),
+    "the lock is noted": before(store, "_note"),
     "logs were found": after(Tail, "scan"),
-    "before the state's transaction": before(state.State, "commit"),
-    "in the state's transaction": after(state.State, "_save"),
-    "between commit and mark": before(seal.Mark, "write"),
-    "after the state's transaction": after(state.State, "commit"),
-    "before the store's transaction": before(local.LocalStore, "write"),
-    "a day file is drafted": after(day, "_write_schema"),
-    "a day file is there": after(local, "open_to_write"),
-    "in the store's transaction": after(local, "_insert"),
-    "after the store's transaction": after(local.LocalStore, "write"),
+    "before the state's transaction": before(store.State, "commit"),
+    "in the state's transaction": after(store.State, "_save"),
+    "between commit and mark": before(integrity.Mark, "write"),
+    "after the state's transaction": after(store.State, "commit"),
+    "before the store's transaction": before(output.LocalStore, "write"),
+    "a day file is drafted": after(day_file, "_write_schema"),
+    "a day file is there": after(output, "open_to_write"),
+    "in the store's transaction": after(output, "_insert"),
+    "after the store's transaction": after(output.LocalStore, "write"),
     "before the bulk": of_elasticsearch(before, "_ask"),
     "after the bulk": of_elasticsearch(after, "_ask"),
     "between two refusals": of_elasticsearch(after, "_put_aside"),
@@ -199,18 +200,18 @@ def other_names(path: Path) -> None:
 def defect(name: str) -> None:
     """What the books must notice: a document less, one more, a line counted twice, a position passed too far."""
     if name == "loses":
-        write = local.LocalStore.write
-        local.LocalStore.write = lambda self, documents: write(self, list(documents)[1:] or list(documents))  # type: ignore[method-assign,assignment]
+        write = output.LocalStore.write
+        output.LocalStore.write = lambda self, documents: write(self, list(documents)[1:] or list(documents))  # type: ignore[method-assign,assignment]
     elif name == "doubles":
-        written = local.LocalStore.write
+        written = output.LocalStore.write
 
         def twice(self: Any, documents: Any) -> Any:
             again = [document._replace(id=bytes(reversed(document.id))) for document in list(documents)[:1]]
             return written(self, [*documents, *again])
 
-        local.LocalStore.write = twice  # type: ignore[method-assign]
+        output.LocalStore.write = twice  # type: ignore[method-assign]
     elif name == "counts twice":
-        from shipper.ledger import Ledger
+        from shipper.metrics.registry import Ledger
 
         add = Ledger.add
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shipper.sources.identity import PREFIX
+from shipper.inputs.files.fingerprint import PREFIX
 from tests.chaos.lines import Fact, Truth, enveloped, spoken
 
 INODE_TRIES = 400

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from elasticsearch import Elasticsearch, helpers
 
-from shipper import wiring
-from shipper.settings import Settings
+from shipper.config.settings import Settings
+from shipper.outputs.elasticsearch import factory
 from tests.chaos import gate
 from tests.chaos.agent import GRACE_S, Subject
 from tests.chaos.books import Stored, in_letters, in_store
@@ -42,7 +42,7 @@ class ElasticsearchPlace:
         self.gate = gate.Gate(self.node.url)
         threading.Thread(target=self.gate.serve_forever, daemon=True).start()
         self.changing = threading.Lock()
-        list(wiring.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
+        list(factory.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
 
     def open(self, world: World) -> Subject:
         """An agent that knows the gate by name; the node is empty."""

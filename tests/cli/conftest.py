@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from processors.document import searched_text
-from processors.times import format_ms
 from shipper.cli import main
-from shipper.outputs.local import LocalStore
-from shipper.ports import Document
+from shipper.model.documents import Document
+from shipper.outputs.sqlite.output import LocalStore
+from shipper_processors.render import searched_text
+from shipper_processors.times import format_ms
 
 START = 1_795_428_000_000  # 2026-11-23T10:00:00Z
 Shipper = Callable[..., tuple[int, str, str]]

@@ -19,7 +19,7 @@ TIMEOUT = 60.0
 """Seconds a command may take."""
 
 _FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload([__name__, *(f"shipper.cli.{command}" for command in COMMANDS)])
+_FORKED.set_forkserver_preload([__name__, *(f"shipper.cli.commands.{command}" for command in COMMANDS)])
 
 
 def run(

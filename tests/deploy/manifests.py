@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shipper import configuration
-from shipper.settings import Settings
+from shipper import config
+from shipper.config.settings import Settings
 
 Manifest = dict[str, Any]
 SECRETS = "/etc/shipper-secrets"
@@ -54,4 +54,4 @@ def settings(objects: Sequence[Manifest], kind: str, name: str, folder: Path) ->
     file = folder / "shipper.yaml"
     file.write_text(text.replace(SECRETS, str(folder)), encoding="utf-8")
     environ = {key: value.replace(SECRETS, str(folder)) for key, value in variables(objects, found).items()}
-    return configuration.load(file, environ, {})
+    return config.load(file, environ, {})

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shipper import __version__, configuration
+from shipper import __version__
+from shipper import config as shipper_config
 from tests.deploy.compose import FILE, REQUIRED, ROOT, Prepared, config
 
 RAW = yaml.safe_load(FILE.read_text(encoding="utf-8"))
@@ -175,7 +176,7 @@ def test_the_shippers_configuration_is_accepted(composed: Config, secret_folder:
     flags: dict[str, Any] = {"output": words[words.index("--output") + 1]} if "--output" in words else {}
     if "--input" in words:
         flags["inputs"] = [words[words.index("--input") + 1]]
-    settings = configuration.load(file, service["environment"], flags)
+    settings = shipper_config.load(file, service["environment"], flags)
     assert settings.output == "http://elasticsearch:9200"
     assert settings.elasticsearch.username == ("elastic" if name == "shipper-setup" else "shipper")
     assert settings.elasticsearch.password is not None

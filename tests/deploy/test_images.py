@@ -99,7 +99,7 @@ def test_sample_application_has_what_it_imports() -> None:
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else
                      [alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
     }  # fmt: skip
-    own = {path.stem for path in folder.glob("*.py")} | {"processors", "schemas", "shipper"}
+    own = {path.stem for path in folder.glob("*.py")} | {"shipper_processors", "shipper_schemas", "shipper"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     named = [*project["dependency-groups"]["sample-app"], *project["project"]["dependencies"]]
     installed = {re.split(r"[^\w.-]", name)[0] for name in named}

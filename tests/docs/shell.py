@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 import yaml
 
-from shipper.http import ADDRESSES
-from shipper.page.pages import ADDRESSES as PAGES
-from shipper.settings import Settings
+from shipper.config.settings import Settings
+from shipper.web.app import ADDRESSES
+from shipper.web.pages.routes import ADDRESSES as PAGES
 from tests.docs.command_line import parsed
 
 ROOT = Path(__file__).parents[2]
@@ -150,7 +150,7 @@ def of_python(words: list[str]) -> None:
 def of_pip(words: list[str]) -> None:
     """Extras that the project has."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for extra in re.findall(r"shipper\[(\w+)\]", " ".join(words)):
+    for extra in re.findall(r"shipper-agent\[(\w+)\]", " ".join(words)):
         assert extra in project["optional-dependencies"], extra
 
 

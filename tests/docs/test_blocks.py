@@ -17,7 +17,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from shipper import configuration
+from shipper import config
 from shipper.cli import cli
 from tests.docs.shell import Unknown, commands, known, of_shipper
 from tests.outputs.kql import terms
@@ -64,7 +64,7 @@ def of_the_shipper(block: Block, folder: Path) -> None:
     file, secret = folder / "shipper.yaml", folder / "secret"
     secret.write_text("secret")
     file.write_text(SECRET_FILE.sub(rf"\1 {secret}", block.text), encoding="utf-8")
-    configuration.load(file, {}, {})
+    config.load(file, {}, {})
 
 
 def of_others(block: Block, _: Path) -> None:
@@ -98,8 +98,12 @@ def of_python(block: Block, _: Path) -> None:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 importlib.import_module(alias.name)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "processors":
-            assert hasattr(importlib.import_module("processors"), node.attr), node.attr
+        elif (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "shipper_processors"
+        ):
+            assert hasattr(importlib.import_module("shipper_processors"), node.attr), node.attr
 
 
 def of_output(block: Block, _: Path) -> None:
@@ -168,7 +172,7 @@ def test_commands_that_sentences_name_are_there(page: Path) -> None:
     "text",
     ["shipper serch x", "shipper run --bogus", "make nothing-of-that", "kubectl fly", "docker compose exec nobody sh",
      "curl http://127.0.0.1:9108/admin", "python -m deploy.nothing", "shipper run --output elasticsearch:9200",
-     "kubectl apply -k deploy/kubernetes/overlays/mars", "./demi", "pip install 'shipper[all]'"],
+     "kubectl apply -k deploy/kubernetes/overlays/mars", "./demi", "pip install 'shipper-agent[all]'"],
 )  # fmt: skip
 def test_a_wrong_command_is_found(text: str) -> None:
     """Or the test above would be worth nothing."""

@@ -5,11 +5,11 @@ import re
 import tomllib
 from pathlib import Path
 
-from shipper.indexer import METRICS
-from shipper.indexer_vitals import GAUGES
+from shipper.agent.indexer import METRICS
+from shipper.agent.indexer_status import GAUGES
+from shipper.config.output_settings import KafkaSettings
 from shipper.outputs.kafka.client import topics_of
 from shipper.outputs.kafka.message import FRAME_BYTES
-from shipper.settings import KafkaSettings
 from tests.deploy.pages import cells, examples
 from tests.docs.command_line import command_lines
 

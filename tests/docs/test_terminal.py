@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shipper.cli.sample import Key, Sample, compared
-from shipper.outputs.elasticsearch.install import Step
+from shipper.cli.status_sample import Key, Sample, compared
+from shipper.outputs.elasticsearch.setup import Step
 from tests.cli.conftest import Shipper, shipper, store
 from tests.deploy.pages import cells
 

@@ -2,20 +2,20 @@
 
 import orjson
 
-from processors.count import Counting
-from processors.enforce import Enforce
-from processors.escape import printable
-from processors.redact import Redactor
-from processors.route import index_name, is_daily
-from processors.times import LATEST_MS, parse_ms
-from schemas.builtin_rules import builtin_rules
-from schemas.quarantine import kinds, notes
+from shipper.model.documents import Document
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.elasticsearch.bulk import AllStored, Garbled, Judged, Request, refusal, verdicts
 from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, Topics, documents, messages
-from shipper.pipeline import Pipeline
-from shipper.ports import Document
-from shipper.release import Releaser
+from shipper.pipeline.pipeline import Pipeline
+from shipper.pipeline.quarantine_release import Releaser
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.redact import Redactor
+from shipper_processors.route import index_name, is_daily
+from shipper_processors.sanitize import printable
+from shipper_processors.times import LATEST_MS, parse_ms
+from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.quarantine import kinds, notes
 from tests.fuzz.files import folder
 
 NOW = 1_795_428_000_000

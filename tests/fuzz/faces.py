@@ -12,18 +12,18 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from rich.console import Console
 
-from processors.escape import printable
-from schemas.metrics import Metric
-from shipper.cli.quarantine import described, render_list
-from shipper.cli.render import Stream, render_json, render_table, render_timeline
-from shipper.errors import StoreUnreadable
-from shipper.exposition import Snapshot, registry_of
+from shipper.cli.commands.quarantine import described, render_list
+from shipper.cli.terminal.render import Stream, render_json, render_table, render_timeline
+from shipper.diagnose.rule_tests.series import Series, parse_series
+from shipper.metrics.exposition import Snapshot, registry_of
+from shipper.model.query import Query
+from shipper.model.text_search import Wanted, words
 from shipper.outputs.elasticsearch.reader import clauses
-from shipper.outputs.matching import accepts
-from shipper.outputs.words import Wanted, words
-from shipper.ports import Query
-from shipper.rule_tests.series import Series, parse_series
-from shipper.when import parse_when
+from shipper.outputs.query_filter import accepts
+from shipper.presentation.time_expression import parse_when
+from shipper.system.errors import StoreUnreadable
+from shipper_processors.sanitize import printable
+from shipper_schemas.metrics import Metric
 from tests.hazards.hostile import deceiving
 
 NOW = 1_795_428_000_000

@@ -15,30 +15,31 @@ import yaml
 from click.testing import CliRunner
 from pydantic import ValidationError
 
-from processors.assemble import Bounds
-from processors.count import Counting
-from processors.enforce import Enforce
-from processors.escape import printable
-from processors.redact import Redactor
-from processors.times import parse_ms
-from schemas.entry import Origin
-from schemas.rules import Rule
-from shipper.configuration import load
-from shipper.configuration.file import parsed
-from shipper.errors import ConfigurationError, StateError
-from shipper.pipeline import Pipeline
-from shipper.ports import Source
-from shipper.replay.given import first_line, kind_of, length, time_in
-from shipper.rule_tests.load import load as load_tests
-from shipper.rule_tests.run import differences, outcome_of
-from shipper.settings import DockerSettings, InputSettings
-from shipper.sources.files import GzipHandle
-from shipper.sources.metadata import CONFIG, LONGEST_VALUE, MOST_LABELS, Provenance
-from shipper.sources.reader import Limits
-from shipper.sources.scan import Folders
-from shipper.sources.siblings import base_name, oldest_first
-from shipper.sources.tail import Input, Tail, saved_log
-from shipper.state import FILE, State
+from shipper.config import load
+from shipper.config.settings import DockerSettings, InputSettings
+from shipper.config.yaml_file import parsed
+from shipper.diagnose.rule_tests.load import load as load_tests
+from shipper.diagnose.rule_tests.run import differences, outcome_of
+from shipper.inputs.files.container_metadata import CONFIG, LONGEST_VALUE, MOST_LABELS, Provenance
+from shipper.inputs.files.glob_scan import Folders
+from shipper.inputs.files.handles import GzipHandle
+from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.rotated_names import base_name, oldest_first
+from shipper.inputs.files.tailer import Input, Tail, saved_log
+from shipper.model.source import Source
+from shipper.pipeline.pipeline import Pipeline
+from shipper.replay.discover import first_line, kind_of, length, time_in
+from shipper.state.database import FILE
+from shipper.state.store import State
+from shipper.system.errors import ConfigurationError, StateError
+from shipper_processors.assemble import Bounds
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.redact import Redactor
+from shipper_processors.sanitize import printable
+from shipper_processors.times import parse_ms
+from shipper_schemas.entry import Origin
+from shipper_schemas.rules import Rule
 from tests.processors.ways import docker
 
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None

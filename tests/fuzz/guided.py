@@ -9,7 +9,7 @@ import sys
 import atheris
 import structlog
 
-with atheris.instrument_imports(include=["processors", "schemas", "shipper"]):
+with atheris.instrument_imports(include=["shipper_processors", "shipper_schemas", "shipper"]):
     from tests.fuzz.targets import TARGETS
 
 

@@ -7,27 +7,27 @@ from contextlib import contextmanager, suppress
 import msgspec
 import orjson
 
-import processors.assemble
-from processors.access import decode_access
-from processors.assemble import ASSEMBLERS, Assembler, Bounds
-from processors.compiled import Run
-from processors.count import Counting
-from processors.enforce import Enforce
-from processors.envelope import EnvelopeError, Piece, open_cri, open_json_file
-from processors.escape import printable
-from processors.levels import level_of, time_of
-from processors.payload import decode_payload
-from processors.redact import Redactor
-from processors.route import Skew, is_daily, moment
-from processors.times import LATEST_MS, format_ms, parse_ms
-from processors.traces import Trace, opens, summary
-from schemas.builtin_rules import builtin_rules
-from schemas.entry import Entry, Origin
-from schemas.event import LEVELS
-from schemas.violation import Kind
-from shipper.batch import Batch
-from shipper.pipeline import Pipeline
-from shipper.ports import Source
+import shipper_processors.assemble
+from shipper.model.batch import Batch
+from shipper.model.source import Source
+from shipper.pipeline.pipeline import Pipeline
+from shipper_processors.access_log import decode_access
+from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.envelope import EnvelopeError, Piece, open_cri, open_json_file
+from shipper_processors.fast_path import Run
+from shipper_processors.levels import level_of, time_of
+from shipper_processors.payload import decode_payload
+from shipper_processors.redact import Redactor
+from shipper_processors.route import Skew, is_daily, moment
+from shipper_processors.sanitize import printable
+from shipper_processors.stack_traces import Trace, opens, summary
+from shipper_processors.times import LATEST_MS, format_ms, parse_ms
+from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.event import LEVELS
+from shipper_schemas.violation import Kind
 from tests.processors.ways import NOW, same
 
 SMALL = Bounds(lines=8, bytes=2048, message_bytes=4096)
@@ -77,7 +77,7 @@ def envelope(kind: str, data: bytes) -> None:
     for entry in found:
         orjson.dumps([entry.text, entry.stream, entry.time, entry.broken, entry.cut])
         assert entry.stream in ("stdout", "stderr", "unknown")
-        assert len(entry.digest) == processors.assemble.DIGEST_SIZE
+        assert len(entry.digest) == shipper_processors.assemble.DIGEST_SIZE
         assert entry.broken is None or printable(entry.broken) == entry.broken, entry.broken
     middle = len(lines) // 2
     halves = [b"".join(line + b"\n" for line in part) for part in (lines[:middle], lines[middle:])]
@@ -211,11 +211,11 @@ def chain(data: bytes) -> None:
 @contextmanager
 def impatient() -> Iterator[None]:
     """Each line is offered to the compiled way, however many before it were not for it."""
-    before, processors.assemble.MOST_PATIENCE = processors.assemble.MOST_PATIENCE, 1
+    before, shipper_processors.assemble.MOST_PATIENCE = shipper_processors.assemble.MOST_PATIENCE, 1
     try:
         yield
     finally:
-        processors.assemble.MOST_PATIENCE = before
+        shipper_processors.assemble.MOST_PATIENCE = before
 
 
 def _both_ways(kind: str, data: bytes) -> None:

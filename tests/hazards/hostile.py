@@ -9,16 +9,17 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from processors.assemble import Bounds
-from processors.count import Counting
-from processors.enforce import Enforce
-from processors.redact import Redactor
-from schemas.builtin_rules import builtin_rules
-from schemas.entry import Origin
-from shipper.batch import Batch
-from shipper.decode import entries
-from shipper.pipeline import Pipeline
-from shipper.ports import Document, Source
+from shipper.diagnose.read_lines import entries
+from shipper.model.batch import Batch
+from shipper.model.documents import Document
+from shipper.model.source import Source
+from shipper.pipeline.pipeline import Pipeline
+from shipper_processors.assemble import Bounds
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.redact import Redactor
+from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.entry import Origin
 
 CORRELATION_ID = "hostile-1"
 """Of every entry that has a usable one: `shipper search hostile-1` shows them all."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from processors.redact import luhn
+from shipper_processors.redact_patterns import luhn
 
 LETTERS = "bcdfghjkmnpqrstvwxz"
 """No word and no number comes of these, so that a piece of a secret is not in an output by chance."""

@@ -10,22 +10,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from processors.assemble import Bounds
-from processors.enforce import Enforce
-from schemas.entry import Origin
-from shipper.agent import DECLARED, METRICS, Agent, Pace
-from shipper.clock import Clock
-from shipper.errors import OutputUnavailable
-from shipper.ledger import Ledger
-from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
-from shipper.ports import Document, Written
-from shipper.settings import Settings
-from shipper.sources.reader import Limits
-from shipper.sources.scan import Folders, Scanner
-from shipper.sources.siblings import base_name
-from shipper.sources.tail import Input, Tail
-from shipper.state import State
-from shipper.wiring import compiled_of, counting_of, redactor_of
+from shipper.agent.agent import DECLARED, METRICS, Agent
+from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_of
+from shipper.config.settings import Settings
+from shipper.delivery.loop import Pace
+from shipper.inputs.files.glob_scan import Folders, Scanner
+from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.rotated_names import base_name
+from shipper.inputs.files.tailer import Input, Tail
+from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
+from shipper.metrics.registry import Ledger
+from shipper.model.batch import Written
+from shipper.model.documents import Document
+from shipper.pipeline.pipeline import Pipeline
+from shipper.state.store import State
+from shipper.system.clock import Clock
+from shipper.system.errors import OutputUnavailable
+from shipper_processors.assemble import Bounds
+from shipper_processors.enforce import Enforce
+from shipper_schemas.entry import Origin
 
 START_NS = 1_795_428_000_000_000_000  # 2026-11-23T10:00:00Z
 

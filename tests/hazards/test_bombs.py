@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shipper.sources.files import GzipHandle
-from shipper.sources.reader import Limits
+from shipper.inputs.files.handles import GzipHandle
+from shipper.inputs.files.log_reader import Limits
 from tests.hazards.rig import Rig, docker_line
 
 MIB = 1 << 20
@@ -26,7 +26,7 @@ def bomb(path: Path, mib: int, *, before: bytes = b"", after: bytes = b"") -> No
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bomb of the tests' size takes several looks, as a real one does."""
-    monkeypatch.setattr("shipper.sources.reader.LOOKED_THROUGH", 2 * MIB)
+    monkeypatch.setattr("shipper.inputs.files.log_reader.LOOKED_THROUGH", 2 * MIB)
 
 
 @pytest.mark.usefixtures("measured")

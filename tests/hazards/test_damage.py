@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from schemas.metrics import SeriesKey
-from shipper.errors import StateError
-from shipper.seal import MARK
-from shipper.state import APPLICATION_ID, FILE, SCHEMA, Position, SavedFile, SavedLog, State
+from shipper.state.checkpoint import Position, SavedFile, SavedLog
+from shipper.state.database import APPLICATION_ID, FILE, SCHEMA
+from shipper.state.integrity import MARK
+from shipper.state.store import State
+from shipper.system.errors import StateError
+from shipper_schemas.metrics import SeriesKey
 
 COMMITS = 12
 TOUCHED = (FILE, f"{FILE}-wal", f"{FILE}-shm", MARK)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from shipper.agent import SHOWN
-from shipper.errors import StateError
-from shipper.state import State
+from shipper.agent.agent import SHOWN
+from shipper.state.store import State
+from shipper.system.errors import StateError
 from tests.hazards.rig import Killed, Rig, docker_line
 from tests.outputs.test_dead_letters import full_disk
 

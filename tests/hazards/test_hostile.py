@@ -24,29 +24,31 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from rich.console import Console
 
-from processors.assemble import Bounds
-from processors.count import Counting
-from processors.enforce import Enforce
-from processors.redact import Redactor
-from schemas.builtin_rules import builtin_rules
-from schemas.entry import Origin
-from shipper.batch import Batch
-from shipper.cli import quarantine as quarantine_command
-from shipper.cli.cells import Look, emit
-from shipper.cli.explain import Explainer, described
-from shipper.cli.render import Stream, render_json, render_table, render_timeline
-from shipper.cli.sample import Key, Sample, compared
-from shipper.cli.status import show as show_status
-from shipper.cli.top import view
-from shipper.decode import entries
-from shipper.exposition import Snapshot, registry_of
-from shipper.ledger import Ledger
-from shipper.outputs.local import LocalStore
-from shipper.outputs.local_reader import LocalReader
-from shipper.ownlog import configure_own_log
-from shipper.pipeline import OVERFLOWS, VIOLATIONS, Pipeline
-from shipper.ports import Query, Source
-from shipper.settings import Settings
+from shipper.cli.commands import quarantine as quarantine_command
+from shipper.cli.commands.explain import Explainer, described
+from shipper.cli.commands.status import show as show_status
+from shipper.cli.commands.top import view
+from shipper.cli.status_sample import Key, Sample, compared
+from shipper.cli.terminal.cells import Look, emit
+from shipper.cli.terminal.render import Stream, render_json, render_table, render_timeline
+from shipper.config.settings import Settings
+from shipper.diagnose.read_lines import entries
+from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
+from shipper.metrics.exposition import Snapshot, registry_of
+from shipper.metrics.registry import Ledger
+from shipper.model.batch import Batch
+from shipper.model.query import Query
+from shipper.model.source import Source
+from shipper.outputs.sqlite.output import LocalStore
+from shipper.outputs.sqlite.reader import LocalReader
+from shipper.pipeline.pipeline import Pipeline
+from shipper.system.logging_setup import configure_own_log
+from shipper_processors.assemble import Bounds
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.redact import Redactor
+from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.entry import Origin
 from tests.hazards.hostile import CORRELATION_ID, ENTRIES, NOW_MS, RECORDS, SERVICES, TEXTS, deceiving, documents
 
 ROOT = Path(__file__).parents[2]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from processors.assemble import Bounds
-from processors.redact import LONGEST_END
-from shipper.sources.reader import Limits
+from shipper.inputs.files.log_reader import Limits
+from shipper_processors.assemble import Bounds
+from shipper_processors.redact import LONGEST_END
 from tests.hazards.rig import Rig, docker_line
 
 PART = 16_384

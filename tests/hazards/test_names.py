@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shipper.settings import InputSettings
-from shipper.sources.metadata import Provenance
+from shipper.config.settings import InputSettings
+from shipper.inputs.files.container_metadata import Provenance
 from tests.hazards.rig import Rig
 
 NAMES = {

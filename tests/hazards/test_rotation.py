@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from shipper.sources.files import Handle
-from shipper.sources.reader import Limits
+from shipper.inputs.files.handles import Handle
+from shipper.inputs.files.log_reader import Limits
 from tests.hazards.rig import Rig, docker_line
 
 

@@ -11,23 +11,23 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from processors.assemble import ASSEMBLERS, Bounds
-from processors.compiled import CompiledChain
-from processors.count import Counting
-from processors.enforce import Enforce
-from processors.redact import Redactor
-from schemas.builtin_rules import builtin_rules
-from schemas.entry import Origin
-from schemas.rules import Rule
-from shipper.batch import Batch
-from shipper.cipher import MARK, Broken, Cipher
-from shipper.cli.explain import Explainer, described
-from shipper.errors import StateError
-from shipper.pipeline import Pipeline
-from shipper.ports import Source
-from shipper.settings import InputSettings, Settings
-from shipper.sources.metadata import Provenance
-from shipper.state import State
+from shipper.cli.commands.explain import Explainer, described
+from shipper.config.settings import InputSettings, Settings
+from shipper.inputs.files.container_metadata import Provenance
+from shipper.model.batch import Batch
+from shipper.model.source import Source
+from shipper.pipeline.pipeline import Pipeline
+from shipper.state.encryption import MARK, Broken, Cipher
+from shipper.state.store import State
+from shipper.system.errors import StateError
+from shipper_processors.assemble import ASSEMBLERS, Bounds
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.fast_path import CompiledChain
+from shipper_processors.redact import Redactor
+from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.entry import Origin
+from shipper_schemas.rules import Rule
 from tests.hazards.planted import BOUND, CARRIERS, DAMAGE, WRAPPED, Planted, docker, secrets, shown_by
 from tests.hazards.rig import Rig
 

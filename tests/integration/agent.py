@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deploy.services.waiting import waited
-from shipper.outputs.local_reader import LocalReader
-from shipper.ports import Query
+from shipper.model.query import Query
+from shipper.outputs.sqlite.reader import LocalReader
 
 LONG_S = 90.0
 """How long a condition may take on a busy machine: an output that was away is asked again after up to 30 s."""

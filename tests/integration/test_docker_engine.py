@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.json_file import record, records
-from shipper.sources.metadata import DockerApi
+from shipper.inputs.files.container_metadata import DockerApi
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import Engine
 

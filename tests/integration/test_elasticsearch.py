@@ -17,12 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from elasticsearch import Elasticsearch
 
-from shipper import wiring
-from shipper.errors import OutputUnavailable
+from shipper.bootstrap import build_pipeline
+from shipper.config.settings import Settings
+from shipper.model.batch import Written
+from shipper.model.documents import Document
+from shipper.model.query import Query
+from shipper.outputs import registry
+from shipper.outputs.elasticsearch import factory
 from shipper.outputs.elasticsearch.output import ElasticsearchOutput
 from shipper.outputs.elasticsearch.reader import ElasticsearchReader
-from shipper.ports import Document, Query, Written
-from shipper.settings import Settings
+from shipper.system.errors import OutputUnavailable
 from tests.integration.proxy import Proxy, http
 from tests.outputs.conftest import make_document
 from tests.outputs.contract import ReaderContract
@@ -45,12 +49,12 @@ class Cluster:
         found = {"request_timeout": 60, "retry_for": 60, "replicas": 0, **elasticsearch}
         self.settings = Settings(output=url, index=names, state_dir=folder, elasticsearch=found)
         self.names, self.client = names, Elasticsearch(url) if url.startswith("http:") else None
-        self.output = wiring.output_of(self.settings)
+        self.output = registry.output_of(self.settings)
         assert isinstance(self.output, ElasticsearchOutput)
 
     def setup(self) -> "Cluster":
         """Install the templates."""
-        list(wiring.installation(self.settings))
+        list(factory.installation(self.settings))
         return self
 
     def write(self, documents: Sequence[Document]) -> Written:
@@ -118,7 +122,7 @@ def store(cluster: Cluster) -> Cluster:
 @pytest.fixture
 def reader(cluster: Cluster) -> Iterator[ElasticsearchReader]:
     """The reading side of the cluster."""
-    found = wiring.reader(cluster.settings)
+    found = registry.reader(cluster.settings)
     assert isinstance(found, ElasticsearchReader)
     found.__class__ = Refreshing
     yield found
@@ -141,7 +145,7 @@ class TestElasticsearch8(ReaderContract):
 
     def test_verdicts_are_those_of_the_newest(self, cluster: Cluster, make: Make, reader: ElasticsearchReader) -> None:
         """Stored, found there, refused with the reason; setup again changes nothing."""
-        assert {step.outcome for step in wiring.installation(cluster.settings)} == {"unchanged"}
+        assert {step.outcome for step in factory.installation(cluster.settings)} == {"unchanged"}
         assert cluster.write([make(1), make(2, duration_ms="a moment")]) == Written(1, 0, 1)
         assert cluster.write([make(1), make(3)]) == Written(1, 1)
         (entry,) = reader.quarantine()
@@ -280,7 +284,7 @@ def test_setup_twice_changes_nothing_and_a_foreign_template_is_left_alone(
 ) -> None:
     """Created, then unchanged; updated when a setting changed; a template of somebody else is an error."""
     cluster = Cluster(elasticsearch, names, tmp_path)
-    steps = lambda found: [step.outcome for step in wiring.installation(found) if step.kind == "index template"]  # noqa: E731
+    steps = lambda found: [step.outcome for step in factory.installation(found) if step.kind == "index template"]  # noqa: E731
     assert steps(cluster.settings) == ["created", "created"]
     assert steps(cluster.settings) == ["unchanged", "unchanged"]
     more = cluster.settings.model_copy(
@@ -319,7 +323,7 @@ def test_a_release_that_the_index_still_refuses_is_told(
     bad = make(1, duration_ms="a moment")
     cluster.write([bad])
     (entry,) = reader.quarantine()
-    document, _ = wiring.releaser(cluster.settings)(entry)
+    document, _ = build_pipeline.releaser(cluster.settings)(entry)
     assert document is not None
     with pytest.raises(Exception, match="duration_ms"):
         reader.release(entry["_index"], entry["_id"], document)
@@ -510,7 +514,7 @@ def test_a_data_stream_takes_the_place_of_daily_indices(
         client = cluster.client
         assert client is not None
         client.indices.refresh(index=names["prefix"])
-        reader = wiring.reader(cluster.settings)
+        reader = registry.reader(cluster.settings)
         found = list(reader.search(Query(correlation_id="abc")))
         reader.close()
         assert len(found) == 20

@@ -11,8 +11,9 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from deploy.services.processes import free_port
-from shipper import wiring
-from shipper.settings import Settings
+from shipper.config.settings import Settings
+from shipper.outputs import registry
+from shipper.outputs.elasticsearch import factory
 from tests.integration.agent import AgentProcess, until
 from tests.integration.books import EVENTS, LONG, record, truth
 
@@ -33,7 +34,7 @@ class Stage:
 
     def prepare(self) -> None:
         """Put the templates in place."""
-        list(wiring.installation(self.settings))
+        list(factory.installation(self.settings))
 
     def done(self) -> float:
         """Events that were stored, refused or found there."""
@@ -115,7 +116,7 @@ def test_one_entry_that_the_mapping_refuses_holds_nobody_up(stage: Stage, logs: 
     metric = stage.agent.metric
     assert metric("shipper_output_refused_total") == 1
     assert metric("shipper_output_retries_total") == 0
-    reader = wiring.reader(stage.settings)
+    reader = registry.reader(stage.settings)
     (refused,) = reader.quarantine(mentioning="odd-one")
     assert "document_parsing_exception" in refused["reasons"][0]["detail"]
     assert "patient_id" in refused["reasons"][0]["detail"]

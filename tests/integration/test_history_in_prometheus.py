@@ -7,8 +7,8 @@ import pytest
 
 from deploy.services.prometheus_server import PrometheusServer, blocks_from
 from deploy.services.unavailable import Unavailable
-from schemas.metrics import Increment, Metric
-from shipper.history import History, Summary
+from shipper.metrics.openmetrics_history import History, Summary
+from shipper_schemas.metrics import Increment, Metric
 from tests.integration.conftest import missing
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]

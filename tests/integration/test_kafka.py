@@ -21,18 +21,23 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
-from shipper import wiring
-from shipper.agent import Pace
-from shipper.clock import Clock
-from shipper.errors import OutputUnavailable
-from shipper.indexer import Indexer
+from shipper.agent.indexer import Indexer
+from shipper.bootstrap import build_indexer
+from shipper.config.output_settings import KafkaSettings
+from shipper.config.settings import Settings
+from shipper.delivery.loop import Pace
+from shipper.model.batch import Written
+from shipper.model.documents import Document
+from shipper.model.query import Query
+from shipper.outputs import registry
+from shipper.outputs.base import Output
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.kafka.client import Partition, connect
 from shipper.outputs.kafka.output import KafkaOutput
-from shipper.outputs.local import LocalStore
-from shipper.outputs.local_reader import LocalReader
-from shipper.ports import Document, Output, Query, Written
-from shipper.settings import KafkaSettings, Settings
+from shipper.outputs.sqlite.output import LocalStore
+from shipper.outputs.sqlite.reader import LocalReader
+from shipper.system.clock import Clock
+from shipper.system.errors import OutputUnavailable
 from tests.integration import agent
 from tests.outputs.conftest import make_document
 from tests.services.kafka_broker import KafkaBroker, create_topics
@@ -81,7 +86,7 @@ class Topic:
 
     def output(self, **kafka: Any) -> KafkaOutput:
         """A node agent's output; dead letters go to the test's folder."""
-        found = wiring.output_of(Settings(output=self.url, state_dir=self.folder, kafka=self.settings(**kafka)))
+        found = registry.output_of(Settings(output=self.url, state_dir=self.folder, kafka=self.settings(**kafka)))
         assert isinstance(found, KafkaOutput)
         self.outputs.append(found)
         return found
@@ -112,7 +117,7 @@ class Topic:
             state_dir=self.folder,
             kafka=self.settings(group, **kafka),
         )
-        found = wiring.indexer(settings, Clock())
+        found = build_indexer.indexer(settings, Clock())
         if output is not None:
             found.output = output
         return found

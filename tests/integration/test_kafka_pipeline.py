@@ -10,8 +10,8 @@ import pytest
 from elasticsearch import ApiError, Elasticsearch
 
 from deploy.services.processes import free_port
-from shipper import wiring
-from shipper.settings import Settings
+from shipper.config.settings import Settings
+from shipper.outputs.elasticsearch import factory
 from tests.integration.agent import AgentProcess, until
 from tests.integration.books import EVENTS, LONG, record, truth
 from tests.services.elasticsearch_node import ElasticsearchNode
@@ -35,7 +35,7 @@ class Line:
     def prepare(self) -> None:
         """Topics and templates."""
         create_topics(self.broker.address, TOPIC, f"{TOPIC}-quarantine", partitions=PARTITIONS)
-        list(wiring.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
+        list(factory.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
 
     @property
     def topic(self) -> str:

@@ -18,8 +18,8 @@ from tempfile import mkdtemp
 import pytest
 
 from benchmarks.lines import ensure
-from shipper.outputs.local_reader import LocalReader
-from shipper.ports import Query
+from shipper.model.query import Query
+from shipper.outputs.sqlite.reader import LocalReader
 from tests.docs.test_blocks import ROOT
 from tests.integration.books import truth
 from tests.integration.conftest import missing

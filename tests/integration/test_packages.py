@@ -20,7 +20,8 @@ from tests.integration.conftest import missing
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
-PACKAGES = ("shipper", "processors", "schemas")
+PACKAGES = ("shipper", "shipper_processors", "shipper_schemas")
+FOLDERS = ("shipper", "processors/shipper_processors", "schemas/shipper_schemas")
 OPTIONAL = "shipper.outputs.kafka.confluent"
 """The module that needs an extra."""
 IMPORT_ALL = f"""
@@ -53,7 +54,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def modules() -> set[str]:
     """The files of the three packages, as git knows them."""
-    return set(told("git", "ls-files", *PACKAGES, cwd=ROOT).split())
+    return set(told("git", "ls-files", *FOLDERS, cwd=ROOT).split())
 
 
 def pages() -> set[str]:
@@ -65,7 +66,7 @@ def test_wheel_and_sdist_hold_every_file_and_no_test(built: dict[str, Path]) -> 
     """The three packages and the manual as git has them, the file that tells the commit, what a distribution needs."""
     with zipfile.ZipFile(built["wheel"]) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    shared = f"shipper-{__version__}.data/data/share/man/man1"
+    shared = f"shipper_agent-{__version__}.data/data/share/man/man1"
     assert names == modules() | {"shipper/build.json"} | {f"{shared}/{page}" for page in pages()}
     with tarfile.open(built["sdist"]) as sdist:
         held = {name.partition("/")[2] for name in sdist.getnames()}
@@ -85,7 +86,7 @@ def test_each_works_in_an_empty_environment(built: dict[str, Path], kind: str, t
     said = told(command, "--version", cwd=tmp_path).splitlines()
     assert said[0] == f"shipper, version {__version__}"
     assert said[1].removesuffix("+") == f"commit: {commit}"
-    assert "confluent-kafka: not installed; pip install 'shipper[kafka]' brings it" in said
+    assert "confluent-kafka: not installed; pip install 'shipper-agent[kafka]' brings it" in said
     entry = {"correlation_id": "visit-1", "event": "login_failed"}
     (tmp_path / "app.log").write_bytes(docker_line(json.dumps(entry) + "\n"))
     logs = f"docker:{tmp_path}/*.log"
@@ -115,7 +116,7 @@ def timeline(command: Path, folder: Path, logs: str) -> str:
 def test_the_version_stands_in_one_place(built: dict[str, Path]) -> None:
     """Distributions and the command take it from there."""
     assert [path.name for path in built.values()] == [
-        f"shipper-{__version__}-py3-none-any.whl",
-        f"shipper-{__version__}.tar.gz",
+        f"shipper_agent-{__version__}-py3-none-any.whl",
+        f"shipper_agent-{__version__}.tar.gz",
     ]
     assert "version =" not in (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[tool.")[0]

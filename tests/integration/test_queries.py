@@ -18,10 +18,11 @@ from elasticsearch import Elasticsearch
 
 from deploy.services.monitoring import CURE, programs
 from deploy.services.unavailable import Unavailable
-from schemas.builtin_rules import FAILED_LOGINS, LOGIN
-from schemas.mapping import event_mapping, leaves, quarantine_mapping
-from shipper import wiring
-from shipper.settings import Settings
+from shipper.config.settings import Settings
+from shipper.outputs import registry
+from shipper.outputs.elasticsearch import factory
+from shipper_schemas.builtin_rules import FAILED_LOGINS, LOGIN
+from shipper_schemas.mapping import event_mapping, leaves, quarantine_mapping
 from tests.deploy.pages import examples
 from tests.docs.command_line import parsed
 from tests.integration.conftest import missing
@@ -87,13 +88,13 @@ def store(elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     settings = Settings(
         output=elasticsearch, state_dir=tmp_path_factory.mktemp("queries"), elasticsearch={"replicas": 0}
     )
-    list(wiring.installation(settings))
+    list(factory.installation(settings))
     at = (datetime.now(UTC) - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
     documents = [make_document(number, at=at, **fields) for number, fields in enumerate(EVENTS)]
     refused = make_document(
         50, at=at, prefix="keneyapp-quarantine", raw="x", reasons=[{"kind": "correlation_id_missing", "detail": "none"}]
     )
-    output = wiring.output_of(settings)
+    output = registry.output_of(settings)
     written = output.submit([*documents, refused]).result(90)
     output.close()
     assert (written.stored, written.refused) == (STORED + 1, 1)

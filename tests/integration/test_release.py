@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from shipper import wiring
-from shipper.ports import Query, Reader
-from shipper.settings import Settings
+from shipper.config.settings import Settings
+from shipper.model.query import Query
+from shipper.outputs import registry
+from shipper.outputs.base import Reader
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 ID = "4f" * 32
@@ -69,7 +70,7 @@ class Ward:
         if self.output.startswith("http"):
             with Elasticsearch(self.output) as client:
                 client.indices.refresh(index=f"{settings['index']['prefix']}-*")
-        reader: Reader = wiring.reader(Settings.model_validate(settings))
+        reader: Reader = registry.reader(Settings.model_validate(settings))
         found = [(entry["_id"], entry["_index"][-10:], entry.get("correlation_id")) for entry in reader.search(Query())]
         reader.close()
         return sorted(found)

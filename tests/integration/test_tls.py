@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from shipper import wiring
-from shipper.errors import OutputUnavailable, ShipperError
-from shipper.settings import ElasticsearchSettings, KafkaSettings, Settings
+from shipper.config.output_settings import ElasticsearchSettings, KafkaSettings
+from shipper.config.settings import Settings
+from shipper.outputs import registry
+from shipper.system.errors import OutputUnavailable, ShipperError
 from tests.integration.conftest import own
 from tests.integration.proxy import Proxy
 from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, served
@@ -65,7 +66,7 @@ def node() -> Iterator[ScriptedElasticsearch]:
 def ask(url: str, **settings: Any) -> None:
     """What `shipper check` asks of an Elasticsearch. Raises OutputUnavailable."""
     found = ElasticsearchSettings(**settings)
-    wiring.check_output(Settings(output=url, elasticsearch=found))
+    registry.check_output(Settings(output=url, elasticsearch=found))
 
 
 @contextmanager
@@ -160,7 +161,7 @@ def ask_kafka(client: str, address: str, pair: Pair | None = None, **settings: A
     if pair is not None:
         given |= {"certificate_file": pair.certificate, "key_file": pair.key}
     found = KafkaSettings(client=client, **given)
-    wiring.check_output(Settings(output=f"kafka://{address}/logs", kafka=found))
+    registry.check_output(Settings(output=f"kafka://{address}/logs", kafka=found))
 
 
 CLIENTS = pytest.mark.parametrize("client", ["kafka-python", "confluent"])

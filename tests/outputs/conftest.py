@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from processors.document import searched_text
-from processors.times import format_ms, parse_ms
-from shipper.ports import Document
+from shipper.model.documents import Document
+from shipper_processors.render import searched_text
+from shipper_processors.times import format_ms, parse_ms
 
 Make = Callable[..., Document]
 

@@ -5,9 +5,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from processors.times import parse_ms
-from shipper.errors import StoreUnreadable
-from shipper.ports import Document, Query, Reader
+from shipper.model.documents import Document
+from shipper.model.query import Query
+from shipper.outputs.base import Reader
+from shipper.system.errors import StoreUnreadable
+from shipper_processors.times import parse_ms
 
 Make = Callable[..., Document]
 DAY = "2026-11-23"

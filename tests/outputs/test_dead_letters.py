@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from shipper.errors import OutputUnavailable
 from shipper.outputs.dead_letters import DeadLetters
+from shipper.system.errors import OutputUnavailable
 from tests.outputs.conftest import make_document
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.assemble import ASSEMBLERS, Assembler, Bounds, JsonFileAssembler
-from schemas.entry import Entry
+from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds, JsonFileAssembler
+from shipper_schemas.entry import Entry
 
 LINES = [
     '{"log":"{\\"a\\":1}\\n","stream":"stdout","time":"2026-11-23T10:00:00.1Z"}',

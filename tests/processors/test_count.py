@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from processors.count import OTHER, CountEvents, Counting
-from processors.enforce import Enforce
-from schemas.builtin_rules import FAILED_LOGINS, SUCCESSFUL_LOGINS, builtin_rules
-from schemas.entry import HttpSource
-from schemas.metrics import Increment, Metric
-from schemas.rules import Condition, Label, Matcher, Rule
+from shipper_processors.count import OTHER, CountEvents, Counting
+from shipper_processors.enforce import Enforce
+from shipper_schemas.builtin_rules import FAILED_LOGINS, SUCCESSFUL_LOGINS, builtin_rules
+from shipper_schemas.entry import HttpSource
+from shipper_schemas.metrics import Increment, Metric
+from shipper_schemas.rules import Condition, Label, Matcher, Rule
 
 LOGIN = "/api/v1/auth/login"
 

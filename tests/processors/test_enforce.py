@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.enforce import Enforce
-from schemas.event import EVENT_ADAPTER, KNOWN_FIELDS
-from schemas.violation import Kind
+from shipper_processors.enforce import Enforce
+from shipper_schemas.event import EVENT_ADAPTER, KNOWN_FIELDS
+from shipper_schemas.violation import Kind
 
 GOOD = {"correlation_id": "abc-123", "event": "patient_created", "level": "info"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from processors.levels import level_of, time_of
+from shipper_processors.levels import level_of, time_of
 
 
 @pytest.mark.parametrize(

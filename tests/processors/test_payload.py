@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.payload import DEEPEST, decode_payload, storable
-from schemas.violation import Kind
+from shipper_processors.payload import DEEPEST, decode_payload, storable
+from shipper_schemas.violation import Kind
 
 
 @pytest.mark.parametrize(

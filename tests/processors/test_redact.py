@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.redact import PATTERNS, Redactor, french_nir, luhn
+from shipper_processors.redact import Redactor
+from shipper_processors.redact_patterns import PATTERNS, french_nir, luhn
 
 SECRETS = {
     "bearer": "Authorization: Bearer abcdefgh12345678",

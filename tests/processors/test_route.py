@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.route import Skew, document_id, index_name, moment
-from schemas.violation import Kind
+from shipper_processors.route import Skew, document_id, index_name, moment
+from shipper_schemas.violation import Kind
 
 RUNTIME = 1_795_428_000_000
 HOUR = 3_600_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.times import EPOCH, LATEST_MS, day, format_ms, from_number, parse_ms
+from shipper_processors.times import EPOCH, LATEST_MS, day, format_ms, from_number, parse_ms
 
 MOMENT = 1_795_428_000_123
 

@@ -4,17 +4,17 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from processors.assemble import ASSEMBLERS, Bounds
-from processors.compiled import CompiledChain
-from processors.count import Counting
-from processors.enforce import Enforce
-from processors.redact import Redactor
-from schemas.builtin_rules import builtin_rules
-from schemas.entry import HttpSource, Origin
-from schemas.rules import Rule
-from shipper.batch import Batch
-from shipper.pipeline import Pipeline
-from shipper.ports import Source
+from shipper.model.batch import Batch
+from shipper.model.source import Source
+from shipper.pipeline.pipeline import Pipeline
+from shipper_processors.assemble import ASSEMBLERS, Bounds
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.fast_path import CompiledChain
+from shipper_processors.redact import Redactor
+from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.entry import HttpSource, Origin
+from shipper_schemas.rules import Rule
 
 NOW = 1_795_428_000_000
 

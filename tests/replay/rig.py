@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from shipper.ports import Document, Written, settled
-from shipper.replay import given
-from shipper.replay.commit import Committer
+from shipper.config.settings import Settings
+from shipper.model.batch import Written
+from shipper.model.documents import Document
+from shipper.outputs.base import settled
+from shipper.replay import discover
+from shipper.replay.committer import Committer
 from shipper.replay.job import Job, Located, Outcome, located
 from shipper.replay.run import here, tasks_of
-from shipper.replay.stretch import Processor, Stretch, StretchReader, Task
-from shipper.settings import Settings
+from shipper.replay.segment import Processor, Stretch, StretchReader, Task
 from tests.replay.hostile import LINE_BYTES
 
 NOW_MS = 1_795_430_000_000
@@ -55,9 +57,9 @@ class Keeping:
         """Nothing to close."""
 
 
-def found(folder: Path, kind: given.Kind = "docker") -> list[Located]:
+def found(folder: Path, kind: discover.Kind = "docker") -> list[Located]:
     """The logs in a folder."""
-    return located(SETTINGS, given.find([folder], kind).logs, "4f" * 32)
+    return located(SETTINGS, discover.find([folder], kind).logs, "4f" * 32)
 
 
 def committed(job: Job, logs: list[Located], stretches: Iterator[Stretch]) -> tuple[list[Document], Outcome, str]:

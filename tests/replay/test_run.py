@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from shipper.errors import OutputUnavailable, StateError
-from shipper.ownlog import configure_own_log
-from shipper.ports import Document, Written
+from shipper.model.batch import Written
+from shipper.model.documents import Document
 from shipper.replay.job import Job, Located, Outcome, Progress, ReadingFailed
 from shipper.replay.run import run_into
+from shipper.system.errors import OutputUnavailable, StateError
+from shipper.system.logging_setup import configure_own_log
 from tests.replay.hostile import docker_line, plain_line
 from tests.replay.rig import NOW_MS, SETTINGS, Keeping, found, whole, write
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from schemas import rules
-from schemas.rules import Rule, one_metric_each
+from shipper_schemas import rules
+from shipper_schemas.rules import Rule, one_metric_each
 
 GOOD: dict[str, Any] = {
     "name": "no_shows_total",

@@ -14,8 +14,7 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from shipper.documents import Documents, Rendered, joined
-from shipper.ports import Document
+from shipper.model.documents import Document, Documents, Rendered, joined
 
 BAD_REQUEST, CONFLICT, TOO_LARGE, TOO_MANY = 400, 409, 413, 429
 OF_WHAT_WAS_SENT = (BAD_REQUEST, TOO_LARGE)

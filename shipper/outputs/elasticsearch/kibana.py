@@ -5,10 +5,7 @@ from typing import Any
 
 import orjson
 
-from schemas.builtin_rules import FAILED_LOGINS, LOGIN
-from schemas.event import KNOWN_FIELDS, LEVELS
-from schemas.mapping import event_mapping, leaves, quarantine_mapping
-from shipper.outputs.elasticsearch.kibana_shapes import (
+from shipper.outputs.elasticsearch.kibana_panels import (
     COUNT,
     WIDTH,
     Asked,
@@ -26,6 +23,9 @@ from shipper.outputs.elasticsearch.kibana_shapes import (
     table,
     top,
 )
+from shipper_schemas.builtin_rules import FAILED_LOGINS, LOGIN
+from shipper_schemas.event import KNOWN_FIELDS, LEVELS
+from shipper_schemas.mapping import event_mapping, leaves, quarantine_mapping
 
 PLAIN_NUMBER = {"id": "number", "params": {"pattern": "0"}}
 MILLISECONDS = {

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import urllib3
 
-from shipper.errors import ShipperError
-from shipper.settings import ElasticsearchSettings
+from shipper.config.output_settings import ElasticsearchSettings
+from shipper.system.errors import ShipperError
 
 PATH = "/api/saved_objects/_import?overwrite=true"
 TIMEOUT_S = 30.0

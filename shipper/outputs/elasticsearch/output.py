@@ -16,12 +16,8 @@ import orjson
 import structlog
 from elasticsearch import ApiError, Elasticsearch
 
-from processors.route import is_daily
-from processors.times import format_ms
-from schemas.violation import Kind, Violation
-from shipper.clock import Clock
-from shipper.documents import indices_of
-from shipper.errors import OutputUnavailable, ShipperError
+from shipper.model.batch import Written
+from shipper.model.documents import Document, indices_of
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.elasticsearch.bulk import (
     ANSWER_FIELDS,
@@ -38,17 +34,14 @@ from shipper.outputs.elasticsearch.bulk import (
     requests,
     verdicts,
 )
-from shipper.outputs.elasticsearch.connection import (
-    NOTHING_LOST,
-    cause_of,
-    no_sense,
-    reason_of,
-    retry_after,
-    translated,
-)
-from shipper.outputs.elasticsearch.guard import Guard
-from shipper.outputs.workers import Workers, without_frames
-from shipper.ports import Document, Written
+from shipper.outputs.elasticsearch.client import NOTHING_LOST, cause_of, no_sense, reason_of, retry_after, translated
+from shipper.outputs.elasticsearch.template_check import Guard
+from shipper.outputs.worker_threads import Workers, without_frames
+from shipper.system.clock import Clock
+from shipper.system.errors import OutputUnavailable, ShipperError
+from shipper_processors.route import is_daily
+from shipper_processors.times import format_ms
+from shipper_schemas.violation import Kind, Violation
 
 HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 PROVENANCE = ("stream", "container", "kubernetes", "service", "host", "log")

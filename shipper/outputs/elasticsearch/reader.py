@@ -13,20 +13,21 @@ from typing import Any
 import orjson
 from elasticsearch import ApiError, ConflictError, Elasticsearch, NotFoundError
 
-from schemas.event import LEVEL_ALIASES, LEVELS
-from shipper.clock import Clock
-from shipper.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable, of_one_try
-from shipper.keyed import text_of
+from shipper.model.document_fields import text_of
+from shipper.model.documents import Document
+from shipper.model.query import Query
+from shipper.model.text_search import Wanted
 from shipper.outputs.elasticsearch.bulk import Judged, Target, refusal
-from shipper.outputs.elasticsearch.connection import cause_of, reason_of, translated
-from shipper.outputs.elasticsearch.guard import Guard
-from shipper.outputs.words import Wanted
-from shipper.ports import Document, Query
+from shipper.outputs.elasticsearch.client import cause_of, reason_of, translated
+from shipper.outputs.elasticsearch.template_check import Guard
+from shipper.system.clock import Clock
+from shipper.system.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable, of_one_try
+from shipper_schemas.event import LEVEL_ALIASES, LEVELS
 
 PAGE = 1000
 KEEP_ALIVE = "2m"
 SEARCHED = ("message", "path", "error_type", "error_message", "exception")
-"""What `processors.document.searched_text` looks at."""
+"""What `shipper_processors.render.searched_text` looks at."""
 Body = dict[str, Any]
 Clause = dict[str, Any]
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.mapping import event_mapping, quarantine_mapping
-from shipper.settings import ElasticsearchSettings, IndexSettings
+from shipper.config.output_settings import ElasticsearchSettings, IndexSettings
+from shipper_schemas.mapping import event_mapping, quarantine_mapping
 
 VERSION = 1
 """Of the mapping; rises when a field is added or changes its type."""

@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from shipper.clock import Clock
-from shipper.errors import NOTHING_LOST, ConfigurationError, ShipperError
-from shipper.outputs.handshake import trouble_with
+from shipper.config.output_settings import KafkaSettings, kafka_url
 from shipper.outputs.kafka.message import Message, Received, Topics
-from shipper.settings import KafkaSettings, kafka_url
+from shipper.outputs.tls_probe import trouble_with
+from shipper.system.clock import Clock
+from shipper.system.errors import NOTHING_LOST, ConfigurationError, ShipperError
 
 MODULES = {"confluent": "confluent_kafka", "kafka-python": "kafka"}
 BACKENDS = {"confluent": "shipper.outputs.kafka.confluent", "kafka-python": "shipper.outputs.kafka.kafka_python"}
@@ -173,7 +173,7 @@ def chosen(settings: KafkaSettings) -> str:
     if find_spec(MODULES[settings.client]) is None:
         raise ConfigurationError(
             f"kafka.client is {settings.client}, and {MODULES[settings.client]} is not installed",
-            "install shipper[kafka], or give kafka.client: auto",
+            "install shipper-agent[kafka], or give kafka.client: auto",
         )
     return settings.client
 

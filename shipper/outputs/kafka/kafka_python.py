@@ -23,7 +23,6 @@ from kafka.errors import (
     for_code,
 )
 
-from shipper.errors import NOTHING_LOST, ConfigurationError
 from shipper.outputs.kafka.client import (
     BATCH_BYTES,
     COMMIT_S,
@@ -40,6 +39,7 @@ from shipper.outputs.kafka.client import (
     tls_context,
 )
 from shipper.outputs.kafka.message import Message, Received
+from shipper.system.errors import NOTHING_LOST, ConfigurationError
 
 GONE_TO_ANOTHER = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -317,7 +317,7 @@ def compression_of(asked: str) -> str | None:
         if asked == name and not there():
             raise ConfigurationError(
                 f"kafka.compression is {name}, for which kafka-python needs the package {package}",
-                f"install {package} or shipper[kafka], or give kafka.compression: gzip",
+                f"install {package} or shipper-agent[kafka], or give kafka.compression: gzip",
             )
     return None if asked == "none" else asked
 
@@ -332,12 +332,12 @@ def translated(error: Exception, connection: Connection, topic: str = "") -> Kaf
     if isinstance(error, UnsupportedCodecError):
         return KafkaUnavailable(
             f"messages in {topic or 'the topic'} are compressed in a way that kafka-python cannot read here: {error}",
-            "install shipper[kafka], or give kafka.compression: gzip where they are written",
+            "install shipper-agent[kafka], or give kafka.compression: gzip where they are written",
         )
     if isinstance(error, CorruptRecordError):
         return KafkaUnavailable(
             f"a message on {connection.bootstrap} is none that kafka-python can read: {error}",
-            f"let an indexer with shipper[kafka] read that partition: it puts the message aside; {NOTHING_LOST}",
+            f"let an indexer with shipper-agent[kafka] read that partition: it puts the message aside; {NOTHING_LOST}",
         )
     if isinstance(error, BrokerResponseError) and topic:
         return refusal(code_of(error), topic, connection.bootstrap)

@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from processors.document import Renderer
-from processors.redact import Redactor
-from processors.route import document_id, index_name, is_daily, skewed
-from processors.times import LATEST_MS, format_ms, parse_ms
-from schemas.entry import Entry, Origin
-from schemas.quarantine import kinds, malformed
-from schemas.violation import Kind, Violation
-from shipper.keyed import inner, keyed
-from shipper.ports import Document
+from shipper.model.document_fields import inner, keyed
+from shipper.model.documents import Document
+from shipper_processors.redact import Redactor
+from shipper_processors.render import Renderer
+from shipper_processors.route import document_id, index_name, is_daily, skewed
+from shipper_processors.times import LATEST_MS, format_ms, parse_ms
+from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.quarantine import kinds, malformed
+from shipper_schemas.violation import Kind, Violation
 
 ID, INDEX = "id", "index"
 ID_DIGITS = 40

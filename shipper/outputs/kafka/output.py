@@ -11,12 +11,13 @@ from threading import Lock
 
 import structlog
 
-from shipper.errors import NOTHING_LOST, OutputUnavailable, ShipperError
+from shipper.model.batch import Written
+from shipper.model.documents import Document
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.kafka.client import Client, KafkaUnavailable, Producer, require_topics
 from shipper.outputs.kafka.message import Message, Prefixes, Topics, messages
-from shipper.outputs.workers import Workers
-from shipper.ports import Document, Written
+from shipper.outputs.worker_threads import Workers
+from shipper.system.errors import NOTHING_LOST, OutputUnavailable, ShipperError
 
 CLOSE_S = 2.0
 

@@ -1,0 +1,79 @@
+"""Document: an event and its provenance as one JSON document.
+
+The provenance of a file is the same for each of its lines, so it is encoded once and spliced behind the event.
+"""
+
+from typing import Any
+
+import orjson
+
+from shipper_processors.times import format_ms
+from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.violation import Violation
+
+RARELY_SEARCHED = ("error_type", "error_message", "exception")
+
+
+def provenance(origin: Origin) -> dict[str, Any]:
+    """What the document says of where its line comes from, but for stream and offset."""
+    found: dict[str, Any] = {}
+    if origin.container_id:
+        container = {"id": origin.container_id, "name": origin.container_name, "labels": origin.labels or None}
+        if origin.image:
+            container["image"] = {"name": origin.image}
+        found["container"] = {key: value for key, value in container.items() if value is not None}
+    if origin.kubernetes:
+        found["kubernetes"] = origin.kubernetes
+    if origin.service:
+        found["service"] = {"name": origin.service}
+    if origin.host:
+        found["host"] = {"name": origin.host}
+    found["log"] = {"file": {"path": origin.path}}
+    return found
+
+
+class Renderer:
+    """Encodes the documents of one file."""
+
+    def __init__(self, origin: Origin) -> None:
+        """Encode the provenance once."""
+        self._provenance = orjson.dumps(provenance(origin))[1:-2]
+        self._tails: dict[str, bytes] = {}
+
+    def tail(self, stream: str) -> bytes:
+        """What follows the event's fields in each document of a stream, up to the offset."""
+        found = self._tails.get(stream)
+        if found is None:
+            found = self._tails[stream] = b',"stream":"%s",%s,"offset":' % (stream.encode(), self._provenance)
+        return found
+
+    def body(self, event: dict[str, Any], time_ms: int, entry: Entry) -> bytes:
+        """The document: `@timestamp`, the event's fields, the provenance. Raises TypeError where nested too deeply."""
+        fields = orjson.dumps(event)
+        return b'{"@timestamp":"%b"%b%b%b%d}}' % (
+            format_ms(time_ms).encode(),
+            b"," if event else b"",
+            fields[1:-1],
+            self.tail(entry.stream),
+            entry.offset,
+        )
+
+    def refused(self, raw: str, violations: list[Violation], time_ms: int, index: str, entry: Entry) -> bytes:
+        """The quarantine's document: reasons, raw line (redacted), where it would have gone."""
+        event = {"reasons": [violation.as_note() for violation in violations], "raw": raw, "index": index}
+        if entry.time is not None:
+            event["time"] = entry.time
+        return self.body(event, time_ms, entry)
+
+
+def searched_text(event: dict[str, Any]) -> str | None:
+    """What full-text search looks at: message, path, and what an error says; None where there is nothing.
+
+    The event is past `enforce`, so that each of these fields is a string.
+    """
+    message, path = event.get("message"), event.get("path")
+    text = message if path is None else path if message is None else f"{message}\n{path}"
+    for name in RARELY_SEARCHED:
+        if name in event:
+            text = event[name] if text is None else f"{text}\n{event[name]}"
+    return text

@@ -1,0 +1,113 @@
+"""The built-in counters, in the language of the rules. Their names are what the alerts and dashboards ask for.
+
+An entry adds once, but an operation may be two entries: where an application logs `patient_created` and the request
+that created the patient, both add. Its container is told apart by `http_source: off`, which leaves the event alone.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from shipper_schemas.rules import Rule
+
+LOGIN = "/api/v1/auth/login"
+PATIENTS, APPOINTMENTS, PRESCRIPTIONS = "/api/v1/patients", "/api/v1/appointments", "/api/v1/prescriptions"
+FAILED_LOGINS = ["login_failed", "failed_login", "user_login_failed", "authentication_failed"]
+SUCCESSFUL_LOGINS = ["login_succeeded", "login_success", "login_successful", "user_login", "user_logged_in"]
+SUCCESS = {"min": 200, "max": 299}
+
+
+def request(method: object, route: str, status: object) -> dict[str, Any]:
+    """The condition of a request's record."""
+    return {"request": True, "method": method, "path": {"route": route}, "status_code": status}
+
+
+def login(outcome: str, events: list[str], status: int) -> dict[str, Any]:
+    """A case of a login with that outcome."""
+    told: list[dict[str, Any]] = [request("POST", LOGIN, status)]
+    if events:
+        told.insert(0, {"event": {"one_of": events}})
+    return {"when": {"any": told}, "labels": {"service": "service", "outcome": {"value": outcome}}}
+
+
+def operation(label: str, value: str, event: object, asked: dict[str, Any] | None) -> dict[str, Any]:
+    """A case told by its event, or by the request that does it."""
+    told = [{"event": event}, *([asked] if asked else [])]
+    return {"when": {"any": told}, "labels": {label: {"value": value}}}
+
+
+@lru_cache(maxsize=1)
+def _fixed() -> tuple[Rule, ...]:
+    failed = {"any": [{"event": {"one_of": FAILED_LOGINS}}, request("POST", LOGIN, 401)]}
+    declared: list[dict[str, Any]] = [
+        {
+            "name": "failed_login_attempts_total",
+            "help": "Logins refused for wrong credentials.",
+            "when": failed,
+            "labels": {"service": "service"},
+        },
+        {
+            "name": "login_attempts_total",
+            "help": "Logins by outcome: success, failure, locked (403), limited (429).",
+            "cases": [
+                login("failure", FAILED_LOGINS, 401),
+                login("success", SUCCESSFUL_LOGINS, 200),
+                login("locked", [], 403),
+                login("limited", [], 429),
+            ],
+            "declare": {"outcome": ["success", "failure", "locked", "limited"]},
+        },
+        {
+            "name": "patient_operations_total",
+            "help": "Patient records created, updated, deleted.",
+            "cases": [
+                operation("operation", "create", "patient_created", request("POST", PATIENTS, SUCCESS)),
+                operation(
+                    "operation", "update", "patient_updated",
+                    request({"one_of": ["PUT", "PATCH"]}, f"{PATIENTS}/{{id}}", SUCCESS),
+                ),
+                operation("operation", "delete", "patient_deleted", request("DELETE", f"{PATIENTS}/{{id}}", SUCCESS)),
+            ],
+            "declare": {"operation": ["create", "update", "delete"]},
+        },
+        {
+            "name": "appointment_bookings_total",
+            "help": "Appointments by what became of them.",
+            "cases": [
+                operation("status", "scheduled", "appointment_scheduled", request("POST", APPOINTMENTS, SUCCESS)),
+                operation("status", "completed", "appointment_completed", None),
+                operation(
+                    "status", "cancelled", {"one_of": ["appointment_cancelled", "appointment_canceled"]},
+                    request("DELETE", f"{APPOINTMENTS}/{{id}}", SUCCESS),
+                ),
+            ],
+            "declare": {"status": ["scheduled", "completed", "cancelled"]},
+        },
+        {
+            "name": "prescription_created_total",
+            "help": "Prescriptions by medication, where the event tells it.",
+            "when": {"any": [{"event": "prescription_created"}, request("POST", PRESCRIPTIONS, SUCCESS)]},
+            "labels": {"medication": {"field": "medication", "default": "unknown"}},
+            "declare": {"medication": ["unknown"]},
+        },
+    ]  # fmt: skip
+    return tuple(Rule.model_validate(rule) for rule in declared)
+
+
+def builtin_rules(business_events: Iterable[str]) -> list[Rule]:
+    """All built-in rules; `business_events` are what business_events_total counts."""
+    events = list(dict.fromkeys(business_events))
+    rules = list(_fixed())
+    if events:
+        rules.append(
+            Rule.model_validate(
+                {
+                    "name": "business_events_total",
+                    "help": "Events of the declared list.",
+                    "when": {"event": {"one_of": events}},
+                    "labels": {"event": "event"},
+                    "declare": {"event": events},
+                }
+            )
+        )
+    return rules

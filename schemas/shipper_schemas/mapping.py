@@ -1,0 +1,96 @@
+"""The index mapping: what an index server has to know of the documents, derived from the vocabulary.
+
+Fields that no template names are kept and not indexed (`dynamic: false`), so that no application can add to the
+mapping, explode it, or make it disagree from day to day.
+Source of the types: Elasticsearch reference, "Field data types".
+"""
+
+from typing import Any
+
+from shipper_schemas.event import KNOWN_FIELDS, Searchable
+
+LONGEST_KEYWORD = 8191
+"""Characters of a keyword that are indexed; Lucene refuses terms over 32,766 bytes, and a character may take four."""
+DEEPEST_EXTRA = 100
+"""As deep as payloads are kept."""
+KEYWORD = {"type": "keyword", "ignore_above": LONGEST_KEYWORD}
+FLAT = {"type": "flattened", "ignore_above": LONGEST_KEYWORD, "depth_limit": DEEPEST_EXTRA}
+PROVENANCE: dict[str, Any] = {
+    "@timestamp": {"type": "date"},
+    "stream": KEYWORD,
+    "container": {
+        "properties": {
+            "id": KEYWORD,
+            "name": KEYWORD,
+            "image": {"properties": {"name": KEYWORD}},
+            "labels": FLAT,
+        }
+    },
+    "kubernetes": FLAT,
+    "service": {"properties": {"name": KEYWORD}},
+    "host": {"properties": {"name": KEYWORD}},
+    "log": {
+        "properties": {
+            "file": {"properties": {"path": KEYWORD}},
+            "offset": {"type": "long"},
+        }
+    },
+}
+"""Where a document comes from, as `shipper_processors.render` writes it."""
+NOTES = {"properties": {"kind": KEYWORD, "field": KEYWORD, "detail": {"type": "text"}}}
+
+
+def _field(known: Searchable) -> dict[str, Any]:
+    if known.type == "keyword":
+        return KEYWORD
+    if known.type in ("long", "double", "date"):
+        return {"type": known.type, "ignore_malformed": False}
+    return {"type": known.type}
+
+
+def _insert(properties: dict[str, Any], dotted: str, definition: dict[str, Any]) -> None:
+    *above, last = dotted.split(".")
+    for name in above:
+        properties = properties.setdefault(name, {"properties": {}})["properties"]
+    properties[last] = definition
+
+
+def _copied(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {"properties": _copied(found["properties"])} if "properties" in found else {**found}
+        for name, found in properties.items()
+    }
+
+
+def event_mapping() -> dict[str, Any]:
+    """The mapping of an index of events: known fields by type, `extra` flattened, ECS aliases."""
+    properties = _copied(PROVENANCE)
+    for name, known in KNOWN_FIELDS.items():
+        properties[name] = _field(known)
+        if known.ecs is not None:
+            _insert(properties, known.ecs, {"type": "alias", "path": name})
+    properties["extra"] = {**FLAT}
+    properties["schema"] = {"properties": {"errors": NOTES}}
+    return {"dynamic": False, "properties": properties}
+
+
+def quarantine_mapping() -> dict[str, Any]:
+    """The mapping of an index of refused entries: reasons, the raw line, where it would have gone."""
+    properties = _copied(PROVENANCE)
+    properties["reasons"] = NOTES
+    properties["raw"] = {"type": "text"}
+    properties["time"] = {"type": "keyword", "index": False, "doc_values": False}
+    properties["index"] = KEYWORD
+    properties["released"] = {"type": "date"}
+    return {"dynamic": False, "properties": properties}
+
+
+def leaves(properties: dict[str, Any], above: str = "") -> dict[str, str]:
+    """Every field of a mapping by its dotted name, with its type."""
+    found: dict[str, str] = {}
+    for name, definition in properties.items():
+        if "properties" in definition:
+            found |= leaves(definition["properties"], f"{above}{name}.")
+        else:
+            found[f"{above}{name}"] = definition["type"]
+    return found

@@ -1,0 +1,66 @@
+"""Change: parts that take the place of a running agent's own, and when nothing is lost or doubled by it.
+
+An entry is stored once because its id and its index follow from its line. A change of the schema's policies or of the
+allowed skew may send the same line to another index; so such a change waits until the output has answered for every
+document that was sent, and for those that were sent when the output went away, until they were sent again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shipper.inputs.files.log_reader import LogReader
+from shipper.inputs.files.tailer import Input
+from shipper.outputs.base import Output
+from shipper.pipeline.pipeline import Pipeline
+from shipper_processors.fast_path import CompiledChain
+from shipper_schemas.metrics import SeriesKey
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be in place of what is there."""
+
+    pipeline: Callable[[Iterable[SeriesKey]], Pipeline]
+    """Made from the series that are there when the change is taken over, which keep their place."""
+    compiled: Callable[[Pipeline], CompiledChain | None]
+    """The same steps for runs of ordinary lines."""
+    declared: Callable[[Pipeline], Iterable[SeriesKey]]
+    """Series that start at zero with it."""
+    upkeep: Callable[[Output], Callable[[int], None] | None]
+    inputs: Sequence[Input] | None = None
+    """None where they stay as they are."""
+    output: Output | None = None
+    reroutes: bool = False
+    """Whether an entry may go to another index than before."""
+    done: Callable[[], None] = lambda: None
+    """Called in the agent's thread once it is taken over."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether what is on its way has to be answered for first."""
+        return self.reroutes or self.inputs is not None or self.output is not None
+
+
+@dataclass(slots=True)
+class Doubt:
+    """How far documents were sent which the output neither took nor refused, by log."""
+
+    _ends: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, log: LogReader) -> None:
+        """A batch of this log was given up; it is read again, and goes to the same index under the same ids."""
+        head = log.shipped or log.counted
+        end = (0 if head.file is None else head.file.key, head.offset)
+        self._ends[log.path] = max(end, self._ends.get(log.path, end))
+
+    def remains(self, logs: Mapping[str, LogReader]) -> bool:
+        """Whether some log has not been acknowledged as far as it was sent; those that have are forgotten."""
+        self._ends = {path: end for path, end in self._ends.items() if path in logs and not _beyond(logs[path], end)}
+        return bool(self._ends)
+
+
+def _beyond(log: LogReader, end: tuple[int, int]) -> bool:
+    """An entry that began before the end may still be held back there, so reaching it is not enough."""
+    position = log.unshipped_from() or log.position(log.counted)
+    place = (position.file, position.offset)
+    return place > end or (place == end and not (log.shipped or log.counted).assembler.waiting)

@@ -1,0 +1,76 @@
+"""Kafka messages as the indexer handles them: translated to documents and batched with their offsets."""
+
+from collections import Counter
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from shipper.delivery.loop import Arrival
+from shipper.model.batch import INDEXED, QUARANTINED, Written
+from shipper.model.documents import Document
+from shipper.outputs.kafka.client import Partition
+from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, documents
+from shipper_processors.redact import Redactor
+from shipper_processors.route import Skew, is_daily
+
+CLOCKS_APART_MS = 86_400_000
+
+
+class Translate(NamedTuple):
+    """What a message carries, or an entry of the quarantine that tells why it is none of ours."""
+
+    prefixes: Prefixes
+    foreign: Foreign
+    skew: Skew
+
+    @classmethod
+    def of(cls, prefixes: Prefixes, redactor: Redactor, host: str, skew: Skew) -> "Translate":
+        """`host` is this node's name. Clocks of nodes may be `CLOCKS_APART_MS` ahead beyond `skew`."""
+        apart = skew._replace(future_ms=skew.future_ms + CLOCKS_APART_MS)
+        return cls(prefixes, Foreign(prefixes, redactor, host), apart)
+
+    def __call__(self, received: Received, now_ms: int) -> list[Document]:
+        """The documents of one message; `now_ms` is the time of one that has none."""
+        believed = self.skew.believed(now_ms)
+        try:
+            return documents(received, self.prefixes, believed, now_ms)
+        except NotOurs as refusal:
+            return [self.foreign(received, str(refusal), now_ms, believed)]
+
+
+@dataclass(slots=True)
+class Parcel:
+    """Messages read together: their documents, and where they stand in their partitions."""
+
+    documents: list[Document] = field(default_factory=list)
+    events: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0
+    first: dict[Partition, int] = field(default_factory=dict)
+    """Offset of the first message of each partition."""
+    next: dict[Partition, int] = field(default_factory=dict)
+    """Offset behind the last one."""
+    oldest_ms: int | None = None
+    """When the oldest message was written (milliseconds since the epoch)."""
+
+    def add(self, received: Received, carried: list[Document], quarantine_prefix: str) -> None:
+        """Take in one message and what it carries."""
+        partition = Partition(received.topic, received.partition)
+        self.first.setdefault(partition, received.offset)
+        self.next[partition] = received.offset + 1
+        self.documents += carried
+        for document in carried:
+            self.bytes += len(document.body)
+            self.events[QUARANTINED if is_daily(document.index, quarantine_prefix) else INDEXED] += 1
+        written = received.timestamp_ms
+        if written >= 0 and (self.oldest_ms is None or written < self.oldest_ms):
+            self.oldest_ms = written
+
+
+@dataclass(slots=True)
+class Submitted:
+    """A parcel on its way to the index."""
+
+    parcel: Parcel
+    answer: Future[Written]
+    sent_at: float
+    arrival: Arrival

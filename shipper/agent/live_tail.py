@@ -1,0 +1,57 @@
+"""Follow: what the inputs bring from now on, as the agent would store it, with nothing kept anywhere."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from shipper.inputs.files.log_reader import LogReader
+from shipper.inputs.files.tailer import Tail
+from shipper.model.documents import Document
+from shipper.pipeline.pipeline import Pipeline
+from shipper.system.clock import Clock
+from shipper_processors.fast_path import Run
+from shipper_schemas.entry import Entry
+
+Ended = tuple[str, Document]
+"""An entry's outcome, and its document for the main index or the quarantine."""
+
+
+@dataclass(slots=True)
+class Follower:
+    """Reads the logs of `tail` and runs them through `pipeline`. It opens files to read them and writes none."""
+
+    tail: Tail
+    pipeline: Pipeline
+    clock: Clock
+    scan_s: float = 1.0
+    _scan_at: float = 0.0
+
+    def turn(self) -> Iterator[Ended]:
+        """What came since the last turn; entries that are dropped are passed over."""
+        now = self.clock.monotonic()
+        if now >= self._scan_at:
+            self.tail.scan()
+            self._scan_at = now + self.scan_s
+        for log in self.tail.ready(now):
+            try:
+                yield from self._ended(log.read_counted(now), log)
+            except OSError as error:
+                self.tail.unreadable[log.path] = error
+            log.release()
+        for log in list(self.tail.logs.values()):
+            if log.counted.assembler.waiting:
+                yield from self._ended(log.overdue(now, self.clock.wall_ms()), log)
+        for log in self.tail.removed(now):
+            yield from self._ended(log.farewell(), log)
+            self.tail.forget(log)
+
+    def _ended(self, entries: Iterable[Entry | Run], log: LogReader) -> Iterator[Ended]:
+        for entry in entries:
+            assert isinstance(entry, Entry)  # noqa: S101 -- no chain takes runs here
+            assessed = self.pipeline.assess(entry, self.clock.wall_ms())
+            outcome, document = self.pipeline.document(assessed, entry, log.source)
+            if document is not None:
+                yield outcome, document
+
+    def close(self) -> None:
+        """Give all descriptors back."""
+        self.tail.close()

@@ -1,0 +1,1 @@
+"""Settings become objects: the only folder that wires."""

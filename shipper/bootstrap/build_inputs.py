@@ -1,0 +1,100 @@
+"""Inputs and their limits built from the settings."""
+
+import resource
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from shipper.bootstrap.build_pipeline import counting_of, pipeline_of, redactor_to_look_with
+from shipper.config.settings import Settings
+from shipper.delivery.loop import Pace
+from shipper.inputs.files.container_metadata import Provenance
+from shipper.inputs.files.glob_scan import Folders, Scanner
+from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.tailer import Input, Tail
+from shipper.outputs.elasticsearch.factory import is_elasticsearch
+from shipper.outputs.kafka.factory import check_topics, topic_url
+from shipper.state.store import State
+from shipper.system.clock import Clock
+from shipper.system.errors import ConfigurationError
+from shipper_processors.assemble import Bounds
+
+if TYPE_CHECKING:
+    from shipper.agent.live_tail import Follower
+
+SPARE_DESCRIPTORS = 128
+"""Descriptors left for databases, sockets and rotated files while logs are open."""
+
+
+def is_indexer(settings: Settings) -> bool:
+    """Whether the input is a topic: then an indexer runs in the agent's place."""
+    return settings.inputs[0].type == "kafka" if settings.inputs else False
+
+
+def check_input(settings: Settings) -> None:
+    """Raise ShipperError where the topic of an indexer could not be read now."""
+    check_topics(settings, topic_url(settings))
+
+
+def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
+    """The inputs, with what the state knows of their logs."""
+    folders = Folders()
+    inputs = inputs_of(settings, folders, (), from_end=from_end)
+    most = settings.tail.max_open_files or descriptors()
+    return Tail(inputs, bounds_of(settings), limits_of(settings), state.logs(), folders, most)
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """What is joined into one entry."""
+    join = settings.join
+    return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
+
+
+def follower(settings: Settings, clock: Clock) -> "Follower":
+    """What reads the inputs from their ends on, and keeps nothing. Raises ConfigurationError."""
+    from shipper.agent.live_tail import Follower  # noqa: PLC0415 -- see above
+
+    if is_indexer(settings):
+        raise ConfigurationError(
+            f"{topic_url(settings)} is a topic, and reading it would take messages from its indexers",
+            "follow a node's files with --input TYPE:GLOB, or ask the store with `shipper search --since 1m`",
+        )
+    folders = Folders()
+    inputs = inputs_of(settings, folders, (), from_end=True)
+    tail = Tail(inputs, bounds_of(settings), limits_of(settings), {}, folders, descriptors())
+    pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_to_look_with(settings))
+    return Follower(tail, pipeline, clock, settings.tail.scan_interval)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Bounds of reading."""
+    tail = settings.tail
+    return Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=settings.join.wait)
+
+
+def inputs_of(
+    settings: Settings, folders: Folders, known: Collection[tuple[str, str]], *, from_end: bool
+) -> list[Input]:
+    """What the settings follow; logs of an input that is `known`, by type and glob, begin at their beginning."""
+    provenance = Provenance(settings.host, settings.docker, redactor_to_look_with(settings))
+    return [
+        Input(
+            found.type,
+            Scanner(found.glob, folders),
+            provenance.of(found),
+            (from_end or found.start == "end") and (found.type, found.glob) not in known,
+        )
+        for found in settings.inputs
+    ]
+
+
+def descriptors() -> int:
+    """How many logs may be open at once."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (1 << 20 if soft == resource.RLIM_INFINITY else max(64, soft - SPARE_DESCRIPTORS)) // 2
+
+
+def pace(settings: Settings) -> Pace:
+    """How often the agent looks and how much it takes."""
+    tail = settings.tail
+    under_way = settings.elasticsearch.in_flight if is_elasticsearch(settings) else 1
+    return Pace(tail.poll_interval, tail.scan_interval, tail.batch_bytes // under_way, batch_age=tail.batch_age)

@@ -1,0 +1,115 @@
+"""Pipeline, counters and redaction built from the settings."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from shipper.config import key_files
+from shipper.config.settings import Settings
+from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
+from shipper.pipeline.pipeline import Pipeline
+from shipper.pipeline.quarantine_release import Releaser
+from shipper.system.errors import ConfigurationError
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.fast_path import CompiledChain
+from shipper_processors.redact import Redactor
+from shipper_processors.route import Skew
+from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.metrics import SeriesKey
+from shipper_schemas.rules import Rule
+from shipper_schemas.violation import DEFAULT_POLICIES, Kind
+
+if TYPE_CHECKING:
+    from shipper.metrics.openmetrics_history import History
+
+
+def from_zero(counting: Counting) -> Iterator[SeriesKey]:
+    """Series of what may go wrong: they start at zero, so that `increase()` sees the first time."""
+    yield from ((VIOLATIONS.name, (kind.value,)) for kind in Kind)
+    yield from ((OVERFLOWS.name, (metric.name,)) for metric in counting.metrics() if metric.labels)
+
+
+def history_of(settings: Settings) -> "History":
+    """An empty history of the counters that the rules keep."""
+    from shipper.metrics.openmetrics_history import History  # noqa: PLC0415 -- asked for rarely
+
+    counting = counting_of(settings, ())
+    return History(counting.metrics(), declared=counting.declared(), labels={"job": "shipper"})
+
+
+def releaser(settings: Settings) -> Releaser:
+    """Runs quarantined entries through the chain of `settings` again."""
+    return Releaser(pipeline_of(settings, counting_of(settings, ()), redactor_of(settings)))
+
+
+def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> Pipeline:
+    """The chain of steps."""
+    schema = settings.schema_
+    return Pipeline(
+        Enforce(schema.correlation_sources),
+        counting,
+        redactor,
+        {**DEFAULT_POLICIES, **schema.policies},
+        skew_of(settings),
+        settings.index.prefix,
+        settings.index.quarantine_prefix,
+        frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram"),
+    )
+
+
+def compiled_of(settings: Settings, pipeline: Pipeline) -> CompiledChain | None:
+    """The chain of `pipeline`, compiled; None where the extension is not installed or not wanted."""
+    if not settings.compiled:
+        return None
+    return CompiledChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew)
+
+
+def skew_of(settings: Settings) -> Skew:
+    """Which times are believed."""
+    schema = settings.schema_
+    return Skew(int(schema.max_future * 1000), int(schema.max_past * 1000), int(schema.max_age * 1000))
+
+
+def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:
+    """The counter rules, built-in and configured, compiled; `known` series keep their place under the label bounds."""
+    counters = settings.counters
+    return Counting(
+        rules_of(settings), max_label_values=counters.max_label_values, known=known, services=counters.services
+    )
+
+
+def rules_of(settings: Settings) -> list[Rule]:
+    """The counter rules, built-in and configured."""
+    counters = settings.counters
+    return [*(builtin_rules(counters.business_events) if counters.builtin else []), *counters.rules]
+
+
+def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:
+    """The redaction that leaves nothing unmasked on its way out; by hash under `key`, or the newest that there is."""
+    redact = settings.redact
+    if redact.mode == "hash" and key is None:
+        key = redaction_keys(settings)[0]
+    return Redactor(redact.fields, redact.patterns, key=key, mode=redact.mode, extra_patterns=redact.extra_patterns)
+
+
+def redactor_to_look_with(settings: Settings) -> Redactor:
+    """The same for a command that leaves nothing behind: a key that was not made yet stays unmade, and is made up."""
+    own = settings.state_dir / key_files.REDACTION
+    if settings.redact.mode == "hash" and settings.redact.key is None and not own.exists():
+        return redactor_of(settings, key_files.REDACTION.encode())
+    return redactor_of(settings)
+
+
+def redaction_keys(settings: Settings, *, make: bool = True) -> tuple[bytes, ...]:
+    """The keys of hashes, newest first. Raises ShipperError, also where there is none yet and none is to be made."""
+    redact, own = settings.redact, settings.state_dir / key_files.REDACTION
+    if redact.key is not None:
+        return key_files.keys_in(redact.key.get_secret_value().encode())
+    if not make and not own.exists():
+        raise ConfigurationError(f"there is no key {own}", "give the agent's --state-dir, or redact.key_file")
+    content = key_files.own_key(own, "redact.key_file")
+    try:
+        return key_files.keys_in(content)
+    except ValueError as error:
+        what, _, cure = str(error).partition("; ")
+        raise ConfigurationError(f"{own}: {what}", cure) from error

@@ -1,0 +1,98 @@
+"""`shipper config`: the schema of the file and the effective configuration."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import orjson
+import yaml
+
+from shipper.cli.completion_values import complete_keys
+from shipper.cli.options import from_configuration
+from shipper.cli.terminal.json_output import as_json
+from shipper.config import Configuration
+from shipper.config.layers import file_of
+from shipper.config.option_tree import SECRETS
+from shipper.config.settings import Settings
+from shipper.system.errors import ConfigurationError
+from shipper_processors.sanitize import printable
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@click.group()
+def config() -> None:
+    """Show the configuration and its schema."""
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration file."""
+    found = {"$schema": DIALECT, **Settings.model_json_schema(by_alias=True)}
+    click.echo(as_json(found))
+
+
+@config.command()
+@click.argument("key", required=False, shell_complete=complete_keys)
+@click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@from_configuration("inputs", "output", "state_dir", "listen", "log_format")
+def show(configuration: Configuration, *, key: str | None, form: str) -> None:
+    """Print the effective configuration, or what KEY (such as tail.batch_age) is in it; secrets masked.
+
+    A comment tells where a value comes from; one without is the default. The result can be saved and used as a
+    configuration file once the secrets are put back.
+    """
+    found = effective(configuration.settings)
+    if key is not None:
+        click.echo(value_of(found, key, form))
+    elif form == "json":
+        click.echo(as_json(found))
+    else:
+        click.echo(annotated(found, configuration))
+
+
+def value_of(found: dict[str, Any], key: str, form: str) -> str:
+    """What stands at a key, on its own. Raises ConfigurationError."""
+    value: Any = found
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise ConfigurationError(f"there is no key {printable(key)}", "`shipper config schema` lists every key")
+        value = value[part]
+    if form == "json" or value is None:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return printable(text.removesuffix("...\n").rstrip("\n"), newlines=True)
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """All settings as the file would hold them; a secret is `**********`, or left to the file that it comes from."""
+    found = settings.model_dump(mode="json", by_alias=True)
+    for secret in SECRETS:
+        section = found
+        for key in secret[:-1]:
+            section = section[key]
+        if section[file_of(secret)[-1]] is not None:
+            section[secret[-1]] = None
+    return found
+
+
+def annotated(found: dict[str, Any], configuration: Configuration) -> str:
+    """Settings as YAML, each that is no default with a comment that tells where it comes from."""
+    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=float("inf"))
+    lines = text.splitlines()
+    notes = dict(_notes(yaml.compose(text), (), configuration))
+    return "\n".join(f"{line}  # {notes[number]}" if number in notes else line for number, line in enumerate(lines))
+
+
+def _notes(node: yaml.Node | None, above: tuple[str, ...], configuration: Configuration) -> Iterator[tuple[int, str]]:
+    """Lines, counted from 0, where a comment can stand, with what it says."""
+    assert isinstance(node, yaml.MappingNode)  # noqa: S101 -- settings are one
+    for key, value in node.value:
+        path = (*above, key.value)
+        if isinstance(value, yaml.MappingNode) and value.value:
+            yield from _notes(value, path, configuration)
+        elif (origin := configuration.origin(path)) is not None:
+            yield (
+                key.start_mark.line if isinstance(value, yaml.CollectionNode) else value.end_mark.line,
+                printable(origin),
+            )

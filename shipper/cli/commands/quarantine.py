@@ -1,0 +1,224 @@
+"""`shipper quarantine`: what was refused and why, and its way back after a fix."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from shipper.cli.options import configured
+from shipper.cli.terminal.cells import NARROW, Look, emit, fit
+from shipper.cli.terminal.json_output import as_json
+from shipper.cli.terminal.progress import working
+from shipper.cli.terminal.render import render_json
+from shipper.config.settings import Settings
+from shipper.model.document_fields import inner
+from shipper.model.documents import Document
+from shipper.outputs.base import Reader
+from shipper.presentation.format import Body, origin, short_id, text_of
+from shipper.system.errors import ReleaseRefused, ShipperError
+from shipper_processors.sanitize import printable
+from shipper_schemas.quarantine import kinds, notes
+from shipper_schemas.violation import Kind, Violation
+
+LIST_LIMIT = 50
+SHORTEST_ID = 4
+TIME_DIGITS = 12
+REASONS = click.Choice([kind.value for kind in Kind])
+REASON = click.option("--reason", type=REASONS, metavar="REASON", help="Only those refused for it.")
+
+
+class Rerun(Protocol):
+    """Runs a quarantined entry through the chain again, under the rules of today."""
+
+    def __call__(self, quarantined: dict[str, Any], /) -> tuple[Document | None, list[Violation]]:
+        """The document for the main index, or None and why the entry is still refused."""
+
+
+@dataclass(slots=True)
+class Released:
+    """What came of a release."""
+
+    done: int = 0
+    refused: list[tuple[Body, list[Violation]]] = field(default_factory=list)
+
+
+@click.group()
+def quarantine() -> None:
+    """Entries that were refused: list them, look at one, release them after a fix."""
+
+
+@quarantine.command("list")
+@REASON
+@click.option("--limit", type=click.IntRange(min=0), default=LIST_LIMIT, show_default=True, help="0 for all.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@configured("output")
+def list_(settings: Settings, *, reason: str | None, limit: int, form: str) -> None:
+    """List refused entries, the oldest first, with the reason."""
+    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
+
+    entries = registry.reader(settings).quarantine(reason=reason, limit=limit + 1 if limit else None)
+    if limit:
+        with working("looking through the quarantine") as count:
+            entries = iter(list(count(entries)))
+    console = Console(highlight=False)
+    shown = islice(entries, limit or None)
+    number = render_json(shown, console) if form == "json" else render_list(shown, console)
+    if number == 0:
+        of_reason = f" of {reason}" if reason else ""
+        click.echo(printable(f"The quarantine in {settings.output} holds nothing{of_reason}."), err=True)
+    elif next(entries, None) is not None:
+        click.echo(f"Only the oldest {limit} entries; --limit 0 shows all.", err=True)
+
+
+@quarantine.command()
+@click.argument("id_", metavar="ID")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@configured("output")
+def show(settings: Settings, *, id_: str, form: str) -> None:
+    """Show the entry whose ID is the given one, or begins so: reasons, provenance, the raw text."""
+    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
+
+    console = Console(highlight=False)
+    entry = entry_of(registry.reader(settings), id_)
+    if form == "json":
+        render_json([entry], console)
+        return
+    for line in described(entry):
+        emit(console, line, Look.of(console).uncut())
+
+
+@quarantine.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@REASON
+@click.option("--dry-run", is_flag=True, help="Say what would be released, and change nothing.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@configured("output")
+def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reason: str | None, **how: Any) -> None:  # noqa: ANN401
+    """Run refused entries through the chain again, and move those it now accepts into the main index.
+
+    Counters are not touched: they counted the entries when they were read. Exit code 1 where any is still refused.
+    """
+    if bool(ids) == (everything or reason is not None):
+        message = "say which: IDs, or --all, or --reason"
+        raise click.UsageError(message)
+    from shipper.bootstrap import build_pipeline  # noqa: PLC0415 -- see shipper.cli.search
+    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
+
+    reader = registry.reader(settings)
+    entries = (entry_of(reader, id_) for id_ in ids) if ids else reader.quarantine(reason=reason)
+    dry_run, form = how["dry_run"], how["form"]
+    with working("releasing") as count:
+        released = release_entries(count(entries), reader, build_pipeline.releaser(settings), dry_run=dry_run)
+    if form == "json":
+        click.echo(as_json(outcome_in_json(released, dry_run=dry_run)))
+    else:
+        for line in told(released, dry_run=dry_run):
+            click.echo(line)
+    sys.exit(1 if released.refused else 0)
+
+
+def release_entries(entries: Iterable[Body], reader: Reader, rerun: Rerun, *, dry_run: bool) -> Released:
+    """Release what `rerun` accepts; with `dry_run` only ask it. An interruption leaves the rest where it was."""
+    released = Released()
+    for entry in entries:
+        document, reasons = rerun(entry)
+        if document is None:
+            released.refused.append((entry, reasons))
+            continue
+        if not dry_run:
+            try:
+                reader.release(entry["_index"], entry["_id"], document)
+            except ReleaseRefused as error:
+                released.refused.append((entry, [Violation(Kind.REFUSED_BY_INDEX, None, error.what)]))
+                continue
+        released.done += 1
+    return released
+
+
+def outcome_in_json(released: Released, *, dry_run: bool) -> dict[str, Any]:
+    """The outcome for programs: how many were released, and each that is still refused with its reasons."""
+    refused = [
+        {"_id": entry["_id"], "_index": entry["_index"], "reasons": [reason.as_note() for reason in reasons]}
+        for entry, reasons in released.refused
+    ]
+    return {"dry_run": dry_run, "released": released.done, "refused": refused}
+
+
+def told(released: Released, *, dry_run: bool) -> Iterator[str]:
+    """The outcome in lines for people: how many, and what still stands in the way of the rest."""
+    yield f"{'would be released' if dry_run else 'released'}: {released.done}"
+    if released.refused:
+        yield f"still refused: {len(released.refused)}"
+        every = (reason for _, reasons in released.refused for reason in reasons)
+        reasons = Counter((reason.kind.value, reason.field or "", reason.detail) for reason in every)
+        for (kind, name, detail), number in reasons.most_common():
+            yield printable(f"  {number} x {kind}{f' ({name})' if name else ''}: {detail}")
+
+
+def entry_of(reader: Reader, id_: str) -> Body:
+    """The unreleased entry of that id, given whole or by the beginning of its digest. Raises ShipperError."""
+    wanted = id_.strip().lower()
+    if len(wanted) < SHORTEST_ID:
+        what = f"{printable(id_) or 'an empty id'} is too short to tell an entry"
+        raise ShipperError(what, f"give {SHORTEST_ID} digits or more of an id that `shipper quarantine list` shows")
+    with working("looking through the quarantine") as count:
+        found = [entry for entry in count(reader.quarantine()) if _is(str(entry["_id"]), wanted)]
+    if not found:
+        what = f"the quarantine holds no unreleased entry {printable(id_)}"
+        raise ShipperError(what, "see `shipper quarantine list` for the ids")
+    if len(found) > 1:
+        several = ", ".join(entry["_id"][TIME_DIGITS:] for entry in found[:5])
+        what = f"{printable(id_)} is the beginning of {len(found)} ids"
+        raise ShipperError(what, f"give more of it: {several}")
+    return found[0]
+
+
+def _is(full: str, wanted: str) -> bool:
+    return full == wanted or full[TIME_DIGITS:].startswith(wanted)
+
+
+def render_list(entries: Iterable[Body], console: Console) -> int:
+    """One line an entry: id, time, reasons, origin, the beginning of the raw text. How many were shown.
+
+    A phone's screen gets the id and the reasons, and what of the text has room.
+    """
+    look, shown = Look.of(console), 0
+    small = look.cut and look.width < NARROW
+    for shown, entry in enumerate(entries, 1):  # noqa: B007 -- the number of the last one is the answer
+        reasons = ", ".join(map(printable, kinds(entry)))
+        why = Text(fit(reasons, 22, look) if look.cut else reasons, "yellow")
+        cells = (
+            Text(short_id(entry), "bold"),
+            Text(text_of(entry.get("@timestamp"))[:19].replace("T", " "), "dim"),
+            why,
+            Text(fit(origin(entry), 9, look) if look.cut else origin(entry), "cyan"),
+            Text(text_of(entry.get("raw"))),
+        )
+        emit(console, Text("  ").join((cells[0], why, cells[-1]) if small else cells), look)
+    return shown
+
+
+def described(entry: Body) -> Iterator[Text]:
+    """All that is known of one quarantined entry, in lines."""
+    yield Text.assemble("id      ", (text_of(entry["_id"]), "bold"), f" in {text_of(entry['_index'])}")
+    yield Text(f"time    {text_of(entry.get('@timestamp'))}")
+    container = inner(entry, "container")
+    yield Text(f"from    {origin(entry)}, container {text_of(container.get('name') or container.get('id') or 'none')}")
+    log = inner(entry, "log")
+    yield Text(f"file    {text_of(inner(log, 'file').get('path'))} at byte {text_of(log.get('offset'))}")
+    yield Text(f"stream  {text_of(entry.get('stream'))}")
+    yield Text(f"index   {text_of(entry.get('index'))} (where it would go)")
+    for reason in notes(entry):
+        name = f" ({text_of(reason['field'])})" if reason.get("field") else ""
+        kind = (text_of(reason.get("kind")), "yellow")
+        yield Text.assemble("reason  ", kind, f"{name}: {text_of(reason.get('detail'))}")
+    yield Text()
+    for line in printable(str(entry.get("raw", "")), newlines=True).split("\n"):
+        yield Text(f"  {line}")

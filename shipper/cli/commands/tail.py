@@ -1,0 +1,95 @@
+"""`shipper tail`: what the inputs bring from now on, as the agent would store it."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from shipper.agent.live_tail import Follower
+from shipper.cli.options import configured
+from shipper.cli.search_options import Said, of_container, of_event, of_level, of_text
+from shipper.cli.terminal.render import Stream, json_line
+from shipper.config.settings import Settings
+from shipper.model.batch import INDEXED
+from shipper.model.query import Query
+from shipper.outputs.query_filter import Test, accepts
+from shipper.presentation.format import Body
+from shipper.system.clock import Clock
+from shipper.system.logging_setup import configure_own_log
+from shipper.system.shutdown import Stopping
+
+POLL_S = 0.2
+
+
+@click.command()
+@click.option("--correlation-id", type=Said(), metavar="ID", help="Entries of this request.")
+@of_event
+@of_level
+@of_container
+@of_text
+@click.option("--refused", is_flag=True, help="Also entries that go to the quarantine, with their reasons.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after so many entries.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@configured("inputs")
+def tail(settings: Settings, *, refused: bool, limit: int | None, form: str, **terms: Any) -> None:  # noqa: ANN401
+    """Follow entries as they are written, as the agent would store them: checked, enriched, masked.
+
+    Reads the inputs themselves, from their ends on; the agent, its positions and counters, and the store are left
+    alone, and none of them has to be there. Ends with Ctrl-C.
+    """
+    from shipper.bootstrap import build_inputs  # noqa: PLC0415 -- see shipper.cli.search
+
+    configure_own_log(settings.log_format, "warning")
+    wanted = accepts(Query(**terms))
+    follower = build_inputs.follower(settings, Clock())
+    stopping = stopped_by_signals()
+    console = Console(highlight=False)
+    stream = Stream(console)
+    if sys.stderr.isatty():
+        inputs = ", ".join(f"{found.type}:{found.glob}" for found in settings.inputs)
+        click.echo(f"following {inputs}; Ctrl-C ends it", err=True)
+    shown = 0
+    try:
+        for body in bodies(follower, stopping, wanted, refused=refused):
+            if form == "json":
+                console.file.write(f"{json_line(body, console.encoding)}\n")
+            else:
+                stream.show(body)
+            console.file.flush()
+            shown += 1
+            if shown == limit:
+                return
+    finally:
+        follower.close()
+
+
+def bodies(follower: Follower, stopping: Stopping, wanted: Test, *, refused: bool) -> Iterator[Body]:
+    """Documents that are asked for, with `_id` and `_index`, until it is stopped."""
+    while not stopping.is_set():
+        quiet = True
+        for outcome, document in follower.turn():
+            quiet = False
+            body: Body = orjson.loads(document.body)
+            if (outcome == INDEXED or refused) and wanted(body):
+                yield {**body, "_id": document.id.hex(), "_index": document.index}
+            if stopping.is_set():
+                return
+        if quiet:
+            stopping.wait(POLL_S)
+
+
+def stopped_by_signals() -> Stopping:
+    """Set by SIGINT and SIGTERM."""
+    stopping = Stopping()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return stopping

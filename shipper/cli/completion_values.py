@@ -1,0 +1,69 @@
+"""Known: values that completion offers, cheap to find and right for the configuration that is named."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from shipper.system.errors import ShipperError
+from shipper_schemas.rules import Condition, Rule
+
+ALWAYS = ("http_access", "request_complete", "unstructured")
+SCHEMES = {
+    "inputs": ("docker:", "cri:", "plain:", "kafka://"),
+    "output": ("local:", "http://", "https://", "kafka://"),
+    "listen": ("127.0.0.1:9108", "off"),
+}
+"""What the values of a flag begin with."""
+
+
+def complete_events(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Names of events that rules ask for, those of the configuration included."""
+    return sorted(name for name in known_events(_rules(ctx)) if name.startswith(incomplete))
+
+
+def complete_metrics(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Counters and histograms of the rules."""
+    return sorted(rule.name for rule in _rules(ctx) if rule.name.startswith(incomplete))
+
+
+def complete_keys(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Keys of the configuration."""
+    from shipper.config.option_tree import all_keys  # noqa: PLC0415 -- asked for by a shell alone
+
+    return [key for key in all_keys() if key.startswith(incomplete)]
+
+
+def complete_schemes(_ctx: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """What addresses of inputs and outputs begin with."""
+    return [scheme for scheme in SCHEMES.get(str(option.name), ()) if scheme.startswith(incomplete)]
+
+
+def known_events(rules: Iterable[Rule]) -> set[str]:
+    """The events that rules ask for by name."""
+    conditions = (case.when for rule in rules for case in rule.all_cases())
+    return {*ALWAYS, *(name for condition in conditions for name in _events(condition))}
+
+
+def _events(condition: Condition) -> Iterator[str]:
+    asked = condition.fields.get("event")
+    if asked is not None:
+        yield from (name for name in (asked.equals, *(asked.one_of or ())) if isinstance(name, str))
+    for part in (*condition.all, *condition.any):
+        yield from _events(part)
+
+
+def _rules(ctx: click.Context) -> list[Rule]:
+    """Of the configuration that the line or a variable names; the built-in ones where it cannot be read."""
+    from shipper.config import load  # noqa: PLC0415
+    from shipper.config.settings import Settings  # noqa: PLC0415
+    from shipper_schemas.builtin_rules import builtin_rules  # noqa: PLC0415
+
+    file = ctx.params.get("config") or os.environ.get("SHIPPER_CONFIG")
+    try:
+        settings = load(Path(file) if file else None, os.environ, {})
+    except ShipperError:
+        settings = Settings()
+    counters = settings.counters
+    return [*(builtin_rules(counters.business_events) if counters.builtin else []), *counters.rules]

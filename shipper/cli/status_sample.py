@@ -1,0 +1,189 @@
+"""Sample: what an agent shows of itself at one moment, from its pages or, where it serves none, from its state."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from prometheus_client.parser import text_string_to_metric_families
+
+from shipper.cli.commands.status import behind, from_agent, from_state, page
+from shipper.config.settings import Settings
+from shipper.diagnose.preflight import locked
+from shipper.state.database import LOCK, to_look_at
+from shipper.system.errors import ShipperError
+
+LINES = ("shipper_lines_read_total", "shipper_messages_read_total")
+"""What an agent reads, and what an indexer does."""
+OWN = ("shipper_", "process_", "python_")
+
+
+class Key(NamedTuple):
+    """A series: its name and its labels, sorted."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+Series = Mapping[Key, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look."""
+
+    at: float
+    """Monotonic seconds."""
+    source: str
+    """`agent` or `state`."""
+    address: str
+    status: dict[str, Any]
+    series: Series
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of the series of that name with these labels."""
+        wanted = set(labels.items())
+        return sum(value for key, value in self.series.items() if key.name == name and wanted <= set(key.labels))
+
+    def by(self, name: str, label: str) -> dict[str, float]:
+        """The series of that name, by the value of a label."""
+        return {dict(key.labels).get(label, ""): value for key, value in self.series.items() if key.name == name}
+
+    def lines(self) -> float:
+        """Lines or messages read."""
+        return sum(self.total(name) for name in LINES)
+
+
+def take(settings: Settings, names: Mapping[str, tuple[str, ...]]) -> Sample:
+    """A look at the agent at `listen`, else at the one that holds the state directory; `names` of labels by metric.
+
+    Raises ShipperError where no agent runs.
+    """
+    status = from_agent(settings)
+    if status is not None:
+        series = metrics_of(settings)
+        if series is not None:
+            return Sample(time.monotonic(), "agent", settings.listen, status, series)
+    if not locked(settings.state_dir / LOCK):
+        where = "" if settings.listen == "off" else f" at {settings.listen}"
+        raise ShipperError(
+            f"no agent answers{where}, and none holds {settings.state_dir}",
+            "start one with `shipper run`, or give --listen HOST:PORT or --state-dir DIR of one that runs",
+        )
+    found = from_state(settings.state_dir)
+    return Sample(time.monotonic(), "state", str(settings.state_dir), found, saved_series(settings.state_dir, names))
+
+
+def metrics_of(settings: Settings) -> dict[Key, float] | None:
+    """What /metrics shows; None where nobody answers."""
+    answer = page(settings, "/metrics")
+    if answer is None:
+        return None
+    text = answer.body.decode("utf-8", "replace")
+    return {
+        Key(sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if not sample.name.endswith(("_bucket", "_created"))
+    }
+
+
+def saved_series(directory: Path, names: Mapping[str, tuple[str, ...]]) -> dict[Key, float]:
+    """The counters of the last commit; those of metrics whose labels are not in `names` are left out."""
+    with to_look_at(directory) as db:
+        rows = db.execute("SELECT metric, labels, value, counts FROM series").fetchall()
+    found: dict[Key, float] = {}
+    for metric, values, value, counts in rows:
+        known, given = names.get(metric), orjson.loads(values)
+        if known is None or len(known) != len(given):
+            continue
+        labels = tuple(sorted(zip(known, given, strict=True)))
+        if counts is None:
+            found[Key(metric, labels)] = value
+        else:
+            found |= {Key(f"{metric}_count", labels): sum(orjson.loads(counts)), Key(f"{metric}_sum", labels): value}
+    return found
+
+
+# --- two looks ------------------------------------------------------------------------------------
+
+
+def compared(before: Sample, now: Sample) -> dict[str, Any]:
+    """What the later of two looks shows, with what moved between them as rates: the shape of `--format json`."""
+    seconds = max(now.at - before.at, 0.001)
+
+    def rate(name: str, **labels: str) -> float:
+        return round(max(0.0, now.total(name, **labels) - before.total(name, **labels)) / seconds, 3)
+
+    status, outcomes = now.status, now.by("shipper_events_total", "outcome")
+    requests = now.total("shipper_output_request_duration_seconds_count")
+    return {
+        "running": True,
+        "from": now.source,
+        "address": now.address,
+        "seconds": round(seconds, 3),
+        "rates": {
+            "lines": round(max(0.0, now.lines() - before.lines()) / seconds, 3),
+            "bytes": rate("shipper_bytes_read_total"),
+            "events": {outcome: rate("shipper_events_total", outcome=outcome) for outcome in sorted(outcomes)},
+        },
+        "totals": {"lines": now.lines(), "events": dict(sorted(outcomes.items()))},
+        "lag": lag(now),
+        "output": {
+            "url": (status.get("output") or {}).get("url"),
+            "error": (status.get("output") or {}).get("error"),
+            "requests": now.by("shipper_output_requests_total", "result"),
+            "request_seconds": (
+                round(now.total("shipper_output_request_duration_seconds_sum") / requests, 6) if requests else None
+            ),
+            "retries": now.total("shipper_output_retries_total"),
+            "throttled": now.total("shipper_output_throttled_total"),
+            "refused": now.total("shipper_output_refused_total"),
+        },
+        "memory_bytes": now.total("process_resident_memory_bytes") or None,
+        "state": status.get("state"),
+        "configuration": status.get("configuration"),
+        "unreadable": status.get("unreadable", {}),
+        "counters": counters(before, now, seconds),
+        "logs": logs(before, now, seconds),
+    }
+
+
+def lag(now: Sample) -> dict[str, float | None]:
+    """What waits to be shipped: bytes, or an indexer's messages; and seconds where an agent tells them."""
+    seconds = now.by("shipper_lag_seconds", "output")
+    messages = [log["lag_messages"] for log in now.status["logs"] if log.get("lag_messages") is not None]
+    waiting = sum(log.get("lag_bytes") or 0 for log in now.status["logs"])
+    return {
+        "bytes": None if messages else waiting,
+        "messages": sum(messages) if messages else None,
+        "seconds": max(seconds.values()) if seconds else None,
+    }
+
+
+def counters(before: Sample, now: Sample, seconds: float) -> list[dict[str, Any]]:
+    """The counters of the rules, those that move fastest first, then the largest."""
+    found = [
+        {
+            "name": key.name,
+            "labels": dict(key.labels),
+            "value": value,
+            "per_second": round(max(0.0, value - before.series.get(key, 0.0)) / seconds, 3),
+        }
+        for key, value in now.series.items()
+        if not key.name.startswith(OWN) and not key.name.endswith("_sum")
+    ]
+    return sorted(found, key=lambda counter: (-counter["per_second"], -counter["value"], counter["name"]))
+
+
+def logs(before: Sample, now: Sample, seconds: float) -> list[dict[str, Any]]:
+    """Logs with how fast they grow, those furthest behind first, then the busiest."""
+    earlier = {log["path"]: log.get("size") for log in before.status["logs"]}
+    found = []
+    for log in now.status["logs"]:
+        size, old = log.get("size"), earlier.get(log["path"])
+        grown = 0 if size is None or old is None else max(0, size - old)
+        found.append({**log, "per_second": round(grown / seconds, 3)})
+    return sorted(found, key=lambda log: (-(behind(log) or 0), -log["per_second"], log["path"]))

@@ -1,0 +1,1 @@
+"""Tables, timelines, progress and JSON on a terminal."""

@@ -1,0 +1,93 @@
+"""Cells: single values of a document as short, safe, styled text. Terminal or pipe is decided once, in `Look`."""
+
+from dataclasses import dataclass, replace
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from shipper.presentation.format import CLIENT_ERROR, SERVER_ERROR, Body, text_of
+from shipper_schemas.event import LEVELS
+
+SHORT_LEVELS = dict(zip(LEVELS, ("trace", "debug", "info", "note", "WARN", "ERROR", "CRIT"), strict=True))
+LEVEL_STYLES = {
+    "trace": "dim", "debug": "dim", "info": "green", "notice": "cyan",
+    "warning": "bold yellow", "error": "bold red", "critical": "bold white on red",
+}  # fmt: skip
+LEVEL_WIDTH = 5
+NARROW = 60
+"""Columns below which a terminal, such as a phone's, gets the time, the level, the event and what happened alone."""
+UNCUT = 10_000
+"""Columns of a pipe: more than any table needs."""
+
+
+def console_of() -> Console:
+    """Where tables go: as wide as the terminal; in a pipe as wide as what they hold, so that nothing is withheld."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = UNCUT
+    return console
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How output looks: its width, whether lines are cut to it, and the characters it draws with."""
+
+    width: int
+    cut: bool
+    """On a terminal a line ends with the screen; in a pipe nothing is withheld from the next program."""
+    ellipsis: str
+    rule: str
+    bar: str
+    point: str
+    gap: str
+    dot: str
+
+    @classmethod
+    def of(cls, console: Console) -> "Look":
+        """Unicode drawing on a terminal that can show it, ASCII everywhere else."""
+        if console.is_terminal and console.encoding.startswith("utf"):
+            return cls(console.width, cut=True, ellipsis="…", rule="─", bar="━", point="•", gap="┊", dot="·")
+        return cls(console.width, console.is_terminal, ellipsis="...", rule="-", bar="=", point="o", gap=":", dot="|")
+
+    def uncut(self) -> "Look":
+        """The same, with every line shown to its end."""
+        return replace(self, cut=False)
+
+
+def emit(console: Console, line: Text, look: Look) -> None:
+    """Print one line, never wrapped; characters that the output's encoding lacks are escaped."""
+    if look.cut and line.cell_len > look.width:
+        line.truncate(look.width - cell_len(look.ellipsis))
+        line.append(look.ellipsis, "dim")
+    line.rstrip()
+    if not console.encoding.startswith("utf"):
+        line = encodable(line, console.encoding)
+    console.print(line, soft_wrap=True)
+
+
+def encodable(line: Text, encoding: str) -> Text:
+    """`line` with characters that `encoding` lacks as backslash escapes; without its styles where it has any."""
+    plain = line.plain.encode(encoding, "backslashreplace").decode(encoding)
+    return line if plain == line.plain else Text(plain)
+
+
+def fit(text: str, width: int, look: Look) -> str:
+    """`text` in exactly `width` cells."""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(text, width - cell_len(look.ellipsis)) + look.ellipsis
+
+
+def level_cell(body: Body) -> Text:
+    """The level in five cells; from `warning` up in capitals, which is seen without colour too."""
+    level = body.get("level")
+    known = level if isinstance(level, str) else ""
+    return Text(SHORT_LEVELS.get(known, text_of(level))[:LEVEL_WIDTH].ljust(LEVEL_WIDTH), LEVEL_STYLES.get(known, ""))
+
+
+def status_style(status: object) -> str:
+    """Red for the server's failures, yellow for the client's."""
+    if not isinstance(status, int) or status < CLIENT_ERROR:
+        return ""
+    return "bold red" if status >= SERVER_ERROR else "yellow"

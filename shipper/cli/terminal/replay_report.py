@@ -1,0 +1,91 @@
+"""What came of a replay: a table for people, one object for programs."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from shipper.model.batch import DROPPED, DUPLICATE, INDEXED, QUARANTINED
+from shipper_schemas.metrics import Metric
+
+if TYPE_CHECKING:
+    from shipper.replay import job
+
+MOST_COUNTED = 30
+VIOLATIONS = "shipper_violations_total"
+OUTSIDE = "outside"
+
+
+def told(total: "job.Outcome", logs: int, seconds: float, *, dry_run: bool) -> Iterator[str]:
+    """What came of it, in lines for people."""
+    events = total.events
+    of_logs = "1 log" if logs == 1 else f"{logs:,} logs"
+    rate = total.lines / max(seconds, 0.001)
+    did = "would replay" if dry_run else "replayed"
+    yield f"{did} {total.lines:,} lines of {of_logs} in {seconds:,.1f} s ({rate:,.0f} a second)"
+    yield ""
+    rows = [
+        (events[INDEXED], "would be indexed" if dry_run else "added to the index", ""),
+        (events[QUARANTINED], "would be quarantined" if dry_run else "added to the quarantine", _why(total)),
+        (events[DUPLICATE], "were there already", ""),
+        (events[DROPPED], "dropped", ""),
+        (events[OUTSIDE], "outside --since and --until", ""),
+    ]
+    for number, what, why in rows:
+        if number or what.endswith(("indexed", "the index")):
+            yield f"{number:>13,}  {what}{why}"
+    if total.indices:
+        yield ""
+        yield f"{'documents':>13}  index"
+        for index, number in sorted(total.indices.items()):
+            yield f"{number:>13,}  {index}"
+    if dry_run:
+        yield from told_counters(total)
+    if not dry_run and total.finished and not events[INDEXED] and not events[QUARANTINED]:
+        yield ""
+        yield "Nothing was added: every event was there already." if events[DUPLICATE] else "Nothing was added."
+
+
+def told_counters(total: "job.Outcome") -> Iterator[str]:
+    """What the counters of the rules would come to, the largest first."""
+    counted = [(key, number) for key, number in total.counters.most_common() if key[0] != VIOLATIONS]
+    if counted:
+        yield ""
+        yield f"{'counted':>13}  by (not added to any live counter)"
+    for (metric, labels), number in counted[:MOST_COUNTED]:
+        yield f"{number:>13,}  {metric}{{{', '.join(labels)}}}" if labels else f"{number:>13,}  {metric}"
+    if len(counted) > MOST_COUNTED:
+        yield f"{'':>13}  and {len(counted) - MOST_COUNTED:,} series more"
+
+
+def _why(total: "job.Outcome") -> str:
+    found = ", ".join(f"{reason} {number:,}" for reason, number in _violations(total).most_common(4))
+    return f": {found}" if found else ""
+
+
+def _violations(total: "job.Outcome") -> Counter[str]:
+    return Counter({labels[0]: number for (name, labels), number in total.counters.items() if name == VIOLATIONS})
+
+
+def as_json(
+    total: "job.Outcome", logs: int, seconds: float, metrics: Iterable[Metric], *, dry_run: bool
+) -> dict[str, Any]:
+    """The same as `told`, and every counter; with a dry run, what would come of it. `metrics` name the labels."""
+    names = {metric.name: metric.labels for metric in metrics}
+    counters = [
+        {"name": name, "labels": dict(zip(names[name], labels, strict=True)), "value": number}
+        for (name, labels), number in total.counters.most_common()
+        if name != VIOLATIONS
+    ]
+    return {
+        "dry_run": dry_run,
+        "finished": total.finished,
+        "logs": logs,
+        "lines": total.lines,
+        "bytes": total.bytes,
+        "seconds": round(seconds, 3),
+        "events": {kind: total.events[kind] for kind in (INDEXED, QUARANTINED, DUPLICATE, DROPPED, OUTSIDE)},
+        "violations": _violations(total),
+        "indices": dict(sorted(total.indices.items())),
+        "counters": counters,
+        "problems": [{"what": problem.what, "cure": problem.cure} for problem in dict.fromkeys(total.problems)],
+    }

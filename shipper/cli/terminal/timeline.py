@@ -1,0 +1,142 @@
+"""The timeline of one request on a terminal: what happened when, how long it took, where it went wrong."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from shipper.cli.terminal.cells import NARROW, Look, emit, fit, level_cell, status_style
+from shipper.presentation.format import Body, duration_ms, further_lines, span, summary, text_of
+from shipper.presentation.timeline import Step, Timeline
+from shipper_processors.sanitize import printable
+from shipper_processors.times import format_ms
+
+FOLD_ABOVE = 8
+HEAD_LINES, TAIL_LINES = 2, 5
+"""What stays of a long stack trace: where it begins, and its end, where the failure is named."""
+INDENT = 12
+WIDE_FROM = 120
+SMALL, MEDIUM, WIDE = (0, 16), (12, 20), (32, 32)
+"""Cells of the bars and of event names: on a phone's screen, on one of fewer than WIDE_FROM columns, on others."""
+LEAST_OFFSET = 9
+"""Cells of distances from the beginning; more where one needs more."""
+
+
+class _Widths(NamedTuple):
+    """Columns in cells; 0 for one that is left out."""
+
+    offset: int
+    bar: int
+    origin: int
+    event: int
+
+    @classmethod
+    def of(cls, timeline: Timeline, look: Look) -> "_Widths":
+        """As wide as what they hold, within what the screen leaves them."""
+        small = look.cut and look.width < NARROW
+        bars, most = SMALL if small else MEDIUM if look.width < WIDE_FROM else WIDE
+        names = [] if small or len(timeline.origins) == 1 else timeline.origins
+        events = (text_of(step.entry.get("event")) for step in timeline.steps)
+        return cls(
+            max(LEAST_OFFSET, *(len(timeline.offset(step)) for step in timeline.steps)),
+            bars,
+            min(12, max(map(cell_len, names), default=0)),
+            min(most, max(map(cell_len, events))),
+        )
+
+
+def bar(timeline: Timeline, step: Step, width: int, look: Look) -> str:
+    """The picture of a step in `width` cells: a bar at least one cell long, or a point where nothing lasted."""
+    first = min(width - 1, int(timeline.place(step.begin) * width))
+    last = min(width - 1, max(first, round(timeline.place(step.end) * width) - 1))
+    drawn = look.bar * (last - first + 1) if step.end > step.begin else look.point
+    return (" " * first + drawn).ljust(width)
+
+
+def render_timeline(entries: Iterable[Body], console: Console) -> int:
+    """Header, entries with offset and bar, gaps, folded stack traces, verdict. How many entries were shown.
+
+    `entries` are those of one correlation id, in the order of their time.
+    """
+    found = list(entries)
+    if not found:
+        return 0
+    look, timeline = Look.of(console), Timeline.of(found)
+    widths = _Widths.of(timeline, look)
+    for line in _header(timeline, look):
+        emit(console, line, look)
+    for step in timeline.steps:
+        if step.gap is not None:
+            emit(console, Text(f"{'':>{widths.offset}} {look.gap} {span(step.gap)} without an entry", "dim"), look)
+        _emit_entry(console, step.entry, _line(timeline, step, widths, look), look, wrong=step.failed)
+    console.print()
+    emit(console, _verdict(timeline), look.uncut())
+    return len(found)
+
+
+def _emit_entry(console: Console, entry: Body, line: Text, look: Look, *, wrong: bool) -> None:
+    """The entry's line, then its details; a failure that has no room in the line gets lines of its own."""
+    what = Text(summary(entry))
+    if look.cut and wrong and line.cell_len + 1 + what.cell_len > look.width:
+        emit(console, line, look)
+        for piece in what.wrap(console, look.width - INDENT):
+            emit(console, Text(" " * INDENT).append_text(piece), look)
+    else:
+        emit(console, line.append(" ").append_text(what), look)
+    for detail in _details(entry, look, wrong=wrong):
+        emit(console, detail, look)
+
+
+def _header(timeline: Timeline, look: Look) -> list[Text]:
+    found = timeline.steps
+    started = format_ms(int(timeline.begin)).replace("T", " ").removesuffix("Z")
+    number = "1 entry" if len(found) == 1 else f"{len(found)} entries"
+    pieces = (f"{started} UTC", f"span {span(timeline.length)}", number, ", ".join(timeline.origins))
+    return [
+        Text.assemble("correlation id ", (text_of(found[0].entry.get("correlation_id")), "bold")),
+        Text(f" {look.dot} ".join(pieces), "dim"),
+        Text(),
+    ]
+
+
+def _line(timeline: Timeline, step: Step, widths: _Widths, look: Look) -> Text:
+    entry, wrong, status, ms = step.entry, step.failed, step.entry.get("status_code"), duration_ms(step.entry)
+    line = Text(timeline.offset(step).rjust(widths.offset))
+    line.append(f" {'!' if wrong else ' '}", "bold red")
+    if widths.bar:
+        line.append(f"{bar(timeline, step, widths.bar, look)} ", "red" if wrong else "blue")
+    line.append_text(level_cell(entry)).append(" ")
+    if widths.origin:
+        line.append(f"{fit(step.origin, widths.origin, look)} ", "cyan")
+    line.append(fit(text_of(entry.get("event")), widths.event, look), "bold")
+    if not widths.bar:
+        return line
+    if status is not None:
+        line.append(f" {text_of(status)}", status_style(status))
+    if ms is not None:
+        line.append(f" {span(ms)}")
+    return line
+
+
+def _details(entry: Body, look: Look, *, wrong: bool) -> list[Text]:
+    """The stack trace, and what a message or an error says beyond its first line; indented, folded in the middle."""
+    lines = further_lines(entry)
+    shown = [Text(f"{'':{INDENT}}{printable(line.expandtabs(4))}", "red" if wrong else "dim") for line in lines]
+    if len(shown) <= FOLD_ABOVE:
+        return shown
+    hidden = len(shown) - HEAD_LINES - TAIL_LINES
+    fold = Text(f"{'':{INDENT}}{look.ellipsis} {hidden} more lines (--format json shows all)", "dim")
+    return [*shown[:HEAD_LINES], fold, *shown[-TAIL_LINES:]]
+
+
+def _verdict(timeline: Timeline) -> Text:
+    wrong = timeline.wrong
+    if not wrong:
+        return Text("No errors.", "bold green")
+    number = "1 error" if len(wrong) == 1 else f"{len(wrong)} errors, the first"
+    first = wrong[0]
+    what = summary(first.entry)
+    where = f"{number} at {timeline.offset(first)} in {first.origin}: {text_of(first.entry.get('event'))}"
+    return Text(f"{where} ({what})" if what else where, "bold red")

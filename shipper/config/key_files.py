@@ -1,0 +1,68 @@
+"""Keys: what the shipper makes for itself and keeps in its state directory, and what redaction is given."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from shipper.system.errors import ShipperError
+from shipper.system.private_dirs import keep_names, make_private
+from shipper_processors.pseudonym import key_id
+
+REDACTION, STATE = "redaction.key", "state.key"
+"""Names of the files in a state directory."""
+BINARY = 32
+"""Bytes of a key that earlier versions made; the file holds them as they are."""
+
+
+def own_key(path: Path, setting: str) -> bytes:
+    """The content of a key file, made on first use: a line of 64 hexadecimal digits, for its owner alone.
+
+    It appears whole or not at all, whoever else makes it at the same time. Raises ShipperError which names `setting`,
+    that takes another in its place.
+    """
+    try:
+        make_private(path.parent)
+        if not path.exists():
+            _make(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise ShipperError(
+            f"key {path} cannot be used: {error.strerror}", f"make it readable, or give another with {setting}"
+        ) from error
+
+
+def _make(path: Path) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(draft, "w", encoding="ascii", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(f"{secrets.token_hex(32)}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+    keep_names(path.parent)
+
+
+def keys_in(content: bytes) -> tuple[bytes, ...]:
+    """The keys of redaction, a line each, newest first. Raises ValueError where two cannot be told apart."""
+    if len(content) == BINARY and not _is_text(content):
+        return (content,)
+    found = tuple(_lines(content))
+    if not found:
+        raise ValueError("there is no key; write one, as `openssl rand -hex 32` prints it, on each line")
+    if len({key_id(key) for key in found}) < len(found):
+        raise ValueError("a key is there twice, or two have one name; write another in the place of one")
+    return found
+
+
+def _is_text(content: bytes) -> bool:
+    """Whether somebody wrote it; of random keys one in 10^13 looks so."""
+    shown = content.replace(b"\r", b"").replace(b"\n", b"")
+    return bool(shown) and shown.isascii() and shown.decode("ascii").isprintable()
+
+
+def _lines(content: bytes) -> Iterator[bytes]:
+    yield from (line for line in map(bytes.strip, content.splitlines()) if line)

@@ -1,0 +1,1 @@
+"""Delivery: batches in flight, acknowledged in order, rolled back and retried."""

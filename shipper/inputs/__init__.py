@@ -1,0 +1,1 @@
+"""Inputs, one folder a kind."""

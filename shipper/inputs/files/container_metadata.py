@@ -1,0 +1,209 @@
+"""Metadata: where a log comes from, by its path and by what the runtime keeps beside it.
+
+Docker: `config.v2.json` in the container's folder (ID, Name, Config.Image, Config.Labels). CRI: the names that the
+kubelet gives, `<pod>_<namespace>_<container>-<id>.log` and `/var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log`.
+The Docker socket, as good as root, is never needed; where it is allowed it stands in for an unreadable file.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import structlog
+
+from shipper.config.settings import DockerSettings, InputSettings
+from shipper.inputs.files.handles import PlainHandle
+from shipper.inputs.files.rotated_names import base_name
+from shipper_processors.envelope import without_surrogates
+from shipper_processors.redact import Redactor
+from shipper_schemas.entry import HttpSource, Origin
+
+CONFIG = "config.v2.json"
+LARGEST_CONFIG = 1024 * 1024
+MOST_LABELS, LONGEST_VALUE, LONGEST_READ = 64, 256, 4096
+"""Labels kept, characters of a value kept, and of a value looked at: what is cut off first is not recognised."""
+ANSWER_S = 5
+"""How long the engine may take: all logs wait for it meanwhile."""
+SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernetes.io/name")
+HTTP_SOURCE_LABEL = "shipper.http-source"
+HTTP_SOURCES = ("structured", "access", "off")
+SHORT_ID = 12
+"""Digits by which Docker shows a container."""
+CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
+CONTAINER_LINK = re.compile(r"(?P<pod>[^_]+)_(?P<namespace>[^_]+)_(?P<container>.+)-(?P<id>[0-9a-f]{64})\.log")
+POD_FOLDER = re.compile(r"(?P<namespace>[^_]+)_(?P<pod>[^_]+)_(?P<uid>[^_]+)")
+
+
+def tells_container(kind: str, path: str) -> bool:
+    """Whether a log's real path tells which container wrote it: without that, its events get ids of their own."""
+    place = Path(path)
+    if kind == "docker":
+        return bool(CONTAINER_ID.search(place.name) or CONTAINER_ID.fullmatch(place.parent.name))
+    if kind == "cri":
+        return bool(POD_FOLDER.fullmatch(place.parent.parent.name) or CONTAINER_LINK.fullmatch(place.name))
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What is known of a container."""
+
+    name: str | None = None
+    image: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+Lookup = Callable[[str], Container]
+"""Asks for a container by its id."""
+
+
+class DockerApi:
+    """The Docker API through the `docker` package, which is loaded on first use."""
+
+    def __init__(self, url: str | None, patience: int = ANSWER_S) -> None:
+        """`url`: address of the engine, the usual socket where None; `patience` in seconds."""
+        self._url, self._patience = url, patience
+        self._client: Any = None
+
+    def lookup(self, container_id: str) -> Container:
+        """Name, image and labels. Raises OSError, ImportError or docker's own errors."""
+        import docker  # noqa: PLC0415 -- optional, and slow to load
+
+        if self._client is None:
+            made = partial(docker.DockerClient, base_url=self._url) if self._url else docker.from_env
+            self._client = made(timeout=self._patience)
+        found = self._client.api.inspect_container(container_id)
+        return _container({"Name": found.get("Name"), "Config": found.get("Config")})
+
+
+@dataclass(slots=True)
+class Provenance:
+    """Finds the origin of logs."""
+
+    host: str | None
+    docker: DockerSettings = field(default_factory=DockerSettings)
+    redactor: Redactor = field(default_factory=Redactor)
+    """Labels and names are chosen by whoever runs a container: they are masked as what it logs is."""
+    _api: DockerApi | None = None
+    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.metadata"))
+
+    def of(self, found: InputSettings) -> Callable[[str, str], Origin]:
+        """The origin of a log of that input, from the path that the glob named and the real one."""
+        finders = {"docker": self._docker_origin, "cri": self._cri_origin, "plain": self._plain_origin}
+        finder = finders[found.type]
+        return lambda path, real: finder(found, path, real)
+
+    def _docker_origin(self, found: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
+        folder = Path(real).parent
+        match = CONTAINER_ID.search(os.path.basename(real)) or CONTAINER_ID.fullmatch(folder.name)
+        container_id = match[0] if match else folder.name
+        container = self._container(folder, container_id)
+        return self._origin(found, real, container_id, container, container_id=container_id)
+
+    def _container(self, folder: Path, container_id: str) -> Container:
+        try:
+            with closing(PlainHandle(str(folder / CONFIG))) as file:
+                return _container(orjson.loads(file.read(0, LARGEST_CONFIG)))
+        except FileNotFoundError:
+            why = f"{CONFIG} is not there"
+        except (OSError, ValueError) as error:
+            why = str(error)
+        if self.docker.api:
+            try:
+                self._api = self._api or DockerApi(self.docker.url)
+                return self._api.lookup(container_id)
+            except Exception as error:  # noqa: BLE001 -- metadata is a help; a log without it is followed all the same
+                why = f"{why}; the Docker API: {error}"
+        self._log.info("container_unknown", container=container_id[:12], why=why)
+        return Container()
+
+    def _cri_origin(self, found: InputSettings, path: str, real: str) -> Origin:
+        kubernetes: dict[str, str] = {}
+        container_id = None
+        link = CONTAINER_LINK.fullmatch(os.path.basename(path))
+        if link:
+            kubernetes = {"namespace": link["namespace"], "pod": link["pod"], "container": link["container"]}
+            container_id = link["id"]
+        place = Path(real)
+        pod = POD_FOLDER.fullmatch(place.parent.parent.name)
+        if pod:
+            kubernetes |= {**pod.groupdict(), "container": place.parent.name}
+        name = kubernetes.get("container")
+        source = f"{kubernetes['uid']}/{name}/{place.name}" if "uid" in kubernetes else container_id or place.name
+        container = Container(name=name)
+        return self._origin(found, real, source, container, container_id=container_id, kubernetes=kubernetes)
+
+    def _plain_origin(self, found: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
+        name = os.path.basename(real)
+        return self._origin(found, real, base_name(name) or name, Container())
+
+    def _origin(  # noqa: PLR0913 -- the columns of an origin
+        self,
+        found: InputSettings,
+        real: str,
+        source: str,
+        container: Container,
+        *,
+        container_id: str | None = None,
+        kubernetes: dict[str, str] | None = None,
+    ) -> Origin:
+        """The origin, whatever the names are made of: a file's name may be no UTF-8."""
+        container, mask = self._masked(container), self.redactor.redact_text
+        labels = container.labels
+        asked = labels.get(HTTP_SOURCE_LABEL)
+        labelled = next((labels[name] for name in SERVICE_LABELS if labels.get(name)), None)
+        return Origin(
+            path=without_surrogates(real),
+            source=without_surrogates(source),
+            service=without_surrogates(
+                found.service or labelled or container.name or mask(_unnamed(real, container_id))
+            ),
+            host=self.host,
+            container_id=container_id and without_surrogates(container_id),
+            container_name=container.name and without_surrogates(container.name),
+            image=container.image,
+            labels=labels,
+            kubernetes={name: without_surrogates(value) for name, value in (kubernetes or {}).items()},
+            http_source=cast("HttpSource", asked) if asked in HTTP_SOURCES else found.http_source,
+        )
+
+    def _masked(self, container: Container) -> Container:
+        mask = self.redactor.redact_text
+        labels: dict[str, str] = self.redactor.redact_event({"labels": container.labels})["labels"]
+        return Container(
+            container.name and mask(container.name)[:LONGEST_VALUE],
+            container.image and mask(container.image)[:LONGEST_VALUE],
+            {name[:LONGEST_VALUE]: value[:LONGEST_VALUE] for name, value in labels.items()},
+        )
+
+
+def _unnamed(real: str, container_id: str | None) -> str:
+    """What a service is called of which nothing is known: its container's short id, or the file."""
+    if container_id is not None and CONTAINER_ID.fullmatch(container_id):
+        return container_id[:SHORT_ID]
+    return Path(real).name.split(".", 1)[0][:LONGEST_VALUE]
+
+
+def _container(config: Any) -> Container:  # noqa: ANN401 -- the runtime's JSON
+    """Name, image and labels of the runtime's description, bounded; what is missing or odd is left out."""
+    if not isinstance(config, dict):
+        return Container()
+    inner = config.get("Config")
+    inner = inner if isinstance(inner, dict) else {}
+    labels = inner.get("Labels")
+    kept = list(labels.items())[:MOST_LABELS] if isinstance(labels, dict) else []
+    return Container(
+        _text(config.get("Name"), "/"),
+        _text(inner.get("Image")),
+        {str(name)[:LONGEST_READ]: value[:LONGEST_READ] for name, value in kept if isinstance(value, str)},
+    )
+
+
+def _text(value: object, prefix: str = "") -> str | None:
+    return value.removeprefix(prefix)[:LONGEST_READ] or None if isinstance(value, str) else None

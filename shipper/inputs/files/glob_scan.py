@@ -1,0 +1,116 @@
+"""Scan: which logs an input's glob names, at the cost of a stat a folder while nothing changes."""
+
+import os
+import re
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from fnmatch import translate
+
+from shipper.inputs.files.rotated_names import base_name
+
+SETTLED_NS = 100_000_000
+COARSE_NS = 2_000_000_000
+"""A folder changed more recently than this may change again under the same time stamp; the second figure is for file
+systems that keep whole seconds."""
+GONE = -1
+"""The stamp of a folder that is not there."""
+
+
+class Folders:
+    """Listings of folders, kept as long as the folder's time of change says that they hold."""
+
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
+        """`now_ns` is the clock that the file systems stamp with."""
+        self._now_ns = now_ns
+        self._listings: dict[str, tuple[int, list[str]]] = {}
+
+    def names(self, folder: str) -> list[str]:
+        """Names in `folder`, sorted; empty where it cannot be listed."""
+        try:
+            return self._listed(folder)
+        except OSError:
+            return []
+
+    def _listed(self, folder: str) -> list[str]:
+        """Names in `folder`, sorted. Raises OSError."""
+        known = self._listings.pop(folder, None)
+        changed = os.stat(folder).st_mtime_ns
+        names = known[1] if known is not None and known[0] == changed else sorted(os.listdir(folder))
+        if self._holds(changed):
+            self._listings[folder] = (changed, names)
+        return names
+
+    def stamp(self, folder: str) -> int | None:
+        """As long as it stays the same, so do the names in `folder`; None where that cannot be told yet."""
+        try:
+            changed = os.stat(folder).st_mtime_ns
+        except OSError:
+            return GONE
+        return changed if self._holds(changed) else None
+
+    def _holds(self, changed: int) -> bool:
+        return self._now_ns() - changed > (SETTLED_NS if changed % 1_000_000_000 else COARSE_NS)
+
+    def forget(self, folder: str) -> None:
+        """Keep no listing of `folder`: it is gone, or nobody will ask for it soon."""
+        self._listings.pop(folder, None)
+
+    def beginning_with(self, folder: str, prefix: str) -> list[str]:
+        """Names in `folder` that begin with `prefix`. Raises OSError where it is there and cannot be listed."""
+        try:
+            names = self._listed(folder)
+        except FileNotFoundError:
+            return []
+        start = bisect_left(names, prefix)
+        end = bisect_left(names, prefix + "\U0010ffff", start)
+        return names[start:end]
+
+
+class Scanner:
+    """Expands one glob again and again; only folders that changed are listed anew."""
+
+    def __init__(self, pattern: str, folders: Folders) -> None:
+        """`pattern`: an absolute or relative path with `*`, `?` and `[…]` in any of its parts."""
+        self._folders = folders
+        self.pattern = pattern
+        parts = os.path.abspath(pattern).split("/")[1:]
+        first = next((i for i, part in enumerate(parts) if _is_glob(part)), len(parts) - 1)
+        self._root = "/" + "/".join(parts[:first])
+        self._parts = [re.compile(translate(part)) for part in parts[first:]]
+        self._visited: set[str] = set()
+
+    def paths(self) -> Iterator[str]:
+        """Live paths of the logs that the glob names, a rotated name standing for its log.
+
+        Folders that cannot be read are passed over; `shipper check` names them.
+        """
+        folders = [self._root]
+        visited = set(folders)
+        for part in self._parts[:-1]:
+            folders = [
+                f"{folder}/{name}" for folder in folders for name in self._folders.names(folder) if part.match(name)
+            ]
+            visited.update(folders)
+        for gone in self._visited - visited:
+            self._folders.forget(gone)
+        self._visited = visited
+        last = self._parts[-1]
+        seen: set[str] = set()
+        for folder in folders:
+            for name in self._folders.names(folder):
+                live = self._live_name(name, last)
+                if live is not None and (path := f"{folder}/{live}") not in seen:
+                    seen.add(path)
+                    yield path
+
+    @staticmethod
+    def _live_name(name: str, part: re.Pattern[str]) -> str | None:
+        base = base_name(name)
+        if base is not None and part.match(base):
+            return base
+        return name if part.match(name) else None
+
+
+def _is_glob(part: str) -> bool:
+    return any(sign in part for sign in "*?[")

@@ -1,0 +1,286 @@
+"""Tail: all logs of all inputs, found by their globs, each with its saved position, read in turns."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import msgspec
+
+from shipper.inputs.files.cursor import Head
+from shipper.inputs.files.fingerprint import Identity
+from shipper.inputs.files.glob_scan import Folders
+from shipper.inputs.files.log_reader import Limits, LogReader
+from shipper.inputs.files.rotated_log import Incidents, LogFile, LogFiles
+from shipper.model.source import Source
+from shipper.state.checkpoint import SavedFile, SavedLog
+from shipper.system.errors import StateError
+from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
+from shipper_processors.fast_path import CompiledChain, CompiledLog
+from shipper_processors.sanitize import printable
+from shipper_schemas.entry import Origin
+
+
+class Paths(Protocol):
+    """What names the logs of an input."""
+
+    def paths(self) -> Iterator[str]:
+        """Live paths of the logs, as they are now."""
+
+
+OriginOf = Callable[[str, str], Origin]
+"""Provenance of a log, from the path that the glob named and the real one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input: its type, what it names, and where logs that were never seen begin."""
+
+    kind: str
+    scanner: Paths
+    origin: OriginOf
+    from_end: bool = False
+
+
+@dataclass(slots=True)
+class Tail:
+    """Follows the logs of `inputs`. Times are monotonic seconds; nothing here waits."""
+
+    inputs: list[Input]
+    bounds: Bounds
+    limits: Limits
+    saved: dict[str, SavedLog]
+    folders: Folders = field(default_factory=Folders)
+    max_open: int = 1 << 20
+    compiled: CompiledChain | None = None
+    """Takes runs of ordinary lines, where the extension is installed."""
+    logs: dict[str, LogReader] = field(default_factory=dict)
+    unreadable: dict[str, OSError] = field(default_factory=dict)
+    scanned: bool = False
+    _seen: dict[str, str] = field(default_factory=dict)
+    """Real path by the path that a glob named."""
+    _left_at: str | None = None
+    """The log at which the last round was broken off; None where it was finished."""
+
+    def scan(self) -> list[LogReader]:
+        """Look for logs that came since, and give them; logs that went are let go when they are read."""
+        before = set(self.logs)
+        if len(self._seen) > len(before):
+            self._seen = {path: real for path, real in self._seen.items() if real in before}
+        for source in self.inputs:
+            for path in source.scanner.paths():
+                if not self._leads_to(path, self._seen.get(path)):
+                    real = os.path.realpath(path)
+                    self._seen[path] = real
+                    if real not in self.logs:
+                        self.logs[real] = self._follow(source, path, real)
+        if not self.scanned:
+            self._follow_gone()
+        self.scanned = True
+        return [reader for path, reader in self.logs.items() if path not in before]
+
+    def _leads_to(self, path: str, known: str | None) -> bool:
+        """Whether a path still means the log that it meant; a link on the way to it may lead elsewhere by now."""
+        if known not in self.logs:
+            return False
+        if known == path:
+            return not os.path.islink(path)
+        try:
+            return os.path.samefile(path, known)
+        except OSError:
+            return False
+
+    def _follow(self, source: Input, path: str, real: str) -> LogReader:
+        reader = self._reader(real, source.kind, source.origin(path, real))
+        saved = self.saved.pop(real, None)
+        if saved is not None:
+            restore(reader, saved)
+        elif source.from_end and not self.scanned:
+            self._start_at_end(reader)
+        return reader
+
+    def follow(self, inputs: list[Input]) -> None:
+        """Follow what `inputs` name, in place of what was named before; to be called with nothing on its way.
+
+        A log that none of them names rests where it stands: named again, it is read on from there. One whose file is
+        gone is read to its end. What an input says of its logs holds for those followed already.
+        """
+        named = self.named(inputs)
+        for path, reader in list(self.logs.items()):
+            if path in named:
+                self._describe(reader, *named[path])
+            elif os.path.exists(path):
+                self.saved[path] = saved_log(reader)
+                self.forget(reader)
+        self.inputs, self._seen, self.scanned = inputs, {}, False
+
+    @staticmethod
+    def named(inputs: list[Input]) -> dict[str, tuple[Input, str]]:
+        """The logs that `inputs` name now: real path to the input that is asked first, and the path it gave."""
+        found: dict[str, tuple[Input, str]] = {}
+        for source in inputs:
+            for path in source.scanner.paths():
+                found.setdefault(os.path.realpath(path), (source, path))
+        return found
+
+    @staticmethod
+    def _describe(reader: LogReader, source: Input, path: str) -> None:
+        """Take over what is said of a log; a container whose metadata went with it keeps its name."""
+        known, origin = reader.source.origin, source.origin(path, reader.path)
+        if origin != known and (origin.container_name or not known.container_name):
+            reader.source = Source.of(origin)
+
+    def _follow_gone(self) -> None:
+        """Take up what is left of saved logs that no glob finds any more: entries that were held back."""
+        for path, saved in list(self.saved.items()):
+            if not os.path.exists(path):
+                reader = self._reader(path, saved.kind, _origin(saved))
+                restore(reader, saved)
+                self.logs[path] = reader
+                del self.saved[path]
+
+    def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
+        source = Source.of(origin)
+        new_assembler = self._assembler(kind, source)[0]
+        head = Head(None, 0, new_assembler())
+        return LogReader(path, kind, source, new_assembler, self.limits, LogFiles(path, self.folders), head)
+
+    def _assembler(self, kind: str, source: Source) -> tuple[Callable[[], Assembler], CompiledLog | None]:
+        """What makes assemblers of a log, and the chain that takes its runs of ordinary lines."""
+        assembler, origin = ASSEMBLERS[kind], source.origin  # type: ignore[index]
+        compiled = self.compiled.of_log(kind, origin, source.renderer) if self.compiled else None
+        return lambda: assembler(origin.source, self.bounds, compiled), compiled
+
+    def recompile(self, compiled: CompiledChain | None) -> None:
+        """Have another chain take runs of ordinary lines, of logs that are followed already too."""
+        self.compiled = compiled
+        for reader in self.logs.values():
+            reader.new_assembler, own = self._assembler(reader.kind, reader.source)
+            reader.counted.assembler.take_runs(own)
+            if reader.shipped is not None:
+                reader.shipped.assembler.take_runs(own)
+
+    def _start_at_end(self, reader: LogReader) -> None:
+        try:
+            reader.look(0.0)
+            reader.start_at_end()
+        except OSError as error:
+            self.unreadable[reader.path] = error
+
+    def ready(self, now: float) -> Iterator[LogReader]:
+        """The logs in which something may be read, each looked at once.
+
+        A round that is broken off goes on where it was left, so that no log waits for ever behind busier ones.
+        """
+        readers = list(self.logs.values())
+        left_at = self._left_at
+        first = 0 if left_at is None else next((n for n, reader in enumerate(readers) if reader.path == left_at), 0)
+        try:
+            for reader in (*readers[first:], *readers[:first]):
+                self._left_at = reader.path
+                try:
+                    found = reader.look(now)
+                except OSError as error:
+                    self.unreadable[reader.path] = error
+                    continue
+                if found:
+                    self.unreadable.pop(reader.path, None)
+                    yield reader
+            self._left_at = None
+        finally:
+            self._spare_descriptors()
+
+    def _spare_descriptors(self) -> None:
+        """Close the files that were quiet for longest, where more are open than allowed and can be opened again."""
+        if len(self.logs) <= self.max_open:
+            return
+        opened = [reader for reader in self.logs.values() if any(file.handle for file in reader.log.files)]
+        for reader in sorted(opened, key=lambda reader: reader.read_at)[: max(0, len(opened) - self.max_open)]:
+            for file in reader.log.files:
+                if not file.gone:
+                    file.close()
+
+    def removed(self, now: float) -> list[LogReader]:
+        """Logs whose files are gone and were read; `forget` them once their last words are said."""
+        return [reader for reader in self.logs.values() if reader.finished(now)]
+
+    def forget(self, reader: LogReader) -> None:
+        """Stop following a log that is gone."""
+        for file in reader.log.files:
+            file.close()
+        del self.logs[reader.path]
+        self.unreadable.pop(reader.path, None)
+        self.folders.forget(os.path.dirname(reader.path))
+
+    def incidents(self) -> Incidents:
+        """What happened to files since this was last asked, over all logs."""
+        total = Incidents()
+        for reader in self.logs.values():
+            found, reader.log.incidents = reader.log.incidents, Incidents()
+            for name in Incidents.__slots__:
+                setattr(total, name, getattr(total, name) + getattr(found, name))
+        return total
+
+    def close(self) -> None:
+        """Give all descriptors back."""
+        for reader in self.logs.values():
+            for file in reader.log.files:
+                file.close()
+
+
+def _origin(saved: SavedLog) -> Origin:
+    """The provenance of a log, as it was known. Raises StateError."""
+    with _readable(saved):
+        found = msgspec.json.decode(saved.origin, type=Origin)
+        msgspec.convert(saved.kind, Literal["docker", "cri", "plain"])
+        return found
+
+
+@contextmanager
+def _readable(saved: SavedLog) -> Iterator[None]:
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StateError(
+            f"the saved position of {printable(saved.path)} cannot be read: {error}",
+            "restore the state from a copy, or move the state directory away to start anew",
+        ) from error
+
+
+def restore(reader: LogReader, saved: SavedLog) -> None:
+    """Let a reader stand where `saved_log` saw it stand, none of its files open. Raises StateError."""
+    reader.log.files = [_file(row) for row in saved.files]
+    reader.log.next_key = saved.next_key
+    with _readable(saved):
+        reader.beginnings = msgspec.msgpack.decode(saved.beginnings, type=dict[bytes, int])
+        reader.counted = reader.head_at(saved.counted)
+        if saved.shipped is not None:
+            reader.shipped = reader.head_at(saved.shipped)
+
+
+def _file(row: SavedFile) -> LogFile:
+    identity = Identity(row.device, row.inode, row.prefix_size, row.prefix, row.offset, row.seam)
+    return LogFile(row.key, identity, row.path, row.repeat, bool(row.begun), bool(row.passed))
+
+
+def saved_log(reader: LogReader) -> SavedLog:
+    """What the state keeps of a log."""
+    return SavedLog(
+        reader.path,
+        reader.kind,
+        msgspec.json.encode(reader.source.origin),
+        reader.position(reader.counted),
+        reader.unshipped_from(),
+        reader.log.next_key,
+        msgspec.msgpack.encode(reader.beginnings),
+        [_saved_file(file) for file in reader.log.files],
+    )
+
+
+def _saved_file(file: LogFile) -> SavedFile:
+    found = file.identity
+    return SavedFile(
+        file.key, file.path, found.device, found.inode, found.prefix_size, found.prefix, found.offset, found.seam,
+        file.repeat, file.begun, file.passed,
+    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""Exposition: committed values and gauges as prometheus_client shows them, in its text and OpenMetrics formats."""
+
+import platform
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from shipper import __version__
+from shipper_schemas.metrics import Distribution, Labels, Metric, SeriesKey, Value
+
+
+class Snapshot(NamedTuple):
+    """What is shown at one moment: declarations, committed values with their creation (seconds), and gauges."""
+
+    metrics: Mapping[str, Metric]
+    values: Mapping[SeriesKey, Value]
+    created: Mapping[SeriesKey, float]
+    gauges: Mapping[SeriesKey, float]
+
+
+class SnapshotCollector(Collector):
+    """Collects a fresh snapshot at each scrape."""
+
+    def __init__(self, take: Callable[[], Snapshot]) -> None:
+        """`take` is called in the scraping thread."""
+        self._take = take
+
+    def collect(self) -> Iterator[Family]:
+        """One family a declared metric, also where it has no series yet."""
+        snapshot = self._take()
+        series: defaultdict[str, list[tuple[Labels, Value]]] = defaultdict(list)
+        for (name, labels), value in (*snapshot.values.items(), *snapshot.gauges.items()):
+            series[name].append((labels, value))
+        for metric in snapshot.metrics.values():
+            yield _family(metric, sorted(series[metric.name], key=lambda found: found[0]), snapshot.created)
+        build = GaugeMetricFamily(
+            "shipper_build_info", "The shipper's version and Python.", labels=["version", "python"]
+        )
+        build.add_metric([__version__, platform.python_version()], 1)
+        yield build
+
+
+def _family(metric: Metric, series: list[tuple[Labels, Value]], created: Mapping[SeriesKey, float]) -> Family:
+    if metric.type == "histogram":
+        histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for labels, value in series:
+            assert isinstance(value, Distribution)  # noqa: S101 -- the ledger keeps kinds apart
+            histogram.add_metric(labels, _cumulative(metric.buckets, value), value.sum)
+        return histogram
+    if metric.type == "counter":
+        counter = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for labels, value in series:
+            assert not isinstance(value, Distribution)  # noqa: S101
+            counter.add_metric(labels, value, created=created.get((metric.name, labels)))
+        return counter
+    gauge = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+    for labels, value in series:
+        assert not isinstance(value, Distribution)  # noqa: S101
+        gauge.add_metric(labels, value)
+    return gauge
+
+
+def _cumulative(bounds: tuple[float, ...], value: Distribution) -> list[tuple[str, float]]:
+    total, buckets = 0, []
+    for bound, count in zip((*map(_bound, bounds), "+Inf"), value.counts, strict=True):
+        total += count
+        buckets.append((bound, float(total)))
+    return buckets
+
+
+def _bound(bound: float) -> str:
+    return repr(float(bound))
+
+
+def registry_of(take: Callable[[], Snapshot]) -> CollectorRegistry:
+    """A registry of its own: the snapshot, and what the process costs."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(SnapshotCollector(take))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry

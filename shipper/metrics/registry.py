@@ -1,0 +1,97 @@
+"""The ledger: counter values, as committed and as they will be after the next commit.
+
+Only committed values are shown. A value that was shown and then fell back in a crash would look like a counter reset
+to Prometheus, and `increase()` would count what came before it twice.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from shipper.model.batch import Tally
+from shipper_schemas.metrics import Distribution, Metric, SeriesKey, Value
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Values by series. `metrics` declares every metric that may be added to."""
+
+    metrics: dict[str, Metric]
+    committed: dict[SeriesKey, Value] = field(default_factory=dict)
+    created: dict[SeriesKey, float] = field(default_factory=dict)
+    _working: dict[SeriesKey, Value] = field(default_factory=dict)
+    """Values of the series that changed since the last commit."""
+
+    def restore(self, values: Mapping[SeriesKey, Value], created: Mapping[SeriesKey, float]) -> None:
+        """Take up saved values; series that no declared metric has rest in the state unseen."""
+        self.committed = {key: value for key, value in values.items() if self._fits(key, value)}
+        self.created = {key: created[key] for key in self.committed}
+
+    def redeclare(self, metrics: Iterable[Metric]) -> None:
+        """Declare further metrics; one of a name that is there takes its place.
+
+        What was counted stays shown, also of a metric that nothing adds to any more. Series that a metric's new labels
+        or buckets do not fit begin anew.
+        """
+        new = {metric.name: metric for metric in metrics}
+        families = {name.removesuffix("_total") for name in new}
+        kept = {name: metric for name, metric in self.metrics.items() if name.removesuffix("_total") not in families}
+        self.metrics = {**kept, **new}
+        self.committed = {key: value for key, value in self.committed.items() if self._fits(key, value)}
+        self._working = {key: value for key, value in self._working.items() if self._fits(key, value)}
+        there = self.committed.keys() | self._working.keys()
+        self.created = {key: since for key, since in self.created.items() if key in there}
+
+    def _fits(self, key: SeriesKey, value: Value) -> bool:
+        metric = self.metrics.get(key[0])
+        if metric is None or len(metric.labels) != len(key[1]):
+            return False
+        if isinstance(value, Distribution):
+            return metric.type == "histogram" and len(value.counts) == len(metric.buckets) + 1
+        return metric.type != "histogram"
+
+    def declare(self, keys: Iterable[SeriesKey], now: float) -> None:
+        """Start series at zero, where they do not exist yet; `now` is their creation, in seconds since the epoch."""
+        for key in keys:
+            if key not in self.created:
+                self.created[key] = now
+                self._working[key] = self._zero(key[0])
+
+    def add(self, tally: Tally, now: float) -> None:
+        """Add a batch's increments; shown once `publish` is called."""
+        for key, amount in tally.sums.items():
+            value = self._current(key, now)
+            if isinstance(value, Distribution):
+                raise TypeError(f"{key[0]} is a histogram")
+            self._working[key] = value + amount
+        for metric, labels, amount in tally.observations:
+            key = (metric, labels)
+            value = self._current(key, now)
+            if not isinstance(value, Distribution):
+                raise TypeError(f"{metric} is no histogram")
+            if key not in self._working:
+                value = Distribution([*value.counts], value.sum)
+            value.counts[bisect_left(self.metrics[metric].buckets, amount)] += 1
+            value.sum += amount
+            self._working[key] = value
+
+    def changes(self) -> Mapping[SeriesKey, Value]:
+        """What a commit has to save."""
+        return self._working
+
+    def publish(self) -> None:
+        """The changes are committed: show them."""
+        self.committed.update(self._working)
+        self._working = {}
+
+    def _current(self, key: SeriesKey, now: float) -> Value:
+        if key in self._working:
+            return self._working[key]
+        if key in self.committed:
+            return self.committed[key]
+        self.created[key] = now
+        return self._zero(key[0])
+
+    def _zero(self, metric: str) -> Value:
+        declared = self.metrics[metric]
+        return Distribution([0] * (len(declared.buckets) + 1)) if declared.type == "histogram" else 0.0

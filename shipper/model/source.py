@@ -1,0 +1,21 @@
+"""The provenance of a log, with what is derived from it once."""
+
+from dataclasses import dataclass
+
+from shipper_processors.render import Renderer
+from shipper_schemas.entry import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A log's provenance, with what is derived from it once."""
+
+    origin: Origin
+    renderer: Renderer
+    name: str | None
+    """Container, or service: what a search for a container looks at."""
+
+    @classmethod
+    def of(cls, origin: Origin) -> "Source":
+        """Prepare the provenance of one log."""
+        return cls(origin, Renderer(origin), origin.container_name or origin.service)

@@ -1,0 +1,122 @@
+"""Install: puts templates and lifecycle policy in place, and says of each what it did; a second time, nothing."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+from elasticsearch import ApiError, Elasticsearch, NotFoundError
+
+from shipper.config.output_settings import ElasticsearchSettings, IndexSettings
+from shipper.outputs.elasticsearch.client import reason_of, translated
+from shipper.outputs.elasticsearch.template_check import found_template
+from shipper.outputs.elasticsearch.templates import OWNER, VERSION, Resource, resources
+from shipper.system.errors import ShipperError
+
+AGE = re.compile(r"(\d+)(d|h|m|s|ms|micros|nanos)")
+UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "micros": 1e-6, "nanos": 1e-9}
+NO_LIFECYCLE = (
+    "this server has no index lifecycle management, so nothing will delete old indices:"
+    " delete them by a job of your own, by the day in their names"
+)
+
+
+class Step(NamedTuple):
+    """One thing done, or found done."""
+
+    outcome: Literal["created", "updated", "unchanged", "left out"]
+    kind: str
+    name: str
+    remark: str = ""
+
+
+def has_lifecycle(client: Elasticsearch, url: str) -> bool:
+    """Whether the server manages the lifecycle of indices; a reduced build or a serverless one does not."""
+    with translated(url):
+        try:
+            client.perform_request("GET", "/_ilm/status", headers={"accept": "application/json"})
+        except ApiError as error:
+            if error.meta.status in (400, 404, 405, 410):
+                return False
+            raise
+    return True
+
+
+def install(
+    client: Elasticsearch, url: str, index: IndexSettings, elasticsearch: ElasticsearchSettings
+) -> Iterator[Step]:
+    """Install what differs. Raises ShipperError where the server refuses, or has what is newer or not ours."""
+    lifecycle = has_lifecycle(client, url)
+    if not lifecycle and (elasticsearch.retention is not None or elasticsearch.data_stream):
+        yield Step("left out", "lifecycle policy", index.prefix, NO_LIFECYCLE)
+    for resource in resources(index, elasticsearch, lifecycle=lifecycle):
+        with translated(url):
+            present = _meta(client, resource)
+            outcome = _outcome(resource, present, url)
+            if outcome != "unchanged":
+                _put(client, url, resource)
+        yield Step(outcome, resource.kind, resource.name)
+
+
+def _outcome(
+    resource: Resource, present: dict[str, Any] | None, url: str
+) -> Literal["created", "updated", "unchanged"]:
+    if present is None:
+        return "created"
+    if present.get("managed_by") != OWNER:
+        raise ShipperError(
+            f"{url} has an {resource.kind} {resource.name!r} that is not the shipper's",
+            "rename or remove it, or choose another index.prefix",
+        )
+    if int(present.get("version", 0)) > VERSION:
+        raise ShipperError(
+            f"the {resource.kind} {resource.name!r} on {url} is of version {present['version']}, newer than {VERSION}",
+            "run `shipper setup` of the newest shipper that writes there",
+        )
+    mine = (resource.body.get("_meta") or resource.body["policy"]["_meta"])["digest"]
+    return "unchanged" if present.get("digest") == mine else "updated"
+
+
+def _meta(client: Elasticsearch, resource: Resource) -> dict[str, Any] | None:
+    """The `_meta` of what the server has under that name; None where it has nothing."""
+    try:
+        answer: Any = client.perform_request("GET", resource.path, headers={"accept": "application/json"}).body
+    except NotFoundError:
+        return None
+    found = (
+        answer[resource.name]["policy"] if "policy" in resource.body else answer["index_templates"][0]["index_template"]
+    )
+    return dict(found.get("_meta") or {})
+
+
+def _put(client: Elasticsearch, url: str, resource: Resource) -> None:
+    headers = {"accept": "application/json", "content-type": "application/json"}
+    try:
+        client.perform_request("PUT", resource.path, headers=headers, body=resource.body)
+    except ApiError as error:
+        if error.meta.status in (401, 403):
+            raise
+        raise ShipperError(
+            f"{url} refuses the {resource.kind} {resource.name!r}: {reason_of(error)}",
+            "see `shipper setup --print` for what was sent",
+        ) from error
+
+
+def deleted_after(client: Elasticsearch, url: str, prefix: str) -> float | None:
+    """After how many seconds the lifecycle policy of `prefix` deletes an index; None where nothing does."""
+    with translated(url):
+        if not has_lifecycle(client, url):
+            return None
+        template = found_template(client, prefix) or {}
+        settings = template.get("template", {}).get("settings", {}).get("index", {})
+        name = settings.get("lifecycle", {}).get("name")
+        if name is None:
+            return None
+        answer: Any = client.ilm.get_lifecycle(name=name).body
+    age = answer[name]["policy"].get("phases", {}).get("delete", {}).get("min_age")
+    return None if age is None else in_seconds(age)
+
+
+def in_seconds(age: str) -> float | None:
+    """A time value of the server in seconds (Elasticsearch reference, "Time units"); None where it is none."""
+    found = AGE.fullmatch(age)
+    return None if found is None else float(found[1]) * UNITS[found[2]]

@@ -1,0 +1,69 @@
+"""Matching: what a query accepts, asked of a single document."""
+
+from collections.abc import Callable
+from typing import Any
+
+from shipper.model.document_fields import inner, text_of
+from shipper.model.query import Query
+from shipper.model.text_search import Wanted
+from shipper.system.errors import StoreUnreadable
+from shipper_processors.times import parse_ms
+from shipper_schemas.event import LEVEL_ALIASES, LEVELS
+
+Body = dict[str, Any]
+Test = Callable[[Body], bool]
+
+
+def accepts(query: Query) -> Test:
+    """Whether a document is one of those that `query` asks for, whatever its limit. Raises StoreUnreadable."""
+    tests: list[Test] = []
+    for name, wanted in (("correlation_id", query.correlation_id), ("event", query.event)):
+        if wanted is not None:
+            tests.append(holds(name, wanted))
+    if query.level is not None:
+        severe = frozenset(at_least(query.level))
+        tests.append(lambda body: body.get("level") in severe)
+    if query.container is not None:
+        tests.append(from_container(query.container))
+    if query.text is not None:
+        tests.append(with_words(Wanted.of(query.text)))
+    since, until = query.since, query.until
+    if since is not None or until is not None:
+        tests.append(lambda body: _within(parse_ms(str(body.get("@timestamp"))), since, until))
+    return lambda body: all(test(body) for test in tests)
+
+
+def holds(name: str, wanted: str) -> Test:
+    """Whether a field is this text."""
+    return lambda body: body.get(name) == wanted
+
+
+def at_least(level: str) -> tuple[str, ...]:
+    """This level and the more severe ones. Raises StoreUnreadable for what is none."""
+    known = LEVEL_ALIASES.get(level.strip().lower())
+    if known is None:
+        raise StoreUnreadable(f"{level!r} is no level", f"ask for one of {', '.join(LEVELS)}")
+    return LEVELS[LEVELS.index(known) :]
+
+
+def from_container(wanted: str) -> Test:
+    """Whether a document is of a container of that name, or id, or of a service of that name."""
+
+    def matches(body: Body) -> bool:
+        container, service = inner(body, "container"), inner(body, "service")
+        return (
+            container.get("name") == wanted
+            or str(container.get("id", "")).startswith(wanted)
+            or service.get("name") == wanted
+        )
+
+    return matches
+
+
+def with_words(wanted: Wanted) -> Test:
+    """Whether what full-text search looks at holds all words and phrases."""
+    return lambda body: wanted.matches(text_of(body) or "")
+
+
+def _within(ms: int | None, since: int | None, until: int | None) -> bool:
+    return ms is not None and (since is None or ms >= since) and (until is None or ms < until)

@@ -1,0 +1,1 @@
+"""One entry's way through the processors, and its release from quarantine."""

@@ -1,0 +1,229 @@
+"""The way of an entry: decode, enforce, count, judge, redact, route, render. Nothing here touches the world."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from shipper.metrics.catalogue import VIOLATIONS
+from shipper.model.batch import DROPPED, INDEXED, QUARANTINED, Batch
+from shipper.model.documents import Document, Rendered
+from shipper.model.source import Source
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce, noted
+from shipper_processors.fast_path import Run
+from shipper_processors.levels import time_of
+from shipper_processors.payload import DEEPEST, Shape, decode_payload, storable
+from shipper_processors.redact import Redactor
+from shipper_processors.render import searched_text
+from shipper_processors.route import Skew, document_id, index_name, moment
+from shipper_processors.times import LATEST_MS, parse_ms
+from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
+
+SEVEREST = (Policy.QUARANTINE, Policy.DROP, Policy.FLAG, Policy.ALLOW)
+WITHHELD = "[withheld: the shipper failed on this text; log.file.path and log.offset tell where it stands]"
+BY_SHAPE: Mapping[Shape, tuple[Violation, ...]] = {
+    "structured": (),
+    "access": (),
+    "broken": (),
+    "text": (Violation(Kind.UNSTRUCTURED, None, "plain text, no JSON object"),),
+    "blank": (Violation(Kind.BLANK, None, "an empty line"),),
+}
+
+
+class Assessed(NamedTuple):
+    """An entry after `enforce`, with its times and the verdict of the policies."""
+
+    event: dict[str, Any]
+    shape: Shape
+    violations: tuple[Violation, ...] | list[Violation]
+    policy: Policy
+    time_ms: int
+    runtime_ms: int
+    """The runtime's time of the first line; 0 where the log has no times."""
+
+
+def also(assessed: Assessed, failed: Assessed) -> Assessed:
+    """What is counted of an entry that a step failed on after it was assessed: the event, and that."""
+    return assessed._replace(violations=[*assessed.violations, *failed.violations])
+
+
+def runtime_ms_of(entry: Entry) -> int | None:
+    """The runtime's time of an entry; None where it told none, or one that no id and no index can hold."""
+    known = parse_ms(entry.time) if entry.time is not None else None
+    return known if known is not None and 0 <= known <= LATEST_MS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The steps, wired. Calls do not change it, but for the label bounds inside `counting`."""
+
+    enforce: Enforce
+    counting: Counting
+    redactor: Redactor
+    policies: Mapping[Kind, Policy] = field(default_factory=lambda: DEFAULT_POLICIES)
+    skew: Skew = field(default_factory=Skew)
+    index_prefix: str = "keneyapp-logs"
+    quarantine_prefix: str = "keneyapp-quarantine"
+    histograms: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Let steps that show a value, or make a label of it, show it masked."""
+        self.enforce.mask = self.counting.mask = self.redactor.redact_text
+
+    def process(  # noqa: PLR0913 -- the two switches are the two positions
+        self, entries: Iterable[Entry | Run], source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
+    ) -> None:
+        """Put all that `entries` come to into `batch`; `now_ms` stands in for the time of lines that have none."""
+        for entry in entries:
+            batch.lines += entry.lines
+            if type(entry) is Run:
+                self._take(entry, source, batch, count=count, ship=ship)
+                continue
+            assert type(entry) is Entry  # noqa: S101 -- what is no run
+            assessed: Assessed | None = None
+            try:
+                assessed = self.assess(entry, now_ms)
+                if ship:
+                    batch.add(*self.document(assessed, entry, source), entry.lines)
+            except Exception as error:  # noqa: BLE001 -- one entry that we cannot handle must not stop the rest
+                failed = self._failed(entry, now_ms, error)
+                if ship:
+                    batch.add(*self._set_aside(failed, entry, source), entry.lines)
+                assessed = failed if assessed is None else also(assessed, failed)
+            if count:
+                self.count(assessed, entry, source.origin, batch)
+
+    def _take(self, run: Run, source: Source, batch: Batch, *, count: bool, ship: bool) -> None:
+        """A run of ordinary lines, all of which are for the main index."""
+        if ship:
+            batch.extend(Rendered(run.documents, f"{self.index_prefix}-{run.day}", source.name))
+        if count:
+            sums = batch.counted.sums
+            for (series, overflows), number in run.counted:
+                for key in series:
+                    sums[key] += number
+                self.counting.note_overflows(overflows, number)
+
+    def assess(self, entry: Entry, now_ms: int) -> Assessed:
+        """Decode and enforce one entry; find its time and the verdict on it."""
+        if entry.broken is not None:
+            violation = Violation(Kind.ENVELOPE_INVALID, None, entry.broken)
+            known = runtime_ms_of(entry)
+            return Assessed({}, "broken", (violation,), self.policies[violation.kind], known or now_ms, known or 0)
+        shape, fields, refusal = decode_payload(entry.text)
+        timestamp = fields.pop("timestamp", None)
+        if shape == "structured":
+            event, violations = self.enforce.enforce(fields)
+        else:
+            event, violations = fields, [*BY_SHAPE[shape]]
+            said = event.pop("time", None)
+            if entry.time is None and timestamp is None:
+                timestamp = said or time_of(entry.text)
+        if refusal is not None:
+            violations.append(refusal)
+        if entry.cut is not None:
+            violations.append(Violation(Kind.LINE_CUT, None, f"cut off: {entry.cut}"))
+        runtime_ms = runtime_ms_of(entry)
+        time_ms, doubt = moment(timestamp, runtime_ms, now_ms, self.skew)
+        if doubt is not None:
+            violations.append(doubt)
+        policy = self._verdict(violations) if violations else Policy.ALLOW
+        return tuple.__new__(Assessed, (event, shape, violations, policy, time_ms, runtime_ms or 0))
+
+    def _failed(self, entry: Entry, now_ms: int, error: Exception) -> Assessed:
+        """An entry that a step of ours failed on: refused under a reason that asks for a report."""
+        detail = f"the shipper failed on this entry with {type(error).__name__}; please report it with the raw line"
+        violation = Violation(Kind.INTERNAL_ERROR, None, detail)
+        known = runtime_ms_of(entry)
+        return Assessed({}, "broken", (violation,), Policy.QUARANTINE, known or now_ms, known or 0)
+
+    def _set_aside(self, failed: Assessed, entry: Entry, source: Source) -> tuple[str, Document | None]:
+        """Its document for the quarantine; where its text is what we fail on, only where that is to be found."""
+        try:
+            return self.document(failed, entry, source)
+        except Exception:  # noqa: BLE001 -- nor must that stop the rest
+            return self.document(failed, entry._replace(text=WITHHELD), source)
+
+    def _verdict(self, violations: list[Violation]) -> Policy:
+        asked = {self.policies[violation.kind] for violation in violations}
+        return next(policy for policy in SEVEREST if policy in asked)
+
+    def count(self, assessed: Assessed, entry: Entry, origin: Origin, batch: Batch) -> None:
+        """Add what the entry adds to the counters, whatever becomes of it afterwards."""
+        sums = batch.counted.sums
+        service = origin.service or "unknown"
+        for increment in self.counting.increments(
+            assessed.event, entry.stream, service, origin.http_source, origin.container_name or ""
+        ):
+            if increment.metric in self.histograms:
+                batch.counted.observations.append(increment)
+            else:
+                sums[increment.metric, increment.labels] += increment.amount
+        for violation in assessed.violations:
+            if self.policies[violation.kind] is not Policy.ALLOW:
+                sums[VIOLATIONS.name, (violation.kind.value,)] += 1
+
+    def document(self, assessed: Assessed, entry: Entry, source: Source) -> tuple[str, Document | None]:
+        """The entry's outcome, and its document for the main index or the quarantine; None where it is dropped."""
+        if assessed.policy is Policy.DROP:
+            return DROPPED, None
+        if assessed.policy is Policy.QUARANTINE:
+            return QUARANTINED, self._refused(assessed, list(assessed.violations), entry, source)
+        event = assessed.event
+        if assessed.policy is Policy.FLAG:
+            event = noted(event, self._named(assessed.violations))
+        if self.redactor.suspicious(entry.text, event):
+            event = self.redactor.redact_event(event)
+        try:
+            body = source.renderer.body(event, assessed.time_ms, entry)
+        except TypeError:
+            return self._unrenderable(assessed, event, entry, source)
+        found = (
+            index_name(self.index_prefix, assessed.time_ms),
+            document_id(assessed.runtime_ms, entry.digest),
+            assessed.time_ms,
+            event.get("correlation_id"),
+            event.get("event"),
+            event.get("level"),
+            source.name,
+            searched_text(event),
+            body,
+        )
+        return INDEXED, tuple.__new__(Document, found)  # its own constructor takes twice as long
+
+    def _unrenderable(
+        self, assessed: Assessed, event: dict[str, Any], entry: Entry, source: Source
+    ) -> tuple[str, Document | None]:
+        """An event that no encoder takes as it is: repaired where that loses nothing, else quarantined."""
+        try:
+            repaired = assessed._replace(event=storable(event))
+        except RecursionError:
+            detail = f"JSON nested deeper than {DEEPEST} levels"
+            too_deep = Violation(Kind.JSON_INVALID, None, detail)
+            return QUARANTINED, self._refused(assessed, [*assessed.violations, too_deep], entry, source)
+        return self.document(repaired, entry, source)
+
+    def _refused(self, assessed: Assessed, violations: list[Violation], entry: Entry, source: Source) -> Document:
+        reasons = self._named(violations)
+        raw = self.redactor.redact_raw(entry.text)
+        target = index_name(self.index_prefix, assessed.time_ms)
+        return Document(
+            index_name(self.quarantine_prefix, assessed.time_ms),
+            document_id(assessed.runtime_ms, entry.digest),
+            assessed.time_ms,
+            None,
+            None,
+            None,
+            source.name,
+            raw,
+            source.renderer.refused(raw, reasons, assessed.time_ms, target, entry),
+        )
+
+    def _named(self, violations: Iterable[Violation]) -> list[Violation]:
+        """The violations that are told of, redacted: their details may show what the application logged."""
+        return [
+            found._replace(detail=self.redactor.redact_text(found.detail))
+            for found in violations
+            if self.policies[found.kind] is not Policy.ALLOW
+        ]

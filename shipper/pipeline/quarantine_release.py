@@ -1,0 +1,110 @@
+"""Release: a quarantined entry runs through the chain again, under the rules of today."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from shipper.model.batch import INDEXED
+from shipper.model.document_fields import keyed
+from shipper.model.documents import Document
+from shipper.model.source import Source
+from shipper.pipeline.pipeline import Pipeline
+from shipper_processors.route import index_name
+from shipper_processors.times import LATEST_MS, parse_ms
+from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.quarantine import kinds, malformed
+from shipper_schemas.violation import Kind, Policy, Violation
+
+DIGEST_AT = 6
+ID = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Releaser:
+    """Turns a quarantine document into what the main index would hold. Counters are not touched: they counted it."""
+
+    pipeline: Pipeline
+
+    def __call__(self, quarantined: dict[str, Any]) -> tuple[Document | None, list[Violation]]:
+        """The document for the main index under the id it always had, or None and why it is still refused."""
+        if (wrong := malformed(quarantined) or malformed_id(quarantined)) is not None:
+            return None, [damaged(f"no shipper wrote this entry: {wrong}")]
+        named = kinds(quarantined)
+        if Kind.ENVELOPE_INVALID in named:
+            return None, [damaged("the runtime's line is damaged: there is no entry in it to release")]
+        if Kind.REFUSED_BY_INDEX in named:
+            document = refused_document(quarantined, self.pipeline.index_prefix)
+            return document, [] if document else [damaged("it holds no document of the time that it tells")]
+        entry, origin = entry_of(quarantined), origin_of(quarantined)
+        assessed = self.pipeline.assess(entry, time_of(quarantined["@timestamp"]) or 0)
+        outcome, document = self.pipeline.document(assessed, entry, Source.of(origin))
+        if outcome != INDEXED or document is None:
+            refused = [found for found in assessed.violations if self.pipeline.policies[found.kind] is not Policy.ALLOW]
+            return None, refused
+        return document._replace(id=bytes.fromhex(quarantined["_id"])), []
+
+
+def entry_of(quarantined: dict[str, Any]) -> Entry:
+    """The entry as it was when it was refused, its raw text redacted."""
+    return Entry(
+        quarantined["raw"],
+        quarantined["stream"],
+        quarantined.get("time"),
+        quarantined["log"]["offset"],
+        1,
+        bytes.fromhex(quarantined["_id"])[DIGEST_AT:],
+    )
+
+
+def refused_document(quarantined: dict[str, Any], prefix: str) -> Document | None:
+    """A document that its index refused, as it was: the chain had accepted it, and only the index can tell now.
+
+    Its index follows from its time, which is the entry's: a name that the entry holds is not believed. None where
+    there is no such document in it.
+    """
+    try:
+        body = orjson.loads(quarantined["raw"])
+    except ValueError:
+        return None
+    stamp = body.get("@timestamp") if isinstance(body, dict) else None
+    time_ms = time_of(stamp) if isinstance(stamp, str) else None
+    if time_ms is None or time_ms != time_of(quarantined["@timestamp"]):
+        return None
+    id_ = bytes.fromhex(quarantined["_id"])
+    return keyed(index_name(prefix, time_ms), id_, time_ms, body, quarantined["raw"].encode())
+
+
+def time_of(stamp: str) -> int | None:
+    """Milliseconds since the epoch of a time that an index can hold; None of any other."""
+    time_ms = parse_ms(stamp)
+    return time_ms if time_ms is not None and 0 <= time_ms <= LATEST_MS else None
+
+
+def damaged(why: str) -> Violation:
+    """The reason for an entry that can never be released."""
+    return Violation(Kind.ENVELOPE_INVALID, None, why)
+
+
+def malformed_id(quarantined: dict[str, Any]) -> str | None:
+    """What is wrong with the id or the time of an entry; None where nothing is."""
+    if ID.fullmatch(str(quarantined.get("_id"))) is None:
+        return "its id is none"
+    return "`@timestamp` is no time" if time_of(quarantined["@timestamp"]) is None else None
+
+
+def origin_of(document: dict[str, Any]) -> Origin:
+    """The provenance that a document tells of."""
+    container = document.get("container") or {}
+    return Origin(
+        path=document["log"]["file"]["path"],
+        source=container.get("id") or "",
+        service=(document.get("service") or {}).get("name"),
+        host=(document.get("host") or {}).get("name"),
+        container_id=container.get("id"),
+        container_name=container.get("name"),
+        image=(container.get("image") or {}).get("name"),
+        labels=container.get("labels") or {},
+        kubernetes=document.get("kubernetes") or {},
+    )

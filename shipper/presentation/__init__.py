@@ -1,0 +1,1 @@
+"""Values, times and timelines as people read them."""

@@ -1,0 +1,1 @@
+"""Checkpoints and counters, saved in one transaction."""

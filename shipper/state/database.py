@@ -1,0 +1,161 @@
+"""The state's SQLite file: created, opened, verified and upgraded."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from shipper.state.integrity import Mark, Part, Seal
+from shipper.system.errors import StateError
+from shipper_processors.sanitize import printable
+
+VERSION = 2
+UPGRADED = (1,)
+"""Versions that are taken over when they are opened: 1 had no seal."""
+APPLICATION_ID = 0x73_68_69_70  # "ship"
+FILE = "state.db"
+LOCK = "lock"
+HELD = "state was written"
+PRIMARY_CODE = 0xFF
+NOT_NOW = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY)
+"""Refusals that are no damage."""
+SCHEMA = """
+CREATE TABLE log (
+    path TEXT PRIMARY KEY, kind TEXT NOT NULL, origin BLOB NOT NULL,
+    counted_file INTEGER NOT NULL, counted_offset INTEGER NOT NULL, counted_residue BLOB NOT NULL,
+    shipped_file INTEGER, shipped_offset INTEGER, shipped_residue BLOB,
+    next_key INTEGER NOT NULL, beginnings BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE file (
+    log TEXT NOT NULL, key INTEGER NOT NULL, path TEXT NOT NULL,
+    device INTEGER NOT NULL, inode INTEGER NOT NULL,
+    prefix_size INTEGER NOT NULL, prefix BLOB NOT NULL, offset INTEGER NOT NULL, seam BLOB NOT NULL,
+    repeat INTEGER NOT NULL, begun INTEGER NOT NULL, passed INTEGER NOT NULL,
+    PRIMARY KEY (log, key)
+) WITHOUT ROWID;
+CREATE TABLE series (
+    metric TEXT NOT NULL, labels TEXT NOT NULL, value REAL NOT NULL, counts TEXT, created REAL NOT NULL,
+    PRIMARY KEY (metric, labels)
+) WITHOUT ROWID;
+"""
+SEALED = "CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT NULL, value BLOB NOT NULL);"
+
+
+def _opened(path: Path, mark: Mark, *, expected: bool) -> sqlite3.Connection:
+    existed = path.exists()
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, timeout=5)
+    try:
+        version = _checked_version(db)
+        if expected and existed and version == 0:
+            raise sqlite3.DatabaseError("it is empty, and was not before")  # noqa: TRY301 -- told as damage below
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        _try_to_write(db, version)
+        if version in (0, *UPGRADED):
+            _make(db, mark, new=version == 0)
+    except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict that is no UTF-8
+        db.close()
+        raise _refused(path, error) from error
+    if version not in (0, *UPGRADED, VERSION):
+        db.close()
+        raise StateError(
+            f"state {path} has version {version}, this shipper writes version {VERSION}",
+            "run the shipper that wrote it, or move the directory away to start from the beginning of all files",
+        )
+    return db
+
+
+def _wipe(db: sqlite3.Connection) -> None:
+    """Leave nothing of what an earlier version held back in clear: what is there is written anew, once."""
+    try:
+        db.execute("VACUUM")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error:
+        return  # a full disk: what is left is overwritten in time
+
+
+def _try_to_write(db: sqlite3.Connection, version: int) -> None:
+    """A damaged header may forbid writing, which is told by a write alone. Raises sqlite3.Error."""
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(f"PRAGMA user_version={version}")
+    db.execute("ROLLBACK")
+
+
+def _refused(path: Path, error: Exception) -> StateError:
+    """Damage, or a file system that does not do now what is asked of it."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & PRIMARY_CODE
+    if not isinstance(error, OSError) and code not in NOT_NOW:
+        return _damaged(path, str(error))
+    return StateError(
+        f"state {path} cannot be opened: {error}", "free space or restore access, and start it again: nothing is lost"
+    )
+
+
+def _make(db: sqlite3.Connection, mark: Mark, *, new: bool) -> None:
+    """Make the tables of a new state, or add what one of an earlier version lacks."""
+    mark.write(0)  # a state that begins anew goes back on nothing
+    db.execute("BEGIN IMMEDIATE")
+    for statement in (*(SCHEMA.split(";") if new else ()), SEALED):  # `executescript` would commit what is open
+        db.execute(statement)
+    db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(_parts(db))).value(),))
+    db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version={VERSION}")
+    db.execute("COMMIT")
+
+
+def _parts(db: sqlite3.Connection) -> Iterator[tuple[Part, object]]:
+    """All that is saved, as it is sealed."""
+    files: dict[str, list[tuple[object, ...]]] = {}
+    for log, *row in db.execute("SELECT * FROM file ORDER BY log, key"):
+        files.setdefault(log, []).append(tuple(row))
+    for row in db.execute("SELECT * FROM log"):
+        yield ("log", row[0]), (row, files.pop(row[0], []))
+    for log, rows in files.items():
+        yield ("file", log), rows
+    for row in db.execute("SELECT * FROM series"):
+        yield ("series", row[0], row[1]), row
+
+
+def _checked_version(db: sqlite3.Connection) -> int:
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (tables or version):
+        raise sqlite3.DatabaseError("it is the database of another program")
+    return int(version)
+
+
+@contextmanager
+def to_look_at(directory: Path) -> Iterator[sqlite3.Connection]:
+    """The state in a directory for somebody who only looks, also while an agent has it. Raises StateError."""
+    path = directory / FILE
+    try:
+        with closing(sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=ro", uri=True)) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise StateError(f"state {path} cannot be read: {error}", "run `shipper check`") from error
+
+
+def _damaged(path: Path, why: str) -> StateError:
+    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d')}")
+    return StateError(
+        f"state {path} cannot be read: {printable(why)}",
+        f"restore {path.parent} from a copy, or start anew with `mv {path} {aside}`: events keep their ids, so the"
+        " index stays free of doubles, but counters start at zero and count again what is still on disk",
+    )
+
+
+def _gone_back(path: Path, mark: Path, commits: int, noted: int | None) -> StateError:
+    known = f"{mark} is damaged" if noted is None else f"{mark} knows of commit {noted}"
+    return StateError(
+        f"state {path} may be older than what was committed last: it is of commit {commits}, and {known}",
+        f"restore all of {path.parent} from a copy; where it is meant to be as it is, remove {mark}: counters go back"
+        " to what they were then, and what came later is read again",
+    )

@@ -1,0 +1,1 @@
+"""Clock, errors, logging, shutdown, version."""

@@ -1,0 +1,113 @@
+"""Traced: the timeline of one request as lanes and rows, with places and lengths in thousandths of the whole span."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from shipper.presentation.format import Body, span, summary, text_of
+from shipper.presentation.timeline import Step, Timeline
+from shipper.web.pages.event_rows import Row, cut, row
+from shipper_processors.times import format_ms
+
+SCALE, LEAST = 1000.0, 4.0
+"""The width of the picture, and of the shortest bar in it."""
+COLOURS = 6
+TICKS = 5
+MOST_LANES, MOST_BARS = 12, 400
+
+
+class Bar(NamedTuple):
+    """A piece of a lane."""
+
+    x: str
+    width: str
+    colour: int
+    wrong: bool
+    title: str
+
+
+class Lane(NamedTuple):
+    """What one service or container did."""
+
+    origin: str
+    bars: list[Bar]
+
+
+class Moment(NamedTuple):
+    """A row of the timeline, and the silence before it."""
+
+    gap: str
+    offset: str
+    bar: Bar
+    row: Row
+
+
+class Traced(NamedTuple):
+    """A request."""
+
+    correlation: str
+    started: str
+    span: str
+    number: int
+    origins: list[str]
+    lanes: list[Lane]
+    more_lanes: int
+    ticks: list[str]
+    moments: list[Moment]
+    verdict: str
+    wrong: int
+    first_wrong: str
+    """The anchor of the first error; empty where there is none."""
+
+
+def traced(entries: Sequence[Body]) -> Traced:
+    """The timeline of `entries`, at least one, in the order of their time."""
+    timeline = Timeline.of(entries)
+    origins = timeline.origins
+    colours = {name: place % COLOURS for place, name in enumerate(origins)}
+    moments = [_moment(timeline, step, colours) for step in timeline.steps]
+    lanes = {name: Lane(name, []) for name in origins[:MOST_LANES]}
+    for step, moment in zip(timeline.steps[:MOST_BARS], moments, strict=False):
+        if step.origin in lanes:
+            lanes[step.origin].bars.append(moment.bar)
+    wrong = [moment for moment, step in zip(moments, timeline.steps, strict=True) if step.failed]
+    return Traced(
+        correlation=text_of(timeline.steps[0].entry.get("correlation_id")),
+        started=format_ms(int(timeline.begin)).replace("T", " ").removesuffix("Z"),
+        span=span(timeline.length),
+        number=len(moments),
+        origins=origins,
+        lanes=list(lanes.values()),
+        more_lanes=max(0, len(origins) - MOST_LANES),
+        ticks=_ticks(timeline.length),
+        moments=moments,
+        verdict=_verdict(timeline),
+        wrong=len(wrong),
+        first_wrong=wrong[0].row.anchor if wrong else "",
+    )
+
+
+def _ticks(length: float) -> list[str]:
+    """How long after the beginning each part of the picture is; none where all is one moment."""
+    return ["0", *(span(length * tick / (TICKS - 1)) for tick in range(1, TICKS))] if length > 0 else []
+
+
+def _moment(timeline: Timeline, step: Step, colours: dict[str, int]) -> Moment:
+    gap = "" if step.gap is None else span(step.gap)
+    return Moment(gap, timeline.offset(step), _bar(timeline, step, colours), row(step.entry))
+
+
+def _bar(timeline: Timeline, step: Step, colours: dict[str, int]) -> Bar:
+    begin, end = timeline.place(step.begin) * SCALE, timeline.place(step.end) * SCALE
+    width = max(LEAST, end - begin)
+    title = f"{timeline.offset(step)} {step.origin}: {text_of(step.entry.get('event'))}"
+    return Bar(f"{min(begin, SCALE - width):.1f}", f"{width:.1f}", colours[step.origin], step.failed, cut(title, 200))
+
+
+def _verdict(timeline: Timeline) -> str:
+    wrong = timeline.wrong
+    if not wrong:
+        return "No errors."
+    number = "1 error" if len(wrong) == 1 else f"{len(wrong)} errors, the first"
+    first, what = wrong[0], cut(summary(wrong[0].entry), 200)
+    where = f"{number} at {timeline.offset(first)} in {first.origin}: {text_of(first.entry.get('event'))}"
+    return f"{where} ({what})" if what else where

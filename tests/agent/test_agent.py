@@ -1,0 +1,144 @@
+"""The agent's loop: when it commits under load, and what it does when nothing comes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from shipper.inputs.files.log_reader import Limits
+from tests.hazards.rig import Rig
+
+
+def test_commits_under_load_wait_for_one_another_and_a_kill_between_them_costs_nothing(tmp_path: Path) -> None:
+    """Full batches are written at once; positions follow a few times a second, and ids make up for the rest."""
+    rig = Rig(tmp_path)
+    agent = rig.start()
+    agent.pace = replace(agent.pace, batch_lines=1, commit=60.0)
+    rig.write(rig.lines(1))
+    agent.turn()
+    before = agent.state.logs()
+    rig.write(rig.lines(5))
+    agent.turn()
+    assert len(rig.output.stored) == 6
+    assert agent.state.logs() == before
+    rig.kill()
+    rig.read()
+    assert rig.serials() == list(range(1, 7))
+    assert rig.counter("shipper_lines_read_total") == 6
+
+
+def test_a_stop_commits_what_was_put_off(tmp_path: Path) -> None:
+    """The next start has nothing to send again."""
+    rig = Rig(tmp_path)
+    agent = rig.start()
+    agent.pace = replace(agent.pace, batch_lines=1, commit=60.0)
+    rig.write(rig.lines(3))
+    agent.turn()
+    rig.stop()
+    rig.read()
+    assert rig.counter("shipper_events_total", "duplicate") == 0
+    assert rig.counter("shipper_events_total", "indexed") == 3
+
+
+def test_quiet_is_told_once_until_something_comes(tmp_path: Path) -> None:
+    """Memory is given back after a while without lines, not at every poll."""
+    rig = Rig(tmp_path)
+    agent = rig.start()
+    told: list[float] = []
+    agent.when_quiet = lambda: told.append(rig.clock.now)
+    agent.pace = replace(agent.pace, poll=0.0)
+
+    def rests(seconds: float) -> None:
+        for _ in range(int(seconds)):
+            agent.turn()
+            agent.rest()
+            rig.clock.pass_seconds(1)
+
+    rig.write(rig.lines(1))
+    rests(4)
+    assert not told
+    rests(6)
+    assert len(told) == 1
+    rig.write(rig.lines(1))
+    rests(10)
+    assert len(told) == 2
+
+
+def loud(rig: Rig, logs: int, lines: int) -> None:
+    """Logs with a backlog, found before any other by their names."""
+    for number in range(logs):
+        rig.write(rig.lines(lines), rig.logs / f"a{number:02}.log")
+
+
+def test_a_quiet_log_is_read_within_a_batch_of_a_loud_one(tmp_path: Path) -> None:
+    """Each round reads one chunk of each log: a backlog of any size in one costs the others that chunk."""
+    rig = Rig(tmp_path, limits=Limits(chunk_bytes=2000))
+    loud(rig, 1, 500)
+    agent = rig.start()
+    agent.turn()
+    for number in range(5):
+        rig.write(rig.lines(1), rig.logs / "quiet.log")
+        written = str(rig.sequence)
+        agent.turn()
+        assert written in rig.messages()
+        assert len(rig.messages()) < 100, number  # the backlog is still there
+
+
+def test_a_quiet_log_is_not_passed_over_for_many_loud_ones(tmp_path: Path) -> None:
+    """A batch that is full ends a round: the next one goes on with the log that was left out, not with the first."""
+    rig = Rig(tmp_path, limits=Limits(chunk_bytes=2000))
+    loud(rig, 20, 100)
+    rig.write(rig.lines(1), rig.logs / "quiet.log")
+    written = str(rig.sequence)
+    agent = rig.start()
+    agent.pace = replace(agent.pace, batch_lines=20)
+    rounds = 0
+    while written not in rig.messages():
+        rounds += 1
+        assert rounds <= 21, "every log has had its turn"
+        agent.turn()
+    assert len(rig.messages()) < 500  # of 2,000
+    rig.read()
+    assert rig.serials() == list(range(1, 2002))
+
+
+def test_a_log_that_is_gone_is_let_go_of_beside_one_that_is_never_quiet(tmp_path: Path) -> None:
+    """There always is a batch under way; a log that has nothing in it does not wait for its answer."""
+    rig = Rig(tmp_path)
+    agent, rig.output.slow = rig.start(), True
+    short = rig.logs / "short.log"
+    rig.write(rig.lines(3), short)
+    for second in range(20):
+        rig.write(rig.lines(1))
+        agent.turn()
+        if second == 2:
+            short.unlink()
+        while len(rig.output.unanswered) > 1:
+            rig.output.answer(0)
+        assert second == 0 or agent._under_way
+        rig.clock.pass_seconds(1)
+    assert list(agent.tail.logs) == [str(rig.path)]
+    assert list(agent.state.logs()) == [str(rig.path)]
+    rig.output.answer(0)
+    rig.output.slow = False
+    rig.read()
+    assert rig.serials() == list(range(1, 24))
+    assert rig.counter("shipper_events_total", "duplicate") == 0
+
+
+def test_many_logs_that_are_gone_cost_no_commit_while_they_wait(tmp_path: Path) -> None:
+    """A log of which nothing came is not written to the state again at each commit."""
+    rig = Rig(tmp_path)
+    agent = rig.start()
+    for number in range(5):
+        rig.write(rig.lines(1), rig.logs / f"short-{number}.log")
+    rig.read()
+    for path in rig.logs.iterdir():
+        path.unlink()
+    agent.turn()
+    before = agent.state.commits
+    for _ in range(10):
+        agent.turn()
+    assert agent.state.commits == before
+    rig.clock.pass_seconds(6)
+    rig.read(2)
+    assert not agent.tail.logs
+    assert not agent.state.logs()

@@ -1,0 +1,152 @@
+"""What is answered for is let go of at once: what only the collector of circles would find makes memory creep."""
+
+import gc
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from shipper.agent import indexer
+from shipper.agent.indexer import Indexer
+from shipper.agent.kafka_messages import Parcel, Submitted, Translate
+from shipper.bootstrap import build_pipeline
+from shipper.cli.commands.run import each, in_turn
+from shipper.config.settings import Settings
+from shipper.delivery.loop import Pace, Sent
+from shipper.metrics.registry import Ledger
+from shipper.model.documents import Document
+from shipper.outputs.kafka.client import Consumer, Partition, Rebalanced, Span
+from shipper.outputs.kafka.message import Prefixes, Received
+from shipper.outputs.sqlite.output import LocalStore
+from shipper_processors.route import Skew
+from tests.hazards.rig import HandClock, MemoryOutput, Rig
+
+
+@pytest.fixture(autouse=True)
+def _uncollected() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def kept(*kinds: type) -> int:
+    """How many objects of these types are there still."""
+    return sum(type(found) in kinds for found in gc.get_objects())
+
+
+def test_an_agent_keeps_no_batch_that_was_answered(tmp_path: Path) -> None:
+    """One after another, by an output that answers at once, and by one that answers later."""
+    rig = Rig(tmp_path)
+    for slow in (False, True):
+        rig.output.slow = slow
+        for _ in range(3):
+            rig.write(rig.lines(2))
+            rig.read()
+            while rig.output.unanswered:
+                rig.output.answer(0)
+            rig.read()
+    assert len(rig.serials()) == 12
+    assert kept(Sent) == 0
+
+
+def test_an_agent_keeps_no_batch_that_was_refused(tmp_path: Path) -> None:
+    """An output that is away for days is asked again and again."""
+    rig = Rig(tmp_path)
+    agent, rig.output.away = rig.start(), True
+    rig.write(rig.lines(2))
+    for failures in range(1, 4):
+        rig.read()
+        assert agent.output_state.failures == failures
+        rig.clock.pass_seconds(60)
+    assert kept(Sent) == 0
+
+
+def test_a_refusal_of_a_disk_keeps_nothing_of_what_was_written(tmp_path: Path) -> None:
+    """The error goes without the frames that it passed: those hold the documents."""
+    in_the_way = tmp_path / "store"
+    in_the_way.write_text("a file where the directory should be")
+    document = Document("keneyapp-logs-2026.11.23", bytes(20), 0, None, None, None, None, None, b"{}")
+    error = LocalStore(in_the_way).submit([document]).exception()
+    causes = 0
+    while error is not None:
+        assert error.__traceback__ is None
+        error, causes = error.__cause__ or error.__context__, causes + 1
+    assert causes > 1
+
+
+class Topic(Consumer):
+    """A consumer of a partition that gives a message a poll."""
+
+    def __init__(self, group: Rebalanced) -> None:
+        self.partition, self.read, self.committed = Partition("logs", 0), 0, 0
+        group.assigned([self.partition])
+
+    def poll(self, seconds: float, most: int) -> list[Received]:
+        del seconds, most
+        self.read += 1
+        return [Received("logs", 0, self.read - 1, 0, b"not ours", ())]
+
+    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+        self.committed = offsets[self.partition]
+        return True
+
+    def seek(self, partition: Partition, offset: int) -> bool:
+        assert partition == self.partition
+        self.read = offset
+        return True
+
+    def pause(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
+    def spans(self, seconds: float) -> dict[Partition, Span]:
+        del seconds
+        return {self.partition: Span(self.committed, self.read)}
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
+    """A parcel holds its documents, some megabytes of them."""
+    clock, output, members = HandClock(), MemoryOutput(), []
+    settings = Settings()
+    redactor = build_pipeline.redactor_of(settings, b"k" * 32)
+    translate = Translate.of(Prefixes("keneyapp-logs", "keneyapp-quarantine"), redactor, "node-1", Skew())
+    ledger = Ledger({metric.name: metric for metric in indexer.METRICS})
+    ledger.declare(indexer.DECLARED, 0.0)
+
+    def join(group: Rebalanced) -> Topic:
+        members.append(Topic(group))
+        return members[0]
+
+    member = Indexer(join, translate, output, ledger, clock, Pace(poll=0.0), jitter=random.Random(1))
+    for away in (False, True, False):
+        output.away = away
+        for _ in range(8):
+            member.turn()
+            clock.pass_seconds(60)
+    assert members[0].committed == len(output.stored) > 8
+    assert kept(Submitted, Parcel) <= 3  # what is read next, and what is under way
+
+
+def test_memory_is_given_back_now_and_then_under_load() -> None:
+    """Between two turns, never more often than asked for, beside what else is done there."""
+    clock, given_back, taken = HandClock(), [0], [0]
+
+    def give_back() -> None:
+        given_back[0] += 1
+
+    def take() -> None:
+        taken[0] += 1
+
+    after_turn = in_turn(take, each(30.0, give_back, clock))
+    for _ in range(100):
+        after_turn()
+        clock.pass_seconds(1)
+    assert taken == [100]
+    assert given_back == [3]

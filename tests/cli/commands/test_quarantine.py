@@ -1,0 +1,116 @@
+"""`shipper quarantine` over a real store."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from shipper.cli.commands.quarantine import release_entries, render_list, told
+from shipper.model.documents import Document
+from shipper.model.query import Query
+from shipper.outputs.sqlite.output import LocalStore
+from shipper.outputs.sqlite.reader import LocalReader
+from shipper_schemas.violation import Kind, Violation
+
+Shipper = Callable[..., tuple[int, str, str]]
+
+
+def accepting(entry: dict[str, Any]) -> tuple[Document | None, list[Violation]]:
+    """A chain that takes everything but broken JSON."""
+    if entry["raw"] == "{":
+        return None, [Violation(Kind.JSON_INVALID, None, "cut \x1b short")]
+    id_ = bytes.fromhex(entry["_id"])
+    return Document(entry["index"], id_, 1_795_428_000_000, None, "e", "info", None, None, b'{"event":"e"}'), []
+
+
+def test_list_shows_what_was_refused_and_why(shipper: Shipper) -> None:
+    """The oldest first, one line each, hostile bytes visible."""
+    code, out, err = shipper("quarantine", "list")
+    lines = out.splitlines()
+    assert (code, err, len(lines)) == (0, "", 3)
+    assert lines[0].split("  ")[1:] == [
+        "2026-11-23 10:00:01", "correlation_id_missing", "backend", r'{"id": "lost-7"}\x1b[2J',
+    ]  # fmt: skip
+    assert r"line\nother line" in lines[2]
+
+
+def test_list_narrows_by_reason_and_limit(shipper: Shipper) -> None:
+    """What does not fit under the limit is mentioned; JSON is exact."""
+    code, out, _ = shipper("quarantine", "list", "--reason", "json_invalid", "--format", "json")
+    assert [json.loads(line)["raw"] for line in out.splitlines()] == ["{"]
+    code, out, err = shipper("quarantine", "list", "--limit", "2")
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert "Only the oldest 2" in err
+    assert "holds nothing of line_cut" in shipper("quarantine", "list", "--reason", "line_cut")[2]
+
+
+def test_a_small_screen_keeps_the_id_and_the_reason() -> None:
+    """The two that the other commands ask for."""
+    entry = {"_id": "0" * 12 + "703366af69b7" + "0" * 16, "@timestamp": "2026-11-23T10:00:01.000Z",
+             "reasons": [{"kind": "correlation_id_invalid"}], "service": {"name": "backend"}, "raw": "{}"}  # fmt: skip
+    for width, line in (
+        (40, "703366af69b7  correlation_id_invalid  {}"),
+        (80, "703366af69b7  2026-11-23 10:00:01  corr"),
+    ):
+        console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=True, highlight=False)
+        render_list([entry], console)
+        assert isinstance(console.file, io.StringIO)
+        assert console.file.getvalue().startswith(line)
+
+
+def test_show_tells_all_of_one_entry(shipper: Shipper, store: LocalStore) -> None:
+    """By the short id of the list or the whole one: reasons, provenance, the raw text in its lines."""
+    full = [entry["_id"] for entry in LocalReader(store.directory).quarantine()][2]
+    short = shipper("quarantine", "list")[1].splitlines()[2].split()[0]
+    for identity in (full, short, short[:6].upper()):
+        code, out, _ = shipper("quarantine", "show", identity)
+        assert code == 0
+        assert f"id      {full} in keneyapp-quarantine-2026.11.23\n" in out
+        assert "reason  correlation_id_missing (correlation_id): there is none\n" in out
+        assert "file    /var/log/a.log at byte 3\n" in out
+        assert out.endswith("\n  line\n  other line\n")
+
+
+@pytest.mark.parametrize(
+    ("identity", "what"),
+    [("ffffffffffff", "holds no unreleased entry ffffffffffff"), ("ab", "ab is too short"), ("", "an empty id is too")],
+)
+def test_an_unknown_id_is_named_with_its_cure(shipper: Shipper, identity: str, what: str) -> None:
+    """A wrong id, or one too short to mean anything, points to the list."""
+    code, out, err = shipper("quarantine", "show", identity)
+    assert (code, out) == (1, "")
+    assert what in err
+    assert "shipper quarantine list" in err
+
+
+def test_release_moves_what_is_accepted_and_keeps_the_rest(store: LocalStore) -> None:
+    """Accepted entries are found in their main index, refused ones stay, and nothing is in both."""
+    reader = LocalReader(store.directory)
+    released = release_entries(reader.quarantine(), reader, accepting, dry_run=False)
+    assert [*told(released, dry_run=False)] == [
+        "released: 2",
+        "still refused: 1",
+        r"  1 x json_invalid: cut \x1b short",
+    ]
+    assert len(list(reader.search(Query(event="e")))) == 2
+    assert [entry["raw"] for entry in reader.quarantine()] == ["{"]
+    reader.close()
+
+
+def test_a_dry_run_changes_nothing(store: LocalStore) -> None:
+    """It only says what a release would do."""
+    reader = LocalReader(store.directory)
+    released = release_entries(reader.quarantine(), reader, accepting, dry_run=True)
+    assert next(told(released, dry_run=True)) == "would be released: 2"
+    assert len(list(reader.quarantine())) == 3
+
+
+@pytest.mark.parametrize("arguments", [(), ("abcd", "--all"), ("abcd", "--reason", "json_invalid")])
+def test_release_wants_to_know_which(shipper: Shipper, arguments: tuple[str, ...]) -> None:
+    """Neither nothing nor two answers at once."""
+    code, _, err = shipper("quarantine", "release", *arguments)
+    assert code == 2
+    assert "say which" in err

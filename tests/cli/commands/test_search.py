@@ -1,0 +1,85 @@
+"""`shipper search` over a real store."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from shipper.outputs.sqlite.output import LocalStore
+
+Shipper = Callable[..., tuple[int, str, str]]
+
+
+def test_a_correlation_id_gives_its_timeline(shipper: Shipper) -> None:
+    """The id alone is enough, in a pipe as on a terminal."""
+    code, out, err = shipper("search", "abc-1")
+    assert (code, err) == (0, "")
+    assert out.startswith("correlation id abc-1\n")
+    assert out.endswith("3 errors, the first at +0.000s in backend: step\n")
+
+
+def test_without_an_id_the_newest_entries_come_last(shipper: Shipper) -> None:
+    """A table of the newest, in the order of time, and a word on the rest."""
+    code, out, err = shipper("search", "--limit", "5")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [
+        f"2026-11-23T10:{time}.000Z" for time in ("02:25", "02:26", "03:20", "03:21", "03:22")
+    ]
+    assert err == "Only the newest 5 entries; --limit 0 shows all.\n"
+
+
+def test_the_default_limit_is_a_hundred_and_zero_is_none(shipper: Shipper) -> None:
+    """A screenful by default, everything on request."""
+    assert len(shipper("search")[1].splitlines()) == 100
+    _, out, err = shipper("search", "--limit", "0", "--format", "json")
+    assert [json.loads(line)["log"]["offset"] for line in out.splitlines()] == [*range(147), 200, 201, 202]
+    assert err == ""
+
+
+def test_terms_and_times_narrow_the_search(shipper: Shipper) -> None:
+    """Every option reaches the store."""
+    code, out, _ = shipper(
+        "search", "--since", "2026-11-23T10:00:10Z", "--until", "2026-11-23T10:00:20Z", "--text", "entry 12",
+        "--event", "tick", "--level", "info", "--container", "backend", "--format", "json",
+    )  # fmt: skip
+    assert code == 0
+    assert [json.loads(line)["message"] for line in out.splitlines()] == ["entry 12"]
+
+
+def test_nothing_found_says_what_was_searched_and_where(shipper: Shipper, store: LocalStore) -> None:
+    """An empty answer is exit code 1, and its reason on standard error."""
+    code, out, err = shipper("search", "--event", "no\x1bne", "--since", "2026-11-23")
+    assert (code, out) == (1, "")
+    assert store.url in err
+    assert "event 'no\\x1bne', since 2026-11-23T00:00:00.000Z" in err
+
+
+def test_an_id_that_is_in_quarantine_is_pointed_to(shipper: Shipper) -> None:
+    """Who looks for a request that was refused learns where it is."""
+    code, _, err = shipper("search", "lost-7")
+    assert code == 1
+    assert "The quarantine holds 1 entry with it: `shipper quarantine show " in err
+    identity = err.rsplit("show ", 1)[1].split("`")[0]
+    assert '{"id": "lost-7"}\\x1b[2J' in shipper("quarantine", "show", identity)[1]
+    assert "The quarantine holds nothing with it either." in shipper("search", "nowhere")[2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--since", "soon"), ("--format", "timeline"), ("--level", "loud"), ("--limit", "-1"),
+     ("--text", ""), ("--text", "%"), ("--since", "1h", "--until", "2h"), ("--since", "2026-11-23", "--until", "2026-11-23")],
+)  # fmt: skip
+def test_mistakes_of_usage_are_exit_code_2(shipper: Shipper, arguments: tuple[str, ...]) -> None:
+    """What cannot be understood is said before anything is searched."""
+    code, out, err = shipper("search", *arguments)
+    assert (code, out) == (2, "")
+    assert "Error:" in err
+
+
+def test_a_missing_store_is_named_with_its_cure(shipper: Shipper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong folder is no empty answer."""
+    monkeypatch.setenv("SHIPPER_OUTPUT", "local:/nonexistent/store")
+    code, _, err = shipper("search", "abc-1")
+    assert code == 1
+    assert "/nonexistent/store" in err
+    assert "--output" in err

@@ -1,0 +1,249 @@
+"""Documents as a person sees them, on a terminal and in a pipe."""
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from shipper.cli.terminal.render import render_json, render_table, render_timeline
+from shipper.presentation.format import span
+from shipper.presentation.timeline import offset
+
+Body = dict[str, Any]
+Render = Callable[[Iterable[Body], Console], int]
+RENDERERS: tuple[Render, ...] = (render_table, render_json, render_timeline)
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u200b\u2028\x7f"
+
+
+def shown(
+    render: Render, entries: Iterable[Body], *, width: int = 80, terminal: bool = False, encoding: str = "utf-8"
+) -> str:
+    """What `render` writes; on a terminal without colours, so that tests see the text."""
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
+    render(entries, Console(file=file, width=width, force_terminal=terminal, color_system=None, highlight=False))
+    file.seek(0)
+    return file.read()
+
+
+def entry(time: str, event: str, level: str = "info", service: str = "backend", **fields: Any) -> Body:
+    """An entry of one request."""
+    return {
+        "@timestamp": f"2026-11-23T22:00:{time}Z", "level": level, "correlation_id": "abc-123", "event": event,
+        **fields, "service": {"name": service},
+    }  # fmt: skip
+
+
+def trace(frames: int) -> str:
+    """A stack trace of two lines a frame and two more."""
+    calls = (f'  File "/app/s.py", line {number}, in call_{number}\n    step({number})' for number in range(frames))
+    return "\n".join(["Traceback (most recent call last):", *calls, "ValueError: no"])
+
+
+def request() -> list[Body]:
+    """A request that failed in the worker."""
+    return [
+        entry("00.001", "request_start", method="POST", path="/api/v1/patients/"),
+        entry("00.046", "patient_created", duration_ms=38.2, message="Patient created successfully"),
+        entry("00.112", "cache_miss", "warning", "worker"),
+        entry("01.180", "index_failed", "error", "worker", duration_ms=1031.5, error_type="ValueError",
+              error_message="no", exception=trace(33)),
+        entry("01.245", "request_complete", status_code=500, duration_ms=1244, method="POST", path="/api/v1/patients/"),
+    ]  # fmt: skip
+
+
+TIMELINE = """\
+correlation id abc-123
+2026-11-23 22:00:00.001 UTC | span 1.24s | 5 entries | backend, worker
+
+  +0.000s  o            info  backend request_start    POST /api/v1/patients/
+  +0.045s  =            info  backend patient_created  38ms Patient created successfully
+  +0.111s   o           WARN  worker  cache_miss
+          : 1.07s without an entry
+  +1.179s ! ==========  ERROR worker  index_failed     1.03s ValueError: no
+            Traceback (most recent call last):
+              File "/app/s.py", line 0, in call_0
+            ... 61 more lines (--format json shows all)
+              File "/app/s.py", line 31, in call_31
+                step(31)
+              File "/app/s.py", line 32, in call_32
+                step(32)
+            ValueError: no
+  +1.244s !============ info  backend request_complete 500 1.24s POST /api/v1/patients/
+
+2 errors, the first at +1.179s in worker: index_failed (ValueError: no)
+"""
+
+
+def test_the_timeline_of_a_failed_request() -> None:
+    """What it looks like in a pipe: all of it, in ASCII."""
+    assert shown(render_timeline, request()) == TIMELINE
+
+
+TERMINAL_TIMELINE = """\
+correlation id abc-123
+2026-11-23 22:00:00.001 UTC · span 1.24s · 5 entries · backend, worker
+
+  +0.000s  •            info  backend request_start    POST /api/v1/patients/
+  +0.045s  ━            info  backend patient_created  38ms Patient created suc…
+  +0.111s   •           WARN  worker  cache_miss
+          ┊ 1.07s without an entry
+  +1.179s ! ━━━━━━━━━━  ERROR worker  index_failed     1.03s ValueError: no
+            Traceback (most recent call last):
+              File "/app/s.py", line 0, in call_0
+            … 61 more lines (--format json shows all)
+              File "/app/s.py", line 31, in call_31
+                step(31)
+              File "/app/s.py", line 32, in call_32
+                step(32)
+            ValueError: no
+  +1.244s !━━━━━━━━━━━━ info  backend request_complete 500 1.24s
+            POST /api/v1/patients/
+
+2 errors, the first at +1.179s in worker: index_failed (ValueError: no)
+"""
+
+
+def test_the_timeline_on_a_terminal_of_80_columns() -> None:
+    """Drawn with lines, cut to the screen, and a failure's words in full."""
+    assert shown(render_timeline, request(), terminal=True) == TERMINAL_TIMELINE
+
+
+def test_columns_stand_below_each_other_however_long_it_took() -> None:
+    """Distances of a minute and more, and names of two cells a letter, get the room that they need."""
+    entries = [entry("00.000", "予約", service="薬局サービス"), entry("00.100", "done"),
+               {**entry("00.000", "late"), "@timestamp": "2026-11-24T18:00:00.000Z"}]  # fmt: skip
+    lines = [line for line in shown(render_timeline, entries, width=80, terminal=True).splitlines() if "info" in line]
+    assert {cell_len(line.partition("info")[0]) for line in lines} == {cell_len(lines[0].partition("info")[0])}
+    assert len(lines) == 3
+    assert "薬局サービス" in lines[0]
+
+
+def test_a_small_screen_keeps_the_event_and_what_happened() -> None:
+    """Bars, origins and durations are left out on a phone."""
+    text = shown(render_timeline, request(), width=44, terminal=True)
+    assert "  +0.045s  info  patient_created  Pati" in text
+    assert "WARN  cache_miss" in text
+
+
+def test_a_short_stack_trace_is_shown_whole() -> None:
+    """Eight lines are no reason to fold."""
+    text = shown(render_timeline, [entry("00.000", "e", "error", exception=trace(3))])
+    assert "more lines" not in text
+    assert text.count("step(") == 3
+
+
+def test_a_timeline_without_errors_says_so() -> None:
+    """The verdict is there in the good case too, and a gap only where one stands out."""
+    text = shown(render_timeline, [entry(f"0{second}.000", "tick") for second in range(5)])
+    assert text.endswith("\nNo errors.\n")
+    assert "without an entry" not in text
+
+
+def test_a_single_entry_begins_when_its_work_began() -> None:
+    """An entry is written when the work is done: one of 40 ms ends at +0.040s."""
+    text = shown(render_timeline, [entry("00.040", "done", duration_ms=40)])
+    assert "2026-11-23 22:00:00.000 UTC | span 40ms | 1 entry | backend" in text
+    assert "  +0.040s  ============ info" in text
+
+
+TABLE = """\
+── 2026-11-23 UTC ────────────────────────────────────────────────────────
+22:00:00.001  info   backend  request_start                 POST /api/v1/patien…
+22:00:00.046  info   backend  patient_created         38ms  Patient created suc…
+22:00:00.112  WARN   worker   cache_miss
+22:00:01.180  ERROR  worker   index_failed           1.03s  ValueError: no
+22:00:01.245  info   backend  request_complete  500  1.24s  POST /api/v1/patien…
+"""
+
+
+def test_the_table_on_a_terminal_of_80_columns() -> None:
+    """One line an entry, columns in line, the day once."""
+    assert shown(render_table, request(), terminal=True) == TABLE
+
+
+def test_the_table_in_a_pipe_withholds_nothing() -> None:
+    """Full times and whole summaries, whatever width a pipe claims to have."""
+    lines = shown(render_table, request()).splitlines()
+    assert len(lines) == 5
+    assert (
+        lines[1]
+        == "2026-11-23T22:00:00.046Z  info   backend  patient_created         38ms  Patient created successfully"
+    )
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+@pytest.mark.parametrize("render", [render_table, render_timeline])
+def test_no_line_is_wider_than_the_terminal(render: Render, width: int) -> None:
+    """Nothing wraps, not with characters of two cells either; the verdict alone may be longer than the screen."""
+    wide = [entry("02.000", "x" * 90, service="s" * 50, message="日本語" * 60), *request()]
+    lines = shown(render, wide, width=width, terminal=True).splitlines()
+    assert max(cell_len(line) for line in (lines[:-1] if render is render_timeline else lines)) <= width
+
+
+@pytest.mark.parametrize("render", RENDERERS)
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_hostile_byte_of_a_log_reaches_the_output(render: Render, *, terminal: bool) -> None:
+    """Whatever field it hides in, an escape sequence is shown and not obeyed."""
+    names = (
+        "event",
+        "level",
+        "message",
+        "error_type",
+        "error_message",
+        "exception",
+        "path",
+        "method",
+        "correlation_id",
+    )
+    hostile: Body = dict.fromkeys(names, f"a{HOSTILE}\nb{HOSTILE}")
+    hostile |= {"@timestamp": HOSTILE, "status_code": HOSTILE, "duration_ms": HOSTILE, "service": {"name": HOSTILE}}
+    text = shown(render, [hostile], width=400, terminal=terminal)
+    assert not set(text) & set(HOSTILE) - set("]0;owned[2J31m")
+
+
+def test_json_is_exact() -> None:
+    """What goes out can be read back unchanged, hostile characters included, one document a line."""
+    entries = [
+        {**entry("00.000", "e"), "message": f"é{HOSTILE}\n", "number": 1.5, "extra": {"a": [1, None, True]}},
+        entry("00.001", "f"),
+    ]
+    lines = shown(render_json, entries).splitlines()
+    assert [json.loads(line) for line in lines] == entries
+
+
+@pytest.mark.parametrize("render", RENDERERS)
+def test_an_ascii_terminal_gets_ascii(render: Render) -> None:
+    """Output to a terminal without Unicode neither fails nor loses the character."""
+    text = shown(render, [entry("00.000", "e", message="日本")], terminal=True, encoding="ascii")
+    assert r"\u65e5\u672c" in text
+
+
+def test_colour_is_for_terminals_alone() -> None:
+    """A terminal gets styles, a pipe plain text."""
+    for terminal in (True, False):
+        file = io.StringIO()
+        render_table(
+            request(),
+            Console(file=file, width=80, force_terminal=terminal, color_system="standard" if terminal else None),
+        )
+        assert ("\x1b[" in file.getvalue()) is terminal
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [(0.04, "0.0ms"), (0.3, "0.3ms"), (45.2, "45ms"), (999.4, "999ms"), (999.6, "1.00s"), (59_994, "59.99s"),
+     (59_996, "1m00s"), (123_000, "2m03s"), (3_900_000, "1h05m"), (273_600_000, "3d04h")],
+)  # fmt: skip
+def test_spans_are_short_and_never_misleading(ms: float, text: str) -> None:
+    """At most seven characters, with a unit that fits."""
+    assert span(ms) == text
+
+
+def test_offsets_count_from_the_beginning() -> None:
+    """Milliseconds matter in a request; minutes and hours are named when there are any, and none has 60 of a part."""
+    assert [offset(ms) for ms in (0, 45, 59_999, 123_500)] == ["+0.000s", "+0.045s", "+59.999s", "+2m03.500s"]
+    assert [offset(ms) for ms in (119_999.7, 72_123_004)] == ["+2m00.000s", "+20h02m03.004s"]

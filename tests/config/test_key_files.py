@@ -1,0 +1,199 @@
+"""Keys: made once, for their owner alone; several of redaction told apart; secrets in no error, repr or traceback."""
+
+import os
+import stat
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from shipper import config
+from shipper.bootstrap import build_pipeline
+from shipper.config.key_files import keys_in, own_key
+from shipper.config.option_tree import SECRETS
+from shipper.config.settings import Settings
+from shipper.diagnose.preflight import _open_to_others, _output, _secret_files
+from shipper.system.errors import ConfigurationError, ShipperError
+from shipper_processors.pseudonym import hash_of, key_id
+from shipper_processors.redact import Redactor, spellings
+
+SECRET = "correct-horse-battery-staple"
+
+
+def test_a_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
+    """Under any umask; the second asks for the same, and no draft is left."""
+    before = os.umask(0)
+    try:
+        made = own_key(tmp_path / "state" / "state.key", "state_key_file")
+    finally:
+        os.umask(before)
+    assert own_key(tmp_path / "state" / "state.key", "state_key_file") == made
+    assert len(made) == 65
+    (file,) = (tmp_path / "state").iterdir()
+    assert (file.name, file.stat().st_mode & 0o777) == ("state.key", 0o600)
+
+
+def test_a_key_outlives_a_loss_of_power_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its content, and the name under which it is found again."""
+    synced: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode)))
+    own_key(tmp_path / "state.key", "state_key_file")
+    assert synced == [False, True]
+
+
+def test_a_key_that_cannot_be_had_is_told(tmp_path: Path) -> None:
+    """With the setting that gives another."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ShipperError, match="cannot be used") as refused:
+        own_key(tmp_path / "file" / "redaction.key", "redact.key_file")
+    assert "redact.key_file" in refused.value.cure
+
+
+def test_keys_are_lines_and_what_earlier_versions_made_is_one() -> None:
+    """Newest first, blank lines aside; 32 bytes of anything were a key."""
+    assert keys_in(b"new\n\n old \r\n") == (b"new", b"old")
+    for random in (b"\n" * 32, bytes(range(32)), b"k" * 31 + b"\xff"):
+        assert keys_in(random) == (random,)
+    assert keys_in(b"k" * 31 + b"\n") == (b"k" * 31,)
+    assert keys_in(b"fifteen letters\nand fifteen more\n") == (b"fifteen letters", b"and fifteen more")
+    assert keys_in(b"one key of words of words") == (b"one key of words of words",)
+    for wrong in (b"", b"\n", b"same\nsame\n"):
+        with pytest.raises(ValueError, match=r"there is no key|a key is there twice"):
+            keys_in(wrong)
+
+
+def test_an_own_key_file_that_was_spoiled_is_named(tmp_path: Path) -> None:
+    """With what to write in it."""
+    (tmp_path / "redaction.key").write_text("\n")
+    settings = config.load(None, {}, {"redact": {"mode": "hash"}, "state_dir": str(tmp_path)})
+    with pytest.raises(ConfigurationError, match=rf"{tmp_path}/redaction.key: there is no key\n.*openssl rand"):
+        build_pipeline.redactor_of(settings)
+
+
+def test_a_hash_tells_its_key_and_the_newest_writes(tmp_path: Path) -> None:
+    """What was hashed before is found under the older key."""
+    (tmp_path / "keys").write_text("first\n")
+    asked: dict[str, Any] = {"redact": {"mode": "hash", "key_file": str(tmp_path / "keys")}}
+    before = build_pipeline.redactor_of(config.load(None, {}, asked)).redact_text("to ada@example.org")
+    (tmp_path / "keys").write_text("second\nfirst\n")
+    settings = config.load(None, {}, asked)
+    after = build_pipeline.redactor_of(settings).redact_text("to ada@example.org")
+    found = [hash_of(key, "ada@example.org") for key in build_pipeline.redaction_keys(settings)]
+    assert [f"to [redacted:email:{one}]" for one in found] == [after, before]
+    assert [one[:4] for one in found] == [key_id(b"second"), key_id(b"first")]
+
+
+def test_two_keys_that_cannot_be_told_apart_are_refused_without_being_shown(tmp_path: Path) -> None:
+    """At the start and at a reload alike, as any mistake of the configuration."""
+    (tmp_path / "keys").write_text(f"{SECRET}\n{SECRET}\n")
+    with pytest.raises(ConfigurationError, match=r"redact\.key: a key is there twice") as refused:
+        config.load(None, {}, {"redact": {"mode": "hash", "key_file": str(tmp_path / "keys")}})
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("spellings_", "hashed"),
+    [
+        (["Ada@Example.org", "ada@example.org"], "ada@example.org"),
+        (["4111 1111 1111 1111", "4111-1111-1111-1111", "4111111111111111"], "4111111111111111"),
+        (["+33 6 12 34 56 78", "+33612345678"], "+33612345678"),
+    ],
+)
+def test_one_value_has_one_hash_however_it_is_written(spellings_: list[str], hashed: str) -> None:
+    """So that a person is found by an address or a number in whatever form it was logged."""
+    redactor = Redactor(key=b"k", mode="hash")
+    wanted = hash_of(b"k", hashed)
+    for spelling in spellings_:
+        assert redactor.redact_text(f"for {spelling} now").count(wanted) == 1
+        assert hashed in spellings(spelling)
+
+
+# --- secrets of the configuration -----------------------------------------------------------------
+
+
+def nested(path: tuple[str, ...], value: object) -> dict[str, Any]:
+    """The configuration that gives one key."""
+    return {path[0]: value} if len(path) == 1 else {path[0]: nested(path[1:], value)}
+
+
+WRONG: dict[str, Callable[[tuple[str, ...]], dict[str, Any]]] = {
+    "in a list": lambda path: nested(path, [SECRET]),
+    "in a mapping": lambda path: nested(path, {SECRET: SECRET}),
+    "beside a mistake": lambda path: nested(path, SECRET) | {"tail": {"poll_interval": -1}, "listen": "nowhere"},
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=".".join)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_refused_configuration_shows_no_secret(secret: tuple[str, ...], wrong: str) -> None:
+    """Neither in its message, nor in the traceback of it and of what caused it."""
+    with pytest.raises(ConfigurationError) as refused:
+        config.load(None, {}, WRONG[wrong](secret))
+    assert SECRET not in str(refused.value)
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=".".join)
+def test_settings_show_no_secret(secret: tuple[str, ...]) -> None:
+    """As `repr`, as text, as JSON, and where pydantic itself refuses a copy of them."""
+    given = nested(secret, SECRET)
+    given.get("elasticsearch", {}).update({"username": "u"} if secret[-1] == "password" else {})
+    given.get("kafka", {}).update(
+        {"username": "u", "security_protocol": "sasl_ssl"} if secret[-1] == "password" else {}
+    )
+    settings = config.load(None, {}, given)
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
+        assert SECRET not in shown
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({"token": settings.token, **settings.model_dump(by_alias=True), "listen": 5})
+    assert SECRET not in str(refused.value)
+
+
+def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
+    """Those that hold secrets, and what stands in state and store; certificates may be read by anyone."""
+    for name in ("token", "keys", "ca", "key.pem", "cert.pem"):
+        (tmp_path / name).write_text("x\n")
+        (tmp_path / name).chmod(0o644)
+    (tmp_path / "keys").chmod(0o600)
+    given = {
+        "token_file": str(tmp_path / "token"),
+        "redact": {"key_file": str(tmp_path / "keys")},
+        "elasticsearch": {"ca_file": str(tmp_path / "ca"), "key_file": str(tmp_path / "key.pem"), "certificate_file": str(tmp_path / "cert.pem")},
+    }  # fmt: skip
+    found = list(_secret_files(config.load(None, {}, given)))
+    assert {finding.subject for finding in found} == {"token_file", "elasticsearch.key_file"}
+    assert all(finding.grade == "note" and "chmod 600" in finding.cure for finding in found)
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    (folder / "state.db").touch(0o600)
+    assert list(_open_to_others(folder, "state")) == []
+    (folder / "state.db").chmod(0o640)
+    ((grade, _, what, cure),) = _open_to_others(folder, "state")
+    assert (grade, "-rw-r-----" in what, "chmod -R go=" in cure) == ("note", True, True)
+
+
+@pytest.mark.parametrize(
+    ("output", "given", "told"),
+    [
+        (
+            "http://es:9200",
+            {"ca_file": "/ca.pem", "api_key": "k"},
+            ["ca_file has no effect", "api_key goes to es:9200"],
+        ),
+        ("http://es:9200", {"username": "u", "password": "p"}, ["password goes to es:9200"]),
+        ("https://es:9200", {"hosts": ["http://es2:9200"], "ca_file": "/ca.pem", "api_key": "k"}, ["goes to es2:9200"]),
+        ("http://127.0.0.1:9200", {"api_key": "k"}, []),
+        ("https://es:9200", {"ca_file": "/ca.pem", "api_key": "k"}, []),
+        ("http://es:9200", {}, []),
+        ("kafka://k:9092/logs", {"ca_file": "/ca.pem", "api_key": "k"}, []),
+    ],
+)
+def test_what_goes_in_plain_text_is_told(output: str, given: dict[str, Any], told: list[str]) -> None:
+    """A certificate that was meant for TLS does nothing without it, and a secret is one no more."""
+    settings = Settings.model_validate({"output": output, "elasticsearch": given})
+    notes = [found.what for found in _output(settings, lambda _: None) if found.grade == "note"]
+    assert len(notes) == len(told)
+    assert all(part in note for part, note in zip(told, notes, strict=True))

@@ -1,0 +1,124 @@
+"""Metadata: what a path and the runtime's own files tell of a log."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from shipper.config.settings import InputSettings
+from shipper.inputs.files.container_metadata import DockerApi, Provenance
+from shipper_schemas.entry import Origin
+
+ID = "4f" * 32
+
+
+def origin(kind: str, path: Path, real: Path | None = None, **settings: str) -> Origin:
+    """The origin of a log of an input of that type."""
+    found = InputSettings.model_validate({"type": kind, "glob": str(path), **settings})
+    return Provenance("node-1").of(found)(str(path), str(real or path))
+
+
+def container(folder: Path, config: object) -> Path:
+    """A container's folder; gives its log."""
+    folder = folder / ID
+    folder.mkdir()
+    if config is not None:
+        (folder / "config.v2.json").write_text(config if isinstance(config, str) else json.dumps(config))
+    return folder / f"{ID}-json.log"
+
+
+def config(**labels: str) -> dict[str, object]:
+    """What the engine writes of a container."""
+    return {
+        "ID": ID,
+        "Name": "/keneyapp-backend-1",
+        "Image": "sha256:0",
+        "Config": {"Image": "keneyapp:2.0.0", "Labels": labels},
+    }
+
+
+def test_docker_tells_name_image_and_labels(tmp_path: Path) -> None:
+    """From `config.v2.json` beside the log; the socket is not asked."""
+    found = origin("docker", container(tmp_path, config(tier="api")))
+    assert (found.source, found.container_id, found.container_name) == (ID, ID, "keneyapp-backend-1")
+    assert (found.image, found.labels, found.host) == ("keneyapp:2.0.0", {"tier": "api"}, "node-1")
+    assert found.service == "keneyapp-backend-1"
+
+
+@pytest.mark.parametrize(
+    ("labels", "service"),
+    [
+        ({"com.docker.compose.service": "backend"}, "backend"),
+        ({"app.kubernetes.io/name": "api"}, "api"),
+        ({"com.docker.compose.service": "backend", "shipper.service": "gateway"}, "gateway"),
+    ],
+)
+def test_labels_name_the_service(tmp_path: Path, labels: dict[str, str], service: str) -> None:
+    """Ours, Compose's, Kubernetes', in this order."""
+    assert origin("docker", container(tmp_path, config(**labels))).service == service
+
+
+def test_the_inputs_service_wins(tmp_path: Path) -> None:
+    """What is configured is not guessed."""
+    assert origin("docker", container(tmp_path, config(**{"shipper.service": "x"})), service="y").service == "y"
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"), [("access", "access"), ("off", "off"), ("nonsense", "structured"), (None, "structured")]
+)
+def test_a_label_says_which_record_of_a_request_counts(tmp_path: Path, label: str | None, expected: str) -> None:
+    """It overrides the input; what it cannot mean is passed over."""
+    labels = {} if label is None else {"shipper.http-source": label}
+    assert origin("docker", container(tmp_path, config(**labels))).http_source == expected
+
+
+@pytest.mark.parametrize(
+    "damaged", [None, "", "{", "[1]", '{"Config": 5}', '{"Name": 5, "Config": {"Labels": [1], "Image": {}}}']
+)
+def test_a_log_without_usable_configuration_is_followed_all_the_same(tmp_path: Path, damaged: str | None) -> None:
+    """The path alone tells the container's id."""
+    found = origin("docker", container(tmp_path, damaged))
+    assert (found.container_id, found.container_name, found.labels) == (ID, None, {})
+
+
+def test_a_pipe_in_the_place_of_the_configuration_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    """Nobody will ever write into it."""
+    log = container(tmp_path, None)
+    os.mkfifo(log.parent / "config.v2.json")
+    assert origin("docker", log).container_id == ID
+
+
+@pytest.mark.timeout(20)
+def test_an_engine_that_does_not_answer_is_not_waited_for_long(tmp_path: Path) -> None:
+    """The library waits for a minute, and all logs with it."""
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(tmp_path / "docker.sock"))
+        engine.listen()
+        api = DockerApi(f"unix://{tmp_path}/docker.sock", 1)
+        with pytest.raises(Exception, match="timed out"):
+            api.lookup(ID)
+
+
+def test_labels_are_bounded(tmp_path: Path) -> None:
+    """A container cannot fill every document."""
+    found = origin("docker", container(tmp_path, config(**{f"label{n}": "x" * 500 for n in range(1000)})))
+    assert len(found.labels) == 64
+    assert {len(value) for value in found.labels.values()} == {256}
+
+
+def test_kubernetes_paths_tell_pod_namespace_and_container(tmp_path: Path) -> None:
+    """From the link and from the folder that it leads to."""
+    link = tmp_path / f"web-5d_prod_app-{ID}.log"
+    real = tmp_path / "pods" / "prod_web-5d_0a1b" / "app" / "0.log"
+    found = origin("cri", link, real)
+    assert found.kubernetes == {"namespace": "prod", "pod": "web-5d", "container": "app", "uid": "0a1b"}
+    assert (found.container_id, found.service, found.source) == (ID, "app", "0a1b/app/0.log")
+
+
+def test_a_plain_file_is_known_by_its_base_name(tmp_path: Path) -> None:
+    """Rotated or copied, it is the same source."""
+    first, second = (origin("plain", tmp_path / name) for name in ("access.log", "access.log.1"))
+    assert first.source == second.source == "access.log"
+    assert first.service == "access"

@@ -1,0 +1,307 @@
+"""The Elasticsearch output: whose fault a refusal is, and what is looked at before anything is written."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from shipper.config.settings import Settings
+from shipper.model.batch import Written
+from shipper.model.documents import Document
+from shipper.outputs import registry
+from shipper.outputs.dead_letters import FILE, DeadLetters
+from shipper.outputs.elasticsearch.bulk import Garbled, Judged, Request, verdicts
+from shipper.outputs.elasticsearch.output import LEAST_BYTES, ElasticsearchOutput
+from shipper.outputs.elasticsearch.reader import ElasticsearchReader
+from shipper.system.errors import OutputUnavailable, ReleaseRefused
+from tests.outputs.conftest import make_document
+from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, error, served
+
+TOO_LARGE_PAGE = b"<html><h1>413 Request Entity Too Large</h1></html>"
+NO_HTTPS_PAGE = b"<html><h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port</html>"
+NEXT_DAY = "2026-11-24T10:00:00Z"
+
+
+@pytest.fixture
+def node() -> Iterator[ScriptedElasticsearch]:
+    """A server that is set up."""
+    with served(ScriptedElasticsearch()) as found:
+        found.templates = {"keneyapp-logs", "keneyapp-quarantine"}
+        yield found
+
+
+@pytest.fixture
+def output(node: ScriptedElasticsearch, tmp_path: Path) -> Iterator[ElasticsearchOutput]:
+    """An output that writes to it."""
+    with closing(writing_to(node, tmp_path)) as found:
+        yield found
+
+
+def writing_to(node: ScriptedElasticsearch, folder: Path, **asked: Any) -> ElasticsearchOutput:
+    """An output with these settings."""
+    found = registry.output_of(Settings(output=node.url, state_dir=folder, elasticsearch={"compress": False, **asked}))
+    assert isinstance(found, ElasticsearchOutput)
+    return found
+
+
+def judged(status: int, kind: str, reason: str = "") -> tuple[Judged, str]:
+    """The verdict on one item."""
+    item = {"create": {"status": status, **error(kind, reason)}}
+    (found,) = verdicts(Request("i", [make_document(1)], b""), {"items": [item]})
+    return found.judged, found.cure
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "reason", "cure"),
+    [
+        (400, "validation_exception", "Validation Failed: 1: this action would add [2] shards, but", "max_shards"),
+        (400, "illegal_argument_exception", "this action would add [2] shards, but this cluster", "max_shards"),
+        (403, "cluster_block_exception", "index [i] blocked by: [FORBIDDEN/8/index write (api)];", "block"),
+        (400, "index_closed_exception", "closed", "open that index"),
+        (403, "security_exception", "action [indices:admin/auto_create] is unauthorized", "auto_configure"),
+        (401, "security_exception", "missing authentication credentials", "create_doc"),
+        (404, "index_not_found_exception", "no such index [i]", "auto_create_index"),
+        (400, "invalid_index_name_exception", "must be lowercase", "index.prefix"),
+        (400, "illegal_argument_exception", "no write index is defined for alias [i]. The write index", "alias"),
+        (400, "illegal_argument_exception", "pipeline with id [clean] does not exist", "pipeline"),
+        (400, "mapper_parsing_exception", "Failed to parse mapping: unknown type [keywrod]", "template"),
+        (403, "an_exception_of_tomorrow", "no", "no document is at fault"),
+        (404, "an_exception_of_tomorrow", "no", "no document is at fault"),
+    ],
+)
+def test_what_would_refuse_every_document_is_no_documents_fault(status: int, kind: str, reason: str, cure: str) -> None:
+    """A full cluster, a block, a closed index, a missing right: events wait, and the operator is told what to do."""
+    verdict, said = judged(status, kind, reason)
+    assert verdict is Judged.NOT_ALLOWED
+    assert cure in said
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "reason"),
+    [
+        (400, "document_parsing_exception", "[1:9] failed to parse field [duration_ms] of type [double]"),
+        (400, "mapper_parsing_exception", "failed to parse"),
+        (400, "strict_dynamic_mapping_exception", "mapping set to strict, dynamic introduction of [x] is not allowed"),
+        (400, "illegal_argument_exception", 'Document contains at least one immense term in field="event"'),
+        (400, "illegal_argument_exception", "Limit of total fields [1000] has been exceeded"),
+        (400, "document_parsing_exception", "failed on [x]: 'this action would add [2] shards'"),
+        (400, "an_exception_of_tomorrow", "no"),
+        (413, "an_exception_of_tomorrow", "no"),
+    ],
+)
+def test_what_speaks_of_the_document_is_its_own_fault(status: int, kind: str, reason: str) -> None:
+    """A bad event must not hold up good ones, nor pass for a full cluster by quoting its words."""
+    assert judged(status, kind, reason) == (Judged.REFUSED, "")
+
+
+@pytest.mark.parametrize(("status", "judgement"), [(201, Judged.STORED), (409, Judged.DUPLICATE), (429, Judged.AGAIN)])
+def test_the_other_verdicts(status: int, judgement: Judged) -> None:
+    """Stored, there already, later."""
+    assert judged(status, "es_rejected_execution_exception")[0] is judgement
+
+
+def test_good_events_wait_for_a_full_cluster(node: ScriptedElasticsearch, output: ElasticsearchOutput) -> None:
+    """Nothing is put aside; with room again they are stored."""
+    documents = [make_document(number) for number in range(20)]
+    full = {"create": {"status": 400, **error("validation_exception", "this action would add [2] shards")}}
+    node.script = lambda _method, path, _body: (200, {"items": [full] * 20}) if path.endswith("_bulk") else None
+    with pytest.raises(OutputUnavailable, match="does not take documents now: 400 validation_exception") as refused:
+        output.write(documents)
+    assert "max_shards_per_node" in refused.value.cure
+    node.script = lambda _method, _path, _body: None
+    assert output.write(documents) == Written(20, 0)
+    assert {index for index, _ in node.stored} == {"keneyapp-logs-2026.11.23"}
+
+
+def test_a_block_of_the_whole_cluster_is_told_with_its_cure(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput
+) -> None:
+    """The server refuses the request then, not its items; no right would help."""
+    blocked = error("cluster_block_exception", "blocked by: [FORBIDDEN/6/cluster read-only (api)];")
+    node.script = lambda _method, path, _body: (403, blocked) if path.endswith("_bulk") else None
+    with pytest.raises(OutputUnavailable, match="cluster read-only") as refused:
+        output.write([make_document(1)])
+    assert "take the block away" in refused.value.cure
+
+
+def test_a_400_of_something_else_than_elasticsearch_is_no_documents_fault(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
+) -> None:
+    """A proxy's page says nothing of events: one request, no halves, no dead letter."""
+    node.script = lambda _method, path, _body: (400, NO_HTTPS_PAGE) if path.endswith("_bulk") else None
+    with pytest.raises(OutputUnavailable, match=r"makes no sense.*HTTPS port"):
+        output.write([make_document(number) for number in range(200)])
+    assert node.bulks() == 1
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_request_that_the_server_finds_malformed_is_halved_down_to_what_is_at_fault(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
+) -> None:
+    """Neighbours are stored; what the quarantine cannot have either is a dead letter."""
+    malformed = error("illegal_argument_exception", "Malformed line")
+    node.script = lambda _method, _path, body: (400, malformed) if b"poison" in body else None
+    documents = [make_document(number, message="poison" if number == 7 else "m") for number in range(16)]
+    assert output.write(documents) == Written(15, 0, 1)
+    (letter,) = DeadLetters(tmp_path).letters()
+    assert letter["id"] == documents[7].id.hex()
+
+
+def test_a_place_that_takes_not_even_a_small_request_holds_events_back(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
+) -> None:
+    """A proxy's limit of nothing is the proxy's fault; what is large by itself is a dead letter."""
+    limit = 2 * LEAST_BYTES
+
+    def script(_method: str, _path: str, body: bytes) -> tuple[int, bytes] | None:
+        return (413, TOO_LARGE_PAGE) if len(body) > limit else None
+
+    node.script = script
+    documents = [make_document(number, message="x" * (limit if number == 3 else 10)) for number in range(8)]
+    assert output.write(documents) == Written(7, 0, 1)
+    assert len(list(DeadLetters(tmp_path).letters())) == 1
+    limit = 10
+    with pytest.raises(OutputUnavailable, match=r"finds a request of .* too large") as refused:
+        output.write([make_document(number) for number in range(10, 18)])
+    assert "request_bytes" in refused.value.cure
+    assert len(list(DeadLetters(tmp_path).letters())) == 1
+
+
+def test_a_new_day_is_not_begun_without_the_template(node: ScriptedElasticsearch, output: ElasticsearchOutput) -> None:
+    """Templates that were deleted since the start are missed before the first index without one is made."""
+    assert output.write([make_document(1)]).stored == 1
+    node.templates.clear()
+    assert output.write([make_document(2)]).stored == 1
+    with pytest.raises(OutputUnavailable, match="no index template"):
+        output.write([make_document(3, at=NEXT_DAY)])
+    assert node.indices == {"keneyapp-logs-2026.11.23": True}
+
+
+def test_an_index_made_while_the_template_went_is_noticed(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput
+) -> None:
+    """Between the look and the write somebody deletes it: the second batch is not written."""
+
+    def script(_method: str, path: str, _body: bytes) -> None:
+        if path.endswith("_bulk"):
+            node.templates.clear()
+
+    node.script = script
+    assert output.write([make_document(1)]).stored == 1
+    with pytest.raises(OutputUnavailable, match="without the template"):
+        output.write([make_document(2)])
+
+
+@pytest.mark.parametrize("fault", ["503", "timeout"])
+def test_a_server_that_was_away_is_looked_at_again(node: ScriptedElasticsearch, tmp_path: Path, fault: str) -> None:
+    """What answers afterwards may be another one, without templates: nothing is written to it."""
+    late = Event()
+
+    def script(_method: str, path: str, _body: bytes) -> tuple[int, bytes] | None:
+        if not path.endswith("_bulk"):
+            return None
+        node.templates, node.indices, node.script = set(), {}, lambda _method, _path, _body: None
+        if fault == "timeout":
+            late.wait(60)
+        return 503, b"<h1>busy</h1>"
+
+    with closing(writing_to(node, tmp_path, request_timeout=2 if fault == "timeout" else 60)) as output:
+        assert output.write([make_document(1)]).stored == 1
+        node.script = script
+        with pytest.raises(OutputUnavailable, match=r"no index template|did not answer"):
+            output.write([make_document(2)])
+        with pytest.raises(OutputUnavailable, match="no index template"):
+            output.write([make_document(2)])
+    late.set()
+    assert node.indices == {}
+
+
+def test_the_quarantine_is_looked_at_before_a_refused_document_goes_there(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput
+) -> None:
+    """Its index was made without the template: the refused document waits."""
+    bad = {"create": {"status": 400, **error("document_parsing_exception", "failed to parse")}}
+    node.script = lambda _method, path, body: (
+        (200, {"items": [bad]}) if path.endswith("_bulk") and b"reasons" not in body else None
+    )
+    node.indices["keneyapp-quarantine-2026.11.23"] = False
+    with pytest.raises(OutputUnavailable, match=r"keneyapp-quarantine-2026\.11\.23 .*without the template"):
+        output.write([make_document(1)])
+    assert node.stored == {}
+    node.indices.clear()
+    assert output.write([make_document(1)]) == Written(0, 0, 1)
+    assert [index for index, _ in node.stored] == ["keneyapp-quarantine-2026.11.23"]
+
+
+@pytest.fixture
+def refused(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
+) -> Iterator[tuple[ElasticsearchReader, str, Document]]:
+    """The reading side, the id of a quarantined entry, and the document that it would release."""
+    document = make_document(1)
+    output.write([make_document(1, prefix="keneyapp-quarantine", raw="x", reasons=[])])
+    reader = registry.reader(Settings(output=node.url, state_dir=tmp_path))
+    assert isinstance(reader, ElasticsearchReader)
+    yield reader, document.id.hex(), document
+    reader.close()
+
+
+def test_a_release_begins_no_index_without_the_template(
+    node: ScriptedElasticsearch, refused: tuple[ElasticsearchReader, str, Document]
+) -> None:
+    """It writes as the agent does; with the template in place it goes through."""
+    reader, id_, document = refused
+    node.templates.discard("keneyapp-logs")
+    with pytest.raises(OutputUnavailable, match="no index template"):
+        reader.release("keneyapp-quarantine-2026.11.23", id_, document)
+    node.templates.add("keneyapp-logs")
+    reader.release("keneyapp-quarantine-2026.11.23", id_, document)
+    assert ("keneyapp-logs-2026.11.23", id_) in node.stored
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "raised"),
+    [
+        ("document_parsing_exception", "failed to parse", ReleaseRefused),
+        ("validation_exception", "this action would add [2] shards", OutputUnavailable),
+        ("index_closed_exception", "closed", OutputUnavailable),
+    ],
+)
+def test_a_release_tells_an_entry_that_is_refused_from_a_place_that_is_full(
+    node: ScriptedElasticsearch,
+    refused: tuple[ElasticsearchReader, str, Document],
+    kind: str,
+    reason: str,
+    raised: type[Exception],
+) -> None:
+    """The first is passed over, the second ends the release: it would go so with every entry."""
+    reader, id_, document = refused
+    node.script = lambda _method, path, _body: (400, error(kind, reason)) if "/_create/" in path else None
+    with pytest.raises(raised, match=kind):
+        reader.release("keneyapp-quarantine-2026.11.23", id_, document)
+
+
+@pytest.mark.parametrize("status", [0, 100, 302, 600, -1, "201", None, True])
+def test_an_item_is_not_stored_because_its_status_is_small(status: object) -> None:
+    """An answer that no server gives is taken for none."""
+    with pytest.raises(Garbled):
+        verdicts(Request("i", [make_document(1)], b""), {"items": [{"create": {"status": status}}]})
+
+
+def test_a_document_nested_too_deeply_to_be_written_again_holds_nothing_up(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput
+) -> None:
+    """As a topic may hold one, over several lines: it is sent as it is, and put aside as it is."""
+    deep = b'{"@timestamp":"2026-11-23T10:00:00.000Z",\n"log":' + b"[" * 500 + b"]" * 500 + b"}"
+    bad = {"create": {"status": 400, **error("document_parsing_exception", "object mapping")}}
+    document = make_document(1)._replace(body=deep)
+    assert output.write([document]) == Written(1, 0)
+    assert "log" in node.stored["keneyapp-logs-2026.11.23", document.id.hex()]
+    node.script = lambda _method, path, body: (
+        (200, {"items": [bad]}) if path.endswith("_bulk") and b"reasons" not in body else None
+    )
+    assert output.write([document]) == Written(0, 0, 1)
+    assert node.stored["keneyapp-quarantine-2026.11.23", document.id.hex()]["raw"] == deep.decode()

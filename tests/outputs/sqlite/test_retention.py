@@ -1,0 +1,100 @@
+"""Retention: whole old days go, today and what still waits for a person stay."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shipper.model.documents import Document
+from shipper.outputs.sqlite.output import LocalStore
+from shipper_processors.times import parse_ms
+
+Make = Callable[..., Document]
+NOW = parse_ms("2026-11-23T12:00:00Z") or 0
+DAYS = ("2026-11-20", "2026-11-21", "2026-11-22", "2026-11-23")
+
+
+@pytest.fixture
+def store(tmp_path: Path, make: Make) -> Iterator[LocalStore]:
+    """Four days, the last of which is today."""
+    opened = LocalStore(tmp_path)
+    opened.write([make(number, at=f"{day}T10:00:00Z") for number, day in enumerate(DAYS)])
+    yield opened
+    opened.close()
+
+
+def left(store: LocalStore) -> list[str]:
+    """Names of the files that are there."""
+    return sorted(path.name for path in store.directory.iterdir() if path.suffix == ".db")
+
+
+def quarantined(make: Make, day: str) -> Document:
+    """A quarantined document of that day."""
+    return make(9, at=f"{day}T10:00:00Z", prefix="keneyapp-quarantine", raw="x", event=None, level=None)
+
+
+def test_days_past_the_limit_go_with_all_their_files(store: LocalStore) -> None:
+    """A limit of two days keeps today and the two days before."""
+    assert store.expire(NOW, 2, None) == ["keneyapp-logs-2026.11.20"]
+    assert not list(store.directory.glob("*2026.11.20*"))
+    assert len(left(store)) == 3
+
+
+def test_nothing_goes_without_a_limit(store: LocalStore) -> None:
+    """No limit means that everything is kept."""
+    assert store.expire(NOW, None, None) == []
+    assert len(left(store)) == 4
+
+
+def test_the_oldest_days_go_while_there_are_too_many_bytes(store: LocalStore) -> None:
+    """The bound on bytes takes whole days, oldest first, and no more than needed."""
+    store.close()
+    sizes = sum(path.stat().st_size for path in store.directory.iterdir())
+    assert store.expire(NOW, None, sizes - 1) == ["keneyapp-logs-2026.11.20"]
+    assert store.expire(NOW, None, sizes - 1) == []
+
+
+def test_today_stays_whatever_the_limits(store: LocalStore) -> None:
+    """Neither limit touches the day that is written."""
+    assert len(store.expire(NOW, 0, 0)) == 3
+    assert left(store) == ["keneyapp-logs-2026.11.23.db"]
+
+
+def test_unreleased_quarantine_goes_by_its_age_alone(store: LocalStore, make: Make) -> None:
+    """A full disk costs no entry that somebody may still release; its age does."""
+    store.write([quarantined(make, "2026-11-20"), quarantined(make, "2026-11-21")])
+    store.expire(NOW, 2, 0)
+    assert left(store) == ["keneyapp-logs-2026.11.23.db", "keneyapp-quarantine-2026.11.21.db"]
+
+
+def test_released_quarantine_goes_like_any_day(store: LocalStore, make: Make) -> None:
+    """What was released is in its main index and may go when room is needed."""
+    entry = quarantined(make, "2026-11-21")
+    store.write([entry])
+    store.mark_released(entry.index, entry.id.hex(), NOW)
+    assert "keneyapp-quarantine-2026.11.21" in store.expire(NOW, None, 0)
+
+
+def test_an_unreadable_quarantine_is_kept(store: LocalStore) -> None:
+    """Nobody can say what a damaged file holds, so room alone does not cost it."""
+    (store.directory / "keneyapp-quarantine-2026.11.20.db").write_bytes(b"damaged" * 1000)
+    assert "keneyapp-quarantine-2026.11.20" not in store.expire(NOW, None, 0)
+
+
+def test_other_files_in_the_folder_are_left_alone(store: LocalStore) -> None:
+    """Only day files count and go."""
+    other = store.directory / "notes-of-2026.11.20.txt"
+    other.write_text("mine")
+    store.expire(NOW, 0, 0)
+    assert other.exists()
+
+
+def test_a_store_not_written_yet_has_nothing_to_expire(tmp_path: Path) -> None:
+    """A missing folder is no error."""
+    assert LocalStore(tmp_path / "none").expire(NOW, 1, 1) == []
+
+
+def test_a_day_that_was_deleted_can_be_written_again(store: LocalStore, make: Make) -> None:
+    """A late entry of an expired day begins its file anew."""
+    store.expire(NOW, 1, None)
+    assert store.write([make(50, at="2026-11-20T10:00:00Z")]).stored == 1

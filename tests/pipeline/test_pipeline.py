@@ -1,0 +1,192 @@
+"""The pipeline: what becomes of an entry under each policy, and that nothing stops it."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shipper.metrics.catalogue import VIOLATIONS
+from shipper.model.batch import Batch
+from shipper.model.source import Source
+from shipper.pipeline.pipeline import Pipeline
+from shipper.replay.time_filter import Selecting, Span
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.redact import Redactor
+from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
+
+SOURCE = Source.of(Origin("/var/log/x.log", "c1", service="backend", container_id="c1", container_name="backend-1"))
+NOW = 1_795_428_000_000
+REFUSED = '{"correlation_id":"not usable","event":"login_failed"}'
+
+
+def entry(text: str, **changes: Any) -> Entry:
+    """One entry at the time of NOW."""
+    return Entry(text, "stdout", "2026-11-23T10:00:00.123456789Z", 7, 1, b"d" * 14)._replace(**changes)
+
+
+def pipeline(enforce: Enforce | None = None, **policies: Policy) -> Pipeline:
+    """The chain with its built-in counters."""
+    asked = {**DEFAULT_POLICIES, **{Kind(name): policy for name, policy in policies.items()}}
+    return Pipeline(enforce or Enforce(), Counting(builtin_rules([])), Redactor(), asked)
+
+
+def processed(chain: Pipeline, *entries: Entry, count: bool = True, ship: bool = True) -> Batch:
+    """What entries come to."""
+    batch = Batch()
+    chain.process(entries, SOURCE, batch, NOW, count=count, ship=ship)
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome", "index"),
+    [
+        (Policy.QUARANTINE, "quarantined", "keneyapp-quarantine-2026.11.23"),
+        (Policy.FLAG, "indexed", "keneyapp-logs-2026.11.23"),
+        (Policy.DROP, "dropped", None),
+    ],
+)
+def test_policy_decides_and_counting_does_not_ask_it(policy: Policy, outcome: str, index: str | None) -> None:
+    """Refused, flagged or dropped, the failed login counts and so does the violation."""
+    batch = processed(pipeline(correlation_id_invalid=policy), entry(REFUSED))
+    assert batch.events == {outcome: 1}
+    assert [document.index for document in batch.documents] == ([index] if index else [])
+    assert batch.counted.sums["failed_login_attempts_total", ("backend",)] == 1
+    assert batch.counted.sums[VIOLATIONS.name, ("correlation_id_invalid",)] == 1
+    if policy is Policy.FLAG:
+        assert json.loads(batch.documents[0].body)["schema"]["errors"][0]["kind"] == "correlation_id_invalid"
+
+
+def test_the_severest_policy_wins() -> None:
+    """What one violation would drop and another keep is kept."""
+    chain = pipeline(correlation_id_missing=Policy.DROP, status_code_invalid=Policy.QUARANTINE)
+    assert processed(chain, entry('{"event":"e","status_code":"x"}')).events == {"quarantined": 1}
+
+
+def test_counting_and_shipping_are_apart() -> None:
+    """The two positions ask for one of both each, and together they make the whole."""
+    text = entry('{"correlation_id":"a","event":"login_failed"}')
+    counted = processed(pipeline(), text, ship=False)
+    shipped = processed(pipeline(), text, count=False)
+    assert (list(counted.documents), bool(counted.counted.sums)) == ([], True)
+    assert (len(shipped.documents), bool(shipped.counted.sums)) == (1, False)
+
+
+def test_plain_text_is_stored_and_a_blank_line_is_dropped_by_rule() -> None:
+    """Both are accounted for."""
+    batch = processed(pipeline(), entry("hello"), entry("  "))
+    assert batch.lines_by_outcome == {"indexed": 1, "dropped": 1}
+    assert json.loads(batch.documents[0].body)["event"] == "unstructured"
+
+
+def test_an_access_line_is_an_event_of_its_own_kind() -> None:
+    """It carries no correlation id and needs none."""
+    batch = processed(pipeline(), entry('INFO:     10.0.0.1:0 - "GET /api/v1/patients/7?x=1 HTTP/1.1" 200 OK'))
+    found = json.loads(batch.documents[0].body)
+    assert (found["event"], found["method"], found["path"], found["status_code"]) == (
+        "http_access",
+        "GET",
+        "/api/v1/patients/7",
+        200,
+    )
+    assert "schema" not in found
+
+
+def test_a_stack_trace_is_an_error_with_its_type() -> None:
+    """The whole trace, searchable, under what was finally raised."""
+    text = 'ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n  File "x.py", line 1\nValueError: bad'
+    found = json.loads(processed(pipeline(), entry(text, lines=4)).documents[0].body)
+    assert (found["level"], found["error_type"], found["error_message"]) == ("error", "ValueError", "bad")
+    assert found["exception"] == text
+
+
+class Failing(Enforce):
+    """A step of ours with a defect."""
+
+    def enforce(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
+        if fields.get("message") == "poison":
+            raise ZeroDivisionError
+        return super().enforce(fields)
+
+
+def test_an_entry_that_we_fail_on_is_refused_and_the_rest_goes_on() -> None:
+    """No line can stop the agent, nor vanish by stopping it."""
+    good, poison = '{"correlation_id":"a","message":"good"}', '{"correlation_id":"a","message":"poison"}'
+    batch = processed(pipeline(Failing()), entry(good), entry(poison), entry(good))
+    assert batch.events == {"indexed": 2, "quarantined": 1}
+    (refused,) = [document for document in batch.documents if "quarantine" in document.index]
+    assert json.loads(refused.body)["raw"] == poison
+    assert "ZeroDivisionError" in json.loads(refused.body)["reasons"][0]["detail"]
+
+
+class Unable(Redactor):
+    """One that cannot mask a text."""
+
+    def redact_raw(self, text: str) -> str:
+        if "poison" in text:
+            raise ZeroDivisionError
+        return text
+
+
+def test_an_entry_whose_very_text_we_fail_on_is_told_of_without_it() -> None:
+    """What cannot be masked is not kept: its place in the log is, and the rest goes on."""
+    batch = processed(
+        replace(pipeline(), redactor=Unable()), entry('{"message":"poison"}'), entry('{"correlation_id":"a"}')
+    )
+    assert batch.events == {"indexed": 1, "quarantined": 1}
+    assert batch.counted.sums[VIOLATIONS.name, ("internal_error",)] == 1
+    body = json.loads(batch.documents[0].body)
+    assert "poison" not in str(body)
+    assert body["raw"].startswith("[withheld: ")
+    assert body["log"].keys() == {"file", "offset"}
+
+
+class Unmasking(Redactor):
+    """One with a defect, behind the step that counts."""
+
+    def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("span", [None, Span()])
+def test_an_event_that_a_later_step_fails_on_counts_all_the_same(span: Span | None) -> None:
+    """Whoever makes a step fail cannot try passwords unseen by it; a replay counts as the agent does."""
+    plain = replace(pipeline(), redactor=Unmasking())
+    fields = {name: getattr(plain, name) for name in Pipeline.__dataclass_fields__}
+    chain = plain if span is None else Selecting(**fields, span=span)
+    batch = processed(chain, entry('{"correlation_id":"a","event":"login_failed","note":"a@b.example"}'))
+    assert batch.events == {"quarantined": 1}
+    assert batch.counted.sums["failed_login_attempts_total", ("backend",)] == 1
+    assert batch.counted.sums[VIOLATIONS.name, ("internal_error",)] == 1
+
+
+@pytest.mark.parametrize("name", ["password", "correlation_id", "user_id", "message"])
+@pytest.mark.parametrize("depth", [900, 1000, 1020])
+def test_a_value_nested_as_deep_as_can_be_read_hides_no_event(name: str, depth: int) -> None:
+    """Python itself cannot write it again: it is masked or told by its type."""
+    nested = "[" * depth + '"hunter2"' + "]" * depth
+    text = f'{{"correlation_id":"a","event":"login_failed","{name}":{nested}}}'
+    batch = processed(pipeline(), entry(text))
+    assert batch.counted.sums["failed_login_attempts_total", ("backend",)] == 1
+    assert (VIOLATIONS.name, ("internal_error",)) not in batch.counted.sums
+    assert name != "password" or b"hunter2" not in batch.documents[0].body
+
+
+def test_secrets_in_refused_entries_and_their_reasons_are_masked() -> None:
+    """The quarantine is no way around redaction."""
+    batch = processed(pipeline(), entry('{"correlation_id":"password=hunter2 x","note":"mail a@b.example"}'))
+    assert b"hunter2" not in batch.documents[0].body
+    assert b"a@b.example" not in batch.documents[0].body
+
+
+def test_a_plain_log_makes_no_index_of_each_day_that_it_names() -> None:
+    """Lines of any day since 1970 and until 9999, by JSON or by their beginning: one day, each with a note."""
+    days = [f"{year}-01-0{day}T00:00:00Z" for year in range(1970, 9999, 97) for day in (1, 2)]
+    lines = [json.dumps({"correlation_id": "a", "timestamp": day}) for day in days] + [f"{day} INFO x" for day in days]
+    batch = processed(pipeline(), *(entry(line, time=None) for line in lines))
+    assert {document.index for document in batch.documents} == {"keneyapp-logs-2026.11.23"}
+    notes = {json.loads(document.body)["schema"]["errors"][0]["kind"] for document in batch.documents}
+    assert notes == {"timestamp_skewed"}

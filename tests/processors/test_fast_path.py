@@ -1,0 +1,255 @@
+"""The compiled way against the plain one, its oracle: the same documents, ids, counters, violations, positions."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from shipper_processors.count import Counting
+from shipper_processors.enforce import Enforce
+from shipper_processors.fast_path import CompiledChain, CompiledLog, kind_of, native
+from shipper_processors.redact import Redactor
+from shipper_processors.route import Skew
+from shipper_schemas.entry import HttpSource
+from shipper_schemas.event import KNOWN_FIELDS
+from tests.processors.ways import cri, docker, same
+
+if native is None and not os.environ.get("CI"):
+    pytest.skip("the compiled extension is not installed: `make setup` builds it with cargo", allow_module_level=True)
+
+CUSTOM = [
+    {
+        "name": "slow_total",
+        "help": "Slow requests.",
+        "when": {"duration_ms": {"min": 100}},
+        "labels": {"route": {"field": "area", "default": "none"}},
+    },
+    {
+        "name": "prefixed_total",
+        "help": "By prefix and glob.",
+        "when": {"any": [{"path": {"prefix": "/api/v1/pat"}}, {"message": {"glob": "*failed*"}}]},
+        "labels": {"level": {"field": "level", "default": "none"}},
+    },
+    {
+        "name": "seconds",
+        "help": "Durations of reads.",
+        "type": "histogram",
+        "when": {"event": "patient_read"},
+        "field": "duration_ms",
+        "scale": 0.001,
+        "buckets": [0.1, 1],
+    },
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def impatient() -> Iterator[None]:
+    """Each line is offered to the compiled way, however many before it were not for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shipper_processors.assemble.MOST_PATIENCE", 1)
+        yield
+
+
+WRAPPED = {"docker": docker, "cri": cri}
+PLAIN_EVENT: dict[str, Any] = {
+    "timestamp": "2026-11-23T10:00:00.5Z", "level": "INFO", "correlation_id": "abc-1", "event": "request_complete",
+    "method": "POST", "path": "/api/v1/patients/", "status_code": 201, "duration_ms": 12.50, "client_ip": "10.0.0.1",
+    "user_id": "u-1", "message": "Request completed",
+}  # fmt: skip
+
+words = st.sampled_from(
+    ["", "ok", "Login failed", "token abc", "4111 1111 1111 1111", "+33 6 12 34 56 78", "a@b.example", "naïve é", "Kelvin K",
+     "İ", "10.20.30.40", "1234567 x 12345", "x" * 300, 'quote "', "back\\slash", "<b>", "tab\t", "😀", "pwd=1", "12345678",
+     "2026-11-23T10:00:00", "/api/v1/auth/login", "/api/v1/patients/17?x=1", "1 2 3 4 5 6 7 8 9", "1.2.3.4 12345", "Aa1234567"]
+)  # fmt: skip
+numbers = st.one_of(
+    st.integers(-(2**70), 2**70), st.integers(-1000, 1000), st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([0.0, -0.0, 1e-5, 0.0001, 0.1, 1e15, 1e16, 1e22, 123456789012345.6, 100, 599, 600, 99]),
+    st.decimals(0, 1000, places=2).map(float),
+)  # fmt: skip
+scalars = st.one_of(words, numbers, st.booleans(), st.none(), st.text(max_size=8))
+values = st.one_of(scalars, st.lists(scalars, max_size=2), st.dictionaries(st.text(max_size=3), scalars, max_size=2))
+names = st.one_of(
+    st.sampled_from([*KNOWN_FIELDS, "timestamp", "extra", "area", "medication", "password", "api-key", "@timestamp",
+                     "request_id", "schema", "stream", "unknown", "token_type"]),
+    st.text(max_size=6),
+)  # fmt: skip
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "timestamp": st.one_of(
+        st.sampled_from(["2026-11-23T10:00:00.5Z", "2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123456Z", "2026-11-24T00:00:01.000Z",
+                         "2026-02-30T10:00:00.0Z", "2026-11-23T10:00:60.0Z", "2020-01-01T00:00:00.000Z", "1795428000", 1795428000,
+                         "2026-11-23T10:00:00.000+01:00", None, ""]), values,
+    ),
+    "level": st.one_of(st.sampled_from(["info", "WARN", "Fatal", "weird", "İnfo", "", None]), values),
+    "correlation_id": st.one_of(st.from_regex(r"[A-Za-z0-9._:/+=@\-]{1,12}", fullmatch=True), st.sampled_from(["", "a" * 128, "a" * 129, "ä"]), values),
+    "event": st.one_of(st.sampled_from(["request_complete", "login_failed", "patient_read", "prescription_created", "http_access"]), values),
+    "method": st.one_of(st.sampled_from(["GET", "POST", "PUT", "DELETE"]), values),
+    "path": st.one_of(st.sampled_from(["/api/v1/patients", "/api/v1/patients/", "/api/v1/patients/7", "/api/v1/auth/login?x", "/api/v1/patients//"]), values),
+    "status_code": st.one_of(st.sampled_from([200, 201, 401, 403, 99, 600, "200", 200.0]), values),
+    "duration_ms": st.one_of(st.floats(0, 1e6), st.integers(0, 10**20), values),
+    "user_id": values, "message": values, "medication": values, "area": st.one_of(st.sampled_from("abcdefg"), values),
+}  # fmt: skip
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> str:
+    """A JSON object near to an ordinary one, written in one of the ways that applications write."""
+    found = dict(PLAIN_EVENT)
+    for name in draw(st.lists(st.sampled_from(list(FIELDS)), max_size=draw(st.sampled_from([0, 1, 1, 3])))):
+        found[name] = draw(FIELDS[name])
+    for name in draw(st.lists(st.sampled_from(list(PLAIN_EVENT)), max_size=draw(st.sampled_from([0, 0, 1])))):
+        found.pop(name, None)
+    found.update(draw(st.dictionaries(names, values, max_size=draw(st.sampled_from([0, 0, 0, 1, 2])))))
+    order = draw(st.permutations(list(found)))
+    separators = draw(st.sampled_from([None, (",", ":"), (" , ", " : ")]))
+    text = json.dumps({name: found[name] for name in order}, ensure_ascii=draw(st.booleans()), separators=separators)
+    garble = draw(st.sampled_from([None] * 12 + ["twice", "space", "cut", "comma", "number", "brace"]))
+    if garble == "twice":
+        text = text[:-1] + ', "level": "error"}'
+    elif garble == "space":
+        text = f" {text} "
+    elif garble == "cut":
+        text = text[: draw(st.integers(0, len(text)))]
+    elif garble == "comma":
+        text = text.replace(",", ",,", 1)
+    elif garble == "number":
+        text = text.replace("201", draw(st.sampled_from(["2e2", "0201", "201.", ".5", "+201", "NaN", "2_01", "201.0"])))
+    elif garble == "brace":
+        text = "{" + text + "}"
+    return text
+
+
+accesses = st.builds(
+    '{}{}:{} - "{} {} HTTP/{}" {}{}'.format,
+    st.sampled_from(["INFO:     ", "", "INFO: ", "WARNING:  ", "info: ", "ERROR:\t", "TOOLONGLEVEL: "]),
+    st.sampled_from(["10.0.0.1", "1.2.3.4", "999.1.1.1", "::1", "10.0.0", "1234.1.1.1", "[::1]", "10.203.111.254"]),
+    st.sampled_from(["1", "65535", "123456", ""]),
+    st.sampled_from(["GET", "POST", "AB", "get", "ABCDEFGHIJK"]),
+    st.one_of(st.sampled_from(["/", "/a?x=1", "/a#b", "/api/v1/auth/login", "/api/v1/patients", "/t/123456789", "/a b", "/?token=1",
+                               "/x?q=1.2.3.4", "/é", "/12A3456789", '/api/v1/patients?a="b']), st.text(max_size=8)),
+    st.sampled_from(["1.1", "2", "1.", "11"]),
+    st.sampled_from(["200", "401", "99", "700", "2000"]),
+    st.sampled_from(["", " OK", " Not Found", " I'm a teapot", " 12", "  ", " OK\n"]),
+)  # fmt: skip
+others = st.sampled_from(
+    ["", " ", "plain words", "Traceback (most recent call last):", '  File "x.py", line 1', "ValueError: no", "{", "{}", "[1]", "null",
+     "\ufeff{}", '{"a":1}', "ERROR: it broke", "x" * 40_000]
+)  # fmt: skip
+texts = st.one_of(objects(), objects(), objects(), objects(), accesses, others)
+times = st.sampled_from(
+    ["2026-11-23T10:00:00.123456789Z", "2026-11-23T10:00:00.1Z", "2026-11-23T23:59:59.999Z", "2026-11-24T00:00:00.000000001Z",
+     "2026-11-23T10:00:00Z", "2026-11-23T10:00:00.5+02:00", "1969-12-31T23:59:59.5Z", "nonsense", ""] + ["2026-11-23T10:00:00.25Z"] * 12
+)  # fmt: skip
+
+
+@st.composite
+def logs(draw: st.DrawFn, kind: str) -> list[bytes]:
+    """Chunks of whole lines; some lines come several times in a row, a few are no runtime's."""
+    lines = []
+    for _ in range(draw(st.integers(1, 12))):
+        text, stream = draw(texts), draw(st.sampled_from(["stdout"] * 6 + ["stderr", "stderr", "stdin"]))
+        line = WRAPPED[kind](text.replace("\n", " "), stream, draw(times))
+        garble = draw(st.sampled_from([None] * 20 + ["part", "attrs", "raw", "crlf"]))
+        if garble == "part":
+            line = line.replace(b'\\n","stream', b'","stream') if kind == "docker" else line.replace(b" F ", b" P ", 1)
+        elif garble == "attrs":
+            line = line.replace(b',"time"', b',"attrs":{"a":"b"},"time"')
+        elif garble == "raw":
+            line = draw(st.binary(max_size=20)).replace(b"\n", b"") + b"\n"
+        elif garble == "crlf":
+            line = line.replace(b"\n", b"\r\n")
+        lines += [line] * draw(st.sampled_from([1, 1, 1, 2, 3]))
+    cuts = sorted(draw(st.sets(st.integers(1, len(lines)), max_size=3)))
+    return [b"".join(lines[a:b]) for a, b in zip([0, *cuts], [*cuts, len(lines)], strict=True) if a < b]
+
+
+SOURCES = st.sampled_from(["structured", "access", "off"])
+RULES = st.sampled_from([None, CUSTOM])
+
+
+@pytest.mark.integration
+@given(logs("docker"), RULES, SOURCES)
+@settings(max_examples=250, deadline=None)
+@example([docker(json.dumps(PLAIN_EVENT)) * 3], CUSTOM, "structured")
+def test_docker_lines_come_to_the_same(chunks: list[bytes], rules: Any, http_source: HttpSource) -> None:
+    """Documents byte for byte, ids, counters in their order of admission, outcomes, and what a position carries."""
+    same(chunks, rules=rules, http_source=http_source)
+
+
+@pytest.mark.integration
+@given(logs("cri"), RULES, SOURCES)
+@settings(max_examples=150, deadline=None)
+def test_cri_lines_come_to_the_same(chunks: list[bytes], rules: Any, http_source: HttpSource) -> None:
+    """The same for the CRI format."""
+    same(chunks, kind="cri", rules=rules, http_source=http_source)
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(PLAIN_EVENT),
+        json.dumps(PLAIN_EVENT, separators=(",", ":")),
+        json.dumps({**PLAIN_EVENT, "client_ip": "203.113.219.174"}),
+        json.dumps({**PLAIN_EVENT, "user_id": None, "message": "Dossier créé"}, ensure_ascii=False),
+        json.dumps({**PLAIN_EVENT, "department": "cardiology", "attempt": 3, "cached": True, "path": None}),
+        'INFO:     10.203.111.254:50000 - "GET /api/v1/patients/17?page=2 HTTP/1.1" 200 OK',
+    ],
+)
+def test_ordinary_lines_go_the_compiled_way(kind: str, text: str) -> None:
+    """What healthcare backends log all day is taken: this is what the speed rests on."""
+    lines = [WRAPPED[kind](text, time=f"2026-11-23T10:00:00.{number:09d}Z") for number in range(50)]
+    assert same([b"".join(lines)], kind=kind) == len(lines)
+
+
+def test_label_bounds_hold_over_both_ways() -> None:
+    """Values past the bound become `other` in the order of their lines, whichever way each goes."""
+    events = [{**PLAIN_EVENT, "event": "prescription_created", "medication": f"m{number % 7}"} for number in range(60)]
+    lines = [docker(json.dumps({**event, "message": "a\\b" if n % 3 else "ok"})) for n, event in enumerate(events)]
+    assert 0 < same([b"".join(lines)]) < len(lines)
+
+
+def test_groups_without_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs that bring ever new values of a label cost memory up to a bound, and count right beyond it."""
+    monkeypatch.setattr("shipper_processors.fast_path.MOST_GROUPS", 5)
+    events = [{**PLAIN_EVENT, "event": "prescription_created", "medication": f"m{n % 23}"} for n in range(200)]
+    same([b"".join(docker(json.dumps(event)) for event in events)], most=1000)
+
+
+def test_each_known_field_has_a_compiled_type() -> None:
+    """A field added to the schema must be known to the extension as well."""
+    kinds = {name: kind_of(name) for name in KNOWN_FIELDS}
+    assert kinds["correlation_id"] == "correlation_id"
+    assert kinds["status_code"] == "status"
+    assert kinds["duration_ms"] == "milliseconds"
+    assert kinds["user_id"] == kinds["patient_id"] == "identifier"
+    assert kinds["level"] == "level"
+    assert kinds["message"] == "text"
+
+
+def test_patterns_of_ones_own_go_the_plain_way() -> None:
+    """A configured pattern may match anything, so that every text has to be looked at."""
+    redactor = Redactor(extra_patterns={"mrn": r"MRN\d+"})
+    assert CompiledChain.of(Enforce(), Counting([]), redactor, Skew()) is None
+
+
+def test_a_mistake_of_the_extension_leaves_the_rest_to_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panic in it, in the middle of a chunk, loses and doubles nothing and ends no agent."""
+    text = json.dumps(PLAIN_EVENT)
+    times_ = [f"2026-11-23T10:00:00.{number:09d}Z" for number in range(9)]
+    chunk = b"".join(docker(text if number % 3 else "words", time=time) for number, time in enumerate(times_))
+    scan, calls = CompiledLog.scan, 0
+
+    def failing(self: CompiledLog, *given_: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise RuntimeError("panicked")
+        return scan(self, *given_)
+
+    monkeypatch.setattr(CompiledLog, "scan", failing)
+    assert 0 < same([chunk, chunk]) < 12

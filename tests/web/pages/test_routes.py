@@ -1,0 +1,456 @@
+"""The pages as a browser gets them: guarded, escaped, bounded, and closed to strangers."""
+
+import re
+import time
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from shipper.system.errors import StoreUnreadable
+from shipper.web.app import ADDRESSES as OTHERS
+from shipper.web.auth import MOST_SESSIONS, SESSION_S
+from shipper.web.pages.routes import ADDRESSES
+from tests.web.pages.rig import Memory, Patient, Site, event, refusal
+
+PATHS = ("/", "/search", "/timeline", "/tail", "/quarantine")
+ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}\x1b[2J\x9b\u202e\u200b"
+"""Breaks out of an attribute, an element, a template, a terminal and the order of reading, where anything is amiss."""
+DECEIVING = set("\x1b\x9b\u202e\u200b")
+
+
+class Seen(HTMLParser):
+    """The elements of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        """The attributes of each element of that name."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def attacked() -> Site:
+    """A site whose store, agent and quarantine hold nothing but attacks."""
+    names = (
+        "level",
+        "event",
+        "correlation_id",
+        "message",
+        "path",
+        "method",
+        "error_type",
+        "error_message",
+        "exception",
+    )
+    body = event(1, "x")
+    body |= dict.fromkeys(names, ATTACK) | {
+        "service": {"name": ATTACK},
+        "extra": {ATTACK: ATTACK},
+        "status_code": ATTACK,
+    }
+    other = event(
+        2, "y", message=ATTACK, service={"name": ATTACK}, correlation_id="visit-1", exception=f"{ATTACK}\n" * 9
+    )
+    held = refusal(raw=ATTACK, service={"name": ATTACK}, log={"file": {"path": ATTACK}, "offset": ATTACK},
+                   reasons=[{"kind": ATTACK, "field": ATTACK, "detail": ATTACK}])  # fmt: skip
+    patient = Patient(
+        "degraded", error=ATTACK, unreadable={ATTACK: ATTACK}, configuration={"error": ATTACK, "file": ATTACK},
+        logs=[{"path": ATTACK, "container": ATTACK, "size": 1, "lag_bytes": 1}], logins={ATTACK: 3, "b": 0},
+    )  # fmt: skip
+    return Site(Memory([body, other], [held]), patient)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/", {}), ("/", {"part": "now"}), ("/search", {"limit": "50"}), ("/search", {"text": ATTACK}),
+        ("/search", dict.fromkeys(("id", "event", "level", "container", "text", "since", "until"), ATTACK)),
+        ("/timeline", {"id": ATTACK}), ("/timeline", {"id": "visit-1"}), ("/tail", {}), ("/tail", {"part": "rows"}),
+        ("/tail", dict.fromkeys(("event", "container", "text", "every", "after"), ATTACK)), ("/quarantine", {}),
+        ("/quarantine", {"reason": ATTACK}),
+    ],
+)  # fmt: skip
+def test_whatever_a_log_or_an_address_holds_is_text(path: str, query: dict[str, str]) -> None:
+    """No element, attribute or address of a page is made by it, and nothing in it hides or reorders."""
+    site = attacked()
+    reply = site.get(path, **query)
+    seen = Seen(reply.text)
+    assert not DECEIVING & set(reply.text)
+    assert {attributes.get("src", "").partition("?")[0] for attributes in seen.of("script")} <= {"assets/page.js"}
+    assert not seen.of("img")
+    assert "49" not in re.findall(r"\d+", seen.text.replace("7*7", ""))
+    for tag, attributes in seen.elements:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
+        for name in ("href", "action", "src", "data-live", "data-tail"):
+            place = attributes.get(name)
+            assert place is None or not urlsplit(place).scheme, place
+            assert place is None or not set(place) & set("\"'<>"), place
+
+
+def test_an_attack_is_shown_as_what_it_is() -> None:
+    """Escaped, not dropped: whoever looks sees that somebody tried."""
+    assert "<script>alert(1)</script>" in Seen(attacked().get("/search", limit="50").text).text
+    assert r"\x1b[2J\x9b\u202e\u200b" in Seen(attacked().get("/quarantine").text).text
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/assets/page.css", "/assets/page.js", "/status"])
+def test_every_page_is_guarded_by_its_headers(path: str) -> None:
+    """Own styles and scripts alone, none of them inline; no frame, no sniffing, no referrer for others.
+
+    With none for ourselves either, browsers would hide from us where our own forms come from.
+    """
+    reply = Site().get(path)
+    assert reply.status == 200
+    policy = dict(part.split(" ", 1) for part in reply.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "connect-src", "img-src", "form-action")} == {"'self'"}
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert reply.headers["Referrer-Policy"] == "same-origin"
+    assert reply.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert ("immutable" in reply.headers["Cache-Control"]) == path.startswith("/assets/")
+
+
+def test_pages_ask_for_nothing_that_is_not_served() -> None:
+    """Styles, script and icon are there, and relative, so that a proxy may put a path before them."""
+    site = Site()
+    seen = Seen(site.get("/").text)
+    wanted = [attributes["href"] for attributes in seen.of("link")] + [found["src"] for found in seen.of("script")]
+    assert len(wanted) == 3
+    for address in wanted:
+        assert address is not None
+        assert site.get(f"/{address.partition('?')[0]}").status == 200
+
+
+def test_search_shows_a_table_and_says_where_it_ends() -> None:
+    """The newest first, each with its JSON and its timeline."""
+    store = Memory([event(second, f"e{second}") for second in range(59)])
+    reply = Site(store).get("/search", limit="50", level="info")
+    seen = Seen(reply.text)
+    assert len([row for row in seen.of("tr") if "data-key" in row]) == 50
+    assert reply.text.index("e58") < reply.text.index("e57")
+    assert "Only the newest 50 are shown" in seen.text
+    assert '"event": "e58"' in seen.text
+    assert {"class": "id", "href": "timeline?id=visit-1", "title": "Timeline of visit-1"} in seen.of("a")
+
+
+def test_a_search_for_nothing_and_one_without_result_say_what_to_do() -> None:
+    """No table without rows, and no search that nobody asked for."""
+    site = Site()
+    assert "Ask for something" in site.get("/search").text
+    assert site.store.asked == []
+    assert "Nothing matches" in site.get("/search", event="x").text
+    assert site.get("/search", level="loud").status == 400
+
+
+def test_a_timeline_can_be_shared_and_named() -> None:
+    """Its address is all that it needs; errors, gaps and folded traces are there."""
+    store = Memory([
+        event(1, "request_start"), event(1.1, "request_seen"), event(3, "failed", level="error", exception="Trace\nline", correlation_id="visit-1"),
+        event(2, "other", correlation_id="visit-2"),
+    ])  # fmt: skip
+    reply = Site(store).get("/timeline", id="visit-1")
+    seen = Seen(reply.text)
+    assert "visit-1 · shipper on node-1" in seen.text
+    assert [found["href"] for found in seen.of("a") if "data-copy-link" in found] == ["timeline?id=visit-1"]
+    assert "1.90s without an entry" in seen.text
+    assert "1 error at +2.000s in backend: failed" in seen.text
+    assert "Stack trace, 2 lines" in seen.text
+    assert "shipper search visit-1 --output local:/store" in seen.text
+    assert "other" not in {part.strip() for part in seen.text.split("\n")}
+
+
+def test_an_unknown_correlation_id_is_looked_for_in_the_quarantine() -> None:
+    """As the command line does; the answer is a 404 with what to do."""
+    site = Site(Memory([], [refusal(raw='{"correlation_id": "bad id"}')]))
+    found = site.get("/timeline", id="bad id")
+    assert found.status == 404
+    assert "shipper quarantine release cccccccccccc" in found.text
+    assert "holds nothing that mentions it" in site.get("/timeline", id="nope").text
+    assert "One request, across all containers" in site.get("/timeline").text
+
+
+def test_the_quarantine_lists_reasons_and_commands() -> None:
+    """By reason, as the overview links to it."""
+    site = Site(Memory([], [refusal(), refusal(reasons=[{"kind": "blank", "detail": "an empty line"}])]))
+    assert site.get("/quarantine").text.count("shipper quarantine release cccccccccccc") == 2
+    of_one = site.get("/quarantine", reason="blank").text
+    assert of_one.count("shipper quarantine release cccccccccccc") == 1
+    assert "shipper quarantine release --reason blank" in of_one
+    assert "Nothing waits here" in Site().get("/quarantine").text
+    unknown = site.get("/quarantine", reason="blanc")
+    assert (unknown.status, "is no reason" in unknown.text) == (400, True)
+    assert "release --all" not in unknown.text
+
+
+def test_the_tail_goes_on_from_the_newest_and_looks_back_a_little() -> None:
+    """What is stored late still comes in; what a clock dated into the future does not hold it up."""
+    site = Site(Memory([event(10, "x")]))
+    first = Seen(site.get("/tail").text)
+    (newest,) = [found["data-newest"] for found in first.of("tbody") if "data-newest" in found]
+    assert newest == "1795428000000"  # not after now
+    assert [found for found in first.of("table") if found.get("data-tail") == "tail?part=rows"]
+    site.get("/tail", part="rows", after=newest or "", event="x")
+    assert site.store.asked[-1].since == 1_795_428_000_000 - 30_000
+    site.get("/tail", part="rows", after="9" * 14)
+    assert site.store.asked[-1].since == 1_795_428_000_000 - 30_000
+    site.patient.lag_s = 600
+    site.clock.now += 10
+    site.pages.beat()
+    site.get("/tail", part="rows", after=newest or "")
+    assert site.store.asked[-1].since == 1_795_428_000_000 - 630_000  # storing is behind
+
+
+def test_without_javascript_a_tail_loads_itself_anew_where_that_is_asked_for() -> None:
+    """And never by itself."""
+    site = Site()
+    assert 'http-equiv="refresh"' not in site.get("/tail").text
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in site.get("/tail", every="5").text
+    assert 'http-equiv="refresh"' not in site.get("/tail", every="0.1").text
+
+
+def test_an_agent_without_events_says_what_to_do() -> None:
+    """With files and without."""
+    assert "No file matches the inputs yet" in Site(patient=Patient(lines=0)).get("/").text
+    logs = [{"path": "/logs/a", "size": 0, "lag_bytes": 0}]
+    assert "1 log followed" in Site(patient=Patient(lines=0, logs=logs)).get("/").text
+    assert "No events yet" not in Site().get("/").text
+
+
+def test_a_store_that_is_away_is_told_with_its_cure() -> None:
+    """The overview is there all the same."""
+    site = Site(Memory(broken=StoreUnreadable("http://es:9200 cannot be reached", "see whether it runs")))
+    reply = site.get("/search", event="x")
+    assert (reply.status, "see whether it runs" in reply.text) == (502, True)
+    assert site.get("/").status == 200
+
+
+def test_too_many_searches_are_turned_away_with_a_time_to_come_back() -> None:
+    """503, and a page that says why."""
+    site = Site(Memory([event(1, "x")]))
+    site.pages._finding._patience = 0
+    held = [site.pages._finding.admitted() for _ in range(2)]
+    for one in held:
+        one.__enter__()
+    reply = site.get("/search", event="x")
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "3")
+    assert "Other searches are running" in reply.text
+    assert site.get("/").status == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_only_show(path: str) -> None:
+    """Nothing can be sent to them; HEAD gives what GET does without the body."""
+    site = Site()
+    assert site.post(path).status == 405
+    head = site.get(path, method="HEAD")
+    assert (head.status, head.text) == (200, "")
+    assert head.headers["Content-Length"] == str(len(site.get(path).text.encode()))
+
+
+def test_every_address_that_is_served_is_told_and_no_other() -> None:
+    """The reference lists them."""
+    site = Site()
+    assert site.pages.paths == ADDRESSES.keys()
+    for address in OTHERS:
+        assert site.get(address).status in (200, 303, 405)
+
+
+def test_a_wrong_method_is_told_the_right_ones() -> None:
+    """Who types the address of signing out into a browser is not sent away with what he did."""
+    site = Site()
+    assert "answers to POST alone" in site.get("/logout").text
+    assert "answers to GET, HEAD alone" in site.post("/status").text
+
+
+def test_an_address_with_too_many_fields_is_refused() -> None:
+    """It is no form of ours."""
+    assert Site().get("/search", **{f"f{number}": "x" for number in range(40)}).status == 400
+
+
+# --- strangers ------------------------------------------------------------------------------------
+
+
+def site_beyond_loopback(token: str | None = "s3cret") -> Site:
+    """One that asks for a token."""
+    return Site(Memory([event(1, "secret_event")], [refusal()]), token=token, loopback=False)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_stranger_gets_the_form_and_nothing_else(path: str) -> None:
+    """401, no word of events, host output or counters; styles are open."""
+    site = site_beyond_loopback()
+    reply = site.get(path, limit="50")
+    assert reply.status == 401
+    assert reply.headers["WWW-Authenticate"] == "Bearer"
+    assert 'action="login"' in reply.text
+    assert not {"secret_event", "correlation_id_missing", "local:/store", "failed_login"} & set(
+        re.findall(r"[\w:/]+", reply.text)
+    )
+    assert site.get("/assets/page.css").status == 200
+
+
+def test_signing_in_leads_on_and_signing_out_ends_it() -> None:
+    """The cookie is no token, kept from scripts and other sites, and worth nothing afterwards."""
+    site = site_beyond_loopback()
+    (following,) = [
+        found["value"]
+        for found in Seen(site.get("/timeline", id="visit-1", x="ä&").text).of("input")
+        if found["name"] == "following"
+    ]
+    reply = site.post("/login", token="s3cret", following=following or "")
+    assert (reply.status, reply.headers["Location"]) == (303, "timeline?id=visit-1&x=%C3%A4%26")
+    cookie = reply.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "Secure" not in cookie
+    assert "s3cret" not in cookie
+    page = site.get("/search", limit="50")
+    assert "secret_event" in page.text
+    assert "Sign out" in page.text
+    assert site.get("/status").status == 200
+    kept = site.cookie
+    assert site.post("/logout").status == 303
+    assert site.get("/").status == 401
+    site.cookie = kept
+    assert site.get("/").status == 401
+
+
+def test_a_wrong_token_is_told_and_opens_nothing() -> None:
+    """The form again, with what was looked for."""
+    site = site_beyond_loopback()
+    for wrong in ("", "S3CRET", "s3cret ", "s3cret\x00", "é" * 50):
+        reply = site.post("/login", token=wrong, following="search?event=x")
+        assert reply.status == 401
+        assert "Set-Cookie" not in reply.headers
+        assert 'value="search?event=x"' in reply.text
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "login", "../x", "a\r\nb"],
+)
+def test_signing_in_leads_to_no_other_site(place: str) -> None:
+    """Only to pages of our own."""
+    assert site_beyond_loopback().post("/login", token="s3cret", following=place).headers["Location"] == "./"
+
+
+def test_a_program_gives_its_token_in_a_header() -> None:
+    """As before; a wrong one is told as JSON."""
+    site = site_beyond_loopback()
+    assert "secret_event" in site.get("/search", limit="50", headers={"Authorization": "Bearer s3cret"}).text
+    wrong = site.get("/search", headers={"Authorization": "Bearer nope"})
+    assert (wrong.status, wrong.headers["Content-Type"]) == (401, "application/json")
+
+
+def test_a_session_ends_after_a_shift() -> None:
+    """And the oldest one where too many sign in."""
+    site = site_beyond_loopback()
+    site.post("/login", token="s3cret")
+    first = site.cookie
+    site.clock.now += SESSION_S + 1
+    assert site.get("/").status == 401
+    site.post("/login", token="s3cret")
+    second = site.cookie
+    for _ in range(MOST_SESSIONS):
+        site.cookie = ""
+        site.post("/login", token="s3cret")
+    site.cookie = second
+    assert site.get("/").status == 401
+    assert first != second
+
+
+@pytest.mark.parametrize("other", ['prefs={"a": 1}', "x=a b", "a b=c", "x=é", 'x="', "path", "", "=", "x=[1],{}"])
+def test_cookies_of_other_programs_on_the_host_keep_nobody_out(other: str) -> None:
+    """They know no ports, and are not ours to read, however they are written and wherever they stand."""
+    site = site_beyond_loopback()
+    site.post("/login", token="s3cret")
+    own = site.cookie
+    for site.cookie in (f"{other}; {own}", f"{own}; {other}", f"{other};{own} ;{other}"):
+        assert site.get("/").status == 200
+    site.cookie = other
+    assert site.get("/").status == 401
+
+
+def test_a_strangers_cookie_takes_no_time() -> None:
+    """Whatever it is made of, it is as long as a header may be and no more."""
+    site = site_beyond_loopback()
+    site.cookie = 'a="' + '\\"' * 32_000 + '"'
+    began = time.process_time()
+    assert site.get("/").status == 401
+    assert time.process_time() - began < 1
+
+
+def test_without_a_configured_token_nobody_gets_in() -> None:
+    """Not with an empty one either; the page says what to do."""
+    site = site_beyond_loopback(None)
+    assert "token_file" in site.get("/").text
+    assert site.post("/login", token="").status == 401
+    assert site.post("/login", token="None").status == 401
+    assert '<input id="token"' not in site.get("/").text
+
+
+def test_behind_tls_the_cookie_stays_there() -> None:
+    """A proxy says so."""
+    reply = site_beyond_loopback().post("/login", {"X-Forwarded-Proto": "https"}, token="s3cret")
+    assert "; Secure" in reply.headers["Set-Cookie"]
+
+
+def test_on_loopback_there_is_nothing_to_sign_in_to() -> None:
+    """The form leads to the overview."""
+    assert Site(token="s3cret").get("/login").headers["Location"] == "./"
+    assert "Sign out" not in Site(token="s3cret").get("/").text
+
+
+ELSEWHERE: dict[str, dict[str, str]] = {
+    "a script": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+    "a picture of a subdomain": {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    "a frame": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+}
+
+
+@pytest.mark.parametrize("headers", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_a_page_of_another_site_cannot_make_us_search(headers: dict[str, str]) -> None:
+    """A link can lead here, nothing else can."""
+    site = Site(Memory([event(1, "x")]))
+    assert site.get("/search", headers=headers, limit="50").status == 403
+    assert site.store.asked == []
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert site.get("/search", headers=link, limit="50").status == 200
+    assert site.get("/metrics", headers=headers).status == 200
+
+
+def test_a_form_of_another_site_signs_nobody_in_or_out() -> None:
+    """By what the browser says of where it comes from."""
+    site = site_beyond_loopback()
+    assert site.post("/login", {"Origin": "https://evil.example"}, token="s3cret").status == 403
+    assert site.post("/login", {"Origin": "http://localhost:9108"}, token="s3cret").status == 303
+    assert site.post("/logout", {"Sec-Fetch-Site": "cross-site"}).status == 403
+    assert site.get("/").status == 200
+
+
+def test_a_shared_link_asks_once_more_before_it_asks_for_the_token() -> None:
+    """A browser withholds a strict cookie where the link stands on another site, and gives it to the page itself."""
+    site = site_beyond_loopback()
+    link: dict[str, Any] = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert '<meta http-equiv="refresh" content="0">' in site.get("/timeline", id="visit-1", headers=link).text
+    link["Sec-Fetch-Site"] = "same-origin"
+    assert "refresh" not in site.get("/timeline", id="visit-1", headers=link).text
+
+
+def test_the_forms_of_pages_name_their_own_addresses() -> None:
+    """Relative ones, that are served."""
+    for path in PATHS:
+        for found in Seen(Site().get(path).text).of("form"):
+            assert f"/{found['action']}" in PATHS
