@@ -21,7 +21,7 @@ from shipper.model.batch import Batch
 from shipper.model.source import Source
 from shipper.outputs.elasticsearch.bulk import requests
 from shipper_processors.assemble import Bounds, JsonFileAssembler
-from shipper_processors.fast_path import Run
+from shipper_processors.fast_path import FastBatch
 from shipper_processors.payload import decode_payload
 from shipper_schemas.entry import Entry, Origin
 
@@ -39,11 +39,11 @@ def steps(lines: bytes) -> dict[str, Callable[[], object]]:
     compiled = build_pipeline.compiled_of(settings, pipeline)
     log = None if compiled is None else compiled.of_log("docker", source.origin, source.renderer)
 
-    def assembled(*, fast: bool) -> list[Entry | Run]:
+    def assembled(*, fast: bool) -> list[Entry | FastBatch]:
         assembler = JsonFileAssembler(source.origin.source, Bounds(), log if fast else None)
         return list(assembler.feed(lines, 0))
 
-    def batch_of(found: list[Entry | Run]) -> Batch:
+    def batch_of(found: list[Entry | FastBatch]) -> Batch:
         batch = Batch()
         pipeline.process(found, source, batch, 0, count=True, ship=True)
         return batch

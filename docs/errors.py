@@ -46,7 +46,7 @@ class Case(NamedTuple):
     title: str
     command: str
     provoke: Provoke
-    cure: str
+    hint: str
     code: int
     says: str
     """What has to be among what is said, or the case no longer is what it was."""
@@ -426,6 +426,6 @@ def page(note: str, observe: Callable[[Case], Said] = observed) -> str:
         if said.code != case.code or case.says not in said.output:
             raise Changed(case, said)
         parts.append(
-            f"\n## {case.title}\n\n```text\n$ {shown(case)}\n{said.output}```\n\nExit code {said.code}. {case.cure}\n"
+            f"\n## {case.title}\n\n```text\n$ {shown(case)}\n{said.output}```\n\nExit code {said.code}. {case.hint}\n"
         )
     return "".join(parts)

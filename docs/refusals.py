@@ -37,11 +37,11 @@ TITLES = {
 
 
 class Refusal(NamedTuple):
-    """A message, its cure, and the class of the error."""
+    """A message, its hint, and the class of the error."""
 
     kind: str
     what: str
-    cure: str
+    hint: str
 
 
 @cache
@@ -61,12 +61,12 @@ def refusals() -> list[Refusal]:
             tree, kinds | ({"ValueError"} if place in OF_CONFIGURATION else set()), in_sight(tree, place, texts)
         )
     }
-    told = {(refusal.kind, refusal.what) for refusal in found if not unknown(refusal.cure)}
+    told = {(refusal.kind, refusal.what) for refusal in found if not unknown(refusal.hint)}
     return sorted(
         refusal
         for refusal in found
         if re.search("[a-z]", re.sub("⟨.*?⟩", "", refusal.what))
-        and not (unknown(refusal.cure) and (refusal.kind, refusal.what) in told)
+        and not (unknown(refusal.hint) and (refusal.kind, refusal.what) in told)
     )
 
 
@@ -80,9 +80,9 @@ def in_sight(tree: ast.Module, place: str, texts: Mapping[str, Mapping[str, ast.
     return found | dict(texts[place])
 
 
-def unknown(cure: str) -> bool:
-    """Whether the sources tell no words of a cure, since it is made elsewhere."""
-    return re.sub("⟨.*?⟩", "", cure) == ""
+def unknown(hint: str) -> bool:
+    """Whether the sources tell no words of a hint, since it is made elsewhere."""
+    return re.sub("⟨.*?⟩", "", hint) == ""
 
 
 def descendants(trees: Collection[ast.Module], base: str) -> set[str]:
@@ -140,11 +140,11 @@ def worded(node: ast.expr, known: dict[str, ast.expr]) -> str:
 
 
 def rows(kind: str) -> Iterator[tuple[str, ...]]:
-    """The messages of a class for a table, with their cures where they are not in the message itself."""
+    """The messages of a class for a table, with their hints where they are not in the message itself."""
     for found in refusals():
         if found.kind == kind:
-            cure = "as the message says" if unknown(found.cure) else found.cure
-            cells = (found.what,) if kind == "ValueError" else (found.what, cure)
+            hint = "as the message says" if unknown(found.hint) else found.hint
+            cells = (found.what,) if kind == "ValueError" else (found.what, hint)
             yield tuple(map(plain, cells))
 
 

@@ -13,9 +13,9 @@ from typing import Literal
 import msgspec
 
 from shipper_processors.envelope import STREAMS, EnvelopeError, Piece, open_cri, open_json_file, open_plain, records
-from shipper_processors.fast_path import CompiledLog, Run
+from shipper_processors.fast_path import FastBatch, FastLog
 from shipper_processors.redact import unsplit
-from shipper_processors.residue import Open, Residue
+from shipper_processors.residue import Open, PartialState
 from shipper_processors.stack_traces import Trace, opens
 from shipper_processors.times import parse_ms
 from shipper_schemas.entry import Entry
@@ -43,7 +43,7 @@ class Assembler:
         """Open the envelope of one line. Raises EnvelopeError."""
         raise NotImplementedError
 
-    def __init__(self, source: str, bounds: Bounds, compiled: CompiledLog | None = None) -> None:
+    def __init__(self, source: str, bounds: Bounds, compiled: FastLog | None = None) -> None:
         """`source` seeds the digests: the container id, or what else is the same for every copy of the log.
 
         With `compiled`, runs of ordinary lines are taken by the extension.
@@ -62,7 +62,7 @@ class Assembler:
     def residue(self) -> bytes:
         """The unfinished state, as bytes; equal states give equal bytes."""
         return msgspec.msgpack.encode(
-            Residue(
+            PartialState(
                 parts=[self._parts[stream] for stream in sorted(self._parts)],
                 texts=[self._texts[stream][0] for stream in sorted(self._texts)],
                 last=self._last,
@@ -74,7 +74,7 @@ class Assembler:
     def restore(self, residue: bytes) -> None:
         """Take up a state that `residue` gave. Raises msgspec.MsgspecError where it is damaged."""
         try:
-            state = msgspec.msgpack.decode(residue, type=Residue)
+            state = msgspec.msgpack.decode(residue, type=PartialState)
         except UnicodeDecodeError as error:  # msgspec lets this one through
             raise msgspec.DecodeError(str(error)) from error
         if not all(text.text and text.digests for text in state.texts) or not all(part.digests for part in state.parts):
@@ -96,7 +96,7 @@ class Assembler:
 
     # --- lines in, entries out -------------------------------------------------------------------
 
-    def feed(self, lines: bytes, offset: int) -> Iterator[Entry | Run]:
+    def feed(self, lines: bytes, offset: int) -> Iterator[Entry | FastBatch]:
         """Entries finished by `lines`: complete lines, the first of which begins at byte `offset` of the file.
 
         What comes of one entry or run must be done with before the next is asked for.
@@ -109,7 +109,7 @@ class Assembler:
             yield from self.line(raw, offset)
             offset += len(raw) + 1
 
-    def _runs(self, lines: bytes, offset: int, compiled: CompiledLog) -> Iterator[Entry | Run]:
+    def _runs(self, lines: bytes, offset: int, compiled: FastLog) -> Iterator[Entry | FastBatch]:
         """Runs of ordinary lines, and the entries between them; the more of these in a row, the more at once."""
         at, patience = 0, 1
         while at < len(lines):
@@ -134,7 +134,7 @@ class Assembler:
                 yield from self.plain(lines[at:end], offset + at)
                 at, patience = end, min(patience * 2, MOST_PATIENCE)
 
-    def take_runs(self, compiled: CompiledLog | None) -> None:
+    def take_runs(self, compiled: FastLog | None) -> None:
         """Have runs of ordinary lines taken by this chain from the next line on; None leaves them to the plain way."""
         self._compiled = compiled
 

@@ -97,7 +97,7 @@ class CompiledRule:
 Plan = tuple[tuple[CompiledRule, tuple[tuple[Test | bool, tuple[Value, ...]], ...]], ...]
 
 
-Standing = Literal["silent", "counted", "alone"]
+GroupEffect = Literal["silent", "counted", "alone"]
 """Of events that no rule can tell apart: they add nothing, wherever they are logged; each adds the same; or each has
 a number of its own to be looked at."""
 
@@ -209,7 +209,7 @@ class Counting:
                 found[name] = (*(found.get(name) or ()), matcher)
         return [Asked(name, found[name]) for name in sorted(found) if name not in PLACES]
 
-    def standing(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> Standing:
+    def standing(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> GroupEffect:
         """What can be said of all events that are like this one in the fields asked for, and in their stream."""
         plan = self._plan_for(event, stream, http_source)
         if any(rule.observed is not None for rule, _ in plan):

@@ -42,7 +42,7 @@ Test = tuple[str, list[str], float, float]
 """What is asked, its texts (of a route those around its variable parts), the least and the greatest number."""
 
 
-class Run(NamedTuple):
+class FastBatch(NamedTuple):
     """Consecutive ordinary lines: their documents, and what they add to the counters."""
 
     documents: Any
@@ -75,7 +75,7 @@ def kind_of(name: str) -> str:
 
 
 @dataclass(slots=True)
-class CompiledChain:
+class FastChain:
     """The chain of one pipeline. What it learns of the counters is shared by all logs."""
 
     chain: Any
@@ -86,7 +86,7 @@ class CompiledChain:
     generation: int = 0
 
     @classmethod
-    def of(cls, enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew) -> "CompiledChain | None":
+    def of(cls, enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew) -> "FastChain | None":
         """The chain, compiled; None where the extension is not installed, or cannot know all that is asked."""
         if native is None or redactor.masked_names is None:
             return None
@@ -102,11 +102,11 @@ class CompiledChain:
         )
         return cls(chain, enforce, counting)
 
-    def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "CompiledLog | None":
+    def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "FastLog | None":
         """The chain for the lines of one log; None for a kind whose lines have no time of their own."""
         if kind not in KINDS:
             return None
-        return CompiledLog(self, kind, origin, renderer)
+        return FastLog(self, kind, origin, renderer)
 
     def learn(self, group: int, text: str, stream: str, origin: Origin) -> None:
         """Ask the rules for a group, by one of its events."""
@@ -125,10 +125,10 @@ class CompiledChain:
 
 
 @dataclass(slots=True)
-class CompiledLog:
+class FastLog:
     """The lines of one log."""
 
-    compiled: CompiledChain
+    compiled: FastChain
     kind: str
     origin: Origin
     renderer: Renderer
@@ -149,11 +149,11 @@ class CompiledLog:
         """Ask the rules for a group that nobody has asked for."""
         self.compiled.learn(group, text, stream, self.origin)
 
-    def run(self, found: Any) -> Run:  # noqa: ANN401
+    def run(self, found: Any) -> FastBatch:  # noqa: ANN401
         """A scan's lines, with what they add to the counters of this log."""
         documents = found.documents
         added = [(self._contribution(group), number) for group, number in found.counted]
-        return Run(documents, documents.day, found.lines, added)
+        return FastBatch(documents, documents.day, found.lines, added)
 
     def _contribution(self, group: int) -> Contribution:
         if self._generation != self.compiled.generation:

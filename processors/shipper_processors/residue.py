@@ -21,7 +21,7 @@ class Open(msgspec.Struct):
     cut: int = 0
 
 
-class Residue(msgspec.Struct, omit_defaults=True):
+class PartialState(msgspec.Struct, omit_defaults=True):
     """What a position must carry to be read on from: unfinished entries, and the last line for its twin."""
 
     parts: list[Open] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from shipper.agent.hot_reload import Change, Doubt
+from shipper.agent.hot_reload import Change, UncertainRange
 from shipper.delivery.loop import Arrival, OutputState, Pace, Sent
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.tailer import Tail, saved_log
@@ -42,7 +42,7 @@ from shipper.state.store import State
 from shipper.system.clock import Clock
 from shipper.system.errors import AGAIN, OutputUnavailable, StateError, to_read
 from shipper.system.shutdown import Stopping
-from shipper_processors.fast_path import Run
+from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
 from shipper_schemas.metrics import Increment, SeriesKey
 
@@ -97,7 +97,7 @@ class Agent:
     _touched: dict[str, LogReader] = field(default_factory=dict)
     """Logs whose position is not committed yet."""
     _removed: dict[str, LogReader] = field(default_factory=dict)
-    _doubt: Doubt = field(default_factory=Doubt)
+    _doubt: UncertainRange = field(default_factory=UncertainRange)
     _change: Change | None = None
     """Parts that are to take the place of those that are there, as soon as nothing is lost or doubled by it."""
     _draining: bool = False
@@ -223,12 +223,12 @@ class Agent:
         try:
             upkeep(self.clock.wall_ms())
         except OutputUnavailable as error:
-            self._log.warning("upkeep_failed", error=error.what, cure=error.cure)
+            self._log.warning("upkeep_failed", error=error.what, hint=error.hint)
 
     def _welcome(self, logs: list[LogReader]) -> None:
         """Counters of a service that is seen for the first time start at zero, before its first event adds to them."""
         if not (self.ready or self.tail.logs):
-            self._log.warning("nothing_to_follow", cure="`shipper check` tells whether paths and permissions are right")
+            self._log.warning("nothing_to_follow", hint="`shipper check` tells whether paths and permissions are right")
         for log in logs:
             series = self.pipeline.counting.admit_service(log.source.origin.service or "unknown")
             self.ledger.declare(series, self.clock.wall_ms() / 1000)
@@ -241,9 +241,9 @@ class Agent:
         new = sorted(found.keys() - self._told)
         for path in new[:SHOWN]:
             error = found[path]
-            self._log.warning("log_unreadable", path=path, error=error.strerror, cure=to_read(error))
+            self._log.warning("log_unreadable", path=path, error=error.strerror, hint=to_read(error))
         if len(new) > SHOWN:
-            self._log.warning("logs_unreadable", more=len(new) - SHOWN, cure="`shipper status` lists them")
+            self._log.warning("logs_unreadable", more=len(new) - SHOWN, hint="`shipper status` lists them")
         self._told = set(found)
 
     def _full(self) -> bool:
@@ -323,7 +323,7 @@ class Agent:
         self._process(log, log.overdue_shipped(now, self.clock.wall_ms()), count=False, ship=True)
         log.rejoin()
 
-    def _process(self, log: LogReader, entries: Iterator[Entry | Run], *, count: bool, ship: bool) -> None:
+    def _process(self, log: LogReader, entries: Iterator[Entry | FastBatch], *, count: bool, ship: bool) -> None:
         before = self._batch.lines
         self.pipeline.process(entries, log.source, self._batch, self.clock.wall_ms(), count=count, ship=ship)
         came = self._batch.lines != before or log.bytes_read > 0
@@ -455,7 +455,7 @@ class Agent:
     def _output_failed(self, error: OutputUnavailable) -> None:
         now, before = self.clock.monotonic(), self.output_state
         if before.error is None:
-            self._log.warning("output_away", output=self.output.url, error=error.what, cure=error.cure)
+            self._log.warning("output_away", output=self.output.url, error=error.what, hint=error.hint)
         tally = Tally()
         tally.sums[WRITES.name, ("unavailable",)] += 1
         self.ledger.add(tally, self.clock.wall_ms() / 1000)
@@ -465,7 +465,7 @@ class Agent:
             now if before.away_since is None else before.away_since,
             now + max(self.jitter.uniform(0, longest), error.retry_after),
             min(before.failures + 1, 32),
-            error.cure,
+            error.hint,
         )
 
     def _add_incidents(self, tally: Tally) -> None:
@@ -494,7 +494,7 @@ class Agent:
             self.state.commit(kept, paths, changes, self.ledger.created)
         except StateError as error:
             if self.state_error is None:
-                self._log.error("state_not_writable", error=error.what, cure=error.cure)
+                self._log.error("state_not_writable", error=error.what, hint=error.hint)
             self.state_error = error.what
             return False
         self.state_error = None

@@ -135,7 +135,7 @@ class Vitals:
         agent, output = self.agent, self.agent.output_state
         return {
             "running": True,
-            "output": {"url": agent.output.url, "error": output.error, "cure": output.cure if output.error else None},
+            "output": {"url": agent.output.url, "error": output.error, "hint": output.hint if output.error else None},
             "state": {"directory": str(agent.state.directory), "error": agent.state_error},
             "configuration": None if self.loaded is None else self.loaded.told(),
             "unreadable": {

@@ -12,7 +12,7 @@ from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.tailer import Input
 from shipper.outputs.base import Output
 from shipper.pipeline.pipeline import Pipeline
-from shipper_processors.fast_path import CompiledChain
+from shipper_processors.fast_path import FastChain
 from shipper_schemas.metrics import SeriesKey
 
 
@@ -22,7 +22,7 @@ class Change:
 
     pipeline: Callable[[Iterable[SeriesKey]], Pipeline]
     """Made from the series that are there when the change is taken over, which keep their place."""
-    compiled: Callable[[Pipeline], CompiledChain | None]
+    compiled: Callable[[Pipeline], FastChain | None]
     """The same steps for runs of ordinary lines."""
     declared: Callable[[Pipeline], Iterable[SeriesKey]]
     """Series that start at zero with it."""
@@ -42,7 +42,7 @@ class Change:
 
 
 @dataclass(slots=True)
-class Doubt:
+class UncertainRange:
     """How far documents were sent which the output neither took nor refused, by log."""
 
     _ends: dict[str, tuple[int, int]] = field(default_factory=dict)

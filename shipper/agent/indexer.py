@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from shipper.agent.kafka_messages import Parcel, Submitted, Translate
+from shipper.agent.kafka_messages import MessageBatch, Submitted, Translate
 from shipper.delivery.loop import Arrival, OutputState, Pace, after_failure
 from shipper.metrics.catalogue import (
     COMMITTED,
@@ -86,7 +86,7 @@ class Indexer(Rebalanced):
     turned_at: float = 0.0
     """When the loop last came round; the health check looks at it."""
     _consumer: Consumer | None = None
-    _open: Parcel = field(default_factory=Parcel)
+    _open: MessageBatch = field(default_factory=MessageBatch)
     _begun_at: float | None = None
     _under_way: deque[Submitted] = field(default_factory=deque)
     """Parcels that the index has not answered for, oldest first: they are acknowledged in this order."""
@@ -167,7 +167,7 @@ class Indexer(Rebalanced):
         try:
             upkeep(self.clock.wall_ms())
         except OutputUnavailable as error:
-            self._log.warning("upkeep_failed", error=error.what, cure=error.cure)
+            self._log.warning("upkeep_failed", error=error.what, hint=error.hint)
 
     def _joined(self) -> bool:
         if self.clock.monotonic() < self.input_state.retry_at:
@@ -256,7 +256,7 @@ class Indexer(Rebalanced):
         self._commit(consumer)
 
     def _send(self) -> None:
-        parcel, self._open, self._begun_at = self._open, Parcel(), None
+        parcel, self._open, self._begun_at = self._open, MessageBatch(), None
         answer, now, arrival = self.output.submit(parcel.documents), self.clock.monotonic(), Arrival(self.clock)
         answer.add_done_callback(arrival.note)
         self._under_way.append(Submitted(parcel, answer, now, arrival))
@@ -307,7 +307,7 @@ class Indexer(Rebalanced):
             if parcel.oldest_ms is not None:
                 self._behind_ms = min(parcel.oldest_ms, self._behind_ms or parcel.oldest_ms)
         self._under_way.clear()
-        self._open, self._begun_at = Parcel(), None
+        self._open, self._begun_at = MessageBatch(), None
 
     def _commit(self, consumer: Consumer, *, hurry: bool = False) -> None:
         """Commit what is answered for. What is not committed is read again, and found to be there."""
@@ -385,12 +385,12 @@ class Indexer(Rebalanced):
 
     def _input_failed(self, error: ShipperError) -> None:
         if self.input_state.error is None:
-            self._log.warning("input_away", error=error.what, cure=error.cure)
+            self._log.warning("input_away", error=error.what, hint=error.hint)
         self.input_state = after_failure(self.input_state, error, self.clock.monotonic(), self.pace, self.jitter)
 
     def _output_failed(self, error: OutputUnavailable) -> None:
         if self.output_state.error is None:
-            self._log.warning("output_away", output=self.output.url, error=error.what, cure=error.cure)
+            self._log.warning("output_away", output=self.output.url, error=error.what, hint=error.hint)
         self._tell({(WRITES.name, ("unavailable",)): 1})
         self.output_state = after_failure(self.output_state, error, self.clock.monotonic(), self.pace, self.jitter)
 

@@ -84,7 +84,7 @@ class IndexerVitals:
         error, output = indexer.input_state.error, indexer.output_state
         return {
             "running": True,
-            "output": {"url": indexer.output.url, "error": output.error, "cure": output.cure if output.error else None},
+            "output": {"url": indexer.output.url, "error": output.error, "hint": output.hint if output.error else None},
             "state": {"directory": f"group {self.group} of {self.url}", "error": None},
             "unreadable": {} if error is None else {self.url: error},
             "logs": self._partitions,

@@ -39,7 +39,7 @@ class Translate(NamedTuple):
 
 
 @dataclass(slots=True)
-class Parcel:
+class MessageBatch:
     """Messages read together: their documents, and where they stand in their partitions."""
 
     documents: list[Document] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Parcel:
 class Submitted:
     """A parcel on its way to the index."""
 
-    parcel: Parcel
+    parcel: MessageBatch
     answer: Future[Written]
     sent_at: float
     arrival: Arrival

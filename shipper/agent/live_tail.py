@@ -8,7 +8,7 @@ from shipper.inputs.files.tailer import Tail
 from shipper.model.documents import Document
 from shipper.pipeline.pipeline import Pipeline
 from shipper.system.clock import Clock
-from shipper_processors.fast_path import Run
+from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
 
 Ended = tuple[str, Document]
@@ -16,7 +16,7 @@ Ended = tuple[str, Document]
 
 
 @dataclass(slots=True)
-class Follower:
+class LiveTail:
     """Reads the logs of `tail` and runs them through `pipeline`. It opens files to read them and writes none."""
 
     tail: Tail
@@ -44,7 +44,7 @@ class Follower:
             yield from self._ended(log.farewell(), log)
             self.tail.forget(log)
 
-    def _ended(self, entries: Iterable[Entry | Run], log: LogReader) -> Iterator[Ended]:
+    def _ended(self, entries: Iterable[Entry | FastBatch], log: LogReader) -> Iterator[Ended]:
         for entry in entries:
             assert isinstance(entry, Entry)  # noqa: S101 -- no chain takes runs here
             assessed = self.pipeline.assess(entry, self.clock.wall_ms())

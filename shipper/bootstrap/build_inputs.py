@@ -19,7 +19,7 @@ from shipper.system.errors import ConfigurationError
 from shipper_processors.assemble import Bounds
 
 if TYPE_CHECKING:
-    from shipper.agent.live_tail import Follower
+    from shipper.agent.live_tail import LiveTail
 
 SPARE_DESCRIPTORS = 128
 """Descriptors left for databases, sockets and rotated files while logs are open."""
@@ -49,9 +49,9 @@ def bounds_of(settings: Settings) -> Bounds:
     return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
 
 
-def follower(settings: Settings, clock: Clock) -> "Follower":
+def follower(settings: Settings, clock: Clock) -> "LiveTail":
     """What reads the inputs from their ends on, and keeps nothing. Raises ConfigurationError."""
-    from shipper.agent.live_tail import Follower  # noqa: PLC0415 -- see above
+    from shipper.agent.live_tail import LiveTail  # noqa: PLC0415 -- see above
 
     if is_indexer(settings):
         raise ConfigurationError(
@@ -62,7 +62,7 @@ def follower(settings: Settings, clock: Clock) -> "Follower":
     inputs = inputs_of(settings, folders, (), from_end=True)
     tail = Tail(inputs, bounds_of(settings), limits_of(settings), {}, folders, descriptors())
     pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_to_look_with(settings))
-    return Follower(tail, pipeline, clock, settings.tail.scan_interval)
+    return LiveTail(tail, pipeline, clock, settings.tail.scan_interval)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -11,7 +11,7 @@ from shipper.pipeline.quarantine_release import Releaser
 from shipper.system.errors import ConfigurationError
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.fast_path import CompiledChain
+from shipper_processors.fast_path import FastChain
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
@@ -57,11 +57,11 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
     )
 
 
-def compiled_of(settings: Settings, pipeline: Pipeline) -> CompiledChain | None:
+def compiled_of(settings: Settings, pipeline: Pipeline) -> FastChain | None:
     """The chain of `pipeline`, compiled; None where the extension is not installed or not wanted."""
     if not settings.compiled:
         return None
-    return CompiledChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew)
+    return FastChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew)
 
 
 def skew_of(settings: Settings) -> Skew:
@@ -111,5 +111,5 @@ def redaction_keys(settings: Settings, *, make: bool = True) -> tuple[bytes, ...
     try:
         return key_files.keys_in(content)
     except ValueError as error:
-        what, _, cure = str(error).partition("; ")
-        raise ConfigurationError(f"{own}: {what}", cure) from error
+        what, _, hint = str(error).partition("; ")
+        raise ConfigurationError(f"{own}: {what}", hint) from error

@@ -98,7 +98,7 @@ class Reloader:
         self._tell(error=error.what, waiting=self.agent.changing)
         self._log.error(
             "configuration_refused", file=_shown(self.configuration.given.file), error=error.what,
-            cure=f"{error.cure}; the configuration before it stays in effect",
+            hint=f"{error.hint}; the configuration before it stays in effect",
         )  # fmt: skip
 
     def _tell(self, *, waiting: bool, error: str | None = None) -> None:

@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def tell(error: ShipperError) -> None:
     """Say on the standard error what happened and what to do."""
-    error.cure = of_one_try(error.cure)
+    error.hint = of_one_try(error.hint)
     plain = bool(os.environ.get("NO_COLOR"))
     click.secho("error: ", fg=None if plain else "red", bold=not plain, err=True, nl=False)
     click.echo(printable(str(error), newlines=True), err=True)

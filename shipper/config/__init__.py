@@ -1,4 +1,4 @@
-"""Configuration: file, variables and flags into Settings, or every problem at once with its cure."""
+"""Configuration: file, variables and flags into Settings, or every problem at once with its hint."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

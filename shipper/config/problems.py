@@ -46,7 +46,7 @@ class Problem(NamedTuple):
     key: str
     what: str
     origin: str | None = None
-    cure: str | None = None
+    hint: str | None = None
     """What to do, where that is more than to correct it."""
 
     def __str__(self) -> str:
@@ -57,11 +57,11 @@ class Problem(NamedTuple):
 class Refused(ConfigurationError):
     """Configuration with problems, each of which is told."""
 
-    def __init__(self, problems: Sequence[Problem], cure: str = CURE, what: str = "the configuration") -> None:
+    def __init__(self, problems: Sequence[Problem], hint: str = CURE, what: str = "the configuration") -> None:
         """`problems` of `what`, in the order they are shown; at least one."""
         number = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        super().__init__(f"{what} has {number}:{lines}", cure)
+        super().__init__(f"{what} has {number}:{lines}", hint)
         self.problems = tuple(problems)
 
 

@@ -66,7 +66,7 @@ def from_file(path: Path, loader: type[Loader] = Loader) -> tuple[Layer, list[Pr
             [Problem(str(path), f"cannot be read: {error.strerror}")], "correct --config, or make the file readable"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Refused([Problem(str(path), f"is no YAML{spot(error)}", cure=INDENT)], INDENT) from error
+        raise Refused([Problem(str(path), f"is no YAML{spot(error)}", hint=INDENT)], INDENT) from error
     if values is None:
         return Layer({}, lambda _path: str(path)), []
     if not isinstance(values, dict):

@@ -69,11 +69,11 @@ class OutputState:
     away_since: float | None = None
     retry_at: float = 0.0
     failures: int = 0
-    cure: str = ""
+    hint: str = ""
 
     def asking_again(self) -> str:
-        """The cure for somebody who has to start the shipper again, since it does not wait."""
-        return asking_again(self.cure)
+        """The hint for somebody who has to start the shipper again, since it does not wait."""
+        return asking_again(self.hint)
 
 
 def after_failure(
@@ -86,5 +86,5 @@ def after_failure(
         now if before.away_since is None else before.away_since,
         now + max(jitter.uniform(0, longest), getattr(error, "retry_after", 0.0)),
         min(before.failures + 1, 32),
-        error.cure,
+        error.hint,
     )

@@ -29,12 +29,12 @@ SECRET = ("key", "password", "token")
 
 
 class Finding(NamedTuple):
-    """One look: `ok`, `note` (works, but worth knowing) or `problem` (will fail), with the cure."""
+    """One look: `ok`, `note` (works, but worth knowing) or `problem` (will fail), with the hint."""
 
     grade: Literal["ok", "note", "problem"]
     subject: str
     what: str
-    cure: str = ""
+    hint: str = ""
 
 
 Ask = Callable[[Settings], None]
@@ -67,8 +67,8 @@ def _input(found: InputSettings) -> Iterator[Finding]:
     refused += [(f"{path}: {error.strerror}", to_read(error)) for path in paths if (error := _unreadable(path))]
     if len(refused) > EXAMPLES:
         refused[EXAMPLES:] = [(f"and {len(refused) - EXAMPLES} more that cannot be read", refused[-1][1])]
-    for what, cure in refused:
-        yield Finding("problem", subject, what, cure)
+    for what, hint in refused:
+        yield Finding("problem", subject, what, hint)
     if not paths and not refused:
         yield Finding("note", subject, "no file matches yet", "files that come later are followed from their beginning")
     elif not refused:
@@ -111,8 +111,8 @@ def _directory(path: Path, subject: str, option: str) -> Iterator[Finding]:
         place = _nearest(path)
         free = shutil.disk_usage(place).free
     except OSError as error:
-        cure = f"make it reachable for this user, or name another with {option}"
-        yield Finding("problem", subject, f"{path}: {error.strerror}", cure)
+        hint = f"make it reachable for this user, or name another with {option}"
+        yield Finding("problem", subject, f"{path}: {error.strerror}", hint)
         return
     if not place.is_dir():
         yield Finding("problem", subject, f"{place} is no directory", f"name another with {option}")
@@ -180,7 +180,7 @@ def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             (logs,) = db.execute("SELECT count(*) FROM log").fetchone()
     except StateError as error:
-        yield Finding("problem", "state", error.what, "start the agent: it names the cure")
+        yield Finding("problem", "state", error.what, "start the agent: it names the hint")
         return
     if version not in (VERSION, *UPGRADED):
         what = f"{path} has version {version}, this shipper writes {VERSION}"
@@ -231,7 +231,7 @@ def _asked(subject: str, settings: Settings, ask: Ask, good: str) -> Finding:
     try:
         ask(settings)
     except ShipperError as error:
-        return Finding("problem", subject, error.what, error.cure)
+        return Finding("problem", subject, error.what, error.hint)
     return Finding("ok", subject, good)
 
 

@@ -10,7 +10,7 @@ from shipper.model.documents import Document, Rendered
 from shipper.model.source import Source
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce, noted
-from shipper_processors.fast_path import Run
+from shipper_processors.fast_path import FastBatch
 from shipper_processors.levels import time_of
 from shipper_processors.payload import DEEPEST, Shape, decode_payload, storable
 from shipper_processors.redact import Redactor
@@ -72,12 +72,19 @@ class Pipeline:
         self.enforce.mask = self.counting.mask = self.redactor.redact_text
 
     def process(  # noqa: PLR0913 -- the two switches are the two positions
-        self, entries: Iterable[Entry | Run], source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
+        self,
+        entries: Iterable[Entry | FastBatch],
+        source: Source,
+        batch: Batch,
+        now_ms: int,
+        *,
+        count: bool,
+        ship: bool,
     ) -> None:
         """Put all that `entries` come to into `batch`; `now_ms` stands in for the time of lines that have none."""
         for entry in entries:
             batch.lines += entry.lines
-            if type(entry) is Run:
+            if type(entry) is FastBatch:
                 self._take(entry, source, batch, count=count, ship=ship)
                 continue
             assert type(entry) is Entry  # noqa: S101 -- what is no run
@@ -94,7 +101,7 @@ class Pipeline:
             if count:
                 self.count(assessed, entry, source.origin, batch)
 
-    def _take(self, run: Run, source: Source, batch: Batch, *, count: bool, ship: bool) -> None:
+    def _take(self, run: FastBatch, source: Source, batch: Batch, *, count: bool, ship: bool) -> None:
         """A run of ordinary lines, all of which are for the main index."""
         if ship:
             batch.extend(Rendered(run.documents, f"{self.index_prefix}-{run.day}", source.name))

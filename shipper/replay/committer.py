@@ -37,7 +37,7 @@ GRACE_S = 20.0
 """How long an interrupted replay waits for what is on its way."""
 LOOK_S = 0.2
 INDICES = Metric("shipper_replay_documents_total", "counter", "Documents by daily index.", ("index",))
-PROBLEMS = Metric("shipper_replay_problems_total", "counter", "What could not be read.", ("what", "cure"))
+PROBLEMS = Metric("shipper_replay_problems_total", "counter", "What could not be read.", ("what", "hint"))
 OWN = (LINES_READ, BYTES_READ, EVENTS, INDICES, PROBLEMS)
 
 
@@ -186,9 +186,9 @@ class Committer:
         now = time.monotonic()
         if self._away is None:
             self._away = Away(now)
-            self._log.warning("output_away", output=self.job.settings.output, error=error.what, cure=error.cure)
+            self._log.warning("output_away", output=self.job.settings.output, error=error.what, hint=error.hint)
         if now - self._away.since >= PATIENCE_S:
-            raise OutputUnavailable(error.what, asking_again(error.cure))
+            raise OutputUnavailable(error.what, asking_again(error.hint))
         longest = min(self._pace.backoff_most, self._pace.backoff_first * 2.0**self._away.failures)
         self._away.failures += 1
         until = now + max(self._jitter(0, longest), error.retry_after)

@@ -37,7 +37,7 @@ class Problem(NamedTuple):
     """Something of which not everything could be read, and what to do about it."""
 
     what: str
-    cure: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from shipper.replay.job import Job, Located
 from shipper.replay.time_filter import Selecting, Span
 from shipper.state.checkpoint import SavedLog
 from shipper_processors.assemble import Bounds
-from shipper_processors.fast_path import CompiledChain, Run
+from shipper_processors.fast_path import FastBatch, FastChain
 from shipper_processors.sanitize import printable
 from shipper_schemas.entry import Entry
 from shipper_schemas.metrics import Increment, SeriesKey
@@ -81,7 +81,7 @@ class Stretch:
 class Reading:
     """What was read, before anyone looked at what it says."""
 
-    entries: list[tuple[Source, list[Entry | Run]]] = field(default_factory=list)
+    entries: list[tuple[Source, list[Entry | FastBatch]]] = field(default_factory=list)
     saved: list[SavedLog] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     bytes: int = 0
@@ -95,7 +95,7 @@ class StretchReader:
 
     job: Job
     wall_s: Callable[[], float] = time.time
-    compiled: CompiledChain | None = None
+    compiled: FastChain | None = None
     """Of the processor that takes what is read here."""
     _folders: Folders = field(default_factory=Folders)
     _open: OrderedDict[str, LogReader] = field(default_factory=OrderedDict)
@@ -122,7 +122,7 @@ class StretchReader:
 
     def _take(self, located: Located, reader: LogReader, found: Reading) -> bool:
         """Read on in one log until the stretch is full. Whether the log is done with."""
-        entries: list[Entry | Run] = []
+        entries: list[Entry | FastBatch] = []
         found.entries.append((reader.source, entries))
         room, reader.bytes_read = self.job.stretch_bytes - found.bytes, 0
         ended = True
@@ -136,7 +136,7 @@ class StretchReader:
         reader.release()
         return ended
 
-    def _read_on(self, located: Located, reader: LogReader, entries: list[Entry | Run], room: int) -> bool:
+    def _read_on(self, located: Located, reader: LogReader, entries: list[Entry | FastBatch], room: int) -> bool:
         """Add entries until `room` bytes are read, or until the end, and then what was held back. Whether it ended."""
         while reader.bytes_read < room:
             now, before = time.monotonic(), reader.whereabouts()
@@ -260,8 +260,8 @@ def _incidents(reader: LogReader) -> Iterator[Problem]:
     for number, what in ((found.truncations, "cut short in place"), (found.lost, "gone before they were read")):
         if number:
             files = "a file of it was" if number == 1 else f"{number} files of it were"
-            cure = "what stood there is in no file any more, unless a copy of it is"
-            yield Problem(f"{printable(reader.path)}: {files} {what}", cure)
+            hint = "what stood there is in no file any more, unless a copy of it is"
+            yield Problem(f"{printable(reader.path)}: {files} {what}", hint)
 
 
 class Processor:
@@ -281,7 +281,7 @@ class Processor:
         return replace(pipeline, skew=pipeline.skew.of_any_age())
 
     @property
-    def compiled(self) -> CompiledChain | None:
+    def compiled(self) -> FastChain | None:
         """The same steps, compiled, where events are neither chosen nor noted one by one."""
         if self._history is not None or self._job.span != Span():
             return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shipper.model.batch import Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Assessed, Pipeline, also
-from shipper_processors.fast_path import Run
+from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
 from shipper_schemas.metrics import Increment
 
@@ -35,12 +35,19 @@ class Selecting(Pipeline):
     history: "History | None" = None
 
     def process(  # noqa: PLR0913 -- the two switches are the two positions
-        self, entries: Iterable[Entry | Run], source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
+        self,
+        entries: Iterable[Entry | FastBatch],
+        source: Source,
+        batch: Batch,
+        now_ms: int,
+        *,
+        count: bool,
+        ship: bool,
     ) -> None:
         """As the pipeline's, for events of the span; what they add to counters is noted with its time."""
         since_ms, until_ms = self.span.since_ms, self.span.until_ms
         for entry in entries:
-            if isinstance(entry, Run):
+            if isinstance(entry, FastBatch):
                 raise TypeError("events of a run have no times of their own to choose by")
             batch.lines += entry.lines
             assessed: Assessed | None = None

@@ -177,8 +177,8 @@ def _killed(worker: Worker) -> ReadingFailed:
     code = worker.process.exitcode
     how = f"was killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
     at = "while it waited" if worker.task is None else f"while it was at {worker.task.whereabouts()}"
-    cure = "run it again; where memory ran out, with fewer --workers"
-    return ReadingFailed(f"process {worker.process.pid} of the replay {how} {at}", cure)
+    hint = "run it again; where memory ran out, with fewer --workers"
+    return ReadingFailed(f"process {worker.process.pid} of the replay {how} {at}", hint)
 
 
 def _work(connection: "Connection[Any, Any]", job: Job) -> None:
@@ -196,6 +196,6 @@ def _work(connection: "Connection[Any, Any]", job: Job) -> None:
             connection.send((DONE, replace(made, documents=[])))
             connection.send_bytes(_encoder.encode(made.documents))
     except ShipperError as error:
-        connection.send((FAILED, error.what, error.cure))
+        connection.send((FAILED, error.what, error.hint))
     except (EOFError, ConnectionError):
         os._exit(1)  # whoever asked is gone, and nothing of this is kept

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from shipper.state.integrity import Mark, Part, Seal
+from shipper.state.integrity import CommitMarker, Part, Seal
 from shipper.system.errors import StateError
 from shipper_processors.sanitize import printable
 
@@ -44,7 +44,7 @@ CREATE TABLE series (
 SEALED = "CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT NULL, value BLOB NOT NULL);"
 
 
-def _opened(path: Path, mark: Mark, *, expected: bool) -> sqlite3.Connection:
+def _opened(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connection:
     existed = path.exists()
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(path, isolation_level=None, timeout=5)
@@ -95,7 +95,7 @@ def _refused(path: Path, error: Exception) -> StateError:
     )
 
 
-def _make(db: sqlite3.Connection, mark: Mark, *, new: bool) -> None:
+def _make(db: sqlite3.Connection, mark: CommitMarker, *, new: bool) -> None:
     """Make the tables of a new state, or add what one of an earlier version lacks."""
     mark.write(0)  # a state that begins anew goes back on nothing
     db.execute("BEGIN IMMEDIATE")

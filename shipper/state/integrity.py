@@ -68,7 +68,7 @@ class Draft:
         self._seal.commits = self.commits
 
 
-class Mark:
+class CommitMarker:
     """The file that tells how far the state was committed; opened once, overwritten in place."""
 
     def __init__(self, directory: Path) -> None:

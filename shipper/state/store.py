@@ -24,7 +24,7 @@ from shipper.config.key_files import STATE, own_key
 from shipper.state.checkpoint import Position, SavedFile, SavedLog
 from shipper.state.database import FILE, HELD, LOCK, _damaged, _gone_back, _opened, _parts, _refused, _wipe
 from shipper.state.encryption import Broken, Cipher
-from shipper.state.integrity import Mark, Part, Seal
+from shipper.state.integrity import CommitMarker, Part, Seal
 from shipper.system.errors import StateError
 from shipper.system.private_dirs import make_private
 from shipper_processors.envelope import LONE_SURROGATES
@@ -55,7 +55,7 @@ class State:
             with _usable(directory):
                 make_private(directory)
                 self._lock = refused.enter_context(closing(_locked(directory)))
-                self._mark = refused.enter_context(closing(Mark(directory)))
+                self._mark = refused.enter_context(closing(CommitMarker(directory)))
                 held = _held_state(self._lock)
             first = key is None and not (directory / STATE).exists()
             self._cipher = Cipher(_own_key(directory / STATE) if key is None else key)

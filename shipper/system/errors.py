@@ -7,20 +7,20 @@ NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
 AGAIN = "nothing is lost: run it again"
 
 
-def of_one_try(cure: str) -> str:
+def of_one_try(hint: str) -> str:
     """What to do about an output that is away, for a command that ends: nothing goes on by itself afterwards."""
-    return (_own(cure) or "try it again") if cure.endswith(NOTHING_LOST) else cure
+    return (_own(hint) or "try it again") if hint.endswith(NOTHING_LOST) else hint
 
 
-def asking_again(cure: str) -> str:
-    """The cure for somebody who has to start it again, since it waits no longer for an output that is away."""
-    own = _own(cure)
+def asking_again(hint: str) -> str:
+    """The hint for somebody who has to start it again, since it waits no longer for an output that is away."""
+    own = _own(hint)
     return f"{own}\n  {AGAIN}" if own else AGAIN
 
 
-def _own(cure: str) -> str:
-    """What is to be done of a cure, without what goes on by itself."""
-    return cure.removesuffix(NOTHING_LOST).removesuffix("; ")
+def _own(hint: str) -> str:
+    """What is to be done of a hint, without what goes on by itself."""
+    return hint.removesuffix(NOTHING_LOST).removesuffix("; ")
 
 
 def to_read(error: OSError) -> str:
@@ -33,17 +33,17 @@ def to_read(error: OSError) -> str:
 
 
 class ShipperError(Exception):
-    """A failure with its cure. The command line prints both and exits 1."""
+    """A failure with its hint. The command line prints both and exits 1."""
 
-    def __init__(self, what: str, cure: str = "") -> None:
-        """`what` names the thing and the failure; `cure` is the next step, as an instruction."""
+    def __init__(self, what: str, hint: str = "") -> None:
+        """`what` names the thing and the failure; `hint` is the next step, as an instruction."""
         super().__init__(what)
         self.what = what
-        self.cure = cure
+        self.hint = hint
 
     def __str__(self) -> str:
-        """Both sentences, the cure on its own line."""
-        return f"{self.what}\n  {self.cure}" if self.cure else self.what
+        """Both sentences, the hint on its own line."""
+        return f"{self.what}\n  {self.hint}" if self.hint else self.what
 
 
 class ConfigurationError(ShipperError):
@@ -57,9 +57,9 @@ class StateError(ShipperError):
 class OutputUnavailable(ShipperError):
     """The output cannot take events now; the same batch may be tried again."""
 
-    def __init__(self, what: str, cure: str = "", retry_after: float = 0.0) -> None:
+    def __init__(self, what: str, hint: str = "", retry_after: float = 0.0) -> None:
         """`retry_after` is how many seconds the output asked to be left alone."""
-        super().__init__(what, cure)
+        super().__init__(what, hint)
         self.retry_after = retry_after
 
 

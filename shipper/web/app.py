@@ -89,7 +89,7 @@ class Pages(Protocol):
         """Called about twice a second, by the serving loop: nothing that takes long."""
 
 
-class Face:
+class WebApp:
     """The WSGI application."""
 
     def __init__(self, agent: AgentView, access: Access, pages: Pages | None = None, *, loopback: bool) -> None:

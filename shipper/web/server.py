@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from shipper.metrics.health import AgentView
 from shipper.system.errors import ShipperError
-from shipper.web.app import CLOCK, Face, Pages
+from shipper.web.app import CLOCK, Pages, WebApp
 from shipper.web.auth import Access
 from shipper.web.client import SERVER
 from shipper.web.request_guard import host_of, is_loopback
@@ -129,15 +129,15 @@ def serve(
         return
     host, port = host_of(listen), listen.rpartition(":")[2]
     loopback = is_loopback(host)
-    face = Face(agent, Access(token, loopback=loopback), pages, loopback=loopback)
+    face = WebApp(agent, Access(token, loopback=loopback), pages, loopback=loopback)
     try:
         server = _Server(host, int(port), patience, pages.beat if pages is not None else lambda: None)
     except (OSError, UnicodeError) as error:
         what = f"{listen} cannot be listened on: {getattr(error, 'strerror', None) or error}"
-        cure = "give another address with --listen HOST:PORT, or `--listen off`"
+        hint = "give another address with --listen HOST:PORT, or `--listen off`"
         if getattr(error, "errno", None) == EADDRINUSE:
-            cure = f"end the program that has the port (`ss -ltnp 'sport = :{port}'` names it), {cure}"
-        raise ShipperError(what, cure) from error
+            hint = f"end the program that has the port (`ss -ltnp 'sport = :{port}'` names it), {hint}"
+        raise ShipperError(what, hint) from error
     server.set_app(face)
     thread = threading.Thread(target=server.serve_forever, args=(patience.beat_s,), name="http", daemon=True)
     thread.start()

@@ -9,7 +9,7 @@ import pytest
 
 from shipper.agent import indexer
 from shipper.agent.indexer import Indexer
-from shipper.agent.kafka_messages import Parcel, Submitted, Translate
+from shipper.agent.kafka_messages import MessageBatch, Submitted, Translate
 from shipper.bootstrap import build_pipeline
 from shipper.cli.commands.run import each, in_turn
 from shipper.config.settings import Settings
@@ -131,7 +131,7 @@ def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
             member.turn()
             clock.pass_seconds(60)
     assert members[0].committed == len(output.stored) > 8
-    assert kept(Submitted, Parcel) <= 3  # what is read next, and what is under way
+    assert kept(Submitted, MessageBatch) <= 3  # what is read next, and what is under way
 
 
 def test_memory_is_given_back_now_and_then_under_load() -> None:

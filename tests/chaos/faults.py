@@ -241,7 +241,7 @@ def state_damaged(world: World, chance: random.Random) -> None:
     world.tried["state damaged"] += 1
     if refusal is not None:
         if "from a copy" not in refusal and "run the shipper that wrote it" not in refusal:
-            raise AssertionError(f"refused without the cure: {refusal}")
+            raise AssertionError(f"refused without the hint: {refusal}")
         world.tried["state damaged: refused"] += 1
         for found in state.iterdir():
             found.unlink()

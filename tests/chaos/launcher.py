@@ -149,7 +149,7 @@ POINTS |= {
     "logs were found": after(Tail, "scan"),
     "before the state's transaction": before(store.State, "commit"),
     "in the state's transaction": after(store.State, "_save"),
-    "between commit and mark": before(integrity.Mark, "write"),
+    "between commit and mark": before(integrity.CommitMarker, "write"),
     "after the state's transaction": after(store.State, "commit"),
     "before the store's transaction": before(output.LocalStore, "write"),
     "a day file is drafted": after(day_file, "_write_schema"),

@@ -202,7 +202,7 @@ def test_check_finds_nothing_wrong_where_nothing_is(home: Path) -> None:
     assert not (home / "shipper-data").exists()
 
 
-def test_check_shows_all_problems_with_their_cures(home: Path) -> None:
+def test_check_shows_all_problems_with_their_hints(home: Path) -> None:
     """An input that is a folder, a store that is a file, a state directory that is one, a port that is taken."""
     (home / "file").write_text("x")
     (home / "odd.log").mkdir()
@@ -216,8 +216,8 @@ def test_check_shows_all_problems_with_their_cures(home: Path) -> None:
     assert [finding["subject"] for finding in told if finding["grade"] == "problem"] == [
         "input plain:*.log", "state", "output", "listen",
     ]  # fmt: skip
-    assert all(finding["cure"] for finding in told if finding["grade"] != "ok")
-    assert "logs are regular files" in told[0]["cure"]
+    assert all(finding["hint"] for finding in told if finding["grade"] != "ok")
+    assert "logs are regular files" in told[0]["hint"]
     assert {finding["grade"] for finding in told if finding["subject"] in ("state", "output")} == {"problem"}
     said = shipper(home, "check", *arguments[:-1], "off")
     assert said.returncode == 1
@@ -300,16 +300,16 @@ def test_a_full_disk_below_the_standard_output_is_told(home: Path, form: str) ->
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    ("output", "cure"),
+    ("output", "hint"),
     [("http://127.0.0.1:1", "see whether it runs and is reachable from here"),
      ("kafka://127.0.0.1:1/logs", "start one, or correct the address or the security")],
 )  # fmt: skip
-def test_a_command_that_ends_does_not_promise_to_go_on(tmp_path: Path, output: str, cure: str) -> None:
+def test_a_command_that_ends_does_not_promise_to_go_on(tmp_path: Path, output: str, hint: str) -> None:
     """What an agent does by itself, a replay has to be told again to do."""
     (tmp_path / "app.log").write_text("a line\n")
     found = shipper(tmp_path, "replay", "app.log", "--output", output)
     assert found.returncode == 1
-    assert found.stderr.endswith(f"  {cure}\n")
+    assert found.stderr.endswith(f"  {hint}\n")
 
 
 def test_config_show_is_a_configuration_without_its_secrets(tmp_path: Path) -> None:

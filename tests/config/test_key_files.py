@@ -49,7 +49,7 @@ def test_a_key_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ShipperError, match="cannot be used") as refused:
         own_key(tmp_path / "file" / "redaction.key", "redact.key_file")
-    assert "redact.key_file" in refused.value.cure
+    assert "redact.key_file" in refused.value.hint
 
 
 def test_keys_are_lines_and_what_earlier_versions_made_is_one() -> None:
@@ -165,14 +165,14 @@ def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
     }  # fmt: skip
     found = list(_secret_files(config.load(None, {}, given)))
     assert {finding.subject for finding in found} == {"token_file", "elasticsearch.key_file"}
-    assert all(finding.grade == "note" and "chmod 600" in finding.cure for finding in found)
+    assert all(finding.grade == "note" and "chmod 600" in finding.hint for finding in found)
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
     (folder / "state.db").touch(0o600)
     assert list(_open_to_others(folder, "state")) == []
     (folder / "state.db").chmod(0o640)
-    ((grade, _, what, cure),) = _open_to_others(folder, "state")
-    assert (grade, "-rw-r-----" in what, "chmod -R go=" in cure) == ("note", True, True)
+    ((grade, _, what, hint),) = _open_to_others(folder, "state")
+    assert (grade, "-rw-r-----" in what, "chmod -R go=" in hint) == ("note", True, True)
 
 
 @pytest.mark.parametrize(

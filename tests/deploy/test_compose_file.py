@@ -34,7 +34,7 @@ def test_compose_accepts_the_file(prepared: Prepared) -> None:
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_missing_variable_is_named_with_its_cure(prepared: Prepared, variable: str) -> None:
+def test_missing_variable_is_named_with_its_hint(prepared: Prepared, variable: str) -> None:
     """Without a password nothing starts, and the message says which one and what makes it."""
     given = {name: value for name, value in prepared.variables().items() if name != variable}
     done = config(given, "-q")

@@ -86,7 +86,7 @@ def test_a_body_that_is_no_object_is_refused(app: SampleApp, body: bytes) -> Non
 
 
 def test_one_server_without_the_other_is_refused(tmp_path: Path) -> None:
-    """The start fails with the cure, instead of keeping half of the records in memory."""
+    """The start fails with the hint, instead of keeping half of the records in memory."""
     done = subprocess.run(
         [sys.executable, "-m", "uvicorn", "--app-dir", "deploy/sample-app", "app:app", "--port", "0"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "REDIS_URL": "redis://127.0.0.1:1/0"},

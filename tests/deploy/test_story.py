@@ -20,15 +20,15 @@ from tests.integration.agent import until
 from tests.integration.conftest import missing
 
 
-def test_without_prometheus_there_is_no_story_but_its_cure(tmp_path: Path) -> None:
+def test_without_prometheus_there_is_no_story_but_its_hint(tmp_path: Path) -> None:
     """One line says what is missing and one what helps; exit code 1, nothing started, nothing installed."""
     environment = {**os.environ, "PATH": str(tmp_path)}  # no prometheus there, and no shell to install one with
     command = [sys.executable, "-m", "deploy.story"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (1, "")
-    _, _, what, cure = done.stdout.splitlines()
+    _, _, what, hint = done.stdout.splitlines()
     assert what.startswith("not here: prometheus cannot be installed:")
-    assert cure == "  run it as root on Debian, which installs what is missing, or install it yourself"
+    assert hint == "  run it as root on Debian, which installs what is missing, or install it yourself"
 
 
 @pytest.fixture

@@ -105,12 +105,12 @@ def test_an_application_that_is_away_leaves_requests_unanswered(tmp_path: Path) 
     assert not truth.logins
 
 
-@pytest.mark.parametrize(("fault", "cure"), [("backlog", "--redis"), ("memory", "--mebibytes")])
-def test_a_fault_that_needs_more_says_what(fault: str, cure: str) -> None:
+@pytest.mark.parametrize(("fault", "hint"), [("backlog", "--redis"), ("memory", "--mebibytes")])
+def test_a_fault_that_needs_more_says_what(fault: str, hint: str) -> None:
     """A switch alone never guesses an address or an amount."""
     done = CliRunner().invoke(main, ["--fault", fault])
     assert done.exit_code == 2
-    assert cure in done.output
+    assert hint in done.output
 
 
 def test_memory_is_held_by_the_generator_itself(server: Recorder) -> None:

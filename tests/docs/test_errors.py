@@ -23,13 +23,13 @@ def test_each_error_says_what_happened_and_what_to_do(case: Case) -> None:
     assert "Traceback" not in said
     assert "Errno" not in said
     told = re.search(r"^(error: |problem |Error: )\S.*\n( {2,}\S|1 problem)", said, re.MULTILINE)
-    assert told or "cure=" in said or "Did you mean" in said, said
+    assert told or "hint=" in said or "Did you mean" in said, said
 
 
-def test_titles_are_told_apart_and_every_case_has_a_cure() -> None:
+def test_titles_are_told_apart_and_every_case_has_a_hint() -> None:
     """One section each, with what to do in words beside the message's own."""
     assert len(SHOWN) == len(CASES)
-    assert all(len(case.cure.split()) > 15 for case in CASES)
+    assert all(len(case.hint.split()) > 15 for case in CASES)
 
 
 def test_every_exit_code_is_met() -> None:
@@ -51,10 +51,10 @@ def test_what_differs_between_machines_is_not_on_the_page() -> None:
     assert set(re.findall(r"process (\d+)", text)) == {"4711"}
 
 
-def test_nearly_every_refusal_names_its_cure() -> None:
+def test_nearly_every_refusal_names_its_hint() -> None:
     """All but those whose message is somebody else's words."""
     found = [refusal for refusal in refusals() if refusal.kind != "ValueError"]
     assert len(found) > 60
     assert {refusal.kind for refusal in found} < TITLES.keys()
-    assert [refusal.what for refusal in found if not refusal.cure] == ["⟨target⟩ refuses ⟨document id⟩: ⟨…⟩"]
-    assert sum(unknown(refusal.cure) for refusal in found) < 10
+    assert [refusal.what for refusal in found if not refusal.hint] == ["⟨target⟩ refuses ⟨document id⟩: ⟨…⟩"]
+    assert sum(unknown(refusal.hint) for refusal in found) < 10

@@ -49,7 +49,7 @@ def bulk(data: bytes) -> None:
     if isinstance(error, dict):
         verdict = refusal(400, error)
         assert isinstance(verdict.reason, str)
-        assert (verdict.judged is Judged.NOT_ALLOWED) == bool(verdict.cure)
+        assert (verdict.judged is Judged.NOT_ALLOWED) == bool(verdict.hint)
 
 
 def kafka(data: bytes) -> None:

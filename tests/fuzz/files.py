@@ -55,15 +55,15 @@ def folder() -> Iterator[Path]:
 
 
 def told(error: ConfigurationError | StateError, secrets: tuple[str, ...] = ()) -> None:
-    """A refusal is for people: in lines that a terminal can show, without secrets, with a cure."""
+    """A refusal is for people: in lines that a terminal can show, without secrets, with a hint."""
     for line in str(error).split("\n"):
         assert printable(line) == line, line
-    assert error.cure
+    assert error.hint
     assert not any(secret in str(error) for secret in secrets)
 
 
 def configuration(data: bytes) -> None:
-    """A file and variables are settings, or every problem with its cure."""
+    """A file and variables are settings, or every problem with its hint."""
     text, _, variables = data.partition(b"\n---variables---\n")
     environ = {}
     for line in variables.decode("utf-8", "replace").replace("\0", "").split("\n"):
@@ -150,7 +150,7 @@ def _input(path: Path) -> Input:
 
 
 def _taken_up(content: bytes, change: tuple[str, tuple[object, ...]] | None = None) -> None:
-    """A state is taken up as a whole, or refused with its cure."""
+    """A state is taken up as a whole, or refused with its hint."""
     with folder() as place:
         directory = place / "state"
         State(directory).close()

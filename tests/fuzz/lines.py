@@ -16,7 +16,7 @@ from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.envelope import EnvelopeError, Piece, open_cri, open_json_file
-from shipper_processors.fast_path import Run
+from shipper_processors.fast_path import FastBatch
 from shipper_processors.levels import level_of, time_of
 from shipper_processors.payload import decode_payload
 from shipper_processors.redact import Redactor
@@ -262,4 +262,4 @@ def residue(data: bytes) -> None:
         assert again.residue() == made.residue()
         made.latest_ms()
         for entry in made.flush():
-            assert not isinstance(entry, Run)
+            assert not isinstance(entry, FastBatch)

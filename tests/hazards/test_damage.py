@@ -93,9 +93,9 @@ def test_any_changed_byte_is_refused_or_changes_nothing(original: Path, number: 
             state.commit([], [], {("more_total", ()): 1.0}, {("more_total", ()): 1.0})
         State(copy).close()
     assert number * 0.2 < len(refused) < number
-    cures = ("from a copy", "run the shipper that wrote it")
+    hints = ("from a copy", "run the shipper that wrote it")
     assert all(str(original.with_name("copy")) in told.what for told in refused)
-    assert all(any(cure in told.cure for cure in cures) for told in refused)
+    assert all(any(hint in told.hint for hint in hints) for told in refused)
 
 
 def test_a_changed_value_in_a_row_is_refused(original: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_write_ahead_log_that_lost_its_end_is_refused(original: Path) -> None:
 
 
 def test_a_copy_of_the_directory_is_taken(original: Path) -> None:
-    """The cure that the message names; also a copy of some time ago."""
+    """The hint that the message names; also a copy of some time ago."""
     with closing(State(original)) as state:
         before = content(state)
     copy = shutil.copytree(original, original.with_name("older"))
@@ -143,7 +143,7 @@ def test_a_copy_of_the_directory_is_taken(original: Path) -> None:
 
 
 def test_a_state_moved_away_is_begun_anew(original: Path) -> None:
-    """The other cure: what lies beside the database does not stand in its way."""
+    """The other hint: what lies beside the database does not stand in its way."""
     (original / FILE).rename(original / "state.db.damaged")
     with closing(State(original)) as state:
         assert content(state) == ({}, ({}, {}))

@@ -240,7 +240,7 @@ def test_two_agents_on_one_state_directory_are_refused(tmp_path: Path) -> None:
 
 
 def test_state_of_another_version_is_refused(tmp_path: Path) -> None:
-    """A state written by another version stops the start and names the cure."""
+    """A state written by another version stops the start and names the hint."""
     State(tmp_path / "state").close()
     db = sqlite3.connect(tmp_path / "state" / "state.db")
     db.execute("PRAGMA user_version = 99")
@@ -251,7 +251,7 @@ def test_state_of_another_version_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["noise", "empty", "foreign", "text"])
 def test_damaged_state_is_refused_and_never_taken_for_empty(tmp_path: Path, damage: str) -> None:
-    """Whatever is wrong with the file, the start is refused and the cure named."""
+    """Whatever is wrong with the file, the start is refused and the hint named."""
     rig = Rig(tmp_path)
     rig.write(rig.lines(200))
     rig.read()

@@ -23,7 +23,7 @@ from shipper.system.errors import StateError
 from shipper_processors.assemble import ASSEMBLERS, Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.fast_path import CompiledChain
+from shipper_processors.fast_path import FastChain
 from shipper_processors.redact import Redactor
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import Origin
@@ -45,7 +45,7 @@ def all_that_is_told(kind: str, lines: bytes, redactor: Redactor, *, compiled: b
     """Documents, label values and explanations of what lines of a log come to."""
     counting = Counting(RULES)
     chain = Pipeline(Enforce(), counting, redactor)
-    made = CompiledChain.of(chain.enforce, counting, redactor, chain.skew) if compiled else None
+    made = FastChain.of(chain.enforce, counting, redactor, chain.skew) if compiled else None
     log = made.of_log(kind, SOURCE.origin, SOURCE.renderer) if made else None
     bounds, batch = Bounds(message_bytes=4000), Batch()
     assembler = ASSEMBLERS[kind]("c1", bounds, log)
@@ -162,7 +162,7 @@ def test_a_state_without_its_key_stops_the_start(tmp_path: Path) -> None:
         pytest.raises(StateError, match=r"app\.log cannot be read: it was hidden under another key") as refused,
     ):
         state.logs()
-    assert "state_key_file" in refused.value.cure
+    assert "state_key_file" in refused.value.hint
 
 
 def test_what_an_earlier_version_held_back_in_clear_is_gone_after_the_first_start(tmp_path: Path) -> None:

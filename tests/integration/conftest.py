@@ -1,4 +1,4 @@
-"""Real servers for the tests: found, or started here; missing, a failure in CI and a skip with its cure elsewhere."""
+"""Real servers for the tests: found, or started here; missing, a failure in CI and a skip with its hint elsewhere."""
 
 import io
 import os
@@ -25,9 +25,9 @@ from tests.services.kafka_broker import KafkaBroker
 IMAGE = "shipper-test:busybox"
 
 
-def missing(what: str, cure: str) -> NoReturn:
-    """Fail in CI; elsewhere skip, with the reason and the cure."""
-    message = f"{what}; {cure}"
+def missing(what: str, hint: str) -> NoReturn:
+    """Fail in CI; elsewhere skip, with the reason and the hint."""
+    message = f"{what}; {hint}"
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)

@@ -43,12 +43,12 @@ def played(folder: Path, plan: Schedule, place: Place) -> Outcome:
     return outcome
 
 
-def started(make: Callable[[Path], Server], folder: Path, cure: str) -> Iterator[Server]:
+def started(make: Callable[[Path], Server], folder: Path, hint: str) -> Iterator[Server]:
     """A place with a server of its own, ended at last; missing where it cannot be had."""
     try:
         place = make(folder / "server")
     except Unavailable as error:
-        missing(str(error), cure)
+        missing(str(error), hint)
     yield place
     place.end()
 

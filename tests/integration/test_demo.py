@@ -45,7 +45,7 @@ def test_the_demo_ends_with_a_visit_and_what_to_try_next(tmp_path: Path) -> None
         assert tried.stdout.strip(), command
 
 
-def test_without_a_python_the_cure_is_named(tmp_path: Path) -> None:
+def test_without_a_python_the_hint_is_named(tmp_path: Path) -> None:
     """One that is too old is none; nothing is left behind."""
     for name in ("dirname", "find"):
         (tmp_path / name).symlink_to(

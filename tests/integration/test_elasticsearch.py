@@ -216,7 +216,7 @@ def test_an_index_that_takes_nothing_now_holds_events_back(
     documents = [make(number) for number in range(20)]
     with pytest.raises(OutputUnavailable, match="closed" if closed else "cluster_block_exception") as refused:
         cluster.output.write(documents)
-    assert ("open that index" if closed else "take the block away") in refused.value.cure
+    assert ("open that index" if closed else "take the block away") in refused.value.hint
     if closed:
         client.indices.open(index=index, wait_for_active_shards=1)
     else:
@@ -239,11 +239,11 @@ def test_a_cluster_that_takes_nothing_now_holds_events_back(
     assert cluster.output.write(first) == Written(10, 0)
     with pytest.raises(OutputUnavailable, match="this action would add") as refused:
         cluster.output.write(later)
-    assert "cluster.max_shards_per_node" in refused.value.cure
+    assert "cluster.max_shards_per_node" in refused.value.hint
     client.cluster.put_settings(persistent={"cluster.max_shards_per_node": 100, "cluster.blocks.read_only": True})
     with pytest.raises(OutputUnavailable, match="cluster_block_exception") as refused:
         cluster.output.write([*first, *later])
-    assert "take the block away" in refused.value.cure
+    assert "take the block away" in refused.value.hint
     client.cluster.put_settings(persistent={"cluster.blocks.read_only": None})
     assert cluster.write([*first, *later]) == Written(10, 10)
     assert not (tmp_path / "dead-letters.ndjson").exists()
@@ -254,11 +254,11 @@ def test_a_cluster_that_takes_nothing_now_holds_events_back(
 def test_nothing_is_written_before_the_templates_are_there(
     elasticsearch: str, names: dict[str, str], tmp_path: Path, make: Make
 ) -> None:
-    """The refusal names the cure; told not to ask, it writes."""
+    """The refusal names the hint; told not to ask, it writes."""
     cluster = Cluster(elasticsearch, names, tmp_path)
     with pytest.raises(OutputUnavailable, match="no index template") as error:
         cluster.write([make(1)])
-    assert "shipper setup" in error.value.cure
+    assert "shipper setup" in error.value.hint
     cluster.setup()
     assert cluster.write([make(1)]).stored == 1
     cluster.close()
@@ -276,7 +276,7 @@ def test_an_index_that_was_made_without_its_template_is_refused(cluster: Cluster
     cluster.setup()
     with pytest.raises(OutputUnavailable, match="without the template") as error:
         cluster.write([make(1)])
-    assert "reindex" in error.value.cure
+    assert "reindex" in error.value.hint
 
 
 def test_setup_twice_changes_nothing_and_a_foreign_template_is_left_alone(
@@ -430,7 +430,7 @@ def test_an_answer_that_is_none_makes_the_output_unavailable(
         indirect.output.write(documents)
     with pytest.raises(OutputUnavailable, match=said) as error:
         indirect.output.write(documents)
-    assert error.value.cure
+    assert error.value.hint
 
 
 def test_a_gateway_that_asks_for_time_gets_it(through: tuple[Cluster, Proxy, Cluster]) -> None:
@@ -487,7 +487,7 @@ def test_opensearch_is_refused_with_what_can_be_done(through: tuple[Cluster, Pro
     with pytest.raises(OutputUnavailable, match="is no Elasticsearch") as error:
         indirect.output.write([make_document(1, prefix=indirect.names["prefix"])])
     assert "OpenSearch" in str(error.value)
-    assert "Kafka" in error.value.cure
+    assert "Kafka" in error.value.hint
 
 
 def test_an_older_server_is_refused_by_its_number(through: tuple[Cluster, Proxy, Cluster]) -> None:
@@ -559,7 +559,7 @@ def certificate(folder: Path, host: str, *, days: int = 1) -> tuple[Path, Path]:
 def test_tls_is_verified(
     elasticsearch: str, names: dict[str, str], tmp_path: Path, host: str, days: int, trusted: bool, refusal: str | None
 ) -> None:
-    """A certificate of the named authority, for this host and of today; anything else is refused with its cure."""
+    """A certificate of the named authority, for this host and of today; anything else is refused with its hint."""
     direct = Cluster(elasticsearch, names, tmp_path).setup()
     pem, key = certificate(tmp_path, host, days=days)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -571,7 +571,7 @@ def test_tls_is_verified(
     else:
         with pytest.raises(OutputUnavailable, match=refusal) as error:
             cluster.output.write([make_document(1, prefix=names["prefix"])])
-        assert "ca_file" in error.value.cure
+        assert "ca_file" in error.value.hint
     cluster.output.close()
     proxy.close()
     direct.close()

@@ -558,13 +558,13 @@ def test_a_killed_broker_delays_and_loses_nothing(own_kafka: KafkaBroker, client
 
 
 def test_a_broker_that_is_away_is_told_in_time(client: str, tmp_path: Path) -> None:
-    """The future brings OutputUnavailable with its cure, does not hang, and leaves no thread behind at any try."""
+    """The future brings OutputUnavailable with its hint, does not hang, and leaves no thread behind at any try."""
     before_it = set(threading.enumerate())
     topic = Topic("127.0.0.1:1", "nowhere", tmp_path, client)
     output = topic.output(delivery_timeout=2)
     with pytest.raises(OutputUnavailable, match=r"no broker of 127\.0\.0\.1:1 answers") as refusal:
         output.submit(events(1)).result(20)
-    assert "start one" in refusal.value.cure
+    assert "start one" in refusal.value.hint
     output.close()
     until(lambda: not {found for found in threading.enumerate() if "kafka" in found.name} - before_it)
 
@@ -574,7 +574,7 @@ def test_a_missing_topic_is_told_with_the_command_that_creates_it(topic: Topic) 
     output = topic.output()
     with pytest.raises(OutputUnavailable, match=f"topic {topic.name} does not exist") as refusal:
         output.submit(events(1)).result(LONG_S)
-    assert f"--create --topic {topic.name}" in refusal.value.cure
+    assert f"--create --topic {topic.name}" in refusal.value.hint
     topic.create()
     assert output.submit(events(10)).result(LONG_S) == Written(10, 0)
 

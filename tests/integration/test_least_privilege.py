@@ -148,7 +148,7 @@ def test_it_can_write_nowhere_else(node: Node, case: str) -> None:
 
 
 def test_without_that_right_it_says_what_it_cannot_read(node: Node) -> None:
-    """The right is what lets it read: without, nothing is shipped, and check and run name the cure."""
+    """The right is what lets it read: without, nothing is shipped, and check and run name the hint."""
     give(node, 0, 0o710)
     rights = f"--clear-groups {NOTHING}"
     checked = node.shipper(rights, "check")

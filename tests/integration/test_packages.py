@@ -23,12 +23,12 @@ UV = Path(sys.executable).parent / "uv"
 PACKAGES = ("shipper", "shipper_processors", "shipper_schemas")
 FOLDERS = ("shipper", "processors/shipper_processors", "schemas/shipper_schemas")
 OPTIONAL = "shipper.outputs.kafka.confluent"
-"""The module that needs an extra."""
+"""What the modules begin with that need an extra."""
 IMPORT_ALL = f"""
 import importlib, pkgutil
 for package in {PACKAGES!r}:
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
-        if not found.name.endswith("__main__") and found.name != "{OPTIONAL}":
+        if not found.name.endswith("__main__") and not found.name.startswith("{OPTIONAL}"):
             importlib.import_module(found.name)
 """
 

@@ -1,4 +1,4 @@
-"""TLS with an authority of the test's own: verified unless that is switched off, and every refusal says what and cure."""
+"""TLS with an authority of the test's own: verified unless that is switched off, and every refusal says what and hint."""
 
 import gc
 import re
@@ -89,7 +89,7 @@ def test_elasticsearch_is_who_its_certificate_says(
             return
         with pytest.raises(OutputUnavailable, match="the certificate is not trusted") as refused:
             ask(proxy.url, ca_file=authority.certificate)
-    assert "elasticsearch.ca_file" in refused.value.cure
+    assert "elasticsearch.ca_file" in refused.value.hint
     assert node.requests == []
 
 
@@ -108,13 +108,13 @@ def test_what_speaks_no_tls_is_told_from_what_does(authority: Authority, node: S
     """`https:` at a plain port, and `http:` at one that wants TLS: each names the other; no credentials were sent."""
     with pytest.raises(OutputUnavailable, match="speaks no TLS") as plain:
         ask(node.url.replace("http:", "https:"), username="u", password="very-secret")
-    assert "http://" in plain.value.cure
+    assert "http://" in plain.value.hint
     seen: list[bytes] = []
     with speaking(node.url, authority.server(authority.sign("localhost"))) as proxy:
         proxy.answer = lambda _number, head: seen.append(head)
         with pytest.raises(OutputUnavailable) as crossed:
             ask(proxy.url.replace("https:", "http:"))
-    assert "https://" in crossed.value.cure
+    assert "https://" in crossed.value.hint
     assert (node.requests, seen) == ([], [])
 
 
@@ -130,7 +130,7 @@ def test_a_server_may_ask_for_a_certificate(
             given = {} if pair is None else {"certificate_file": pair.certificate, "key_file": pair.key}
             with pytest.raises(OutputUnavailable) as refused:
                 ask(proxy.url, ca_file=authority.certificate, **given)
-            assert "elasticsearch.certificate_file" in refused.value.cure, str(refused.value)
+            assert "elasticsearch.certificate_file" in refused.value.hint, str(refused.value)
     assert node.requests == []
 
 
@@ -178,7 +178,7 @@ def test_a_broker_is_reached_by_tls_and_by_certificate(
         with pytest.raises(ShipperError) as refused:
             ask_kafka(client, broker.mutual, pair, ca_file=authority.certificate)
         assert broker.mutual in str(refused.value)
-        assert "kafka.certificate_file" in refused.value.cure, str(refused.value)
+        assert "kafka.certificate_file" in refused.value.hint, str(refused.value)
 
 
 @CLIENTS
@@ -195,7 +195,7 @@ def test_a_broker_is_who_its_certificate_says(
         with pytest.raises(ShipperError) as refused:
             ask_kafka(client, f"localhost:{proxy.port}", ca_file=authority.certificate)
     assert UNTRUSTED.search(str(refused.value)), str(refused.value)
-    assert "kafka.ca_file" in refused.value.cure
+    assert "kafka.ca_file" in refused.value.hint
     assert seen == []
 
 
@@ -204,7 +204,7 @@ def test_a_broker_that_speaks_no_tls_is_told(broker: KafkaBroker, authority: Aut
     """And one that does, where plain text was asked for."""
     with pytest.raises(ShipperError) as refused:
         ask_kafka(client, broker.address, ca_file=authority.certificate)
-    assert ("speaks no TLS" in str(refused.value), "security_protocol" in refused.value.cure) == (True, True)
+    assert ("speaks no TLS" in str(refused.value), "security_protocol" in refused.value.hint) == (True, True)
     with pytest.raises(ShipperError) as crossed:
         ask_kafka(client, broker.tls, security_protocol="plaintext")
-    assert ("speaks TLS" in str(crossed.value), "security_protocol" in crossed.value.cure) == (True, True)
+    assert ("speaks TLS" in str(crossed.value), "security_protocol" in crossed.value.hint) == (True, True)

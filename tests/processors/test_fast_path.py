@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.fast_path import CompiledChain, CompiledLog, kind_of, native
+from shipper_processors.fast_path import FastChain, FastLog, kind_of, native
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
 from shipper_schemas.entry import HttpSource
@@ -234,7 +234,7 @@ def test_each_known_field_has_a_compiled_type() -> None:
 def test_patterns_of_ones_own_go_the_plain_way() -> None:
     """A configured pattern may match anything, so that every text has to be looked at."""
     redactor = Redactor(extra_patterns={"mrn": r"MRN\d+"})
-    assert CompiledChain.of(Enforce(), Counting([]), redactor, Skew()) is None
+    assert FastChain.of(Enforce(), Counting([]), redactor, Skew()) is None
 
 
 def test_a_mistake_of_the_extension_leaves_the_rest_to_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,14 +242,14 @@ def test_a_mistake_of_the_extension_leaves_the_rest_to_the_plain_way(monkeypatch
     text = json.dumps(PLAIN_EVENT)
     times_ = [f"2026-11-23T10:00:00.{number:09d}Z" for number in range(9)]
     chunk = b"".join(docker(text if number % 3 else "words", time=time) for number, time in enumerate(times_))
-    scan, calls = CompiledLog.scan, 0
+    scan, calls = FastLog.scan, 0
 
-    def failing(self: CompiledLog, *given_: Any) -> Any:
+    def failing(self: FastLog, *given_: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 5:
             raise RuntimeError("panicked")
         return scan(self, *given_)
 
-    monkeypatch.setattr(CompiledLog, "scan", failing)
+    monkeypatch.setattr(FastLog, "scan", failing)
     assert 0 < same([chunk, chunk]) < 12

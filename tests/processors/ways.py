@@ -10,7 +10,7 @@ from shipper.pipeline.pipeline import Pipeline
 from shipper_processors.assemble import ASSEMBLERS, Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.fast_path import CompiledChain
+from shipper_processors.fast_path import FastChain
 from shipper_processors.redact import Redactor
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import HttpSource, Origin
@@ -51,7 +51,7 @@ def came_of(
     )
     log = None
     if compiled:
-        made = CompiledChain.of(chain.enforce, counting, chain.redactor, chain.skew)
+        made = FastChain.of(chain.enforce, counting, chain.redactor, chain.skew)
         assert made is not None
         log = made.of_log(kind, source.origin, source.renderer)
     assembler = ASSEMBLERS[kind](source.origin.source, Bounds(), log)

@@ -150,7 +150,7 @@ def test_a_killed_process_is_named_with_what_it_was_at_and_the_next_run_goes_on(
 
     with pytest.raises(ReadingFailed, match=r"process \d+ of the replay was killed by SIGKILL while") as failed:
         replayed(logs, output, tmp_path / "state", workers=2, at_first=KillingOne())
-    assert "run it again" in failed.value.cure
+    assert "run it again" in failed.value.hint
     assert multiprocessing.active_children() == []
     last = replayed(logs, output, tmp_path / "state", workers=2)
     assert list(output.documents.values()) == documents
@@ -194,7 +194,7 @@ def test_an_output_that_is_away_is_told(logs: list[Located], tmp_path: Path) -> 
     with capture_logs() as said:
         replayed(logs, Failing(1, 2), tmp_path / "state", size=1 << 20)
     (away,) = (line for line in said if line["event"] == "output_away")
-    assert (away["error"], away["cure"]) == ("busy for a second", "wait")
+    assert (away["error"], away["hint"]) == ("busy for a second", "wait")
 
 
 def test_the_same_replay_twice_at_once_is_refused(logs: list[Located], tmp_path: Path) -> None:

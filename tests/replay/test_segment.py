@@ -123,7 +123,7 @@ def test_a_damaged_file_is_told_once_and_read_up_to_its_damage(tmp_path: Path, s
     assert len(expected) > 100
     (problem,) = outcome.problems
     assert problem.what.startswith(f"{tmp_path}/app.log.1.gz is damaged after ")
-    assert "put a whole copy in its place" in problem.cure
+    assert "put a whole copy in its place" in problem.hint
     assert cut(logs, [size], [0, 1])[:2] == (expected, outcome)
 
 

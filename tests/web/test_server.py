@@ -245,7 +245,7 @@ def test_past_the_bound_no_thread_is_added_though_the_oldest_is_at_work_still() 
         assert sum("process_request" in thread.name for thread in own) <= 4
 
 
-def test_a_port_that_is_taken_is_named_with_its_cure(patient: Patient) -> None:
+def test_a_port_that_is_taken_is_named_with_its_hint(patient: Patient) -> None:
     """The first error of a second agent."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

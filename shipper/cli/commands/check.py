@@ -1,4 +1,4 @@
-"""`shipper check`: every problem with its cure, before the agent meets it."""
+"""`shipper check`: every problem with its hint, before the agent meets it."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -41,8 +41,8 @@ def check(settings: Settings, *, form: str) -> None:
 
 def _finding(problem: Problem) -> Finding:
     where = f" in {problem.origin}" if problem.origin else ""
-    cure = problem.cure or f"correct it{where}; `shipper config schema` lists every key"
-    return Finding("problem", problem.key, problem.what, cure)
+    hint = problem.hint or f"correct it{where}; `shipper config schema` lists every key"
+    return Finding("problem", problem.key, problem.what, hint)
 
 
 def _report(findings: Sequence[Finding], form: str) -> None:
@@ -55,12 +55,12 @@ def _report(findings: Sequence[Finding], form: str) -> None:
 
 
 def show(findings: Iterable[Finding], console: Console) -> None:
-    """Print findings, a cure under each that needs one, and a verdict."""
+    """Print findings, a hint under each that needs one, and a verdict."""
     problems = 0
     for finding in findings:
         problems += finding.grade == "problem"
         console.print(Text.assemble(MARKS[finding.grade], printable(finding.subject), ": ", printable(finding.what)))
-        if finding.cure:
-            console.print(Text(f"        -> {printable(finding.cure)}", "dim"))
+        if finding.hint:
+            console.print(Text(f"        -> {printable(finding.hint)}", "dim"))
     verdict = "no problem found" if problems == 0 else "1 problem" if problems == 1 else f"{problems} problems"
     console.print(Text(verdict, "bold green" if problems == 0 else "bold red"))

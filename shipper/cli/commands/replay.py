@@ -98,7 +98,7 @@ def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
     if asked["dry_run"]:
         warn(console, too_old(settings, total.indices))
     problems = list(dict.fromkeys([*found.problems, *total.problems]))
-    warn(console, (f"{problem.what}; {problem.cure}" for problem in problems))
+    warn(console, (f"{problem.what}; {problem.hint}" for problem in problems))
     if not total.finished:
         again = "it goes on where it stopped" if state_of(settings, asked) else "what is stored already is found"
         console.print(f"interrupted: run the same command again, and {again}")

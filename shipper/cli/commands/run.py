@@ -69,7 +69,7 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
         _reload_on_change(reloader)
         in_effect = lambda: reloader.configuration.settings  # noqa: E731
     else:
-        signal.signal(signal.SIGHUP, lambda _number, _frame: log.warning("not_reloaded", cure="restart it instead"))
+        signal.signal(signal.SIGHUP, lambda _number, _frame: log.warning("not_reloaded", hint="restart it instead"))
     if isinstance(agent, Agent):
         agent.when_quiet = _give_back
     gc.freeze()
@@ -80,7 +80,7 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
         with serve(settings.listen, vitals, secret(settings.token), pages=pages) as address:
             log.info("started", inputs=inputs, output=settings.output, state=str(settings.state_dir), listen=address)
             if address and settings.token is None and not is_loopback(host_of(settings.listen)):
-                log.warning("no_token", open="/metrics, /health, /live and /ready alone", cure=TOKEN)
+                log.warning("no_token", open="/metrics, /health, /live and /ready alone", hint=TOKEN)
             if once:
                 agent.after_turn = telling(agent, vitals.take, Clock())
                 agent.run_once()

@@ -102,8 +102,8 @@ def show(found: dict[str, Any], console: Console) -> None:
         error = found["output"]["error"]
         word = Text("takes events", "green") if error is None else Text(f"away: {printable(error)}", "bold red")
         console.print(Text.assemble(f"output  {printable(found['output']['url'])} ", word))
-        if cure := found["output"].get("cure"):
-            console.print(Text(f"        {printable(cure)}", "dim"))
+        if hint := found["output"].get("hint"):
+            console.print(Text(f"        {printable(hint)}", "dim"))
     if found.get("configuration"):
         console.print(told_configuration(found["configuration"]))
     for path, error in found.get("unreadable", {}).items():

@@ -10,7 +10,7 @@ import click
 import orjson
 from rich.console import Console
 
-from shipper.agent.live_tail import Follower
+from shipper.agent.live_tail import LiveTail
 from shipper.cli.options import configured
 from shipper.cli.search_options import Said, of_container, of_event, of_level, of_text
 from shipper.cli.terminal.render import Stream, json_line
@@ -68,7 +68,7 @@ def tail(settings: Settings, *, refused: bool, limit: int | None, form: str, **t
         follower.close()
 
 
-def bodies(follower: Follower, stopping: Stopping, wanted: Test, *, refused: bool) -> Iterator[Body]:
+def bodies(follower: LiveTail, stopping: Stopping, wanted: Test, *, refused: bool) -> Iterator[Body]:
     """Documents that are asked for, with `_id` and `_index`, until it is stopped."""
     while not stopping.is_set():
         quiet = True

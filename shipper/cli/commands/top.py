@@ -88,7 +88,7 @@ def draw(  # noqa: PLR0913, PLR0917 -- what a look needs, and when to end
 def gone(error: ShipperError) -> RenderableType:
     """What is shown while no agent is there."""
     at = time.strftime("%H:%M:%S UTC", time.gmtime())
-    return Text.assemble((f"{at} {printable(error.what)}", "bold red"), f"\n{printable(error.cure)}\nwaiting for it …")
+    return Text.assemble((f"{at} {printable(error.what)}", "bold red"), f"\n{printable(error.hint)}\nwaiting for it …")
 
 
 def view(found: dict[str, Any], width: int, height: int | None) -> Group:

@@ -87,5 +87,5 @@ def as_json(
         "violations": _violations(total),
         "indices": dict(sorted(total.indices.items())),
         "counters": counters,
-        "problems": [{"what": problem.what, "cure": problem.cure} for problem in dict.fromkeys(total.problems)],
+        "problems": [{"what": problem.what, "hint": problem.hint} for problem in dict.fromkeys(total.problems)],
     }

@@ -1,4 +1,4 @@
-"""Load: a file of tests read, or every problem in it with its line and its cure."""
+"""Load: a file of tests read, or every problem in it with its line and its hint."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -7,7 +7,7 @@ from shipper_processors.assemble import Assembler
 
 
 @dataclass(slots=True)
-class Head:
+class Cursor:
     """A reading position with what it carries."""
 
     file: LogFile | None

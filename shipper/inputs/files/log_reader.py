@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from shipper.inputs.files.cursor import Head
+from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.fingerprint import PREFIX, SEAM, hashed
 from shipper.inputs.files.handles import inode_of
 from shipper.inputs.files.rotated_log import NEVER, LogFile, LogFiles, Looked
@@ -17,7 +17,7 @@ from shipper.inputs.files.rotated_names import GZIP
 from shipper.model.source import Source
 from shipper.state.checkpoint import Position
 from shipper_processors.assemble import Assembler, PlainAssembler
-from shipper_processors.fast_path import Run
+from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
 
 BEGINNINGS = 64
@@ -47,8 +47,8 @@ class LogReader:
     new_assembler: Callable[[], Assembler]
     limits: Limits
     log: LogFiles
-    counted: Head
-    shipped: Head | None = None
+    counted: Cursor
+    shipped: Cursor | None = None
     """None while both heads are one."""
     sent_from: Position | None = None
     """Where the oldest batch began that is still on its way to the output; None where all is acknowledged."""
@@ -105,11 +105,11 @@ class LogReader:
 
     def _discover(self, now: float) -> None:
         self.log.discover(now)
-        for head in self._heads():
-            if head.file is None or not any(file is head.file for file in self.log.files):
-                self._enter(head, self.log.after(head.key))
+        for cursor in self._cursors():
+            if cursor.file is None or not any(file is cursor.file for file in self.log.files):
+                self._enter(cursor, self.log.after(cursor.key))
 
-    def _heads(self) -> list[Head]:
+    def _cursors(self) -> list[Cursor]:
         return [self.counted] if self.shipped is None else [self.counted, self.shipped]
 
     def start_at_end(self) -> None:
@@ -142,7 +142,7 @@ class LogReader:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    def read_counted(self, now: float) -> Iterator[Entry | Run]:
+    def read_counted(self, now: float) -> Iterator[Entry | FastBatch]:
         """Entries that the counted head comes to with one read; empty at the end of what is there."""
         self.withheld = True
         entries = self._read(self.counted, now, None)
@@ -152,52 +152,52 @@ class LogReader:
         self.read_at = now
         return entries
 
-    def read_shipped(self, now: float) -> Iterator[Entry | Run]:
+    def read_shipped(self, now: float) -> Iterator[Entry | FastBatch]:
         """As `read_counted`, for a shipped head on its own; never goes beyond the counted one."""
-        head = self.shipped
-        if head is None:
+        cursor = self.shipped
+        if cursor is None:
             return iter(())
-        until = self.counted.offset if head.file is self.counted.file else None
-        entries = self._read(head, now, until)
+        until = self.counted.offset if cursor.file is self.counted.file else None
+        entries = self._read(cursor, now, until)
         return iter(()) if entries is None else entries
 
-    def overdue(self, now: float, wall_ms: int) -> Iterator[Entry | Run]:
+    def overdue(self, now: float, wall_ms: int) -> Iterator[Entry | FastBatch]:
         """Entries of the counted head that waited long enough for a continuation, at the end of what is there."""
         return self._overdue(self.counted, now, wall_ms) if self.at_end else iter(())
 
-    def overdue_shipped(self, now: float, wall_ms: int) -> Iterator[Entry | Run]:
+    def overdue_shipped(self, now: float, wall_ms: int) -> Iterator[Entry | FastBatch]:
         """The same for a shipped head that has caught up; it waits for the counted one to have let go first."""
         if self.shipped is None or self.counted.assembler.waiting or not self._level():
             return iter(())
         return self._overdue(self.shipped, now, wall_ms)
 
-    def _overdue(self, head: Head, now: float, wall_ms: int) -> Iterator[Entry | Run]:
-        if not head.assembler.waiting:
+    def _overdue(self, cursor: Cursor, now: float, wall_ms: int) -> Iterator[Entry | FastBatch]:
+        if not cursor.assembler.waiting:
             return iter(())
         if self.read_at == NEVER:  # taken up from the state: what comes may have been written meanwhile
             self.read_at = now
-        head.wait(self.read_at, now, wall_ms, self.limits.join_wait + 1)
-        return head.assembler.flush() if now >= head.overdue_at else iter(())
+        cursor.wait(self.read_at, now, wall_ms, self.limits.join_wait + 1)
+        return cursor.assembler.flush() if now >= cursor.overdue_at else iter(())
 
-    def _read(self, head: Head, now: float, until: int | None) -> Iterator[Entry | Run] | None:
+    def _read(self, cursor: Cursor, now: float, until: int | None) -> Iterator[Entry | FastBatch] | None:
         """One read, going on to the next file where one is finished; None where there is nothing to be had now."""
-        while (file := head.file) is not None:
+        while (file := cursor.file) is not None:
             try:
                 if not self._usable(file, now):
-                    if head.file is file:
-                        self._enter(head, self.log.after(file.key))
+                    if cursor.file is file:
+                        self._enter(cursor, self.log.after(file.key))
                     continue
-                entries = self._chunk(head, file, until)
-                if entries is not None or not self._leaves(head, file, now):
+                entries = self._chunk(cursor, file, until)
+                if entries is not None or not self._leaves(cursor, file, now):
                     return entries
-                last = self._rest(head, file)
+                last = self._rest(cursor, file)
             except OSError:
                 if not self._lost(file, now):
                     raise
                 file.close()  # without a name it cannot be opened again
                 self._discover(now)
                 continue
-            self._enter(head, self.log.after(file.key))
+            self._enter(cursor, self.log.after(file.key))
             if last is not None:
                 return last
         return None
@@ -214,40 +214,40 @@ class LogReader:
             self._discover(now)
         return file.handle is not None and any(file is known for known in self.log.files)
 
-    def _chunk(self, head: Head, file: LogFile, until: int | None) -> Iterator[Entry | Run] | None:
+    def _chunk(self, cursor: Cursor, file: LogFile, until: int | None) -> Iterator[Entry | FastBatch] | None:
         assert file.handle is not None  # noqa: S101 -- `_usable` was asked before
-        if until is not None and until <= head.offset:
+        if until is not None and until <= cursor.offset:
             return None
-        if file.looked is not None and file.looked.begin == head.offset:
-            return self._long_line(head, file, until)
-        size = self.limits.chunk_bytes if until is None else self._at_once(until - head.offset)
-        data = file.handle.read(head.offset, size)
+        if file.looked is not None and file.looked.begin == cursor.offset:
+            return self._long_line(cursor, file, until)
+        size = self.limits.chunk_bytes if until is None else self._at_once(until - cursor.offset)
+        data = file.handle.read(cursor.offset, size)
         end = data.rfind(b"\n") + 1
-        if end == 0 and data and until == head.offset + len(data):
-            return self._unterminated(head, file, data)
+        if end == 0 and data and until == cursor.offset + len(data):
+            return self._unterminated(cursor, file, data)
         if end == 0:
-            return self._long_line(head, file, until) if data and len(data) == size else None
-        return self._entries(head, file, data[:end])
+            return self._long_line(cursor, file, until) if data and len(data) == size else None
+        return self._entries(cursor, file, data[:end])
 
-    def _entries(self, head: Head, file: LogFile, lines: bytes) -> Iterator[Entry | Run]:
-        if head.offset == 0:
-            self._begin(head, file, lines[: lines.index(b"\n")])
-        start = head.offset
-        self._moved(head, file, start + len(lines), lines)
-        return head.assembler.feed(lines, start)
+    def _entries(self, cursor: Cursor, file: LogFile, lines: bytes) -> Iterator[Entry | FastBatch]:
+        if cursor.offset == 0:
+            self._begin(cursor, file, lines[: lines.index(b"\n")])
+        start = cursor.offset
+        self._moved(cursor, file, start + len(lines), lines)
+        return cursor.assembler.feed(lines, start)
 
-    def _moved(self, head: Head, file: LogFile, offset: int, before: bytes) -> None:
+    def _moved(self, cursor: Cursor, file: LogFile, offset: int, before: bytes) -> None:
         """`head` has read up to `offset`; `before` are the bytes that end there."""
-        self.bytes_read += (offset - head.offset) if head is self.counted else 0
-        if head is self.counted and file.handle is not None:
+        self.bytes_read += (offset - cursor.offset) if cursor is self.counted else 0
+        if cursor is self.counted and file.handle is not None:
             if len(before) < min(SEAM, offset):
                 before = file.handle.read(max(0, offset - SEAM), min(SEAM, offset))
             file.identity.grow(file.handle, offset, before)
-        head.offset = offset
+        cursor.offset = offset
 
-    def _begin(self, head: Head, file: LogFile, first_line: bytes) -> None:
+    def _begin(self, cursor: Cursor, file: LogFile, first_line: bytes) -> None:
         """A head starts a file; a plain one is told from earlier files that began alike."""
-        if not isinstance(head.assembler, PlainAssembler):
+        if not isinstance(cursor.assembler, PlainAssembler):
             return
         if not file.begun:
             beginning = hashed(first_line)
@@ -255,104 +255,104 @@ class LogReader:
             self.beginnings[beginning] = file.repeat + 1
             while len(self.beginnings) > BEGINNINGS:
                 del self.beginnings[next(iter(self.beginnings))]
-        head.assembler.begin(file.repeat)
+        cursor.assembler.begin(file.repeat)
 
-    def _long_line(self, head: Head, file: LogFile, until: int | None) -> Iterator[Entry | Run] | None:
+    def _long_line(self, cursor: Cursor, file: LogFile, until: int | None) -> Iterator[Entry | FastBatch] | None:
         """A line that no chunk holds: read whole where the bounds allow, else its beginning, once its end is seen.
 
         What has no end before `until` was a last line to the counted head, which stands there.
         """
         assert file.handle is not None  # noqa: S101
         bound, looked = self.limits.line_bytes, file.looked
-        if looked is None or looked.begin != head.offset:
-            left = bound + 1 if until is None else until - head.offset
-            data = file.handle.read(head.offset, min(left, bound + 1))
+        if looked is None or looked.begin != cursor.offset:
+            left = bound + 1 if until is None else until - cursor.offset
+            data = file.handle.read(cursor.offset, min(left, bound + 1))
             end = data.find(b"\n") + 1
             if end:
-                return self._entries(head, file, data[:end])
+                return self._entries(cursor, file, data[:end])
             if len(data) <= bound:
-                return self._unterminated(head, file, data) if len(data) == left else None
+                return self._unterminated(cursor, file, data) if len(data) == left else None
             kept = data[:bound] if file.handle.size() is None else b""
-            looked = file.looked = Looked(head.offset, head.offset + len(data), kept)
+            looked = file.looked = Looked(cursor.offset, cursor.offset + len(data), kept)
         most = looked.until + LOOKED_THROUGH
         stop = most if until is None else min(most, until)
         while looked.until < stop and (piece := file.handle.read(looked.until, self._at_once(stop - looked.until))):
             newline = piece.find(b"\n")
             if newline >= 0:
                 end = looked.until + newline
-                return self._cut(head, file, looked, end, end + 1)
+                return self._cut(cursor, file, looked, end, end + 1)
             looked.until += len(piece)
         if until is not None and looked.until >= until:
-            return self._cut(head, file, looked, until, until)
+            return self._cut(cursor, file, looked, until, until)
         return iter(()) if looked.until >= most else None
 
     def _at_once(self, left: int) -> int:
         return min(self.limits.chunk_bytes, left)
 
-    def _cut(self, head: Head, file: LogFile, looked: Looked, end: int, after: int) -> Iterator[Entry]:
+    def _cut(self, cursor: Cursor, file: LogFile, looked: Looked, end: int, after: int) -> Iterator[Entry]:
         """The entry of a line that was looked through up to its `end`; what follows begins at `after`."""
         assert file.handle is not None  # noqa: S101
-        beginning = looked.beginning or file.handle.read(head.offset, self.limits.line_bytes)
-        return self._overlong(head, file, beginning, end, after)
+        beginning = looked.beginning or file.handle.read(cursor.offset, self.limits.line_bytes)
+        return self._overlong(cursor, file, beginning, end, after)
 
-    def _overlong(self, head: Head, file: LogFile, beginning: bytes, end: int, after: int) -> Iterator[Entry]:
+    def _overlong(self, cursor: Cursor, file: LogFile, beginning: bytes, end: int, after: int) -> Iterator[Entry]:
         """The entry of which `beginning` is kept, from where `head` stands up to `end`; `head` goes on at `after`."""
-        if head.offset == 0:
-            self._begin(head, file, beginning)
-        start, file.looked = head.offset, None
-        self._moved(head, file, after, b"")
-        return head.assembler.overlong(beginning, start, end - start)
+        if cursor.offset == 0:
+            self._begin(cursor, file, beginning)
+        start, file.looked = cursor.offset, None
+        self._moved(cursor, file, after, b"")
+        return cursor.assembler.overlong(beginning, start, end - start)
 
     # --- from file to file ------------------------------------------------------------------------
 
-    def _leaves(self, head: Head, file: LogFile, now: float) -> bool:
+    def _leaves(self, cursor: Cursor, file: LogFile, now: float) -> bool:
         """Whether `head`, at the end of `file`, has nothing more to expect there."""
-        if head is self.shipped and head.file is self.counted.file:
+        if cursor is self.shipped and cursor.file is self.counted.file:
             return False
         if file.rotated_at is None or self.log.after(file.key) is None:
             return False
         return now - file.rotated_at >= SETTLING.get(self.kind, self.limits.rotate_wait)
 
-    def _rest(self, head: Head, file: LogFile) -> Iterator[Entry | Run] | None:
+    def _rest(self, cursor: Cursor, file: LogFile) -> Iterator[Entry | FastBatch] | None:
         """The last line of a finished file where it has no newline."""
         assert file.handle is not None  # noqa: S101
         bound, looked = self.limits.line_bytes, file.looked
-        known = looked is not None and looked.begin == head.offset and looked.beginning
-        rest = known + b"+" if known else file.handle.read(head.offset, bound + 1)
-        if getattr(file.handle, "damage", None) and head is self.counted:
+        known = looked is not None and looked.begin == cursor.offset and looked.beginning
+        rest = known + b"+" if known else file.handle.read(cursor.offset, bound + 1)
+        if getattr(file.handle, "damage", None) and cursor is self.counted:
             self.log.incidents.damaged += 1
         if len(rest) > bound:
-            return self._cut_at_end(head, file, rest[:bound])
-        return self._unterminated(head, file, rest) if rest else None
+            return self._cut_at_end(cursor, file, rest[:bound])
+        return self._unterminated(cursor, file, rest) if rest else None
 
-    def _cut_at_end(self, head: Head, file: LogFile, beginning: bytes) -> Iterator[Entry]:
+    def _cut_at_end(self, cursor: Cursor, file: LogFile, beginning: bytes) -> Iterator[Entry]:
         """The entry of a last line without its end that is too long to be read whole."""
         assert file.handle is not None  # noqa: S101
-        end = self._looked_until(head, file, len(beginning))
+        end = self._looked_until(cursor, file, len(beginning))
         while piece := file.handle.read(end, self.limits.chunk_bytes):
             end += len(piece)
-        return self._overlong(head, file, beginning, end, end)
+        return self._overlong(cursor, file, beginning, end, end)
 
     @staticmethod
-    def _looked_until(head: Head, file: LogFile, least: int) -> int:
-        return file.looked.until if file.looked and file.looked.begin == head.offset else head.offset + least
+    def _looked_until(cursor: Cursor, file: LogFile, least: int) -> int:
+        return file.looked.until if file.looked and file.looked.begin == cursor.offset else cursor.offset + least
 
-    def _unterminated(self, head: Head, file: LogFile, rest: bytes) -> Iterator[Entry | Run]:
+    def _unterminated(self, cursor: Cursor, file: LogFile, rest: bytes) -> Iterator[Entry | FastBatch]:
         """The entries of a last line that will get no newline any more."""
-        start = head.offset
+        start = cursor.offset
         if start == 0:
-            self._begin(head, file, rest)
-        self._moved(head, file, start + len(rest), rest)
-        return head.assembler.feed(rest + b"\n", start)
+            self._begin(cursor, file, rest)
+        self._moved(cursor, file, start + len(rest), rest)
+        return cursor.assembler.feed(rest + b"\n", start)
 
-    def _enter(self, head: Head, file: LogFile | None) -> None:
-        if head is self.shipped and head.file is not None and head.offset < head.file.identity.offset:
+    def _enter(self, cursor: Cursor, file: LogFile | None) -> None:
+        if cursor is self.shipped and cursor.file is not None and cursor.offset < cursor.file.identity.offset:
             self.log.incidents.lost += 1
-        head.past, head.file, head.offset = head.key, file, 0
+        cursor.past, cursor.file, cursor.offset = cursor.key, file, 0
 
     def release(self) -> None:
         """Let go of the files that both heads are beyond and that are acknowledged; called at each commit."""
-        first = min(head.next_key for head in self._heads())
+        first = min(cursor.next_key for cursor in self._cursors())
         if self.sent_from is not None:
             first = min(first, self.sent_from.file)
         self.log.release(first)
@@ -366,16 +366,16 @@ class LogReader:
         file = self.counted.file
         return (file is None or self.log.after(file.key) is None) and self.log.vanished()
 
-    def last_words(self) -> Iterator[Entry | Run]:
+    def last_words(self) -> Iterator[Entry | FastBatch]:
         """All that a removed log still holds back. Raises OSError where the end of its file cannot be read."""
-        head, file = self.counted, self.counted.file
+        cursor, file = self.counted, self.counted.file
         rest = None
         if file is not None and file.handle is not None:
-            rest = self._chunk(head, file, None) or self._rest(head, file)
+            rest = self._chunk(cursor, file, None) or self._rest(cursor, file)
             self.withheld = False
-        return chain(rest or (), head.assembler.flush())
+        return chain(rest or (), cursor.assembler.flush())
 
-    def farewell(self) -> Iterator[Entry | Run]:
+    def farewell(self) -> Iterator[Entry | FastBatch]:
         """The last words without what cannot be read any more, which is counted as lost."""
         try:
             return self.last_words()
@@ -385,17 +385,17 @@ class LogReader:
 
     # --- the two heads ----------------------------------------------------------------------------
 
-    def position(self, head: Head) -> Position:
+    def position(self, cursor: Cursor) -> Position:
         """Where `head` stands, as it is saved."""
-        return Position(head.next_key, head.offset, head.assembler.residue())
+        return Position(cursor.next_key, cursor.offset, cursor.assembler.residue())
 
-    def head_at(self, position: Position) -> Head:
+    def head_at(self, position: Position) -> Cursor:
         """A head at a saved position; one whose file is gone goes on with the next. Raises on a damaged residue."""
         assembler = self.new_assembler()
         assembler.restore(position.residue)
         file = next((file for file in self.log.files if file.key >= position.file and not file.passed), None)
         exact = file is not None and file.key == position.file
-        return Head(file, position.offset if exact else 0, assembler, max(0, position.file - 1))
+        return Cursor(file, position.offset if exact else 0, assembler, max(0, position.file - 1))
 
     def part(self, position: Position) -> None:
         """The output failed, or has no room: shipping will go on by itself from `position`."""
@@ -417,17 +417,17 @@ class LogReader:
 
     def whereabouts(self) -> tuple[object, ...]:
         """Where both heads stand, to tell whether one moved: a file of which nothing was read gets another key anew."""
-        files = ((head.file, head.offset) for head in self._heads())
+        files = ((cursor.file, cursor.offset) for cursor in self._cursors())
         return tuple(
             (file and file.identity.inode, offset, file and file.looked and file.looked.until) for file, offset in files
         )  # fmt: skip
 
     def lag_bytes(self) -> int:
         """Bytes on disk that are not acknowledged yet, as far as sizes are known."""
-        head, live = self.shipped or self.counted, self.log.live()
-        if head.file is None and self.sent_from is None:
+        cursor, live = self.shipped or self.counted, self.log.live()
+        if cursor.file is None and self.sent_from is None:
             return self.size
-        key, offset = (0 if head.file is None else head.file.key), head.offset
+        key, offset = (0 if cursor.file is None else cursor.file.key), cursor.offset
         if self.sent_from is not None:
             key, offset = self.sent_from.file, self.sent_from.offset
         if live is not None and key == live.key:
@@ -436,5 +436,5 @@ class LogReader:
         return max(0, sum(sizes) - offset)
 
     def _level(self) -> bool:
-        head = self.shipped
-        return head is not None and head.file is self.counted.file and head.offset == self.counted.offset
+        cursor = self.shipped
+        return cursor is not None and cursor.file is self.counted.file and cursor.offset == self.counted.offset

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from shipper.inputs.files.cursor import Head
+from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.fingerprint import Identity
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.log_reader import Limits, LogReader
@@ -17,7 +17,7 @@ from shipper.model.source import Source
 from shipper.state.checkpoint import SavedFile, SavedLog
 from shipper.system.errors import StateError
 from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
-from shipper_processors.fast_path import CompiledChain, CompiledLog
+from shipper_processors.fast_path import FastChain, FastLog
 from shipper_processors.sanitize import printable
 from shipper_schemas.entry import Origin
 
@@ -53,7 +53,7 @@ class Tail:
     saved: dict[str, SavedLog]
     folders: Folders = field(default_factory=Folders)
     max_open: int = 1 << 20
-    compiled: CompiledChain | None = None
+    compiled: FastChain | None = None
     """Takes runs of ordinary lines, where the extension is installed."""
     logs: dict[str, LogReader] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
@@ -143,16 +143,16 @@ class Tail:
     def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
         source = Source.of(origin)
         new_assembler = self._assembler(kind, source)[0]
-        head = Head(None, 0, new_assembler())
-        return LogReader(path, kind, source, new_assembler, self.limits, LogFiles(path, self.folders), head)
+        cursor = Cursor(None, 0, new_assembler())
+        return LogReader(path, kind, source, new_assembler, self.limits, LogFiles(path, self.folders), cursor)
 
-    def _assembler(self, kind: str, source: Source) -> tuple[Callable[[], Assembler], CompiledLog | None]:
+    def _assembler(self, kind: str, source: Source) -> tuple[Callable[[], Assembler], FastLog | None]:
         """What makes assemblers of a log, and the chain that takes its runs of ordinary lines."""
         assembler, origin = ASSEMBLERS[kind], source.origin  # type: ignore[index]
         compiled = self.compiled.of_log(kind, origin, source.renderer) if self.compiled else None
         return lambda: assembler(origin.source, self.bounds, compiled), compiled
 
-    def recompile(self, compiled: CompiledChain | None) -> None:
+    def recompile(self, compiled: FastChain | None) -> None:
         """Have another chain take runs of ordinary lines, of logs that are followed already too."""
         self.compiled = compiled
         for reader in self.logs.values():

@@ -74,7 +74,7 @@ class Verdict(NamedTuple):
     judged: Judged
     reason: str = ""
     throttled: bool = False
-    cure: str = ""
+    hint: str = ""
     """What an operator can do, where it was not allowed."""
 
 
@@ -173,18 +173,18 @@ def _verdict(item: object) -> Verdict:
 
 def refusal(status: int, error: Mapping[str, Any]) -> Verdict:
     """The verdict on a 4xx that is neither 409 nor 429: whether the document is at fault, or the place."""
-    reason, cure = f"{status} {described(error)}", cure_of_place(error)
-    if cure is None and status not in OF_WHAT_WAS_SENT:
-        cure = SERVER_TELLS
-    return Verdict(Judged.REFUSED, reason) if cure is None else Verdict(Judged.NOT_ALLOWED, reason, cure=cure)
+    reason, hint = f"{status} {described(error)}", hint_for_place(error)
+    if hint is None and status not in OF_WHAT_WAS_SENT:
+        hint = SERVER_TELLS
+    return Verdict(Judged.REFUSED, reason) if hint is None else Verdict(Judged.NOT_ALLOWED, reason, hint=hint)
 
 
-def cure_of_place(error: Mapping[str, Any]) -> str | None:
+def hint_for_place(error: Mapping[str, Any]) -> str | None:
     """What to do about an error that is the place's by its name or words; None for every other."""
     name, said = error.get("type"), str(error.get("reason"))
     if isinstance(name, str) and name in PLACES:
         return PLACES[name]
-    return next((cure for beginning, cure in SAID if beginning.match(said)), None)
+    return next((hint for beginning, hint in SAID if beginning.match(said)), None)
 
 
 def described(error: Mapping[str, Any]) -> str:

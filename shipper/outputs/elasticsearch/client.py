@@ -14,7 +14,7 @@ from elasticsearch import ApiError, Elasticsearch, ElasticsearchWarning, Unsuppo
 from elasticsearch.serializer import OrjsonSerializer
 
 from shipper.config.output_settings import ElasticsearchSettings
-from shipper.outputs.elasticsearch.bulk import AllStored, cure_of_place, described
+from shipper.outputs.elasticsearch.bulk import AllStored, described, hint_for_place
 from shipper.outputs.tls_probe import trouble_with
 from shipper.system import errors
 from shipper.system.clock import Clock
@@ -129,8 +129,8 @@ def translated(url: str) -> Iterator[None]:
     except elastic_transport.TransportError as error:
         if speaks_tls(url):
             raise OutputUnavailable(f"{url} speaks TLS", "give https://, or the port that speaks plain text") from error
-        cure = f"see whether it runs and is reachable from here; {NOTHING_LOST}"
-        raise OutputUnavailable(f"{url} cannot be reached: {_innermost(error)}", cure) from error
+        hint = f"see whether it runs and is reachable from here; {NOTHING_LOST}"
+        raise OutputUnavailable(f"{url} cannot be reached: {_innermost(error)}", hint) from error
 
 
 def speaks_tls(url: str) -> bool:
@@ -149,8 +149,8 @@ def no_sense(url: str, what: str) -> OutputUnavailable:
 def _refused(url: str, error: ApiError) -> OutputUnavailable:
     status, cause = error.meta.status, cause_of(error)
     said = f"{url} answered {status} {reason_of(error)}"
-    if cause is not None and cause["type"] != "security_exception" and (cure := cure_of_place(cause)) is not None:
-        return OutputUnavailable(said, cure, retry_after(error.meta.headers))
+    if cause is not None and cause["type"] != "security_exception" and (hint := hint_for_place(cause)) is not None:
+        return OutputUnavailable(said, hint, retry_after(error.meta.headers))
     if status == 401:  # noqa: PLR2004 -- HTTP
         return OutputUnavailable(said, "correct elasticsearch.api_key_file, or username and password_file")
     if status == 403:  # noqa: PLR2004 -- HTTP

@@ -212,8 +212,8 @@ class ElasticsearchOutput:
 
     def _require_allowed(self, verdict: Verdict) -> None:
         if verdict.judged is Judged.NOT_ALLOWED:
-            cure = f"{verdict.cure}; {NOTHING_LOST}"
-            raise OutputUnavailable(f"{self.url} does not take documents now: {verdict.reason}", cure)
+            hint = f"{verdict.hint}; {NOTHING_LOST}"
+            raise OutputUnavailable(f"{self.url} does not take documents now: {verdict.reason}", hint)
 
     def _require_own_fault(self, request: Request, error: ApiError) -> None:
         """Raise OutputUnavailable where a 400 or 413 of a whole request is no fault of what it holds."""

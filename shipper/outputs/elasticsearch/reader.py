@@ -162,7 +162,7 @@ def readable(url: str) -> Iterator[None]:
         with translated(url):
             yield
     except OutputUnavailable as error:
-        raise StoreUnreadable(error.what, of_one_try(error.cure)) from error
+        raise StoreUnreadable(error.what, of_one_try(error.hint)) from error
 
 
 def clauses(query: Query) -> list[Clause]:

@@ -76,7 +76,7 @@ class Guard:
             what = f"the index template {name!r} on {self._url} is not the shipper's"
             raise OutputUnavailable(what, f"rename or remove it and {SETUP}, {UNCHECKED}")
         if meta.get("version") != VERSION:
-            self._log.warning("template_of_another_version", name=name, found=meta.get("version"), cure=SETUP)
+            self._log.warning("template_of_another_version", name=name, found=meta.get("version"), hint=SETUP)
 
     def _made_from_template(self, index: str) -> bool:
         """False where `index` is not there yet: the next write makes it from the templates, and then it is looked at.

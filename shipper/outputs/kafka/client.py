@@ -229,13 +229,13 @@ def refusal(code: str, topic: str, servers: str) -> KafkaUnavailable:
 
 def away(connection: Connection, why: str) -> KafkaUnavailable:
     """The error for brokers that do not answer; where TLS is the reason, it is told."""
-    cure = f"start one, or correct the address or the security; {NOTHING_LOST}"
+    hint = f"start one, or correct the address or the security; {NOTHING_LOST}"
     host, _, port = connection.servers[0].rpartition(":")
     encrypted = connection.settings.security_protocol.endswith("ssl")
     trouble = trouble_with(host.strip("[]"), int(port), tls_context(connection) if encrypted else None)
     if trouble is not None:
-        why, cure = f"{connection.servers[0]} {trouble.what}", f"{CURES[trouble.setting]}; {NOTHING_LOST}"
-    return KafkaUnavailable(f"no broker of {connection.bootstrap} answers: {why}", cure)
+        why, hint = f"{connection.servers[0]} {trouble.what}", f"{CURES[trouble.setting]}; {NOTHING_LOST}"
+    return KafkaUnavailable(f"no broker of {connection.bootstrap} answers: {why}", hint)
 
 
 def tls_context(connection: Connection) -> ssl.SSLContext:

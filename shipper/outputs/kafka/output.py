@@ -83,7 +83,7 @@ class KafkaOutput:
             suspects = self._delivered(messages(documents, self._topics, self._prefixes, self._each))
             refused = self._too_large(suspects) if suspects else []
         except KafkaUnavailable as error:
-            raise OutputUnavailable(error.what, error.cure) from error
+            raise OutputUnavailable(error.what, error.hint) from error
         for message in refused:
             size = f"a message of {len(message.value)} bytes before compression"
             reason = f"{size} is larger than topic {message.topic} takes (max.message.bytes) or kafka.request_bytes"

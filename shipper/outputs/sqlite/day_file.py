@@ -55,11 +55,11 @@ LONGEST_NAME = 200
 class Unusable(Exception):
     """A file that is no day file of this version, and what to do about it."""
 
-    def __init__(self, what: str, cure: str) -> None:
+    def __init__(self, what: str, hint: str) -> None:
         """Both sentences; the caller translates them into its own error."""
         super().__init__(what)
         self.what = what
-        self.cure = cure
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ def _pragma(db: sqlite3.Connection, name: str) -> tuple[int]:
 
 
 def aside(path: Path) -> str:
-    """The cure for a damaged file."""
+    """The hint for a damaged file."""
     return (
         f"move it away (`mv {path} {path}.damaged`, its -wal and -shm too): a new one is begun,"
         " and `shipper replay` fills it from the logs that are still there"

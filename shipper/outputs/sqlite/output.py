@@ -218,11 +218,11 @@ def _index_block(db: sqlite3.Connection, first: int, documents: list[Document]) 
 
 def _unavailable(path: Path, error: Exception) -> OutputUnavailable:
     if isinstance(error, Unusable):
-        return OutputUnavailable(error.what, error.cure)
+        return OutputUnavailable(error.what, error.hint)
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE
-        cure = aside(path) if code in DAMAGED else CURES.get(code, NOTHING_LOST)
-        return OutputUnavailable(f"store {path} cannot be written: {error}", cure)
+        hint = aside(path) if code in DAMAGED else CURES.get(code, NOTHING_LOST)
+        return OutputUnavailable(f"store {path} cannot be written: {error}", hint)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    cure = f"make {path.parent} a directory that this user can write to, with space left; {NOTHING_LOST}"
-    return OutputUnavailable(f"store {path} cannot be written: {reason}", cure)
+    hint = f"make {path.parent} a directory that this user can write to, with space left; {NOTHING_LOST}"
+    return OutputUnavailable(f"store {path} cannot be written: {reason}", hint)

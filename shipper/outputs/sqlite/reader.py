@@ -302,8 +302,8 @@ def _translated(file: DayFile) -> Iterator[None]:
     try:
         yield
     except Unusable as error:
-        raise StoreUnreadable(error.what, error.cure) from error
+        raise StoreUnreadable(error.what, error.hint) from error
     except sqlite3.DatabaseError as error:
         damaged = not isinstance(error, sqlite3.OperationalError)
-        cure = aside(file.path) if damaged else "read it as a user who may, or search around its day"
-        raise StoreUnreadable(f"store {file.path} cannot be read: {error}", cure) from error
+        hint = aside(file.path) if damaged else "read it as a user who may, or search around its day"
+        raise StoreUnreadable(f"store {file.path} cannot be read: {error}", hint) from error

@@ -50,7 +50,7 @@ class Store(Protocol):
         """A reader that calls `pause` while it reads. Raises ShipperError where the output is no store."""
 
 
-class Leash:
+class Deadline:
     """Called while a search works: lets others go first, and ends what takes too long."""
 
     def __init__(self, clock: Clock, rest: Callable[[float], None] = time.sleep, longest: float = LONGEST_S) -> None:
@@ -83,7 +83,7 @@ class Finding:
         if not self._places.acquire(timeout=self._patience):
             raise Busy
         try:
-            yield self._store(Leash(self._clock, longest=self._longest))
+            yield self._store(Deadline(self._clock, longest=self._longest))
         finally:
             self._places.release()
 

@@ -132,8 +132,8 @@ def _problems(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     output, state, loaded = status["output"], status["state"], status.get("configuration")
     if output["error"] is not None:
-        cure = output.get("cure") or "Counting goes on, and the events follow when the output is back."
-        found.append((f"The output is away: {output['error']}", cure))
+        hint = output.get("hint") or "Counting goes on, and the events follow when the output is back."
+        found.append((f"The output is away: {output['error']}", hint))
     if state["error"] is not None:
         found.append((f"The state cannot be written: {state['error']}", "Reading waits until it can."))
     if loaded and loaded["error"] is not None:

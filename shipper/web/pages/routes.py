@@ -92,7 +92,7 @@ class WebPages:
         except Busy:
             shown = Shown("busy", {}, HTTPStatus.SERVICE_UNAVAILABLE, (("Retry-After", RETRY_S),))
         except ShipperError as error:
-            shown = Shown("problem", {"what": error.what, "cure": error.cure}, HTTPStatus.BAD_GATEWAY)
+            shown = Shown("problem", {"what": error.what, "hint": error.hint}, HTTPStatus.BAD_GATEWAY)
         body = self._render(shown.template, page=path.removeprefix("/"), signed_in=signed_in, **shown.values)
         return Answer(shown.status, HTML, body, shown.headers)
 

@@ -23,7 +23,7 @@ def test_a_value_is_found_under_every_key_and_in_each_spelling(tmp_path: Path) -
 
 
 def test_what_cannot_be_hashed_is_told(tmp_path: Path) -> None:
-    """No value, no key yet, no hashing: each with its cure, and no key is made by asking."""
+    """No value, no key yet, no hashing: each with its hint, and no key is made by asking."""
     asked = {"SHIPPER_REDACT__MODE": "hash"}
     empty = shipper(tmp_path, "hash", stdin="", SHIPPER_REDACT__KEY="k", **asked)
     assert (empty.returncode, "no value" in empty.stderr) == (2, True)

@@ -78,7 +78,7 @@ def test_show_tells_all_of_one_entry(shipper: Shipper, store: LocalStore) -> Non
     ("identity", "what"),
     [("ffffffffffff", "holds no unreleased entry ffffffffffff"), ("ab", "ab is too short"), ("", "an empty id is too")],
 )
-def test_an_unknown_id_is_named_with_its_cure(shipper: Shipper, identity: str, what: str) -> None:
+def test_an_unknown_id_is_named_with_its_hint(shipper: Shipper, identity: str, what: str) -> None:
     """A wrong id, or one too short to mean anything, points to the list."""
     code, out, err = shipper("quarantine", "show", identity)
     assert (code, out) == (1, "")

@@ -209,7 +209,7 @@ def test_the_standard_input_is_a_log_like_any_other(shipper: Shipper, logs: Path
 
 
 def test_runtime_lines_from_nowhere_are_refused_before_they_are_stored_twice(shipper: Shipper, tmp_path: Path) -> None:
-    """The id of an event follows from its container; where nothing tells it, the cure is named."""
+    """The id of an event follows from its container; where nothing tells it, the hint is named."""
     code, out, err = replay(shipper, "-", stdin=lines(0, 3).encode())
     assert (code, out) == (1, "")
     assert "--container ID" in err
@@ -229,7 +229,7 @@ def test_runtime_lines_from_nowhere_are_refused_before_they_are_stored_twice(shi
         ("pipe", ["pipe is neither file nor folder", "give files, folders"]),
     ],
 )
-def test_a_path_that_holds_no_log_is_named_with_its_cure(
+def test_a_path_that_holds_no_log_is_named_with_its_hint(
     shipper: Shipper, tmp_path: Path, given: str, said: list[str]
 ) -> None:
     """Before anything is written."""
@@ -257,7 +257,7 @@ def test_damaged_and_foreign_bytes_are_told_and_the_rest_is_stored(shipper: Ship
 
 
 def test_files_that_cannot_be_read_are_told_and_the_others_stored(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
-    """Each by its path and with the cure; exit code 1. The next run, with the cure, reads everything."""
+    """Each by its path and with the hint; exit code 1. The next run, with the hint, reads everything."""
     first = container(logs)
     Path(f"{first}.1").rename(tmp_path / "aside")
     os.mkfifo(f"{first}.1")
@@ -298,7 +298,7 @@ def test_a_plain_file_is_left_out_whose_ids_could_follow_from_one_that_cannot_be
     assert (code, figures(out)["added to the index"], figures(out)["were there already"]) == (0, 6, 2)
 
 
-def test_nothing_readable_is_refused_with_its_cure(shipper: Shipper, tmp_path: Path) -> None:
+def test_nothing_readable_is_refused_with_its_hint(shipper: Shipper, tmp_path: Path) -> None:
     """Rather than a report of nothing."""
     (tmp_path / "logs").mkdir()
     os.mkfifo(tmp_path / "logs" / "app.log")
@@ -494,4 +494,4 @@ def test_the_outcome_for_programs_is_what_people_are_told(shipper: Shipper, logs
     Path(f"{container(logs)}.3.gz").write_bytes(gzip.compress(lines(60, 90).encode())[:40])
     code, out, _ = replay(shipper, logs, "--type", "docker", "--format", "json")
     (problem,) = json.loads(out)["problems"]
-    assert (code, ".3.gz is damaged after " in problem["what"], bool(problem["cure"])) == (1, True, True)
+    assert (code, ".3.gz is damaged after " in problem["what"], bool(problem["hint"])) == (1, True, True)

@@ -76,7 +76,7 @@ def test_mistakes_of_usage_are_exit_code_2(shipper: Shipper, arguments: tuple[st
     assert "Error:" in err
 
 
-def test_a_missing_store_is_named_with_its_cure(shipper: Shipper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_store_is_named_with_its_hint(shipper: Shipper, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong folder is no empty answer."""
     monkeypatch.setenv("SHIPPER_OUTPUT", "local:/nonexistent/store")
     code, _, err = shipper("search", "abc-1")

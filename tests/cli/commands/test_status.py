@@ -109,10 +109,10 @@ def test_the_lag_of_a_partition_is_shown() -> None:
     assert console.file.getvalue().splitlines()[-1].split() == ["9,000", "7,800", "7,800", "1,200", "kafka://logs/0"]
 
 
-def test_an_output_that_is_away_comes_with_its_cure() -> None:
+def test_an_output_that_is_away_comes_with_its_hint() -> None:
     """Whoever looks at night needs no other command for it."""
     console = Console(file=io.StringIO(), width=80, color_system=None)
-    output = {"url": "http://es:9200", "error": "it cannot be reached", "cure": "see whether it runs"}
+    output = {"url": "http://es:9200", "error": "it cannot be reached", "hint": "see whether it runs"}
     show({"running": True, "state": {"directory": "s"}, "output": output, "logs": []}, console)
     assert isinstance(console.file, io.StringIO)
     assert "output  http://es:9200 away: it cannot be reached\n        see whether it runs\n" in console.file.getvalue()
@@ -124,7 +124,7 @@ def test_where_a_token_is_asked_for_it_says_so(agent: Agent, tmp_path: Path) -> 
         listen = str(address).removeprefix("http://")
         with pytest.raises(ShipperError, match="asks for the agent's token") as told:
             from_agent(Settings(listen=listen, state_dir=tmp_path / "elsewhere"))
-    assert "SHIPPER_TOKEN" in told.value.cure
+    assert "SHIPPER_TOKEN" in told.value.hint
 
 
 @pytest.mark.parametrize("command", ["status", "top"])

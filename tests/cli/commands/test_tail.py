@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from shipper.agent.live_tail import Follower
+from shipper.agent.live_tail import LiveTail
 from shipper.bootstrap import build_agent, build_inputs
 from shipper.cli.commands.tail import bodies
 from shipper.cli.terminal.render import Stream
@@ -110,7 +110,7 @@ def test_an_agents_positions_are_not_looked_at(node: Node) -> None:
 
 
 def test_a_topic_is_not_read(tmp_path: Path) -> None:
-    """It would take messages from the group; the cure is named."""
+    """It would take messages from the group; the hint is named."""
     with pytest.raises(ConfigurationError, match="indexers"):
         build_inputs.follower(Settings.model_validate({"inputs": ["kafka://k:9092/logs"]}), HandClock())
 
@@ -225,5 +225,5 @@ def test_the_command_follows_and_ends_in_order(tmp_path: Path) -> None:
 
 def test_a_follower_is_what_wiring_makes(node: Node) -> None:
     """Without runs of the compiled chain: each entry is looked at."""
-    assert isinstance(node.follower, Follower)
+    assert isinstance(node.follower, LiveTail)
     assert node.follower.tail.compiled is None

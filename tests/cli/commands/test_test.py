@@ -139,7 +139,7 @@ def test_rules_and_policies_of_the_configuration_are_what_is_tested(
     ],
 )
 def test_a_file_with_a_mistake_is_refused(shipper: Shipper, file: Path, text: str, said: list[str]) -> None:
-    """Its line, its key and the cure; nothing is run."""
+    """Its line, its key and the hint; nothing is run."""
     file.write_text(text)
     code, out, err = shipper("test", str(file))
     assert (code, out) == (1, "")

@@ -82,7 +82,7 @@ def test_where_no_agent_runs_it_says_so(tmp_path: Path) -> None:
     settings = Settings(listen="off", state_dir=tmp_path / "state")
     with pytest.raises(ShipperError, match="no agent answers, and none holds") as told:
         looked(settings)
-    assert "shipper run" in told.value.cure
+    assert "shipper run" in told.value.hint
     build_agent.agent(settings.model_copy(update={"output": f"local:{tmp_path}/store"}), Clock()).close()
     with pytest.raises(ShipperError, match="no agent answers"):
         looked(settings)

@@ -51,11 +51,11 @@ def judged(status: int, kind: str, reason: str = "") -> tuple[Judged, str]:
     """The verdict on one item."""
     item = {"create": {"status": status, **error(kind, reason)}}
     (found,) = verdicts(Request("i", [make_document(1)], b""), {"items": [item]})
-    return found.judged, found.cure
+    return found.judged, found.hint
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "reason", "cure"),
+    ("status", "kind", "reason", "hint"),
     [
         (400, "validation_exception", "Validation Failed: 1: this action would add [2] shards, but", "max_shards"),
         (400, "illegal_argument_exception", "this action would add [2] shards, but this cluster", "max_shards"),
@@ -72,11 +72,11 @@ def judged(status: int, kind: str, reason: str = "") -> tuple[Judged, str]:
         (404, "an_exception_of_tomorrow", "no", "no document is at fault"),
     ],
 )
-def test_what_would_refuse_every_document_is_no_documents_fault(status: int, kind: str, reason: str, cure: str) -> None:
+def test_what_would_refuse_every_document_is_no_documents_fault(status: int, kind: str, reason: str, hint: str) -> None:
     """A full cluster, a block, a closed index, a missing right: events wait, and the operator is told what to do."""
     verdict, said = judged(status, kind, reason)
     assert verdict is Judged.NOT_ALLOWED
-    assert cure in said
+    assert hint in said
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_good_events_wait_for_a_full_cluster(node: ScriptedElasticsearch, output
     node.script = lambda _method, path, _body: (200, {"items": [full] * 20}) if path.endswith("_bulk") else None
     with pytest.raises(OutputUnavailable, match="does not take documents now: 400 validation_exception") as refused:
         output.write(documents)
-    assert "max_shards_per_node" in refused.value.cure
+    assert "max_shards_per_node" in refused.value.hint
     node.script = lambda _method, _path, _body: None
     assert output.write(documents) == Written(20, 0)
     assert {index for index, _ in node.stored} == {"keneyapp-logs-2026.11.23"}
 
 
-def test_a_block_of_the_whole_cluster_is_told_with_its_cure(
+def test_a_block_of_the_whole_cluster_is_told_with_its_hint(
     node: ScriptedElasticsearch, output: ElasticsearchOutput
 ) -> None:
     """The server refuses the request then, not its items; no right would help."""
@@ -124,7 +124,7 @@ def test_a_block_of_the_whole_cluster_is_told_with_its_cure(
     node.script = lambda _method, path, _body: (403, blocked) if path.endswith("_bulk") else None
     with pytest.raises(OutputUnavailable, match="cluster read-only") as refused:
         output.write([make_document(1)])
-    assert "take the block away" in refused.value.cure
+    assert "take the block away" in refused.value.hint
 
 
 def test_a_400_of_something_else_than_elasticsearch_is_no_documents_fault(
@@ -166,7 +166,7 @@ def test_a_place_that_takes_not_even_a_small_request_holds_events_back(
     limit = 10
     with pytest.raises(OutputUnavailable, match=r"finds a request of .* too large") as refused:
         output.write([make_document(number) for number in range(10, 18)])
-    assert "request_bytes" in refused.value.cure
+    assert "request_bytes" in refused.value.hint
     assert len(list(DeadLetters(tmp_path).letters())) == 1
 
 

@@ -175,14 +175,14 @@ def test_a_file_deleted_during_a_write_is_no_success(store: LocalStore, make: Ma
 
 
 def test_an_unwritable_folder_is_reported_and_recovers(make: Make) -> None:
-    """The store names what is wrong and the cure, and writes again as soon as it can."""
+    """The store names what is wrong and the hint, and writes again as soon as it can."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         store = LocalStore(directory)
         directory.chmod(0o555)
         with unprivileged(), pytest.raises(OutputUnavailable, match=str(directory)) as refused:
             store.write([make(1)])
-        assert "writ" in refused.value.cure
+        assert "writ" in refused.value.hint
         directory.chmod(0o777)
         with unprivileged():
             assert store.write([make(1)]) == Written(1, 0)
@@ -220,14 +220,14 @@ def test_a_full_disk_is_reported_and_recovers(store: LocalStore, make: Make) -> 
     "content",
     [b"this is no database, and long enough to be told from an empty one" * 20, b"SQLite format 3\0" + b"\xff" * 5000],
 )
-def test_a_damaged_file_is_refused_with_its_name_and_cure(store: LocalStore, make: Make, content: bytes) -> None:
+def test_a_damaged_file_is_refused_with_its_name_and_hint(store: LocalStore, make: Make, content: bytes) -> None:
     """Nothing is written over what might be repaired; moving it away is enough to go on."""
     store.directory.mkdir()
     path = store.directory / f"{INDEX}.db"
     path.write_bytes(content)
     with pytest.raises(OutputUnavailable, match=str(path)) as refused:
         store.write([make(1)])
-    assert f"mv {path}" in refused.value.cure
+    assert f"mv {path}" in refused.value.hint
     assert path.read_bytes() == content
     path.rename(path.with_suffix(".damaged"))
     assert store.write([make(1)]) == Written(1, 0)

@@ -80,7 +80,7 @@ def test_a_damaged_entry_is_told_with_the_file_that_holds_it(
     db.close()
     with pytest.raises(StoreUnreadable, match=r"\.db is damaged") as error:
         list(reader.search(Query()))
-    assert "mv " in error.value.cure
+    assert "mv " in error.value.hint
 
 
 def test_days_out_of_the_bounds_are_not_opened(store: LocalStore, reader: LocalReader, make: Make) -> None:
@@ -111,7 +111,7 @@ def test_a_missing_store_is_an_error_and_an_empty_one_is_not(tmp_path: Path) -> 
     """A wrong path is told from a quiet day."""
     with pytest.raises(StoreUnreadable, match="none") as error:
         LocalReader(tmp_path / "none").search(Query())
-    assert "--output" in error.value.cure
+    assert "--output" in error.value.hint
     assert list(LocalReader(tmp_path).search(Query())) == []
     assert list(LocalReader(tmp_path).quarantine()) == []
 

@@ -14,7 +14,7 @@ from shipper.model.query import Query
 from shipper.outputs.query_filter import accepts
 from shipper.system.clock import Clock
 from shipper.system.errors import ShipperError
-from shipper.web.app import Face
+from shipper.web.app import WebApp
 from shipper.web.auth import Access
 from shipper.web.pages.routes import WebPages
 from shipper_schemas.metrics import Distribution, Metric
@@ -78,7 +78,7 @@ class Patient:
     def status(self) -> Body:
         return {
             "running": True,
-            "output": {"url": "local:/store", "error": self.error, "cure": "start it" if self.error else None},
+            "output": {"url": "local:/store", "error": self.error, "hint": "start it" if self.error else None},
             "state": {"directory": "/state", "error": None},
             "configuration": self.configuration,
             "unreadable": self.unreadable,
@@ -162,7 +162,7 @@ class Site:
         settings = Settings.model_validate({"host": "node-1", "output": "local:/store"})
         self.pages = WebPages(self.patient, self.store, lambda: settings, self.clock)
         self.access = Access(token, loopback=loopback, clock=self.clock)
-        self.face = Face(self.patient, self.access, self.pages, loopback=loopback)
+        self.face = WebApp(self.patient, self.access, self.pages, loopback=loopback)
         self.cookie = ""
 
     def get(self, path: str, *, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None,

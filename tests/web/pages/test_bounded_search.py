@@ -8,7 +8,7 @@ import pytest
 
 from shipper.model.query import Query
 from shipper.system.errors import StoreUnreadable
-from shipper.web.pages.bounded_search import AT_ONCE, MOST_BYTES, Busy, Finding, Leash, TookTooLong
+from shipper.web.pages.bounded_search import AT_ONCE, MOST_BYTES, Busy, Deadline, Finding, TookTooLong
 from tests.web.pages.rig import Memory, StillClock, event
 
 
@@ -65,7 +65,7 @@ def test_a_long_search_ends_with_what_it_has_found() -> None:
 def test_a_search_lets_others_go_first() -> None:
     """It rests after each few milliseconds of work."""
     clock, rests = StillClock(), list[float]()
-    leash = Leash(clock, rests.append, longest=1)
+    leash = Deadline(clock, rests.append, longest=1)
     leash()
     assert rests == []
     clock.now += 0.01

@@ -228,7 +228,7 @@ def test_an_agent_without_events_says_what_to_do() -> None:
     assert "No events yet" not in Site().get("/").text
 
 
-def test_a_store_that_is_away_is_told_with_its_cure() -> None:
+def test_a_store_that_is_away_is_told_with_its_hint() -> None:
     """The overview is there all the same."""
     site = Site(Memory(broken=StoreUnreadable("http://es:9200 cannot be reached", "see whether it runs")))
     reply = site.get("/search", event="x")

@@ -133,7 +133,7 @@ def test_rates_are_of_the_last_seconds_and_never_negative() -> None:
     assert pulse.series(("failed_login_attempts_total", ("backend",))) == 0
 
 
-def test_the_overview_names_what_is_wrong_with_its_cure() -> None:
+def test_the_overview_names_what_is_wrong_with_its_hint() -> None:
     """The output's own words, the files, the configuration."""
     patient = Patient(
         "degraded", error="http://es:9200 cannot be reached", unreadable={"/logs/a": "Permission denied"}, lag_s=90,
