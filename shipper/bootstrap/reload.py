@@ -36,7 +36,7 @@ class Reloader:
     """Whether logs of inputs that are new begin at their end."""
     apply: Callable[[Settings], None] = lambda _settings: None
     """What else takes over settings, such as the process's own log."""
-    asked: bool = False
+    requested: bool = False
     """Set by whoever wants a reload now."""
     _watch: Watch = field(init=False)
     _in_effect: Contents = field(init=False)
@@ -54,14 +54,14 @@ class Reloader:
 
     def turn(self) -> None:
         """Reload where it was asked for, or where a file has changed."""
-        if not self.asked:
+        if not self.requested:
             reload, now = self.configuration.settings.reload, self.agent.turned_at
             if not reload.watch or now < self._look_at:
                 return
             self._look_at = now + reload.interval
             if not self._watch.changed():
                 return
-        self.asked = False
+        self.requested = False
         self._reload()
 
     def _reload(self) -> None:

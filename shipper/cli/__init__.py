@@ -1,4 +1,4 @@
-"""The command line. Commands are imported when they are called, so that `--help` answers at once."""
+"""The command line. Commands are imported when called, so that `--help` answers immediately."""
 
 import difflib
 import errno
@@ -14,35 +14,35 @@ from shipper.system.errors import ShipperError, of_one_try
 from shipper_processors.sanitize import printable
 
 COMMANDS = {
-    "run": "Follow container logs, count and store every event.",
+    "run": "Follow container logs; count and store every event.",
     "setup": "Prepare Elasticsearch: templates, lifecycle, Kibana objects.",
-    "replay": "Index the logs in files, beside whatever agent is running.",
-    "search": "Find events by correlation id, event, level, text and time.",
-    "tail": "Follow entries as they are written.",
-    "explain": "Show what each step makes of each line, and why.",
-    "test": "Run tests of rules: given lines, expected events and counters.",
-    "check": "Look for every problem before the agent meets it.",
-    "status": "Show files followed, positions, lag and the output.",
-    "top": "Watch a running agent: rates, lag, counters, files.",
-    "hash": "Find the hash that stands for a value, under each key.",
-    "quarantine": "List, show and release what was refused.",
-    "config": "Show the configuration and its schema.",
-    "completion": "Print what teaches a shell to complete all of this.",
+    "replay": "Backfill the index from log files; a running agent is not affected.",
+    "search": "Find events by correlation id, event, level, text or time.",
+    "tail": "Follow entries live, as they are written.",
+    "explain": "Show how each line is parsed, validated, counted and stored.",
+    "test": "Run tests of your rules: log lines in, expected events and counters.",
+    "check": "Validate configuration, permissions and connectivity.",
+    "status": "Show followed files, offsets, lag and the state of the output.",
+    "top": "Watch a running agent live: rates, lag, counters, files.",
+    "hash": "Compute the keyed hash of a value, to search for masked data.",
+    "quarantine": "List, show and release quarantined entries.",
+    "config": "Show the effective configuration and its JSON schema.",
+    "completion": "Print the shell completion script.",
 }
-"""Commands in the order people meet them, with the line that the overview shows."""
+"""Commands in the order of first use, each with its line in the overview."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Refusals of the file that the standard output is; what else the shipper writes is told by who writes it."""
+"""Errors of a full disk behind the standard output; other writers report their own errors."""
 EXIT_CODES = {
-    0: "done, also where it was ended by SIGTERM or SIGINT in order",
-    1: "refused or failed, with what happened and what to do on the standard error; a problem that `check` found;"
-    " an interrupted replay",
-    2: "the command line is wrong: an unknown command, option or value",
+    0: "done, including an orderly stop by SIGTERM or SIGINT",
+    1: "failed, with the reason and a hint on the standard error; also problems found by `check`, and an interrupted"
+    " replay",
+    2: "usage error: unknown command, option or value",
 }
-"""What the shell is told."""
+"""Exit codes and their meaning."""
 
 
-def _tell_version(ctx: click.Context) -> None:
+def _print_version(ctx: click.Context) -> None:
     from shipper.system.version import description  # noqa: PLC0415 -- commands are imported when they are called
 
     click.echo("\n".join(description()))
@@ -50,14 +50,14 @@ def _tell_version(ctx: click.Context) -> None:
 
 
 class Lazy(click.Group):
-    """A group whose commands live in modules of their own."""
+    """A group whose commands are separate modules."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
-        """In the order of COMMANDS."""
+        """List the commands in the order of COMMANDS."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command, imported now."""
+        """Import and return the command."""
         if cmd_name not in COMMANDS:
             return None
         command = getattr(import_module(f"shipper.cli.commands.{cmd_name}"), cmd_name)
@@ -67,19 +67,19 @@ class Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that was asked for; where there is none, the nearest is named."""
+        """Resolve the command; suggest the nearest name where it does not exist."""
         near = difflib.get_close_matches(args[0], COMMANDS, 1)
         if args[0] not in COMMANDS and near:
             ctx.fail(f"No such command '{printable(args[0])}'. Did you mean '{near[0]}'?")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Commands by their names, without importing what is listed; and our own options."""
-        found = [CompletionItem(name, help=told) for name, told in COMMANDS.items() if name.startswith(incomplete)]
-        return found or click.Command.shell_complete(self, ctx, incomplete)
+        """Complete command names without importing the commands; then the options of the group."""
+        items = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return items or click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The overview, without importing what it lists."""
+        """Write the overview without importing the commands."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -90,15 +90,15 @@ class Lazy(click.Group):
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=lambda ctx, _, asked: _tell_version(ctx) if asked else None,
-    help="Show the version, its build and optional parts, and exit.",
+    callback=lambda ctx, _, enabled: _print_version(ctx) if enabled else None,
+    help="Show the version, build and optional dependencies, and exit.",
 )
 @click.option(
-    "--no-color", is_flag=True, is_eager=True, expose_value=False, callback=lambda _ctx, _, asked: no_color(asked),
-    help="Print without colours; so does the variable NO_COLOR.",
+    "--no-color", is_flag=True, is_eager=True, expose_value=False, callback=lambda _ctx, _, enabled: no_color(enabled),
+    help="Disable colours; the variable NO_COLOR does the same.",
 )  # fmt: skip
 def cli() -> None:
-    """Follow container logs, keep exact counters, store each event once.
+    """Follow container logs, keep exact counters, store each event exactly once.
 
     \b
     Start:   shipper run --input 'docker:/var/lib/docker/containers/*/*-json.log'
@@ -106,17 +106,17 @@ def cli() -> None:
     """  # noqa: D301 -- click reads the \b
 
 
-def no_color(asked: bool) -> None:
-    """Leave colours out of all that this process prints."""
-    if asked:
+def no_color(enabled: bool) -> None:
+    """Disable colours in everything this process prints."""
+    if enabled:
         os.environ["NO_COLOR"] = "1"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: exit 0 done, 1 refused or failed, 2 usage."""
+    """Run the command line; exit 0 when done, 1 on failure, 2 on a usage error."""
     try:
         outcome: Any = cli.main(arguments, prog_name="shipper", standalone_mode=False)
-        click.echo(nl=False)  # writes what is kept back, so that its failure is told
+        click.echo(nl=False)  # flush, so that a failed write is reported
         sys.exit(outcome if isinstance(outcome, int) else 0)
     except click.exceptions.Abort:
         sys.exit(1)
@@ -132,13 +132,13 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        tell(ShipperError(f"what was found cannot be written: {error.strerror}", "free space where it goes"))
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of it would fail again at the exit
+        tell(ShipperError(f"cannot write the output: {error.strerror}", "free space where it is stored"))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the buffered rest would fail again at exit
         sys.exit(1)
 
 
 def tell(error: ShipperError) -> None:
-    """Say on the standard error what happened and what to do."""
+    """Print an error and its hint to the standard error."""
     error.hint = of_one_try(error.hint)
     plain = bool(os.environ.get("NO_COLOR"))
     click.secho("error: ", fg=None if plain else "red", bold=not plain, err=True, nl=False)

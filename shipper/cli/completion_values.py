@@ -1,4 +1,4 @@
-"""Known: values that completion offers, cheap to find and right for the configuration that is named."""
+"""Values that shell completion offers, taken from the configuration in use."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -15,47 +15,47 @@ SCHEMES = {
     "output": ("local:", "http://", "https://", "kafka://"),
     "listen": ("127.0.0.1:9108", "off"),
 }
-"""What the values of a flag begin with."""
+"""Prefixes of the values of a flag."""
 
 
 def complete_events(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
-    """Names of events that rules ask for, those of the configuration included."""
+    """Return event names used by the rules, including those of the configuration."""
     return sorted(name for name in known_events(_rules(ctx)) if name.startswith(incomplete))
 
 
 def complete_metrics(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
-    """Counters and histograms of the rules."""
+    """Return the counters and histograms of the rules."""
     return sorted(rule.name for rule in _rules(ctx) if rule.name.startswith(incomplete))
 
 
 def complete_keys(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
-    """Keys of the configuration."""
-    from shipper.config.option_tree import all_keys  # noqa: PLC0415 -- asked for by a shell alone
+    """Return the keys of the configuration."""
+    from shipper.config.option_tree import all_keys  # noqa: PLC0415 -- only completion needs it
 
     return [key for key in all_keys() if key.startswith(incomplete)]
 
 
 def complete_schemes(_ctx: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
-    """What addresses of inputs and outputs begin with."""
+    """Return the prefixes of input and output addresses."""
     return [scheme for scheme in SCHEMES.get(str(option.name), ()) if scheme.startswith(incomplete)]
 
 
 def known_events(rules: Iterable[Rule]) -> set[str]:
-    """The events that rules ask for by name."""
+    """Return the event names in the conditions of the rules."""
     conditions = (case.when for rule in rules for case in rule.all_cases())
     return {*ALWAYS, *(name for condition in conditions for name in _events(condition))}
 
 
 def _events(condition: Condition) -> Iterator[str]:
-    asked = condition.fields.get("event")
-    if asked is not None:
-        yield from (name for name in (asked.equals, *(asked.one_of or ())) if isinstance(name, str))
+    matcher = condition.fields.get("event")
+    if matcher is not None:
+        yield from (name for name in (matcher.equals, *(matcher.one_of or ())) if isinstance(name, str))
     for part in (*condition.all, *condition.any):
         yield from _events(part)
 
 
 def _rules(ctx: click.Context) -> list[Rule]:
-    """Of the configuration that the line or a variable names; the built-in ones where it cannot be read."""
+    """Return the rules of the configuration on the command line or in SHIPPER_CONFIG; else the built-in ones."""
     from shipper.config import load  # noqa: PLC0415
     from shipper.config.settings import Settings  # noqa: PLC0415
     from shipper_schemas.builtin_rules import builtin_rules  # noqa: PLC0415

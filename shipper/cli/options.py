@@ -1,4 +1,4 @@
-"""Options of commands, made from the declared settings."""
+"""Command options generated from the declared settings."""
 
 import os
 from collections.abc import Callable
@@ -19,21 +19,21 @@ METAVARS: dict[str, str | None] = {
     "listen": "HOST:PORT",
     "log_format": None,
 }
-"""Settings that have a flag, with what the help calls the value."""
+"""Settings that have a flag, and the placeholder of the value in the help."""
 Command = Callable[..., Any]
 
 
 def configured(*names: str, refused: Callable[..., Any] | None = None) -> Callable[[Command], Command]:
-    """Give a command --config and the flags of the settings `names`, and call it with `settings` first.
+    """Add --config and the flags of the settings `names` to a command, and call it with `settings` first.
 
-    `refused` is called with the problems and the command's other options where the configuration is refused, for a
-    command that has its own way to show them; elsewhere the refusal is raised.
+    If the configuration is invalid, `refused` is called with the problems and the command's other options; without it
+    the error is raised.
     """
 
     def decorate(function: Command) -> Command:
         @wraps(function)
-        def command(settings: Configuration, **given: Any) -> Any:  # noqa: ANN401 -- click's values
-            return function(settings.settings, **given)
+        def command(settings: Configuration, **options: Any) -> Any:  # noqa: ANN401 -- click's values
+            return function(settings.settings, **options)
 
         return from_configuration(*names, refused=refused)(command)
 
@@ -41,19 +41,19 @@ def configured(*names: str, refused: Callable[..., Any] | None = None) -> Callab
 
 
 def from_configuration(*names: str, refused: Callable[..., Any] | None = None) -> Callable[[Command], Command]:
-    """`configured`, for a command that also wants to know where each setting comes from: it gets a Configuration."""
+    """Like `configured`, for a command that needs the origin of each setting: it gets a Configuration."""
 
     def decorate(function: Command) -> Command:
         @wraps(function)
-        def command(*, config: Path | None, **given: Any) -> Any:  # noqa: ANN401 -- click's values
-            flags = {name: given.pop(name) for name in names}
+        def command(*, config: Path | None, **options: Any) -> Any:  # noqa: ANN401 -- click's values
+            flags = {name: options.pop(name) for name in names}
             try:
-                found = read(config, os.environ, _chosen(flags))
+                configuration = read(config, os.environ, _chosen(flags))
             except Refused as refusal:
                 if refused is None:
                     raise
-                return refused(refusal.problems, **given)
-            return function(found, **given)
+                return refused(refusal.problems, **options)
+            return function(configuration, **options)
 
         decorated: Command = command
         for name in reversed(names):
@@ -69,7 +69,7 @@ def from_configuration(*names: str, refused: Callable[..., Any] | None = None) -
 
 
 def _chosen(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags that were given; an empty text is given, and refused where it means nothing."""
+    """Return the flags on the command line; an empty text counts, and is rejected where it is not valid."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in flags.items()

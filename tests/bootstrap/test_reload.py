@@ -146,7 +146,7 @@ def test_a_refused_file_is_refused_once(node: Node) -> None:
     node.file.write_text("counters: [")
     node.turns(10)
     assert node.value(RELOADS.name, FAILURE) == 1
-    node.reloader.asked = True
+    node.reloader.requested = True
     node.turns()
     assert node.value(RELOADS.name, FAILURE) == 2
 
@@ -158,7 +158,7 @@ def test_an_unchanged_file_is_reloaded_when_asked_alone(node: Node) -> None:
     node.write()
     node.turns(10)
     assert node.value(RELOADS.name, SUCCESS) == 0
-    node.reloader.asked = True
+    node.reloader.requested = True
     node.turns()
     assert node.value(RELOADS.name, SUCCESS) == 1
 
@@ -246,7 +246,7 @@ def test_a_log_whose_file_is_gone_is_read_to_its_end(node: Node) -> None:
     node.log("login_failed")
     (node.folder / "a/app.log").unlink()
     node.write(inputs=[f"docker:{node.folder}/b/*.log"])
-    node.reloader.asked = True
+    node.reloader.requested = True
     node.turns(8)
     assert node.agent.outcomes()["indexed"] == 2
 
@@ -257,12 +257,12 @@ def test_a_new_input_may_begin_at_the_end_and_a_known_one_does_not_jump(node: No
     old, new = {"type": "docker", "glob": f"{node.folder}/a/*.log", "from": "end"}, {
         "type": "docker", "glob": f"{node.folder}/b/*.log", "from": "end"}  # fmt: skip
     node.write(inputs=[old])
-    node.reloader.asked = True
+    node.reloader.requested = True
     node.turns()
     node.write(inputs=[old, new])
     node.log("login_failed")
     node.log("login_failed", "b")
-    node.reloader.asked = True
+    node.reloader.requested = True
     node.turns()
     node.log("login_failed", "b")
     node.turns()
@@ -348,7 +348,7 @@ def slow(node: Node) -> MemoryOutput:
 def flagging(node: Node) -> None:
     """Ask for another policy."""
     node.write(schema={"policies": {"correlation_id_missing": "flag"}})
-    node.reloader.asked = True
+    node.reloader.requested = True
 
 
 def test_a_change_of_policies_waits_for_what_was_sent(node: Node, slow: MemoryOutput) -> None:
@@ -398,7 +398,7 @@ def test_a_change_of_rules_waits_for_nothing(node: Node, slow: MemoryOutput) -> 
     node.log("login_failed")
     node.turns(1)
     node.write(counters={"rules": [NO_SHOWS]})
-    node.reloader.asked = True
+    node.reloader.requested = True
     node.turns(3)
     assert len(slow.unanswered) == 1
     assert node.value("no_shows_total") == 0

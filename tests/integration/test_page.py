@@ -511,7 +511,7 @@ def test_the_release_command_does_what_it_says(browser: Browser, many: Watched) 
         command.replace("shipper ", f"{many.agent.command()[0]} -m shipper ", 1), shell=True, capture_output=True, text=True,
         timeout=100, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stdout.splitlines()[:2]) == (1, ["released: 0", "still refused: 1"]), done.stderr
+    assert (done.returncode, done.stdout.splitlines()[:2]) == (1, ["released: 0", "still rejected: 1"]), done.stderr
 
 
 def test_searches_of_many_do_not_stop_the_counting(many: Watched) -> None:

@@ -98,7 +98,7 @@ def test_released_entries_are_those_that_a_correct_schema_would_have_stored(ward
         with Elasticsearch(ward.output) as client:
             client.indices.refresh(index=f"{ward.own}a-*")
     released = ward.shipper(fixed, "quarantine", "release", "--all")
-    assert (released.returncode, released.stdout.splitlines()[:2]) == (1, ["released: 2", "still refused: 1"])
+    assert (released.returncode, released.stdout.splitlines()[:2]) == (1, ["released: 2", "still rejected: 1"])
     right = ward.prepared(ward.settings(f"{ward.own}b", **FIXED))
     assert ward.shipper(right, "run", "--once").stdout.startswith("3 indexed, 1 quarantined")
     assert ward.stored(fixed) == ward.stored(right)

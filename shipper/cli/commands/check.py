@@ -1,4 +1,4 @@
-"""`shipper check`: every problem with its hint, before the agent meets it."""
+"""`shipper check`: validate configuration, permissions and connectivity; every problem with its hint."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ MARKS = {"ok": ("ok      ", "green"), "note": ("note    ", "yellow"), "problem":
 
 
 def refused(problems: Sequence[Problem], *, form: str) -> None:
-    """Show what is wrong with the configuration in the way of all other findings."""
+    """Report the problems of an invalid configuration like all other findings."""
     _report([_finding(problem) for problem in problems], form)
 
 
@@ -27,21 +27,22 @@ def refused(problems: Sequence[Problem], *, form: str) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured("inputs", "output", "state_dir", "listen", refused=refused)
 def check(settings: Settings, *, form: str) -> None:
-    """Look for every problem before the agent meets it.
+    """Validate configuration, permissions and connectivity.
 
-    Configuration, inputs, state directory, output and address. Exit 1 on any problem; nothing is changed.
+    Checks the configuration, inputs, state directory, output and listen address. Exits 1 on any problem; changes
+    nothing.
     """
     from shipper.bootstrap import build_inputs  # noqa: PLC0415 -- see shipper.cli.search
     from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
 
-    with working("looking", "findings") as count:
+    with working("checking", "findings") as count:
         findings = list(count(examine(settings, build_inputs.check_input, registry.check_output)))
     _report(findings, form)
 
 
 def _finding(problem: Problem) -> Finding:
     where = f" in {problem.origin}" if problem.origin else ""
-    hint = problem.hint or f"correct it{where}; `shipper config schema` lists every key"
+    hint = problem.hint or f"correct the value{where}; `shipper config schema` lists every key"
     return Finding("problem", problem.key, problem.what, hint)
 
 
@@ -55,12 +56,12 @@ def _report(findings: Sequence[Finding], form: str) -> None:
 
 
 def show(findings: Iterable[Finding], console: Console) -> None:
-    """Print findings, a hint under each that needs one, and a verdict."""
+    """Print findings, each with its hint, and a summary."""
     problems = 0
     for finding in findings:
         problems += finding.grade == "problem"
         console.print(Text.assemble(MARKS[finding.grade], printable(finding.subject), ": ", printable(finding.what)))
         if finding.hint:
             console.print(Text(f"        -> {printable(finding.hint)}", "dim"))
-    verdict = "no problem found" if problems == 0 else "1 problem" if problems == 1 else f"{problems} problems"
+    verdict = "no problems" if problems == 0 else "1 problem" if problems == 1 else f"{problems} problems"
     console.print(Text(verdict, "bold green" if problems == 0 else "bold red"))

@@ -1,4 +1,4 @@
-"""`shipper completion`: the script that teaches a shell to complete our commands, options and values."""
+"""`shipper completion`: the shell completion script."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ NAME, VARIABLE = "shipper", "_SHIPPER_COMPLETE"
 
 
 class Place(NamedTuple):
-    """How a shell takes the script."""
+    """Installation of the script in a shell."""
 
     command: str
 
@@ -19,7 +19,7 @@ PLACES = {
     "zsh": Place('shipper completion zsh > "${fpath[1]}/_shipper"'),
     "fish": Place("shipper completion fish > ~/.config/fish/completions/shipper.fish"),
 }
-"""By shell; new shells read it from there."""
+"""By shell; new shells load the script from there."""
 
 
 @click.command(
@@ -30,10 +30,10 @@ PLACES = {
 )
 @click.argument("shell", type=click.Choice(list(PLACES)))
 def completion(shell: str) -> None:
-    """Print the script that completes commands, options and values in SHELL: bash 4.4 or later, zsh, or fish."""
-    from shipper.cli import cli  # noqa: PLC0415 -- this module is loaded by it
+    """Print the completion script for SHELL: bash 4.4 or later, zsh, or fish."""
+    from shipper.cli import cli  # noqa: PLC0415 -- avoids an import cycle
 
-    found = get_completion_class(shell)
-    assert found is not None  # noqa: S101 -- Click has these three
-    complete = found(cli, {}, NAME, VARIABLE)
-    click.echo(found.source_template % complete.source_vars())
+    completion_class = get_completion_class(shell)
+    assert completion_class is not None  # noqa: S101 -- Click has these three
+    complete = completion_class(cli, {}, NAME, VARIABLE)
+    click.echo(completion_class.source_template % complete.source_vars())

@@ -1,4 +1,4 @@
-"""`shipper config`: the schema of the file and the effective configuration."""
+"""`shipper config`: the JSON schema of the file, and the effective configuration."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,14 +22,13 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 @click.group()
 def config() -> None:
-    """Show the configuration and its schema."""
+    """Show the effective configuration and its JSON schema."""
 
 
 @config.command()
 def schema() -> None:
     """Print the JSON schema of the configuration file."""
-    found = {"$schema": DIALECT, **Settings.model_json_schema(by_alias=True)}
-    click.echo(as_json(found))
+    click.echo(as_json({"$schema": DIALECT, **Settings.model_json_schema(by_alias=True)}))
 
 
 @config.command()
@@ -37,26 +36,26 @@ def schema() -> None:
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @from_configuration("inputs", "output", "state_dir", "listen", "log_format")
 def show(configuration: Configuration, *, key: str | None, form: str) -> None:
-    """Print the effective configuration, or what KEY (such as tail.batch_age) is in it; secrets masked.
+    """Print the effective configuration, or the value of KEY (such as tail.batch_age); secrets are masked.
 
-    A comment tells where a value comes from; one without is the default. The result can be saved and used as a
-    configuration file once the secrets are put back.
+    A comment names the source of a value; values without one are defaults. The output is a valid configuration file
+    once the secrets are filled in.
     """
-    found = effective(configuration.settings)
+    values = effective(configuration.settings)
     if key is not None:
-        click.echo(value_of(found, key, form))
+        click.echo(value_of(values, key, form))
     elif form == "json":
-        click.echo(as_json(found))
+        click.echo(as_json(values))
     else:
-        click.echo(annotated(found, configuration))
+        click.echo(annotated(values, configuration))
 
 
-def value_of(found: dict[str, Any], key: str, form: str) -> str:
-    """What stands at a key, on its own. Raises ConfigurationError."""
-    value: Any = found
+def value_of(values: dict[str, Any], key: str, form: str) -> str:
+    """Return the value of one key. Raises ConfigurationError."""
+    value: Any = values
     for part in key.split("."):
         if not isinstance(value, dict) or part not in value:
-            raise ConfigurationError(f"there is no key {printable(key)}", "`shipper config schema` lists every key")
+            raise ConfigurationError(f"unknown key {printable(key)}", "`shipper config schema` lists every key")
         value = value[part]
     if form == "json" or value is None:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
@@ -65,27 +64,27 @@ def value_of(found: dict[str, Any], key: str, form: str) -> str:
 
 
 def effective(settings: Settings) -> dict[str, Any]:
-    """All settings as the file would hold them; a secret is `**********`, or left to the file that it comes from."""
-    found = settings.model_dump(mode="json", by_alias=True)
+    """Return all settings in the form of the file; a secret is `**********`, or named by its file."""
+    values = settings.model_dump(mode="json", by_alias=True)
     for secret in SECRETS:
-        section = found
+        section = values
         for key in secret[:-1]:
             section = section[key]
         if section[file_of(secret)[-1]] is not None:
             section[secret[-1]] = None
-    return found
+    return values
 
 
-def annotated(found: dict[str, Any], configuration: Configuration) -> str:
-    """Settings as YAML, each that is no default with a comment that tells where it comes from."""
-    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=float("inf"))
+def annotated(values: dict[str, Any], configuration: Configuration) -> str:
+    """Return settings as YAML; each value that is not a default has a comment with its source."""
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=float("inf"))
     lines = text.splitlines()
     notes = dict(_notes(yaml.compose(text), (), configuration))
     return "\n".join(f"{line}  # {notes[number]}" if number in notes else line for number, line in enumerate(lines))
 
 
 def _notes(node: yaml.Node | None, above: tuple[str, ...], configuration: Configuration) -> Iterator[tuple[int, str]]:
-    """Lines, counted from 0, where a comment can stand, with what it says."""
+    """Yield line numbers, from 0, with the comment for each."""
     assert isinstance(node, yaml.MappingNode)  # noqa: S101 -- settings are one
     for key, value in node.value:
         path = (*above, key.value)

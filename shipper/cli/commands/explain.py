@@ -1,4 +1,4 @@
-"""`shipper explain`: what each step makes of each line, and why."""
+"""`shipper explain`: how each line is parsed, validated, counted and stored, and why."""
 
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -13,7 +13,7 @@ from rich.text import Text
 from shipper.bootstrap import build_inputs, build_pipeline
 from shipper.cli.completion_values import complete_metrics
 from shipper.cli.options import configured
-from shipper.cli.search_options import Said
+from shipper.cli.search_options import NonEmptyText
 from shipper.cli.terminal.cells import Look, emit
 from shipper.cli.terminal.json_output import as_json
 from shipper.config.settings import Settings
@@ -43,28 +43,32 @@ SHOWN = 200
 @click.command()
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option(
-    "--type", "kind", type=click.Choice(KINDS), default="auto", help="Envelope of the lines.", show_default=True
+    "--type", "kind", type=click.Choice(KINDS), default="auto", help="Format of the lines.", show_default=True
 )
 @click.option(
-    "--service", type=Said(), default="explained", help="Service the lines are taken to come from.", show_default=True
+    "--service",
+    type=NonEmptyText(),
+    default="explained",
+    help="Service name to assume for the lines.",
+    show_default=True,
 )
 @click.option(
     "--why", metavar="METRIC", multiple=True, shell_complete=complete_metrics,
-    help="Say of this counter why it counts or not. Repeatable.",
+    help="Explain why this counter counts a line or not. Repeatable.",
 )  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured()
 def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **shown: Any) -> None:  # noqa: ANN401
-    """Show for each line of FILE (or standard input) every step, and why.
+    """Show how each line of FILE (or standard input) is parsed, validated, counted and stored.
 
-    Envelope, payload, where time and correlation id are from, violations and their policy, the rules that count it
-    and those that came near, redaction, index and id. Nothing is stored and no counter moves.
+    For each line: envelope, payload, source of its time and correlation id, violations and their policies, matching
+    and nearly matching rules, redaction, index and id. Nothing is stored and no counter changes.
     """
     why, form = shown["why"], shown["form"]
     rules = build_pipeline.rules_of(settings)
     unknown = set(why) - {rule.name for rule in rules}
     if unknown:
-        message = f"no rule is called {', '.join(sorted(map(printable, unknown)))}"
+        message = f"unknown rule: {', '.join(sorted(map(printable, unknown)))}"
         raise click.UsageError(message)
     explainer = Explainer(
         build_pipeline.pipeline_of(
@@ -74,8 +78,8 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **sh
         settings,
         Source.of(Origin(file.name, file.name, service=service, host=settings.host)),
     )
-    found = entries(file, kind, build_inputs.bounds_of(settings))
-    steps = (explainer.explained(entry, Clock().wall_ms()) for entry in found)
+    lines = entries(file, kind, build_inputs.bounds_of(settings))
+    steps = (explainer.explained(entry, Clock().wall_ms()) for entry in lines)
     if form == "json":
         for step in steps:
             click.echo(as_json(step, indent=False))
@@ -91,7 +95,7 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **sh
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """Runs entries through the chain, and says why it decided so."""
+    """Runs entries through the chain and explains each decision."""
 
     pipeline: Pipeline
     rules: Sequence[Rule]
@@ -99,7 +103,7 @@ class Explainer:
     source: Source
 
     def explained(self, entry: Entry, now_ms: int) -> dict[str, Any]:
-        """All that the chain does with one entry, as one JSON object."""
+        """Return every step of the chain for one entry, as one JSON object."""
         pipeline, origin, batch = self.pipeline, self.source.origin, Batch()
         assessed = pipeline.assess(entry, now_ms)
         pipeline.count(assessed, entry, origin, batch)
@@ -124,19 +128,19 @@ class Explainer:
             "correlation_id": pipeline.redactor.redact_text(correlation),
             "violations": [
                 {
-                    **found.as_note(),
-                    "detail": pipeline.redactor.redact_text(found.detail),
-                    "policy": pipeline.policies[found.kind],
-                    "policy_from": "schema.policies" if found.kind in self.settings.schema_.policies else "default",
+                    **violation.as_note(),
+                    "detail": pipeline.redactor.redact_text(violation.detail),
+                    "policy": pipeline.policies[violation.kind],
+                    "policy_from": "schema.policies" if violation.kind in self.settings.schema_.policies else "default",
                 }
-                for found in assessed.violations
-                if pipeline.policies[found.kind] is not Policy.ALLOW
+                for violation in assessed.violations
+                if pipeline.policies[violation.kind] is not Policy.ALLOW
             ],
             "counters": added,
             "rules": [
                 {**rule._asdict(), "why": pipeline.redactor.redact_text(rule.why)} for rule in rules
             ],
-            "redacted": [found._asdict() for found in masked],
+            "redacted": [redaction._asdict() for redaction in masked],
             "outcome": outcome,
             "index": document.index if document else None,
             "id": document.id.hex() if document else None,
@@ -162,20 +166,20 @@ STYLES = {"indexed": "bold green", "quarantined": "bold yellow", "dropped": "bol
 
 
 def described(number: int, step: dict[str, Any], why: Collection[str] = ()) -> Iterator[Text]:
-    """The steps of one entry, a line each, for people; of each rule in `why` what came of it."""
+    """Yield the steps of one entry for people, one per line; rules in `why` are always explained."""
     envelope = step["envelope"]
     lines = f", {envelope['lines']} lines" if envelope["lines"] > 1 else ""
     outcome = (step["outcome"], STYLES[step["outcome"]])
     yield Text.assemble((f"entry {number}", "bold"), f" at byte {envelope['offset']}{lines}  ", outcome)
-    said = envelope["problem"] or f"{envelope['stream']}, {envelope['time'] or 'no time'}"
-    yield _row("envelope", said)
+    text = envelope["problem"] or f"{envelope['stream']}, {envelope['time'] or 'no time'}"
+    yield _row("envelope", text)
     yield _row("payload", step["payload"])
     yield _row("time", f"{step['time']['used']}, {step['time']['why']}")
     yield _row("correlation", step["correlation_id"])
-    for found in step["violations"]:
-        where = f" in {found['field']}" if "field" in found else ""
-        policy = f"{found['policy']} ({found['policy_from']})"
-        yield _row("violation", f"{found['kind']}{where} -> {policy}: {found['detail']}", "yellow")
+    for violation in step["violations"]:
+        where = f" in {violation['field']}" if "field" in violation else ""
+        policy = f"{violation['policy']} ({violation['policy_from']})"
+        yield _row("violation", f"{violation['kind']}{where} -> {policy}: {violation['detail']}", "yellow")
     for name, amount in step["counters"].items():
         yield _row("counter", f"{name} +{amount:g}", "cyan")
     for rule in step["rules"]:
@@ -183,9 +187,9 @@ def described(number: int, step: dict[str, Any], why: Collection[str] = ()) -> I
             yield _row("  because", f"{rule['metric']}: {rule['why']}", "green")
         elif rule["near"] or rule["metric"] in why:
             yield _row("not counted", f"{rule['metric']}: {rule['why']}", "magenta")
-    for found in step["redacted"]:
-        times = f", {found['times']} times" if found["times"] > 1 else ""
-        yield _row("redacted", f"{found['field']} by {found['by']}{times}", "red")
+    for redaction in step["redacted"]:
+        times = f", {redaction['times']} times" if redaction["times"] > 1 else ""
+        yield _row("redacted", f"{redaction['field']} by {redaction['by']}{times}", "red")
     if step["index"]:
         yield _row("index", step["index"])
         yield _row("id", step["id"])

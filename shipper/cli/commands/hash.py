@@ -1,4 +1,4 @@
-"""`shipper hash`: a value as redaction has hashed it, so that it can be found without being known."""
+"""`shipper hash`: the keyed hash of a value, to search for masked data."""
 
 import sys
 from typing import BinaryIO
@@ -18,30 +18,31 @@ from shipper_processors.redact import spellings
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured("state_dir")
 def hash(settings: Settings, *, file: BinaryIO, form: str) -> None:  # noqa: A001 -- a command and its module share a name
-    """Print the hash of a value under each key of redaction, newest key first.
+    """Print the hash of a value under each redaction key, newest key first.
 
-    The value is read from FILE or standard input, never from the command line, which others can see. Where redaction
-    hashes another spelling (an e-mail address in lower case, a number without spaces), that one's hash is printed too.
+    The value is read from FILE or standard input, never from the command line, which other users can see. If redaction
+    normalises a value before hashing (an e-mail address to lower case, a number without spaces), that hash is printed
+    too.
     """
     from shipper.bootstrap import build_pipeline  # noqa: PLC0415 -- see shipper.cli.search
 
     if settings.redact.mode != "hash":
         raise ConfigurationError("redact.mode is mask: nothing is hashed", "give redact.mode: hash")
     keys = build_pipeline.redaction_keys(settings, make=False)
-    value = asked(file).decode("utf-8", "surrogateescape")
+    value = value_in(file).decode("utf-8", "surrogateescape")
     if not value:
-        raise click.UsageError("there is no value on the standard input")
-    found = [{"key": key_id(key), "newest": key is keys[0], "hash": hash_of(key, spelling)}
+        raise click.UsageError("empty value on the standard input")
+    hashes = [{"key": key_id(key), "newest": key is keys[0], "hash": hash_of(key, spelling)}
              for key in keys for spelling in spellings(value)]  # fmt: skip
     if form == "json":
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        click.echo(orjson.dumps(hashes, option=orjson.OPT_INDENT_2))
         return
-    for line in found:
-        click.echo(line["hash"])
+    for item in hashes:
+        click.echo(item["hash"])
 
 
-def asked(file: BinaryIO) -> bytes:
-    """The value, without the end of its line; on a terminal it is asked for and not shown."""
+def value_in(file: BinaryIO) -> bytes:
+    """Read the value without its line end; a terminal prompts for it without echo."""
     if file.isatty() and file.fileno() == sys.stdin.fileno():
         answer: str = click.prompt("value", hide_input=True, err=True)
         return answer.encode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""`shipper quarantine`: what was refused and why, and its way back after a fix."""
+"""`shipper quarantine`: quarantined entries, their reasons, and their release after a fix."""
 
 import sys
 from collections import Counter
@@ -30,19 +30,19 @@ LIST_LIMIT = 50
 SHORTEST_ID = 4
 TIME_DIGITS = 12
 REASONS = click.Choice([kind.value for kind in Kind])
-REASON = click.option("--reason", type=REASONS, metavar="REASON", help="Only those refused for it.")
+REASON = click.option("--reason", type=REASONS, metavar="REASON", help="Only entries quarantined for this reason.")
 
 
 class Rerun(Protocol):
-    """Runs a quarantined entry through the chain again, under the rules of today."""
+    """Runs a quarantined entry through the chain again, under the current rules."""
 
     def __call__(self, quarantined: dict[str, Any], /) -> tuple[Document | None, list[Violation]]:
-        """The document for the main index, or None and why the entry is still refused."""
+        """Return the document for the main index, or None and the violations that remain."""
 
 
 @dataclass(slots=True)
 class Released:
-    """What came of a release."""
+    """The result of a release."""
 
     done: int = 0
     refused: list[tuple[Body, list[Violation]]] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Released:
 
 @click.group()
 def quarantine() -> None:
-    """Entries that were refused: list them, look at one, release them after a fix."""
+    """List, show and release quarantined entries."""
 
 
 @quarantine.command("list")
@@ -59,21 +59,21 @@ def quarantine() -> None:
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @configured("output")
 def list_(settings: Settings, *, reason: str | None, limit: int, form: str) -> None:
-    """List refused entries, the oldest first, with the reason."""
+    """List quarantined entries with their reasons, oldest first."""
     from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
 
     entries = registry.reader(settings).quarantine(reason=reason, limit=limit + 1 if limit else None)
     if limit:
-        with working("looking through the quarantine") as count:
+        with working("searching the quarantine") as count:
             entries = iter(list(count(entries)))
     console = Console(highlight=False)
     shown = islice(entries, limit or None)
     number = render_json(shown, console) if form == "json" else render_list(shown, console)
     if number == 0:
-        of_reason = f" of {reason}" if reason else ""
-        click.echo(printable(f"The quarantine in {settings.output} holds nothing{of_reason}."), err=True)
+        of_reason = f" for {reason}" if reason else ""
+        click.echo(printable(f"No quarantined entries{of_reason} in {settings.output}."), err=True)
     elif next(entries, None) is not None:
-        click.echo(f"Only the oldest {limit} entries; --limit 0 shows all.", err=True)
+        click.echo(f"Showing only the oldest {limit} entries; --limit 0 shows all.", err=True)
 
 
 @quarantine.command()
@@ -81,7 +81,7 @@ def list_(settings: Settings, *, reason: str | None, limit: int, form: str) -> N
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured("output")
 def show(settings: Settings, *, id_: str, form: str) -> None:
-    """Show the entry whose ID is the given one, or begins so: reasons, provenance, the raw text."""
+    """Show the entry with this ID or unique ID prefix: reasons, source, raw text."""
     from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
 
     console = Console(highlight=False)
@@ -95,18 +95,18 @@ def show(settings: Settings, *, id_: str, form: str) -> None:
 
 @quarantine.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--all", "everything", is_flag=True, help="Release all entries.")
 @REASON
-@click.option("--dry-run", is_flag=True, help="Say what would be released, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be released; change nothing.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured("output")
 def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reason: str | None, **how: Any) -> None:  # noqa: ANN401
-    """Run refused entries through the chain again, and move those it now accepts into the main index.
+    """Process quarantined entries again, and move the valid ones to the main index.
 
-    Counters are not touched: they counted the entries when they were read. Exit code 1 where any is still refused.
+    Counters do not change: the entries were counted when they were read. Exits 1 if any entry is still rejected.
     """
     if bool(ids) == (everything or reason is not None):
-        message = "say which: IDs, or --all, or --reason"
+        message = "give IDs, --all or --reason"
         raise click.UsageError(message)
     from shipper.bootstrap import build_pipeline  # noqa: PLC0415 -- see shipper.cli.search
     from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
@@ -119,13 +119,13 @@ def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reaso
     if form == "json":
         click.echo(as_json(outcome_in_json(released, dry_run=dry_run)))
     else:
-        for line in told(released, dry_run=dry_run):
+        for line in release_summary(released, dry_run=dry_run):
             click.echo(line)
     sys.exit(1 if released.refused else 0)
 
 
 def release_entries(entries: Iterable[Body], reader: Reader, rerun: Rerun, *, dry_run: bool) -> Released:
-    """Release what `rerun` accepts; with `dry_run` only ask it. An interruption leaves the rest where it was."""
+    """Release the entries that `rerun` accepts; an interruption leaves the rest unchanged, `dry_run` all of them."""
     released = Released()
     for entry in entries:
         document, reasons = rerun(entry)
@@ -143,7 +143,7 @@ def release_entries(entries: Iterable[Body], reader: Reader, rerun: Rerun, *, dr
 
 
 def outcome_in_json(released: Released, *, dry_run: bool) -> dict[str, Any]:
-    """The outcome for programs: how many were released, and each that is still refused with its reasons."""
+    """Return the result for programs: the number released, and each rejected entry with its reasons."""
     refused = [
         {"_id": entry["_id"], "_index": entry["_index"], "reasons": [reason.as_note() for reason in reasons]}
         for entry, reasons in released.refused
@@ -151,11 +151,11 @@ def outcome_in_json(released: Released, *, dry_run: bool) -> dict[str, Any]:
     return {"dry_run": dry_run, "released": released.done, "refused": refused}
 
 
-def told(released: Released, *, dry_run: bool) -> Iterator[str]:
-    """The outcome in lines for people: how many, and what still stands in the way of the rest."""
+def release_summary(released: Released, *, dry_run: bool) -> Iterator[str]:
+    """Yield the result for people: the number released, and the remaining reasons."""
     yield f"{'would be released' if dry_run else 'released'}: {released.done}"
     if released.refused:
-        yield f"still refused: {len(released.refused)}"
+        yield f"still rejected: {len(released.refused)}"
         every = (reason for _, reasons in released.refused for reason in reasons)
         reasons = Counter((reason.kind.value, reason.field or "", reason.detail) for reason in every)
         for (kind, name, detail), number in reasons.most_common():
@@ -163,21 +163,21 @@ def told(released: Released, *, dry_run: bool) -> Iterator[str]:
 
 
 def entry_of(reader: Reader, id_: str) -> Body:
-    """The unreleased entry of that id, given whole or by the beginning of its digest. Raises ShipperError."""
+    """Return the unreleased entry by its id or a prefix of its digest. Raises ShipperError."""
     wanted = id_.strip().lower()
     if len(wanted) < SHORTEST_ID:
-        what = f"{printable(id_) or 'an empty id'} is too short to tell an entry"
-        raise ShipperError(what, f"give {SHORTEST_ID} digits or more of an id that `shipper quarantine list` shows")
-    with working("looking through the quarantine") as count:
-        found = [entry for entry in count(reader.quarantine()) if _is(str(entry["_id"]), wanted)]
-    if not found:
-        what = f"the quarantine holds no unreleased entry {printable(id_)}"
+        what = f"ambiguous id: {printable(id_) or 'empty'}"
+        raise ShipperError(what, f"give {SHORTEST_ID} digits or more of an id from `shipper quarantine list`")
+    with working("searching the quarantine") as count:
+        matches = [entry for entry in count(reader.quarantine()) if _is(str(entry["_id"]), wanted)]
+    if not matches:
+        what = f"no unreleased entry {printable(id_)} in quarantine"
         raise ShipperError(what, "see `shipper quarantine list` for the ids")
-    if len(found) > 1:
-        several = ", ".join(entry["_id"][TIME_DIGITS:] for entry in found[:5])
-        what = f"{printable(id_)} is the beginning of {len(found)} ids"
-        raise ShipperError(what, f"give more of it: {several}")
-    return found[0]
+    if len(matches) > 1:
+        several = ", ".join(entry["_id"][TIME_DIGITS:] for entry in matches[:5])
+        what = f"ambiguous id: {printable(id_)} matches {len(matches)} entries"
+        raise ShipperError(what, f"give more digits: {several}")
+    return matches[0]
 
 
 def _is(full: str, wanted: str) -> bool:
@@ -185,9 +185,9 @@ def _is(full: str, wanted: str) -> bool:
 
 
 def render_list(entries: Iterable[Body], console: Console) -> int:
-    """One line an entry: id, time, reasons, origin, the beginning of the raw text. How many were shown.
+    """Print one line per entry: id, time, reasons, origin, start of the raw text; return the number of entries.
 
-    A phone's screen gets the id and the reasons, and what of the text has room.
+    A narrow terminal gets the id, the reasons and as much of the text as fits.
     """
     look, shown = Look.of(console), 0
     small = look.cut and look.width < NARROW
@@ -206,7 +206,7 @@ def render_list(entries: Iterable[Body], console: Console) -> int:
 
 
 def described(entry: Body) -> Iterator[Text]:
-    """All that is known of one quarantined entry, in lines."""
+    """Yield the details of one quarantined entry, line by line."""
     yield Text.assemble("id      ", (text_of(entry["_id"]), "bold"), f" in {text_of(entry['_index'])}")
     yield Text(f"time    {text_of(entry.get('@timestamp'))}")
     container = inner(entry, "container")
@@ -214,7 +214,7 @@ def described(entry: Body) -> Iterator[Text]:
     log = inner(entry, "log")
     yield Text(f"file    {text_of(inner(log, 'file').get('path'))} at byte {text_of(log.get('offset'))}")
     yield Text(f"stream  {text_of(entry.get('stream'))}")
-    yield Text(f"index   {text_of(entry.get('index'))} (where it would go)")
+    yield Text(f"index   {text_of(entry.get('index'))} (target)")
     for reason in notes(entry):
         name = f" ({text_of(reason['field'])})" if reason.get("field") else ""
         kind = (text_of(reason.get("kind")), "yellow")

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from shipper.cli.commands.search import When, refuse_backwards
 from shipper.cli.options import configured
-from shipper.cli.search_options import Said
+from shipper.cli.search_options import NonEmptyText
 from shipper.cli.terminal import replay_report as report
 from shipper.cli.terminal.json_output import as_json
 from shipper.cli.terminal.progress import TELL_S, working
@@ -65,11 +65,14 @@ class Asked(When):
 @click.option(
     "--type", "kind", type=click.Choice(KINDS), help="What wrote the files. [default: told by their first line]"
 )
-@click.option("--service", type=Said(), help="Service name of all lines, instead of the container's labels.")
+@click.option("--service", type=NonEmptyText(), help="Service name of all lines, instead of the container's labels.")
 @click.option(
-    "--container", metavar="ID", type=Said(), help="Container id of all lines, where names of files do not tell it."
+    "--container",
+    metavar="ID",
+    type=NonEmptyText(),
+    help="Container id of all lines, if file names do not contain it.",
 )
-@click.option("--host", metavar="NAME", type=Said(), help="Name of the node the files come from. [default: this one]")
+@click.option("--host", metavar="NAME", type=NonEmptyText(), help="Node that wrote the files. [default: this one]")
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=lambda: len(os.sched_getaffinity(0)), metavar="N",
     help="Processes; what comes of it is the same with any number. [default: one a core]",

@@ -35,25 +35,25 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's `mallopt`, from its malloc.h."""
 KEPT_BYTES = 16 * 1024 * 1024
 GIVE_BACK_S = 30.0
-"""How often memory that lies idle between pieces in use goes back to the kernel under load."""
-TOKEN = "name a file that holds one with token_file, and give it as `Authorization: Bearer …`"  # noqa: S105
+"""Seconds between returns of unused memory to the kernel under load."""
+TOKEN = "set token_file to a file with a token, and send it as `Authorization: Bearer …`"  # noqa: S105
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Ship what is there, commit, and exit 0.")
+@click.option("--once", is_flag=True, help="Ship existing entries, commit, and exit 0.")
 @click.option(
     "--from",
     "start",
     type=click.Choice(["beginning", "end"]),
-    help="Where files begin that were never seen before. [default: beginning]",
+    help="Start offset of files never seen before. [default: beginning]",
 )
 @from_configuration("inputs", "output", "state_dir", "listen", "log_format")
 def run(configuration: Configuration, *, once: bool, start: Literal["beginning", "end"] | None) -> None:
-    """Follow container logs, count and store every event.
+    """Follow container logs; count and store every event.
 
-    Stops on SIGTERM and SIGINT after shipping and committing what it has read. A kill at any moment loses nothing
-    and doubles nothing: start it again with the same state directory. A changed configuration file is taken over as
-    it changes, and on SIGHUP; one with a mistake is refused, and the configuration before it stays in effect.
+    Stops on SIGTERM and SIGINT after shipping and committing everything it has read. A kill at any moment neither
+    loses nor duplicates events: restart it with the same state directory. A changed configuration file is reloaded
+    automatically, and on SIGHUP; an invalid one is rejected, and the previous configuration stays in effect.
     """
     settings = configuration.settings
     configure_own_log(settings.log_format, settings.log_level)
@@ -63,38 +63,41 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
     agent, vitals = parts(settings, from_end=start == "end")
     _stop_on_signals(agent)
     agent.after_turn = in_turn(vitals.take, each(GIVE_BACK_S, _give_back))
-    in_effect = lambda: settings  # noqa: E731 -- the same for as long as it runs, where nothing is reloaded
+    in_effect = lambda: settings  # noqa: E731 -- constant without reload
     if isinstance(agent, Agent) and isinstance(vitals, Vitals) and not once:
-        reloader = Reloader(configuration, agent, vitals, Clock(), from_end=start == "end", apply=own_log)
+        reloader = Reloader(configuration, agent, vitals, Clock(), from_end=start == "end", apply=apply_log_settings)
         _reload_on_change(reloader)
         in_effect = lambda: reloader.configuration.settings  # noqa: E731
     else:
-        signal.signal(signal.SIGHUP, lambda _number, _frame: log.warning("not_reloaded", hint="restart it instead"))
+        signal.signal(
+            signal.SIGHUP,
+            lambda _number, _frame: log.warning("reload_not_supported", hint="restart it instead"),
+        )
     if isinstance(agent, Agent):
         agent.when_quiet = _give_back
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)  # batches hold many small objects and no cycles: looking for some costs 3 %
-    inputs = [f"{found.type}:{found.glob}" for found in settings.inputs]
+    gc.set_threshold(100_000, 50, 100)  # batches hold many small objects and no cycles; searching for cycles costs 3 %
+    inputs = [f"{item.type}:{item.glob}" for item in settings.inputs]
     try:
         pages = build_web.pages(vitals, in_effect, Clock())
         with serve(settings.listen, vitals, secret(settings.token), pages=pages) as address:
             log.info("started", inputs=inputs, output=settings.output, state=str(settings.state_dir), listen=address)
             if address and settings.token is None and not is_loopback(host_of(settings.listen)):
-                log.warning("no_token", open="/metrics, /health, /live and /ready alone", hint=TOKEN)
+                log.warning("no_token", open="/metrics, /health, /live and /ready only", hint=TOKEN)
             if once:
-                agent.after_turn = telling(agent, vitals.take, Clock())
+                agent.after_turn = log_progress(agent, vitals.take, Clock())
                 agent.run_once()
             else:
                 agent.run()
     finally:
         agent.close()
-    _say_goodbye(agent, once=once)
+    _log_stop(agent, once=once)
     if once and isinstance(agent, Agent):
         _require_read(agent)
 
 
 def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Vitals | IndexerVitals]:
-    """The agent, or the indexer where the input is a topic, and what it shows of itself."""
+    """Build the agent, or the indexer where the input is a topic, and its status."""
     if build_inputs.is_indexer(settings):
         indexer = build_indexer.indexer(settings, Clock())
         return indexer, build_indexer.indexer_vitals(settings, indexer)
@@ -103,27 +106,27 @@ def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Vital
     return agent, Vitals(agent, kind, health.stuck_after, health.max_lag)
 
 
-def telling(agent: Agent | Indexer, take: Callable[[], None], clock: Clock) -> Callable[[], None]:
-    """What a run with an end does after each turn: `take`, and tell now and then how far it is."""
-    log, told_at = structlog.get_logger("shipper"), clock.monotonic()
+def log_progress(agent: Agent | Indexer, take: Callable[[], None], clock: Clock) -> Callable[[], None]:
+    """Return the step after each turn of a run with an end: `take`, and log the progress every TELL_S seconds."""
+    log, logged_at = structlog.get_logger("shipper"), clock.monotonic()
 
     def after_turn() -> None:
-        nonlocal told_at
+        nonlocal logged_at
         take()
-        if clock.monotonic() - told_at >= TELL_S:
-            told_at = clock.monotonic()
+        if clock.monotonic() - logged_at >= TELL_S:
+            logged_at = clock.monotonic()
             log.info("shipping", **agent.outcomes())
 
     return after_turn
 
 
-def own_log(settings: Settings) -> None:
-    """Take over how much the process tells of itself."""
+def apply_log_settings(settings: Settings) -> None:
+    """Apply the format and level of the shipper's own log."""
     configure_own_log(settings.log_format, settings.log_level)
 
 
 def in_turn(*steps: Callable[[], None]) -> Callable[[], None]:
-    """All `steps`, one after the other."""
+    """Return a function that runs all `steps` in order."""
 
     def all_steps() -> None:
         for step in steps:
@@ -133,58 +136,58 @@ def in_turn(*steps: Callable[[], None]) -> Callable[[], None]:
 
 
 def each(seconds: float, step: Callable[[], None], clock: Clock | None = None) -> Callable[[], None]:
-    """`step`, but not before `seconds` have passed since the last time."""
+    """Return `step` limited to once every `seconds`."""
     monotonic = (clock or Clock()).monotonic
     due = monotonic() + seconds
 
-    def now_and_then() -> None:
+    def limited() -> None:
         nonlocal due
         if (now := monotonic()) >= due:
             due = now + seconds
             step()
 
-    return now_and_then
+    return limited
 
 
 def _reload_on_change(reloader: Reloader) -> None:
-    """On SIGHUP, and where a file changes. A SIGHUP that comes because the terminal went away asks for the end."""
+    """Reload on SIGHUP and on a changed file. A SIGHUP from a closed terminal stops the agent."""
     agent, take = reloader.agent, reloader.agent.after_turn
     terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         gone = [descriptor for descriptor in terminals if not os.isatty(descriptor)]
-        for descriptor in gone:  # what is said from here on would fail, and nobody is left to read it
+        for descriptor in gone:  # further output would fail, and nobody reads it
             os.dup2(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), descriptor)
         if gone:
             agent.stopping.set()
-        reloader.asked = True
+        reloader.requested = True
 
-    signal.signal(signal.SIGHUP, ask)
+    signal.signal(signal.SIGHUP, handle)
     agent.after_turn = reloader.turn if take is None else in_turn(take, reloader.turn)
 
 
 def secret(value: SecretStr | None) -> str | None:
-    """The value of a secret setting."""
+    """Return the value of a secret setting."""
     return None if value is None else value.get_secret_value()
 
 
 def _require_read(agent: Agent) -> None:
-    """Raise ShipperError where logs were found that could not be read: `--once` is done when all of it is shipped."""
-    found = agent.tail.unreadable
-    if found:
-        path, error = next(iter(sorted(found.items())))
-        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    """Raise ShipperError where logs could not be read: `--once` succeeds only if everything was shipped."""
+    unreadable = agent.tail.unreadable
+    if unreadable:
+        path, error = next(iter(sorted(unreadable.items())))
+        more = f", and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
         raise ShipperError(
-            f"{path} cannot be read: {error.strerror or error}{more}", f"{to_read(error)}, and run it again"
+            f"cannot read {path}: {error.strerror or error}{more}", f"{to_read(error)}, and run it again"
         )
 
 
-def _say_goodbye(agent: Agent | Indexer, *, once: bool) -> None:
+def _log_stop(agent: Agent | Indexer, *, once: bool) -> None:
     counts = agent.outcomes()
     structlog.get_logger("shipper").info("stopped", **counts)
     if once:
-        words = ", ".join(f"{number:,} {outcome}" for outcome, number in counts.items())
-        click.echo(f"{words}; store {agent.output.url}", file=sys.stdout)
+        summary = ", ".join(f"{number:,} {outcome}" for outcome, number in counts.items())
+        click.echo(f"{summary}; store {agent.output.url}", file=sys.stdout)
 
 
 def _stop_on_signals(agent: Agent | Indexer) -> None:
@@ -196,25 +199,25 @@ def _stop_on_signals(agent: Agent | Indexer) -> None:
 
 
 def _keep_buffers() -> None:
-    """Large buffers come again with the next batch: to give them back and have them cleared again costs 15 %.
+    """Keep large buffers for the next batch: returning and clearing them again costs 15 % CPU.
 
-    One arena serves all threads, since the others would keep as much again. `_give_back` is for quiet times, and for
-    what builds up between pieces in use: it takes some milliseconds, each `GIVE_BACK_S`.
+    One arena serves all threads, since each further one would keep as much again. `_give_back` returns memory in quiet
+    times and every `GIVE_BACK_S` seconds under load; it takes some milliseconds.
     """
-    with suppress(OSError, AttributeError):  # a C library that is not glibc has no such switch
+    with suppress(OSError, AttributeError):  # only glibc has these options
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in ((M_ARENA_MAX, 1), (M_TRIM_THRESHOLD, KEPT_BYTES), (M_MMAP_THRESHOLD, KEPT_BYTES)):
             mallopt(option, value)
 
 
 def _give_back() -> None:
-    """Return to the kernel what the last batches needed."""
+    """Return unused memory of past batches to the kernel."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _raise_descriptor_limit() -> None:
-    """Each followed log keeps its file open, so that nothing removed is lost."""
+    """Raise the limit of open files: each followed log stays open, so that a removed file is read to its end."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 1 << 20) if hard != resource.RLIM_INFINITY else 1 << 20
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

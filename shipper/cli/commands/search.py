@@ -1,4 +1,4 @@
-"""`shipper search`: what the store holds, as a table, as JSON lines, or as the timeline of one request."""
+"""`shipper search`: entries of the store as a table, as JSON lines, or as the timeline of one request."""
 
 import sys
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from shipper.cli.options import configured
-from shipper.cli.search_options import Said, of_container, of_event, of_level, of_text
+from shipper.cli.search_options import NonEmptyText, of_container, of_event, of_level, of_text
 from shipper.cli.terminal.progress import working
 from shipper.cli.terminal.render import render_json, render_table, render_timeline
 from shipper.config.settings import Settings
@@ -26,12 +26,12 @@ RENDERERS = {"table": render_table, "json": render_json, "timeline": render_time
 
 
 class When(click.ParamType[int]):
-    """A time in milliseconds since the epoch, as `parse_when` reads it."""
+    """A time in milliseconds since the epoch, parsed by `parse_when`."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
-        """Read it, or fail as a mistake of usage."""
+        """Parse the value, or fail with a usage error."""
         if isinstance(value, int):
             return value
         try:
@@ -41,80 +41,80 @@ class When(click.ParamType[int]):
 
 
 def refuse_backwards(since: int | None, until: int | None) -> None:
-    """Raise UsageError where nothing can lie between the two."""
+    """Raise UsageError where the time range is empty."""
     if since is not None and until is not None and since >= until:
-        message = "--until is not after --since: nothing can lie between the two"
+        message = "empty time range: --until must be later than --since"
         raise click.UsageError(message)
 
 
 @click.command()
-@click.argument("correlation_id", required=False, type=Said())
+@click.argument("correlation_id", required=False, type=NonEmptyText())
 @of_event
 @of_level
 @of_container
-@click.option("--since", type=When(), help="From this time on: RFC 3339, a date, or how long ago (15m, 2h, 3d).")
-@click.option("--until", type=When(), help="Before this time.")
+@click.option("--since", type=When(), help="Start of the time range: RFC 3339, a date, or an age (15m, 2h, 3d).")
+@click.option("--until", type=When(), help="End of the time range, exclusive.")
 @of_text
 @click.option(
     "--limit", type=click.IntRange(min=0), metavar="N",
-    help=f"At most so many entries, 0 for all; {TABLE_LIMIT}, or {TIMELINE_LIMIT} of one correlation id, if not given.",
+    help=f"Maximum number of entries, 0 for all. [default: {TABLE_LIMIT}; {TIMELINE_LIMIT} with a correlation id]",
 )  # fmt: skip
 @click.option(
     "--format", "form", type=click.Choice(list(RENDERERS)),
-    help="`timeline` where a correlation id is given, `table` otherwise.",
+    help="[default: timeline with a correlation id, else table]",
 )  # fmt: skip
 @configured("output")
 def search(settings: Settings, *, limit: int | None, form: str | None, **terms: Any) -> None:  # noqa: ANN401
-    """Find entries: those of one CORRELATION_ID, or the newest that match; the newest last."""
+    """Find the entries of one CORRELATION_ID, or the newest matching entries; newest last."""
     one_request = terms["correlation_id"] is not None
     most = limit if limit is not None else TIMELINE_LIMIT if one_request else TABLE_LIMIT
     form = form or ("timeline" if one_request else "table")
     if form == "timeline" and not one_request:
-        message = "a timeline is of one request: give its CORRELATION_ID"
+        message = "--format timeline needs a CORRELATION_ID"
         raise click.UsageError(message)
     refuse_backwards(terms["since"], terms["until"])
-    from shipper.outputs import registry  # noqa: PLC0415 -- the wiring of all parts is slow to load, and --help needs none of it
+    from shipper.outputs import registry  # noqa: PLC0415 -- slow to load, and --help does not need it
 
     query = Query(**terms, limit=most or None, newest_first=bool(most) and not one_request)
     reader = registry.reader(settings)
     console = Console(highlight=False)
     if show(reader, query, form, console) == 0:
-        click.echo(nothing_found(reader, query, settings.output), err=True)
+        click.echo(no_entries(reader, query, settings.output), err=True)
         sys.exit(1)
 
 
 def show(reader: Reader, query: Query, form: str, console: Console) -> int:
-    """Render what `query` finds, the newest last; how many entries that were. Says on stderr where there are more."""
+    """Render the matches of `query`, newest last; return their number. Reports on stderr if there are more."""
     limit = query.limit
-    found: Iterable[dict[str, Any]] = reader.search(replace(query, limit=None if limit is None else limit + 1))
+    matches: Iterable[dict[str, Any]] = reader.search(replace(query, limit=None if limit is None else limit + 1))
     more = False
     if limit is not None:
         with working("searching") as count:
-            entries = list(count(found))
+            entries = list(count(matches))
         more, entries = len(entries) > limit, entries[:limit]
-        found = reversed(entries) if query.newest_first else entries
-    shown = RENDERERS[form](found, console)
+        matches = reversed(entries) if query.newest_first else entries
+    shown = RENDERERS[form](matches, console)
     if more:
         which = "newest" if query.newest_first else "first"
-        click.echo(f"Only the {which} {limit} entries; --limit 0 shows all.", err=True)
+        click.echo(f"Showing only the {which} {limit} entries; --limit 0 shows all.", err=True)
     return shown
 
 
-def nothing_found(reader: Reader, query: Query, where: str) -> str:
-    """What was searched for, and where; whether the quarantine holds something of that correlation id."""
+def no_entries(reader: Reader, query: Query, where: str) -> str:
+    """Return the message for an empty result: the search terms, the store, and matches in the quarantine."""
     names = ("correlation_id", "event", "level", "container", "text")
-    asked = [f"{name.replace('_', ' ')} {value!r}" for name in names if (value := getattr(query, name)) is not None]
+    terms = [f"{name.replace('_', ' ')} {value!r}" for name in names if (value := getattr(query, name)) is not None]
     bounds = (("since", query.since), ("until", query.until))
-    asked += [f"{name} {format_ms(ms)}" for name, ms in bounds if ms is not None]
-    sought = f" with {', '.join(asked)}" if asked else ""
-    lines = [printable(f"No entries{sought} in {where}.")]
+    terms += [f"{name} {format_ms(ms)}" for name, ms in bounds if ms is not None]
+    criteria = f" with {', '.join(terms)}" if terms else ""
+    lines = [printable(f"No entries{criteria} in {where}.")]
     wanted = query.correlation_id
     if wanted:
-        with working("looking through the quarantine") as count:
+        with working("searching the quarantine") as count:
             held = list(count(reader.quarantine(mentioning=wanted)))
         if held:
             number = "1 entry" if len(held) == 1 else f"{len(held)} entries"
-            lines.append(f"The quarantine holds {number} with it: `shipper quarantine show {short_id(held[0])}`.")
+            lines.append(f"{number} with this id in quarantine: see `shipper quarantine show {short_id(held[0])}`.")
         else:
-            lines.append("The quarantine holds nothing with it either.")
+            lines.append("No entry with this id in quarantine either.")
     return "\n".join(lines)

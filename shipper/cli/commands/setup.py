@@ -1,4 +1,4 @@
-"""`shipper setup`: index templates, lifecycle and Kibana objects, put in place or printed."""
+"""`shipper setup`: index templates, lifecycle and Kibana objects, installed or printed."""
 
 import click
 import orjson
@@ -20,24 +20,24 @@ class Days(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it, or fail as a mistake of usage."""
+        """Parse the value, or fail with a usage error."""
         try:
             seconds = float(str(duration(value)))
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if seconds < DAY_S:
-            self.fail("indices are of a day each: give a day or more", param, ctx)
+            self.fail("each index covers a day: give one day or more", param, ctx)
         return seconds
 
 
 @click.command()
 @click.option(
     "--print", "only_print", is_flag=True,
-    help="Write the requests, as Kibana's console takes them, or with --format json one a line.",
+    help="Print the requests instead of sending them, for Kibana's console, or as JSON lines with --format json.",
 )  # fmt: skip
 @click.option(
     "--retention", type=Days(), metavar="AGE",
-    help="Have the server delete indices of this age (30d), counted from the day in their name.",
+    help="Let the server delete indices older than this (30d), counted from the day in their name.",
 )  # fmt: skip
 @click.option("--kibana", metavar="URL", help="Import the data views, searches and the dashboard into this Kibana.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -45,9 +45,8 @@ class Days(click.ParamType[float]):
 def setup(settings: Settings, *, only_print: bool, retention: float | None, kibana: str | None, form: str) -> None:
     """Prepare Elasticsearch for the agent: index templates, lifecycle policy, Kibana objects.
 
-    Can be run again at any time: what is in place already is left alone. The age that decides on deletion is that of
-    the events, by the day in the index's name, and not that of the index: a backfilled day older than the retention
-    is deleted as soon as it is written.
+    Idempotent: objects that already exist are not changed. Retention counts from the day in the index name, not from
+    the creation of the index: a backfilled day older than the retention is deleted as soon as it is written.
     """
     if retention is not None:
         settings = settings.model_copy(
@@ -55,7 +54,7 @@ def setup(settings: Settings, *, only_print: bool, retention: float | None, kiba
         )
     if not settings.output.startswith(("http:", "https:")) and not only_print:
         raise ConfigurationError(
-            f"output {printable(settings.output)} needs no setup: the embedded store makes its files itself",
+            f"output {printable(settings.output)} needs no setup: the embedded store creates its files itself",
             "give --output http(s)://HOST:PORT, an Elasticsearch server",
         )
     if only_print:
@@ -66,16 +65,16 @@ def setup(settings: Settings, *, only_print: bool, retention: float | None, kiba
     with working("setting up", "steps") as count:
         for step in count(factory.installation(settings)):
             remark = f": {step.remark}" if step.remark else ""
-            said = step._asdict() if form == "json" else f"{step.outcome:<10} {step.kind} {step.name}{remark}"
-            click.echo(as_json(said, indent=False) if isinstance(said, dict) else printable(said))
+            line = step._asdict() if form == "json" else f"{step.outcome:<10} {step.kind} {step.name}{remark}"
+            click.echo(as_json(line, indent=False) if isinstance(line, dict) else printable(line))
         if kibana is not None:
             for outcome in count(factory.kibana_import(settings, kibana)):
-                told = orjson.dumps({"outcome": outcome, "kind": "kibana"}) if form == "json" else printable(outcome)
-                click.echo(told)
+                item = orjson.dumps({"outcome": outcome, "kind": "kibana"}) if form == "json" else printable(outcome)
+                click.echo(item)
 
 
 def _print(settings: Settings, form: str) -> None:
-    """All requests as for a full server; a reduced one gets them without the lifecycle."""
+    """Print all requests as for a full server; a reduced server gets them without the lifecycle."""
     from shipper.outputs.elasticsearch.templates import resources  # noqa: PLC0415 -- see shipper.cli.commands.search
 
     for resource in resources(settings.index, settings.elasticsearch, lifecycle=True):

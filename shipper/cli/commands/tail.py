@@ -1,4 +1,4 @@
-"""`shipper tail`: what the inputs bring from now on, as the agent would store it."""
+"""`shipper tail`: new entries of the inputs, live, as the agent would store them."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from shipper.agent.live_tail import LiveTail
 from shipper.cli.options import configured
-from shipper.cli.search_options import Said, of_container, of_event, of_level, of_text
+from shipper.cli.search_options import NonEmptyText, of_container, of_event, of_level, of_text
 from shipper.cli.terminal.render import Stream, json_line
 from shipper.config.settings import Settings
 from shipper.model.batch import INDEXED
@@ -27,20 +27,20 @@ POLL_S = 0.2
 
 
 @click.command()
-@click.option("--correlation-id", type=Said(), metavar="ID", help="Entries of this request.")
+@click.option("--correlation-id", type=NonEmptyText(), metavar="ID", help="Entries of this request.")
 @of_event
 @of_level
 @of_container
 @of_text
-@click.option("--refused", is_flag=True, help="Also entries that go to the quarantine, with their reasons.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after so many entries.")
+@click.option("--quarantined", is_flag=True, help="Also show quarantined entries, with their reasons.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Exit after N entries.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @configured("inputs")
-def tail(settings: Settings, *, refused: bool, limit: int | None, form: str, **terms: Any) -> None:  # noqa: ANN401
-    """Follow entries as they are written, as the agent would store them: checked, enriched, masked.
+def tail(settings: Settings, *, quarantined: bool, limit: int | None, form: str, **terms: Any) -> None:  # noqa: ANN401
+    """Follow new entries live, as the agent would store them: validated, enriched, masked.
 
-    Reads the inputs themselves, from their ends on; the agent, its positions and counters, and the store are left
-    alone, and none of them has to be there. Ends with Ctrl-C.
+    Reads the inputs directly, from their current end. Needs no running agent and no store, and changes neither: no
+    checkpoint or counter moves. Stop with Ctrl-C.
     """
     from shipper.bootstrap import build_inputs  # noqa: PLC0415 -- see shipper.cli.search
 
@@ -51,11 +51,11 @@ def tail(settings: Settings, *, refused: bool, limit: int | None, form: str, **t
     console = Console(highlight=False)
     stream = Stream(console)
     if sys.stderr.isatty():
-        inputs = ", ".join(f"{found.type}:{found.glob}" for found in settings.inputs)
-        click.echo(f"following {inputs}; Ctrl-C ends it", err=True)
+        inputs = ", ".join(f"{item.type}:{item.glob}" for item in settings.inputs)
+        click.echo(f"following {inputs}; stop with Ctrl-C", err=True)
     shown = 0
     try:
-        for body in bodies(follower, stopping, wanted, refused=refused):
+        for body in bodies(follower, stopping, wanted, quarantined=quarantined):
             if form == "json":
                 console.file.write(f"{json_line(body, console.encoding)}\n")
             else:
@@ -68,14 +68,14 @@ def tail(settings: Settings, *, refused: bool, limit: int | None, form: str, **t
         follower.close()
 
 
-def bodies(follower: LiveTail, stopping: Stopping, wanted: Test, *, refused: bool) -> Iterator[Body]:
-    """Documents that are asked for, with `_id` and `_index`, until it is stopped."""
+def bodies(follower: LiveTail, stopping: Stopping, wanted: Test, *, quarantined: bool) -> Iterator[Body]:
+    """Yield matching documents, with `_id` and `_index`, until `stopping` is set."""
     while not stopping.is_set():
         quiet = True
         for outcome, document in follower.turn():
             quiet = False
             body: Body = orjson.loads(document.body)
-            if (outcome == INDEXED or refused) and wanted(body):
+            if (outcome == INDEXED or quarantined) and wanted(body):
                 yield {**body, "_id": document.id.hex(), "_index": document.index}
             if stopping.is_set():
                 return
@@ -84,7 +84,7 @@ def bodies(follower: LiveTail, stopping: Stopping, wanted: Test, *, refused: boo
 
 
 def stopped_by_signals() -> Stopping:
-    """Set by SIGINT and SIGTERM."""
+    """Return a flag that SIGINT and SIGTERM set."""
     stopping = Stopping()
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""`shipper test`: the tests of rules that people write, run through the chain of the configuration."""
+"""`shipper test`: people's tests of their rules, run through the chain of the configuration."""
 
 import sys
 import time
@@ -23,40 +23,40 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class Result(NamedTuple):
-    """A test, what is not as it expects, and how long it took (seconds)."""
+    """A test, its differences from the expectation, and its duration in seconds."""
 
     test: Written
     differences: list[Difference]
     seconds: float
 
 
-def print_schema(ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
-    """Print the JSON schema of a file of tests, and end."""
-    if asked and not ctx.resilient_parsing:
+def print_schema(ctx: click.Context, _option: click.Parameter, enabled: bool) -> None:
+    """Print the JSON schema of a test file and exit."""
+    if enabled and not ctx.resilient_parsing:
         click.echo(as_json({"$schema": DIALECT, **Suite.model_json_schema()}))
         ctx.exit()
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--only", metavar="TEXT", help="Tests whose name holds this text.")
+@click.option("--only", metavar="TEXT", help="Only tests with this text in their name.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True,
-    help="junit: XML as CI servers read it.",
+    help="junit: XML for CI servers.",
 )  # fmt: skip
 @click.option(
     "--schema", is_flag=True, is_eager=True, expose_value=False, callback=print_schema,
-    help="Print the JSON schema of a file of tests, and end.",
+    help="Print the JSON schema of a test file and exit.",
 )  # fmt: skip
 @configured()
 def test(settings: Settings, *, files: tuple[Path, ...], only: str | None, form: str) -> None:
-    """Run tests of rules: given lines, expected events, counters and refusals.
+    """Run tests of rules: log lines in, expected events, counters and quarantine entries.
 
-    The lines go through the chain of the configuration, as the agent's do; nothing is stored and no counter moves.
-    Exit code 1 where anything is not as expected.
+    The lines are processed as by the agent with this configuration; nothing is stored and no counter changes. Exits 1
+    if any test fails.
     """
-    tests = [found for file in files for found in load(file)]
-    results = [run(found, settings) for found in tests if only is None or only in found.case.name]
+    tests = [test for file in files for test in load(file)]
+    results = [run(test, settings) for test in tests if only is None or only in test.case.name]
     if not results:
         message = f"no test has {only!r} in its name"
         raise click.UsageError(message)
@@ -69,20 +69,20 @@ def test(settings: Settings, *, files: tuple[Path, ...], only: str | None, form:
     sys.exit(1 if any(result.differences for result in results) else 0)
 
 
-def run(found: Written, settings: Settings) -> Result:
-    """One test, in a chain of its own."""
+def run(written: Written, settings: Settings) -> Result:
+    """Run one test in a separate chain."""
     from shipper.bootstrap import build_inputs, build_pipeline  # noqa: PLC0415 -- see shipper.cli.search
 
     began = time.perf_counter()
     pipeline = build_pipeline.pipeline_of(
         settings, build_pipeline.counting_of(settings, ()), build_pipeline.redactor_to_look_with(settings)
     )  # fmt: skip
-    outcome = outcome_of(found.case, pipeline, build_inputs.bounds_of(settings))
-    return Result(found, differences(found.case, outcome), time.perf_counter() - began)
+    outcome = outcome_of(written.case, pipeline, build_inputs.bounds_of(settings))
+    return Result(written, differences(written.case, outcome), time.perf_counter() - began)
 
 
 def show(results: Sequence[Result], console: Console) -> None:
-    """A line a test, the differences below those that failed, and a verdict."""
+    """Print one line per test, the differences of failed ones, and a summary."""
     for result in results:
         good = not result.differences
         console.print(Text.assemble(("ok    ", "green") if good else ("FAIL  ", "bold red"), _name(result)))
@@ -105,8 +105,8 @@ def _name(result: Result) -> str:
 
 
 def outcome_in_json(results: Iterable[Result]) -> dict[str, Any]:
-    """Counts, and each test with what is not as expected."""
-    told = [
+    """Return counts, and each test with its differences."""
+    tests = [
         {
             "name": result.test.case.name,
             "file": str(result.test.file),
@@ -117,12 +117,12 @@ def outcome_in_json(results: Iterable[Result]) -> dict[str, Any]:
         }
         for result in results
     ]
-    passed = sum(bool(test["passed"]) for test in told)
-    return {"passed": passed, "failed": len(told) - passed, "tests": told}
+    passed = sum(bool(test["passed"]) for test in tests)
+    return {"passed": passed, "failed": len(tests) - passed, "tests": tests}
 
 
 def as_junit(results: Sequence[Result]) -> str:
-    """The same as JUnit's XML, a suite a file."""
+    """Return the results as JUnit XML, one suite per file."""
     root = ET.Element("testsuites")
     for file in dict.fromkeys(result.test.file for result in results):
         own = [result for result in results if result.test.file == file]

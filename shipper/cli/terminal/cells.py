@@ -1,4 +1,4 @@
-"""Cells: single values of a document as short, safe, styled text. Terminal or pipe is decided once, in `Look`."""
+"""Table cells: single values of a document as short, safe, styled text; `Look` decides terminal or pipe once."""
 
 from dataclasses import dataclass, replace
 
@@ -16,13 +16,13 @@ LEVEL_STYLES = {
 }  # fmt: skip
 LEVEL_WIDTH = 5
 NARROW = 60
-"""Columns below which a terminal, such as a phone's, gets the time, the level, the event and what happened alone."""
+"""Below this many columns (a phone) only time, level, event and summary are shown."""
 UNCUT = 10_000
-"""Columns of a pipe: more than any table needs."""
+"""Width of a pipe in columns: more than any table needs."""
 
 
 def console_of() -> Console:
-    """Where tables go: as wide as the terminal; in a pipe as wide as what they hold, so that nothing is withheld."""
+    """Return the console for tables: as wide as the terminal; unlimited in a pipe."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = UNCUT
@@ -31,11 +31,11 @@ def console_of() -> Console:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How output looks: its width, whether lines are cut to it, and the characters it draws with."""
+    """Layout of the output: width, truncation of lines, drawing characters."""
 
     width: int
     cut: bool
-    """On a terminal a line ends with the screen; in a pipe nothing is withheld from the next program."""
+    """True on a terminal, where lines end at the screen's edge; a pipe gets whole lines."""
     ellipsis: str
     rule: str
     bar: str
@@ -45,13 +45,13 @@ class Look:
 
     @classmethod
     def of(cls, console: Console) -> "Look":
-        """Unicode drawing on a terminal that can show it, ASCII everywhere else."""
+        """Choose Unicode drawing on a terminal that supports it, ASCII elsewhere."""
         if console.is_terminal and console.encoding.startswith("utf"):
             return cls(console.width, cut=True, ellipsis="…", rule="─", bar="━", point="•", gap="┊", dot="·")
         return cls(console.width, console.is_terminal, ellipsis="...", rule="-", bar="=", point="o", gap=":", dot="|")
 
     def uncut(self) -> "Look":
-        """The same, with every line shown to its end."""
+        """Return the same layout without truncation."""
         return replace(self, cut=False)
 
 
@@ -73,21 +73,21 @@ def encodable(line: Text, encoding: str) -> Text:
 
 
 def fit(text: str, width: int, look: Look) -> str:
-    """`text` in exactly `width` cells."""
+    """Pad or cut `text` to exactly `width` cells."""
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, width - cell_len(look.ellipsis)) + look.ellipsis
 
 
 def level_cell(body: Body) -> Text:
-    """The level in five cells; from `warning` up in capitals, which is seen without colour too."""
+    """Return the level in five cells; `warning` and above in capitals, visible without colours."""
     level = body.get("level")
     known = level if isinstance(level, str) else ""
     return Text(SHORT_LEVELS.get(known, text_of(level))[:LEVEL_WIDTH].ljust(LEVEL_WIDTH), LEVEL_STYLES.get(known, ""))
 
 
 def status_style(status: object) -> str:
-    """Red for the server's failures, yellow for the client's."""
+    """Return red for server errors, yellow for client errors."""
     if not isinstance(status, int) or status < CLIENT_ERROR:
         return ""
     return "bold red" if status >= SERVER_ERROR else "yellow"

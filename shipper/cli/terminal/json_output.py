@@ -1,4 +1,4 @@
-"""Objects: what a command prints for programs, as JSON that a terminal can show too."""
+"""JSON output of commands, safe to show on a terminal."""
 
 import orjson
 
@@ -6,6 +6,6 @@ from shipper_processors.sanitize import printable_json
 
 
 def as_json(value: object, *, indent: bool = True) -> bytes:
-    """`value` as JSON, over several lines or on one; characters that could deceive a terminal as escapes of JSON."""
+    """Return `value` as JSON, indented or on one line; terminal control characters become JSON escapes."""
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None).decode()
     return printable_json(text).encode()

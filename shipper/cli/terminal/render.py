@@ -1,4 +1,4 @@
-"""Rendering documents for people and for programs: as a table, as JSON lines, as the timeline of one request."""
+"""Documents rendered as a table, as JSON lines, or as the timeline of one request."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from shipper_processors.sanitize import printable
 from shipper_schemas.quarantine import kinds
 
 FIRST_PAGE = 200
-"""Entries whose values decide on the width of the columns; the rest streams through."""
+"""Number of entries that decide the column widths; the rest streams through."""
 DATE, CLOCK, SECONDS = slice(0, 10), slice(11, 23), slice(11, 19)
 STATUS_WIDTH, DURATION_WIDTH = 3, 7
 
@@ -34,7 +34,7 @@ class _Columns(NamedTuple):
 
 
 def render_json(entries: Iterable[Body], console: Console) -> int:
-    """One JSON document a line, its values exact; characters that could deceive a terminal as JSON escapes."""
+    """Print one JSON document per line, values exact; terminal control characters become JSON escapes."""
     shown = 0
     for shown, entry in enumerate(entries, 1):  # noqa: B007 -- the number of the last one is the answer
         console.file.write(f"{json_line(entry, console.encoding)}\n")
@@ -42,7 +42,7 @@ def render_json(entries: Iterable[Body], console: Console) -> int:
 
 
 def json_line(entry: Body, encoding: str = "utf-8") -> str:
-    """`entry` as JSON on one line, safe on a terminal and in `encoding`."""
+    """Return `entry` as JSON on one line, safe on a terminal and in `encoding`."""
     line = orjson.dumps(entry).decode()
     if printable(line) == line and (encoding.startswith("utf") or line.isascii()):
         return line
@@ -50,9 +50,9 @@ def json_line(entry: Body, encoding: str = "utf-8") -> str:
 
 
 def render_table(entries: Iterable[Body], console: Console) -> int:
-    """One line an entry: time, level, origin, event, status, duration, summary. How many were shown.
+    """Print one line per entry: time, level, origin, event, status, duration, summary; return the number of entries.
 
-    On a terminal the day stands above its entries and lines end with the screen; in a pipe each line carries its
+    On a terminal the day is a heading above its entries and lines are cut at the screen; in a pipe each line has its
     full time and the whole summary.
     """
     look, shown, day = Look.of(console), 0, ""
@@ -68,30 +68,30 @@ def render_table(entries: Iterable[Body], console: Console) -> int:
 
 
 class Stream:
-    """Entries that come one by one: a line each, as `render_table` shows them, in columns that only grow."""
+    """A live table: one line per entry, as in `render_table`, in columns that only grow."""
 
     def __init__(self, console: Console) -> None:
-        """Nothing is shown yet."""
+        """Start with empty columns."""
         self._console, self._look = console, Look.of(console)
         self._columns = _Columns(0, 0, 0, 0)
         self._day = ""
 
     def show(self, entry: Body) -> None:
-        """One entry, or one that was refused with its reasons."""
+        """Print one entry, or a quarantined one with its reasons."""
         look = self._look
         date = text_of(entry.get("@timestamp"))[DATE]
         if look.cut and date != self._day:
             emit(self._console, _rule(date, look), look)
             self._day = date
         self._columns = _Columns(*map(max, self._columns, _columns([entry], look)))
-        refused = "reasons" in entry and "raw" in entry
-        cells = _refused_cells(entry, self._columns, look) if refused else _cells(entry, self._columns, look)
+        quarantined = "reasons" in entry and "raw" in entry
+        cells = _quarantined_cells(entry, self._columns, look) if quarantined else _cells(entry, self._columns, look)
         emit(self._console, Text("  ").join(cells), look)
 
 
-def _refused_cells(entry: Body, columns: _Columns, look: Look) -> Iterator[Text]:
+def _quarantined_cells(entry: Body, columns: _Columns, look: Look) -> Iterator[Text]:
     yield _time_cell(entry, look)
-    yield Text("REFUSED", "bold yellow")
+    yield Text("QUARANTINED", "bold yellow")
     if columns.origin:
         yield Text(fit(origin(entry), columns.origin, look), "cyan")
     yield Text(", ".join(map(printable, kinds(entry))), "yellow")

@@ -1,4 +1,4 @@
-"""The timeline of one request on a terminal: what happened when, how long it took, where it went wrong."""
+"""The timeline of one request on a terminal: entries with offsets, durations and the first failure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,13 +15,13 @@ from shipper_processors.times import format_ms
 
 FOLD_ABOVE = 8
 HEAD_LINES, TAIL_LINES = 2, 5
-"""What stays of a long stack trace: where it begins, and its end, where the failure is named."""
+"""Lines kept of a long stack trace: its start, and its end with the exception."""
 INDENT = 12
 WIDE_FROM = 120
 SMALL, MEDIUM, WIDE = (0, 16), (12, 20), (32, 32)
-"""Cells of the bars and of event names: on a phone's screen, on one of fewer than WIDE_FROM columns, on others."""
+"""Cells of bars and event names on a phone, below WIDE_FROM columns, and above."""
 LEAST_OFFSET = 9
-"""Cells of distances from the beginning; more where one needs more."""
+"""Minimum cells of time offsets."""
 
 
 class _Widths(NamedTuple):
@@ -34,7 +34,7 @@ class _Widths(NamedTuple):
 
     @classmethod
     def of(cls, timeline: Timeline, look: Look) -> "_Widths":
-        """As wide as what they hold, within what the screen leaves them."""
+        """Compute widths from the content, within the screen."""
         small = look.cut and look.width < NARROW
         bars, most = SMALL if small else MEDIUM if look.width < WIDE_FROM else WIDE
         names = [] if small or len(timeline.origins) == 1 else timeline.origins
@@ -48,7 +48,7 @@ class _Widths(NamedTuple):
 
 
 def bar(timeline: Timeline, step: Step, width: int, look: Look) -> str:
-    """The picture of a step in `width` cells: a bar at least one cell long, or a point where nothing lasted."""
+    """Draw a step in `width` cells: a bar of at least one cell, or a point for an instant."""
     first = min(width - 1, int(timeline.place(step.begin) * width))
     last = min(width - 1, max(first, round(timeline.place(step.end) * width) - 1))
     drawn = look.bar * (last - first + 1) if step.end > step.begin else look.point
@@ -56,14 +56,14 @@ def bar(timeline: Timeline, step: Step, width: int, look: Look) -> str:
 
 
 def render_timeline(entries: Iterable[Body], console: Console) -> int:
-    """Header, entries with offset and bar, gaps, folded stack traces, verdict. How many entries were shown.
+    """Print header, entries with offset and bar, gaps, folded stack traces and verdict; return the number of entries.
 
-    `entries` are those of one correlation id, in the order of their time.
+    `entries` belong to one correlation id and are in time order.
     """
-    found = list(entries)
-    if not found:
+    steps = list(entries)
+    if not steps:
         return 0
-    look, timeline = Look.of(console), Timeline.of(found)
+    look, timeline = Look.of(console), Timeline.of(steps)
     widths = _Widths.of(timeline, look)
     for line in _header(timeline, look):
         emit(console, line, look)
@@ -73,11 +73,11 @@ def render_timeline(entries: Iterable[Body], console: Console) -> int:
         _emit_entry(console, step.entry, _line(timeline, step, widths, look), look, wrong=step.failed)
     console.print()
     emit(console, _verdict(timeline), look.uncut())
-    return len(found)
+    return len(steps)
 
 
 def _emit_entry(console: Console, entry: Body, line: Text, look: Look, *, wrong: bool) -> None:
-    """The entry's line, then its details; a failure that has no room in the line gets lines of its own."""
+    """Print the entry's line and details; a failure too long for the line gets separate lines."""
     what = Text(summary(entry))
     if look.cut and wrong and line.cell_len + 1 + what.cell_len > look.width:
         emit(console, line, look)
@@ -90,12 +90,12 @@ def _emit_entry(console: Console, entry: Body, line: Text, look: Look, *, wrong:
 
 
 def _header(timeline: Timeline, look: Look) -> list[Text]:
-    found = timeline.steps
+    steps = timeline.steps
     started = format_ms(int(timeline.begin)).replace("T", " ").removesuffix("Z")
-    number = "1 entry" if len(found) == 1 else f"{len(found)} entries"
+    number = "1 entry" if len(steps) == 1 else f"{len(steps)} entries"
     pieces = (f"{started} UTC", f"span {span(timeline.length)}", number, ", ".join(timeline.origins))
     return [
-        Text.assemble("correlation id ", (text_of(found[0].entry.get("correlation_id")), "bold")),
+        Text.assemble("correlation id ", (text_of(steps[0].entry.get("correlation_id")), "bold")),
         Text(f" {look.dot} ".join(pieces), "dim"),
         Text(),
     ]
@@ -121,7 +121,7 @@ def _line(timeline: Timeline, step: Step, widths: _Widths, look: Look) -> Text:
 
 
 def _details(entry: Body, look: Look, *, wrong: bool) -> list[Text]:
-    """The stack trace, and what a message or an error says beyond its first line; indented, folded in the middle."""
+    """Return the stack trace and further lines of message or error; indented, folded in the middle."""
     lines = further_lines(entry)
     shown = [Text(f"{'':{INDENT}}{printable(line.expandtabs(4))}", "red" if wrong else "dim") for line in lines]
     if len(shown) <= FOLD_ABOVE:

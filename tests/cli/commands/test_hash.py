@@ -26,7 +26,7 @@ def test_what_cannot_be_hashed_is_told(tmp_path: Path) -> None:
     """No value, no key yet, no hashing: each with its hint, and no key is made by asking."""
     asked = {"SHIPPER_REDACT__MODE": "hash"}
     empty = shipper(tmp_path, "hash", stdin="", SHIPPER_REDACT__KEY="k", **asked)
-    assert (empty.returncode, "no value" in empty.stderr) == (2, True)
+    assert (empty.returncode, "empty value" in empty.stderr) == (2, True)
     keyless = shipper(tmp_path, "hash", stdin="x", **asked)
     assert (keyless.returncode, "there is no key" in keyless.stderr, "--state-dir" in keyless.stderr) == (1, True, True)
     masked = shipper(tmp_path, "hash", stdin="x")

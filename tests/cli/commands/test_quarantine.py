@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from shipper.cli.commands.quarantine import release_entries, render_list, told
+from shipper.cli.commands.quarantine import release_entries, release_summary, render_list
 from shipper.model.documents import Document
 from shipper.model.query import Query
 from shipper.outputs.sqlite.output import LocalStore
@@ -43,8 +43,8 @@ def test_list_narrows_by_reason_and_limit(shipper: Shipper) -> None:
     assert [json.loads(line)["raw"] for line in out.splitlines()] == ["{"]
     code, out, err = shipper("quarantine", "list", "--limit", "2")
     assert (code, len(out.splitlines())) == (0, 2)
-    assert "Only the oldest 2" in err
-    assert "holds nothing of line_cut" in shipper("quarantine", "list", "--reason", "line_cut")[2]
+    assert "Showing only the oldest 2" in err
+    assert "No quarantined entries for line_cut" in shipper("quarantine", "list", "--reason", "line_cut")[2]
 
 
 def test_a_small_screen_keeps_the_id_and_the_reason() -> None:
@@ -76,7 +76,7 @@ def test_show_tells_all_of_one_entry(shipper: Shipper, store: LocalStore) -> Non
 
 @pytest.mark.parametrize(
     ("identity", "what"),
-    [("ffffffffffff", "holds no unreleased entry ffffffffffff"), ("ab", "ab is too short"), ("", "an empty id is too")],
+    [("ffffffffffff", "no unreleased entry ffffffffffff"), ("ab", "ambiguous id: ab"), ("", "ambiguous id: empty")],
 )
 def test_an_unknown_id_is_named_with_its_hint(shipper: Shipper, identity: str, what: str) -> None:
     """A wrong id, or one too short to mean anything, points to the list."""
@@ -90,9 +90,9 @@ def test_release_moves_what_is_accepted_and_keeps_the_rest(store: LocalStore) ->
     """Accepted entries are found in their main index, refused ones stay, and nothing is in both."""
     reader = LocalReader(store.directory)
     released = release_entries(reader.quarantine(), reader, accepting, dry_run=False)
-    assert [*told(released, dry_run=False)] == [
+    assert [*release_summary(released, dry_run=False)] == [
         "released: 2",
-        "still refused: 1",
+        "still rejected: 1",
         r"  1 x json_invalid: cut \x1b short",
     ]
     assert len(list(reader.search(Query(event="e")))) == 2
@@ -104,7 +104,7 @@ def test_a_dry_run_changes_nothing(store: LocalStore) -> None:
     """It only says what a release would do."""
     reader = LocalReader(store.directory)
     released = release_entries(reader.quarantine(), reader, accepting, dry_run=True)
-    assert next(told(released, dry_run=True)) == "would be released: 2"
+    assert next(release_summary(released, dry_run=True)) == "would be released: 2"
     assert len(list(reader.quarantine())) == 3
 
 
@@ -113,4 +113,4 @@ def test_release_wants_to_know_which(shipper: Shipper, arguments: tuple[str, ...
     """Neither nothing nor two answers at once."""
     code, _, err = shipper("quarantine", "release", *arguments)
     assert code == 2
-    assert "say which" in err
+    assert "give IDs, --all or --reason" in err

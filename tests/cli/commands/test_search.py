@@ -25,7 +25,7 @@ def test_without_an_id_the_newest_entries_come_last(shipper: Shipper) -> None:
     assert [line.split()[0] for line in out.splitlines()] == [
         f"2026-11-23T10:{time}.000Z" for time in ("02:25", "02:26", "03:20", "03:21", "03:22")
     ]
-    assert err == "Only the newest 5 entries; --limit 0 shows all.\n"
+    assert err == "Showing only the newest 5 entries; --limit 0 shows all.\n"
 
 
 def test_the_default_limit_is_a_hundred_and_zero_is_none(shipper: Shipper) -> None:
@@ -58,10 +58,10 @@ def test_an_id_that_is_in_quarantine_is_pointed_to(shipper: Shipper) -> None:
     """Who looks for a request that was refused learns where it is."""
     code, _, err = shipper("search", "lost-7")
     assert code == 1
-    assert "The quarantine holds 1 entry with it: `shipper quarantine show " in err
+    assert "1 entry with this id in quarantine: see `shipper quarantine show " in err
     identity = err.rsplit("show ", 1)[1].split("`")[0]
     assert '{"id": "lost-7"}\\x1b[2J' in shipper("quarantine", "show", identity)[1]
-    assert "The quarantine holds nothing with it either." in shipper("search", "nowhere")[2]
+    assert "No entry with this id in quarantine either." in shipper("search", "nowhere")[2]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_only_what_is_asked_for_is_shown(node: Node) -> None:
     """Refused entries on demand alone; it ends when it is stopped."""
     node.write(b"".join([line(event="a"), line(event="b"), line(event="a", correlation_id=None)]))
     stopping = Stopping()
-    found = bodies(node.follower, stopping, accepts(Query(event="a")), refused=False)
+    found = bodies(node.follower, stopping, accepts(Query(event="a")), quarantined=False)
     body = next(found)
     assert (body["event"], body["_index"]) == ("a", "keneyapp-logs-2026.11.23")
     stopping.set()
@@ -192,7 +192,7 @@ def test_lines_end_with_the_screen(width: int) -> None:
 def test_a_refused_entry_says_so_and_why() -> None:
     """Hostile bytes are shown, not obeyed."""
     entry = {"@timestamp": "2026-11-23T10:00:00.000Z", "reasons": [{"kind": "json_invalid"}], "raw": "{\x1b[2J"}
-    assert streamed(80, entry)[1] == r"10:00:00.000  REFUSED  json_invalid  {\x1b[2J"
+    assert streamed(80, entry)[1] == r"10:00:00.000  QUARANTINED  json_invalid  {\x1b[2J"
 
 
 def test_the_command_follows_and_ends_in_order(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_count_says_nothing_before_the_first() -> None:
     [
         (["status", "--listen"], "asking the agent"),
         (["top", "--once", "--listen"], "asking the agent"),
-        (["quarantine", "list", "--output"], "looking through the quarantine"),
+        (["quarantine", "list", "--output"], "searching the quarantine"),
     ],
 )
 def test_a_server_that_does_not_answer_is_seen_to_be_asked(arguments: list[str], said: str) -> None:
