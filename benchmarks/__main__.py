@@ -110,13 +110,13 @@ def show(results: list[dict[str, object]]) -> None:
     table = Table(title="shipper run --once into the embedded store", title_justify="left")
     for name in ("lines", "files", "CPU s per M", "of the floor", "events per CPU s", "events/s", "RSS MB"):
         table.add_column(name, justify="right")
-    for found in results:
-        agent, lines, ratio = found["shipper"], found["lines"], found["cpu_ratio_to_floor"]
+    for result in results:
+        agent, lines, ratio = result["shipper"], result["lines"], result["cpu_ratio_to_floor"]
         assert isinstance(agent, dict)
         assert isinstance(lines, int)
         table.add_row(
-            f"{lines:,}", f"{found['files']}", f"{agent['cpu_s'] / lines * 1e6:.1f}", f"{ratio} x",
-            f"{found['events_per_cpu_second']:,}", f"{found['events_per_second']:,}", f"{agent['rss_mb']:.0f}",
+            f"{lines:,}", f"{result['files']}", f"{agent['cpu_s'] / lines * 1e6:.1f}", f"{ratio} x",
+            f"{result['events_per_cpu_second']:,}", f"{result['events_per_second']:,}", f"{agent['rss_mb']:.0f}",
         )  # fmt: skip
     Console().print(table)
 

@@ -37,12 +37,12 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
         root = ensure(data, lines, number)
         peers = [peer for peer in all_found() if not names or peer.name.startswith(names)]
         floors: list[float] = []
-        found: dict[str, list[Measured]] = {peer.name: [] for peer in peers}
+        runs_by_peer: dict[str, list[Measured]] = {peer.name: [] for peer in peers}
         for _ in range(runs):
             floors.append(measured([sys.executable, str(HERE / "floor.py"), str(root)]).cpu_s)
             for peer in peers:
-                found[peer.name].append(delivered(peer, root, lines // number * number))
-        medians = {name: median(each) for name, each in found.items()}
+                runs_by_peer[peer.name].append(delivered(peer, root, lines // number * number))
+        medians = {name: median(each) for name, each in runs_by_peer.items()}
         floor, yardstick = statistics.median(floors), medians.get(YARDSTICK)
         for name, figures in medians.items():
             ratio = None if yardstick is None else round(figures.cpu_s / yardstick.cpu_s, 2)
@@ -62,11 +62,12 @@ def show(results: list[dict[str, object]], lines: int, runs: int) -> None:
     table = Table(title=f"{lines:,} lines into one sink, medians of {runs} runs in turns", title_justify="left")
     for name in ("files", "agent", "CPU s per M", "of the floor", "of Fluent Bit", "events/s", "RSS MB"):
         table.add_column(name, justify="left" if name == "agent" else "right")
-    for found in results:
-        of = found["of_fluent_bit"]
+    for result in results:
+        of = result["of_fluent_bit"]
         table.add_row(
-            f"{found['files']}", f"{found['agent']}", f"{found['cpu_s_per_million']:.2f}", f"{found['of_the_floor']} x",
-            "" if of is None else f"{of} x", f"{found['events_per_second']:,}", f"{found['rss_mb']:.0f}",
+            f"{result['files']}", f"{result['agent']}", f"{result['cpu_s_per_million']:.2f}",
+            f"{result['of_the_floor']} x",
+            "" if of is None else f"{of} x", f"{result['events_per_second']:,}", f"{result['rss_mb']:.0f}",
         )  # fmt: skip
     Console(width=110).print(table)
 

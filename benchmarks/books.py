@@ -16,7 +16,7 @@ FAILED_LOGINS, LINES_READ = "failed_login_attempts_total", "shipper_lines_read_t
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What became of the lines of `benchmarks.serials`."""
+    """Books kept over the lines of `benchmarks.serials`: lost, stored twice, stored."""
 
     written: int
     lost: int
@@ -26,7 +26,7 @@ class Books:
     doubled: int
     """Documents beyond one a line that the index took."""
     counter_error: float | None = None
-    """How far the counters of lines and of failed logins are from the truth, added up; None where nobody counts."""
+    """Total error of the counters of lines and failed logins; None where nothing counts."""
 
     def as_json(self) -> dict[str, float | None]:
         """By name."""
@@ -42,10 +42,10 @@ def closed(port: int, written: int, counter_error: float | None = None) -> Books
 
 
 def counter_error(state: Path, logs: Sequence[Log]) -> float:
-    """How far the committed counters are from what was written, after shipper ended."""
-    found = counted(state)
+    """Return the difference between the committed counters and the written lines, after shipper ended."""
+    counters = counted(state)
     lines, failed = sum(log.written for log in logs), sum(log.failed for log in logs)
-    return abs(found[LINES_READ] - lines) + abs(found[FAILED_LOGINS] - failed)
+    return abs(counters[LINES_READ] - lines) + abs(counters[FAILED_LOGINS] - failed)
 
 
 def counted(state: Path) -> dict[str, float]:
@@ -70,7 +70,7 @@ def arrived(port: int, documents: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StateSize:
-    """What a state directory holds: bytes of its files, rows of files and of logs."""
+    """Size of a state directory: bytes of its files, rows of files and of logs."""
 
     bytes: int
     files: int
@@ -86,7 +86,7 @@ def state_size(state: Path) -> StateSize:
 
 
 def settled(state: Path, files: int) -> StateSize:
-    """What a state directory in use holds once it knows of at most so many files and logs, or after `PATIENCE_S`."""
+    """Return the size of a state directory in use once it knows few enough files and logs, or after `PATIENCE_S`."""
     until = time.monotonic() + PATIENCE_S
     while max((size := state_size(state)).files, size.logs) > files and time.monotonic() < until:
         time.sleep(0.1)

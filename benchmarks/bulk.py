@@ -64,7 +64,7 @@ def helpers_with_bytes(url: str, documents: list[Document], _folder: Path) -> in
 
 
 def helpers(url: str, sources: list[tuple[Document, Any]]) -> int:
-    """What both have alike; `create` with an id, as the output does."""
+    """Options common to both; `create` with an id, as the output does."""
     client = Elasticsearch(url)
     actions = (
         {"_op_type": "create", "_index": document.index, "_id": document.id.hex(), "_source": source}
@@ -110,17 +110,17 @@ def main(number: int, runs: int, out: Path, way: str | None, url: str | None) ->
     if way is not None and url is not None:
         one(way, url, number)
         return
-    found: dict[str, list[float]] = {name: [] for name in WAYS}
+    cpu_by_way: dict[str, list[float]] = {name: [] for name in WAYS}
     with sink() as port:
         for _ in range(runs):
-            for name, figures in found.items():
+            for name, figures in cpu_by_way.items():
                 command = [sys.executable, "-m", "benchmarks.bulk", "--one", name, "--url", f"http://127.0.0.1:{port}"]
                 done = subprocess.run(
                     [*command, "--documents", str(number)], capture_output=True, text=True, check=True
                 )
-                told = json.loads(done.stdout)
-                figures.append(told["cpu_s"] / told["documents"] * 1e6)
-    report({name: statistics.median(figures) for name, figures in found.items()}, number, runs, out)
+                figures_of_run = json.loads(done.stdout)
+                figures.append(figures_of_run["cpu_s"] / figures_of_run["documents"] * 1e6)
+    report({name: statistics.median(figures) for name, figures in cpu_by_way.items()}, number, runs, out)
 
 
 def report(medians: dict[str, float], number: int, runs: int, out: Path) -> None:

@@ -104,9 +104,9 @@ def main(lines: int, runs: int, settled: float, names: tuple[str, ...], out: Pat
             for peer in peers:
                 with TemporaryDirectory(prefix="state-", dir=folder) as own:
                     books, had = crashed(peer, log, at, settled, Path(own))
-                found = {"kill_at": at, "documents_then": had, **books.as_json()}
-                results[peer.name].append(found)
-                click.echo(f"{peer.name}: {found}", err=True)
+                result = {"kill_at": at, "documents_then": had, **books.as_json()}
+                results[peer.name].append(result)
+                click.echo(f"{peer.name}: {result}", err=True)
                 written(out, {"lines": lines, "runs": run + 1, "results": results})
     show(results, lines)
 
@@ -116,12 +116,12 @@ def show(results: dict[str, list[dict[str, float | None]]], lines: int) -> None:
     table = Table(title=f"{lines:,} lines, kill -9 in the middle: least, median, most", title_justify="left")
     for name in ("agent", "runs", *(kind.replace("_", " ") for kind in KINDS)):
         table.add_column(name, justify="left" if name == "agent" else "right")
-    for name, found in results.items():
+    for name, peer_runs in results.items():
         spans = []
         for kind in KINDS:
-            numbers = [run[kind] or 0 for run in found]
+            numbers = [run[kind] or 0 for run in peer_runs]
             spans.append(f"{min(numbers):,.0f} / {statistics.median(numbers):,.0f} / {max(numbers):,.0f}")
-        table.add_row(name, str(len(found)), *spans)
+        table.add_row(name, str(len(peer_runs)), *spans)
     Console(width=110).print(table)
 
 

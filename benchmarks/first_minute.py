@@ -27,7 +27,7 @@ RUNS = 3
 
 def main() -> int:
     """Measure RUNS times and keep the run in the middle; 1 where no correlation id came."""
-    runs = [found for _ in range(RUNS) if (found := measured()) is not None]
+    runs = [measurement for _ in range(RUNS) if (measurement := measured()) is not None]
     if len(runs) < RUNS:
         return 1
     result = sorted(runs, key=lambda run: run["first_correlation_id_s"])[RUNS // 2]
@@ -63,12 +63,12 @@ def bare(home: Path) -> dict[str, str]:
     for name, path in (("python3", sys.base_prefix + "/bin/python3"), ("git", shutil.which("git"))):
         (tools / name).symlink_to(str(path))
     kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_INDEX", "SSL_"))}
-    given = {"HOME": str(home), "PATH": f"{tools}:/usr/bin:/bin", "TERM": "xterm-256color", "COLUMNS": "100"}
-    return {**kept, **given, "PIP_NO_CACHE_DIR": "1", "UV_CACHE_DIR": str(home / "cache")}
+    environment = {"HOME": str(home), "PATH": f"{tools}:/usr/bin:/bin", "TERM": "xterm-256color", "COLUMNS": "100"}
+    return {**kept, **environment, "PIP_NO_CACHE_DIR": "1", "UV_CACHE_DIR": str(home / "cache")}
 
 
 def screen(command: list[str], folder: str, environment: dict[str, str]) -> tuple[dict[str, float], bytes]:
-    """When a command's output on a terminal told what is looked for, and all that it showed."""
+    """Return the time at which a command's terminal output showed the text, and the whole output."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -94,7 +94,7 @@ def screen(command: list[str], folder: str, environment: dict[str, str]) -> tupl
 
 
 def read(terminal: int) -> bytes:
-    """What a terminal shows next; nothing where its program has ended."""
+    """Return the terminal's next output; empty once its program has ended."""
     try:
         return os.read(terminal, 65_536)
     except OSError:

@@ -1,8 +1,8 @@
-"""Whether the cost of an event stays the same with ten and a hundred times as many, and over many files.
+"""Cost of an event with ten and a hundred times as many events, and over many files.
 
 python -m benchmarks.growth [--lines N]... [--files N]... [--json FILE]
 
-Into a sink that acknowledges. What a start costs is measured apart, with a hundred lines, and taken off.
+Into a sink that acknowledges. The cost of a start is measured apart, with a hundred lines, and subtracted.
 """
 
 import math
@@ -31,9 +31,11 @@ def main(lines: tuple[int, ...], files: tuple[int, ...], data: Path, out: Path) 
     results: list[dict[str, float]] = []
     for number in lines:
         for count in files:
-            found = delivered(COMPILED, ensure(data, number, count), number // count * count)
-            micros = (found.cpu_s - start.cpu_s) / number * 1e6
-            results.append({"lines": number, "files": count, "cpu_us": round(micros, 2), "rss_mb": round(found.rss_mb)})
+            delivery = delivered(COMPILED, ensure(data, number, count), number // count * count)
+            micros = (delivery.cpu_s - start.cpu_s) / number * 1e6
+            results.append(
+                {"lines": number, "files": count, "cpu_us": round(micros, 2), "rss_mb": round(delivery.rss_mb)}
+            )
     first = results[0]["cpu_us"]
     table = Table(title=f"CPU an event, without the start ({start.cpu_s:.2f} s)", title_justify="left")
     for name in ("lines", "files", "CPU us an event", "of the first", "RSS MB"):

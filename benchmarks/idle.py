@@ -65,8 +65,8 @@ def main(files: tuple[int, ...], seconds: float, data: Path, out: Path) -> None:
     table = Table(title="shipper over quiet files, polled four times a second", title_justify="left")
     for name in ("files", "RSS MB", "peak MB", "CPU % of a core", "wake-ups/s"):
         table.add_column(name, justify="right")
-    for found in results:
-        table.add_row(*(f"{value:,}" for value in found.values()))
+    for result in results:
+        table.add_row(*(f"{value:,}" for value in result.values()))
     Console().print(table)
     written(out, results)
 

@@ -62,11 +62,11 @@ def one(client: str, each: int, address: str, number: int) -> None:
         cpu, wall = time.process_time(), time.monotonic()
         answers = [output.submit(documents[start : start + BATCH]) for start in range(0, len(documents), BATCH)]
         stored = sum(answer.result().stored for answer in answers)
-        told = {"cpu_s": time.process_time() - cpu, "wall_s": time.monotonic() - wall, "documents": stored}
+        figures = {"cpu_s": time.process_time() - cpu, "wall_s": time.monotonic() - wall, "documents": stored}
         output.close()
     if stored != len(documents):
         raise click.ClickException(f"{client}: {stored} of {len(documents)} acknowledged")
-    print(json.dumps(told))
+    print(json.dumps(figures))
 
 
 @click.command()
@@ -81,19 +81,24 @@ def main(number: int, runs: int, servers: str | None, out: Path, way: str | None
         name, _, framed = way.rpartition("/")
         one(name, int(framed), servers, number)
         return
-    found: dict[tuple[str, int], list[tuple[float, float]]] = {way: [] for way in WAYS}
+    figures_by_way: dict[tuple[str, int], list[tuple[float, float]]] = {way: [] for way in WAYS}
     with broker(servers) as address:
         for _ in range(runs):
-            for (client, each), figures in found.items():
+            for (client, each), figures in figures_by_way.items():
                 command = [sys.executable, "-m", "benchmarks.kafka", "--one", f"{client}/{each}", "--servers", address]
                 done = subprocess.run(
                     [*command, "--documents", str(number)], stdout=subprocess.PIPE, text=True, check=True
                 )
-                told = json.loads(done.stdout)
-                figures.append((told["cpu_s"] / told["documents"] * 1e6, told["documents"] / told["wall_s"]))
+                run = json.loads(done.stdout)
+                figures.append(
+                    (
+                        run["cpu_s"] / run["documents"] * 1e6,
+                        run["documents"] / run["wall_s"],
+                    )
+                )
     medians = {
         way: (statistics.median(cpu for cpu, _ in figures), statistics.median(rate for _, rate in figures))
-        for way, figures in found.items()
+        for way, figures in figures_by_way.items()
     }
     report(medians, number, runs, out)
 

@@ -54,11 +54,11 @@ def measured(peer: Peer, rate: int, seconds: float, flush: float) -> dict[str, f
                 written = due
                 time.sleep(TICK_S)
             until = time.monotonic() + PATIENCE_S
-            while (found := stats(port))["documents"] < written and time.monotonic() < until:
+            while (latencies := stats(port))["documents"] < written and time.monotonic() < until:
                 time.sleep(0.05)
-    if found["documents"] < written:
-        raise click.ClickException(f"{peer.name}: {found['documents']:.0f} of {written} lines came")
-    return {name: round(found[name], 1) for name in ("p50", "p99", "most")}
+    if latencies["documents"] < written:
+        raise click.ClickException(f"{peer.name}: {latencies['documents']:.0f} of {written} lines came")
+    return {name: round(latencies[name], 1) for name in ("p50", "p99", "most")}
 
 
 @click.command()
@@ -75,8 +75,8 @@ def main(rates: tuple[int, ...], seconds: float, flush: float, out: Path) -> Non
     table = Table(title=f"Milliseconds from written to acknowledged, flushed each {flush:g} s", title_justify="left")
     for name in ("lines/s", "agent", "p50", "p99", "most"):
         table.add_column(name, justify="left" if name == "agent" else "right")
-    for found in results:
-        table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in found.values()))
+    for result in results:
+        table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in result.values()))
     Console().print(table)
     written(out, {"flush_s": flush, "seconds": seconds, "results": results})
 

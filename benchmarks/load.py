@@ -79,11 +79,11 @@ class Run:
         }  # fmt: skip
 
     def state(self) -> StateSize:
-        """What the state holds now."""
+        """Return the size of the state."""
         return state_size(self.folder / "agent" / "state")
 
     def settled(self, files: int) -> StateSize:
-        """What the state holds once it knows of no more than `files`."""
+        """Return the size of the state once it knows of no more than `files`."""
         return settled(self.folder / "agent" / "state", files)
 
     def wait(self) -> None:

@@ -153,7 +153,7 @@ class Peer:
     values: Mapping[str, str] = field(default_factory=dict)
 
     def found(self) -> str | None:
-        """Where its program is; None where it is not installed."""
+        """Return the path of its program; None where it is not installed."""
         return shutil.which(self.program)
 
 
@@ -186,7 +186,7 @@ OTHERS = (
 CAREFUL = Peer(
     "Fluent Bit, chunks on disk, ids", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values=_DISK | {"THREADED": "false"}
 )
-"""What it has against losses and doubles by a crash: its chunks on disk, and ids made of an event's content."""
+"""Its protection against losses and duplicates by a crash: chunks on disk, and ids made of an event's content."""
 
 
 def all_found() -> list[Peer]:

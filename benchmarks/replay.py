@@ -88,13 +88,13 @@ def show(results: list[dict[str, object]], workers: int) -> None:
     table = Table(title=f"shipper replay of one file by one process and by {workers}", title_justify="left")
     for name in ("into", "wall s, one", f"wall s, {workers}", "faster", "the machine allows", "CPU", "events/s"):
         table.add_column(name, justify="left" if name == "into" else "right")
-    for found in results:
-        one, several, rate = found["one"], found["several"], found["events_per_second"]
+    for result in results:
+        one, several, rate = result["one"], result["several"], result["events_per_second"]
         assert isinstance(one, dict)
         assert isinstance(several, dict)
         table.add_row(
-            f"{found['way']}", f"{one['wall_s']:.1f}", f"{several['wall_s']:.1f}", f"{found['gain']} x",
-            f"{found['machine_allows']} x", f"{found['cpu_ratio']} x", f"{rate:,}",
+            f"{result['way']}", f"{one['wall_s']:.1f}", f"{several['wall_s']:.1f}", f"{result['gain']} x",
+            f"{result['machine_allows']} x", f"{result['cpu_ratio']} x", f"{rate:,}",
         )  # fmt: skip
     Console().print(table)
 

@@ -22,7 +22,7 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a process used so far: CPU seconds, largest resident memory in MB and that of now, voluntary switches."""
+    """Resources of a process so far: CPU seconds, largest and current resident memory in MB, voluntary switches."""
 
     cpu_s: float
     rss_mb: float
@@ -68,10 +68,10 @@ def sink(*options: str) -> Iterator[int]:
 
 
 def stats(port: int) -> dict[str, float]:
-    """What the sink has."""
+    """Return the counts of the sink."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats", timeout=10) as answer:
-        found: dict[str, float] = json.load(answer)
-        return found
+        figures: dict[str, float] = json.load(answer)
+        return figures
 
 
 @contextmanager
@@ -112,9 +112,9 @@ def filled(text: str, values: dict[str, str]) -> str:
 
 
 def delivered(peer: Peer, root: Path, documents: int) -> Measured:
-    """What a peer needs from its start to the last document of the logs under `root`.
+    """Return the resources of a peer from its start to the last document of the logs under `root`.
 
-    Raises TimeoutError where nothing comes any more.
+    Raises TimeoutError where no more documents come.
     """
     for path in root.glob("*/*-json.log"):
         path.read_bytes()  # into the page cache, for each peer alike

@@ -51,7 +51,7 @@ def rendered(log: int, first: int, count: int) -> bytes:
 
 
 def failed_logins(lines: int) -> int:
-    """How many of the first `lines` lines of a log are failed logins."""
+    """Return the number of failed logins among the first `lines` lines of a log."""
     return lines // BLOCK * _FAILED[-1] + _FAILED[lines % BLOCK]
 
 
@@ -83,7 +83,7 @@ class Log:
 
     @property
     def next_serial(self) -> str:
-        """What the next line carries."""
+        """Return the fields of the next line."""
         return SERIAL % (self.number, self.written)
 
     def rotate(self) -> None:

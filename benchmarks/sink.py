@@ -39,23 +39,23 @@ def stats() -> bytes:
     """Documents so far, and of their ages in milliseconds the median, the 99th percentile and the greatest."""
     with _lock:
         ages = sorted(_ages_ns)
-        found: dict[str, float] = {"documents": _documents}
+        figures: dict[str, float] = {"documents": _documents}
     if ages:
-        found |= {
+        figures |= {
             name: ages[min(len(ages) - 1, int(len(ages) * part))] / 1e6
             for name, part in (("p50", 0.5), ("p99", 0.99), ("most", 1))
         }
-    return json.dumps(found).encode()
+    return json.dumps(figures).encode()
 
 
 def serials() -> bytes:
     """Of each log of `benchmarks.serials`: how many of its lines came, and how many documents, sent and stored."""
     with _lock:
-        found = {
+        serial_counts = {
             log: {"lines": len(sent) - sent.count(0), "sent": sum(sent), "stored": sum(_stored.get(log, sent))}
             for log, sent in _sent.items()
         }
-    return json.dumps(found).encode()
+    return json.dumps(serial_counts).encode()
 
 
 def note(number: int, body: bytes) -> list[bytes]:
@@ -75,19 +75,19 @@ def note(number: int, body: bytes) -> list[bytes]:
                 if named[1] in _known:
                     items[place] = CONFLICT
                 _known.add(named[1])
-            if _serials and (found := SERIAL.search(lines[2 * place + 1])) is not None:
-                mark(_sent, int(found[1]), int(found[2]))
+            if _serials and (serial := SERIAL.search(lines[2 * place + 1])) is not None:
+                mark(_sent, int(serial[1]), int(serial[2]))
                 if _known is not None and items[place] is CREATED:
-                    mark(_stored, int(found[1]), int(found[2]))
+                    mark(_stored, int(serial[1]), int(serial[2]))
     return items
 
 
 def mark(marks: dict[int, bytearray], log: int, line: int) -> None:
     """Note that a line came once more."""
-    found = marks.setdefault(log, bytearray(1024))
-    if line >= len(found):
-        found.extend(bytes(max(line + 1, 2 * len(found)) - len(found)))
-    found[line] += found[line] < 255  # noqa: PLR2004 -- a byte
+    times_seen = marks.setdefault(log, bytearray(1024))
+    if line >= len(times_seen):
+        times_seen.extend(bytes(max(line + 1, 2 * len(times_seen)) - len(times_seen)))
+    times_seen[line] += times_seen[line] < 255  # noqa: PLR2004 -- a byte
 
 
 def answer(request: bytes, items: list[bytes]) -> bytes:
@@ -115,8 +115,8 @@ def serve(connection: socket.socket) -> None:
         head, _, body = data.partition(b"\r\n\r\n")
         if b"100-continue" in head.lower():
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        found = LENGTH.search(head)
-        left, lines = (int(found[1]) if found else 0) - len(body), body.count(b"\n")
+        length = LENGTH.search(head)
+        left, lines = (int(length[1]) if length else 0) - len(body), body.count(b"\n")
         kept = [body] if looks else []
         while left > 0:
             more = connection.recv(min(CHUNK, left))

@@ -68,7 +68,7 @@ class Slope:
     def of(cls, x: Sequence[float], y: Sequence[float]) -> "Slope":
         """Of the line through the points; at least three."""
         middle_x, middle_y = statistics.fmean(x), statistics.fmean(y)
-        spread = sum((found - middle_x) ** 2 for found in x)
+        spread = sum((value - middle_x) ** 2 for value in x)
         slope = sum((a - middle_x) * (b - middle_y) for a, b in zip(x, y, strict=True)) / spread
         off = sum((b - middle_y - slope * (a - middle_x)) ** 2 for a, b in zip(x, y, strict=True))
         return cls(slope, 2 * (off / max(1, len(x) - 2) / spread) ** 0.5)
@@ -87,13 +87,13 @@ def sampled(pid: int, state: Path, writers: Writers, port: int, began: float) ->
 
 def with_rates(samples: list[dict[str, float]]) -> list[dict[str, float]]:
     """Each sample but the first, with what was done a second since the one before."""
-    found = []
+    rated = []
     for before, sample in pairwise(samples):
         seconds = sample["seconds"] - before["seconds"]
         rate = (sample["documents"] - before["documents"]) / seconds
         cores = (sample["cpu_s"] - before["cpu_s"]) / seconds
-        found.append({**sample, "lines_per_second": round(rate), "cores": round(cores, 3)})
-    return found
+        rated.append({**sample, "lines_per_second": round(rate), "cores": round(cores, 3)})
+    return rated
 
 
 def slopes(samples: list[dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -150,13 +150,13 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
             arrived(port, writers.written)
             left = settled(state / "state", number * kept)
         books = closed(port, writers.written, counter_error(state / "state", logs))
-    found = with_rates(samples)
+    rated = with_rates(samples)
     figures: dict[str, object] = {
         "minutes": minutes, "cores": os.cpu_count(), "rotations": sum(log.rotations for log in logs),
-        "books": books.as_json(), "slopes": slopes(found),
-        "medians": {name: statistics.median(sample[name] for sample in found) for name in NAMES},
-        "most": {name: max(sample[name] for sample in found) for name in NAMES},
-        "state_files_left": left.files, "load": os.getloadavg()[2], "samples": found[:: len(found) // KEPT + 1],
+        "books": books.as_json(), "slopes": slopes(rated),
+        "medians": {name: statistics.median(sample[name] for sample in rated) for name in NAMES},
+        "most": {name: max(sample[name] for sample in rated) for name in NAMES},
+        "state_files_left": left.files, "load": os.getloadavg()[2], "samples": rated[:: len(rated) // KEPT + 1],
     }  # fmt: skip
     show(figures)
     written(out, figures)
@@ -177,8 +177,8 @@ def show(figures: dict[str, object]) -> None:
         table.add_row(name.replace("_", " "), f"{medians[name]:,.5g}", f"{most[name]:,.5g}")
     console = Console(width=110)
     console.print(table)
-    for name, found in slope.items():
-        console.print(f"resident memory: {found['each']:+.3f} ± {found['give_or_take']:.3f} {name.replace('_', ' ')}")
+    for name, fit in slope.items():
+        console.print(f"resident memory: {fit['each']:+.3f} ± {fit['give_or_take']:.3f} {name.replace('_', ' ')}")
     console.print(f"{figures['rotations']:,} rotations; {figures['books']}")
 
 

@@ -43,9 +43,9 @@ def steps(lines: bytes) -> dict[str, Callable[[], object]]:
         assembler = JsonFileAssembler(source.origin.source, Bounds(), log if fast else None)
         return list(assembler.feed(lines, 0))
 
-    def batch_of(found: list[Entry | FastBatch]) -> Batch:
+    def batch_of(step_by_name: list[Entry | FastBatch]) -> Batch:
         batch = Batch()
-        pipeline.process(found, source, batch, 0, count=True, ship=True)
+        pipeline.process(step_by_name, source, batch, 0, count=True, ship=True)
         return batch
 
     def counted() -> None:
@@ -57,7 +57,7 @@ def steps(lines: bytes) -> dict[str, Callable[[], object]]:
     assessed = [pipeline.assess(entry, 0) for entry in entries]
     plain = batch_of(list(entries)).documents
     raws = lines.split(b"\n")[:-1]
-    found: dict[str, Callable[[], object]] = {
+    step_by_name: dict[str, Callable[[], object]] = {
         "floor: two decodes": lambda: [
             orjson.loads(text) for raw in raws if (text := orjson.loads(raw)["log"])[:1] == "{"
         ],
@@ -73,9 +73,9 @@ def steps(lines: bytes) -> dict[str, Callable[[], object]]:
     }
     if log is not None:
         fast = batch_of(assembled(fast=True)).documents
-        found["the compiled chain"] = lambda: batch_of(assembled(fast=True))
-        found["bulk bodies of rendered runs"] = lambda: list(requests(fast, WHOLE, str))
-    return found
+        step_by_name["the compiled chain"] = lambda: batch_of(assembled(fast=True))
+        step_by_name["bulk bodies of rendered runs"] = lambda: list(requests(fast, WHOLE, str))
+    return step_by_name
 
 
 def micros(step: Callable[[], object], lines: int) -> float:
@@ -93,10 +93,10 @@ def micros(step: Callable[[], object], lines: int) -> float:
 def main(lines: int, runs: int, data: Path, out: Path) -> None:
     """Measure and print a table; the figures go to a JSON file too."""
     (path,) = ensure(data, lines, 1).glob("*/*-json.log")
-    found = steps(path.read_bytes())
-    figures: dict[str, list[float]] = {name: [] for name in found}
+    step_by_name = steps(path.read_bytes())
+    figures: dict[str, list[float]] = {name: [] for name in step_by_name}
     for _ in range(runs):
-        for name, step in found.items():
+        for name, step in step_by_name.items():
             figures[name].append(micros(step, lines))
     medians = {name: statistics.median(each) for name, each in figures.items()}
     floor = medians["floor: two decodes"]

@@ -29,12 +29,12 @@ PATIENCE_S = 30
 
 
 class Stage(NamedTuple):
-    """Where a case plays: its folder, and what stands for things that differ from one machine to the next."""
+    """The stage of a case: its folder, and placeholders for things that differ from one machine to the next."""
 
     folder: Path
     environment: dict[str, str]
     shown: dict[str, str]
-    """What was said, and what the page says in its place."""
+    """Texts of the output, and what the page shows in their place."""
 
 
 Provoke = Callable[[Stage], AbstractContextManager[None]]
@@ -49,11 +49,11 @@ class Case(NamedTuple):
     hint: str
     code: int
     says: str
-    """What has to be among what is said, or the case no longer is what it was."""
+    """Text that the output must contain, or the case no longer is what it was."""
 
 
 class Said(NamedTuple):
-    """What a command ended with and said."""
+    """Exit code and output of a command."""
 
     code: int
     output: str
@@ -168,7 +168,7 @@ def another_agent(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def damaged_state(stage: Stage) -> Iterator[None]:
-    """What is in the file of positions and counters is not theirs."""
+    """Corrupt the file of checkpoints and counters."""
     path = stage.folder / "shipper-state" / FILE
     path.parent.mkdir()
     path.write_bytes(b"\x00\x01" * 4096)
@@ -346,7 +346,7 @@ CASES = (
 
 
 def observed(case: Case) -> Said:
-    """What the shipper says in that case, with what differs from machine to machine replaced."""
+    """Return the shipper's output in that case, with machine-dependent parts replaced."""
     with tempfile.TemporaryDirectory(prefix="shipper-errors-") as name:
         stage = Stage(Path(name), {"SHIPPER_LOG_FORMAT": "console"}, {})
         log = stage.folder / "containers" / "4f6d0c3b9a1e"
@@ -363,8 +363,8 @@ def observed(case: Case) -> Said:
 
 def steady(output: str, stage: Stage) -> str:
     """The output without what changes from one run to the next: times, ports, processes, folders."""
-    for found, shown in {f"{stage.folder}/": "", **stage.shown}.items():
-        output = output.replace(found, shown)
+    for machine_text, shown in {f"{stage.folder}/": "", **stage.shown}.items():
+        output = output.replace(machine_text, shown)
     output = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "2026-11-25T10:00:00Z", output)
     output = re.sub(r"damaged-\d{8}", "damaged-20261125", output)
     output = re.sub(r"http://0\.0\.0\.0:\d+|0\.0\.0\.0:0\b", lambda at: re.sub(r":\d+$", ":9108", at[0]), output)
@@ -373,7 +373,7 @@ def steady(output: str, stage: Stage) -> str:
 
 
 def run(words: list[str], stage: Stage) -> Said:
-    """What `shipper WORDS…` ends with and says, in a process of its own without capabilities."""
+    """Return exit code and output of `shipper WORDS…`, in a separate process without capabilities."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:

@@ -89,8 +89,8 @@ def configuration() -> str:
     )
     header = ("key", "type", "default", "change", "meaning")
     rows = table(header, keys(schema["properties"], schema["$defs"], defaults, ""))
-    given = keys(schema["$defs"]["InputSettings"]["properties"], schema["$defs"], {}, "")
-    inputs = table(("key", "type", "default", "meaning"), ((*row[:3], row[4]) for row in given))
+    input_keys = keys(schema["$defs"]["InputSettings"]["properties"], schema["$defs"], {}, "")
+    inputs = table(("key", "type", "default", "meaning"), ((*row[:3], row[4]) for row in input_keys))
     return f"{intro}{rows}\n## An input\n\n`TYPE:GLOB`, or a mapping:\n\n{inputs}"
 
 
@@ -103,36 +103,36 @@ def keys(
     restart: bool = False,
 ) -> Iterator[tuple[str, ...]]:
     """One row a key, sections walked through; `restart` where that holds for all of them."""
-    for name, found in properties.items():
-        waits = restart or found.get("x-restart", False)
-        section = definitions.get(found.get("$ref", "").rpartition("/")[2], {})
+    for name, schema in properties.items():
+        waits = restart or schema.get("x-restart", False)
+        section = definitions.get(schema.get("$ref", "").rpartition("/")[2], {})
         if "properties" in section:
             yield from keys(
                 section["properties"], definitions, defaults.get(name, {}), f"{prefix}{name}.", restart=waits
             )
         else:
-            default = defaults.get(name, found.get("default"))
+            default = defaults.get(name, schema.get("default"))
             shown = "" if default in (None, [], {}) else f"`{flow(default)}`"
             change = "restart" if waits else "reload"
-            yield f"`{prefix}{name}`", kind(found, definitions), shown, change, found.get("description", "")
+            yield f"`{prefix}{name}`", kind(schema, definitions), shown, change, schema.get("description", "")
 
 
-def kind(found: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """What a value is, in words."""
-    if "$ref" in found:
-        return kind(definitions[found["$ref"].rpartition("/")[2]], definitions)
-    if "enum" in found:
-        return ", ".join(f"`{value}`" for value in found["enum"])
-    if "anyOf" in found:
-        units = {choice.get("description") for choice in found["anyOf"]}
+def kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Describe the type of a value in words."""
+    if "$ref" in schema:
+        return kind(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        units = {choice.get("description") for choice in schema["anyOf"]}
         if units & {"seconds", "bytes"}:
             return "duration" if "seconds" in units else "size"
-        return " or ".join(kind(choice, definitions) for choice in found["anyOf"] if choice != {"type": "null"})
-    if found["type"] == "array":
-        return "list" if found["items"] == {"type": "string"} else f"list of {kind(found['items'], definitions)}"
-    if found["type"] == "string":
-        return {"password": "secret", "path": "path"}.get(found.get("format", ""), "text")
-    return {"integer": "whole number", "number": "number", "boolean": "true or false"}.get(found["type"], "mapping")
+        return " or ".join(kind(choice, definitions) for choice in schema["anyOf"] if choice != {"type": "null"})
+    if schema["type"] == "array":
+        return "list" if schema["items"] == {"type": "string"} else f"list of {kind(schema['items'], definitions)}"
+    if schema["type"] == "string":
+        return {"password": "secret", "path": "path"}.get(schema.get("format", ""), "text")
+    return {"integer": "whole number", "number": "number", "boolean": "true or false"}.get(schema["type"], "mapping")
 
 
 def flow(value: Any) -> str:  # noqa: ANN401 -- any setting
@@ -149,7 +149,7 @@ def commands() -> str:
 
 
 def exit_codes() -> str:
-    """What the shell is told, and the errors of the page on them by their code."""
+    """Return the exit codes, and the errors of the errors page by their code."""
     codes = table(("code", "means"), ((str(code), meaning) for code, meaning in EXIT_CODES.items()))
     return (
         f"# Exit codes\n\n{NOTE}\n{codes}\nWhat is printed on the standard output is the answer, and nothing else; "
@@ -159,7 +159,7 @@ def exit_codes() -> str:
 
 def refused() -> str:
     """Every message that the shipper has for a refusal, by what it is about."""
-    left = {found.kind for found in refusals.refusals()} - refusals.TITLES.keys()
+    left = {refusal.kind for refusal in refusals.refusals()} - refusals.TITLES.keys()
     assert not left, f"give {left} a title in docs/refusals.py"
     return (
         f"# Refusals\n\n{NOTE}\nEvery message with which the shipper refuses or gives up, and what it says to do. ⟨…⟩ "
@@ -190,8 +190,8 @@ def fields() -> str:
     known = table(
         ("field", "type", "ECS alias", "meaning"),
         (
-            (f"`{name}`", found.type, f"`{found.ecs}`" if found.ecs else "", found.meaning)
-            for name, found in KNOWN_FIELDS.items()
+            (f"`{name}`", field.type, f"`{field.ecs}`" if field.ecs else "", field.meaning)
+            for name, field in KNOWN_FIELDS.items()
         ),
     )
     kinds = table(
@@ -208,11 +208,11 @@ def metrics() -> str:
     """Every metric that /metrics shows."""
     business = Counting(builtin_rules(Settings().counters.business_events)).metrics()
     own = (*METRICS, VIOLATIONS, OVERFLOWS, *GAUGES)
-    indexers = [found for found in (*OF_INDEXERS, *INDEXER_GAUGES) if found not in own]
+    indexers = [own_metric for own_metric in (*OF_INDEXERS, *INDEXER_GAUGES) if own_metric not in own]
     header = ("metric", "type", "labels", "meaning")
 
-    def rows(found: Any) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 -- metrics
-        return ((f"`{metric.name}`", metric.type, ", ".join(metric.labels), metric.help) for metric in found)
+    def rows(metrics: Any) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 -- metrics
+        return ((f"`{metric.name}`", metric.type, ", ".join(metric.labels), metric.help) for metric in metrics)
 
     return (
         f"# Metrics\n\n{NOTE}\nCounters survive restarts and are shown once they are committed.\n\n"
@@ -227,8 +227,8 @@ def addresses() -> str:
     """Every address that an agent or an indexer serves."""
     header = ("address", "shows", "beyond loopback")
 
-    def rows(found: dict[str, str]) -> Iterator[tuple[str, ...]]:
-        for address, shows in found.items():
+    def rows(pages: dict[str, str]) -> Iterator[tuple[str, ...]]:
+        for address, shows in pages.items():
             free = address in OPEN_TO_ALL or address in (LOGIN, LOGOUT)
             yield f"`{address}`", shows, "open" if free else "token"
 

@@ -17,7 +17,7 @@ VARIABLES = (
     ("NO_COLOR", "Print without colours, whatever it holds."),
 )
 WRITTEN = "2026-11-25"
-"""When the form of the pages was last changed; their text is of the version that they name."""
+"""Date on which the form of the pages last changed; their text is of the version that they name."""
 WIDTH = 79
 SEE = "The whole documentation is in docs/ of the source."
 
@@ -62,10 +62,10 @@ def _page(context: click.Context) -> Iterator[str]:
         yield from _described(options)
     if isinstance(command, click.Group):
         yield ".SH COMMANDS"
-        found = ((below, command.get_command(context, below)) for below in command.list_commands(context))
+        subcommands = ((below, command.get_command(context, below)) for below in command.list_commands(context))
         yield from _described(
             (f"{_name(context.command_path)}-{below}(1)", COMMANDS.get(below) or one.get_short_help_str(300))
-            for below, one in found if one is not None
+            for below, one in subcommands if one is not None
         )  # fmt: skip
     if command.epilog:
         yield ".SH EXAMPLES"
@@ -109,9 +109,9 @@ def filled(text: str) -> Iterator[str]:
 
 def escaped(text: str) -> str:
     """Text as roff takes it: nothing of it a request or an escape, hyphens as they are typed, ASCII alone."""
-    found = text.replace("\\", "\\e").replace("-", "\\-")
-    found = "".join(sign if sign.isascii() else f"\\[u{ord(sign):04X}]" for sign in found)
-    return f"\\&{found}" if found.startswith((".", "'")) else found
+    roff = text.replace("\\", "\\e").replace("-", "\\-")
+    roff = "".join(sign if sign.isascii() else f"\\[u{ord(sign):04X}]" for sign in roff)
+    return f"\\&{roff}" if roff.startswith((".", "'")) else roff
 
 
 def _name(path: str) -> str:

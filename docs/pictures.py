@@ -37,10 +37,10 @@ EVENTS: list[tuple[float, dict[str, Any]]] = [
     (1, {"event": "prescription_created", "level": "info", "medication": "metformin"}),
     (1, {"event": "login_failed", "level": "warning", "client_ip": "10.20.30.40"}),
 ]
-"""What the traffic says, and how often beside each other."""
+"""Events of the traffic, with their relative frequency."""
 
 UNUSABLE = 0.02
-"""How many of its entries have no correlation id, or one that cannot be used."""
+"""Share of entries with no correlation id, or an unusable one."""
 
 
 class Picture(NamedTuple):
@@ -60,7 +60,7 @@ PICTURES = (
 )
 
 PLACE = "/var/lib/shipper"
-"""What the pictures show for the folder, which is another each time."""
+"""Path that the pictures show for the folder, which differs each time."""
 SHOW = """([folder, place]) => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(folder, place);
@@ -84,8 +84,8 @@ class Node:
 
     def say(self, name: str, correlation_id: str | None, **fields: Any) -> None:  # noqa: ANN401
         """Print an entry."""
-        told = {} if correlation_id is None else {"correlation_id": correlation_id}
-        self._logs[name].write(json.dumps(told | fields).encode() + b"\n", "stdout")
+        identity = {} if correlation_id is None else {"correlation_id": correlation_id}
+        self._logs[name].write(json.dumps(identity | fields).encode() + b"\n", "stdout")
 
     def traffic(self, seconds: float, chance: random.Random) -> None:
         """Visits, now more and now fewer, a few of them without an id or with one that cannot be used."""

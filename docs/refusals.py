@@ -19,9 +19,9 @@ OF_CONFIGURATION = (
     "schemas/shipper_schemas/rules.py",
     "schemas/shipper_schemas/builtin_rules.py",
 )
-"""Where a ValueError is a problem of a key."""
+"""Modules in which a ValueError is a problem of a configuration key."""
 PLACE = "⟨{}⟩"
-"""What stands for a value that the message is about."""
+"""Placeholder for a value in a message."""
 TITLES = {
     "ValueError": "A key of the configuration",
     "ConfigurationError": "The configuration as a whole",
@@ -54,34 +54,34 @@ def refusals() -> list[Refusal]:
     }
     kinds = descendants(trees.values(), "ShipperError")
     texts = {place: constants(tree.body) for place, tree in trees.items()}
-    found = {
+    all_refusals = {
         refusal
         for place, tree in trees.items()
         for refusal in of_module(
             tree, kinds | ({"ValueError"} if place in OF_CONFIGURATION else set()), in_sight(tree, place, texts)
         )
     }
-    told = {(refusal.kind, refusal.what) for refusal in found if not unknown(refusal.hint)}
+    with_hint = {(refusal.kind, refusal.what) for refusal in all_refusals if not unknown(refusal.hint)}
     return sorted(
         refusal
-        for refusal in found
+        for refusal in all_refusals
         if re.search("[a-z]", re.sub("⟨.*?⟩", "", refusal.what))
-        and not (unknown(refusal.hint) and (refusal.kind, refusal.what) in told)
+        and not (unknown(refusal.hint) and (refusal.kind, refusal.what) in with_hint)
     )
 
 
 def in_sight(tree: ast.Module, place: str, texts: Mapping[str, Mapping[str, ast.expr]]) -> dict[str, ast.expr]:
     """The constants that a module has or imports; of those of other modules, what the name alone tells."""
-    found = {name: value for known in texts.values() for name, value in known.items() if name.isupper()}
+    constants = {name: value for known in texts.values() for name, value in known.items() if name.isupper()}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module:
             there = texts.get(f"{node.module.replace('.', '/')}.py", {})
-            found |= {alias.asname or alias.name: there[alias.name] for alias in node.names if alias.name in there}
-    return found | dict(texts[place])
+            constants |= {alias.asname or alias.name: there[alias.name] for alias in node.names if alias.name in there}
+    return constants | dict(texts[place])
 
 
 def unknown(hint: str) -> bool:
-    """Whether the sources tell no words of a hint, since it is made elsewhere."""
+    """Return True if the sources hold no words of a hint, since it is built elsewhere."""
     return re.sub("⟨.*?⟩", "", hint) == ""
 
 
@@ -92,23 +92,23 @@ def descendants(trees: Collection[ast.Module], base: str) -> set[str]:
     while len(names) > before:
         before = len(names)
         names |= {
-            found.name
-            for found in classes
-            for above in found.bases
+            class_.name
+            for class_ in classes
+            for above in class_.bases
             if isinstance(above, ast.Name) and above.id in names
         }
     return names
 
 
 def of_module(tree: ast.Module, kinds: set[str], texts: dict[str, ast.expr]) -> Iterator[Refusal]:
-    """What one module refuses with."""
+    """Yield the error messages of one module."""
     for scope in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         nodes = list(ast.walk(scope))
         known = {**texts, **constants(nodes)}
         for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
-                given = [worded(argument, known) for argument in node.args[:2]]
-                yield Refusal(node.func.id, given[0], given[1] if len(given) > 1 else "")
+                texts_of_call = [worded(argument, known) for argument in node.args[:2]]
+                yield Refusal(node.func.id, texts_of_call[0], texts_of_call[1] if len(texts_of_call) > 1 else "")
 
 
 def constants(nodes: Iterable[ast.AST]) -> dict[str, ast.expr]:
@@ -141,10 +141,10 @@ def worded(node: ast.expr, known: dict[str, ast.expr]) -> str:
 
 def rows(kind: str) -> Iterator[tuple[str, ...]]:
     """The messages of a class for a table, with their hints where they are not in the message itself."""
-    for found in refusals():
-        if found.kind == kind:
-            hint = "as the message says" if unknown(found.hint) else found.hint
-            cells = (found.what,) if kind == "ValueError" else (found.what, hint)
+    for refusal in refusals():
+        if refusal.kind == kind:
+            hint = "as the message says" if unknown(refusal.hint) else refusal.hint
+            cells = (refusal.what,) if kind == "ValueError" else (refusal.what, hint)
             yield tuple(map(plain, cells))
 
 

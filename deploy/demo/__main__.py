@@ -42,7 +42,7 @@ COUNTERS = {
     "appointments cancelled": ("appointments", "cancelled", "appointment_bookings_total", {"status": "cancelled"}),
     "prescriptions created": ("prescriptions", None, "prescription_created_total", {}),
 }
-"""What happened: its kind and part in the truth, and the counter that must say the same."""
+"""Counters by topic: its kind and part in the truth, and the counter that must agree."""
 NEXT = (
     ("shipper search --event login_failed --limit 5", "who could not log in"),
     ("shipper search --level error --limit 5", "what went wrong, and where"),
@@ -50,7 +50,7 @@ NEXT = (
     ("shipper explain demo-data/sample.log", "what each step makes of a line"),
     ("shipper run", "the agent again: it goes on where it stopped"),
 )
-"""What to try afterwards, and what it shows."""
+"""Commands to try afterwards, and what each shows."""
 
 
 def main() -> int:
@@ -86,9 +86,9 @@ def main() -> int:
         if agent is not None:
             agent.terminate()
             agent.wait(30)
-    found = look_up(wanted, console)
+    failure_shown = look_up(wanted, console)
     farewell(console)
-    return 0 if matches and found else 1
+    return 0 if matches and failure_shown else 1
 
 
 def step(console: Console, what: str, how: str, *, mark: str = "[green]✓[/]") -> None:
@@ -130,7 +130,7 @@ def watch(traffic: Traffic, metrics: str, console: Console) -> None:
 
 
 def progress(seconds: float) -> Padding:
-    """How much of the traffic is over."""
+    """Return the share of the traffic that is over."""
     bar = ProgressBar(total=TRAFFIC_S, completed=min(seconds, TRAFFIC_S), width=40, complete_style="green")
     return Padding(bar, (1, 0, 0, 2))
 
@@ -200,7 +200,7 @@ def sample(wanted: str) -> None:
 
 
 def farewell(console: Console) -> None:
-    """What to do next."""
+    """Print the next steps."""
     heading(console, "go on")
     console.print(f'  export PATH="$PWD/.venv/bin:$PATH" SHIPPER_CONFIG={CONFIGURATION}\n', soft_wrap=True)
     width = max(len(command) for command, _ in NEXT)

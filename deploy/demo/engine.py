@@ -1,4 +1,4 @@
-"""Where the demo's application runs: a container of a real Docker engine, or a process behind a json-file writer."""
+"""The place of the demo's application: a container of a real Docker engine, or a process behind a json-file writer."""
 
 import hashlib
 import os
@@ -56,16 +56,16 @@ class Container:
             raise Unavailable(f"{folder} cannot be read by this user")
         image = image_with_a_c_library()
         mounts = [flag for path in sorted(mounted()) for flag in ("--volume", f"{path}:{path}:ro")]
-        given = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment}
-        variables = [flag for name, value in given.items() for flag in ("--env", f"{name}={value}")]
+        variables_of_app = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment}
+        variables = [flag for name, value in variables_of_app.items() for flag in ("--env", f"{name}={value}")]
         labels = [flag for name, value in LABELS.items() for flag in ("--label", f"{name}={value}")]
-        found = docker(
+        container_id = docker(
             "run", "--detach", "--rm", "--name", NAME, "--network", "host", *mounts, *labels,
             "--log-driver", "json-file", "--log-opt", "max-size=1m", "--log-opt", "max-file=3",
             *variables, "--workdir", str(ROOT),
             image, sys.executable, *SERVER, "--port", str(port),
         )  # fmt: skip
-        return cls(found, f"docker:{folder}/{found}/*-json.log")
+        return cls(container_id, f"docker:{folder}/{container_id}/*-json.log")
 
     def stop(self) -> None:
         """End and remove it."""
@@ -73,7 +73,7 @@ class Container:
 
 
 def mounted() -> set[str]:
-    """What the interpreter needs of this machine."""
+    """Return the mounts that the interpreter needs of this machine."""
     system = {path for path in ("/lib", "/lib64", "/usr/lib", "/usr/local", "/usr/bin", "/bin") if os.path.exists(path)}
     return system | {str(ROOT), sys.base_prefix, os.path.realpath(sys.prefix)}
 
@@ -103,7 +103,7 @@ def empty_tar() -> bytes:
 
 
 def docker(*arguments: str) -> str:
-    """What a docker command prints. Raises Unavailable where it fails."""
+    """Return the output of a docker command. Raises Unavailable where it fails."""
     try:
         done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -75,10 +75,10 @@ class JsonFileLog:
     def write(self, line: bytes, stream: str) -> None:
         """Log one line of output."""
         with self._lock:
-            for found in records(line, stream, now()):
-                if self._file.tell() + len(found) > self._max_size:
+            for record in records(line, stream, now()):
+                if self._file.tell() + len(record) > self._max_size:
                     self._rotate()
-                self._file.write(found)
+                self._file.write(record)
 
     def _rotate(self) -> None:
         self._file.close()

@@ -1,4 +1,4 @@
-"""What a /metrics page says."""
+"""The samples of a /metrics page."""
 
 import urllib.request
 
@@ -22,5 +22,7 @@ def scrape(url: str) -> Samples:
 def total(samples: Samples, name: str, labels: dict[str, str]) -> float:
     """The sum of a metric's series with these labels."""
     return sum(
-        value for (found, having), value in samples.items() if found == name and labels.items() <= dict(having).items()
+        value
+        for (metric, having), value in samples.items()
+        if metric == name and labels.items() <= dict(having).items()
     )

@@ -36,14 +36,14 @@ def main() -> int:
 def files() -> dict[Path, str]:
     """Every file with its text."""
     boards = {module.FILE: rendered(module.board().build()) for module in BOARDS}
-    texts = {FOLDER / name: json.dumps(found, indent=2, sort_keys=True) + "\n" for name, found in boards.items()}
+    texts = {FOLDER / name: json.dumps(board, indent=2, sort_keys=True) + "\n" for name, board in boards.items()}
     return {**texts, PAGE: page(boards)}
 
 
 def rendered(board: object) -> dict[str, Any]:
     """A dashboard as Grafana reads it."""
-    found: dict[str, Any] = json.loads(json.dumps(board, cls=JSONEncoder))
-    return found
+    model: dict[str, Any] = json.loads(json.dumps(board, cls=JSONEncoder))
+    return model
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ OF_SERVICE = f'{COUNTED},service=~"$service"'
 
 
 def added(counter: str, labels: str) -> str:
-    """What was added to a counter of the shipper over the range.
+    """Increase of a counter of the shipper over the range.
 
     Of each agent's sum: a label's new value begins above zero, and its first event shows in the sum alone.
     """
@@ -61,7 +61,7 @@ def patients() -> Rows:
 
 
 def appointments() -> Rows:
-    """What became of them."""
+    """Appointments by outcome."""
     scheduled, completed, cancelled, ended = (
         added("appointment_bookings_total", f'{COUNTED},status=~"{status}"')
         for status in ("scheduled", "completed", "cancelled", "completed|cancelled")
@@ -99,7 +99,7 @@ def appointments() -> Rows:
 
 
 def prescriptions() -> Rows:
-    """What was prescribed."""
+    """Prescriptions by medication."""
     return {
         "Prescriptions": [
             number(

@@ -19,7 +19,7 @@ def quantiles(histogram: str, of: str) -> dict[str, str]:
 
 
 def api() -> Rows:
-    """What its users meet."""
+    """Requests as users see them: rate, latency, errors."""
     requests = f"sum(rate(http_requests_total{{{APP}}}{RATE}))"
     errors = f'sum(rate(http_requests_total{{{APP},status=~"5.."}}{RATE}))'
     return {

@@ -25,7 +25,7 @@ AnyPanel = TypeVar("AnyPanel", graphs.Panel, stat.Panel, bargauge.Panel, table.P
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a value becomes a warning and where an alert, rising; `falling` where less is worse."""
+    """Thresholds of a warning and of an alert, rising; `falling` where less is worse."""
 
     warning: float
     alert: float
@@ -79,7 +79,7 @@ def ranking(title: str, answers: str, unit: str, query: str, label: str) -> barg
 
 
 def found(title: str, answers: str, source: DataSourceRef, lucene: str, field: str) -> table.Panel:
-    """How many documents a query finds, by a field that could be no label: from the index."""
+    """Number of documents that match a query, by a field that cannot be a label: from the index."""
     settings = elasticsearch.ElasticsearchTermsSettings().size(MOST).order(TermsOrder.DESC).order_by("_count")
     query = (
         elasticsearch.Dataquery().query(lucene).time_field(TIME_FIELD).ref_id("A").datasource(source)
@@ -112,8 +112,8 @@ def described(
 
 def asked(query: str, legend_format: str, ref: str) -> prometheus.Dataquery:
     """A PromQL query."""
-    found = prometheus.Dataquery().expr(query).ref_id(ref).datasource(METRICS).format(PromQueryFormat.TIME_SERIES)
-    return found.legend_format(legend_format or "__auto").range()
+    target = prometheus.Dataquery().expr(query).ref_id(ref).datasource(METRICS).format(PromQueryFormat.TIME_SERIES)
+    return target.legend_format(legend_format or "__auto").range()
 
 
 def last() -> common.ReduceDataOptions:

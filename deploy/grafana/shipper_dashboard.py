@@ -18,7 +18,7 @@ def rate(counter: str, by: str = "") -> str:
 
 
 def throughput() -> Rows:
-    """What comes in, and what becomes of it."""
+    """Input and events by outcome."""
     return {
         "Throughput": [
             graph(
@@ -130,7 +130,7 @@ def delivery() -> Rows:
 
 
 def refused() -> Rows:
-    """What the schema would not have."""
+    """Entries quarantined by the schema, by reason."""
     return {
         "Quarantine": [
             number(
@@ -199,7 +199,7 @@ def files() -> Rows:
 
 
 def counting() -> Rows:
-    """Whether the counters can be trusted, and what they cost."""
+    """Health and cost of the counters."""
     operations = "patient_operations_total"
     return {
         "Counting": [

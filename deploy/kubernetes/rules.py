@@ -18,7 +18,7 @@ def prometheus_rule(folder: Path) -> str:
     """The object, with the groups of all files in the order of the files' names."""
     files = sorted(folder.glob("*.yml"))
     groups = [group for file in files for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
-    found = {
+    rule = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": {
@@ -28,7 +28,7 @@ def prometheus_rule(folder: Path) -> str:
         },
         "spec": {"groups": groups},
     }
-    return HEAD + yaml.safe_dump(found, sort_keys=False, width=120, allow_unicode=True)
+    return HEAD + yaml.safe_dump(rule, sort_keys=False, width=120, allow_unicode=True)
 
 
 def main() -> int:

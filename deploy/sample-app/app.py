@@ -35,12 +35,12 @@ logins = Logins()
 async def body(request: Request) -> Record:
     """The request's JSON object. Raises HTTPException (400)."""
     try:
-        given = await request.json()
+        content = await request.json()
     except ValueError:  # no JSON, or no UTF-8
-        given = None
-    if not isinstance(given, dict):
+        content = None
+    if not isinstance(content, dict):
         raise HTTPException(400, "a JSON object is expected")
-    return given
+    return content
 
 
 async def added(request: Request, kind: Kind, record: Record) -> int:
@@ -51,9 +51,9 @@ async def added(request: Request, kind: Kind, record: Record) -> int:
 
 async def login(request: Request) -> Response:
     """200 for the right password, 401 else."""
-    given = await body(request)
-    user = given.get("user")
-    if not isinstance(user, str) or user not in USERS or USERS[user] != given.get("password"):
+    credentials = await body(request)
+    user = credentials.get("user")
+    if not isinstance(user, str) or user not in USERS or USERS[user] != credentials.get("password"):
         log.warning("login_failed", user_id=NUMBERS.get(str(user)), client_ip=request.client and request.client.host)
         return JSONResponse({"detail": "wrong user or password"}, 401)
     logins.add(user)
@@ -113,23 +113,23 @@ async def cancel(request: Request) -> Response:
     return await closed(request, "cancelled", {})
 
 
-async def closed(request: Request, status: str, told: dict[str, Any]) -> Response:
+async def closed(request: Request, status: str, details: dict[str, Any]) -> Response:
     """A scheduled appointment in its last state; 404 where none was scheduled."""
     number = int(request.path_params["id"])
-    if not await stored(request).change("appointment", number, {**told, "status": status}, status="scheduled"):
+    if not await stored(request).change("appointment", number, {**details, "status": status}, status="scheduled"):
         return absent("scheduled appointment")
     APPOINTMENTS.labels(status).inc()
     event = f"appointment_{status}"
-    log.info(event, appointment_id=number, **told)
+    log.info(event, appointment_id=number, **details)
     return JSONResponse({"id": number, "status": status})
 
 
 async def prescribe(request: Request) -> Response:
     """201 for a prescription."""
-    given = await body(request)
-    number = await added(request, "prescription", given)
+    prescription = await body(request)
+    number = await added(request, "prescription", prescription)
     PRESCRIPTIONS.inc()
-    log.info("prescription_created", prescription_id=number, medication=str(given.get("medication", "unknown")))
+    log.info("prescription_created", prescription_id=number, medication=str(prescription.get("medication", "unknown")))
     return JSONResponse({"id": number}, 201)
 
 

@@ -1,4 +1,4 @@
-"""How the application is: /health for people and monitoring, /live and /ready for an orchestrator, /metrics."""
+"""Health of the application: /health for people and monitoring, /live and /ready for an orchestrator, /metrics."""
 
 from datetime import UTC, datetime
 
@@ -13,8 +13,8 @@ VERSION = "2.0.0"
 
 def stored(request: Request) -> Storage:
     """The storage that the application was started with."""
-    found: Storage = request.app.state.storage
-    return found
+    storage: Storage = request.app.state.storage
+    return storage
 
 
 async def health(request: Request) -> Response:
@@ -22,8 +22,8 @@ async def health(request: Request) -> Response:
     checks = await stored(request).checks()
     words = set(checks.values()) - {IN_MEMORY}
     status = next((word for word in ("unhealthy", "degraded") if word in words), "healthy")
-    told = {"status": status, "version": VERSION, "checks": checks, "timestamp": f"{datetime.now(UTC):%FT%TZ}"}
-    return JSONResponse(told, 503 if status == "unhealthy" else 200)
+    report = {"status": status, "version": VERSION, "checks": checks, "timestamp": f"{datetime.now(UTC):%FT%TZ}"}
+    return JSONResponse(report, 503 if status == "unhealthy" else 200)
 
 
 async def live(_request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the application tells Prometheus, by the names that alerts and dashboards ask for."""
+"""The application's metrics, by the names that alerts and dashboards use."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -13,7 +13,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """The objectives (0.5 s, 1 s) are bounds, so that the share of requests within them is exact."""
 ACTIVE_S = 15 * 60
-"""How long after a login a user counts as active."""
+"""Seconds after a login for which a user counts as active."""
 
 REQUESTS = Counter("http_requests_total", "Requests answered, failed ones included.", ["method", "endpoint", "status"])
 DURATION = Histogram(
@@ -99,5 +99,5 @@ class Logins:
         self._seen[user] = self._clock()
 
     def active(self) -> int:
-        """How many there are."""
+        """Return the number of active users."""
         return sum(self._clock() - when < ACTIVE_S for when in self._seen.values())

@@ -69,10 +69,10 @@ class Servers:
 
     async def add(self, kind: Kind, record: Record, correlation_id: str) -> int:
         async with self._query(f"{kind}_add") as connection:
-            found = await connection.execute(
+            cursor = await connection.execute(
                 "INSERT INTO records (kind, record) VALUES (%s, %s) RETURNING id", (kind, Jsonb(record))
             )
-            (number,) = await found.fetchone() or (0,)
+            (number,) = await cursor.fetchone() or (0,)
             task = {"task": f"{kind}_follow_up", "number": number, "correlation_id": correlation_id}
             await self._redis.lpush(QUEUE, json.dumps(task))  # before the commit: no record without its task
             return int(number)
@@ -81,8 +81,8 @@ class Servers:
         if (cached := await self._cached(kind, number)) is not None:
             return cached
         async with self._query(f"{kind}_read") as connection:
-            found = await connection.execute("SELECT record FROM records WHERE id = %s AND kind = %s", (number, kind))
-            row = await found.fetchone()
+            cursor = await connection.execute("SELECT record FROM records WHERE id = %s AND kind = %s", (number, kind))
+            row = await cursor.fetchone()
         if row is None:
             return None
         record: Record = row[0]
@@ -92,10 +92,10 @@ class Servers:
 
     async def _cached(self, kind: Kind, number: int) -> Record | None:
         try:
-            found = await self._redis.get(key(kind, number))
+            cached = await self._redis.get(key(kind, number))
         except RedisError:
             return None
-        return json.loads(found) if found is not None else None
+        return json.loads(cached) if cached is not None else None
 
     async def change(self, kind: Kind, number: int, fields: Record, status: str | None = None) -> bool:
         async with self._query(f"{kind}_change") as connection:
@@ -115,8 +115,8 @@ class Servers:
 
     async def totals(self) -> dict[Kind, int]:
         async with self._query("totals", SCRAPE_S) as connection:
-            found = await connection.execute("SELECT kind, count(*) FROM records GROUP BY kind")
-            return dict.fromkeys(KINDS, 0) | dict(await found.fetchall())
+            cursor = await connection.execute("SELECT kind, count(*) FROM records GROUP BY kind")
+            return dict.fromkeys(KINDS, 0) | dict(await cursor.fetchall())
 
     async def hold(self, seconds: float) -> None:
         async with self._query("report") as connection:
@@ -142,11 +142,11 @@ class Servers:
         return "healthy", "healthy" if waiting <= BACKLOG else "degraded"
 
     def connections(self) -> Connections | None:
-        found = self._pool.get_stats()
-        idle = found.get("pool_available", 0)
-        return Connections(idle, found.get("pool_size", 0) - idle, self._pool.max_size)
+        stats = self._pool.get_stats()
+        idle = stats.get("pool_available", 0)
+        return Connections(idle, stats.get("pool_size", 0) - idle, self._pool.max_size)
 
 
 def key(kind: Kind, number: int) -> str:
-    """Where a record is cached."""
+    """Return the cache key of a record."""
     return f"{kind}:{number}"

@@ -1,4 +1,4 @@
-"""Where the application keeps its records: what is asked of a storage, and memory where no servers are named."""
+"""Storage of the application's records: the interface, and memory where no servers are configured."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ class Connections(NamedTuple):
 
 
 class Storage(Protocol):
-    """What the routes need. Methods may raise Unavailable unless they say otherwise."""
+    """The storage that the routes use. Methods may raise Unavailable unless they say otherwise."""
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
@@ -39,16 +39,16 @@ class Storage(Protocol):
         """Change fields of a record that is there and, where one is given, has that status."""
 
     async def remove(self, kind: Kind, number: int) -> bool:
-        """Whether it was there."""
+        """Remove a record; True if it existed."""
 
     async def totals(self) -> dict[Kind, int]:
-        """How many records of each kind there are."""
+        """Return the number of records of each kind."""
 
     async def hold(self, seconds: float) -> None:
         """Work that takes so long, and a connection with it."""
 
     async def serves(self) -> bool:
-        """Whether reads can be answered; never raises."""
+        """Return True if reads can be answered; never raises."""
 
     async def checks(self) -> dict[str, str]:
         """The state of database, redis and celery in a word each; never raises."""
@@ -86,7 +86,7 @@ class Memory:
         return self._records[kind].pop(number, None) is not None
 
     async def totals(self) -> dict[Kind, int]:
-        return {kind: len(found) for kind, found in self._records.items()}
+        return {kind: len(records) for kind, records in self._records.items()}
 
     async def hold(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -17,8 +17,8 @@ def main() -> None:
     log = structlog.get_logger("worker")
     redis = Redis.from_url(os.environ["REDIS_URL"])
     while True:
-        if (found := redis.brpop([QUEUE], timeout=5)) is not None:
-            task = json.loads(found[1])
+        if (item := redis.brpop([QUEUE], timeout=5)) is not None:
+            task = json.loads(item[1])
             log.info("task_done", task=task["task"], correlation_id=task["correlation_id"])
 
 

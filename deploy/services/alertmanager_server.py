@@ -84,8 +84,8 @@ class AlertmanagerServer:
 
     def _alerts(self) -> list[dict[str, Any]]:
         with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:
-            found: list[dict[str, Any]] = json.load(answer)
-        return found
+            alerts: list[dict[str, Any]] = json.load(answer)
+        return alerts
 
     def stop(self) -> None:
         """SIGTERM."""

@@ -12,12 +12,12 @@ SCRIPT = Path(__file__).with_name("debian.sh")
 
 def program(name: str, package: str) -> str:
     """The path of a program, from its package where it is not there yet. Raises Unavailable."""
-    if (found := shutil.which(name)) is None:
+    if (path := shutil.which(name)) is None:
         install(package)
-        found = shutil.which(name)
-    if found is None:
+        path = shutil.which(name)
+    if path is None:
         raise Unavailable(f"no {name}: install the package {package}")
-    return found
+    return path
 
 
 def install(*packages: str) -> None:

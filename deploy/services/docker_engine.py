@@ -30,7 +30,7 @@ def private() -> Iterator[str]:
 
 
 def asked(what: str, folder: str, *options: str) -> str:
-    """What the script prints. Raises Unavailable with what it complains of."""
+    """Return the output of the script. Raises Unavailable with its complaint."""
     done = subprocess.run([SCRIPT, what, folder, *options], capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:
         raise Unavailable(f"no Docker engine can be started: {done.stderr.strip()[-2000:]}")

@@ -12,9 +12,9 @@ from deploy.services.processes import ServerProcess, free_port
 @contextmanager
 def exporter(folder: Path, package: str, *flags: str, **env: str) -> Iterator[str]:
     """One exporter, running; gives HOST:PORT of its /metrics. Raises Unavailable."""
-    found, address = program(package, package), f"127.0.0.1:{free_port()}"
+    binary, address = program(package, package), f"127.0.0.1:{free_port()}"
     process = ServerProcess(folder, package)
-    command = [found, f"--web.listen-address={address}", *flags]
+    command = [binary, f"--web.listen-address={address}", *flags]
     process.start(command, lambda: answers(f"http://{address}/metrics"), env, seconds=30)
     try:
         yield address

@@ -22,7 +22,7 @@ def ask(url: str, body: object = None, method: str | None = None, seconds: float
 
 
 def answers(url: str) -> bool:
-    """Whether there is an answer, and it is 200."""
+    """Return True if there is an answer and its status is 200."""
     try:
         return ask(url, seconds=2)[0] == HTTPStatus.OK
     except OSError:

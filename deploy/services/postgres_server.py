@@ -60,7 +60,7 @@ class PostgresServer:
     def start(self) -> "PostgresServer":
         """Start it over the data that it has. Raises Unavailable."""
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)  # left by a kill
-        given = {
+        options = {
             "listen_addresses": "127.0.0.1",
             "port": str(self._port),
             "unix_socket_directories": "",
@@ -68,13 +68,13 @@ class PostgresServer:
             "max_connections": "40",
             "shared_buffers": "16MB",
         }
-        flags = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
+        flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self.process.start(self._as_user("postgres", "-D", f"{self.folder}/data", *flags), self._answers, seconds=30)
         return self
 
     def _answers(self) -> bool:
-        asked = [str(self._bin / "pg_isready"), "--quiet", f"--dbname={self.url}"]
-        return subprocess.run(asked, check=False).returncode == 0
+        command = [str(self._bin / "pg_isready"), "--quiet", f"--dbname={self.url}"]
+        return subprocess.run(command, check=False).returncode == 0
 
     def kill(self) -> None:
         """SIGKILL, to those that serve its clients too: they would answer until they notice."""
@@ -100,20 +100,20 @@ class PostgresServer:
 
 def _children(pid: int | None) -> list[int]:
     """Descriptors of the processes that a process started and that run."""
-    found: list[int] = []
+    descriptors: list[int] = []
     if pid is not None:
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
             with suppress(ProcessLookupError):
-                found.append(os.pidfd_open(int(child)))
-    return found
+                descriptors.append(os.pidfd_open(int(child)))
+    return descriptors
 
 
 def binaries() -> Path:
     """The folder of the newest server's programs, installed where there is none. Raises Unavailable."""
     for attempt in range(2):
-        found = sorted(Path(BINARIES).glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
-        if found:
-            return found[-1].parent
+        installed = sorted(Path(BINARIES).glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+        if installed:
+            return installed[-1].parent
         if attempt == 0:
             install(PACKAGE)
     raise Unavailable(f"no PostgreSQL under {BINARIES}: install the package {PACKAGE}")

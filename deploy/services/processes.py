@@ -56,7 +56,7 @@ class ServerProcess:
             raise Unavailable(f"{command[0]} does not answer; the end of {self.log}:\n{tail}")
 
     def _answered(self, ready: Callable[[], bool], seconds: float) -> bool:
-        """Whether it came to answer within the time; no, at once, where it has ended."""
+        """Wait until the process answers; False when the time is over or it has ended."""
         end = time.monotonic() + seconds
         while not ready():
             if self.pid is None or time.monotonic() > end:

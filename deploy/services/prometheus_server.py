@@ -56,8 +56,8 @@ class PrometheusServer:
 
     def ask(self, expression: str, time_ms: int | None = None) -> dict[Labels, float]:
         """An instant query's values by their labels."""
-        found = self.query(expression, time_ms)
-        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in found}
+        series = self.query(expression, time_ms)
+        return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in series}
 
     def value(self, expression: str, time_ms: int | None = None) -> float:
         """An instant query's only value."""
@@ -66,22 +66,22 @@ class PrometheusServer:
 
     def alerts(self, state: str = "firing") -> list[str]:
         """Names of the alerts in that state."""
-        found = self._get("alerts")["alerts"]
-        return sorted(alert["labels"]["alertname"] for alert in found if alert["state"] == state)
+        alerts = self._get("alerts")["alerts"]
+        return sorted(alert["labels"]["alertname"] for alert in alerts if alert["state"] == state)
 
     def down(self) -> list[str]:
         """Jobs with a target that did not answer its last scrape, or was not asked yet."""
         active = self._get("targets?state=active")["activeTargets"]
         return sorted(target["labels"]["job"] for target in active if target["health"] != "up")
 
-    def _asked(self, what: str, given: Mapping[str, str]) -> Series:
-        found: Series = self._get(f"{what}?{urllib.parse.urlencode(given)}")["result"]
-        return found
+    def _asked(self, what: str, parameters: Mapping[str, str]) -> Series:
+        series: Series = self._get(f"{what}?{urllib.parse.urlencode(parameters)}")["result"]
+        return series
 
     def _get(self, path: str) -> Any:  # noqa: ANN401 -- what the API answers
-        status, found = ask(f"{self.url}/api/v1/{path}", seconds=30)
-        assert status == HTTPStatus.OK, f"{urllib.parse.unquote_plus(path)}: {json.dumps(found)}"
-        return found["data"]
+        status, content = ask(f"{self.url}/api/v1/{path}", seconds=30)
+        assert status == HTTPStatus.OK, f"{urllib.parse.unquote_plus(path)}: {json.dumps(content)}"
+        return content["data"]
 
     def stop(self) -> None:
         """SIGTERM, and wait."""

@@ -68,12 +68,12 @@ class HttpSink(Serving):
 
     @property
     def url(self) -> str:
-        """Where to post."""
+        """URL to post to."""
         return f"http://{self.address}/"
 
     @property
     def times(self) -> list[float]:
-        """When (monotonic) each body came."""
+        """Arrival times (monotonic) of the bodies."""
         return [when for when, _ in self.received]
 
 
@@ -85,11 +85,11 @@ class SlackSink(HttpSink):
 
     def messages(self, words: str = "") -> list[dict[str, str]]:
         """Attachments whose title or text holds `words`, in order; each has `title`, `text` and `color`."""
-        found = [attachment for _, body in self.received for attachment in body["attachments"]]
-        return [one for one in found if words in one["title"] or words in one["text"]]
+        attachments = [attachment for _, body in self.received for attachment in body["attachments"]]
+        return [one for one in attachments if words in one["title"] or words in one["text"]]
 
     def arrival(self, words: str) -> float:
-        """When (monotonic) the first message with these words came."""
+        """Return the arrival time (monotonic) of the first message with these words."""
         return next(when for when, body in self.received if words in json.dumps(body))
 
 

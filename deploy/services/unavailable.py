@@ -1,4 +1,4 @@
-"""Why a server is not there."""
+"""The reason that a server is not available."""
 
 
 class Unavailable(Exception):

@@ -7,7 +7,7 @@ LOOK_S = 0.02
 
 
 def waited(condition: Callable[[], object], seconds: float) -> bool:
-    """Whether a condition came true within the time; it is looked at again and again."""
+    """Wait for a condition, polling; True if it became true within the time."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -39,7 +39,7 @@ def main() -> int:
     console.print("[bold]From a refused login to the message that somebody gets[/], and seven more alerts.\n")
     try:
         with tempfile.TemporaryDirectory(prefix="shipper-story-") as folder:
-            told = told_of(Path(folder), console)
+            arrived = told_of(Path(folder), console)
     except Unavailable as error:
         console.print(f"[red]not here:[/] {escape(str(error))}")
         console.print("  run it as root on Debian, which installs what is missing, or install it yourself")
@@ -47,8 +47,8 @@ def main() -> int:
     except (TooLate, KeyboardInterrupt) as error:
         console.print(f"[red]stopped:[/] {escape(str(error)) or 'interrupted'}")
         return 1
-    missing = sorted(set(ALERTS) - told)
-    console.print(f"\n[bold]{len(told)} of {len(ALERTS)} alerts arrived.[/] {', '.join(missing)}")
+    missing = sorted(set(ALERTS) - arrived)
+    console.print(f"\n[bold]{len(arrived)} of {len(ALERTS)} alerts arrived.[/] {', '.join(missing)}")
     return 1 if missing else 0
 
 
@@ -61,10 +61,10 @@ def told_of(folder: Path, console: Console) -> set[str]:
         with scenes.people_at_work(stage):
             refused_login(stage, console)
             look_up(stage, console)
-            told = {LOGINS, *other_alerts(stage, console)}
+            arrived = {LOGINS, *other_alerts(stage, console)}
         console.print("\n[bold]The application ends while it is slow[/]\n")
         timeline(scenes.outage(stage), console)
-        return told | {"APIDown"}
+        return arrived | {"APIDown"}
 
 
 def introduce(stage: Stage, console: Console) -> None:
@@ -111,14 +111,14 @@ def look_up(stage: Stage, console: Console) -> None:
 def other_alerts(stage: Stage, console: Console) -> set[str]:
     """Provoke what is left, and name each as Slack hears of it."""
     console.print("[bold]The other alerts, each provoked, each told to Slack[/]\n")
-    told = set()
+    arrived = set()
     for step in scenes.other_alerts(stage):
-        told.add(step.what)
+        arrived.add(step.what)
         console.print(f"  [green]✓[/] {step.what:<32} [dim]{ALERTS[step.what]:<36}[/] {step.at:5.1f} s")
     if not stage.behind.given:
         for name in sorted(IN_SERVERS):
             console.print(f"  [yellow]-[/] {name:<32} [dim]needs PostgreSQL and Redis[/]")
-    return told
+    return arrived
 
 
 if __name__ == "__main__":

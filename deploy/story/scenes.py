@@ -111,7 +111,7 @@ def other_alerts(stage: Stage) -> Iterator[Step]:
 
 
 def while_slow(stage: Stage, condition: Callable[[], object]) -> float:
-    """How many seconds of slow answers it took until a condition came true. Raises TooLate."""
+    """Return the seconds of slow answers until a condition came true. Raises TooLate."""
     enough = threading.Event()
 
     def go_on() -> None:

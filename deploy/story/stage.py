@@ -35,7 +35,7 @@ POOL = 5
 """Connections of the application's pool."""
 AVAILABLE, MEMORY = "node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes"
 EVERY = "250ms"
-"""How often rules are evaluated and the shipper is asked; the other targets are asked once a second."""
+"""Interval of rule evaluation and of scraping the shipper; the other targets are scraped once a second."""
 RUNBOOKS = {
     rule["alert"]: rule["annotations"]["runbook_url"]
     for group in yaml.safe_load((PROMETHEUS / "rules" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
@@ -46,7 +46,7 @@ RUNBOOKS = {
 
 @dataclass
 class Behind:
-    """What the application keeps its data in."""
+    """The servers that keep the application's data."""
 
     given: dict[str, str] = field(default_factory=dict)
     """Variables that tell the application; none where it keeps all in memory."""
@@ -61,7 +61,7 @@ class Stage:
     behind: Behind
     application: engine.Running
     why_no_container: str | None
-    """Why the application runs as a process, where it does."""
+    """Reason for running the application as a process, where it does."""
     traffic: Traffic
     prometheus: PrometheusServer
     alertmanager: AlertmanagerServer
@@ -74,7 +74,7 @@ class Stage:
         self.listen = f"127.0.0.1:{free_port()}"
         self.store = f"local:{folder}/store"
         self.node = {AVAILABLE: 60.0, MEMORY: 100.0}
-        """What stands in for the node's exporter: a healthy machine cannot be made short of memory politely."""
+        """Stand-in for the node's exporter: a healthy machine cannot be made short of memory safely."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -98,11 +98,11 @@ class Stage:
         """PostgreSQL and Redis with their exporters, all of them or none."""
         with ExitStack() as started:
             try:
-                found = servers(self._made("servers"), started)
+                behind = servers(self._made("servers"), started)
             except Unavailable as error:
                 return Behind(why_in_memory=str(error))
             self._stack.enter_context(started.pop_all())
-            return found
+            return behind
 
     def _engine(self) -> str | None:
         """See to a Docker engine: the one that answers, else one of our own; why there is none where there is none."""
@@ -119,8 +119,8 @@ class Stage:
     def _application(self, why_no_engine: str | None) -> None:
         port = free_port()
         self.address = f"127.0.0.1:{port}"
-        given = {"SAMPLE_APP_FAULTS": "1", **self.behind.given}
-        self.application, why_not = engine.start(port, self._made("containers"), given)
+        variables = {"SAMPLE_APP_FAULTS": "1", **self.behind.given}
+        self.application, why_not = engine.start(port, self._made("containers"), variables)
         self.why_no_container = why_not and (why_no_engine or why_not)
         self._stack.callback(self.stop_application)
         self.traffic = Traffic(f"http://{self.address}", SEED)
@@ -174,16 +174,16 @@ class Stage:
             self.application.stop()
 
     def written(self, words: str) -> bool:
-        """Whether a line with these words stands in the application's log."""
+        """Return True if a line with these words is in the application's log."""
         logs = glob.glob(self.application.logs.removeprefix("docker:"))
         return any(words.encode() in Path(log).read_bytes() for log in logs)
 
     def counted(self, metric: str, **labels: str) -> float:
-        """What the shipper's counter says."""
+        """Return the value of the shipper's counter."""
         return total(scrape(f"http://{self.listen}/metrics"), metric, labels)
 
     def value(self, expression: str) -> float:
-        """What Prometheus says; 0 where it has nothing to say."""
+        """Return the value in Prometheus; 0 where it has none."""
         return max(self.prometheus.ask(expression).values(), default=0)
 
     def told(self, alert: str) -> dict[str, str] | None:
@@ -191,11 +191,11 @@ class Stage:
         return next(iter(self.slack.messages(RUNBOOKS[alert])), None)
 
     def heard(self, alert: str) -> float | None:
-        """When (monotonic) that message came."""
+        """Return the arrival time (monotonic) of that message."""
         return self.slack.arrival(RUNBOOKS[alert]) if self.told(alert) else None
 
     def paged(self, alert: str) -> dict[str, Any] | None:
-        """What PagerDuty was told of an alert, by the runbook too."""
+        """Return PagerDuty's messages about an alert, by the runbook too."""
         return next((event for event in self.pager.events if RUNBOOKS[alert] in str(event)), None)
 
     def search(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -226,7 +226,7 @@ class TooLate(Exception):
 
 
 def waited(condition: Callable[[], object], what: str, seconds: float = 60.0) -> float:
-    """How many seconds it took until a condition came true. Raises TooLate."""
+    """Return the seconds until a condition came true. Raises TooLate."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:

@@ -1,1 +1,1 @@
-"""What the project is made of: a bill of materials, and an audit of it against known vulnerabilities."""
+"""Supply chain: a bill of materials, and an audit of it against known vulnerabilities."""

@@ -22,7 +22,7 @@ class NotAudited(Exception):
 
 
 def packages(service: str) -> str | None:
-    """What uv finds in uv.lock; None where that is nothing. Raises NotAudited."""
+    """Return the findings of uv in uv.lock; None where there are none. Raises NotAudited."""
     done = subprocess.run(
         [str(UV), "audit", "--frozen", "--preview-features", "audit", "--service-url", service],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -36,8 +36,8 @@ def packages(service: str) -> str | None:
 
 def extension(service: str) -> str | None:
     """The same of native/Cargo.lock, by https://google.github.io/osv.dev/post-v1-querybatch. Raises NotAudited."""
-    asked = crates()
-    queries = [{"package": {"name": one.name, "ecosystem": "crates.io"}, "version": one.version} for one in asked]
+    locked = crates()
+    queries = [{"package": {"name": one.name, "ecosystem": "crates.io"}, "version": one.version} for one in locked]
     request = urllib.request.Request(
         f"{service}v1/querybatch",
         json.dumps({"queries": queries}).encode(),
@@ -49,8 +49,8 @@ def extension(service: str) -> str | None:
     except (OSError, ValueError, KeyError) as error:
         raise NotAudited(str(error)) from error
     lines = [
-        f"{one.name} {one.version}: {', '.join(found['id'] for found in result['vulns'])}"
-        for one, result in zip(asked, results, strict=True)
+        f"{one.name} {one.version}: {', '.join(vulnerability['id'] for vulnerability in result['vulns'])}"
+        for one, result in zip(locked, results, strict=True)
         if result.get("vulns")
     ]
     return "\n".join(lines) or None
@@ -61,17 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--require", action="store_true", help="fail where nothing could be asked")
     parser.add_argument("--service", default=SERVICE, help="address of an OSV service")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     code = 0
     for lock, look in (("uv.lock", packages), ("native/Cargo.lock", extension)):
         try:
-            found = look(asked.service)
+            vulnerabilities = look(options.service)
         except NotAudited as error:
-            print(f"warning: {lock} was NOT AUDITED, {asked.service} does not answer: {error}", file=sys.stderr)
-            code = max(code, int(asked.require))
+            print(f"warning: {lock} was NOT AUDITED, {options.service} does not answer: {error}", file=sys.stderr)
+            code = max(code, int(options.require))
             continue
-        print(f"{lock}: no known vulnerability" if found is None else f"{lock}:\n{found}")
-        code = max(code, int(found is not None))
+        print(f"{lock}: no known vulnerability" if vulnerabilities is None else f"{lock}:\n{vulnerabilities}")
+        code = max(code, int(vulnerabilities is not None))
     return code
 
 

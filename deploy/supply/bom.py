@@ -20,10 +20,10 @@ def bom() -> dict[str, Any]:
         [str(UV), "export", "--quiet", "--frozen", "--all-extras", "--format", "cyclonedx1.5"],
         cwd=ROOT, capture_output=True, check=True,
     ).stdout  # fmt: skip
-    found: dict[str, Any] = json.loads(exported)
-    found["metadata"]["component"] |= {"version": __version__, "purl": f"pkg:pypi/shipper@{__version__}"}
-    found["components"] += [component(crate) for crate in crates()]
-    return found
+    document: dict[str, Any] = json.loads(exported)
+    document["metadata"]["component"] |= {"version": __version__, "purl": f"pkg:pypi/shipper@{__version__}"}
+    document["components"] += [component(crate) for crate in crates()]
+    return document
 
 
 def component(crate: Crate) -> dict[str, Any]:

@@ -18,5 +18,5 @@ class Crate(NamedTuple):
 
 def crates(lock: Path = ROOT / "native" / "Cargo.lock") -> list[Crate]:
     """All crates of a lock file but the extension itself, which has no checksum."""
-    found = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
-    return [Crate(one["name"], one["version"], one["checksum"]) for one in found if "checksum" in one]
+    packages = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
+    return [Crate(one["name"], one["version"], one["checksum"]) for one in packages if "checksum" in one]

@@ -31,24 +31,24 @@ DURING = ("connections", "backlog", "memory")
 @click.option("--mebibytes", default=0, help="Memory of this node that memory holds.")
 def main(  # noqa: PLR0913 -- one argument an option
     *, url: str, seed: int, seconds: float, visits: int | None, pause: float, truth: Path | None,
-    given: tuple[str, ...], redis: str, tasks: int, held: int, mebibytes: int,
+    fault_names: tuple[str, ...], redis: str, tasks: int, held: int, mebibytes: int,
 ) -> None:  # fmt: skip
     """Send visits to the sample application, and write down what became of them."""
-    if "backlog" in given and not redis:
+    if "backlog" in fault_names and not redis:
         raise click.UsageError("--fault backlog needs --redis")
-    if "memory" in given and not mebibytes:
+    if "memory" in fault_names and not mebibytes:
         raise click.UsageError("--fault memory needs --mebibytes, less than the node has left")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the truth is written however it ends
     traffic = Traffic(url, seed)
     try:
         with ExitStack() as during:
-            if "connections" in given:
+            if "connections" in fault_names:
                 during.enter_context(faults.connections_held(traffic, held, seconds))
-            if "memory" in given:
+            if "memory" in fault_names:
                 during.enter_context(faults.memory_held(mebibytes))
-            if "backlog" in given:
+            if "backlog" in fault_names:
                 faults.backlog(traffic, redis, tasks)
-            each = [faults.EACH_VISIT[name] for name in given if name in faults.EACH_VISIT]
+            each = [faults.EACH_VISIT[name] for name in fault_names if name in faults.EACH_VISIT]
             send(traffic, time.monotonic() + seconds, visits, pause, each)
     finally:
         if truth is not None:

@@ -1,4 +1,4 @@
-"""What provokes each alert. APIDown has no switch: stop the application."""
+"""Provokers of each alert. APIDown has no switch: stop the application."""
 
 import threading
 import time

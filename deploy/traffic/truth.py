@@ -1,4 +1,4 @@
-"""What was sent and answered, by kind: what counters and the index must come to."""
+"""Requests sent and answers received, by kind: the truth that counters and the index must equal."""
 
 import json
 import os
@@ -31,9 +31,9 @@ class Truth:
     """Correlation ids of requests that failed inside the application."""
 
     def number(self, kind: str, part: str | None = None) -> int:
-        """How many of a kind there were, or of a part of it."""
-        found: Counter[str] = getattr(self, kind)
-        return found.total() if part is None else found[part]
+        """Return the number of a kind, or of a part of it."""
+        counts: Counter[str] = getattr(self, kind)
+        return counts.total() if part is None else counts[part]
 
     def write(self, path: Path) -> None:
         """As JSON, whole or not at all."""
@@ -43,9 +43,9 @@ class Truth:
 
     @classmethod
     def read(cls, path: Path) -> "Truth":
-        """What `write` wrote."""
-        given = json.loads(path.read_text())
-        found = cls(given["seed"])
-        for name, value in given.items():
-            setattr(found, name, Counter(value) if isinstance(value, dict) else value)
-        return found
+        """Read a file written by `write`."""
+        content = json.loads(path.read_text())
+        truth = cls(content["seed"])
+        for name, value in content.items():
+            setattr(truth, name, Counter(value) if isinstance(value, dict) else value)
+        return truth
