@@ -22,7 +22,7 @@ DURING = ("connections", "backlog", "memory")
 @click.option("--pause", default=0.01, show_default=True, help="Seconds between visits.")
 @click.option("--truth", type=click.Path(dir_okay=False, path_type=Path), help="File for what was sent and answered.")
 @click.option(
-    "--fault", "given", multiple=True, type=click.Choice([*faults.EACH_VISIT, *DURING]),
+    "--fault", "fault_names", multiple=True, type=click.Choice([*faults.EACH_VISIT, *DURING]),
     help="Provoke an alert; repeatable. slow and connections ask for an application with SAMPLE_APP_FAULTS=1.",
 )  # fmt: skip
 @click.option("--redis", default="", help="URL of the queue's Redis, for backlog.")
