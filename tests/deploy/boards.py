@@ -45,4 +45,4 @@ def queries() -> Iterator[Query]:
 
 def panel(name: str, title: str) -> dict[str, Any]:
     """The first panel of a dashboard with that title."""
-    return next(found for _, found in panels(BOARDS[name]) if found["title"] == title)
+    return next(candidate for _, candidate in panels(BOARDS[name]) if candidate["title"] == title)

@@ -31,14 +31,14 @@ class Prepared:
         """Files of secrets."""
         return self.folder / "secrets"
 
-    def make(self, **given: str) -> "Prepared":
+    def make(self, **environment: str) -> "Prepared":
         """Run prepare.sh; `given` are variables of its environment."""
-        env = {**os.environ, **given, "ENV_FILE": str(self.env_file), "SECRETS": str(self.secrets)}
+        env = {**os.environ, **environment, "ENV_FILE": str(self.env_file), "SECRETS": str(self.secrets)}
         subprocess.run([PREPARE], cwd=ROOT, env=env, check=True, capture_output=True, text=True)
         return self
 
     def variables(self) -> dict[str, str]:
-        """What Compose is given: the .env, and where the secrets are."""
+        """Variables for Compose: the .env, and the folder of the secrets."""
         lines = self.env_file.read_text(encoding="utf-8").splitlines()
         return {**dict(line.split("=", 1) for line in lines), "SECRETS": str(self.secrets)}
 
@@ -48,9 +48,9 @@ def compose(
 ) -> subprocess.CompletedProcess[str]:
     """Compose with these variables and no others but those of the system."""
     system = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ}
-    given = [part for file in files for part in ("-f", str(file))]
+    options = [part for file in files for part in ("-f", str(file))]
     return subprocess.run(
-        [COMPOSE, "--project-directory", ROOT, "--env-file", "/dev/null", *given, *arguments],
+        [COMPOSE, "--project-directory", ROOT, "--env-file", "/dev/null", *options, *arguments],
         env={**system, **variables}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

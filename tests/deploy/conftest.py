@@ -1,4 +1,4 @@
-"""What the tests of deployment share: the Compose file as Compose reads it, manifests as kustomize renders them."""
+"""Fixtures of the deployment tests: the Compose file as Compose reads it, manifests as kustomize renders them."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ Manifest = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """What deploy/compose/prepare.sh makes, in a folder of the tests'."""
+    """Files made by deploy/compose/prepare.sh, in a folder of the tests."""
     if not COMPOSE.exists():
         missing(f"no Compose beside {sys.executable}", "make setup")
     return Prepared(tmp_path_factory.mktemp("compose")).make()
@@ -31,13 +31,13 @@ def composed(prepared: Prepared) -> dict[str, Any]:
     """The Compose file with all profiles, as Compose reads it."""
     done = config(prepared.variables(), "--format", "json")
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    configuration: dict[str, Any] = json.loads(done.stdout)
+    return configuration
 
 
 @pytest.fixture(scope="session")
 def kustomize_tool() -> Callable[[str], str]:
-    """What kustomize.sh prints for a word: the path of kustomize, or the folder of resource definitions."""
+    """Return the output of kustomize.sh for a word: the path of kustomize, or the folder of resource definitions."""
 
     def ask(word: str) -> str:
         done = subprocess.run([KUSTOMIZE, word], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What a page of the documentation shows: its examples and its tables."""
+"""Examples and tables of a page of the documentation."""
 
 import re
 from collections.abc import Iterator

@@ -36,8 +36,8 @@ def test_compose_accepts_the_file(prepared: Prepared) -> None:
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_missing_variable_is_named_with_its_hint(prepared: Prepared, variable: str) -> None:
     """Without a password nothing starts, and the message says which one and what makes it."""
-    given = {name: value for name, value in prepared.variables().items() if name != variable}
-    done = config(given, "-q")
+    environment = {name: value for name, value in prepared.variables().items() if name != variable}
+    done = config(environment, "-q")
     assert done.returncode != 0
     assert f"required variable {variable} is missing a value: run deploy/compose/prepare.sh" in done.stderr
 
@@ -46,8 +46,8 @@ def test_prepare_makes_what_is_asked_for_and_leaves_what_is_there(tmp_path: Path
     """Every variable and secret, with words given; closed to others; a second run changes nothing."""
     made = Prepared(tmp_path).make(SLACK_WEBHOOK="https://hooks.example/1")
     assert sorted(made.variables().keys() - {"SECRETS"}) == VARIABLES
-    asked = {Path(secret["file"]).name for secret in composed["secrets"].values()}
-    assert {path.name for path in made.secrets.iterdir()} == asked
+    secret_names = {Path(secret["file"]).name for secret in composed["secrets"].values()}
+    assert {path.name for path in made.secrets.iterdir()} == secret_names
     assert (made.secrets / "slack-webhook").read_text() == "https://hooks.example/1"
     assert {made.secrets.stat().st_mode & 0o77, made.env_file.stat().st_mode & 0o77} == {0}
     before = made.variables(), {path: path.read_bytes() for path in made.secrets.iterdir()}
@@ -79,9 +79,9 @@ def test_what_prepare_makes_is_never_committed() -> None:
 
 def test_no_password_stands_in_the_file() -> None:
     """Every variable that is named like a secret, and every URL with a user, takes it from outside."""
-    found = [RAW["x-backend"], RAW["x-shipper"], *RAW["services"].values()]
-    given = {name: str(value) for part in found for name, value in part.get("environment", {}).items()}
-    for name, value in given.items():
+    services = [RAW["x-backend"], RAW["x-shipper"], *RAW["services"].values()]
+    environment = {name: str(value) for part in services for name, value in part.get("environment", {}).items()}
+    for name, value in environment.items():
         if SECRET_NAME.search(name.upper()) and not name.startswith("xpack."):
             assert REQUIRED.fullmatch(value.partition("?")[0] + "?"), name
         if user := re.search(r"://[^/@]*:([^/@]*)@", value):
@@ -89,7 +89,7 @@ def test_no_password_stands_in_the_file() -> None:
 
 
 def test_ports_are_published_on_loopback_alone(service: Config) -> None:
-    """What the machine's neighbours reach is nothing."""
+    """The machine's neighbours reach nothing."""
     assert {port.get("host_ip") for port in service.get("ports", [])} <= {"127.0.0.1"}
     assert service.get("network_mode") is None
 
@@ -120,8 +120,8 @@ def test_every_image_is_of_a_version(service: Config) -> None:
 
 def test_each_image_of_ours_is_built_once(composed: Config) -> None:
     """By one service, from its Dockerfile; others take what that one has built."""
-    built = [found for found in composed["services"].values() if "build" in found]
-    assert {found["image"].partition(":")[0]: found["build"]["dockerfile"] for found in built} == OWN
+    built = [service for service in composed["services"].values() if "build" in service]
+    assert {service["image"].partition(":")[0]: service["build"]["dockerfile"] for service in built} == OWN
     assert len(built) == len(OWN)
 
 
@@ -144,12 +144,12 @@ def test_what_is_mounted_from_the_machine_is_read_only(service: Config) -> None:
 
 def test_what_is_mounted_from_the_repository_is_there(composed: Config) -> None:
     """A folder that is not would be made by the engine, empty."""
-    mounts = [mount for found in composed["services"].values() for mount in found.get("volumes", [])]
+    mounts = [mount for service in composed["services"].values() for mount in service.get("volumes", [])]
     sources = {Path(mount["source"]) for mount in mounts if mount["type"] == "bind"}
-    asked = {str(path.relative_to(ROOT)) for path in sources if path.is_relative_to(ROOT)}
-    asked |= {f"deploy/sample-app/{Path(part).name}" for part in composed["services"]["worker"]["command"][1:]}
-    assert asked
-    assert {path for path in asked if not (ROOT / path).exists()} == set()
+    paths = {str(path.relative_to(ROOT)) for path in sources if path.is_relative_to(ROOT)}
+    paths |= {f"deploy/sample-app/{Path(part).name}" for part in composed["services"]["worker"]["command"][1:]}
+    assert paths
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
 
 
 def test_the_shipper_reads_the_application_and_nobody_else(service: Config) -> None:
@@ -193,8 +193,10 @@ def test_alertmanager_finds_the_secrets_that_it_names(composed: Config) -> None:
 def test_grafana_logs_in_where_it_asks_for_events() -> None:
     """Every data source of Elasticsearch takes user and password from the variables that Compose gives."""
     sources = (ROOT / "deploy" / "grafana" / "provisioning").glob("datasources/*.y*ml")
-    given = [source for path in sources for source in yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]]
-    for source in (found for found in given if found["type"] == "elasticsearch"):
+    datasources = [
+        source for path in sources for source in yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]
+    ]
+    for source in (candidate for candidate in datasources if candidate["type"] == "elasticsearch"):
         assert (source.get("basicAuth"), source.get("basicAuthUser")) == (True, "$ELASTICSEARCH_USER"), source["name"]
         assert source["secureJsonData"] == {"basicAuthPassword": "$ELASTICSEARCH_PASSWORD"}
 
@@ -202,14 +204,14 @@ def test_grafana_logs_in_where_it_asks_for_events() -> None:
 def test_targets_carry_what_dashboards_choose_by() -> None:
     """`environment` and `cluster` as in the alerts; no `service`, which would hide that of the shipper's counters."""
     content = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
-    given = [found["labels"] for job in content["scrape_configs"] for found in job["static_configs"]]
-    assert given == [content["global"]["external_labels"]] * len(content["scrape_configs"])
-    assert given[0].keys() == {"cluster", "environment"}
+    label_sets = [targets["labels"] for job in content["scrape_configs"] for targets in job["static_configs"]]
+    assert label_sets == [content["global"]["external_labels"]] * len(content["scrape_configs"])
+    assert label_sets[0].keys() == {"cluster", "environment"}
 
 
 def test_prometheus_asks_services_that_are_here(composed: Config) -> None:
     """Every target of the scrape configuration is the name of a service, or Prometheus itself."""
     path = ROOT / "deploy" / "prometheus" / "prometheus.yml"
     jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["scrape_configs"] if path.exists() else []
-    targets = [target for job in jobs for given in job["static_configs"] for target in given["targets"]]
+    targets = [target for job in jobs for static_config in job["static_configs"] for target in static_config["targets"]]
     assert {target.partition(":")[0] for target in targets} <= composed["services"].keys() | {"localhost"}

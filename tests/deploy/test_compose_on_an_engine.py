@@ -37,13 +37,13 @@ ONLY_READING = "0000000000000004"
 @pytest.fixture(scope="module")
 def client(docker_address: str) -> Iterator[Any]:
     """An engine that has both images, built from their Dockerfiles under a tag of the tests' own."""
-    with closing(docker.DockerClient(base_url=docker_address, timeout=300)) as found:
-        base = base_of(found)
+    with closing(docker.DockerClient(base_url=docker_address, timeout=300)) as docker_client:
+        base = base_of(docker_client)
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda name: build(found, name, base), IMAGES))
-        yield found
+            list(pool.map(lambda name: build(docker_client, name, base), IMAGES))
+        yield docker_client
         for name in IMAGES:
-            found.images.remove(f"{name}:{TAG}", force=True)
+            docker_client.images.remove(f"{name}:{TAG}", force=True)
 
 
 def base_of(client: Any) -> str:
@@ -81,7 +81,7 @@ class Stack:
     shipper_port: int
 
     def compose(self, *arguments: str) -> str:
-        """What Compose prints."""
+        """Run Compose and return its output."""
         root = self.client.info()["DockerRootDir"]
         variables = {
             **self.prepared.variables(),
@@ -100,19 +100,19 @@ class Stack:
 
     def container(self, service: str) -> Any:
         """The engine's object."""
-        (found,) = self.client.containers.list(
+        (match,) = self.client.containers.list(
             all=True, filters={"label": ["com.docker.compose.project=shipper-test", f"com.docker.compose.service={service}"]}
         )  # fmt: skip
-        return found
+        return match
 
     def metric(self, series: str) -> float:
         """A sample of the agent's; -1 where there is none."""
         status, text = ask(self.shipper_port, "GET", "/metrics")
-        found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
-        return float(found[1]) if status == 200 and found else -1
+        sample = re.search(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
+        return float(sample[1]) if status == 200 and sample else -1
 
     def healthy(self, *services: str) -> bool:
-        """Whether the engine finds each of them healthy, by the check of its image."""
+        """Return True if the engine reports each of them healthy, by the check of its image."""
         states = [self.container(service).attrs["State"] for service in services]
         return all(state.get("Health", {}).get("Status") == "healthy" for state in states)
 
@@ -129,7 +129,7 @@ def ask(port: int, method: str, path: str, body: object = None) -> tuple[int, st
 
 
 def overridden(client: Any, name: str, port: int, own: dict[str, Any]) -> dict[str, Any]:
-    """What differs on an engine without a bridge: the machine's network, a free port, and the check asking that port."""
+    """Overrides on an engine without a bridge: the machine's network, a free port, and the health check of that port."""
     image = client.images.get(f"{name}:{TAG}")
     check = [re.sub(r"\b(8000|9108)\b", str(port), part) for part in image.attrs["Config"]["Healthcheck"]["Test"]]
     return {
@@ -160,12 +160,12 @@ def stack(
     )
     override = tmp_path_factory.mktemp("stack") / "override.yml"
     override.write_text(text, encoding="utf-8")
-    found = Stack(prepared, client, docker_address, override, backend, shipper)
+    running = Stack(prepared, client, docker_address, override, backend, shipper)
     try:
-        found.up(*services)
-        yield found
+        running.up(*services)
+        yield running
     finally:
-        found.compose("down", "--volumes", "--timeout", "20")
+        running.compose("down", "--volumes", "--timeout", "20")
 
 
 def test_what_the_application_logs_is_counted_and_found(stack: Stack) -> None:
@@ -177,10 +177,10 @@ def test_what_the_application_logs_is_counted_and_found(stack: Stack) -> None:
     until(lambda: stack.metric('patient_operations_total{operation="create"}') == 2)
     failed = 'failed_login_attempts_total{service="backend"}'
     until(lambda: stack.metric(failed) == 3)
-    found = stack.compose(
+    output = stack.compose(
         "exec", "-T", "shipper", "shipper", "search", "--event", "request_complete", "--format", "json"
     )
-    paths = [json.loads(line)["path"] for line in found.splitlines()]
+    paths = [json.loads(line)["path"] for line in output.splitlines()]
     assert (paths.count("/api/v1/auth/login"), paths.count("/api/v1/patients")) == (3, 2)
     stack.compose("restart", "shipper")
     until(lambda: stack.metric("shipper_state_commits_total") >= 0)
@@ -191,9 +191,9 @@ def test_what_the_application_logs_is_counted_and_found(stack: Stack) -> None:
 def test_the_agent_has_of_root_only_that_it_may_read(stack: Stack) -> None:
     """In the running process: one capability and no way to more, nothing to write to but its state."""
     status = stack.compose("exec", "-T", "shipper", "cat", "/proc/1/status")
-    told = dict(re.findall(r"^(\w+):\s*(\S+)", status, re.MULTILINE))
-    assert {told[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {ONLY_READING}
-    assert told["NoNewPrivs"] == "1"
+    fields = dict(re.findall(r"^(\w+):\s*(\S+)", status, re.MULTILINE))
+    assert {fields[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {ONLY_READING}
+    assert fields["NoNewPrivs"] == "1"
     script = "import os; print([p for p in ('/', '/opt', '/etc/shipper', '/var/lib/docker/containers', '/var/lib/shipper') if os.access(p, os.W_OK)])"
     assert stack.compose("exec", "-T", "shipper", "python", "-c", script).strip() == "['/var/lib/shipper']"
 
@@ -201,8 +201,8 @@ def test_the_agent_has_of_root_only_that_it_may_read(stack: Stack) -> None:
 def test_the_application_runs_as_nobody(stack: Stack) -> None:
     """No capability, no root, nothing to write to."""
     status = stack.compose("exec", "-T", "backend", "cat", "/proc/1/status")
-    told = dict(re.findall(r"^(\w+):\s*(\S+)", status, re.MULTILINE))
-    assert (told["Uid"], told["CapEff"]) == ("65532", "0" * 16)
+    fields = dict(re.findall(r"^(\w+):\s*(\S+)", status, re.MULTILINE))
+    assert (fields["Uid"], fields["CapEff"]) == ("65532", "0" * 16)
     assert stack.container("backend").attrs["HostConfig"]["ReadonlyRootfs"] is True
 
 

@@ -53,12 +53,12 @@ def test_grafanas_own_types_read_them_back(board: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", GUIDE)
 def test_every_panel_that_was_asked_for_is_there(name: str) -> None:
     """Rows and titles, in their order; there may be more."""
-    found: dict[str, list[str]] = {}
+    titles_by_row: dict[str, list[str]] = {}
     for row, panel in panels(BOARDS[name]):
-        found.setdefault(row, []).append(panel["title"])
-    assert list(found) == list(GUIDE[name])
+        titles_by_row.setdefault(row, []).append(panel["title"])
+    assert list(titles_by_row) == list(GUIDE[name])
     for row, titles in GUIDE[name].items():
-        assert found[row][: len(titles)] == titles
+        assert titles_by_row[row][: len(titles)] == titles
 
 
 @boards
@@ -101,8 +101,8 @@ def test_variables_are_used_and_declared(board: dict[str, Any]) -> None:
 def test_uids_are_unique_and_their_sources_are_provisioned() -> None:
     """Dashboards, and the data sources that their queries name."""
     assert len({board["uid"] for board in BOARDS.values()}) == len(BOARDS) == 3
-    given = yaml.safe_load((PROVISIONING / "datasources" / "keneyapp.yaml").read_text())["datasources"]
-    known = {source["uid"]: source["type"] for source in given}
+    sources = yaml.safe_load((PROVISIONING / "datasources" / "keneyapp.yaml").read_text())["datasources"]
+    known = {source["uid"]: source["type"] for source in sources}
     for query in queries():
         assert known[query.source] == query.target["datasource"]["type"], query.name
         assert query.panel["datasource"]["uid"] == query.source, query.name

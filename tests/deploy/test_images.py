@@ -30,9 +30,9 @@ def dockerfile(request: pytest.FixtureRequest, tmp_path: Path) -> DockerfilePars
 
 def last(parser: DockerfileParser, instruction: str) -> str:
     """The value of the last such instruction."""
-    found = [entry["value"] for entry in parser.structure if entry["instruction"] == instruction]
-    assert found, instruction
-    return str(found[-1])
+    values = [entry["value"] for entry in parser.structure if entry["instruction"] == instruction]
+    assert values, instruction
+    return str(values[-1])
 
 
 def test_image_runs_as_nobody_and_says_how_it_is(dockerfile: DockerfileParser) -> None:
@@ -60,8 +60,8 @@ def test_images_of_one_version_have_one_base_and_one_installer() -> None:
 
 def test_image_tells_what_it_is(dockerfile: DockerfileParser) -> None:
     """The labels of the OCI specification, with the version of the sources."""
-    given = {name.rpartition(".")[2] for name in dockerfile.labels if name.startswith("org.opencontainers.image.")}
-    assert given == {"title", "description", "licenses", "version", "revision"}
+    labels = {name.rpartition(".")[2] for name in dockerfile.labels if name.startswith("org.opencontainers.image.")}
+    assert labels == {"title", "description", "licenses", "version", "revision"}
     assert f"ARG VERSION={__version__}\n" in dockerfile.content
 
 

@@ -65,10 +65,10 @@ def strict(schema: Any, *, top: bool = True) -> Any:
         return [strict(part, top=False) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {key: strict(value, top=False) for key, value in schema.items()}
+    result = {key: strict(value, top=False) for key, value in schema.items()}
     if not top and isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        found["additionalProperties"] = False
-    return found
+        result["additionalProperties"] = False
+    return result
 
 
 def test_kubernetes_would_refuse_a_key_that_does_not_exist(production: list[Manifest]) -> None:
@@ -118,7 +118,7 @@ def test_the_agents_security_is_the_least_it_needs(agent: Manifest, production: 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_other_pod_is_nobody_without_capabilities(render: Render, folder: str) -> None:
-    """What reads no files of the node runs as the namespace's strictest level asks."""
+    """A pod that reads no files of the node runs as an unprivileged user, without capabilities."""
     for name, pod in pods(render(folder)):
         (only,) = pod["containers"]
         assert pod["automountServiceAccountToken"] is False, name
@@ -158,12 +158,12 @@ def test_the_agent_is_on_every_node_and_told_its_name(agent: Manifest, productio
 ])  # fmt: skip
 def test_liveness_and_readiness_are_two_questions(render: Render, folder: str, kind: str, name: str) -> None:
     """Apart, since a restart does not bring back what a pod waits for; the timings are those of the guide."""
-    found = container(render(folder), kind, name)
-    assert found["livenessProbe"] == {
+    definition = container(render(folder), kind, name)
+    assert definition["livenessProbe"] == {
         "httpGet": {"path": "/live", "port": "http"},
         "initialDelaySeconds": 30, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3,
     }  # fmt: skip
-    assert found["readinessProbe"] == {
+    assert definition["readinessProbe"] == {
         "httpGet": {"path": "/ready", "port": "http"},
         "initialDelaySeconds": 10, "periodSeconds": 5, "timeoutSeconds": 3, "successThreshold": 1,
         "failureThreshold": 3,
@@ -173,8 +173,8 @@ def test_liveness_and_readiness_are_two_questions(render: Render, folder: str, k
 def test_configuration_is_accepted_and_leads_where_it_should(production: list[Manifest], secret_folder: Path) -> None:
     """Files to the topic, the topic to the index, templates to the index by another key; each read as its pod does."""
     agent, indexer, setup = (settings(production, kind, name, secret_folder) for kind, name in CONTAINERS)
-    assert [(found.type, found.http_source) for found in agent.inputs] == [("cri", "off")], "it logs events, too"
-    assert [found.type for found in indexer.inputs] == ["kafka"]
+    assert [(item.type, item.http_source) for item in agent.inputs] == [("cri", "off")], "it logs events, too"
+    assert [item.type for item in indexer.inputs] == ["kafka"]
     assert agent.output == f"kafka:{indexer.inputs[0].glob}"
     assert indexer.output == setup.output == "https://elasticsearch-0.keneyapp.com:9200"
     assert (len(indexer.elasticsearch.hosts), setup.elasticsearch.retention) == (2, 90 * 86_400)
@@ -203,15 +203,15 @@ def test_one_indexer_at_a_time_may_be_moved(production: list[Manifest]) -> None:
 def test_metrics_arrive_under_the_names_that_rules_ask_for(production: list[Manifest]) -> None:
     """The job is `shipper`, and no label of a target hides one of a counter's own."""
     (endpoint,) = one(production, "ServiceMonitor", "shipper")["spec"]["endpoints"]
-    given = {rule["targetLabel"]: rule.get("replacement") for rule in endpoint["relabelings"] if "targetLabel" in rule}
-    assert given.items() >= {"job": "shipper", "cluster": "production", "environment": "prod"}.items()
+    labels = {rule["targetLabel"]: rule.get("replacement") for rule in endpoint["relabelings"] if "targetLabel" in rule}
+    assert labels.items() >= {"job": "shipper", "cluster": "production", "environment": "prod"}.items()
     assert {"action": "labeldrop", "regex": "service|endpoint|container"} in endpoint["relabelings"]
     (port,) = one(production, "Service", "shipper")["spec"]["ports"]
     assert endpoint["port"] == port["name"]
 
 
 def test_only_prometheus_may_ask_and_events_may_go_where_they_go(production: list[Manifest]) -> None:
-    """What is let in is one namespace at one port; what is let out are the ports of names, index, Kibana and Kafka."""
+    """Ingress is one namespace at one port; egress is the ports of DNS, index, Kibana and Kafka."""
     spec = one(production, "NetworkPolicy", "shipper")["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     (into,) = spec["ingress"]

@@ -50,7 +50,7 @@ def test_every_line_of_the_filebeat_configuration_is_explained() -> None:
 
 
 def privileges(objects: list[Manifest]) -> list[str]:
-    """What the agent's pod has beyond any other pod, as the table names it."""
+    """Return the privileges of the agent's pod beyond any other pod, as the table names them."""
     pod = one(objects, "DaemonSet", "shipper")["spec"]["template"]["spec"]
     only = container(objects, "DaemonSet", "shipper")
     context, level = only["securityContext"], "pod-security.kubernetes.io/enforce"
@@ -63,7 +63,7 @@ def privileges(objects: list[Manifest]) -> list[str]:
             for volume in pod["volumes"]
             if "hostPath" in volume
         ),
-        *("tolerations: all" for given in pod["tolerations"] if given == {"operator": "Exists"}),
+        *("tolerations: all" for toleration in pod["tolerations"] if toleration == {"operator": "Exists"}),
         f"priorityClassName: {pod['priorityClassName']}",
         f"namespace: {one(objects, 'Namespace', 'shipper')['metadata']['labels'][level]}",
         *(f"{key}: {pod[key]}" for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)),
@@ -91,13 +91,15 @@ def test_table_of_overlays_tells_what_they_say(render: Callable[[str], list[Mani
     rows = {row[0]: row[1:] for row in cells(ROOT / "docs" / "kubernetes.md", "Overlays")}
     for column, name in enumerate(("staging", "production")):
         objects = render(f"overlays/{name}")
-        given = {key: value for item in objects if item["kind"] == "ConfigMap" for key, value in item["data"].items()}
+        variables = {
+            key: value for item in objects if item["kind"] == "ConfigMap" for key, value in item["data"].items()
+        }
         (endpoint,) = one(objects, "ServiceMonitor", "shipper")["spec"]["endpoints"]
         labels = {rule.get("targetLabel"): rule.get("replacement") for rule in endpoint["relabelings"]}
-        shards = given.get("SHIPPER_ELASTICSEARCH__SHARDS", "1")
-        assert rows["kept for"][column] == given["SHIPPER_ELASTICSEARCH__RETENTION"].replace("d", " days")
-        assert rows["shards, copies"][column] == f"{shards}, {given['SHIPPER_ELASTICSEARCH__REPLICAS']}"
-        assert rows["own log from"][column] == given["SHIPPER_LOG_LEVEL"]
+        shards = variables.get("SHIPPER_ELASTICSEARCH__SHARDS", "1")
+        assert rows["kept for"][column] == variables["SHIPPER_ELASTICSEARCH__RETENTION"].replace("d", " days")
+        assert rows["shards, copies"][column] == f"{shards}, {variables['SHIPPER_ELASTICSEARCH__REPLICAS']}"
+        assert rows["own log from"][column] == variables["SHIPPER_LOG_LEVEL"]
         assert (
             rows["`cluster`, `environment` of metrics"][column] == f"`{labels['cluster']}`, `{labels['environment']}`"
         )

@@ -15,12 +15,12 @@ FILES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 
 def groups(file: Path) -> list[dict[str, Any]]:
     """Its groups, without what says how long to wait."""
-    found: list[dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
-    for group in found:
+    rule_groups: list[dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+    for group in rule_groups:
         group.pop("interval", None)
         for rule in group["rules"]:
             rule.pop("for", None)
-    return found
+    return rule_groups
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.name))

@@ -16,16 +16,16 @@ from tests.services.sample_app import ROOT, SampleApp
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleApp]:
     """In memory, without the routes for faults."""
-    found = SampleApp(tmp_path_factory.mktemp("app"), faults=False).start()
-    yield found
-    found.stop()
+    running = SampleApp(tmp_path_factory.mktemp("app"), faults=False).start()
+    yield running
+    running.stop()
 
 
 def test_health_says_that_everything_is_in_memory(app: SampleApp) -> None:
     """Healthy and ready; nobody takes it for a database."""
-    status, told = app.get("/health")
-    assert (status, told["status"]) == (200, "healthy")
-    assert told["checks"] == dict.fromkeys(("database", "redis", "celery"), "in memory")
+    status, health = app.get("/health")
+    assert (status, health["status"]) == (200, "healthy")
+    assert health["checks"] == dict.fromkeys(("database", "redis", "celery"), "in memory")
     assert app.get("/ready")[0] == 200
 
 
@@ -42,31 +42,31 @@ def test_endpoints_are_templates_and_what_matches_none_is_one(app: SampleApp) ->
     for path in (f"/api/v1/patients/{made['id']}", "/api/v1/patients/123456", "/wp-admin", "/.env"):
         app.get(path)
     ask(f"{app.url}/api/v1/patients/7", method="BREW")
-    labels = [dict(found) for name, found in scrape(f"{app.url}/metrics") if name == "http_requests_total"]
-    endpoints = {found["endpoint"] for found in labels}
+    labels = [dict(values) for name, values in scrape(f"{app.url}/metrics") if name == "http_requests_total"]
+    endpoints = {values["endpoint"] for values in labels}
     assert {"/api/v1/patients/{id}", "unmatched"} <= endpoints
-    assert not any("123456" in found or "wp-admin" in found for found in endpoints)
-    assert "other" in {found["method"] for found in labels}
+    assert not any("123456" in values or "wp-admin" in values for values in endpoints)
+    assert "other" in {values["method"] for values in labels}
 
 
 def test_the_buckets_hold_the_objectives(app: SampleApp) -> None:
     """0.1 s of the guide's example, 0.5 s and 1 s of its objectives."""
     name = "http_request_duration_seconds_bucket"
-    found = {dict(labels)["le"] for sample, labels in scrape(f"{app.url}/metrics") if sample == name}
-    assert {"0.1", "0.5", "1.0"} <= found
+    bounds = {dict(labels)["le"] for sample, labels in scrape(f"{app.url}/metrics") if sample == name}
+    assert {"0.1", "0.5", "1.0"} <= bounds
 
 
 def test_what_may_happen_is_counted_from_zero(app: SampleApp) -> None:
     """Every declared series is there before its first event."""
-    found = {(name, tuple(sorted(labels))) for name, labels in scrape(f"{app.url}/metrics")}
+    series = {(name, tuple(sorted(labels))) for name, labels in scrape(f"{app.url}/metrics")}
     for name, label, values in (
         ("patient_operations_total", "operation", ("create", "update", "delete")),
         ("appointment_bookings_total", "status", ("scheduled", "completed", "cancelled")),
     ):
         for value in values:
-            assert (name, ((label, value),)) in found
-    assert ("prescription_created_total", ()) in found
-    assert ("custom_event_total", (("event_type", "payment"), ("status", "success"))) in found
+            assert (name, ((label, value),)) in series
+    assert ("prescription_created_total", ()) in series
+    assert ("custom_event_total", (("event_type", "payment"), ("status", "success"))) in series
 
 
 def test_routes_that_provoke_faults_are_not_there_unasked(app: SampleApp) -> None:

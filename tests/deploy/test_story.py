@@ -33,7 +33,7 @@ def test_without_prometheus_there_is_no_story_but_its_hint(tmp_path: Path) -> No
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where temporary files go: a folder of the test's own that PostgreSQL's user may pass, as it may /tmp."""
+    """Folder of temporary files: one of the test that PostgreSQL's user may pass, as it may /tmp."""
     with tempfile.TemporaryDirectory(prefix="shipper-test-") as folder:
         Path(folder).chmod(0o711)
         monkeypatch.setattr(tempfile, "tempdir", folder)

@@ -25,7 +25,7 @@ SCHEMAS = Path(schema.__file__).parent / "_res"
 
 
 def breaches(bill: Any) -> list[str]:
-    """Where a bill breaks the schema."""
+    """Return the places where a bill breaks the schema."""
     named = {
         name: Resource.from_contents(json.loads((SCHEMAS / f"{file}.SNAPSHOT.schema.json").read_text()), DRAFT7)
         for name, file in (("bom", "bom-1.5"), ("spdx", "spdx"), ("jsf", "jsf-0.82"))
@@ -35,7 +35,7 @@ def breaches(bill: Any) -> list[str]:
         [(f"{base}spdx.SNAPSHOT.schema.json", named["spdx"]), (f"{base}jsf-0.82.SNAPSHOT.schema.json", named["jsf"])]
     )
     checked = Draft7Validator(named["bom"].contents, registry=registry)
-    return [f"{list(found.path)}: {found.message}"[:200] for found in checked.iter_errors(bill)]
+    return [f"{list(error.path)}: {error.message}"[:200] for error in checked.iter_errors(bill)]
 
 
 def locked() -> set[str]:
@@ -53,10 +53,10 @@ def locked() -> set[str]:
 def test_the_bill_names_every_locked_package_with_its_hash(tmp_path: Path) -> None:
     """It is CycloneDX 1.5 by its own schema; each component has its package URL and what it can be compared with."""
     file = bom.write(tmp_path / "bill.json")
-    found = json.loads(file.read_text(encoding="utf-8"))
-    assert breaches(found) == []
-    assert breaches({**found, "components": [{"type": "library"}]}) != []
-    named = {one["purl"].partition("?")[0]: one for one in found["components"]}
+    bill = json.loads(file.read_text(encoding="utf-8"))
+    assert breaches(bill) == []
+    assert breaches({**bill, "components": [{"type": "library"}]}) != []
+    named = {one["purl"].partition("?")[0]: one for one in bill["components"]}
     missing = locked() - named.keys()
     assert {name for name in missing if "win32" not in name} == set()
     for one in named.values():
@@ -82,14 +82,19 @@ def osv(vulnerable: str = "") -> Iterator[str]:
             self.wfile.write(data)
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))["queries"]
+            queries = json.loads(self.rfile.read(int(self.headers["content-length"])))["queries"]
             hit = {"vulns": [{"id": "GHSA-test", "modified": "2026-01-01T00:00:00Z"}]}
-            self._answer({"results": [hit if one["package"]["name"] == vulnerable else {} for one in asked]})
+            self._answer({"results": [hit if one["package"]["name"] == vulnerable else {} for one in queries]})
 
         def do_GET(self) -> None:
             affected = [{"package": {"ecosystem": "PyPI", "name": vulnerable}, "versions": []}]
-            told = {"id": "GHSA-test", "modified": "2026-01-01T00:00:00Z", "summary": "Made up.", "affected": affected}
-            self._answer(told)
+            vulnerability = {
+                "id": "GHSA-test",
+                "modified": "2026-01-01T00:00:00Z",
+                "summary": "Made up.",
+                "affected": affected,
+            }
+            self._answer(vulnerability)
 
     with Server(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -104,19 +109,19 @@ def test_a_known_vulnerability_fails_the_audit(
     """In a Python package and in a crate; where there is none, both are said to have none."""
     with osv(vulnerable) as service:
         code = audit.main(["--service", service, "--require"])
-    told = capsys.readouterr()
-    assert told.err == ""
+    output = capsys.readouterr()
+    assert output.err == ""
     assert code == (lock is not None)
-    assert told.out.count("no known vulnerability") == (2 if lock is None else 1), told.out
-    assert lock is None or ("GHSA-test" in told.out and f"{lock}:\n" in told.out), told.out
+    assert output.out.count("no known vulnerability") == (2 if lock is None else 1), output.out
+    assert lock is None or ("GHSA-test" in output.out and f"{lock}:\n" in output.out), output.out
 
 
 def test_what_could_not_be_asked_does_not_pass_as_audited(capsys: pytest.CaptureFixture[str]) -> None:
     """A warning for each lock file; with `--require`, as before a release, a failure."""
     assert audit.main(["--service", "http://127.0.0.1:1/"]) == 0
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert [line.split(",")[0] for line in told.err.splitlines()] == [
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert [line.split(",")[0] for line in output.err.splitlines()] == [
         "warning: uv.lock was NOT AUDITED", "warning: native/Cargo.lock was NOT AUDITED",
     ]  # fmt: skip
     assert audit.main(["--service", "http://127.0.0.1:1/", "--require"]) == 1

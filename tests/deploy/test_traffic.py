@@ -24,7 +24,7 @@ class Recorder(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """URL of the server."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -56,17 +56,17 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Recorder]:
     """Listening."""
-    found = Recorder()
-    thread = threading.Thread(target=found.serve_forever, args=(0.02,))
+    recorder = Recorder()
+    thread = threading.Thread(target=recorder.serve_forever, args=(0.02,))
     thread.start()
-    yield found
-    found.shutdown()
+    yield recorder
+    recorder.shutdown()
     thread.join()
-    found.server_close()
+    recorder.server_close()
 
 
 def visits(server: Recorder, seed: int) -> tuple[list[tuple[str, str, str, bytes]], Truth]:
-    """What so many visits asked, and the truth of them."""
+    """Return the requests of some visits, and the truth of them."""
     server.asked.clear()
     traffic = Traffic(server.url, seed)
     for _ in range(60):
@@ -82,10 +82,10 @@ def test_a_seed_makes_the_same_requests_again(server: Recorder) -> None:
 
 def test_the_truth_tells_every_request_that_was_answered(server: Recorder, tmp_path: Path) -> None:
     """By status and by kind, and a file holds all of it."""
-    asked, truth = visits(server, 5)
-    assert truth.requests.total() == len(asked)
-    assert truth.logins["failure"] == sum(b"guess" in body for *_, body in asked)
-    posted = [path for method, path, *_ in asked if method == "POST"]
+    requests, truth = visits(server, 5)
+    assert truth.requests.total() == len(requests)
+    assert truth.logins["failure"] == sum(b"guess" in body for *_, body in requests)
+    posted = [path for method, path, *_ in requests if method == "POST"]
     assert truth.patients["create"] == posted.count("/api/v1/patients")
     assert truth.prescriptions.total() == posted.count("/api/v1/prescriptions")
     truth.write(tmp_path / "truth.json")

@@ -36,20 +36,20 @@ class Asked(NamedTuple):
 
 
 def command_lines() -> str:
-    """What everybody on the machine may read of its processes."""
-    found = []
+    """Return the command lines that everybody on the machine may read."""
+    lines = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
         except OSError:
             continue
-    return "\n".join(line for line in found if "curl" in line)
+    return "\n".join(line for line in lines if "curl" in line)
 
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[Asked]]]:
     """A server that takes everything, the first request only at the second try."""
-    asked: list[Asked] = []
+    requests: list[Asked] = []
     refused: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ def server() -> Iterator[tuple[str, list[Asked]]]:
             text = self.rfile.read(int(self.headers["Content-Length"]))
             user = base64.b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
             if refused:
-                asked.append(Asked(self.command, self.path, user, json.loads(text), command_lines()))
+                requests.append(Asked(self.command, self.path, user, json.loads(text), command_lines()))
             self.send_response(200 if refused else 503)
             refused.append(self.path)
             self.send_header("Content-Length", "2")
@@ -69,10 +69,10 @@ def server() -> Iterator[tuple[str, list[Asked]]]:
         def log_message(self, *args: object) -> None:
             """No noise."""
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as found:
-        threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True).start()
-        yield f"http://127.0.0.1:{found.server_port}", asked
-        found.shutdown()
+    with HTTPServer(("127.0.0.1", 0), Handler) as http_server:
+        threading.Thread(target=http_server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{http_server.server_port}", requests
+        http_server.shutdown()
 
 
 def test_each_user_may_do_what_it_is_for(server: tuple[str, list[Asked]], tmp_path: Path) -> None:
@@ -80,12 +80,12 @@ def test_each_user_may_do_what_it_is_for(server: tuple[str, list[Asked]], tmp_pa
     if shutil.which("curl") is None:
         missing("no curl", "apt-get install curl")
     (tmp_path / "shipper-elasticsearch-password").write_text("pw-shipper", encoding="utf-8")
-    url, asked = server
+    url, requests = server
     env = {**os.environ, **PASSWORDS, "ELASTICSEARCH": url, "SECRETS": str(tmp_path), "RETRY_DELAY": "0"}
     done = subprocess.run(["bash", SCRIPT], env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert {request.user for request in asked} == {"elastic:pw-elastic"}
-    bodies = {request.path.removeprefix("/_security/"): request.body for request in asked}
+    assert {request.user for request in requests} == {"elastic:pw-elastic"}
+    bodies = {request.path.removeprefix("/_security/"): request.body for request in requests}
     assert bodies["user/kibana_system/_password"] == {"password": "pw-kibana"}
     assert (bodies["user/shipper"]["password"], bodies["user/shipper"]["roles"]) == ("pw-shipper", ["shipper"])
     assert (bodies["user/grafana"]["password"], bodies["user/grafana"]["roles"]) == ("pw-grafana", ["log_reader"])
@@ -93,6 +93,6 @@ def test_each_user_may_do_what_it_is_for(server: tuple[str, list[Asked]], tmp_pa
                      for privileges in (["create_doc", "auto_configure", "view_index_metadata"],
                                         ["read", "view_index_metadata"]))  # fmt: skip
     assert (bodies["role/shipper"], bodies["role/log_reader"]) == (agent, reader)
-    seen = "".join(request.processes for request in asked)
+    seen = "".join(request.processes for request in requests)
     assert "curl" in seen
     assert "pw-" not in seen

@@ -32,7 +32,7 @@ def parsed(words: list[str]) -> click.Context:
     command: click.Command = cli
     context = click.Context(cli)
     while isinstance(command, click.Group):
-        _, found, words = command.resolve_command(context, words)
-        assert found is not None
-        command = found
+        _, subcommand, words = command.resolve_command(context, words)
+        assert subcommand is not None
+        command = subcommand
     return command.make_context("shipper", words, resilient_parsing=False)

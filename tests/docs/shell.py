@@ -121,10 +121,10 @@ def of_shipper(words: list[str]) -> None:
         parsed([word for word in words if word != "…"])
     except click.exceptions.Exit as end:
         assert end.exit_code == 0  # noqa: PT017 -- --help and --version end so
-    given = {word: value for word, value in zip(words, words[1:], strict=False) if word in ("--output", "--input")}
+    flags = {word: value for word, value in zip(words, words[1:], strict=False) if word in ("--output", "--input")}
     values: dict[str, object] = {
-        "output": given.get("--output", "local:x"),
-        "inputs": [given.get("--input", "plain:/x")],
+        "output": flags.get("--output", "local:x"),
+        "inputs": [flags.get("--input", "plain:/x")],
     }
     Settings.model_validate(values)
 
@@ -133,8 +133,8 @@ def of_make(words: list[str]) -> None:
     """A target that the Makefile has, and variables that it asks for."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in words:
-        variable, given, _ = target.partition("=")
-        if given:
+        variable, assignment, _ = target.partition("=")
+        if assignment:
             assert f"$({variable})" in makefile, f"make {variable}="
             continue
         assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), f"make {target}"

@@ -52,10 +52,10 @@ def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     return [
         Block(
-            page, text[: found.start()].count("\n") + 1, found[3].strip(),
-            re.sub(rf"^{found[1]}", "", found[4], flags=re.MULTILINE),
+            page, text[: fence.start()].count("\n") + 1, fence[3].strip(),
+            re.sub(rf"^{fence[1]}", "", fence[4], flags=re.MULTILINE),
         )
-        for found in FENCE.finditer(text)
+        for fence in FENCE.finditer(text)
     ]  # fmt: skip
 
 
@@ -69,13 +69,13 @@ def of_the_shipper(block: Block, folder: Path) -> None:
 
 def of_others(block: Block, _: Path) -> None:
     """YAML for another program, told by its keys: a manifest by its schema, a patch of kustomize, a log shipper's."""
-    for found in yaml.safe_load_all(block.text):
-        if "apiVersion" in found:
-            kubernetes_validate.validate(found, "1.33", strict=True)
-        elif found.keys() == {"patches"}:
-            assert all(yaml.safe_load(patch["patch"]) for patch in found["patches"])
+    for document in yaml.safe_load_all(block.text):
+        if "apiVersion" in document:
+            kubernetes_validate.validate(document, "1.33", strict=True)
+        elif document.keys() == {"patches"}:
+            assert all(yaml.safe_load(patch["patch"]) for patch in document["patches"])
         else:
-            assert found.keys() <= MIGRATIONS | {"services", "volumes"}, found.keys()
+            assert document.keys() <= MIGRATIONS | {"services", "volumes"}, document.keys()
 
 
 def of_the_shell(block: Block, _: Path) -> None:
@@ -90,7 +90,7 @@ def of_python(block: Block, _: Path) -> None:
     """It compiles, and what it imports is there."""
     text = re.sub(
         r"\A( +)(.*)",
-        lambda found: re.sub(rf"^{found[1]}", "", found[0], flags=re.MULTILINE),
+        lambda match: re.sub(rf"^{match[1]}", "", match[0], flags=re.MULTILINE),
         block.text,
         flags=re.DOTALL,
     )
@@ -107,7 +107,7 @@ def of_python(block: Block, _: Path) -> None:
 
 
 def of_output(block: Block, _: Path) -> None:
-    """What is shown of a terminal: the commands in it are taken as they stand, unless a refusal is what is shown."""
+    """Try terminal output: its commands are taken as they stand, unless an error is what is shown."""
     for line in re.findall(r"^\$ shipper (.*)", block.text, re.MULTILINE):
         if block.page.name != "errors.md":
             of_shipper(shlex.split(line))
@@ -130,7 +130,7 @@ MEANS: dict[str, Callable[[Block, Path], object]] = {
     "text": of_output,
     "promql": lambda block, _: block.text.strip() or pytest.fail("an empty query"),  # and by promtool, see below
 }
-"""How a block of each language is tried. PromQL is parsed by tests/deploy/alerts/test_pages.py, for every page."""
+"""Means of trying a block, by its language. PromQL is parsed by tests/deploy/alerts/test_pages.py, for every page."""
 
 
 @BY_PAGE
@@ -148,8 +148,8 @@ def test_every_block_is_tried(page: Path, tmp_path: Path) -> None:
 @BY_PAGE
 def test_no_block_hides_in_an_indent(page: Path) -> None:
     """Indented code says no language, so that nothing would try it: give it a fence."""
-    found = [token for token in MARKDOWN.parse(page.read_text(encoding="utf-8")) if token.type == "code_block"]
-    assert [f"line {token.map[0] + 1}" for token in found if token.map] == []
+    tokens = [token for token in MARKDOWN.parse(page.read_text(encoding="utf-8")) if token.type == "code_block"]
+    assert [f"line {token.map[0] + 1}" for token in tokens if token.map] == []
 
 
 @BY_PAGE
@@ -161,9 +161,9 @@ def test_commands_that_sentences_name_are_there(page: Path) -> None:
                 command: click.Command = cli
                 words = re.split(r" [|>] ", inline.content)[0].split()[1:]
                 while isinstance(command, click.Group) and words:
-                    found = command.get_command(click.Context(command), words.pop(0))
-                    assert found is not None, inline.content
-                    command = found
+                    subcommand = command.get_command(click.Context(command), words.pop(0))
+                    assert subcommand is not None, inline.content
+                    command = subcommand
                 options = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
                 assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options, inline.content
 

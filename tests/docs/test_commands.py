@@ -44,7 +44,7 @@ def test_metrics_of_an_indexer_are_those_it_has() -> None:
 
 
 def test_bounds_and_defaults_of_kafka_are_those_of_the_code() -> None:
-    """Where the page gives a number or a name."""
+    """Numbers and names on the page are those of the code."""
     text, settings = KAFKA.read_text(encoding="utf-8"), KafkaSettings()
     assert f"`kafka.group`\n  (`{settings.group}`)" in text
     assert settings.events_per_record == 1
@@ -63,6 +63,6 @@ def test_every_library_has_its_reason() -> None:
     extras = project["project"]["optional-dependencies"].values()
     wanted = [*project["project"]["dependencies"], *(name for names in extras for name in names)]
     wanted += [name for names in project["dependency-groups"].values() for name in names if isinstance(name, str)]
-    asked = {re.split(r"[^\w-]", name)[0] for name in wanted}
-    told = (DOCS / "decisions" / "0007-libraries.md").read_text(encoding="utf-8")
-    assert {name for name in asked if f"**{name}**" not in told} == set()
+    packages = {re.split(r"[^\w-]", name)[0] for name in wanted}
+    decision = (DOCS / "decisions" / "0007-libraries.md").read_text(encoding="utf-8")
+    assert {name for name in packages if f"**{name}**" not in decision} == set()

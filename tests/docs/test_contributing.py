@@ -1,4 +1,4 @@
-"""What meets a contributor: three commands, templates, and hooks that run the project's own tools."""
+"""Tools of a contributor: three commands, templates, and hooks that run the project's own tools."""
 
 import json
 import math
@@ -39,10 +39,10 @@ def test_readme_begins_with_two_commands_that_need_no_make() -> None:
 
 def test_the_first_minute_is_the_measured_one() -> None:
     """README tells what the measurement wrote."""
-    found = json.loads((ROOT / "benchmarks" / "results" / "first_minute.json").read_text(encoding="utf-8"))
-    seconds = math.ceil(found["first_correlation_id_s"])
-    told = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert f"it is {found['keystrokes']} keystrokes and {seconds} seconds to the first correlation id" in told
+    measurement = json.loads((ROOT / "benchmarks" / "results" / "first_minute.json").read_text(encoding="utf-8"))
+    seconds = math.ceil(measurement["first_correlation_id_s"])
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"it is {measurement['keystrokes']} keystrokes and {seconds} seconds to the first correlation id" in readme
 
 
 def test_contributors_need_three_commands() -> None:
@@ -85,14 +85,14 @@ def test_pre_commit_takes_its_configuration() -> None:
 @pytest.mark.parametrize("form", [path for path in FORMS if path.stem != "config"], ids=lambda path: path.stem)
 def test_issue_forms_are_ones_that_github_shows(form: Path) -> None:
     """Name, description and a body whose parts have an id and a label. Source: GitHub, syntax for issue forms."""
-    found = yaml.safe_load(form.read_text(encoding="utf-8"))
-    assert {"name", "description", "body"} <= found.keys() <= {"name", "description", "body", "labels", "title"}
-    for part in found["body"]:
+    content = yaml.safe_load(form.read_text(encoding="utf-8"))
+    assert {"name", "description", "body"} <= content.keys() <= {"name", "description", "body", "labels", "title"}
+    for part in content["body"]:
         assert part["type"] in PARTS
         assert "value" in part["attributes"] if part["type"] == "markdown" else {"id", "attributes"} <= part.keys()
-    ids = [part["id"] for part in found["body"] if "id" in part]
+    ids = [part["id"] for part in content["body"] if "id" in part]
     assert len(ids) == len(set(ids))
-    assert any(part.get("validations", {}).get("required") for part in found["body"])
+    assert any(part.get("validations", {}).get("required") for part in content["body"])
 
 
 def test_whoever_reports_is_asked_for_no_real_log_line() -> None:

@@ -22,8 +22,8 @@ def test_each_error_says_what_happened_and_what_to_do(case: Case) -> None:
     assert case.says in said
     assert "Traceback" not in said
     assert "Errno" not in said
-    told = re.search(r"^(error: |problem |Error: )\S.*\n( {2,}\S|1 problem)", said, re.MULTILINE)
-    assert told or "hint=" in said or "Did you mean" in said, said
+    error = re.search(r"^(error: |problem |Error: )\S.*\n( {2,}\S|1 problem)", said, re.MULTILINE)
+    assert error or "hint=" in said or "Did you mean" in said, said
 
 
 def test_titles_are_told_apart_and_every_case_has_a_hint() -> None:
@@ -53,8 +53,8 @@ def test_what_differs_between_machines_is_not_on_the_page() -> None:
 
 def test_nearly_every_refusal_names_its_hint() -> None:
     """All but those whose message is somebody else's words."""
-    found = [refusal for refusal in refusals() if refusal.kind != "ValueError"]
-    assert len(found) > 60
-    assert {refusal.kind for refusal in found} < TITLES.keys()
-    assert [refusal.what for refusal in found if not refusal.hint] == ["⟨target⟩ refuses ⟨document id⟩: ⟨…⟩"]
-    assert sum(unknown(refusal.hint) for refusal in found) < 10
+    errors = [refusal for refusal in refusals() if refusal.kind != "ValueError"]
+    assert len(errors) > 60
+    assert {refusal.kind for refusal in errors} < TITLES.keys()
+    assert [refusal.what for refusal in errors if not refusal.hint] == ["⟨target⟩ refuses ⟨document id⟩: ⟨…⟩"]
+    assert sum(unknown(refusal.hint) for refusal in errors) < 10

@@ -25,9 +25,9 @@ def test_every_command_has_its_page() -> None:
         context = click.Context(cli, info_name="shipper")
         for word in name.removesuffix(".1").split("-")[1:]:
             assert isinstance(command, click.Group)
-            found = command.get_command(context, word)
-            assert found is not None
-            command = found
+            subcommand = command.get_command(context, word)
+            assert subcommand is not None
+            command = subcommand
         for parameter in command.params:
             if isinstance(parameter, click.Option) and not parameter.hidden:
                 assert escaped(parameter.opts[0]) in text, (name, parameter.opts)
@@ -49,7 +49,7 @@ def test_pages_are_read_without_a_warning(path: Path, tool: str) -> None:
 
 
 def test_text_is_never_taken_for_a_request() -> None:
-    """What begins with a dot or a quote, a backslash, a sign beyond ASCII."""
+    """Text that begins with a dot or a quote, a backslash, a sign beyond ASCII is never a request."""
     assert list(filled(".SH x")) == ["\\&.SH x"]
     assert escaped("'a") == "\\&'a"
     assert escaped("a\\b --c …") == "a\\eb \\-\\-c \\[u2026]"

@@ -35,15 +35,15 @@ def placed(tree: Any) -> Iterator[str]:
 
 def test_every_page_has_its_place_in_the_navigation() -> None:
     """A page that is missing is named: give it a line, such as `- file: NAME`, in docs/toc.yml."""
-    found = Counter(placed(yaml.safe_load((DOCS / "toc.yml").read_text(encoding="utf-8"))))
-    assert PAGES - found.keys() == set(), "give these a line in docs/toc.yml"
-    assert found.keys() - PAGES == set(), "docs/toc.yml names pages that are not there"
-    twice = {name for name, times in found.items() if times > 1}
+    times_by_page = Counter(placed(yaml.safe_load((DOCS / "toc.yml").read_text(encoding="utf-8"))))
+    assert PAGES - times_by_page.keys() == set(), "give these a line in docs/toc.yml"
+    assert times_by_page.keys() - PAGES == set(), "docs/toc.yml names pages that are not there"
+    twice = {name for name, times in times_by_page.items() if times > 1}
     assert twice <= {"runbooks/README"}, "these stand in two places"  # which is both a heading and among its folder
 
 
 class Page(HTMLParser):
-    """What a page of the site leads to and can be led to."""
+    """Links and anchors of a page of the site."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

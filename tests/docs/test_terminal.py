@@ -43,9 +43,9 @@ def test_keys_are_those_that_are_printed(command: str, arguments: list[str], shi
     _, out, err = shipper(*(part.format(tmp_path) for part in arguments), "--format", "json")
     assert out, err
     first: Any = json.JSONDecoder().raw_decode(out)[0]
-    found = first[0] if isinstance(first, list) else first
-    assert promised(command) <= found.keys()
-    assert "quarantine" in command or promised(command) == found.keys()
+    output = first[0] if isinstance(first, list) else first
+    assert promised(command) <= output.keys()
+    assert "quarantine" in command or promised(command) == output.keys()
 
 
 def test_keys_of_top_are_those_of_a_look() -> None:

@@ -18,7 +18,7 @@ MOST_BYTES, MOST_MEMORY_MB, LONGEST_S = 4096, 2048, 20
 
 
 class Came(NamedTuple):
-    """What came of fuzzing one target."""
+    """Result of fuzzing one target."""
 
     name: str
     executions: int
@@ -45,12 +45,12 @@ def fuzz(name: str, seconds: int) -> Came:
     command = [sys.executable, "-m", "tests.fuzz.guided", name, *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
     said = done.stdout + done.stderr
-    found = next(iter(sorted(set(artifacts.iterdir()) - before)), None)
-    if done.returncode and found is None:
+    crash = next(iter(sorted(set(artifacts.iterdir()) - before)), None)
+    if done.returncode and crash is None:
         raise click.ClickException(f"{name} did not run:\n{said[-4000:]}")
     return Came(
         name, _last(r"stat::number_of_executed_units:\s+(\d+)", said) or _last(r"#(\d+)", said), time.monotonic() - began,
-        _last(r"cov: (\d+)", said), _last(r"corp: (\d+)", said), found, said,
+        _last(r"cov: (\d+)", said), _last(r"corp: (\d+)", said), crash, said,
     )  # fmt: skip
 
 

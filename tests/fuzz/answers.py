@@ -36,13 +36,13 @@ def bulk(data: bytes) -> None:
         return
     for taken in filter(None, (answer, short)):
         try:
-            found = verdicts(REQUEST, taken)
+            judged = verdicts(REQUEST, taken)
         except Garbled:
             continue
-        assert len(found) == len(DOCUMENTS)
+        assert len(judged) == len(DOCUMENTS)
         if isinstance(taken, dict):
             said = [item["create"]["status"] for item in taken["items"]]
-            for verdict, status in zip(found, said, strict=True):
+            for verdict, status in zip(judged, said, strict=True):
                 assert (verdict.judged is Judged.STORED) == (200 <= status < 300)
                 assert (verdict.judged is Judged.DUPLICATE) == (status == 409)
     error = answer.get("error") if isinstance(answer, dict) else None
@@ -60,24 +60,24 @@ def kafka(data: bytes) -> None:
         received = Received("logs", 0, 3, NOW, value, headers)
         for believed in (range(LATEST_MS + 1), range(NOW - 1000, NOW + 1000)):
             try:
-                found = documents(received, PREFIXES, believed, NOW)
+                carried = documents(received, PREFIXES, believed, NOW)
             except NotOurs as refused:
                 entry = Foreign(PREFIXES, Redactor(), "node-1")(received, str(refused), NOW)
                 body = orjson.loads(entry.body)
                 assert is_daily(entry.index, PREFIXES.quarantine)
                 assert body["reasons"][0]["detail"]
                 continue
-            for document in found:
+            for document in carried:
                 prefix = PREFIXES.quarantine if is_daily(document.index, PREFIXES.quarantine) else PREFIXES.events
                 assert document.index == index_name(prefix, document.time_ms)
                 assert document.time_ms in believed
                 assert parse_ms(orjson.loads(document.body)["@timestamp"]) == document.time_ms
             again = [
                 document
-                for message in messages(found, TOPICS, PREFIXES)
+                for message in messages(carried, TOPICS, PREFIXES)
                 for document in documents(Received(message.topic, 0, 3, NOW, message.value, message.headers), PREFIXES)
             ]
-            assert again == found
+            assert again == carried
 
 
 def release(data: bytes) -> None:
@@ -92,9 +92,9 @@ def release(data: bytes) -> None:
     document, violations = Releaser(CHAIN)(entry)
     if document is None:
         assert violations
-        for found in violations:
-            orjson.dumps(found.as_note())
-            assert printable(found.detail) == found.detail, found.detail
+        for violation in violations:
+            orjson.dumps(violation.as_note())
+            assert printable(violation.detail) == violation.detail, violation.detail
         return
     assert document.id.hex() == entry["_id"]
     assert document.index == index_name("keneyapp-logs", document.time_ms)

@@ -31,7 +31,7 @@ COUNTER = Metric("drugs_total", "counter", "Prescriptions.", ("medication", "ser
 
 
 def when(data: bytes) -> None:
-    """What a person types is a time or told not to be."""
+    """A time typed by a person is parsed or rejected."""
     text = data.decode("utf-8", "replace")
     with suppress(ValueError):
         assert isinstance(parse_when(text, NOW), int)
@@ -46,12 +46,12 @@ def search(data: bytes) -> None:
     parts = (text.split("\n") + [text] * 4)[:4]
     query = Query(*parts, text=text)
     try:
-        asked = clauses(query)
+        sought = clauses(query)
         test = accepts(query)
     except StoreUnreadable:  # the third part is no level
         query = Query(parts[0], parts[1], None, parts[3], text)
-        asked, test = clauses(query), accepts(query)
-    orjson.dumps(asked)
+        sought, test = clauses(query), accepts(query)
+    orjson.dumps(sought)
     test({"correlation_id": parts[0], "event": parts[1], "container": {"name": parts[3]}, "message": text})
 
 
@@ -66,10 +66,10 @@ RENDERERS: tuple[Callable[[list[dict[str, Any]], Console], int], ...] = (
 def terminal(data: bytes) -> None:
     """Whatever a store holds, nothing of it reaches a terminal but what can be read."""
     try:
-        found = orjson.loads(data)
+        content = orjson.loads(data)
     except ValueError:
         return
-    entries = [entry for entry in (found if isinstance(found, list) else [found]) if isinstance(entry, dict)]
+    entries = [entry for entry in (content if isinstance(content, list) else [content]) if isinstance(entry, dict)]
     entries = [{"_id": "0" * 40, "_index": "keneyapp-logs-2026.11.23", **entry} for entry in entries]
     for terminal_, encoding in ((True, "utf-8"), (False, "ascii")):
         for render in RENDERERS:
@@ -97,7 +97,7 @@ def metrics(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     half = len(text) // 2
     labels = {(text[:half], text[half:]), (text, "backend"), ("", text)}
-    values: Any = {(COUNTER.name, found): 1.0 for found in labels}
+    values: Any = {(COUNTER.name, label_values): 1.0 for label_values in labels}
     snapshot = Snapshot({COUNTER.name: COUNTER}, values, dict.fromkeys(values, 1.0), {})
     registry = registry_of(lambda: snapshot)
     for generate, parse in ((generate_latest, parse_text), (generate_openmetrics, parse_openmetrics)):
@@ -115,14 +115,14 @@ def series(data: bytes) -> None:
     made = Series("a_total", (("label", text),))
     assert parse_series(str(made)) == made
     try:
-        found = parse_series(text)
+        parsed_series = parse_series(text)
     except ValueError:
         return
-    assert parse_series(str(found)) == found
+    assert parse_series(str(parsed_series)) == parsed_series
 
 
 def escaping(data: bytes) -> None:
-    """What is made printable stays as it is, and deceives nobody."""
+    """Text made printable does not change again, and holds no control."""
     text = data.decode("utf-8", "surrogateescape")  # what is no UTF-8 comes as lone surrogates
     shown = printable(text)
     assert printable(shown) == shown

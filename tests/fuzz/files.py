@@ -83,14 +83,14 @@ def configuration(data: bytes) -> None:
 def rules(data: bytes) -> None:
     """A rule counts or is refused; what is counted has labels that are text."""
     try:
-        given = parsed(data.decode("utf-8", "replace")).values
+        content = parsed(data.decode("utf-8", "replace")).values
     except yaml.YAMLError:
         return
-    found = []
-    for one in given if isinstance(given, list) else [given]:
+    valid = []
+    for one in content if isinstance(content, list) else [content]:
         with suppress(ValidationError):
-            found.append(Rule.model_validate(one))
-    for rule in found:
+            valid.append(Rule.model_validate(one))
+    for rule in valid:
         counting = Counting([rule])
         counting.standing(dict(EVENT), "stdout", "structured")
         for increment in counting.increments(dict(EVENT), "stdout", "backend", "structured", "backend-1"):
@@ -226,7 +226,7 @@ def compressed(data: bytes) -> None:
 
 
 def metadata(data: bytes) -> None:
-    """What stands beside a log is a description, bounded and encodable, or none."""
+    """The files beside a log give a description, bounded and encodable, or none."""
     with folder() as place:
         container = place / ("a" * 64)
         container.mkdir()
@@ -248,16 +248,16 @@ def metadata(data: bytes) -> None:
 
 def names(data: bytes) -> None:
     """Names of files: a rotated one has a base, and siblings have one order."""
-    found = [name for name in data.decode("utf-8", "surrogateescape").split("\n") if name and "/" not in name]
-    for name in found:
+    file_names = [name for name in data.decode("utf-8", "surrogateescape").split("\n") if name and "/" not in name]
+    for name in file_names:
         base = base_name(name)
         assert base is None or (base and name.startswith(base))
-    for base in found[:2]:
-        ordered = oldest_first(base, found)
-        assert ordered == oldest_first(base, reversed(found))
+    for base in file_names[:2]:
+        ordered = oldest_first(base, file_names)
+        assert ordered == oldest_first(base, reversed(file_names))
         assert base not in ordered
-    for name in found[:3]:
-        path = f"/var/log/pods/{name}/{found[-1]}/0.log"
+    for name in file_names[:3]:
+        path = f"/var/log/pods/{name}/{file_names[-1]}/0.log"
         origin = Provenance("node-1").of(InputSettings(type="cri", glob="/x"))(f"/var/log/containers/{name}", path)
         Source.of(origin)
 

@@ -33,9 +33,9 @@ from tests.processors.ways import NOW, same
 SMALL = Bounds(lines=8, bytes=2048, message_bytes=4096)
 SOURCE = Source.of(Origin("/var/log/x.log", "c1", service="backend", container_id="c1", container_name="backend-1"))
 BYTES_OF_A_CHARACTER = 6
-"""What JSON makes of one at most: `\\u001f`."""
+"""Most characters that JSON makes of one: `\u001f`."""
 TIMES_KEPT = 4
-"""How often a text can be in a document: as message, exception, error and name of its error."""
+"""Most times that a text can be in a document: as message, exception, error and name of its error."""
 OVERHEAD = 8192
 
 
@@ -49,7 +49,7 @@ def _entries(
 ) -> tuple[list[Entry], int]:
     """Entries of chunks of complete lines, and how many lines they have; `restart` before that chunk."""
     made: Assembler = ASSEMBLERS[kind]("c1", bounds)  # type: ignore[index]
-    found: list[Entry] = []
+    entries: list[Entry] = []
     offset = 0
     for place, chunk in enumerate(chunks):
         if place == restart:
@@ -59,10 +59,10 @@ def _entries(
             assert made.residue() == residue
         for entry in made.feed(chunk, offset):
             assert isinstance(entry, Entry)
-            found.append(entry)
+            entries.append(entry)
         offset += len(chunk)
-    found += made.flush()  # type: ignore[arg-type]
-    return found, sum(entry.lines for entry in found)
+    entries += made.flush()  # type: ignore[arg-type]
+    return entries, sum(entry.lines for entry in entries)
 
 
 def envelope(kind: str, data: bytes) -> None:
@@ -72,16 +72,16 @@ def envelope(kind: str, data: bytes) -> None:
     whole = b"".join(line + b"\n" for line in lines)
     if not whole:
         return
-    found, counted = _entries(kind, [whole])
+    entries, counted = _entries(kind, [whole])
     assert counted == len(lines)
-    for entry in found:
+    for entry in entries:
         orjson.dumps([entry.text, entry.stream, entry.time, entry.broken, entry.cut])
         assert entry.stream in ("stdout", "stderr", "unknown")
         assert len(entry.digest) == shipper_processors.assemble.DIGEST_SIZE
         assert entry.broken is None or printable(entry.broken) == entry.broken, entry.broken
     middle = len(lines) // 2
     halves = [b"".join(line + b"\n" for line in part) for part in (lines[:middle], lines[middle:])]
-    assert _entries(kind, [half for half in halves if half], restart=1)[0] == found
+    assert _entries(kind, [half for half in halves if half], restart=1)[0] == entries
 
 
 def opened(opener: Callable[[bytes], Piece], data: bytes) -> None:
@@ -126,29 +126,29 @@ def payload(data: bytes) -> None:
 
 
 def access(data: bytes) -> None:
-    """What is found stands in the line, and nothing of it can break out of its field."""
+    """Fields of an access line stand in the line, and no part of it can break out of its field."""
     text = text_of(data)
-    found = decode_access(text)
-    if found is None:
+    fields = decode_access(text)
+    if fields is None:
         return
     assert "\n" not in text
-    assert found["method"].isascii()
-    assert found["method"].isupper()
-    assert not set(found["path"]) & set(' \t"?#\n')
-    assert f'"{found["method"]} {found["path"]}' in text
-    assert 100 <= found.get("status_code", 200) <= 599
-    assert found.get("client_ip", "::").strip("0123456789abcdefABCDEF.:[]") == ""
-    assert "time" not in found or parse_ms(found["time"]) is not None
+    assert fields["method"].isascii()
+    assert fields["method"].isupper()
+    assert not set(fields["path"]) & set(' \t"?#\n')
+    assert f'"{fields["method"]} {fields["path"]}' in text
+    assert 100 <= fields.get("status_code", 200) <= 599
+    assert fields.get("client_ip", "::").strip("0123456789abcdefABCDEF.:[]") == ""
+    assert "time" not in fields or parse_ms(fields["time"]) is not None
 
 
 def levels(data: bytes) -> None:
     """A level of the schema, and a time that can be read or is none."""
     text = text_of(data)
     assert level_of(text) in (None, *LEVELS)
-    found = time_of(text)
-    assert found is None or found in text
-    if found is not None:
-        parse_ms(found)
+    time_text = time_of(text)
+    assert time_text is None or time_text in text
+    if time_text is not None:
+        parse_ms(time_text)
 
 
 def times(data: bytes) -> None:
@@ -163,8 +163,8 @@ def times(data: bytes) -> None:
             assert 0 <= ms <= LATEST_MS
             assert parse_ms(format_ms(ms)) == ms
             assert doubt is None or doubt.kind in (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
-    found = parse_ms(text)
-    assert found is None or parse_ms(format_ms(found)) == max(0, min(found, LATEST_MS))
+    parsed = parse_ms(text)
+    assert parsed is None or parse_ms(format_ms(parsed)) == max(0, min(parsed, LATEST_MS))
 
 
 def traces(data: bytes) -> None:
@@ -177,8 +177,8 @@ def traces(data: bytes) -> None:
     again = Trace(kept[0])
     assert all(again.accepts(line) for line in kept[1:])
     assert [getattr(again, name) for name in Trace.__slots__] == [getattr(trace, name) for name in Trace.__slots__]
-    told = summary("\n".join(kept))
-    assert told is None or (told["error_type"] and all(isinstance(value, str) for value in told.values()))
+    fields = summary("\n".join(kept))
+    assert fields is None or (fields["error_type"] and all(isinstance(value, str) for value in fields.values()))
 
 
 CHAIN = Pipeline(Enforce(), Counting(builtin_rules(["patient_read"])), Redactor())
@@ -250,7 +250,7 @@ def compiled_payload(data: bytes) -> None:
 
 
 def residue(data: bytes) -> None:
-    """What a position carries is taken up, or refused by the error that the state knows."""
+    """The partial state of a checkpoint is restored, or rejected by the error that the state knows."""
     for kind in ASSEMBLERS:
         made = ASSEMBLERS[kind]("c1", SMALL)
         try:

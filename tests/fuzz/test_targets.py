@@ -26,24 +26,24 @@ def inputs(draw: st.DrawFn, kept: list[bytes]) -> bytes:
     way = draw(st.sampled_from(["garbled", "garbled", "joined", "field", "bytes"]))
     if way == "bytes":
         return draw(st.binary(max_size=80))
-    found = draw(st.sampled_from(kept))
+    example = draw(st.sampled_from(kept))
     if way == "joined":
         other = draw(st.sampled_from(kept))
-        return found[: draw(st.integers(0, len(found)))] + other[draw(st.integers(0, len(other))) :]
+        return example[: draw(st.integers(0, len(example)))] + other[draw(st.integers(0, len(other))) :]
     if way == "field":
-        return _with_a_field(draw, found)
+        return _with_a_field(draw, example)
     for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(found)))
-        found = found[:at] + draw(SPICE) + found[at + draw(st.sampled_from([0, 0, 1, 5])) :]
-    return found
+        at = draw(st.integers(0, len(example)))
+        example = example[:at] + draw(SPICE) + example[at + draw(st.sampled_from([0, 0, 1, 5])) :]
+    return example
 
 
-def _with_a_field(draw: st.DrawFn, found: bytes) -> bytes:
+def _with_a_field(draw: st.DrawFn, example: bytes) -> bytes:
     """A kept object one of whose fields holds something else."""
     try:
-        given_ = json.loads(found)
+        given_ = json.loads(example)
     except ValueError:
-        return found + draw(SPICE)
+        return example + draw(SPICE)
     if isinstance(given_, dict) and given_:
         given_[draw(st.sampled_from(sorted(given_)))] = draw(JSON)
     return json.dumps(given_).encode()
@@ -51,7 +51,7 @@ def _with_a_field(draw: st.DrawFn, found: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_target_holds_for_what_is_near_to_real(name: str) -> None:
-    """What its docstring promises."""
+    """A target holds for input that is near to real."""
     kept = [path.read_bytes()[:2000] for path in corpus(name)]
 
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -46,11 +46,11 @@ class Authority:
         text = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        found = Pair(*(self._folder / f"{name}.{ending}" for ending in ("crt", "key", "pem")))
-        found.certificate.write_bytes(self._signed(made))
-        found.key.write_bytes(text)
-        found.both.write_bytes(text + found.certificate.read_bytes())
-        return found
+        pair = Pair(*(self._folder / f"{name}.{ending}" for ending in ("crt", "key", "pem")))
+        pair.certificate.write_bytes(self._signed(made))
+        pair.key.write_bytes(text)
+        pair.both.write_bytes(text + pair.certificate.read_bytes())
+        return pair
 
     def _made(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, days: int) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
@@ -64,7 +64,7 @@ class Authority:
         return made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def server(self, pair: Pair, *, clients: bool = False) -> ssl.SSLContext:
-        """What a server speaks TLS with; with `clients`, to those alone whose certificate this authority signed."""
+        """TLS context of a server; with `clients`, only for those whose certificate this authority signed."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(self.certificate))
         context.load_cert_chain(pair.certificate, pair.key)
         context.verify_mode = ssl.CERT_REQUIRED if clients else ssl.CERT_NONE

@@ -17,7 +17,7 @@ KAFKA = "confluentinc/cp-kafka:7.9.0"
 
 
 def can_pull(image: str) -> bool:
-    """Whether an engine answers that has the image or gets it."""
+    """Return True if an engine answers that has the image or can pull it."""
     try:
         client = docker.from_env(timeout=5)
     except DockerException:

@@ -27,11 +27,13 @@ def home_of(version: str) -> tuple[Path, Path]:
         jars(FILES / "pom.xml", lib, f"server.version={version}")
         for made in (netty, root):
             made.mkdir(parents=True)
-        for jar in [found for found in lib.iterdir() if found.name.startswith(NETTY)]:
+        for jar in [file for file in lib.iterdir() if file.name.startswith(NETTY)]:
             jar.rename(netty / jar.name)  # a module has a class loader of its own: no class may be in both
         (jar,) = netty.glob("transport-netty4-*.jar")
-        told = zipfile.ZipFile(jar).read(DESCRIPTOR).decode().splitlines()
-        lines = [line for line in told if not line.startswith("modulename")]  # on the class path, nothing is a module
+        descriptor = zipfile.ZipFile(jar).read(DESCRIPTOR).decode().splitlines()
+        lines = [
+            line for line in descriptor if not line.startswith("modulename")
+        ]  # on the class path, nothing is a module
         (netty / "plugin-descriptor.properties").write_text("\n".join(lines))
         major = version.partition(".")[0]
         said = dict(line.split("=", 1) for line in lines if "=" in line)
@@ -48,8 +50,10 @@ def home_of(version: str) -> tuple[Path, Path]:
 
 def system_zstd() -> str | None:
     """The library that the server compresses with; without it, it does without all native calls."""
-    found = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
-    places = [line.rpartition(" ")[2] for line in found.splitlines() if "libzstd.so.1 " in line and "x86-64" in line]
+    libraries = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
+    places = [
+        line.rpartition(" ")[2] for line in libraries.splitlines() if "libzstd.so.1 " in line and "x86-64" in line
+    ]
     return places[0] if places else None
 
 
@@ -72,7 +76,7 @@ class ElasticsearchNode:
         for name in ("lib", "modules"):
             if not (home / name).exists():
                 (home / name).symlink_to(self._home / name)
-        given = {
+        options = {
             "cluster.name": "tests",
             "discovery.type": "single-node",
             "network.host": "127.0.0.1",
@@ -84,7 +88,7 @@ class ElasticsearchNode:
             **(settings or {}),
         }
         (home / "config" / "elasticsearch.yml").write_text(
-            "".join(f'{key}: "{value}"\n' for key, value in given.items())
+            "".join(f'{key}: "{value}"\n' for key, value in options.items())
         )
         (home / "config" / "log4j2.properties").write_text(
             "appender.out.type = Console\nappender.out.name = out\n"

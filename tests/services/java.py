@@ -34,10 +34,10 @@ def java(least: int) -> Path:
 def version_of(home: Path) -> int:
     """The major version of a JDK, by its release file; 0 where it has none."""
     try:
-        found = re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', (home / "release").read_text())
+        release = re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', (home / "release").read_text())
     except OSError:
         return 0
-    return int(found[1]) if found else 0
+    return int(release[1]) if release else 0
 
 
 def prepared(name: str, build: Callable[[Path], None], *made_of: str | Path) -> Path:
@@ -72,7 +72,7 @@ def jars(pom: Path, into: Path, *properties: str) -> None:
         raise Unavailable("no Maven, which fetches the server's jars: install it")
     run(
         "mvn", "--batch-mode", "--quiet", f"--file={pom}", "dependency:copy-dependencies",
-        "-DincludeScope=runtime", f"-DoutputDirectory={into}", *(f"-D{given}" for given in properties),
+        "-DincludeScope=runtime", f"-DoutputDirectory={into}", *(f"-D{definition}" for definition in properties),
     )  # fmt: skip
 
 

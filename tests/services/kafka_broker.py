@@ -30,9 +30,9 @@ KNOWN_S = 120.0
 def create_topics(address: str, *names: str, partitions: int = 1, **configs: str) -> None:
     """Create topics that can be used at once: to create one is to ask for it, and the broker hears of it a moment later."""
 
-    def led(told: Mapping[str, Any]) -> bool:
-        leaders = [place["leader_id"] for place in told["partitions"] if place["leader_id"] >= 0]
-        return told["error_code"] == 0 and len(leaders) == partitions
+    def led(description: Mapping[str, Any]) -> bool:
+        leaders = [place["leader_id"] for place in description["partitions"] if place["leader_id"] >= 0]
+        return description["error_code"] == 0 and len(leaders) == partitions
 
     with closing(KafkaAdminClient(bootstrap_servers=address)) as admin:
         admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs) for name in names])
@@ -76,7 +76,7 @@ class KafkaBroker:
         if not controller.exists():
             controller.write_text(str(free_port()))
         broker, quorum = f"PLAINTEXT://{self.address}", f"CONTROLLER://127.0.0.1:{controller.read_text()}"
-        given = {
+        options = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.bootstrap.servers": quorum.removeprefix("CONTROLLER://"),
@@ -99,9 +99,9 @@ class KafkaBroker:
             "log.cleaner.dedupe.buffer.size": "8388608",
         }
         if self._authority is not None:
-            given |= self._speaking_tls(given, self._authority)
+            options |= self._speaking_tls(options, self._authority)
         configuration, logging = self._folder / "server.properties", self._folder / "log4j2.properties"
-        configuration.write_text("".join(f"{key}={value}\n" for key, value in given.items()))
+        configuration.write_text("".join(f"{key}={value}\n" for key, value in options.items()))
         logging.write_text(
             "appender.out.type = Console\nappender.out.name = out\n"
             "appender.out.layout.type = PatternLayout\nappender.out.layout.pattern = %d %p %c - %m%n\n"
@@ -111,21 +111,21 @@ class KafkaBroker:
 
     def _speaking_tls(self, plain: dict[str, str], authority: Authority) -> dict[str, str]:
         more = f",TLS://{self.tls},MUTUAL://{self.mutual}"
-        given = {name: f"{plain[name]}{more}" for name in ("listeners", "advertised.listeners")}
-        given["listener.security.protocol.map"] = f"{plain['listener.security.protocol.map']},TLS:SSL,MUTUAL:SSL"
+        options = {name: f"{plain[name]}{more}" for name in ("listeners", "advertised.listeners")}
+        options["listener.security.protocol.map"] = f"{plain['listener.security.protocol.map']},TLS:SSL,MUTUAL:SSL"
         own = authority.sign("broker")
         for listener, clients in (("tls", "none"), ("mutual", "required")):
-            given |= {
+            options |= {
                 f"listener.name.{listener}.ssl.keystore.type": "PEM",
                 f"listener.name.{listener}.ssl.keystore.location": str(own.both),
                 f"listener.name.{listener}.ssl.truststore.type": "PEM",
                 f"listener.name.{listener}.ssl.truststore.location": str(authority.certificate),
                 f"listener.name.{listener}.ssl.client.auth": clients,
             }
-        return given
+        return options
 
     def _answers(self) -> bool:
-        """Whether it answers: a port that only accepts is not enough."""
+        """Return True if the broker answers; a port that only accepts is not enough."""
         try:
             with socket.create_connection(("127.0.0.1", self._port), timeout=2) as connection:
                 connection.sendall(API_VERSIONS)

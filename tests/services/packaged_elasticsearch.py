@@ -1,4 +1,4 @@
-"""What the packaged server and Kibana answer to `shipper setup`, where the published jars have nothing: recorded shapes.
+"""Responses of the packaged server and Kibana to `shipper setup`, where the published jars have nothing: recorded shapes.
 
 Sources: Elasticsearch reference, "Get lifecycle policy", "Get index template"; Kibana reference, "Import saved objects".
 Everything that is written or searched is tested on the real server.

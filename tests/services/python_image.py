@@ -27,7 +27,7 @@ EXPECTED = (
     "libstdc++.so.6",
     "libutil.so.1",
 )
-"""What wheels and the resolver load, and the interpreter may not."""
+"""Libraries that wheels and the resolver load, and the interpreter may not."""
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 APPLETS = ("sh", "mkdir", "chown", "chmod", "cat", "env", "sleep")
@@ -60,8 +60,8 @@ def _fill(tar: tarfile.TarFile, busybox: str) -> None:
     prefix = Path(sys.base_prefix)
     tar.add(prefix / "lib" / name, f"usr/local/lib/{name}", filter=_kept)
     for part in ("pip", "setuptools"):
-        for found in (prefix / "lib" / name / "site-packages").glob(f"{part}*"):
-            tar.add(found, f"usr/local/lib/{name}/site-packages/{found.name}")
+        for path in (prefix / "lib" / name / "site-packages").glob(f"{part}*"):
+            tar.add(path, f"usr/local/lib/{name}/site-packages/{path.name}")
     tar.add(os.path.realpath(prefix / "bin" / name), f"usr/local/bin/{name}")
     for link in ("python3", "python"):
         _link(tar, f"usr/local/bin/{link}", name)
@@ -87,14 +87,14 @@ def _kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def _libraries(prefix: Path, name: str) -> Iterator[str]:
     """Shared libraries of the interpreter, of its extension modules, and those that wheels expect of any system."""
     extensions = [str(path) for path in (prefix / "lib" / name / "lib-dynload").glob("*.so")]
-    told = subprocess.run(
+    linked = subprocess.run(
         ["ldd", str(prefix / "bin" / name), *extensions], capture_output=True, text=True, check=False
     ).stdout
-    found = set(LIBRARY.findall(told))
-    folders = {Path(library).parent for library in found if "/libc.so" in library}
+    libraries = set(LIBRARY.findall(linked))
+    folders = {Path(library).parent for library in libraries if "/libc.so" in library}
     folders |= {Path("/usr") / folder.relative_to("/") for folder in folders}
-    found |= {str(folder / name) for folder in folders for name in EXPECTED if (folder / name).exists()}
-    yield from sorted(found)
+    libraries |= {str(folder / name) for folder in folders for name in EXPECTED if (folder / name).exists()}
+    yield from sorted(libraries)
 
 
 def _link(tar: tarfile.TarFile, name: str, target: str) -> None:

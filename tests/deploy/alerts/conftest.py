@@ -1,4 +1,4 @@
-"""What the tests of the alerts share."""
+"""Fixtures shared by the tests of the alerts."""
 
 from functools import cache
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What arrives at the receivers, from a real Alertmanager."""
+"""Messages at the receivers, from a real Alertmanager."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +17,8 @@ DOWN = "backend:8000 of keneyapp-backend has been unreachable for a minute."
 @pytest.fixture
 def desk(tools: Programs, tmp_path: Path) -> Iterator[Desk]:
     """Receivers, and an Alertmanager that waits half a second for more of a group."""
-    with staffed(tmp_path) as found:
-        yield found
+    with staffed(tmp_path) as receivers:
+        yield receivers
 
 
 def test_critical_alert_reaches_pager_slack_and_mail(desk: Desk) -> None:
@@ -90,7 +90,7 @@ def test_alert_of_unplanned_severity_is_told_to_slack(desk: Desk) -> None:
 
 
 def test_markup_in_a_label_stays_text_in_the_mail(desk: Desk) -> None:
-    """What a label or description holds cannot become part of the page."""
+    """A label or description cannot become markup of the page."""
     desk.server.post(fired("HighMemoryUsage", "<script>x</script>", instance='"><img src=x>'))
     until(lambda: bool(desk.mail.messages))
     _, html = desk.mail.parts("A node is short of memory")

@@ -26,8 +26,8 @@ HOURS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
 
 def blocks(page: Path, language: str) -> list[str]:
     """The page's code in that language, without its indentation."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page.read_text(), re.DOTALL | re.MULTILINE)
-    return [re.sub(rf"^{indent}", "", code, flags=re.MULTILINE).strip() for indent, code in found]
+    fences = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return [re.sub(rf"^{indent}", "", code, flags=re.MULTILINE).strip() for indent, code in fences]
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert.name)
@@ -80,9 +80,9 @@ def test_commands_on_the_pages_are_understood(page: str, line: str) -> None:
     words, command = shlex.split(line)[1:], cli
     context = click.Context(cli)
     while isinstance(command, click.Group):
-        found = command.get_command(context, words[0])
-        assert found is not None, words[0]
-        command, words = found, words[1:]  # type: ignore[assignment]
+        subcommand = command.get_command(context, words[0])
+        assert subcommand is not None, words[0]
+        command, words = subcommand, words[1:]  # type: ignore[assignment]
     command.make_context(words[0] if words else None, list(words))
 
 
@@ -101,7 +101,7 @@ def test_queries_on_the_pages_are_promql(tools: Programs, tmp_path: Path) -> Non
 
 
 def test_recorded_names_on_the_pages_exist() -> None:
-    """What a query takes from a recording rule is recorded."""
+    """Every recording rule that a query names exists."""
     recorded = {
         rule["record"]
         for file in (PROMETHEUS / "rules").glob("*.yml")
@@ -121,7 +121,7 @@ def test_the_burn_rate_table_is_that_of_the_rules() -> None:
     rules = {alert.name: alert.rule for alert in alerts() if alert.file == "slo.yml"}
     assert {name for name, *_ in rows} == set(rules)
     for name, factor, long, short, share, severity in rows:
-        asked = rf"ratio_rate{long} > .*\({factor} \*.*\n.*ratio_rate{short} > .*\({factor} \*"
-        assert re.search(asked, rules[name]["expr"]), name
+        pattern = rf"ratio_rate{long} > .*\({factor} \*.*\n.*ratio_rate{short} > .*\({factor} \*"
+        assert re.search(pattern, rules[name]["expr"]), name
         assert rules[name]["labels"]["severity"] == severity
         assert round(float(factor) * float(long[:-1]) * HOURS[long[-1]] / 720 * 100) == int(share)

@@ -66,4 +66,4 @@ def leaves(node: object) -> list[tuple[str, str]]:
     """Every key that leads to something, with that as text."""
     if isinstance(node, dict):
         return [*((str(key), str(value)) for key, value in node.items()), *leaves(list(node.values()))]
-    return [found for child in node for found in leaves(child)] if isinstance(node, list) else []
+    return [leaf for child in node for leaf in leaves(child)] if isinstance(node, list) else []

@@ -26,7 +26,7 @@ GUIDES = {
 
 
 def told(*command: Any) -> str:
-    """What a program printed; it must succeed."""
+    """Return the output of a program; it must succeed."""
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -54,13 +54,13 @@ def cases() -> list[dict[str, Any]]:
 
 
 def unit_tests_of(name: str) -> tuple[bool, bool, bool]:
-    """Whether a unit test lets the alert fire, and resolves it after that, and whether one holds it silent."""
+    """Return three flags of the unit tests: the alert fires, it resolves afterwards, one holds it silent."""
     fires = resolves = silent = False
     for case in cases():
-        asked = [one for one in case.get("alert_rule_test", ()) if one["alertname"] == name]
-        given = [bool(one["exp_alerts"]) for one in asked]
-        fires |= True in given
-        resolves |= True in given and given[-1] is False
+        alert_cases = [one for one in case.get("alert_rule_test", ()) if one["alertname"] == name]
+        expectations = [bool(one["exp_alerts"]) for one in alert_cases]
+        fires |= True in expectations
+        resolves |= True in expectations and expectations[-1] is False
         silent |= any(
             not one.get("exp_samples") and (f'"{name}"' in one["expr"] or f'"{name[:3]}.*"' in one["expr"])
             for one in case.get("promql_expr_test", ())
@@ -85,12 +85,12 @@ def test_every_alert_says_what_people_need(alert: Alert) -> None:
 
 def test_the_guides_alerts_are_all_there() -> None:
     """Under their names, with their severity, service and patience."""
-    found = {
+    alert_names = {
         alert.name: (alert.rule["labels"]["severity"], alert.rule["labels"]["service"], alert.rule["for"])
         for alert in alerts()
         if alert.file == "alerts.yml"
     }
-    assert found == GUIDES
+    assert alert_names == GUIDES
 
 
 def test_one_alert_name_has_one_severity() -> None:
@@ -101,14 +101,14 @@ def test_one_alert_name_has_one_severity() -> None:
 
 def test_rules_ask_for_metrics_that_the_agent_has() -> None:
     """Every `shipper_` metric, and the counter of failed logins, stands in the reference, which is generated."""
-    asked = {
+    metrics = {
         name
         for file in RULES
         for name in re.findall(r"\b(shipper_\w+|failed_login_attempts_total)\b", file.read_text())
     }
     documented = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs" / "reference" / "metrics.md").read_text(), re.MULTILINE))
-    assert len(asked) > 7
-    assert asked <= documented
+    assert len(metrics) > 7
+    assert metrics <= documented
 
 
 def test_rules_select_jobs_that_are_scraped() -> None:

@@ -28,22 +28,22 @@ Record = Callable[[str, object], None]
 @pytest.fixture
 def desk(tools: Programs, tmp_path: Path) -> Iterator[Desk]:
     """Receivers and Alertmanager."""
-    with staffed(tmp_path / "alertmanager") as found:
-        yield found
+    with staffed(tmp_path / "alertmanager") as receivers:
+        yield receivers
 
 
 @pytest.fixture
 def agent() -> Iterator[Exposed]:
-    """What an agent shows."""
-    with Exposed({FAILED: 0}) as found:
-        yield found
+    """The metrics of an agent."""
+    with Exposed({FAILED: 0}) as exposed:
+        yield exposed
 
 
 @pytest.fixture
 def backend() -> Iterator[Exposed]:
     """An application that shows nothing of interest."""
-    with Exposed({"active_users": 1}) as found:
-        yield found
+    with Exposed({"active_users": 1}) as exposed:
+        yield exposed
 
 
 @pytest.fixture
