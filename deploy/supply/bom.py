@@ -21,7 +21,7 @@ def bom() -> dict[str, Any]:
         cwd=ROOT, capture_output=True, check=True,
     ).stdout  # fmt: skip
     found: dict[str, Any] = json.loads(exported)
-    found["metadata"]["component"] |= {"version": __version__, "purl": f"pkg:pypi/shipper@{__version__}"}
+    found["metadata"]["component"] |= {"version": __version__, "purl": f"pkg:pypi/shipper-agent@{__version__}"}
     found["components"] += [component(crate) for crate in crates()]
     return found
 
