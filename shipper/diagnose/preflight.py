@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from shipper.config.file_references import named_files
+from shipper.config.files.references import named_files
 from shipper.config.settings import InputSettings, Settings
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from shipper import config
 from shipper.bootstrap import build_pipeline
-from shipper.config.key_files import keys_in, own_key
+from shipper.config.files.key_files import keys_in, own_key
 from shipper.config.option_tree import SECRETS
 from shipper.config.settings import Settings
 from shipper.diagnose.preflight import _open_to_others, _output, _secret_files
