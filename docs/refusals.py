@@ -14,7 +14,7 @@ OF_CONFIGURATION = (
     "shipper/config/pipeline_settings.py",
     "shipper/config/section.py",
     "shipper/config/settings.py",
-    "shipper/config/key_files.py",
+    "shipper/config/files/key_files.py",
     "shipper/config/units.py",
     "schemas/shipper_schemas/rules.py",
     "schemas/shipper_schemas/builtin_rules.py",

@@ -21,7 +21,7 @@ def bom() -> dict[str, Any]:
         cwd=ROOT, capture_output=True, check=True,
     ).stdout  # fmt: skip
     document: dict[str, Any] = json.loads(exported)
-    document["metadata"]["component"] |= {"version": __version__, "purl": f"pkg:pypi/shipper@{__version__}"}
+    document["metadata"]["component"] |= {"version": __version__, "purl": f"pkg:pypi/shipper-agent@{__version__}"}
     document["components"] += [component(crate) for crate in crates()]
     return document
 

@@ -110,8 +110,12 @@ class Redactor:
 
     @staticmethod
     def _linear(name: str, regex: str) -> "Linear":
-        """A configured pattern. Raises ValueError."""
-        from shipper_processors.safe_regex import Linear  # noqa: PLC0415 -- most configurations have none, and it takes its time
+        """A configured pattern. Raises ValueError, and ModuleNotFoundError without google-re2."""
+        try:
+            from shipper_processors.safe_regex import Linear  # noqa: PLC0415 -- most configurations have none, and it takes its time
+        except ModuleNotFoundError as error:
+            what = f"redaction pattern {name!r} needs google-re2: pip install 'shipper-processors[patterns]'"
+            raise ModuleNotFoundError(what, name=error.name) from error
 
         try:
             return Linear(regex)

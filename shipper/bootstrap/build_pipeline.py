@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from shipper.config import key_files
+from shipper.config.files import key_files
 from shipper.config.settings import Settings
 from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
 from shipper.pipeline.pipeline import Pipeline

@@ -14,7 +14,7 @@ from shipper.agent.agent import Agent
 from shipper.agent.agent_status import Loaded, Vitals
 from shipper.bootstrap import build_agent, build_inputs
 from shipper.config import Configuration
-from shipper.config.file_watch import Contents, Watch
+from shipper.config.files.watch import Contents, Watch
 from shipper.config.restart_only import kept
 from shipper.config.settings import Settings
 from shipper.inputs.files.glob_scan import Folders

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from shipper.config.environment import from_variables
-from shipper.config.file_references import named_files
+from shipper.config.files.references import named_files
+from shipper.config.files.secret_files import filled
+from shipper.config.files.yaml_file import from_file
 from shipper.config.layers import Layer, flag, from_flags, merged, origin, settled
 from shipper.config.option_tree import KeyPath
 from shipper.config.problems import Problem, Refused, problem_of
-from shipper.config.secret_files import filled
 from shipper.config.settings import Settings
-from shipper.config.yaml_file import from_file
 
 __all__ = ["Configuration", "Given", "Problem", "Refused", "flag", "load", "read"]
 

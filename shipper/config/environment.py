@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
+from shipper.config.files.yaml_file import parsed, spot
 from shipper.config.layers import Layer
 from shipper.config.option_tree import KeyPath, is_structured, may_be_empty
 from shipper.config.problems import Problem, dotted
-from shipper.config.yaml_file import parsed, spot
 
 PREFIX = "SHIPPER_"
 NOT_SETTINGS = re.compile(r"SHIPPER_CONFIG|SHIPPER_TEST_.*")

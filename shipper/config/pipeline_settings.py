@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from shipper.config.key_files import keys_in
+from shipper.config.files.key_files import keys_in
 from shipper.config.section import Section
 from shipper.config.units import Duration
 from shipper_processors.enforce import CORRELATION_SOURCES

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from shipper.config.file_references import named_files
+from shipper.config.files.references import named_files
 from shipper.config.settings import InputSettings, Settings
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
 from shipper.state.database import FILE, LOCK, UPGRADED, VERSION, to_look_at
 from shipper.system.errors import ShipperError, StateError, to_read
+from shipper.system.version import overlap
 from shipper.web.client import address, ask
 from shipper.web.request_guard import is_loopback
 
@@ -43,6 +44,7 @@ Ask = Callable[[Settings], None]
 
 def examine(settings: Settings, ask_input: Ask, ask_output: Ask) -> Iterator[Finding]:
     """Every look, in the order of the data's way; the servers at both ends are asked by what is given."""
+    yield from _distributions()
     for found in settings.inputs:
         if found.type == "kafka":
             yield _asked(f"input kafka:{found.glob}", settings, ask_input, "both topics are there")
@@ -54,6 +56,12 @@ def examine(settings: Settings, ask_input: Ask, ask_output: Ask) -> Iterator[Fin
     yield from _state(settings.state_dir, running=running)
     yield from _output(settings, ask_output)
     yield from _listen(settings, running=running)
+
+
+def _distributions() -> Iterator[Finding]:
+    """Report another distribution that shares files with the agent's."""
+    if (beside := overlap()) is not None:
+        yield Finding("note" if beside.harmless else "problem", "installation", beside.what, beside.hint)
 
 
 def _input(found: InputSettings) -> Iterator[Finding]:

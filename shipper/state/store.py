@@ -20,7 +20,7 @@ from typing import IO, Any
 import msgspec
 import orjson
 
-from shipper.config.key_files import STATE, own_key
+from shipper.config.files.key_files import STATE, own_key
 from shipper.state.checkpoint import Position, SavedFile, SavedLog
 from shipper.state.database import FILE, HELD, LOCK, _damaged, _gone_back, _opened, _parts, _refused, _wipe
 from shipper.state.encryption import Broken, Cipher

@@ -1,4 +1,4 @@
-"""Build: which version this is, the commit it was built from, and which optional parts are installed."""
+"""Build: version, commit, installed optional parts, and a second distribution that shares files with this one."""
 
 import json
 import platform
@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import NamedTuple
 
 from shipper import __version__
 
@@ -16,6 +17,34 @@ UNKNOWN = "unknown"
 OPTIONAL = {"confluent-kafka": "kafka", "docker": "docker"}
 """Distributions that are not needed, and the extra that brings each."""
 PATIENCE_S = 5
+APPLICATIONS = "shipper-processors"
+"""The slim distribution, for applications: it installs two of the agent's packages under the same names."""
+REINSTALL = f"pip uninstall {APPLICATIONS}, then pip install --force-reinstall --no-deps shipper-agent"
+
+
+class Overlap(NamedTuple):
+    """The slim distribution beside the agent's: of the files both have, those installed last are there."""
+
+    version: str
+    hint: str = REINSTALL
+
+    @property
+    def what(self) -> str:
+        """What is wrong, without the hint."""
+        return f"{APPLICATIONS} {self.version} is installed too, and both write the same files"
+
+    @property
+    def harmless(self) -> bool:
+        """True while both are of one version, so that their files are equal."""
+        return self.version == __version__
+
+
+def overlap() -> Overlap | None:
+    """Return the slim distribution if it is installed in this environment."""
+    try:
+        return Overlap(version(APPLICATIONS))
+    except PackageNotFoundError:
+        return None
 
 
 def commit(package: Traversable | None = None) -> str:
@@ -48,3 +77,5 @@ def description() -> Iterator[str]:
             yield f"{name}: {version(name)}"
         except PackageNotFoundError:
             yield f"{name}: not installed; pip install 'shipper-agent[{extra}]' brings it"
+    if (beside := overlap()) is not None:
+        yield f"{beside.what}; {beside.hint}"

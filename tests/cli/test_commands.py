@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ import pytest
 
 from deploy.services.processes import free_port
 from shipper.cli import COMMANDS
-from tests.cli import process
-from tests.integration.agent import until
+from tests.forked import completed
+from tests.waiting import until
 
 LINES = [
     ('{"log":"{\\"timestamp\\":\\"2024-10-31T22:00:00.000Z\\",\\"level\\":\\"INFO\\",\\"correlation_id\\":\\"abc123-def456-789\\",'
@@ -26,6 +27,8 @@ LINES = [
     '{"log":"INFO:     10.0.0.1:0 - \\"POST /api/v1/auth/login HTTP/1.1\\" 401 Unauthorized\\n","stream":"stdout","time":"2024-10-31T22:00:02Z"}',
     '{"log":"starting with password=hunter2\\n","stream":"stderr","time":"2024-10-31T22:00:03Z"}',
 ]  # fmt: skip
+TIMEOUT_S = 60.0
+"""Seconds a command may take."""
 HASTE = {"SHIPPER_JOIN__WAIT": "50ms"}
 """No wait for the rest of a stack trace in the lines of a plain file."""
 
@@ -43,7 +46,9 @@ def home(tmp_path: Path) -> Path:
 
 def shipper(home: Path, *arguments: str, stdin: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command in `home`, as in a pipe."""
-    return process.run(home, arguments, stdin, {**os.environ, "COLUMNS": "80", **environ})
+    with tempfile.TemporaryDirectory() as streams:
+        variables = {**os.environ, "COLUMNS": "80", **environ}
+        return completed(home, arguments, stdin, variables, Path(streams), TIMEOUT_S)
 
 
 def run_once(home: Path, *more: str, **environ: str) -> subprocess.CompletedProcess[str]:

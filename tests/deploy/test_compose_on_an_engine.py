@@ -18,9 +18,9 @@ from docker.errors import DockerException
 from deploy.services.processes import free_port
 from deploy.services.unavailable import Unavailable
 from tests.deploy.compose import FILE, ROOT, Prepared, compose
-from tests.integration.agent import until
 from tests.integration.conftest import missing
 from tests.services.python_image import import_python
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 IMAGES = {"shipper": "Dockerfile", "shipper-sample-app": "deploy/sample-app/Dockerfile"}

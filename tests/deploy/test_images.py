@@ -99,12 +99,24 @@ def test_sample_application_has_what_it_imports() -> None:
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else
                      [alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
     }  # fmt: skip
-    own = {path.stem for path in folder.glob("*.py")} | {"shipper_processors", "shipper_schemas", "shipper"}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    named = [*project["dependency-groups"]["sample-app"], *project["project"]["dependencies"]]
-    installed = {re.split(r"[^\w.-]", name)[0] for name in named}
+    own = {path.stem for path in folder.glob("*.py")} | {"shipper_processors", "shipper_schemas"}
+    installed = {re.split(r"[^\w.-]", name)[0] for name in sample_group()}
     outside = {PACKAGES.get(name, name) for name in imported - own - sys.stdlib_module_names}
     assert outside <= installed
+
+
+def sample_group() -> list[str]:
+    """Return the requirements of the group that the sample application's image installs from the lockfile."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return list(project["dependency-groups"]["sample-app"])
+
+
+def test_sample_image_installs_the_slim_distribution_and_what_it_needs() -> None:
+    """It is installed without its dependencies, so the locked group holds each of them, with the same bound."""
+    text = FILES[1].read_text(encoding="utf-8")
+    assert re.search(r"^RUN uv pip install .*--no-deps .*\./processors$", text, re.MULTILINE)
+    slim = tomllib.loads((ROOT / "processors" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(slim["dependencies"]) <= set(sample_group())
 
 
 def test_hadolint_finds_nothing() -> None:

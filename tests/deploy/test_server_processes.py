@@ -12,7 +12,7 @@ import pytest
 from deploy.services import docker_engine
 from deploy.services.processes import ServerProcess
 from deploy.services.unavailable import Unavailable
-from tests.integration.agent import until
+from tests.waiting import until
 
 FOREVER = [sys.executable, "-c", "import signal; signal.pause()"]
 

@@ -16,8 +16,8 @@ from deploy.services.postgres_server import PostgresServer, binaries
 from deploy.services.unavailable import Unavailable
 from deploy.story.stage import Stage
 from tests.deploy.compose import ROOT
-from tests.integration.agent import until
 from tests.integration.conftest import missing
+from tests.waiting import until
 
 
 def test_without_prometheus_there_is_no_story_but_its_hint(tmp_path: Path) -> None:

@@ -148,10 +148,13 @@ def of_python(words: list[str]) -> None:
 
 
 def of_pip(words: list[str]) -> None:
-    """Extras that the project has."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for extra in re.findall(r"shipper-agent\[(\w+)\]", " ".join(words)):
-        assert extra in project["optional-dependencies"], extra
+    """Distributions and extras that the project has."""
+    files = (ROOT / "pyproject.toml", ROOT / "processors" / "pyproject.toml")
+    projects = [tomllib.loads(file.read_text(encoding="utf-8"))["project"] for file in files]
+    extras = {project["name"]: project["optional-dependencies"] for project in projects}
+    for name, extra in re.findall(r"\b(shipper(?:-\w+)?)(?:\[(\w+)\]|\s|$)", " ".join(words)):
+        assert name in extras, name
+        assert not extra or extra in extras[name], extra
 
 
 def of_kubectl(words: list[str]) -> None:

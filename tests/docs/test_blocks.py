@@ -172,7 +172,8 @@ def test_commands_that_sentences_name_are_there(page: Path) -> None:
     "text",
     ["shipper serch x", "shipper run --bogus", "make nothing-of-that", "kubectl fly", "docker compose exec nobody sh",
      "curl http://127.0.0.1:9108/admin", "python -m deploy.nothing", "shipper run --output elasticsearch:9200",
-     "kubectl apply -k deploy/kubernetes/overlays/mars", "./demi", "pip install 'shipper-agent[all]'"],
+     "kubectl apply -k deploy/kubernetes/overlays/mars", "./demi", "pip install 'shipper-agent[all]'",
+     "pip install 'shipper-processors[kafka]'", "pip install 'shipper[kafka]'"],
 )  # fmt: skip
 def test_a_wrong_command_is_found(text: str) -> None:
     """Or the test above would be worth nothing."""

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from shipper.config import load
+from shipper.config.files.yaml_file import parsed
 from shipper.config.settings import DockerSettings, InputSettings
-from shipper.config.yaml_file import parsed
 from shipper.diagnose.rule_tests.load import load as load_tests
 from shipper.diagnose.rule_tests.run import differences, outcome_of
 from shipper.inputs.files.container_metadata import CONFIG, LONGEST_VALUE, MOST_LABELS, Provenance

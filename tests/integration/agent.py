@@ -1,24 +1,14 @@
-"""The real agent as a process, and conditions to wait for."""
+"""The real agent as a process."""
 
 import re
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deploy.services.waiting import waited
 from shipper.model.query import Query
 from shipper.outputs.sqlite.reader import LocalReader
-
-LONG_S = 90.0
-"""How long a condition may take on a busy machine: an output that was away is asked again after up to 30 s."""
-
-
-def until(condition: Callable[[], object], seconds: float = LONG_S) -> None:
-    """Wait for a condition. Fails with its name where it does not come true in time."""
-    assert waited(condition, seconds), f"not within {seconds} s: {condition}"
 
 
 class AgentProcess:

@@ -20,6 +20,8 @@ from tests.integration.conftest import missing
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ROUTINE = {KILL: 3.0, POINT: 2.0}
+KILLS = 52
+"""Kills of each of four agents."""
 Server = TypeVar("Server", ElasticsearchPlace, KafkaPlace, DockerPlace)
 SPARED = {"Elasticsearch killed"}
 """Takes long, and `test_elasticsearch_kills` does it."""
@@ -70,6 +72,16 @@ def test_every_fault_of_files_disks_clock_and_state(tmp_path: Path) -> None:
     assert {name for name in names if not name.startswith("fail point")} <= tried.keys()
     assert any(name.startswith(f"{KILL}: ") for name in tried)
     assert sum(outcome.balance.written for outcome in outcomes) > 1000
+
+
+def test_two_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+    """Four agents, each killed again and again while their logs grow and rotate; no file goes, so nothing is excused."""
+    plans = [Schedule.of(seed, FILES, {KILL: 1.0}, KILLS) for seed in range(4)]
+    with ThreadPoolExecutor(len(plans)) as pool:
+        outcomes = list(pool.map(lambda plan: played(tmp_path, plan, Files()), plans))
+    assert sum(outcome.tried[KILL] for outcome in outcomes) >= 200
+    assert [outcome.balance.excused for outcome in outcomes] == [0] * len(plans)
+    assert all(outcome.balance.written > 1000 for outcome in outcomes)
 
 
 @pytest.fixture

@@ -26,9 +26,10 @@ from deploy.services.redis_server import RedisServer
 from deploy.services.unavailable import Unavailable
 from deploy.traffic.truth import Truth
 from tests.deploy.boards import ROOT, Query, panel, queries
-from tests.integration.agent import AgentProcess, until
+from tests.integration.agent import AgentProcess
 from tests.integration.conftest import missing
 from tests.services.sample_app import SampleApp
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first run installs the servers
 RANGE_S = 600

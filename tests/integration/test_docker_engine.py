@@ -10,8 +10,9 @@ import pytest
 
 from deploy.demo.json_file import record, records
 from shipper.inputs.files.container_metadata import DockerApi
-from tests.integration.agent import AgentProcess, until
+from tests.integration.agent import AgentProcess
 from tests.integration.conftest import Engine
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 WRITER = """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.agent import until
 from tests.integration.conftest import Engine
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 SCRIPT = """

@@ -14,8 +14,9 @@ from deploy.services.processes import free_port
 from shipper.config.settings import Settings
 from shipper.outputs import registry
 from shipper.outputs.elasticsearch import factory
-from tests.integration.agent import AgentProcess, until
+from tests.integration.agent import AgentProcess
 from tests.integration.books import EVENTS, LONG, record, truth
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 LOGS, QUARANTINE = "keneyapp-logs-*", "keneyapp-quarantine-*"

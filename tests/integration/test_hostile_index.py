@@ -19,8 +19,9 @@ from deploy.services.unavailable import Unavailable
 from shipper.config.settings import Settings
 from shipper.outputs.elasticsearch import factory
 from tests.hazards.hostile import CORRELATION_ID, ENTRIES, RECORDS, SERVICES, deceiving
-from tests.integration.agent import AgentProcess, until
+from tests.integration.agent import AgentProcess
 from tests.integration.conftest import missing
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

@@ -38,15 +38,13 @@ from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable
-from tests.integration import agent
 from tests.outputs.conftest import make_document
 from tests.services.kafka_broker import KafkaBroker, create_topics
+from tests.waiting import LONG_S, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 CLIENTS = ("kafka-python", "confluent")
-LONG_S = 120.0
-"""How long a condition may take on a machine that does other work too."""
 SESSION_S = 6.0
 """The shortest silence that a broker lets a member lose its partitions for; for tests in which one falls silent."""
 PATIENT_S = 60.0
@@ -275,11 +273,6 @@ def topic(kafka: str, client: str, tmp_path: Path, request: pytest.FixtureReques
 def client(request: pytest.FixtureRequest) -> str:
     """Both libraries."""
     return str(request.param)
-
-
-def until(condition: Callable[[], bool], seconds: float = LONG_S) -> None:
-    """Wait for a condition."""
-    agent.until(condition, seconds)
 
 
 def events(number: int, start: int = 0, **fields: Any) -> list[Document]:

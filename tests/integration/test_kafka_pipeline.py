@@ -12,10 +12,11 @@ from elasticsearch import ApiError, Elasticsearch
 from deploy.services.processes import free_port
 from shipper.config.settings import Settings
 from shipper.outputs.elasticsearch import factory
-from tests.integration.agent import AgentProcess, until
+from tests.integration.agent import AgentProcess
 from tests.integration.books import EVENTS, LONG, record, truth
 from tests.services.elasticsearch_node import ElasticsearchNode
 from tests.services.kafka_broker import KafkaBroker, create_topics
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 TOPIC = "logs"

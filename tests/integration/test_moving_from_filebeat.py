@@ -15,8 +15,9 @@ from elasticsearch import Elasticsearch, helpers
 
 from deploy.services.processes import free_port
 from tests.deploy.pages import examples
-from tests.integration.agent import AgentProcess, until
+from tests.integration.agent import AgentProcess
 from tests.integration.conftest import missing
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 PAGE = Path(__file__).parents[2] / "docs" / "migrating-from-filebeat.md"

@@ -11,8 +11,9 @@ from deploy.services.monitoring import CURE, programs
 from deploy.services.processes import free_port
 from deploy.services.unavailable import Unavailable
 from tests.hazards.rig import docker_line
-from tests.integration.agent import AgentProcess, until
+from tests.integration.agent import AgentProcess
 from tests.integration.conftest import missing
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

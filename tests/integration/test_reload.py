@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from deploy.services.processes import free_port
-from tests.integration.agent import AgentProcess, until
+from tests.integration.agent import AgentProcess
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 RULE = {"help": "h", "when": {"event": "login_failed"}}

@@ -18,9 +18,10 @@ from kafka import TopicPartition as Place
 from deploy.services.processes import free_port
 from shipper_processors.redact_patterns import luhn
 from tests.hazards.planted import BOUND, CARRIERS, Planted, docker, number_that, shown_by
-from tests.integration.agent import AgentProcess, until
+from tests.integration.agent import AgentProcess
 from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, error, served
 from tests.services.kafka_broker import create_topics
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 WORD = "bcdfghjkmnpqrstv"

@@ -13,9 +13,9 @@ from deploy.story import scenes
 from deploy.story.scenes import FOLLOWED
 from deploy.story.stage import Stage
 from tests.deploy.boards import ROOT, panel
-from tests.integration.agent import until
 from tests.integration.conftest import missing
 from tests.integration.test_dashboard_queries import BUSINESS, CURE, substituted
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]  # the first run installs the servers
 Record = Callable[[str, object], None]

@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from shipper import __version__
 from shipper.cli import cli
-from shipper.system.version import FILE, OPTIONAL, commit
+from shipper.system.version import FILE, OPTIONAL, commit, description, overlap
 
 
 def test_version_comes_first_and_build_and_optional_parts_below() -> None:
@@ -23,3 +24,19 @@ def test_a_built_distribution_tells_its_commit(tmp_path: Path) -> None:
     """By the file beside the package, whatever git would say where it is installed."""
     (tmp_path / FILE).write_text(json.dumps({"commit": "0123456789ab"}))
     assert commit(tmp_path) == "0123456789ab"
+
+
+@pytest.mark.parametrize(("installed", "grade"), [(__version__, "note"), ("0.0.1", "problem")])
+def test_the_slim_distribution_beside_the_agent_is_reported(
+    installed: str, grade: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `--version` and `check`: their files overwrite each other, which is harmless only while they are equal."""
+    assert overlap() is None
+    folder = tmp_path / "site" / f"shipper_processors-{installed}.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.4\nName: shipper-processors\nVersion: {installed}\n")
+    monkeypatch.syspath_prepend(folder.parent)
+    assert f"shipper-processors {installed} is installed too, and both write the same files" in list(description())[-1]
+    checked = CliRunner().invoke(cli, ["check", "--format", "json", "--state-dir", str(tmp_path / "state")])
+    found = [one for one in json.loads(checked.output) if one["subject"] == "installation"]
+    assert [(one["grade"], "pip uninstall shipper-processors" in one["hint"]) for one in found] == [(grade, True)]

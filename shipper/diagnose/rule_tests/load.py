@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from shipper.config.files.yaml_file import TextLoader, from_file
 from shipper.config.problems import Problem, Refused, problem_of
-from shipper.config.yaml_file import TextLoader, from_file
 from shipper.diagnose.rule_tests.test_file import Case, Suite
 
 CURE = "`shipper test --schema` lists every key with its meaning"

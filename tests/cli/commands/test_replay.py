@@ -22,7 +22,7 @@ from shipper.cli import main
 from shipper.model.query import Query
 from shipper.outputs.sqlite.reader import LocalReader
 from shipper.state.store import State
-from tests.integration.agent import until
+from tests.waiting import until
 
 ID = "4f" * 32
 Shipper = Callable[..., tuple[int, str, str]]

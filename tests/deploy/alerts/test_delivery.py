@@ -8,7 +8,7 @@ import pytest
 from deploy.services.alertmanager_server import ROUTING_KEY, SMTP_PASSWORD
 from deploy.services.monitoring import Programs
 from tests.deploy.alerts.desk import Desk, fired, runbook, staffed
-from tests.integration.agent import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 DOWN = "backend:8000 of keneyapp-backend has been unreachable for a minute."

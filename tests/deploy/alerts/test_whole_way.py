@@ -13,7 +13,7 @@ from deploy.services.exposed import Exposed
 from deploy.services.monitoring import Programs
 from deploy.services.prometheus_server import PrometheusServer, over_rules
 from tests.deploy.alerts.desk import Desk, runbook, staffed
-from tests.integration.agent import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 ALERT = "HighFailedLoginAttempts"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from shipper import config
 from shipper.bootstrap import build_pipeline
-from shipper.config.key_files import keys_in, own_key
+from shipper.config.files.key_files import keys_in, own_key
 from shipper.config.option_tree import SECRETS
 from shipper.config.settings import Settings
 from shipper.diagnose.preflight import _open_to_others, _output, _secret_files
@@ -52,15 +52,17 @@ def test_a_key_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     assert "redact.key_file" in refused.value.hint
 
 
-def test_keys_are_lines_and_what_earlier_versions_made_is_one() -> None:
-    """Newest first, blank lines aside; 32 bytes of anything were a key."""
+def test_keys_are_lines_of_text() -> None:
+    """Newest first, blank lines aside; random bytes are refused, since one of them may be the end of a line."""
     assert keys_in(b"new\n\n old \r\n") == (b"new", b"old")
-    for random in (b"\n" * 32, bytes(range(32)), b"k" * 31 + b"\xff"):
-        assert keys_in(random) == (random,)
+    for random in (bytes(range(32)), b"k" * 31 + b"\xff", b"k" * 15 + b"\n\x00" + b"k" * 15):
+        with pytest.raises(ValueError, match=r"not text; write each on a line of its own"):
+            keys_in(random)
     assert keys_in(b"k" * 31 + b"\n") == (b"k" * 31,)
     assert keys_in(b"fifteen letters\nand fifteen more\n") == (b"fifteen letters", b"and fifteen more")
     assert keys_in(b"one key of words of words") == (b"one key of words of words",)
-    for wrong in (b"", b"\n", b"same\nsame\n"):
+    assert keys_in("dix-sept élèves\n".encode()) == ("dix-sept élèves".encode(),)
+    for wrong in (b"", b"\n", b"\n" * 32, b"same\nsame\n"):
         with pytest.raises(ValueError, match=r"there is no key|a key is there twice"):
             keys_in(wrong)
 

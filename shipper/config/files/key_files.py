@@ -12,8 +12,6 @@ from shipper_processors.pseudonym import key_id
 
 REDACTION, STATE = "redaction.key", "state.key"
 """Names of the files in a state directory."""
-BINARY = 32
-"""Bytes of a key that earlier versions made; the file holds them as they are."""
 
 
 def own_key(path: Path, setting: str) -> bytes:
@@ -47,9 +45,9 @@ def _make(path: Path) -> None:
 
 
 def keys_in(content: bytes) -> tuple[bytes, ...]:
-    """The keys of redaction, a line each, newest first. Raises ValueError where two cannot be told apart."""
-    if len(content) == BINARY and not _is_text(content):
-        return (content,)
+    """The keys of redaction, a line each, newest first. Raises ValueError where two are equal, and for binary data."""
+    if not _is_text(content):
+        raise ValueError("a key is not text; write each on a line of its own, as `openssl rand -hex 32` prints it")
     found = tuple(_lines(content))
     if not found:
         raise ValueError("there is no key; write one, as `openssl rand -hex 32` prints it, on each line")
@@ -59,9 +57,11 @@ def keys_in(content: bytes) -> tuple[bytes, ...]:
 
 
 def _is_text(content: bytes) -> bool:
-    """Whether somebody wrote it; of random keys one in 10^13 looks so."""
-    shown = content.replace(b"\r", b"").replace(b"\n", b"")
-    return bool(shown) and shown.isascii() and shown.decode("ascii").isprintable()
+    """True for lines of printable characters: random bytes would break into lines where they happen to hold one."""
+    try:
+        return all(line.strip().replace("\t", " ").isprintable() for line in content.decode("utf-8").split("\n"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _lines(content: bytes) -> Iterator[bytes]:
