@@ -160,10 +160,12 @@ class Pipeline:
             batch.extend(Rendered(run.documents, f"{self.index_prefix}-{run.day}", source.name))
         if count:
             sums = batch.counted.sums
-            for (series, overflows), number in run.counted:
+            for (series, overflows, failed), number in run.counted:
                 for key in series:
                     sums[key] += number
                 self.counting.note_overflows(overflows, number)
+                if failed:
+                    sums[VIOLATIONS.name, (Kind.INTERNAL_ERROR.value,)] += number
 
     def assess(self, entry: Entry, now_ms: int) -> Assessed:
         """Decode and enforce one entry; find its time and the verdict on it."""

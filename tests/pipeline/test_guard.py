@@ -12,7 +12,7 @@ import pytest
 from shipper.agent.kafka_messages import Translate
 from shipper.agent.live_tail import LiveTail
 from shipper.bootstrap import build_inputs
-from shipper.bootstrap.build_pipeline import counting_of, history_of, pipeline_of, redactor_of
+from shipper.bootstrap.build_pipeline import compiled_of, counting_of, history_of, pipeline_of, redactor_of
 from shipper.cli.commands.explain import Explainer, described
 from shipper.config.settings import Settings
 from shipper.diagnose.rule_tests.run import outcome_of
@@ -24,8 +24,8 @@ from shipper.outputs.kafka.message import Prefixes, Received, Topics, messages
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
 from shipper.replay.time_filter import OUTSIDE, Selecting, Span
-from shipper_processors.assemble import Bounds
-from shipper_processors.count import Counting
+from shipper_processors.assemble import Bounds, JsonFileAssembler
+from shipper_processors.count import Contribution, Counting, GroupEffect
 from shipper_processors.enforce import Enforce
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
@@ -178,6 +178,19 @@ def agent(pipeline: Pipeline, folder: Path) -> Result:
     return result(ended, {name: float(str(value)) for name, value in counters.items()})
 
 
+def native(pipeline: Pipeline, _folder: Path) -> Result:
+    """The native path, which asks schema and rules once a group of lines."""
+    source, batch = Source.of(ORIGIN), Batch()
+    compiled = compiled_of(SETTINGS.model_copy(update={"compiled": True}), pipeline)
+    if compiled is None:
+        pytest.skip("the native extension is not installed: .ci/setup builds it where cargo is there")
+    assembler = JsonFileAssembler("app", Bounds(), compiled.of_log("docker", ORIGIN, source.renderer))
+    lines = b"".join(docker_line(f"{text}\n") for text in TEXTS)
+    pipeline.process(list(assembler.feed(lines, 0)), source, batch, NOW_MS, count=True, ship=True)
+    bodies = [json.loads(document.body) for document in batch.documents]
+    return result([(QUARANTINED if "reasons" in body else INDEXED, body) for body in bodies], sums_of(batch))
+
+
 def tail(pipeline: Pipeline, folder: Path) -> Result:
     """`shipper tail`."""
     log, clock = folder / "app.log", HandClock()
@@ -238,7 +251,7 @@ def release(pipeline: Pipeline, _folder: Path) -> Result:
     return Result({INDEXED: len(ended), QUARANTINED: len(answers) - len(ended)}, reasons, stored)
 
 
-WAYS = (agent, replay, replay_since, replay_metrics_out, tail, explain, test, release)
+WAYS = (agent, native, replay, replay_since, replay_metrics_out, tail, explain, test, release)
 
 
 @pytest.mark.parametrize("broken", [enforce, redactor])
@@ -289,6 +302,35 @@ def test_a_redactor_that_always_fails_lets_no_text_out() -> None:
     found = processed(chain(redactor=Broken()))
     assert (found.outcomes, found.reasons) == ({QUARANTINED: 3}, ["internal_error"] * 3)
     assert "poison" not in found.stored
+
+
+class FailingOnGroups(FailingCounting):
+    """A rule with a defect that no event escapes."""
+
+    def standing(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> GroupEffect:
+        if self.at == "standing":
+            raise ZeroDivisionError
+        return super().standing(event, stream, http_source)
+
+    def contribution(
+        self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str
+    ) -> Contribution:
+        if self.at == "contribution":
+            raise ZeroDivisionError
+        return super().contribution(event, stream, service, http_source, container)
+
+    at = ""
+
+
+@pytest.mark.parametrize(
+    ("at", "counters"), [("standing", {"logins": 2, "errors": 1}), ("contribution", {"errors": 3})]
+)
+def test_a_group_of_lines_that_counting_fails_on_is_stored(at: str, counters: dict[str, int], tmp_path: Path) -> None:
+    """Each of its events is one failure; where only the question of the group fails, each is counted by itself."""
+    failing = FailingOnGroups([rule.rule for rule in counting_of(SETTINGS, ())._rules.values()])
+    failing.at = at
+    found = native(chain(counting=failing), tmp_path)
+    assert (found.outcomes, found.reasons, found.counters) == ({INDEXED: 3}, [], counters)
 
 
 PREFIXES = Prefixes("keneyapp-logs", "keneyapp-quarantine")
