@@ -20,6 +20,7 @@ from shipper.config.settings import Settings
 from shipper.model.batch import Batch
 from shipper.model.source import Source
 from shipper.outputs.elasticsearch.bulk import requests
+from shipper.pipeline.pipeline import NOT_SHIPPED, Handled
 from shipper_processors.assemble import Bounds, JsonFileAssembler
 from shipper_processors.fast_path import FastBatch
 from shipper_processors.payload import decode_payload
@@ -51,7 +52,8 @@ def steps(lines: bytes) -> dict[str, Callable[[], object]]:
     def counted() -> None:
         batch = Batch()
         for event, entry in zip(assessed, entries, strict=True):
-            pipeline.count(event, entry, source.origin, batch)
+            increments = pipeline.increments(event, entry, source.origin)
+            pipeline.add_counts(Handled(event, NOT_SHIPPED, None, increments, None), batch)
 
     entries = [entry for entry in assembled(fast=False) if isinstance(entry, Entry)]
     assessed = [pipeline.assess(entry, 0) for entry in entries]

@@ -170,8 +170,7 @@ def refused() -> str:
 
 def of_kind(kind: str) -> str:
     """The table of one class of refusals."""
-    header = ("it says",) if kind == "ValueError" else ("it says", "and to do")
-    return table(header, refusals.rows(kind))
+    return table(("it says", "and to do"), refusals.rows(kind))
 
 
 def helps(command: click.Command, context: click.Context, level: int) -> Iterator[str]:

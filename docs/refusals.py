@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from shipper.system.errors import NOTHING_LOST
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("shipper", "schemas")
 OF_CONFIGURATION = (
@@ -15,11 +17,12 @@ OF_CONFIGURATION = (
     "shipper/config/section.py",
     "shipper/config/settings.py",
     "shipper/config/files/key_files.py",
+    "shipper/config/files/secret_files.py",
     "shipper/config/units.py",
     "schemas/shipper_schemas/rules.py",
     "schemas/shipper_schemas/builtin_rules.py",
 )
-"""Modules in which a ValueError is a problem of a configuration key."""
+"""Modules in which a ValueError, or Invalid with its hint, is a problem of a configuration key."""
 PLACE = "⟨{}⟩"
 """Placeholder for a value in a message."""
 TITLES = {
@@ -58,7 +61,9 @@ def refusals() -> list[Refusal]:
         refusal
         for place, tree in trees.items()
         for refusal in of_module(
-            tree, kinds | ({"ValueError"} if place in OF_CONFIGURATION else set()), in_sight(tree, place, texts)
+            tree,
+            kinds | ({"ValueError", "Invalid"} if place in OF_CONFIGURATION else set()),
+            in_sight(tree, place, texts),
         )
     }
     with_hint = {(refusal.kind, refusal.what) for refusal in all_refusals if not unknown(refusal.hint)}
@@ -107,8 +112,17 @@ def of_module(tree: ast.Module, kinds: set[str], texts: dict[str, ast.expr]) -> 
         known = {**texts, **constants(nodes)}
         for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds and node.args:
-                texts_of_call = [worded(argument, known) for argument in node.args[:2]]
-                yield Refusal(node.func.id, texts_of_call[0], texts_of_call[1] if len(texts_of_call) > 1 else "")
+                what, hint = [*(worded(argument, known) for argument in node.args[:2]), ""][:2]
+                kind = "ValueError" if node.func.id == "Invalid" else node.func.id
+                yield Refusal(kind, what, "; ".join(filter(None, (hint, NOTHING_LOST if resumes(node) else ""))))
+
+
+def resumes(call: ast.Call) -> bool:
+    """Whether an error is made as one that goes on by itself."""
+    return any(
+        keyword.arg == "resumes" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+        for keyword in call.keywords
+    )
 
 
 def constants(nodes: Iterable[ast.AST]) -> dict[str, ast.expr]:
@@ -143,9 +157,8 @@ def rows(kind: str) -> Iterator[tuple[str, ...]]:
     """The messages of a class for a table, with their hints where they are not in the message itself."""
     for refusal in refusals():
         if refusal.kind == kind:
-            hint = "as the message says" if unknown(refusal.hint) else refusal.hint
-            cells = (refusal.what,) if kind == "ValueError" else (refusal.what, hint)
-            yield tuple(map(plain, cells))
+            correct = "correct it" if kind == "ValueError" else "as the message says"
+            yield plain(refusal.what), plain(correct if unknown(refusal.hint) else refusal.hint)
 
 
 def plain(text: str) -> str:

@@ -108,6 +108,8 @@ class Contribution(NamedTuple):
     series: tuple[SeriesKey, ...]
     overflows: tuple[str, ...]
     """Metrics for which a label value became `other`."""
+    failed: bool = False
+    """Whether counting fails on each of them."""
 
 
 class Counting:

@@ -115,10 +115,14 @@ class FastChain:
             self.examples.clear()
             self.generation += 1
             return
-        shape, event, _ = decode_payload(text)
-        if shape == "structured":
-            event, _ = self.enforce.enforce(event)
-        standing = self.counting.standing(event, stream, origin.http_source)
+        try:
+            shape, event, _ = decode_payload(text)
+            if shape == "structured":
+                event, _ = self.enforce.enforce(event)
+            standing = self.counting.standing(event, stream, origin.http_source)
+        except Exception:  # noqa: BLE001 -- where a step fails, each event of the group goes through the pipeline's guard
+            self.chain.judge(group, "alone")
+            return
         if standing == "counted":
             self.examples[group] = (event, stream)
         self.chain.judge(group, standing)
@@ -162,9 +166,13 @@ class FastLog:
         known = self._added.get(group)
         if known is None:
             origin, (event, stream) = self.origin, self.compiled.examples[group]
-            known = self._added[group] = self.compiled.counting.contribution(
-                event, stream, origin.service or "unknown", origin.http_source, origin.container_name or ""
-            )
+            try:
+                known = self.compiled.counting.contribution(
+                    event, stream, origin.service or "unknown", origin.http_source, origin.container_name or ""
+                )
+            except Exception:  # noqa: BLE001 -- the events are stored; whoever counts them notes the failure
+                known = Contribution((), (), failed=True)
+            self._added[group] = known
         return known
 
 

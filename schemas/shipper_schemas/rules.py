@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from shipper_schemas.event import KNOWN_FIELDS
+from shipper_schemas.invalid import Invalid
 
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
@@ -176,12 +177,13 @@ class Label(Part):
             return field
         known = KNOWN_FIELDS.get(field)
         if (known and known.personal) or identifying(field):
-            raise ValueError(
+            raise Invalid(
                 f"`{field}` tells people or single requests apart: as a label it would put personal data and endless"
-                " series into Prometheus; count by something coarser"
+                " series into Prometheus",
+                "count by something coarser",
             )
         if known and known.type == "text":
-            raise ValueError(f"`{field}` is text for people, different each time; count by something coarser")
+            raise Invalid(f"`{field}` is text for people, different each time", "count by something coarser")
         return field
 
 
@@ -274,8 +276,8 @@ def one_metric_each(rules: list[Rule]) -> list[Rule]:
         family = rule.name.removesuffix("_total")
         other = families.get(family)
         if other == rule.name:
-            raise ValueError(f"two rules are called {rule.name}; give each metric one rule, with `cases`")
+            raise Invalid(f"two rules are called {rule.name}", "give each metric one rule, with `cases`")
         if other is not None:
-            raise ValueError(f"{other} and {rule.name} are both {family} in OpenMetrics; rename one")
+            raise Invalid(f"{other} and {rule.name} are both {family} in OpenMetrics", "rename one")
         families[family] = rule.name
     return rules

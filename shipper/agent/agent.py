@@ -40,7 +40,7 @@ from shipper.pipeline.pipeline import Pipeline
 from shipper.state.checkpoint import Position
 from shipper.state.store import State
 from shipper.system.clock import Clock
-from shipper.system.errors import AGAIN, OutputUnavailable, StateError, to_read
+from shipper.system.errors import AGAIN, OutputUnavailable, StateError, to_read, while_waiting
 from shipper.system.shutdown import Stopping
 from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
@@ -223,7 +223,7 @@ class Agent:
         try:
             upkeep(self.clock.wall_ms())
         except OutputUnavailable as error:
-            self._log.warning("upkeep_failed", error=error.what, hint=error.hint)
+            self._log.warning("upkeep_failed", error=error.what, hint=while_waiting(error))
 
     def _welcome(self, logs: list[LogReader]) -> None:
         """Counters of a service that is seen for the first time start at zero, before its first event adds to them."""
@@ -455,7 +455,7 @@ class Agent:
     def _output_failed(self, error: OutputUnavailable) -> None:
         now, before = self.clock.monotonic(), self.output_state
         if before.error is None:
-            self._log.warning("output_away", output=self.output.url, error=error.what, hint=error.hint)
+            self._log.warning("output_away", output=self.output.url, error=error.what, hint=while_waiting(error))
         tally = Tally()
         tally.sums[WRITES.name, ("unavailable",)] += 1
         self.ledger.add(tally, self.clock.wall_ms() / 1000)
@@ -466,6 +466,7 @@ class Agent:
             now + max(self.jitter.uniform(0, longest), error.retry_after),
             min(before.failures + 1, 32),
             error.hint,
+            error.resumes,
         )
 
     def _add_incidents(self, tally: Tally) -> None:
@@ -494,7 +495,7 @@ class Agent:
             self.state.commit(kept, paths, changes, self.ledger.created)
         except StateError as error:
             if self.state_error is None:
-                self._log.error("state_not_writable", error=error.what, hint=error.hint)
+                self._log.error("state_not_writable", error=error.what, hint=while_waiting(error))
             self.state_error = error.what
             return False
         self.state_error = None

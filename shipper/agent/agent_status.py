@@ -7,6 +7,7 @@ from typing import Any
 from shipper.agent.agent import Agent
 from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health
+from shipper.system.errors import while_waiting
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.times import format_ms
 from shipper_schemas.metrics import Metric, SeriesKey
@@ -135,7 +136,11 @@ class Vitals:
         agent, output = self.agent, self.agent.output_state
         return {
             "running": True,
-            "output": {"url": agent.output.url, "error": output.error, "hint": output.hint if output.error else None},
+            "output": {
+                "url": agent.output.url,
+                "error": output.error,
+                "hint": while_waiting(output) if output.error else None,
+            },
             "state": {"directory": str(agent.state.directory), "error": agent.state_error},
             "configuration": None if self.loaded is None else self.loaded.told(),
             "unreadable": {

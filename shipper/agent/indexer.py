@@ -33,7 +33,7 @@ from shipper.outputs.base import Output
 from shipper.outputs.kafka.client import Consumer, KafkaUnavailable, Partition, Rebalanced, Span
 from shipper.outputs.kafka.message import Received
 from shipper.system.clock import Clock
-from shipper.system.errors import OutputUnavailable, ShipperError
+from shipper.system.errors import OutputUnavailable, ShipperError, while_waiting
 from shipper.system.shutdown import Stopping
 from shipper_schemas.metrics import Increment, SeriesKey
 
@@ -167,7 +167,7 @@ class Indexer(Rebalanced):
         try:
             upkeep(self.clock.wall_ms())
         except OutputUnavailable as error:
-            self._log.warning("upkeep_failed", error=error.what, hint=error.hint)
+            self._log.warning("upkeep_failed", error=error.what, hint=while_waiting(error))
 
     def _joined(self) -> bool:
         if self.clock.monotonic() < self.input_state.retry_at:
@@ -385,12 +385,12 @@ class Indexer(Rebalanced):
 
     def _input_failed(self, error: ShipperError) -> None:
         if self.input_state.error is None:
-            self._log.warning("input_away", error=error.what, hint=error.hint)
+            self._log.warning("input_away", error=error.what, hint=while_waiting(error))
         self.input_state = after_failure(self.input_state, error, self.clock.monotonic(), self.pace, self.jitter)
 
     def _output_failed(self, error: OutputUnavailable) -> None:
         if self.output_state.error is None:
-            self._log.warning("output_away", output=self.output.url, error=error.what, hint=error.hint)
+            self._log.warning("output_away", output=self.output.url, error=error.what, hint=while_waiting(error))
         self._tell({(WRITES.name, ("unavailable",)): 1})
         self.output_state = after_failure(self.output_state, error, self.clock.monotonic(), self.pace, self.jitter)
 

@@ -8,6 +8,7 @@ from shipper.agent.agent_status import LAG_SECONDS, OUTPUT_UP
 from shipper.agent.indexer import Indexer
 from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health
+from shipper.system.errors import while_waiting
 from shipper_schemas.metrics import Metric, SeriesKey
 
 LAG_MESSAGES = Metric(
@@ -84,7 +85,11 @@ class IndexerVitals:
         error, output = indexer.input_state.error, indexer.output_state
         return {
             "running": True,
-            "output": {"url": indexer.output.url, "error": output.error, "hint": output.hint if output.error else None},
+            "output": {
+                "url": indexer.output.url,
+                "error": output.error,
+                "hint": while_waiting(output) if output.error else None,
+            },
             "state": {"directory": f"group {self.group} of {self.url}", "error": None},
             "unreadable": {} if error is None else {self.url: error},
             "logs": self._partitions,

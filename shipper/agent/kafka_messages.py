@@ -1,6 +1,7 @@
 """Kafka messages as the indexer handles them: translated to documents and batched with their offsets."""
 
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,10 +11,14 @@ from shipper.model.batch import INDEXED, QUARANTINED, Written
 from shipper.model.documents import Document
 from shipper.outputs.kafka.client import Partition
 from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, documents
+from shipper.pipeline.pipeline import WITHHELD, failure_of
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew, is_daily
+from shipper_schemas.violation import Kind, Violation
 
 CLOCKS_APART_MS = 86_400_000
+UNREAD = "the message could not be read"
+"""Stands beside an internal error: what was not read as an entry cannot be released as one."""
 
 
 class Translate(NamedTuple):
@@ -35,7 +40,19 @@ class Translate(NamedTuple):
         try:
             return documents(received, self.prefixes, believed, now_ms)
         except NotOurs as refusal:
-            return [self.foreign(received, str(refusal), now_ms, believed)]
+            return [self._set_aside(received, str(refusal), (), now_ms, believed)]
+        except Exception as error:  # noqa: BLE001 -- one message that we cannot read must not stop the rest
+            return [self._set_aside(received, UNREAD, [failure_of(error)], now_ms, believed)]
+
+    def _set_aside(
+        self, received: Received, reason: str, failures: Sequence[Violation], now_ms: int, believed: range
+    ) -> Document:
+        """An entry of the quarantine for a message; where redaction fails on its text, without the text."""
+        try:
+            return self.foreign(received, reason, now_ms, believed, failures)
+        except Exception as error:  # noqa: BLE001 -- nor must that stop the rest
+            reasons = [failure_of(error), Violation(Kind.ENVELOPE_INVALID, None, UNREAD)]
+            return self.foreign.entry(received, WITHHELD, reasons, now_ms, believed)
 
 
 @dataclass(slots=True)

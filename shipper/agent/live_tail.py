@@ -47,10 +47,9 @@ class LiveTail:
     def _ended(self, entries: Iterable[Entry | FastBatch], log: LogReader) -> Iterator[Ended]:
         for entry in entries:
             assert isinstance(entry, Entry)  # noqa: S101 -- no chain takes runs here
-            assessed = self.pipeline.assess(entry, self.clock.wall_ms())
-            outcome, document = self.pipeline.document(assessed, entry, log.source)
-            if document is not None:
-                yield outcome, document
+            handled = self.pipeline.handled(entry, log.source, self.clock.wall_ms(), count=False)
+            if handled.document is not None:
+                yield handled.outcome, handled.document
 
     def close(self) -> None:
         """Give all descriptors back."""

@@ -15,6 +15,7 @@ from shipper_processors.fast_path import FastChain
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.invalid import Invalid
 from shipper_schemas.metrics import SeriesKey
 from shipper_schemas.rules import Rule
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind
@@ -110,6 +111,5 @@ def redaction_keys(settings: Settings, *, make: bool = True) -> tuple[bytes, ...
     content = key_files.own_key(own, "redact.key_file")
     try:
         return key_files.keys_in(content)
-    except ValueError as error:
-        what, _, hint = str(error).partition("; ")
-        raise ConfigurationError(f"{own}: {what}", hint) from error
+    except Invalid as error:
+        raise ConfigurationError(f"{own}: {error.what}", error.hint) from error

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from shipper.system.errors import ShipperError, of_one_try
+from shipper.system.errors import ShipperError
 from shipper_processors.sanitize import printable
 
 COMMANDS = {
@@ -139,7 +139,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 def tell(error: ShipperError) -> None:
     """Print an error and its hint to the standard error."""
-    error.hint = of_one_try(error.hint)
     plain = bool(os.environ.get("NO_COLOR"))
     click.secho("error: ", fg=None if plain else "red", bold=not plain, err=True, nl=False)
     click.echo(printable(str(error), newlines=True), err=True)

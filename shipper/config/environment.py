@@ -31,7 +31,8 @@ def from_variables(environ: Mapping[str, str]) -> tuple[Layer, list[Problem]]:
         except yaml.YAMLError as error:
             problems.append(Problem(dotted(path), f"is no YAML{spot(error)}", name))
         except KeyError as error:
-            problems.append(Problem(dotted(path), f"{error.args[0]} is given as a whole too; keep one of them", name))
+            what = f"{error.args[0]} is given as a whole too"
+            problems.append(Problem(dotted(path), what, name, "keep one of them"))
         else:
             names[path] = name
     return Layer(values, lambda path: _name(names, path)), problems

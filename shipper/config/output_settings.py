@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shipper.config.section import RESTART, Section
 from shipper.config.units import Duration, Size
+from shipper_schemas.invalid import Invalid
 
 INDEX_PREFIX = r"^[a-z0-9][a-z0-9._-]{0,99}$"
 KAFKA_TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
@@ -26,7 +27,7 @@ class IndexSettings(Section):
     @model_validator(mode="after")
     def _two_indices(self) -> Self:
         if self.prefix == self.quarantine_prefix:
-            raise ValueError("prefix and quarantine_prefix are the same; events and refused entries go apart")
+            raise Invalid("prefix and quarantine_prefix are the same", "give two: events and refused entries go apart")
         return self
 
 
@@ -83,11 +84,11 @@ class ElasticsearchSettings(Section):
     @model_validator(mode="after")
     def _one_way_to_log_in(self) -> Self:
         if self.api_key is not None and self.username is not None:
-            raise ValueError("api_key and username are both given; keep one of them")
+            raise Invalid("api_key and username are both given", "keep one of them")
         if (self.username is None) != (self.password is None and self.password_file is None):
-            raise ValueError("username and password belong together; give both")
+            raise Invalid("username and password belong together", "give both")
         if self.key_file is not None and self.certificate_file is None:
-            raise ValueError("key_file without certificate_file; give both, or neither")
+            raise Invalid("key_file without certificate_file", "give both, or neither")
         return self
 
 
@@ -99,7 +100,7 @@ def http_url(url: str) -> str:
     except ValueError as error:
         raise ValueError(f"expected http(s)://HOST:PORT: {error}") from error
     if found.username is not None or found.password is not None:
-        raise ValueError("a user in the URL would be shown and logged; give elasticsearch.username and password_file")
+        raise Invalid("a user in the URL would be shown and logged", "give elasticsearch.username and password_file")
     if found.scheme not in ("http", "https") or not found.hostname or found.query or found.fragment or port == 0:
         raise ValueError("expected http(s)://HOST:PORT, such as https://elasticsearch:9200")
     return url
@@ -154,11 +155,11 @@ class KafkaSettings(Section):
         if sasl and not (self.username and password):
             raise ValueError(f"security_protocol {self.security_protocol} needs username and password")
         if not sasl and (self.username or password):
-            raise ValueError("username or password without SASL; give security_protocol: sasl_ssl")
+            raise Invalid("username or password without SASL", "give security_protocol: sasl_ssl")
         if not tls and (self.ca_file or self.certificate_file or self.key_file):
-            raise ValueError("ca_file, certificate_file or key_file without TLS; give security_protocol: ssl")
+            raise Invalid("ca_file, certificate_file or key_file without TLS", "give security_protocol: ssl")
         if self.key_file is not None and self.certificate_file is None:
-            raise ValueError("key_file without certificate_file; give both, or neither")
+            raise Invalid("key_file without certificate_file", "give both, or neither")
         return self
 
 
@@ -172,7 +173,7 @@ class KafkaUrl(NamedTuple):
 def kafka_url(url: str) -> KafkaUrl:
     """Brokers and topic of `kafka://HOST:PORT[,HOST:PORT…]/TOPIC`. Raises ValueError."""
     if "@" in url:
-        raise ValueError("a user in the URL would be shown and logged; give kafka.username and password_file")
+        raise Invalid("a user in the URL would be shown and logged", "give kafka.username and password_file")
     scheme, _, rest = url.partition("://")
     servers, _, topic = rest.partition("/")
     found = tuple(servers.split(","))

@@ -12,6 +12,7 @@ from shipper_processors.enforce import CORRELATION_SOURCES
 from shipper_processors.redact import DEFAULT_FIELDS, Redactor
 from shipper_processors.redact_patterns import PATTERNS
 from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.invalid import Invalid
 from shipper_schemas.rules import Rule, one_metric_each
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
 
@@ -43,7 +44,7 @@ class SchemaSettings(Section):
     def _allow_only_what_is_no_fault(cls, policies: dict[Kind, Policy]) -> dict[Kind, Policy]:
         for kind, policy in policies.items():
             if policy is Policy.ALLOW and kind not in SPARED and DEFAULT_POLICIES[kind] is not Policy.ALLOW:
-                raise ValueError(f"{kind} may be quarantine, flag or drop; allow is for unstructured and blank lines")
+                raise Invalid(f"{kind} may be quarantine, flag or drop", "keep allow for unstructured and blank lines")
         return policies
 
 

@@ -11,6 +11,7 @@ from shipper.config.settings import Settings
 from shipper.config.units import written
 from shipper.system.errors import ConfigurationError
 from shipper_processors.sanitize import printable
+from shipper_schemas.invalid import Invalid
 
 SHOWN = 60
 CURE = "`shipper config schema` lists every key with its meaning"
@@ -49,9 +50,11 @@ class Problem(NamedTuple):
     hint: str | None = None
     """What to do, where that is more than to correct it."""
 
-    def __str__(self) -> str:
-        """One line."""
-        return printable(f"{self.key}: {self.what}" + (f" ({self.origin})" if self.origin else ""))
+
+def _with_hint(problem: Problem, known: str) -> str:
+    """One line; without a hint that stands below all problems anyway."""
+    hint = f"; {problem.hint}" if problem.hint and problem.hint != known else ""
+    return printable(f"{problem.key}: {problem.what}{hint}" + (f" ({problem.origin})" if problem.origin else ""))
 
 
 class Refused(ConfigurationError):
@@ -60,7 +63,7 @@ class Refused(ConfigurationError):
     def __init__(self, problems: Sequence[Problem], hint: str = CURE, what: str = "the configuration") -> None:
         """`problems` of `what`, in the order they are shown; at least one."""
         number = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "".join(f"\n  - {problem}" for problem in problems)
+        lines = "".join(f"\n  - {_with_hint(problem, hint)}" for problem in problems)
         super().__init__(f"{what} has {number}:{lines}", hint)
         self.problems = tuple(problems)
 
@@ -72,7 +75,7 @@ def problem_of(found: Any, layers: Sequence[Layer], root: object = Settings) -> 
     if found["type"] not in SELF_EVIDENT and (given := _given(path, found["input"], root)):
         spoken_of = found["type"] == "value_error" and isinstance(found["input"], dict | list)
         what = what if spoken_of else f"{what}, got {given}"
-    return Problem(dotted(path), what, nearest_origin(layers, path))
+    return Problem(dotted(path), what, nearest_origin(layers, path), _hint(found))
 
 
 def dotted(path: KeyPath) -> str:
@@ -93,11 +96,18 @@ def _what(found: Any, path: KeyPath, root: object) -> str:  # noqa: ANN401
         (bound,) = (value for name, value in context.items() if name in ("ge", "gt", "le"))
         return f"expected {BOUNDS[kind]} {written(bound) if float in choices(held_at(path, root)) else bound}"
     if kind in CHOICES:
-        known = re.findall(r"'([^']*)'", context["expected"])
+        known = re.findall(r"'([^']*)'", context["expected"])  # pydantic gives the choices in this text alone
         suggestion = _near(found["input"], known, others=False) if isinstance(found["input"], str) else ""
         return f"expected {context['expected'].replace(chr(39), '')}{suggestion}"
-    message: str = found["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    if isinstance(error := context.get("error"), ValueError):  # our own; pydantic's other kinds have a text alone
+        return error.what if isinstance(error, Invalid) else str(error)
+    message: str = found["msg"].replace("Input should be", "expected")
     return MESSAGES.get(kind, message)
+
+
+def _hint(found: Any) -> str | None:  # noqa: ANN401 -- pydantic's details
+    error = found.get("ctx", {}).get("error")
+    return error.hint if isinstance(error, Invalid) else None
 
 
 def _section(path: KeyPath, root: object) -> object:

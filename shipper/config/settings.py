@@ -22,6 +22,7 @@ from shipper.config.pipeline_settings import CounterSettings, RedactSettings, Sc
 from shipper.config.section import RESTART, Section
 from shipper.config.units import Duration, Size
 from shipper_schemas.entry import HttpSource
+from shipper_schemas.invalid import Invalid
 
 
 class InputSettings(Section):
@@ -181,9 +182,9 @@ class Settings(Section):
     def _one_kind_of_input(self) -> Self:
         topics = [found for found in self.inputs if found.type == "kafka"]
         if topics and len(self.inputs) > 1:
-            raise ValueError("kafka:// is the only input of an indexer; follow files with an agent of their own")
+            raise Invalid("kafka:// is the only input of an indexer", "follow files with an agent of their own")
         if topics and self.output.startswith("kafka:"):
-            raise ValueError("input and output are both kafka://; an indexer writes to Elasticsearch or local:DIR")
+            raise Invalid("input and output are both kafka://", "have it write to Elasticsearch or local:DIR")
         return self
 
     @field_validator("listen")

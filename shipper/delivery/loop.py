@@ -70,10 +70,12 @@ class OutputState:
     retry_at: float = 0.0
     failures: int = 0
     hint: str = ""
+    resumes: bool = False
+    """As in ShipperError."""
 
     def asking_again(self) -> str:
         """The hint for somebody who has to start the shipper again, since it does not wait."""
-        return asking_again(self.hint)
+        return asking_again(self)
 
 
 def after_failure(
@@ -87,4 +89,5 @@ def after_failure(
         now + max(jitter.uniform(0, longest), getattr(error, "retry_after", 0.0)),
         min(before.failures + 1, 32),
         error.hint,
+        error.resumes,
     )

@@ -17,7 +17,7 @@ from shipper.config.settings import InputSettings, Settings
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
 from shipper.state.database import FILE, LOCK, UPGRADED, VERSION, to_look_at
-from shipper.system.errors import ShipperError, StateError, to_read
+from shipper.system.errors import ShipperError, StateError, of_one_try, to_read
 from shipper.system.version import overlap
 from shipper.web.client import address, ask
 from shipper.web.request_guard import is_loopback
@@ -239,7 +239,7 @@ def _asked(subject: str, settings: Settings, ask: Ask, good: str) -> Finding:
     try:
         ask(settings)
     except ShipperError as error:
-        return Finding("problem", subject, error.what, error.hint)
+        return Finding("problem", subject, error.what, of_one_try(error))
     return Finding("ok", subject, good)
 
 

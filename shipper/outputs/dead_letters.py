@@ -55,7 +55,8 @@ class DeadLetters:
         except OSError as error:
             raise OutputUnavailable(
                 f"dead letter file {self.path} cannot be written: {error.strerror or error}",
-                "make it writable with space left; nothing is lost meanwhile",
+                "make it writable with space left",
+                resumes=True,
             ) from error
 
     def _append(self, line: bytes) -> None:

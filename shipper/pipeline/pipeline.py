@@ -1,6 +1,6 @@
 """The way of an entry: decode, enforce, count, judge, redact, route, render. Nothing here touches the world."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from shipper_processors.render import searched_text
 from shipper_processors.route import Skew, document_id, index_name, moment
 from shipper_processors.times import LATEST_MS, parse_ms
 from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.metrics import Increment
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
 
 SEVEREST = (Policy.QUARANTINE, Policy.DROP, Policy.FLAG, Policy.ALLOW)
@@ -43,9 +44,36 @@ class Assessed(NamedTuple):
     """The runtime's time of the first line; 0 where the log has no times."""
 
 
-def also(assessed: Assessed, failed: Assessed) -> Assessed:
-    """What is counted of an entry that a step failed on after it was assessed: the event, and that."""
-    return assessed._replace(violations=[*assessed.violations, *failed.violations])
+class Handled(NamedTuple):
+    """Result of one entry. A step that fails on it shows in `failure` and in the violations, never as an exception."""
+
+    assessed: Assessed
+    outcome: str
+    """`NOT_SHIPPED` where no document was asked for."""
+    document: Document | None
+    increments: Sequence[Increment] | None
+    """None where the entry is not counted at all, its violations included."""
+    failure: Violation | None
+
+
+NOT_SHIPPED = "not shipped"
+
+
+def also(assessed: Assessed, failure: Violation) -> Assessed:
+    """Add the failure of a later step to an entry that was assessed."""
+    return assessed._replace(violations=[*assessed.violations, failure])
+
+
+def failure_of(error: Exception) -> Violation:
+    """The violation for an entry that a step of ours failed on: it asks for a report."""
+    detail = f"the shipper failed on this entry with {type(error).__name__}; please report it with the raw line"
+    return Violation(Kind.INTERNAL_ERROR, None, detail)
+
+
+def uncounted_by(error: Exception) -> Violation:
+    """The violation for an entry that is stored, and that counting failed on."""
+    detail = f"counting failed on this entry with {type(error).__name__}; please report it with the raw line"
+    return Violation(Kind.INTERNAL_ERROR, None, detail)
 
 
 def runtime_ms_of(entry: Entry) -> int | None:
@@ -88,18 +116,43 @@ class Pipeline:
                 self._take(entry, source, batch, count=count, ship=ship)
                 continue
             assert type(entry) is Entry  # noqa: S101 -- what is no run
-            assessed: Assessed | None = None
+            handled = self.handled(entry, source, now_ms, count=count, ship=ship)
+            assessed, outcome, document, increments, _ = handled
+            if ship:
+                batch.add(outcome, document, entry.lines)
+            if increments or (count and assessed.violations):  # most events add nothing
+                self.add_counts(handled, batch)
+
+    def handled(self, entry: Entry, source: Source, now_ms: int, *, count: bool = True, ship: bool = True) -> Handled:
+        """Run one entry through all steps. Raises nothing: an entry that a step fails on must not stop the rest.
+
+        Where decoding, enforcing, redacting or rendering fails, the entry goes to the quarantine; where counting
+        fails, it is stored as if nothing had happened. Either is one violation of kind `internal_error`.
+        """
+        assessed: Assessed | None = None
+        outcome: str = NOT_SHIPPED
+        document: Document | None = None
+        failure: Violation | None = None
+        try:
+            assessed = self.assess(entry, now_ms)
+            if ship:
+                outcome, document = self.document(assessed, entry, source)
+        except Exception as error:  # noqa: BLE001 -- one entry that we cannot handle must not stop the rest
+            failure = failure_of(error)
+            failed = self._failed(entry, now_ms, failure)
+            if ship:
+                outcome, document = QUARANTINED, self._set_aside(failed, entry, source)
+            assessed = failed if assessed is None else also(assessed, failure)
+        increments: Sequence[Increment] | None = None
+        if count:
             try:
-                assessed = self.assess(entry, now_ms)
-                if ship:
-                    batch.add(*self.document(assessed, entry, source), entry.lines)
-            except Exception as error:  # noqa: BLE001 -- one entry that we cannot handle must not stop the rest
-                failed = self._failed(entry, now_ms, error)
-                if ship:
-                    batch.add(*self._set_aside(failed, entry, source), entry.lines)
-                assessed = failed if assessed is None else also(assessed, failed)
-            if count:
-                self.count(assessed, entry, source.origin, batch)
+                increments = self.increments(assessed, entry, source.origin)
+            except Exception as error:  # noqa: BLE001 -- nor must one that we cannot count
+                increments = ()
+                if failure is None:
+                    failure = uncounted_by(error)
+                    assessed = also(assessed, failure)
+        return tuple.__new__(Handled, (assessed, outcome, document, increments, failure))
 
     def _take(self, run: FastBatch, source: Source, batch: Batch, *, count: bool, ship: bool) -> None:
         """A run of ordinary lines, all of which are for the main index."""
@@ -107,10 +160,12 @@ class Pipeline:
             batch.extend(Rendered(run.documents, f"{self.index_prefix}-{run.day}", source.name))
         if count:
             sums = batch.counted.sums
-            for (series, overflows), number in run.counted:
+            for (series, overflows, failed), number in run.counted:
                 for key in series:
                     sums[key] += number
                 self.counting.note_overflows(overflows, number)
+                if failed:
+                    sums[VIOLATIONS.name, (Kind.INTERNAL_ERROR.value,)] += number
 
     def assess(self, entry: Entry, now_ms: int) -> Assessed:
         """Decode and enforce one entry; find its time and the verdict on it."""
@@ -138,36 +193,39 @@ class Pipeline:
         policy = self._verdict(violations) if violations else Policy.ALLOW
         return tuple.__new__(Assessed, (event, shape, violations, policy, time_ms, runtime_ms or 0))
 
-    def _failed(self, entry: Entry, now_ms: int, error: Exception) -> Assessed:
-        """An entry that a step of ours failed on: refused under a reason that asks for a report."""
-        detail = f"the shipper failed on this entry with {type(error).__name__}; please report it with the raw line"
-        violation = Violation(Kind.INTERNAL_ERROR, None, detail)
+    def _failed(self, entry: Entry, now_ms: int, failure: Violation) -> Assessed:
+        """An entry that a step of ours failed on, for the quarantine."""
         known = runtime_ms_of(entry)
-        return Assessed({}, "broken", (violation,), Policy.QUARANTINE, known or now_ms, known or 0)
+        return Assessed({}, "broken", (failure,), Policy.QUARANTINE, known or now_ms, known or 0)
 
-    def _set_aside(self, failed: Assessed, entry: Entry, source: Source) -> tuple[str, Document | None]:
-        """Its document for the quarantine; where its text is what we fail on, only where that is to be found."""
+    def _set_aside(self, failed: Assessed, entry: Entry, source: Source) -> Document:
+        """Its document for the quarantine; where redaction fails on its text too, without the text."""
         try:
-            return self.document(failed, entry, source)
+            return self._refused(failed, failed.violations, entry, source)
         except Exception:  # noqa: BLE001 -- nor must that stop the rest
-            return self.document(failed, entry._replace(text=WITHHELD), source)
+            return self._quarantined(WITHHELD, failed.violations, failed, entry, source)
 
     def _verdict(self, violations: list[Violation]) -> Policy:
         asked = {self.policies[violation.kind] for violation in violations}
         return next(policy for policy in SEVEREST if policy in asked)
 
-    def count(self, assessed: Assessed, entry: Entry, origin: Origin, batch: Batch) -> None:
-        """Add what the entry adds to the counters, whatever becomes of it afterwards."""
+    def increments(self, assessed: Assessed, entry: Entry, origin: Origin) -> Sequence[Increment] | None:
+        """Additions of an entry to the counters of the rules, regardless of its outcome."""
+        return self.counting.increments(
+            assessed.event, entry.stream, origin.service or "unknown", origin.http_source, origin.container_name or ""
+        )
+
+    def add_counts(self, handled: Handled, batch: Batch) -> None:
+        """Add increments and violations of an entry to the counters of `batch`."""
+        if handled.increments is None:
+            return
         sums = batch.counted.sums
-        service = origin.service or "unknown"
-        for increment in self.counting.increments(
-            assessed.event, entry.stream, service, origin.http_source, origin.container_name or ""
-        ):
+        for increment in handled.increments:
             if increment.metric in self.histograms:
                 batch.counted.observations.append(increment)
             else:
                 sums[increment.metric, increment.labels] += increment.amount
-        for violation in assessed.violations:
+        for violation in handled.assessed.violations:
             if self.policies[violation.kind] is not Policy.ALLOW:
                 sums[VIOLATIONS.name, (violation.kind.value,)] += 1
 
@@ -176,7 +234,7 @@ class Pipeline:
         if assessed.policy is Policy.DROP:
             return DROPPED, None
         if assessed.policy is Policy.QUARANTINE:
-            return QUARANTINED, self._refused(assessed, list(assessed.violations), entry, source)
+            return QUARANTINED, self._refused(assessed, assessed.violations, entry, source)
         event = assessed.event
         if assessed.policy is Policy.FLAG:
             event = noted(event, self._named(assessed.violations))
@@ -211,9 +269,14 @@ class Pipeline:
             return QUARANTINED, self._refused(assessed, [*assessed.violations, too_deep], entry, source)
         return self.document(repaired, entry, source)
 
-    def _refused(self, assessed: Assessed, violations: list[Violation], entry: Entry, source: Source) -> Document:
-        reasons = self._named(violations)
+    def _refused(self, assessed: Assessed, violations: Sequence[Violation], entry: Entry, source: Source) -> Document:
         raw = self.redactor.redact_raw(entry.text)
+        return self._quarantined(raw, self._named(violations), assessed, entry, source)
+
+    def _quarantined(
+        self, raw: str, reasons: Sequence[Violation], assessed: Assessed, entry: Entry, source: Source
+    ) -> Document:
+        """A document for the quarantine, of what is redacted already."""
         target = index_name(self.index_prefix, assessed.time_ms)
         return Document(
             index_name(self.quarantine_prefix, assessed.time_ms),
@@ -224,7 +287,7 @@ class Pipeline:
             None,
             source.name,
             raw,
-            source.renderer.refused(raw, reasons, assessed.time_ms, target, entry),
+            source.renderer.refused(raw, list(reasons), assessed.time_ms, target, entry),
         )
 
     def _named(self, violations: Iterable[Violation]) -> list[Violation]:

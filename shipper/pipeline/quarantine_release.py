@@ -38,12 +38,12 @@ class Releaser:
             document = refused_document(quarantined, self.pipeline.index_prefix)
             return document, [] if document else [damaged("it holds no document of the time that it tells")]
         entry, origin = entry_of(quarantined), origin_of(quarantined)
-        assessed = self.pipeline.assess(entry, time_of(quarantined["@timestamp"]) or 0)
-        outcome, document = self.pipeline.document(assessed, entry, Source.of(origin))
-        if outcome != INDEXED or document is None:
-            refused = [found for found in assessed.violations if self.pipeline.policies[found.kind] is not Policy.ALLOW]
-            return None, refused
-        return document._replace(id=bytes.fromhex(quarantined["_id"])), []
+        now_ms = time_of(quarantined["@timestamp"]) or 0
+        handled = self.pipeline.handled(entry, Source.of(origin), now_ms, count=False)
+        if handled.outcome != INDEXED or handled.document is None:
+            violations, policies = handled.assessed.violations, self.pipeline.policies
+            return None, [violation for violation in violations if policies[violation.kind] is not Policy.ALLOW]
+        return handled.document._replace(id=bytes.fromhex(quarantined["_id"])), []
 
 
 def entry_of(quarantined: dict[str, Any]) -> Entry:

@@ -25,7 +25,7 @@ from shipper.replay.job import Job, Located, Outcome, Progress
 from shipper.replay.segment import Stretch
 from shipper.state.checkpoint import SavedLog
 from shipper.state.store import State
-from shipper.system.errors import OutputUnavailable, StateError, asking_again
+from shipper.system.errors import OutputUnavailable, StateError, asking_again, while_waiting
 from shipper_schemas.metrics import Distribution, Increment, Metric
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ GRACE_S = 20.0
 """How long an interrupted replay waits for what is on its way."""
 LOOK_S = 0.2
 INDICES = Metric("shipper_replay_documents_total", "counter", "Documents by daily index.", ("index",))
-PROBLEMS = Metric("shipper_replay_problems_total", "counter", "What could not be read.", ("what", "hint"))
-OWN = (LINES_READ, BYTES_READ, EVENTS, INDICES, PROBLEMS)
+OWN = (LINES_READ, BYTES_READ, EVENTS, INDICES)
 
 
 @dataclass(slots=True)
@@ -49,6 +48,7 @@ class Pending:
     tally: Tally = field(default_factory=Tally)
     events: Counter[str] = field(default_factory=Counter)
     saved: dict[str, SavedLog] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
     bytes: int = 0
     begun_at: float | None = None
 
@@ -88,6 +88,7 @@ class Committer:
         self._counting = build_pipeline.counting_of(settings, values)
         self._ledger = Ledger({metric.name: metric for metric in (*OWN, VIOLATIONS, *self._counting.metrics())})
         self._ledger.restore(values, created)
+        self._problems = {} if state is None else dict.fromkeys(Problem(*saved) for saved in state.problems())
         self._pace, self._jitter = build_inputs.pace(settings), jitter
         self._open = Pending()
         self._under_way: deque[Sent] = deque()
@@ -123,8 +124,7 @@ class Committer:
         tally.sums[BYTES_READ.name, ()] += stretch.bytes
         for index, number in stretch.indices.items():
             tally.sums[INDICES.name, (index,)] += number
-        for problem in stretch.problems:
-            tally.sums[PROBLEMS.name, tuple(problem)] += 1
+        batch.problems += stretch.problems
         batch.saved |= {log.path: log for log in stretch.saved}
         if self.history is not None and stretch.history is not None:
             self._remember(self.history, stretch.history)
@@ -186,9 +186,11 @@ class Committer:
         now = time.monotonic()
         if self._away is None:
             self._away = Away(now)
-            self._log.warning("output_away", output=self.job.settings.output, error=error.what, hint=error.hint)
+            self._log.warning(
+                "output_away", output=self.job.settings.output, error=error.what, hint=while_waiting(error)
+            )
         if now - self._away.since >= PATIENCE_S:
-            raise OutputUnavailable(error.what, asking_again(error.hint))
+            raise OutputUnavailable(error.what, asking_again(error))
         longest = min(self._pace.backoff_most, self._pace.backoff_first * 2.0**self._away.failures)
         self._away.failures += 1
         until = now + max(self._jitter(0, longest), error.retry_after)
@@ -201,10 +203,12 @@ class Committer:
         self._ledger.add(batch.tally, self.job.now_ms / 1000)
         if self.state is not None:
             try:
-                self.state.commit(batch.saved.values(), (), self._ledger.changes(), self._ledger.created)
+                changes, created = self._ledger.changes(), self._ledger.created
+                self.state.commit(batch.saved.values(), (), changes, created, batch.problems)
             except StateError as error:
                 raise StateError(error.what, "free space or restore access; nothing is lost: run it again") from error
         self._ledger.publish()
+        self._problems |= dict.fromkeys(batch.problems)
 
     def progress(self) -> Progress:
         """How much is committed."""
@@ -215,7 +219,7 @@ class Committer:
 
     def outcome(self, *, finished: bool) -> Outcome:
         """What was committed, the time before an interruption included."""
-        found = Outcome(finished=finished, history=self.history)
+        found = Outcome(finished=finished, history=self.history, problems=list(self._problems))
         own = {metric.name for metric in OWN}
         for (metric, labels), value in self._ledger.committed.items():
             number = _total(value)
@@ -223,8 +227,6 @@ class Committer:
                 found.events[labels[0]] += number
             elif metric == INDICES.name:
                 found.indices[labels[0]] += number
-            elif metric == PROBLEMS.name:
-                found.problems.append(Problem(*labels))
             elif metric not in own and number:
                 found.counters[metric, labels] += number
         found.lines, found.bytes = self._number(LINES_READ), self._number(BYTES_READ)

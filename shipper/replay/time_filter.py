@@ -1,15 +1,15 @@
 """Select: the pipeline of a replay, which takes the events of a span of time and leaves the others out."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shipper.model.batch import Batch
+from shipper.model.documents import Document
 from shipper.model.source import Source
-from shipper.pipeline.pipeline import Assessed, Pipeline, also
-from shipper_processors.fast_path import FastBatch
-from shipper_schemas.entry import Entry
+from shipper.pipeline.pipeline import Assessed, Pipeline
+from shipper_schemas.entry import Entry, Origin
 from shipper_schemas.metrics import Increment
+from shipper_schemas.violation import Kind
 
 if TYPE_CHECKING:
     from shipper.metrics.openmetrics_history import History
@@ -29,46 +29,32 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Selecting(Pipeline):
-    """The same steps on the events of a span."""
+    """The same steps on the events of a span; additions to counters are noted in `history` with their time.
+
+    An entry that a step failed on is kept whatever its time: it could not be read.
+    """
 
     span: Span = field(default_factory=Span)
     history: "History | None" = None
 
-    def process(  # noqa: PLR0913 -- the two switches are the two positions
-        self,
-        entries: Iterable[Entry | FastBatch],
-        source: Source,
-        batch: Batch,
-        now_ms: int,
-        *,
-        count: bool,
-        ship: bool,
-    ) -> None:
-        """As the pipeline's, for events of the span; what they add to counters is noted with its time."""
-        since_ms, until_ms = self.span.since_ms, self.span.until_ms
-        for entry in entries:
-            if isinstance(entry, FastBatch):
-                raise TypeError("events of a run have no times of their own to choose by")
-            batch.lines += entry.lines
-            assessed: Assessed | None = None
-            try:
-                assessed = self.assess(entry, now_ms)
-                inside = since_ms <= assessed.time_ms < until_ms
-                found = self.document(assessed, entry, source) if ship and inside else (OUTSIDE, None)
-            except Exception as error:  # noqa: BLE001 -- one entry that we cannot handle must not stop the rest
-                failed = self._failed(entry, now_ms, error)
-                inside, found = True, self.document(failed, entry, source)
-                assessed = failed if assessed is None else also(assessed, failed)
-            if ship:
-                batch.add(*found, entry.lines)
-            if count and inside:
-                self.count(assessed, entry, source.origin, batch)
-                if self.history is not None:
-                    self.history.add(assessed.time_ms, self.increments(assessed, entry, source))
+    def document(self, assessed: Assessed, entry: Entry, source: Source) -> tuple[str, Document | None]:
+        """Outcome and document of an event of the span; `OUTSIDE` and None for others."""
+        if not self._inside(assessed):
+            return OUTSIDE, None
+        return Pipeline.document(self, assessed, entry, source)
 
-    def increments(self, assessed: Assessed, entry: Entry, source: Source) -> Iterable[Increment]:
-        """What an event adds to the counters of the rules."""
-        origin = source.origin
-        return self.counting.increments(
-            assessed.event, entry.stream, origin.service or "unknown", origin.http_source, origin.container_name or ""
-        )
+    def increments(self, assessed: Assessed, entry: Entry, origin: Origin) -> Sequence[Increment] | None:
+        """Additions of an event of the span, noted in the history; None for others, which are not counted at all."""
+        if not self._inside(assessed) and not _has_failed(assessed):
+            return None
+        added = Pipeline.increments(self, assessed, entry, origin)
+        if self.history is not None and added:
+            self.history.add(assessed.time_ms, added)
+        return added
+
+    def _inside(self, assessed: Assessed) -> bool:
+        return self.span.since_ms <= assessed.time_ms < self.span.until_ms
+
+
+def _has_failed(assessed: Assessed) -> bool:
+    return any(violation.kind is Kind.INTERNAL_ERROR for violation in assessed.violations)

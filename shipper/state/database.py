@@ -12,9 +12,9 @@ from shipper.state.integrity import CommitMarker, Part, Seal
 from shipper.system.errors import StateError
 from shipper_processors.sanitize import printable
 
-VERSION = 2
-UPGRADED = (1,)
-"""Versions that are taken over when they are opened: 1 had no seal."""
+VERSION = 3
+UPGRADED = (1, 2)
+"""Earlier versions that are upgraded when they are opened: 1 had no seal, 1 and 2 no problems of a replay."""
 APPLICATION_ID = 0x73_68_69_70  # "ship"
 FILE = "state.db"
 LOCK = "lock"
@@ -41,6 +41,13 @@ CREATE TABLE series (
     PRIMARY KEY (metric, labels)
 ) WITHOUT ROWID;
 """
+PROBLEMS = """
+CREATE TABLE IF NOT EXISTS problem (
+    what TEXT NOT NULL, hint TEXT NOT NULL,
+    PRIMARY KEY (what, hint)
+) WITHOUT ROWID
+"""
+"""Logs that a replay could not read, with the hint; the report at its end names them, also after an interruption."""
 SEALED = "CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT NULL, value BLOB NOT NULL);"
 
 
@@ -56,7 +63,7 @@ def _opened(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connec
         db.execute("PRAGMA synchronous=FULL")
         _try_to_write(db, version)
         if version in (0, *UPGRADED):
-            _make(db, mark, new=version == 0)
+            _make(db, mark, version)
     except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict that is no UTF-8
         db.close()
         raise _refused(path, error) from error
@@ -95,13 +102,17 @@ def _refused(path: Path, error: Exception) -> StateError:
     )
 
 
-def _make(db: sqlite3.Connection, mark: CommitMarker, *, new: bool) -> None:
-    """Make the tables of a new state, or add what one of an earlier version lacks."""
-    mark.write(0)  # a state that begins anew goes back on nothing
+def _make(db: sqlite3.Connection, mark: CommitMarker, version: int) -> None:
+    """Create the tables of a new state (`version` 0), or those that one of an earlier version lacks."""
+    sealed = version > 1
+    if not sealed:
+        mark.write(0)  # a state that begins anew goes back on nothing
     db.execute("BEGIN IMMEDIATE")
-    for statement in (*(SCHEMA.split(";") if new else ()), SEALED):  # `executescript` would commit what is open
+    for statement in (*(SCHEMA.split(";") if version == 0 else ()), PROBLEMS):  # `executescript` would commit before
         db.execute(statement)
-    db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(_parts(db))).value(),))
+    if not sealed:
+        db.execute(SEALED)
+        db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(_parts(db))).value(),))
     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
     db.execute(f"PRAGMA user_version={VERSION}")
     db.execute("COMMIT")
@@ -118,6 +129,8 @@ def _parts(db: sqlite3.Connection) -> Iterator[tuple[Part, object]]:
         yield ("file", log), rows
     for row in db.execute("SELECT * FROM series"):
         yield ("series", row[0], row[1]), row
+    for row in db.execute("SELECT * FROM problem"):
+        yield ("problem", *row), row
 
 
 def _checked_version(db: sqlite3.Connection) -> int:

@@ -4,7 +4,8 @@ SQLite checks neither the content of its rows nor whether the end of its write-a
 in a row gives another value, one in the log silently gives the state of some commits ago. Hence a digest over all rows,
 saved in each transaction, and beside the database a mark of the last commit, written after it.
 
-The digest is the XOR of one digest a part (a log with its files, a series), so that a commit pays for what it changes.
+The digest is the XOR of one digest a part (a log with its files, a series, a problem), so that a commit pays for what
+it changes.
 The mark is not synced: after a loss of power it may be behind the database, never before it.
 """
 
@@ -19,7 +20,7 @@ MARK = "state.mark"
 SIZE = 16
 NUMBER_BYTES = 8
 Part = tuple[str | bytes, ...]
-"""What is digested as one: `("log", PATH)` or `("series", METRIC, LABELS)`."""
+"""What is digested as one: `("log", PATH)`, `("series", METRIC, LABELS)` or `("problem", WHAT, HINT)`."""
 
 
 class Seal:

@@ -38,6 +38,7 @@ LOG_TYPES = (
 )  # fmt: skip
 FILE_TYPES = (PATH, NUMBER, PATH, NUMBER, NUMBER, NUMBER, BYTES, NUMBER, BYTES, NUMBER, NUMBER, NUMBER)
 SERIES_TYPES = (TEXT, TEXT, (float, int), (str, NoneType), (float, int))
+PROBLEM_TYPES = (PATH, PATH)
 """What each column holds: SQLite itself keeps anything anywhere, and a damaged page may be well-formed."""
 
 
@@ -121,6 +122,11 @@ class State:
             created[key] = since
         return values, created
 
+    def problems(self) -> list[tuple[str, str]]:
+        """All saved problems of a replay, each with its hint. Raises StateError."""
+        rows = self._rows("SELECT * FROM problem", PROBLEM_TYPES)
+        return [(os.fsdecode(what), os.fsdecode(hint)) for what, hint in rows]
+
     def _rows(self, query: str, types: tuple[tuple[type, ...], ...]) -> Iterator[tuple[Any, ...]]:
         """Rows whose columns are of these types, no whole number below zero. Raises StateError."""
         with self._readable():
@@ -147,13 +153,16 @@ class State:
         removed: Iterable[str],
         series: Mapping[SeriesKey, Value],
         created: Mapping[SeriesKey, float],
+        problems: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """Save positions and counters in one transaction. Raises StateError; then nothing of it is saved."""
+        """Save positions, counters and problems in one transaction. Raises StateError; then nothing of it is saved."""
         rows = {_path(log.path): self._log_rows(log) for log in logs}
         values = [_series_row(key, value, created[key]) for key, value in series.items()]
         gone = {_path(path) for path in removed}
         parts: dict[Part, object] = {("log", path): found for path, found in rows.items()}
         parts |= {("series", row[0], row[1]): row for row in values}
+        problem_rows = [(_path(what), _path(hint)) for what, hint in dict.fromkeys(problems)]
+        parts |= {("problem", *row): row for row in problem_rows}
         seal = self._seal.after(parts, [("log", path) for path in gone])
         try:
             with self._db:
@@ -164,6 +173,7 @@ class State:
                 for path, (log, files) in rows.items():
                     self._save(path, log, files)
                 self._db.executemany("INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)", values)
+                self._db.executemany("INSERT OR IGNORE INTO problem VALUES (?, ?)", problem_rows)
                 self._db.execute("UPDATE seal SET commits = ?, value = ?", (seal.commits, seal.value))
         except sqlite3.Error as error:
             raise StateError(
@@ -205,7 +215,7 @@ SeriesRow = tuple[str, str, float, str | None, float]
 
 
 def _path(path: str) -> str | bytes:
-    """A path as it is kept: as bytes where its name is no UTF-8, which SQLite's text has no place for."""
+    """A path, or text that names one: as bytes where the name is no UTF-8, which SQLite's text has no place for."""
     return os.fsencode(path) if LONE_SURROGATES.search(path) else path
 
 

@@ -1,26 +1,38 @@
 """Errors that a person reads: what happened, to what, and what to do about it."""
 
 import errno
+from typing import Protocol
 
 NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
-"""What to know of an output that is away, after what to do."""
+"""Shown after the hint of a failure that resumes, by whoever waits for that."""
 AGAIN = "nothing is lost: run it again"
 
 
-def of_one_try(hint: str) -> str:
-    """What to do about an output that is away, for a command that ends: nothing goes on by itself afterwards."""
-    return (_own(hint) or "try it again") if hint.endswith(NOTHING_LOST) else hint
+class Hinted(Protocol):
+    """A failure with its hint, as one of the forms below needs it."""
+
+    @property
+    def hint(self) -> str:
+        """The next step, as an instruction."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether work goes on by itself once the cause is gone."""
 
 
-def asking_again(hint: str) -> str:
-    """The hint for somebody who has to start it again, since it waits no longer for an output that is away."""
-    own = _own(hint)
-    return f"{own}\n  {AGAIN}" if own else AGAIN
+def while_waiting(failure: Hinted) -> str:
+    """The hint for a process that keeps running, and for those who watch it."""
+    return "; ".join(filter(None, (failure.hint, NOTHING_LOST if failure.resumes else "")))
 
 
-def _own(hint: str) -> str:
-    """What is to be done of a hint, without what goes on by itself."""
-    return hint.removesuffix(NOTHING_LOST).removesuffix("; ")
+def of_one_try(failure: Hinted) -> str:
+    """The hint for a command that ends: nothing goes on by itself afterwards."""
+    return failure.hint or ("try it again" if failure.resumes else "")
+
+
+def asking_again(failure: Hinted) -> str:
+    """The hint for somebody who has to start it again, since it no longer waits for an unavailable output."""
+    return f"{failure.hint}\n  {AGAIN}" if failure.hint else AGAIN
 
 
 def to_read(error: OSError) -> str:
@@ -35,15 +47,21 @@ def to_read(error: OSError) -> str:
 class ShipperError(Exception):
     """A failure with its hint. The command line prints both and exits 1."""
 
-    def __init__(self, what: str, hint: str = "") -> None:
-        """`what` names the thing and the failure; `hint` is the next step, as an instruction."""
+    def __init__(self, what: str, hint: str = "", *, resumes: bool = False) -> None:
+        """`what` names the thing and the failure; `hint` is the next step, as an instruction.
+
+        Where a failure `resumes`, a process that keeps running goes on by itself once the cause is gone, and nothing
+        is lost meanwhile.
+        """
         super().__init__(what)
         self.what = what
         self.hint = hint
+        self.resumes = resumes
 
     def __str__(self) -> str:
-        """Both sentences, the hint on its own line."""
-        return f"{self.what}\n  {self.hint}" if self.hint else self.what
+        """What happened, and the hint for a command that ends, on its own line."""
+        hint = of_one_try(self)
+        return f"{self.what}\n  {hint}" if hint else self.what
 
 
 class ConfigurationError(ShipperError):
@@ -57,9 +75,9 @@ class StateError(ShipperError):
 class OutputUnavailable(ShipperError):
     """The output cannot take events now; the same batch may be tried again."""
 
-    def __init__(self, what: str, hint: str = "", retry_after: float = 0.0) -> None:
+    def __init__(self, what: str, hint: str = "", retry_after: float = 0.0, *, resumes: bool = False) -> None:
         """`retry_after` is how many seconds the output asked to be left alone."""
-        super().__init__(what, hint)
+        super().__init__(what, hint, resumes=resumes)
         self.retry_after = retry_after
 
 

@@ -79,7 +79,7 @@ class Pages(Protocol):
     def answer(self, path: str, query: Mapping[str, str], *, signed_in: bool) -> Answer:
         """The page at one of `paths`; `signed_in` where there is somebody who may sign out."""
 
-    def sign_in(self, following: str, problem: str | None, *, again: bool) -> Answer:
+    def sign_in(self, following: str, problem: str | None, *, closed: bool, again: bool) -> Answer:
         """The page that asks for the token and leads to `following`; with `again`, it asks once more by itself first.
 
         A browser that comes from another site withholds the cookie at first, and gives it to a page that it has loaded.
@@ -163,8 +163,9 @@ class WebApp:
             return None
         problem = NO_TOKEN if self._access.closed else None
         if self._pages is not None and path in self._paths and "bearer" not in _scheme(environ):
-            again = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site") and problem is None
-            return self._pages.sign_in(_following(environ, self._paths), problem, again=again)
+            again = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site") and not self._access.closed
+            following = _following(environ, self._paths)
+            return self._pages.sign_in(following, problem, closed=self._access.closed, again=again)
         return _json(HTTPStatus.UNAUTHORIZED, {"error": problem or TOKEN_WANTED})
 
     def _methods(self, path: str) -> tuple[str, ...]:
@@ -179,12 +180,13 @@ class WebApp:
         form = _form(environ) if environ["REQUEST_METHOD"] == "POST" else {}
         following = _safe(form.get("following", ""), self._paths)
         if self._access.closed:
-            return self._pages.sign_in(following, NO_TOKEN, again=False)
+            return self._pages.sign_in(following, NO_TOKEN, closed=True, again=False)
         if not form:
-            return self._pages.sign_in(following, None, again=False)
+            return self._pages.sign_in(following, None, closed=False, again=False)
         cookie = self._access.sign_in(form.get("token", ""), secure=environ.get("HTTP_X_FORWARDED_PROTO") == "https")
         if cookie is None:
-            return self._pages.sign_in(following, "This is not the token of this agent.", again=False)
+            problem = "This is not the token of this agent."
+            return self._pages.sign_in(following, problem, closed=False, again=False)
         return _see(following, ("Set-Cookie", cookie))
 
     def _health(self) -> Answer:

@@ -41,8 +41,11 @@ def check(settings: Settings, *, form: str) -> None:
 
 
 def _finding(problem: Problem) -> Finding:
-    where = f" in {problem.origin}" if problem.origin else ""
-    hint = problem.hint or f"correct the value{where}; `shipper config schema` lists every key"
+    if problem.hint:
+        hint = f"{problem.hint} ({problem.origin})" if problem.origin else problem.hint
+    else:
+        where = f" in {problem.origin}" if problem.origin else ""
+        hint = f"correct the value{where}; `shipper config schema` lists every key"
     return Finding("problem", problem.key, problem.what, hint)
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import click
 import orjson
@@ -29,13 +29,13 @@ from shipper.diagnose.explain import (
 from shipper.diagnose.read_lines import KINDS, entries
 from shipper.model.batch import Batch
 from shipper.model.source import Source
-from shipper.pipeline.pipeline import Assessed, Pipeline, runtime_ms_of
+from shipper.pipeline.pipeline import Assessed, Handled, Pipeline, failure_of, runtime_ms_of
 from shipper.system.clock import Clock
 from shipper_processors.sanitize import printable
 from shipper_processors.times import format_ms
 from shipper_schemas.entry import Entry, Origin
 from shipper_schemas.rules import Rule
-from shipper_schemas.violation import Policy
+from shipper_schemas.violation import Policy, Violation
 
 SHOWN = 200
 
@@ -104,55 +104,75 @@ class Explainer:
 
     def explained(self, entry: Entry, now_ms: int) -> dict[str, Any]:
         """Return every step of the chain for one entry, as one JSON object."""
-        pipeline, origin, batch = self.pipeline, self.source.origin, Batch()
-        assessed = pipeline.assess(entry, now_ms)
-        pipeline.count(assessed, entry, origin, batch)
-        rules, masked = self._rules(assessed, entry), self._masked(assessed, entry)
-        correlation = correlation_reason(entry, assessed, self.settings.schema_.correlation_sources)
-        outcome, document = pipeline.document(assessed, entry, self.source)
+        batch = Batch()
+        handled = self.pipeline.handled(entry, self.source, now_ms)
+        self.pipeline.add_counts(handled, batch)
+        reasons = self._reasons(handled, entry)
         added = {f"{name}{list(labels)}": amount for (name, labels), amount in batch.counted.sums.items()}
         added |= {f"{seen.metric}{list(seen.labels)}": seen.amount for seen in batch.counted.observations}
+        document = handled.document
         return {
             "envelope": {
                 "stream": entry.stream,
                 "time": entry.time,
                 "offset": entry.offset,
                 "lines": entry.lines,
-                "problem": pipeline.redactor.redact_text(entry.broken) if entry.broken else None,
+                "problem": reasons.envelope,
             },
-            "payload": assessed.shape,
-            "time": {
-                "used": format_ms(assessed.time_ms),
-                "why": pipeline.redactor.redact_text(time_reason(entry, assessed, runtime_ms_of(entry))),
-            },
-            "correlation_id": pipeline.redactor.redact_text(correlation),
-            "violations": [
-                {
-                    **violation.as_note(),
-                    "detail": pipeline.redactor.redact_text(violation.detail),
-                    "policy": pipeline.policies[violation.kind],
-                    "policy_from": "schema.policies" if violation.kind in self.settings.schema_.policies else "default",
-                }
-                for violation in assessed.violations
-                if pipeline.policies[violation.kind] is not Policy.ALLOW
-            ],
+            "payload": handled.assessed.shape,
+            "time": {"used": format_ms(handled.assessed.time_ms), "why": reasons.time},
+            "correlation_id": reasons.correlation,
+            "violations": reasons.violations,
             "counters": added,
-            "rules": [
-                {**rule._asdict(), "why": pipeline.redactor.redact_text(rule.why)} for rule in rules
-            ],
-            "redacted": [redaction._asdict() for redaction in masked],
-            "outcome": outcome,
+            "rules": [rule._asdict() for rule in reasons.rules],
+            "redacted": [redaction._asdict() for redaction in reasons.redacted],
+            "outcome": handled.outcome,
             "index": document.index if document else None,
             "id": document.id.hex() if document else None,
             "document": orjson.loads(document.body) if document else None,
-        }  # fmt: skip
+        }
 
-    def _rules(self, assessed: Assessed, entry: Entry) -> list[RuleReason]:
+    def _reasons(self, handled: Handled, entry: Entry) -> "Reasons":
+        """Reasons for each decision; only the failure where a step of the chain, or one asked here again, fails."""
+        failure = handled.failure
+        if failure is None:
+            try:
+                return self._found_reasons(handled, entry)
+            except Exception as error:  # noqa: BLE001 -- one entry that we cannot explain must not stop the rest
+                failure = failure_of(error)
+        return Reasons(None, UNKNOWN, UNKNOWN, [self._violation(failure, failure.detail)], [], [])
+
+    def _found_reasons(self, handled: Handled, entry: Entry) -> "Reasons":
+        redact_text, assessed = self.pipeline.redactor.redact_text, handled.assessed
+        correlation = correlation_reason(entry, assessed, self.settings.schema_.correlation_sources)
+        return Reasons(
+            redact_text(entry.broken) if entry.broken else None,
+            redact_text(time_reason(entry, assessed, runtime_ms_of(entry))),
+            redact_text(correlation),
+            [
+                self._violation(violation, redact_text(violation.detail))
+                for violation in assessed.violations
+                if self.pipeline.policies[violation.kind] is not Policy.ALLOW
+            ],
+            [rule._replace(why=redact_text(rule.why)) for rule in self._rules(handled, entry)],
+            self._masked(assessed, entry),
+        )
+
+    def _violation(self, violation: Violation, detail: str) -> dict[str, Any]:
+        kind = violation.kind
+        return {
+            **violation.as_note(),
+            "detail": detail,
+            "policy": self.pipeline.policies[kind],
+            "policy_from": "schema.policies" if kind in self.settings.schema_.policies else "default",
+        }
+
+    def _rules(self, handled: Handled, entry: Entry) -> list[RuleReason]:
         origin = self.source.origin
         place = (entry.stream, origin.service or "unknown", origin.container_name or "")
-        added = self.pipeline.counting.increments(assessed.event, place[0], place[1], origin.http_source, place[2])
         mask = self.pipeline.redactor.redact_text
-        return rule_reasons(self.rules, assessed.event, place, origin.http_source, added, mask)
+        added = handled.increments or ()
+        return rule_reasons(self.rules, handled.assessed.event, place, origin.http_source, added, mask)
 
     def _masked(self, assessed: Assessed, entry: Entry) -> list[Redaction]:
         if assessed.policy is Policy.DROP:
@@ -162,6 +182,18 @@ class Explainer:
         return redactions(self.pipeline.redactor, assessed.event)
 
 
+class Reasons(NamedTuple):
+    """Reasons for the decisions of the chain about one entry, redacted."""
+
+    envelope: str | None
+    time: str
+    correlation: str
+    violations: list[dict[str, Any]]
+    rules: list[RuleReason]
+    redacted: list[Redaction]
+
+
+UNKNOWN = "unknown: the shipper failed on this entry"
 STYLES = {"indexed": "bold green", "quarantined": "bold yellow", "dropped": "bold"}
 
 

@@ -24,15 +24,15 @@ def told(total: "job.Outcome", logs: int, seconds: float, *, dry_run: bool) -> I
     yield f"{did} {total.lines:,} lines of {of_logs} in {seconds:,.1f} s ({rate:,.0f} a second)"
     yield ""
     rows = [
-        (events[INDEXED], "would be indexed" if dry_run else "added to the index", ""),
-        (events[QUARANTINED], "would be quarantined" if dry_run else "added to the quarantine", _why(total)),
-        (events[DUPLICATE], "were there already", ""),
-        (events[DROPPED], "dropped", ""),
-        (events[OUTSIDE], "outside --since and --until", ""),
+        (INDEXED, "would be indexed" if dry_run else "added to the index", ""),
+        (QUARANTINED, "would be quarantined" if dry_run else "added to the quarantine", _why(total)),
+        (DUPLICATE, "were there already", ""),
+        (DROPPED, "dropped", ""),
+        (OUTSIDE, "outside --since and --until", ""),
     ]
-    for number, what, why in rows:
-        if number or what.endswith(("indexed", "the index")):
-            yield f"{number:>13,}  {what}{why}"
+    for outcome, what, why in rows:
+        if events[outcome] or outcome == INDEXED:
+            yield f"{events[outcome]:>13,}  {what}{why}"
     if total.indices:
         yield ""
         yield f"{'documents':>13}  index"

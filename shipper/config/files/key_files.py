@@ -9,6 +9,7 @@ from pathlib import Path
 from shipper.system.errors import ShipperError
 from shipper.system.private_dirs import keep_names, make_private
 from shipper_processors.pseudonym import key_id
+from shipper_schemas.invalid import Invalid
 
 REDACTION, STATE = "redaction.key", "state.key"
 """Names of the files in a state directory."""
@@ -45,14 +46,14 @@ def _make(path: Path) -> None:
 
 
 def keys_in(content: bytes) -> tuple[bytes, ...]:
-    """The keys of redaction, a line each, newest first. Raises ValueError where two are equal, and for binary data."""
+    """The keys of redaction, a line each, newest first. Raises Invalid where two are equal, and for binary data."""
     if not _is_text(content):
-        raise ValueError("a key is not text; write each on a line of its own, as `openssl rand -hex 32` prints it")
+        raise Invalid("a key is not text", "write each on its own line, as `openssl rand -hex 32` prints it")
     found = tuple(_lines(content))
     if not found:
-        raise ValueError("there is no key; write one, as `openssl rand -hex 32` prints it, on each line")
+        raise Invalid("there is no key", "write one, as `openssl rand -hex 32` prints it, on each line")
     if len({key_id(key) for key in found}) < len(found):
-        raise ValueError("a key is there twice, or two have one name; write another in the place of one")
+        raise Invalid("a key is there twice, or two have one name", "write another in the place of one")
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from shipper.config.layers import Layer, file_of, nearest_origin
 from shipper.config.option_tree import SECRETS, KeyPath
 from shipper.config.problems import Problem, dotted
+from shipper_schemas.invalid import Invalid
 
 MASK = "**********"
 """What pydantic shows instead of a secret."""
@@ -22,19 +23,19 @@ def filled(values: dict[str, Any], layers: Sequence[Layer]) -> tuple[dict[str, A
         path: KeyPath = file_of(secret) if file else secret
         try:
             content = _settled(secret, file, given)
-        except ValueError as error:
-            problems.append(Problem(dotted(path), str(error), nearest_origin(layers, path)))
+        except Invalid as error:
+            problems.append(Problem(dotted(path), error.what, nearest_origin(layers, path), error.hint))
         else:
             values = values if content is None else _with(values, secret, content)
     return values, problems
 
 
 def _settled(secret: tuple[str, ...], file: object, given: object) -> str | None:
-    """What the file of a secret holds, None where it names none. Raises ValueError."""
+    """What the file of a secret holds, None where it names none. Raises Invalid."""
     if file and given:
-        raise ValueError(f"{dotted(secret)} is given too; keep one of them")
+        raise Invalid(f"{dotted(secret)} is given too", "keep one of them")
     if given == MASK:
-        raise ValueError("is the mask that `shipper config show` prints; put the secret in its place")
+        raise Invalid("is the mask that `shipper config show` prints", "put the secret in its place")
     return _content(Path(file)) if isinstance(file, str | Path) and file else None
 
 
@@ -52,16 +53,16 @@ def _with(values: dict[str, Any], path: tuple[str, ...], value: object) -> dict[
 
 
 def _content(path: Path) -> str:
-    """The secret in a file, without space around it. Raises ValueError."""
+    """The secret in a file, without space around it. Raises Invalid."""
     try:
         with path.open("rb") as file:
             content = file.read(LONGEST + 1)
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}; make it readable for this user") from error
+        raise Invalid(f"{path} cannot be read: {error.strerror}", "make it readable for this user") from error
     try:
         text = content.decode().strip()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} holds no text; write the secret into it") from error
+        raise Invalid(f"{path} holds no text", "write the secret into it") from error
     if not text or len(content) > LONGEST:
-        raise ValueError(f"{path} is {'too long' if text else 'empty'}; write the secret alone into it")
+        raise Invalid(f"{path} is {'too long' if text else 'empty'}", "write the secret alone into it")
     return text

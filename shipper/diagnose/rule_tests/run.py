@@ -12,7 +12,7 @@ from shipper.diagnose.rule_tests.series import Series
 from shipper.diagnose.rule_tests.test_file import Case
 from shipper.metrics.catalogue import VIOLATIONS
 from shipper.metrics.registry import Ledger
-from shipper.model.batch import DROPPED, INDEXED, Batch
+from shipper.model.batch import INDEXED, Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
 from shipper_processors.assemble import Bounds
@@ -51,14 +51,13 @@ def outcome_of(case: Case, pipeline: Pipeline, bounds: Bounds) -> Outcome:
     source, batch, found = Source.of(origin), Batch(), Outcome()
     kind = "docker" if case.type == "payload" else case.type
     for entry in entries(raw_lines(case), kind, bounds):
-        assessed = pipeline.assess(entry, now_ms)
-        pipeline.count(assessed, entry, origin, batch)
-        ended, document = pipeline.document(assessed, entry, source)
-        if ended == DROPPED or document is None:
+        handled = pipeline.handled(entry, source, now_ms)
+        pipeline.add_counts(handled, batch)
+        if handled.document is None:
             found.dropped += 1
             continue
-        body = {**orjson.loads(document.body), "_index": document.index}
-        if ended == INDEXED:
+        body = {**orjson.loads(handled.document.body), "_index": handled.document.index}
+        if handled.outcome == INDEXED:
             found.events.append(body)
         else:
             found.refused.append([reason["kind"] for reason in body["reasons"]])

@@ -16,11 +16,9 @@ from elasticsearch.serializer import OrjsonSerializer
 from shipper.config.output_settings import ElasticsearchSettings
 from shipper.outputs.elasticsearch.bulk import AllStored, described, hint_for_place
 from shipper.outputs.tls_probe import trouble_with
-from shipper.system import errors
 from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError, OutputUnavailable
 
-NOTHING_LOST = errors.NOTHING_LOST
 REFUSED = re.compile(r"[a-z0-9]{0,16} {0,1}alert [a-z ]{1,80}|EOF occurred", re.IGNORECASE)
 """What TLS says where the other side does not want to go on."""
 PORTS = {"http": 9200, "https": 9200}
@@ -111,6 +109,7 @@ def translated(url: str) -> Iterator[None]:
     except ApiError as error:
         raise _refused(url, error) from error
     except elastic_transport.TlsError as error:
+        # The transport hands on what OpenSSL said as text alone; its reasons are names of codes and fixed alerts.
         if "WRONG_VERSION_NUMBER" in _innermost(error):
             raise OutputUnavailable(f"{url} speaks no TLS", "give http://, or the port that speaks TLS") from error
         if (said := REFUSED.search(_innermost(error))) is not None:
@@ -123,14 +122,14 @@ def translated(url: str) -> Iterator[None]:
             "name the authority that signed it with elasticsearch.ca_file, and the host as the certificate does",
         ) from error
     except elastic_transport.ConnectionTimeout as error:
-        raise OutputUnavailable(f"{url} did not answer in time", NOTHING_LOST) from error
+        raise OutputUnavailable(f"{url} did not answer in time", resumes=True) from error
     except elastic_transport.SerializationError as error:
         raise no_sense(url, str(error)) from error
     except elastic_transport.TransportError as error:
         if speaks_tls(url):
             raise OutputUnavailable(f"{url} speaks TLS", "give https://, or the port that speaks plain text") from error
-        hint = f"see whether it runs and is reachable from here; {NOTHING_LOST}"
-        raise OutputUnavailable(f"{url} cannot be reached: {_innermost(error)}", hint) from error
+        hint = "see whether it runs and is reachable from here"
+        raise OutputUnavailable(f"{url} cannot be reached: {_innermost(error)}", hint, resumes=True) from error
 
 
 def speaks_tls(url: str) -> bool:
@@ -158,7 +157,7 @@ def _refused(url: str, error: ApiError) -> OutputUnavailable:
             said,
             "grant `create_doc`, `auto_configure`, `view_index_metadata` on the indices, `monitor` on the cluster",
         )
-    return OutputUnavailable(said, NOTHING_LOST, retry_after(error.meta.headers))
+    return OutputUnavailable(said, retry_after=retry_after(error.meta.headers), resumes=True)
 
 
 def cause_of(error: ApiError) -> Mapping[str, Any] | None:

@@ -34,7 +34,7 @@ from shipper.outputs.elasticsearch.bulk import (
     requests,
     verdicts,
 )
-from shipper.outputs.elasticsearch.client import NOTHING_LOST, cause_of, no_sense, reason_of, retry_after, translated
+from shipper.outputs.elasticsearch.client import cause_of, no_sense, reason_of, retry_after, translated
 from shipper.outputs.elasticsearch.template_check import Guard
 from shipper.outputs.worker_threads import Workers, without_frames
 from shipper.system.clock import Clock
@@ -139,7 +139,7 @@ class ElasticsearchOutput:
             self._failures += 1
             self._log.exception("output_failed")
             what = f"the output failed on an answer of {self.url} with {type(error).__name__}: {error}"
-            raise OutputUnavailable(what, f"please report it with the log; {NOTHING_LOST}") from error
+            raise OutputUnavailable(what, "please report it with the log", resumes=True) from error
 
     def write(self, documents: Sequence[Document]) -> Written:
         """Store all `documents`, in the index or in the quarantine. Raises OutputUnavailable."""
@@ -165,7 +165,7 @@ class ElasticsearchOutput:
         late = self._clock.monotonic() + pause > deadline or self._closing.wait(pause)
         if late or self._failures > sending.failures:
             what = f"{self.url} did not take {waiting:,} documents: {sending.reason}"
-            raise OutputUnavailable(what, NOTHING_LOST, pause)
+            raise OutputUnavailable(what, retry_after=pause, resumes=True)
 
     def _send(self, request: Request, sending: Sending) -> Iterator[Document]:
         """Send one request and judge the answer; gives the documents that have to be sent again."""
@@ -212,8 +212,8 @@ class ElasticsearchOutput:
 
     def _require_allowed(self, verdict: Verdict) -> None:
         if verdict.judged is Judged.NOT_ALLOWED:
-            hint = f"{verdict.hint}; {NOTHING_LOST}"
-            raise OutputUnavailable(f"{self.url} does not take documents now: {verdict.reason}", hint)
+            what = f"{self.url} does not take documents now: {verdict.reason}"
+            raise OutputUnavailable(what, verdict.hint, resumes=True)
 
     def _require_own_fault(self, request: Request, error: ApiError) -> None:
         """Raise OutputUnavailable where a 400 or 413 of a whole request is no fault of what it holds."""
@@ -225,7 +225,7 @@ class ElasticsearchOutput:
         if error.meta.status == TOO_LARGE and single and len(request.body) <= LEAST_BYTES:
             what = f"{self.url} finds a request of {len(request.body):,} bytes too large"
             limits = "http.max_content_length, or the limit of the proxy in between"
-            raise OutputUnavailable(what, f"raise {limits}, to elasticsearch.request_bytes; {NOTHING_LOST}") from error
+            raise OutputUnavailable(what, f"raise {limits}, to elasticsearch.request_bytes", resumes=True) from error
 
     def _refused_as_a_whole(self, request: Request, error: ApiError, sending: Sending) -> Iterator[Document]:
         """A busy server gets smaller requests later; a request it finds too large or malformed is halved at once."""

@@ -162,7 +162,7 @@ def readable(url: str) -> Iterator[None]:
         with translated(url):
             yield
     except OutputUnavailable as error:
-        raise StoreUnreadable(error.what, of_one_try(error.hint)) from error
+        raise StoreUnreadable(error.what, of_one_try(error)) from error
 
 
 def clauses(query: Query) -> list[Clause]:

@@ -16,7 +16,7 @@ from shipper.config.output_settings import KafkaSettings, kafka_url
 from shipper.outputs.kafka.message import Message, Received, Topics
 from shipper.outputs.tls_probe import trouble_with
 from shipper.system.clock import Clock
-from shipper.system.errors import NOTHING_LOST, ConfigurationError, ShipperError
+from shipper.system.errors import ConfigurationError, ShipperError
 
 MODULES = {"confluent": "confluent_kafka", "kafka-python": "kafka"}
 BACKENDS = {"confluent": "shipper.outputs.kafka.confluent", "kafka-python": "shipper.outputs.kafka.kafka_python"}
@@ -218,24 +218,25 @@ def refusal(code: str, topic: str, servers: str) -> KafkaUnavailable:
         return KafkaUnavailable(
             f"topic {topic} does not exist on {servers}",
             f"create it, such as with `kafka-topics.sh --bootstrap-server {servers} --create --topic {topic}"
-            f" --partitions 6`; {NOTHING_LOST}",
+            " --partitions 6`",
+            resumes=True,
         )
     if code == "TOPIC_AUTHORIZATION_FAILED":
         return KafkaUnavailable(
-            f"topic {topic} on {servers}: not authorised", f"allow this user to describe and use it; {NOTHING_LOST}"
+            f"topic {topic} on {servers}: not authorised", "allow this user to describe and use it", resumes=True
         )
-    return KafkaUnavailable(f"topic {topic} on {servers}: {code}", f"look at the broker's log; {NOTHING_LOST}")
+    return KafkaUnavailable(f"topic {topic} on {servers}: {code}", "look at the broker's log", resumes=True)
 
 
 def away(connection: Connection, why: str) -> KafkaUnavailable:
     """The error for brokers that do not answer; where TLS is the reason, it is told."""
-    hint = f"start one, or correct the address or the security; {NOTHING_LOST}"
+    hint = "start one, or correct the address or the security"
     host, _, port = connection.servers[0].rpartition(":")
     encrypted = connection.settings.security_protocol.endswith("ssl")
     trouble = trouble_with(host.strip("[]"), int(port), tls_context(connection) if encrypted else None)
     if trouble is not None:
-        why, hint = f"{connection.servers[0]} {trouble.what}", f"{CURES[trouble.setting]}; {NOTHING_LOST}"
-    return KafkaUnavailable(f"no broker of {connection.bootstrap} answers: {why}", hint)
+        why, hint = f"{connection.servers[0]} {trouble.what}", CURES[trouble.setting]
+    return KafkaUnavailable(f"no broker of {connection.bootstrap} answers: {why}", hint, resumes=True)
 
 
 def tls_context(connection: Connection) -> ssl.SSLContext:

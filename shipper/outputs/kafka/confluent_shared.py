@@ -6,7 +6,6 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 
 from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, away, refusal
-from shipper.system.errors import NOTHING_LOST
 
 LOCAL = {
     KafkaError._UNKNOWN_TOPIC: "UNKNOWN_TOPIC_OR_PARTITION",  # noqa: SLF001
@@ -69,6 +68,4 @@ def translated(error: Any, connection: Connection, topic: str = "") -> KafkaUnav
         return refusal(code, topic, connection.bootstrap)
     if code.startswith("_"):
         return away(connection, error.str())
-    return KafkaUnavailable(
-        f"Kafka on {connection.bootstrap}: {error.str()}", f"look at the broker's log; {NOTHING_LOST}"
-    )
+    return KafkaUnavailable(f"Kafka on {connection.bootstrap}: {error.str()}", "look at the broker's log", resumes=True)

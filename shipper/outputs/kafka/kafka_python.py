@@ -39,7 +39,7 @@ from shipper.outputs.kafka.client import (
     tls_context,
 )
 from shipper.outputs.kafka.message import Message, Received
-from shipper.system.errors import NOTHING_LOST, ConfigurationError
+from shipper.system.errors import ConfigurationError
 
 GONE_TO_ANOTHER = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -337,10 +337,11 @@ def translated(error: Exception, connection: Connection, topic: str = "") -> Kaf
     if isinstance(error, CorruptRecordError):
         return KafkaUnavailable(
             f"a message on {connection.bootstrap} is none that kafka-python can read: {error}",
-            f"let an indexer with shipper-agent[kafka] read that partition: it puts the message aside; {NOTHING_LOST}",
+            "let an indexer with shipper-agent[kafka] read that partition: it puts the message aside",
+            resumes=True,
         )
     if isinstance(error, BrokerResponseError) and topic:
         return refusal(code_of(error), topic, connection.bootstrap)
     if isinstance(error, KafkaTimeoutError) or not isinstance(error, BrokerResponseError):
         return away(connection, str(error))
-    return KafkaUnavailable(f"Kafka on {connection.bootstrap}: {error}", f"look at the broker's log; {NOTHING_LOST}")
+    return KafkaUnavailable(f"Kafka on {connection.bootstrap}: {error}", "look at the broker's log", resumes=True)

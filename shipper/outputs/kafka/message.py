@@ -229,18 +229,32 @@ class Foreign:
         self._prefixes, self._redactor, self._host = prefixes, redactor, host
         self._renderers: dict[tuple[str, int], Renderer] = {}
 
-    def __call__(self, received: Received, reason: str, now_ms: int, believed: range = ANY_TIME) -> Document:
+    def __call__(
+        self,
+        received: Received,
+        reason: str,
+        now_ms: int,
+        believed: range = ANY_TIME,
+        failures: Sequence[Violation] = (),
+    ) -> Document:
         """The entry for one message, under an id that the same message has at every reading.
 
-        `now_ms` stands in for the time of a message whose topic knows none that is `believed`.
+        `now_ms` stands in for the time of a message whose topic knows none that is `believed`. `failures` of ours
+        stand before the reason.
         """
+        raw = self._redactor.redact_raw((received.value or b"").decode("utf-8", "backslashreplace"))
+        reasons = [*failures, Violation(Kind.ENVELOPE_INVALID, None, self._redactor.redact_text(reason))]
+        return self.entry(received, raw, reasons, now_ms, believed)
+
+    def entry(
+        self, received: Received, raw: str, reasons: Sequence[Violation], now_ms: int, believed: range = ANY_TIME
+    ) -> Document:
+        """The same, of a text and reasons that are redacted already."""
         known = 0 <= received.timestamp_ms <= LATEST_MS
         time_ms = received.timestamp_ms if received.timestamp_ms in believed else now_ms
-        raw = self._redactor.redact_raw((received.value or b"").decode("utf-8", "backslashreplace"))
         place = f"{received.topic}\0{received.partition}\0{received.offset}".encode()
         digest = hashlib.blake2b(place, digest_size=DIGEST_BYTES).digest()
         entry = Entry(raw, "unknown", None, received.offset, 1, digest)
-        reasons = [Violation(Kind.ENVELOPE_INVALID, None, self._redactor.redact_text(reason))]
         target = index_name(self._prefixes.events, time_ms)
         return Document(
             index_name(self._prefixes.quarantine, time_ms),
@@ -251,7 +265,7 @@ class Foreign:
             None,
             None,
             raw,
-            self._renderer(received).refused(raw, reasons, time_ms, target, entry),
+            self._renderer(received).refused(raw, list(reasons), time_ms, target, entry),
         )
 
     def _renderer(self, received: Received) -> Renderer:

@@ -17,7 +17,7 @@ from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.kafka.client import Client, KafkaUnavailable, Producer, require_topics
 from shipper.outputs.kafka.message import Message, Prefixes, Topics, messages
 from shipper.outputs.worker_threads import Workers
-from shipper.system.errors import NOTHING_LOST, OutputUnavailable, ShipperError
+from shipper.system.errors import OutputUnavailable, ShipperError
 
 CLOSE_S = 2.0
 
@@ -75,7 +75,7 @@ class KafkaOutput:
         except Exception as error:
             self._log.exception("output_failed")
             what = f"the output failed on {self.url} with {type(error).__name__}: {error}"
-            raise OutputUnavailable(what, f"please report it with the log; {NOTHING_LOST}") from error
+            raise OutputUnavailable(what, "please report it with the log", resumes=True) from error
 
     def _written(self, documents: Sequence[Document]) -> Written:
         """In a worker's thread. Raises OutputUnavailable."""
@@ -83,7 +83,7 @@ class KafkaOutput:
             suspects = self._delivered(messages(documents, self._topics, self._prefixes, self._each))
             refused = self._too_large(suspects) if suspects else []
         except KafkaUnavailable as error:
-            raise OutputUnavailable(error.what, error.hint) from error
+            raise OutputUnavailable(error.what, error.hint, resumes=error.resumes) from error
         for message in refused:
             size = f"a message of {len(message.value)} bytes before compression"
             reason = f"{size} is larger than topic {message.topic} takes (max.message.bytes) or kafka.request_bytes"

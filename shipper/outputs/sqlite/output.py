@@ -30,17 +30,17 @@ from shipper.outputs.sqlite.day_file import (
 )
 from shipper.outputs.sqlite.retention import remove_expired
 from shipper.outputs.worker_threads import without_frames
-from shipper.system.errors import NOTHING_LOST, ConfigurationError, OutputUnavailable, StoreUnreadable
+from shipper.system.errors import ConfigurationError, OutputUnavailable, StoreUnreadable
 from shipper.system.private_dirs import make_private
 from shipper_processors.route import is_daily
 
 OPEN_FILES = 8
 CURES = {
-    sqlite3.SQLITE_FULL: f"free space there, or lower the retention; {NOTHING_LOST}",
-    sqlite3.SQLITE_IOERR: f"look for a full or failing disk; {NOTHING_LOST}",
-    sqlite3.SQLITE_BUSY: f"another process holds it for long: end that one; {NOTHING_LOST}",
-    sqlite3.SQLITE_READONLY: f"make it writable for this user; {NOTHING_LOST}",
-    sqlite3.SQLITE_CANTOPEN: f"make the directory writable for this user; {NOTHING_LOST}",
+    sqlite3.SQLITE_FULL: "free space there, or lower the retention",
+    sqlite3.SQLITE_IOERR: "look for a full or failing disk",
+    sqlite3.SQLITE_BUSY: "another process holds it for long: end that one",
+    sqlite3.SQLITE_READONLY: "make it writable for this user",
+    sqlite3.SQLITE_CANTOPEN: "make the directory writable for this user",
 }
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 PRIMARY_CODE = 0xFF
@@ -221,8 +221,10 @@ def _unavailable(path: Path, error: Exception) -> OutputUnavailable:
         return OutputUnavailable(error.what, error.hint)
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE
-        hint = aside(path) if code in DAMAGED else CURES.get(code, NOTHING_LOST)
-        return OutputUnavailable(f"store {path} cannot be written: {error}", hint)
+        what = f"store {path} cannot be written: {error}"
+        if code in DAMAGED:
+            return OutputUnavailable(what, aside(path))
+        return OutputUnavailable(what, CURES.get(code, ""), resumes=True)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    hint = f"make {path.parent} a directory that this user can write to, with space left; {NOTHING_LOST}"
-    return OutputUnavailable(f"store {path} cannot be written: {reason}", hint)
+    hint = f"make {path.parent} a directory that this user can write to, with space left"
+    return OutputUnavailable(f"store {path} cannot be written: {reason}", hint, resumes=True)

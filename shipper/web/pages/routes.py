@@ -14,7 +14,7 @@ from shipper.config.settings import Settings
 from shipper.metrics.health import AgentView
 from shipper.model.query import Query
 from shipper.system.clock import Clock
-from shipper.system.errors import ShipperError
+from shipper.system.errors import ShipperError, of_one_try
 from shipper.web.app import Answer
 from shipper.web.pages.bounded_search import Busy, Finding, Found, Store
 from shipper.web.pages.event_rows import row
@@ -92,13 +92,12 @@ class WebPages:
         except Busy:
             shown = Shown("busy", {}, HTTPStatus.SERVICE_UNAVAILABLE, (("Retry-After", RETRY_S),))
         except ShipperError as error:
-            shown = Shown("problem", {"what": error.what, "hint": error.hint}, HTTPStatus.BAD_GATEWAY)
+            shown = Shown("problem", {"what": error.what, "hint": of_one_try(error)}, HTTPStatus.BAD_GATEWAY)
         body = self._render(shown.template, page=path.removeprefix("/"), signed_in=signed_in, **shown.values)
         return Answer(shown.status, HTML, body, shown.headers)
 
-    def sign_in(self, following: str, problem: str | None, *, again: bool) -> Answer:
-        """The page that asks for the token."""
-        closed = problem is not None and "token_file" in problem
+    def sign_in(self, following: str, problem: str | None, *, closed: bool, again: bool) -> Answer:
+        """The page that asks for the token; it has no form where the agent is `closed`, since no token is right."""
         values = {"following": following, "problem": problem, "again": again, "closed": closed}
         body = self._render("sign_in", page="login", signed_in=False, **values)
         return Answer(HTTPStatus.UNAUTHORIZED, HTML, body)

@@ -454,3 +454,13 @@ def test_the_forms_of_pages_name_their_own_addresses() -> None:
     for path in PATHS:
         for found in Seen(Site().get(path).text).of("form"):
             assert f"/{found['action']}" in PATHS
+
+
+@pytest.mark.parametrize(("closed", "forms"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize("problem", [None, "Another text.", "no token: token_file names none"])
+def test_the_form_to_sign_in_follows_from_the_state_and_no_words(problem: str | None, closed: bool, forms: int) -> None:
+    """A message may be reworded, and name any setting."""
+    answer = Site().pages.sign_in("./", problem, closed=closed, again=False)
+    page = Seen(answer.body.decode())
+    assert len(page.of("form")) == forms
+    assert problem is None or problem in page.text
