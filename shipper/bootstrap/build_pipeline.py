@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from shipper.config import key_files
 from shipper.config.settings import Settings
-from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
+from shipper.metrics.catalogue import OVERFLOWS, saved
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
 from shipper.system.errors import ConfigurationError
@@ -15,18 +15,23 @@ from shipper_processors.fast_path import FastChain
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.metrics import SeriesKey
+from shipper_schemas.metrics import Metric, SeriesKey
 from shipper_schemas.rules import Rule
-from shipper_schemas.violation import DEFAULT_POLICIES, Kind
+from shipper_schemas.violation import DEFAULT_POLICIES
 
 if TYPE_CHECKING:
     from shipper.metrics.openmetrics_history import History
 
 
 def from_zero(counting: Counting) -> Iterator[SeriesKey]:
-    """Series of what may go wrong: they start at zero, so that `increase()` sees the first time."""
-    yield from ((VIOLATIONS.name, (kind.value,)) for kind in Kind)
+    """The series of the rules that are known beforehand; they start at 0, so that `increase()` sees a first change."""
+    yield from counting.declared()
     yield from ((OVERFLOWS.name, (metric.name,)) for metric in counting.metrics() if metric.labels)
+
+
+def saved_metrics(settings: Settings) -> list[Metric]:
+    """Every metric that an agent of these settings keeps in its state."""
+    return [*saved("agent"), *counting_of(settings, ()).metrics()]
 
 
 def history_of(settings: Settings) -> "History":

@@ -1,21 +1,23 @@
 """Known: values that completion offers, cheap to find and right for the configuration that is named."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
 
+from shipper.config.input_kinds import INPUT_KINDS
+from shipper.config.output_kinds import OUTPUT_KINDS
 from shipper.system.errors import ShipperError
 from shipper_schemas.rules import Condition, Rule
 
 ALWAYS = ("http_access", "request_complete", "unstructured")
-SCHEMES = {
-    "inputs": ("docker:", "cri:", "plain:", "kafka://"),
-    "output": ("local:", "http://", "https://", "kafka://"),
-    "listen": ("127.0.0.1:9108", "off"),
+BEGINNINGS: dict[str, Callable[[], Iterable[str]]] = {
+    "inputs": lambda: (prefix for kind in INPUT_KINDS for prefix in kind.prefixes),
+    "output": lambda: (prefix for kind in OUTPUT_KINDS for prefix in kind.prefixes),
+    "listen": lambda: ("127.0.0.1:9108", "off"),
 }
-"""What the values of a flag begin with."""
+"""Beginnings of the values of a flag."""
 
 
 def complete_events(ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
@@ -37,7 +39,7 @@ def complete_keys(_ctx: click.Context, _option: click.Parameter, incomplete: str
 
 def complete_schemes(_ctx: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
     """What addresses of inputs and outputs begin with."""
-    return [scheme for scheme in SCHEMES.get(str(option.name), ()) if scheme.startswith(incomplete)]
+    return [scheme for scheme in BEGINNINGS[str(option.name)]() if scheme.startswith(incomplete)]
 
 
 def known_events(rules: Iterable[Rule]) -> set[str]:

@@ -31,11 +31,8 @@ def check(settings: Settings, *, form: str) -> None:
 
     Configuration, inputs, state directory, output and address. Exit 1 on any problem; nothing is changed.
     """
-    from shipper.bootstrap import build_inputs  # noqa: PLC0415 -- see shipper.cli.search
-    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
-
     with working("looking", "findings") as count:
-        findings = list(count(examine(settings, build_inputs.check_input, registry.check_output)))
+        findings = list(count(examine(settings)))
     _report(findings, form)
 
 

@@ -6,6 +6,7 @@ from typing import BinaryIO
 import click
 import orjson
 
+from shipper.bootstrap import build_pipeline
 from shipper.cli.options import configured
 from shipper.config.settings import Settings
 from shipper.system.errors import ConfigurationError
@@ -23,8 +24,6 @@ def hash(settings: Settings, *, file: BinaryIO, form: str) -> None:  # noqa: A00
     The value is read from FILE or standard input, never from the command line, which others can see. Where redaction
     hashes another spelling (an e-mail address in lower case, a number without spaces), that one's hash is printed too.
     """
-    from shipper.bootstrap import build_pipeline  # noqa: PLC0415 -- see shipper.cli.search
-
     if settings.redact.mode != "hash":
         raise ConfigurationError("redact.mode is mask: nothing is hashed", "give redact.mode: hash")
     keys = build_pipeline.redaction_keys(settings, make=False)

@@ -11,6 +11,7 @@ import orjson
 from rich.console import Console
 
 from shipper.agent.live_tail import LiveTail
+from shipper.bootstrap import build_inputs
 from shipper.cli.options import configured
 from shipper.cli.search_options import Said, of_container, of_event, of_level, of_text
 from shipper.cli.terminal.render import Stream, json_line
@@ -42,8 +43,6 @@ def tail(settings: Settings, *, refused: bool, limit: int | None, form: str, **t
     Reads the inputs themselves, from their ends on; the agent, its positions and counters, and the store are left
     alone, and none of them has to be there. Ends with Ctrl-C.
     """
-    from shipper.bootstrap import build_inputs  # noqa: PLC0415 -- see shipper.cli.search
-
     configure_own_log(settings.log_format, "warning")
     wanted = accepts(Query(**terms))
     follower = build_inputs.follower(settings, Clock())
@@ -51,7 +50,7 @@ def tail(settings: Settings, *, refused: bool, limit: int | None, form: str, **t
     console = Console(highlight=False)
     stream = Stream(console)
     if sys.stderr.isatty():
-        inputs = ", ".join(f"{found.type}:{found.glob}" for found in settings.inputs)
+        inputs = ", ".join(found.url for found in settings.inputs)
         click.echo(f"following {inputs}; Ctrl-C ends it", err=True)
     shown = 0
     try:
