@@ -4,7 +4,7 @@ import resource
 from collections.abc import Collection
 
 from shipper.agent.live_tail import LiveTail
-from shipper.bootstrap.build_pipeline import counting_of, pipeline_of, redactor_to_look_with
+from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of, redactor_to_look_with
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Pace
 from shipper.inputs.files.container_metadata import Provenance
@@ -16,7 +16,6 @@ from shipper.outputs import registry
 from shipper.state.store import State
 from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError
-from shipper_processors.assemble import Bounds
 
 SPARE_DESCRIPTORS = 128
 """Descriptors left for databases, sockets and rotated files while logs are open."""
@@ -28,12 +27,6 @@ def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
     inputs = inputs_of(settings, folders, (), from_end=from_end)
     most = settings.tail.max_open_files or descriptors()
     return Tail(inputs, bounds_of(settings), limits_of(settings), state.logs(), folders, most)
-
-
-def bounds_of(settings: Settings) -> Bounds:
-    """What is joined into one entry."""
-    join = settings.join
-    return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
 
 
 def follower(settings: Settings, clock: Clock) -> LiveTail:

@@ -9,6 +9,7 @@ from shipper.metrics.catalogue import OVERFLOWS, saved
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
 from shipper.system.errors import ConfigurationError
+from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.fast_path import FastChain
@@ -36,7 +37,7 @@ def saved_metrics(settings: Settings) -> list[Metric]:
 
 def history_of(settings: Settings) -> "History":
     """An empty history of the counters that the rules keep."""
-    from shipper.metrics.openmetrics_history import History  # noqa: PLC0415 -- asked for rarely
+    from shipper.metrics.openmetrics_history import History  # noqa: PLC0415 -- most replays have none, and it loads the client of Prometheus
 
     counting = counting_of(settings, ())
     return History(counting.metrics(), declared=counting.declared(), labels={"job": "shipper"})
@@ -67,6 +68,12 @@ def compiled_of(settings: Settings, pipeline: Pipeline) -> FastChain | None:
     if not settings.compiled:
         return None
     return FastChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew)
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """The most that is joined into one entry."""
+    join = settings.join
+    return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
 
 
 def skew_of(settings: Settings) -> Skew:

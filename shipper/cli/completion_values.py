@@ -6,9 +6,13 @@ from pathlib import Path
 
 import click
 
+from shipper.config import load
 from shipper.config.input_kinds import INPUT_KINDS
+from shipper.config.option_tree import all_keys
 from shipper.config.output_kinds import OUTPUT_KINDS
+from shipper.config.settings import Settings
 from shipper.system.errors import ShipperError
+from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.rules import Condition, Rule
 
 ALWAYS = ("http_access", "request_complete", "unstructured")
@@ -32,8 +36,6 @@ def complete_metrics(ctx: click.Context, _option: click.Parameter, incomplete: s
 
 def complete_keys(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Keys of the configuration."""
-    from shipper.config.option_tree import all_keys  # noqa: PLC0415 -- asked for by a shell alone
-
     return [key for key in all_keys() if key.startswith(incomplete)]
 
 
@@ -58,10 +60,6 @@ def _events(condition: Condition) -> Iterator[str]:
 
 def _rules(ctx: click.Context) -> list[Rule]:
     """Of the configuration that the line or a variable names; the built-in ones where it cannot be read."""
-    from shipper.config import load  # noqa: PLC0415
-    from shipper.config.settings import Settings  # noqa: PLC0415
-    from shipper_schemas.builtin_rules import builtin_rules  # noqa: PLC0415
-
     file = ctx.params.get("config") or os.environ.get("SHIPPER_CONFIG")
     try:
         settings = load(Path(file) if file else None, os.environ, {})

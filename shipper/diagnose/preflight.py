@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from shipper.config.file_references import named_files
+from shipper.config.output_kinds import output_kind
 from shipper.config.settings import InputSettings, Settings
 from shipper.inputs import registry as inputs
 from shipper.inputs.files.glob_scan import Folders, Scanner
@@ -212,7 +213,7 @@ def _output(settings: Settings, ask: Ask) -> Iterator[Finding]:
     subject, factory = f"output {settings.output}", outputs.factory(settings)
     folder = factory.folder(settings)
     if folder is not None:
-        yield from _directory(folder, "output", "--output local:DIR")
+        yield from _directory(folder, "output", f"--output {output_kind(settings.output).form}")
     else:
         yield _asked(subject, lambda: ask(settings), factory.confirmation)
     for notice in factory.notices(settings):

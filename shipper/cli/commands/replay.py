@@ -200,7 +200,7 @@ def run(
     settings: Settings, logs: "Sequence[GivenLog]", folder: Path | None, console: Console, asked: dict[str, Any]
 ) -> "job.Outcome":
     """All of it, with its progress shown. Raises ShipperError."""
-    from shipper.replay import job, time_filter  # noqa: PLC0415
+    from shipper.replay import job, time_filter  # noqa: PLC0415 -- slow to load, and --help needs none of it
     from shipper.replay.run import run as run_job  # noqa: PLC0415
 
     span = time_filter.Span(
