@@ -1,4 +1,4 @@
-"""The consumer of `shipper.outputs.kafka.client` over confluent-kafka."""
+"""`shipper.inputs.kafka.consumer` over confluent-kafka (librdkafka): compiled, used where it is installed."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -6,13 +6,15 @@ from contextlib import suppress
 from operator import methodcaller
 from typing import Any
 
+import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, Partition, Rebalanced, Span, away
-from shipper.outputs.kafka.confluent_shared import common_options, translated
-from shipper.outputs.kafka.message import Received
+from shipper.inputs.kafka.consumer import FETCH_BYTES, PARTITION_FETCH_BYTES, Partition, Rebalanced, Span
+from shipper.inputs.kafka.read_message import Received
+from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, away
+from shipper.outputs.kafka.confluent_shared import common_options, created, translated
 from shipper.outputs.worker_threads import Workers
 
 GONE_TO_ANOTHER = (
@@ -34,8 +36,29 @@ PASSING = (
 )
 
 
+def join(connection: Connection, topics: Sequence[str], listener: Rebalanced) -> "ConfluentConsumer":
+    """A member of the group. Raises KafkaUnavailable."""
+    settings = connection.settings
+    options = {
+        **common_options(connection),
+        "group.id": settings.group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "session.timeout.ms": int(settings.session_timeout * 1000),
+        "heartbeat.interval.ms": int(min(settings.session_timeout / 3, 3) * 1000),
+        "partition.assignment.strategy": "range,roundrobin",  # what kafka-python does: both may be in one group
+        "max.partition.fetch.bytes": PARTITION_FETCH_BYTES,
+        "fetch.max.bytes": FETCH_BYTES,
+        "queued.max.messages.kbytes": FETCH_BYTES // 1024,
+        "allow.auto.create.topics": False,
+    }
+    return ConfluentConsumer(created(confluent_kafka.Consumer, options, connection), connection, topics, listener)
+
+
 class ConfluentConsumer:
-    """`shipper.outputs.kafka.client.Consumer` over confluent-kafka."""
+    """`shipper.inputs.kafka.consumer.Consumer` over confluent-kafka."""
 
     def __init__(self, consumer: Any, connection: Connection, topics: Sequence[str], listener: Rebalanced) -> None:  # noqa: ANN401
         """Subscribes to `topics`."""
