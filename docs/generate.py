@@ -14,13 +14,9 @@ import click
 import yaml
 
 from docs import errors, manual, refusals
-from shipper.agent.agent import METRICS
-from shipper.agent.agent_status import GAUGES
-from shipper.agent.indexer import METRICS as OF_INDEXERS
-from shipper.agent.indexer_status import GAUGES as INDEXER_GAUGES
 from shipper.cli import EXIT_CODES, cli
 from shipper.config.settings import Settings
-from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
+from shipper.metrics.catalogue import BUILD, measured, saved
 from shipper.outputs.elasticsearch.kibana import ndjson
 from shipper.web.app import ADDRESSES, LOGIN, LOGOUT, OPEN_TO_ALL
 from shipper.web.pages.routes import ADDRESSES as PAGES
@@ -207,8 +203,8 @@ def fields() -> str:
 def metrics() -> str:
     """Every metric that /metrics shows."""
     business = Counting(builtin_rules(Settings().counters.business_events)).metrics()
-    own = (*METRICS, VIOLATIONS, OVERFLOWS, *GAUGES)
-    indexers = [own_metric for own_metric in (*OF_INDEXERS, *INDEXER_GAUGES) if own_metric not in own]
+    own = (*saved("agent"), *measured("agent"))
+    indexers = [metric for metric in (*saved("indexer"), *measured("indexer")) if metric not in own]
     header = ("metric", "type", "labels", "meaning")
 
     def rows(metrics: Any) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 -- metrics
@@ -219,7 +215,7 @@ def metrics() -> str:
         f"## Counted from events\n\n{table(header, rows(business))}\n"
         f"## The shipper itself\n\n{table(header, rows(own))}\n"
         f"## An indexer, beside those of the output\n\n{table(header, rows(indexers))}\n"
-        "Beside these: `shipper_build_info`, and `process_*` and `python_info` of the Prometheus client.\n"
+        f"Beside these: `{BUILD.name}`, and `process_*` and `python_info` of the Prometheus client.\n"
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("shipper", "schemas")
 OF_CONFIGURATION = (
+    "shipper/config/output_kinds.py",
     "shipper/config/output_settings.py",
     "shipper/config/pipeline_settings.py",
     "shipper/config/section.py",

@@ -18,16 +18,13 @@ from shipper.metrics.catalogue import (
     BYTES_READ,
     DAMAGED,
     EVENTS,
-    FAILURE,
     LINES,
     LINES_READ,
     LOST,
     OVERFLOWS,
     REFUSED,
-    RELOADS,
     RETRIES,
     ROTATIONS,
-    SUCCESS,
     THROTTLED,
     TRUNCATIONS,
     WRITE_SECONDS,
@@ -44,20 +41,10 @@ from shipper.system.errors import AGAIN, OutputUnavailable, StateError, to_read
 from shipper.system.shutdown import Stopping
 from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
-from shipper_schemas.metrics import Increment, SeriesKey
+from shipper_schemas.metrics import Increment
 
 SHOWN = 3
 """Unreadable logs that are told one by one where many are found at once."""
-METRICS = (
-    LINES_READ, BYTES_READ, EVENTS, LINES, ROTATIONS, TRUNCATIONS, LOST, DAMAGED, WRITES, WRITE_SECONDS, RETRIES,
-    THROTTLED, REFUSED, RELOADS,
-)  # fmt: skip
-DECLARED: tuple[SeriesKey, ...] = (
-    *((metric.name, ()) for metric in METRICS if not metric.labels),
-    *((metric.name, (outcome,)) for metric in (EVENTS, LINES) for outcome in OUTCOMES),
-    *((WRITES.name, (result,)) for result in ("ok", "unavailable")),
-    *((RELOADS.name, (result,)) for result in (SUCCESS, FAILURE)),
-)
 
 
 @dataclass(slots=True)

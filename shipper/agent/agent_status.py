@@ -5,28 +5,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shipper.agent.agent import Agent
+from shipper.metrics.catalogue import (
+    COMMITS,
+    FILES,
+    LAG_BYTES,
+    LAG_SECONDS,
+    LOADED_AT,
+    OUTPUT_UP,
+    RELOADED,
+    UNREADABLE,
+    measured,
+)
 from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.times import format_ms
-from shipper_schemas.metrics import Metric, SeriesKey
+from shipper_schemas.metrics import SeriesKey
 
-FILES = Metric("shipper_files_followed", "gauge", "Logs followed, each with its rotated files.")
-UNREADABLE = Metric("shipper_files_unreadable", "gauge", "Logs that are there and cannot be opened.")
-LAG_BYTES = Metric("shipper_lag_bytes", "gauge", "Bytes read from no file or not shipped yet.", ("output",))
-LAG_SECONDS = Metric(
-    "shipper_lag_seconds", "gauge", "How long the oldest bytes have waited to be shipped.", ("output",)
-)
-OUTPUT_UP = Metric("shipper_output_up", "gauge", "Whether the output took the last batch.", ("output",))
-RELOADED = Metric(
-    "shipper_config_last_reload_successful", "gauge", "Whether the configuration was taken over when it last changed."
-)
-LOADED_AT = Metric(
-    "shipper_config_last_reload_success_timestamp_seconds", "gauge", "When the configuration in effect was taken over."
-)
-COMMITS = Metric("shipper_state_commits_total", "counter", "Commits of positions and counters since the start.")
 INTERVAL_S = 1.0
-GAUGES = (FILES, UNREADABLE, LAG_BYTES, LAG_SECONDS, OUTPUT_UP, COMMITS, RELOADED, LOADED_AT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +100,7 @@ class Vitals:
     def snapshot(self) -> Snapshot:
         """Committed counters, and the gauges last taken."""
         ledger, loaded = self.agent.ledger, self.loaded
-        metrics = {**ledger.metrics, **{metric.name: metric for metric in GAUGES}}
+        metrics = {**ledger.metrics, **{metric.name: metric for metric in measured("agent")}}
         gauges = dict(self._gauges)
         if loaded is not None:
             gauges |= {(RELOADED.name, ()): loaded.error is None, (LOADED_AT.name, ()): loaded.at}

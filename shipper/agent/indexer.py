@@ -16,6 +16,8 @@ import structlog
 
 from shipper.agent.kafka_messages import MessageBatch, Submitted, Translate
 from shipper.delivery.loop import Arrival, OutputState, Pace, after_failure
+from shipper.inputs.kafka.consumer import Consumer, Partition, Rebalanced, Span
+from shipper.inputs.kafka.read_message import Received
 from shipper.metrics.catalogue import (
     COMMITTED,
     EVENTS,
@@ -30,20 +32,12 @@ from shipper.metrics.catalogue import (
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import OUTCOMES, Tally, Written, turned_out
 from shipper.outputs.base import Output
-from shipper.outputs.kafka.client import Consumer, KafkaUnavailable, Partition, Rebalanced, Span
-from shipper.outputs.kafka.message import Received
+from shipper.outputs.kafka.client import KafkaUnavailable
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ShipperError
 from shipper.system.shutdown import Stopping
 from shipper_schemas.metrics import Increment, SeriesKey
 
-METRICS = (EVENTS, WRITES, WRITE_SECONDS, RETRIES, THROTTLED, REFUSED, MESSAGES, REBALANCES, COMMITTED)
-DECLARED: tuple[SeriesKey, ...] = (
-    *((metric.name, ()) for metric in METRICS if not metric.labels),
-    *((EVENTS.name, (outcome,)) for outcome in OUTCOMES),
-    *((WRITES.name, (result,)) for result in ("ok", "unavailable")),
-    *((COMMITTED.name, (result,)) for result in ("ok", "refused", "unavailable")),
-)
 MESSAGES_A_POLL = 2000
 HEARING_S = 0.05
 """How long a poll may keep answers waiting."""

@@ -4,18 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shipper.agent.agent_status import LAG_SECONDS, OUTPUT_UP
 from shipper.agent.indexer import Indexer
+from shipper.metrics.catalogue import INPUT_UP, LAG_MESSAGES, LAG_SECONDS, OUTPUT_UP, PARTITIONS, measured
 from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health
-from shipper_schemas.metrics import Metric, SeriesKey
-
-LAG_MESSAGES = Metric(
-    "shipper_lag_messages", "gauge", "Messages of the partitions assigned here that are not indexed yet.", ("group",)
-)
-PARTITIONS = Metric("shipper_partitions_assigned", "gauge", "Partitions assigned to this indexer.", ("group",))
-INPUT_UP = Metric("shipper_input_up", "gauge", "Whether Kafka gives messages and takes commits.", ("input",))
-GAUGES = (LAG_MESSAGES, LAG_SECONDS, PARTITIONS, INPUT_UP, OUTPUT_UP)
+from shipper_schemas.metrics import SeriesKey
 
 
 @dataclass(slots=True)
@@ -57,7 +50,7 @@ class IndexerVitals:
     def snapshot(self) -> Snapshot:
         """Counters, and the gauges last taken."""
         ledger = self.indexer.ledger
-        metrics = {**ledger.metrics, **{metric.name: metric for metric in GAUGES}}
+        metrics = {**ledger.metrics, **{metric.name: metric for metric in measured("indexer")}}
         return Snapshot(metrics, dict(ledger.committed), dict(ledger.created), self._gauges)
 
     def ready(self) -> bool:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shipper.delivery.loop import Arrival
+from shipper.inputs.kafka.consumer import Partition
+from shipper.inputs.kafka.read_message import Foreign, NotOurs, Received, documents
 from shipper.model.batch import INDEXED, QUARANTINED, Written
 from shipper.model.documents import Document
-from shipper.outputs.kafka.client import Partition
-from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, documents
+from shipper.outputs.kafka.message import Prefixes
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew, is_daily
 

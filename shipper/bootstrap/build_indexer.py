@@ -1,41 +1,33 @@
 """The Kafka indexer built from the settings."""
 
-from typing import TYPE_CHECKING
-
+from shipper.agent.indexer import Indexer
+from shipper.agent.indexer_status import IndexerVitals
+from shipper.agent.kafka_messages import Translate
 from shipper.bootstrap.build_inputs import pace
 from shipper.bootstrap.build_pipeline import redactor_of, skew_of
+from shipper.config.output_kinds import scheme
 from shipper.config.settings import Settings
+from shipper.inputs.kafka.factory import member_of
+from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
-from shipper.outputs.kafka.factory import prefixes_of, topic_url
-from shipper.outputs.registry import output_of
-from shipper.outputs.sqlite.factory import upkeep_of
+from shipper.outputs import registry
+from shipper.outputs.kafka.factory import prefixes_of
 from shipper.system.clock import Clock
 
-if TYPE_CHECKING:
-    from shipper.agent.indexer import Indexer
-    from shipper.agent.indexer_status import IndexerVitals
 
-
-def indexer(settings: Settings, clock: Clock) -> "Indexer":
+def indexer(settings: Settings, clock: Clock) -> Indexer:
     """The indexer that `settings` describe; it connects when it runs. Raises ShipperError."""
-    from shipper.agent.indexer import DECLARED as ITS_OWN  # noqa: PLC0415 -- see below
-    from shipper.agent.indexer import METRICS as ITS_METRICS  # noqa: PLC0415
-    from shipper.agent.indexer import Indexer  # noqa: PLC0415
-    from shipper.agent.kafka_messages import Translate  # noqa: PLC0415
-    from shipper.outputs.kafka.client import connect, group_member, topics_of  # noqa: PLC0415
-
-    url = topic_url(settings)
-    ledger = Ledger({metric.name: metric for metric in ITS_METRICS})
-    ledger.declare(ITS_OWN, clock.wall_ms() / 1000)
+    ledger = Ledger({metric.name: metric for metric in catalogue.saved("indexer")})
+    ledger.declare(catalogue.from_zero("indexer"), clock.wall_ms() / 1000)
     translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host, skew_of(settings))
-    join = group_member(connect(url, settings.kafka), topics_of(url, settings.kafka))
-    output = output_of(settings)
-    return Indexer(join, translate, output, ledger, clock, pace(settings), upkeep=upkeep_of(settings, output))
+    join = member_of(settings)
+    output = registry.output_of(settings)
+    upkeep = registry.upkeep_of(settings, output)
+    return Indexer(join, translate, output, ledger, clock, pace(settings), upkeep=upkeep)
 
 
-def indexer_vitals(settings: Settings, found: "Indexer") -> "IndexerVitals":
-    """What the indexer shows of itself."""
-    from shipper.agent.indexer_status import IndexerVitals  # noqa: PLC0415 -- see below
-
-    health, kind = settings.health, settings.output.partition(":")[0]
-    return IndexerVitals(found, topic_url(settings), settings.kafka.group, kind, health.stuck_after, health.max_lag)
+def indexer_vitals(settings: Settings, indexer: Indexer) -> IndexerVitals:
+    """The status of the indexer, as pages and metrics show it."""
+    health, url = settings.health, settings.inputs[0].url
+    kind = scheme(settings.output)
+    return IndexerVitals(indexer, url, settings.kafka.group, kind, health.stuck_after, health.max_lag)

@@ -2,37 +2,23 @@
 
 import resource
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
-from shipper.bootstrap.build_pipeline import counting_of, pipeline_of, redactor_to_look_with
+from shipper.agent.live_tail import LiveTail
+from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of, redactor_to_look_with
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Pace
 from shipper.inputs.files.container_metadata import Provenance
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.log_reader import Limits
 from shipper.inputs.files.tailer import Input, Tail
-from shipper.outputs.elasticsearch.factory import is_elasticsearch
-from shipper.outputs.kafka.factory import check_topics, topic_url
+from shipper.inputs.registry import process_of
+from shipper.outputs import registry
 from shipper.state.store import State
 from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError
-from shipper_processors.assemble import Bounds
-
-if TYPE_CHECKING:
-    from shipper.agent.live_tail import LiveTail
 
 SPARE_DESCRIPTORS = 128
 """Descriptors left for databases, sockets and rotated files while logs are open."""
-
-
-def is_indexer(settings: Settings) -> bool:
-    """Whether the input is a topic: then an indexer runs in the agent's place."""
-    return settings.inputs[0].type == "kafka" if settings.inputs else False
-
-
-def check_input(settings: Settings) -> None:
-    """Raise ShipperError where the topic of an indexer could not be read now."""
-    check_topics(settings, topic_url(settings))
 
 
 def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
@@ -43,19 +29,11 @@ def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
     return Tail(inputs, bounds_of(settings), limits_of(settings), state.logs(), folders, most)
 
 
-def bounds_of(settings: Settings) -> Bounds:
-    """What is joined into one entry."""
-    join = settings.join
-    return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
-
-
-def follower(settings: Settings, clock: Clock) -> "LiveTail":
+def follower(settings: Settings, clock: Clock) -> LiveTail:
     """What reads the inputs from their ends on, and keeps nothing. Raises ConfigurationError."""
-    from shipper.agent.live_tail import LiveTail  # noqa: PLC0415 -- see above
-
-    if is_indexer(settings):
+    if process_of(settings) == "indexer":
         raise ConfigurationError(
-            f"{topic_url(settings)} is a topic, and reading it would take messages from its indexers",
+            f"{settings.inputs[0].url} is a topic, and reading it would take messages from its indexers",
             "follow a node's files with --input TYPE:GLOB, or ask the store with `shipper search --since 1m`",
         )
     folders = Folders()
@@ -96,5 +74,5 @@ def descriptors() -> int:
 def pace(settings: Settings) -> Pace:
     """How often the agent looks and how much it takes."""
     tail = settings.tail
-    under_way = settings.elasticsearch.in_flight if is_elasticsearch(settings) else 1
-    return Pace(tail.poll_interval, tail.scan_interval, tail.batch_bytes // under_way, batch_age=tail.batch_age)
+    batch_bytes = tail.batch_bytes // registry.factory(settings).batches_at_once(settings)
+    return Pace(tail.poll_interval, tail.scan_interval, batch_bytes, batch_age=tail.batch_age)

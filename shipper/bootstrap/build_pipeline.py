@@ -5,33 +5,39 @@ from typing import TYPE_CHECKING
 
 from shipper.config import key_files
 from shipper.config.settings import Settings
-from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
+from shipper.metrics.catalogue import OVERFLOWS, saved
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
 from shipper.system.errors import ConfigurationError
+from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.fast_path import FastChain
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.metrics import SeriesKey
+from shipper_schemas.metrics import Metric, SeriesKey
 from shipper_schemas.rules import Rule
-from shipper_schemas.violation import DEFAULT_POLICIES, Kind
+from shipper_schemas.violation import DEFAULT_POLICIES
 
 if TYPE_CHECKING:
     from shipper.metrics.openmetrics_history import History
 
 
 def from_zero(counting: Counting) -> Iterator[SeriesKey]:
-    """Series of what may go wrong: they start at zero, so that `increase()` sees the first time."""
-    yield from ((VIOLATIONS.name, (kind.value,)) for kind in Kind)
+    """The series of the rules that are known beforehand; they start at 0, so that `increase()` sees a first change."""
+    yield from counting.declared()
     yield from ((OVERFLOWS.name, (metric.name,)) for metric in counting.metrics() if metric.labels)
+
+
+def saved_metrics(settings: Settings) -> list[Metric]:
+    """Every metric that an agent of these settings keeps in its state."""
+    return [*saved("agent"), *counting_of(settings, ()).metrics()]
 
 
 def history_of(settings: Settings) -> "History":
     """An empty history of the counters that the rules keep."""
-    from shipper.metrics.openmetrics_history import History  # noqa: PLC0415 -- asked for rarely
+    from shipper.metrics.openmetrics_history import History  # noqa: PLC0415 -- most replays have none, and it loads the client of Prometheus
 
     counting = counting_of(settings, ())
     return History(counting.metrics(), declared=counting.declared(), labels={"job": "shipper"})
@@ -62,6 +68,12 @@ def compiled_of(settings: Settings, pipeline: Pipeline) -> FastChain | None:
     if not settings.compiled:
         return None
     return FastChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew)
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """The most that is joined into one entry."""
+    join = settings.join
+    return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
 
 
 def skew_of(settings: Settings) -> Skew:

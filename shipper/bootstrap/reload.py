@@ -18,6 +18,7 @@ from shipper.config.file_watch import Contents, Watch
 from shipper.config.restart_only import kept
 from shipper.config.settings import Settings
 from shipper.inputs.files.glob_scan import Folders
+from shipper.inputs.registry import process_of
 from shipper.metrics.catalogue import FAILURE, RELOADS, SUCCESS
 from shipper.model.batch import Tally
 from shipper.system.clock import Clock
@@ -122,7 +123,7 @@ def refuse_other_kinds(agent: Agent, settings: Settings) -> None:
 
     The ids of its events would be others, and what it holds back could not be read.
     """
-    if any(found.type == "kafka" for found in settings.inputs):
+    if process_of(settings) != "agent":
         raise ConfigurationError(
             "inputs: a topic is read by an indexer, and this process follows files", "restart it with that input"
         )

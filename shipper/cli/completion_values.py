@@ -1,19 +1,25 @@
 """Values that shell completion offers, taken from the configuration in use."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
 
+from shipper.config import load
+from shipper.config.input_kinds import INPUT_KINDS
+from shipper.config.option_tree import all_keys
+from shipper.config.output_kinds import OUTPUT_KINDS
+from shipper.config.settings import Settings
 from shipper.system.errors import ShipperError
+from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.rules import Condition, Rule
 
 ALWAYS = ("http_access", "request_complete", "unstructured")
-SCHEMES = {
-    "inputs": ("docker:", "cri:", "plain:", "kafka://"),
-    "output": ("local:", "http://", "https://", "kafka://"),
-    "listen": ("127.0.0.1:9108", "off"),
+BEGINNINGS: dict[str, Callable[[], Iterable[str]]] = {
+    "inputs": lambda: (prefix for kind in INPUT_KINDS for prefix in kind.prefixes),
+    "output": lambda: (prefix for kind in OUTPUT_KINDS for prefix in kind.prefixes),
+    "listen": lambda: ("127.0.0.1:9108", "off"),
 }
 """Prefixes of the values of a flag."""
 
@@ -30,14 +36,12 @@ def complete_metrics(ctx: click.Context, _option: click.Parameter, incomplete: s
 
 def complete_keys(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Return the keys of the configuration."""
-    from shipper.config.option_tree import all_keys  # noqa: PLC0415 -- only completion needs it
-
     return [key for key in all_keys() if key.startswith(incomplete)]
 
 
 def complete_schemes(_ctx: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
     """Return the prefixes of input and output addresses."""
-    return [scheme for scheme in SCHEMES.get(str(option.name), ()) if scheme.startswith(incomplete)]
+    return [scheme for scheme in BEGINNINGS[str(option.name)]() if scheme.startswith(incomplete)]
 
 
 def known_events(rules: Iterable[Rule]) -> set[str]:
@@ -56,10 +60,6 @@ def _events(condition: Condition) -> Iterator[str]:
 
 def _rules(ctx: click.Context) -> list[Rule]:
     """Return the rules of the configuration on the command line or in SHIPPER_CONFIG; else the built-in ones."""
-    from shipper.config import load  # noqa: PLC0415
-    from shipper.config.settings import Settings  # noqa: PLC0415
-    from shipper_schemas.builtin_rules import builtin_rules  # noqa: PLC0415
-
     file = ctx.params.get("config") or os.environ.get("SHIPPER_CONFIG")
     try:
         settings = load(Path(file) if file else None, os.environ, {})

@@ -12,12 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from shipper.cli.commands.status import behind, from_agent, from_state, page
 from shipper.config.settings import Settings
 from shipper.diagnose.preflight import locked
+from shipper.metrics import catalogue
 from shipper.state.database import LOCK, to_look_at
 from shipper.system.errors import ShipperError
 
-LINES = ("shipper_lines_read_total", "shipper_messages_read_total")
+LINES = (catalogue.LINES_READ.name, catalogue.MESSAGES.name)
 """What an agent reads, and what an indexer does."""
-OWN = ("shipper_", "process_", "python_")
+OWN = (catalogue.PREFIX, "process_", "python_")
 
 
 class Key(NamedTuple):
@@ -117,8 +118,8 @@ def compared(before: Sample, now: Sample) -> dict[str, Any]:
     def rate(name: str, **labels: str) -> float:
         return round(max(0.0, now.total(name, **labels) - before.total(name, **labels)) / seconds, 3)
 
-    status, outcomes = now.status, now.by("shipper_events_total", "outcome")
-    requests = now.total("shipper_output_request_duration_seconds_count")
+    status, outcomes = now.status, now.by(catalogue.EVENTS.name, "outcome")
+    requests = now.total(f"{catalogue.WRITE_SECONDS.name}_count")
     return {
         "running": True,
         "from": now.source,
@@ -126,21 +127,21 @@ def compared(before: Sample, now: Sample) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "rates": {
             "lines": round(max(0.0, now.lines() - before.lines()) / seconds, 3),
-            "bytes": rate("shipper_bytes_read_total"),
-            "events": {outcome: rate("shipper_events_total", outcome=outcome) for outcome in sorted(outcomes)},
+            "bytes": rate(catalogue.BYTES_READ.name),
+            "events": {outcome: rate(catalogue.EVENTS.name, outcome=outcome) for outcome in sorted(outcomes)},
         },
         "totals": {"lines": now.lines(), "events": dict(sorted(outcomes.items()))},
         "lag": lag(now),
         "output": {
             "url": (status.get("output") or {}).get("url"),
             "error": (status.get("output") or {}).get("error"),
-            "requests": now.by("shipper_output_requests_total", "result"),
+            "requests": now.by(catalogue.WRITES.name, "result"),
             "request_seconds": (
-                round(now.total("shipper_output_request_duration_seconds_sum") / requests, 6) if requests else None
+                round(now.total(f"{catalogue.WRITE_SECONDS.name}_sum") / requests, 6) if requests else None
             ),
-            "retries": now.total("shipper_output_retries_total"),
-            "throttled": now.total("shipper_output_throttled_total"),
-            "refused": now.total("shipper_output_refused_total"),
+            "retries": now.total(catalogue.RETRIES.name),
+            "throttled": now.total(catalogue.THROTTLED.name),
+            "refused": now.total(catalogue.REFUSED.name),
         },
         "memory_bytes": now.total("process_resident_memory_bytes") or None,
         "state": status.get("state"),
@@ -153,7 +154,7 @@ def compared(before: Sample, now: Sample) -> dict[str, Any]:
 
 def lag(now: Sample) -> dict[str, float | None]:
     """What waits to be shipped: bytes, or an indexer's messages; and seconds where an agent tells them."""
-    seconds = now.by("shipper_lag_seconds", "output")
+    seconds = now.by(catalogue.LAG_SECONDS.name, "output")
     messages = [log["lag_messages"] for log in now.status["logs"] if log.get("lag_messages") is not None]
     waiting = sum(log.get("lag_bytes") or 0 for log in now.status["logs"])
     return {

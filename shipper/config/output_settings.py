@@ -1,18 +1,15 @@
 """Settings of the outputs: index names, the embedded store, Elasticsearch, Kafka."""
 
-import re
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from shipper.config.output_kinds import KAFKA_TOPIC, http_url
 from shipper.config.section import RESTART, Section
 from shipper.config.units import Duration, Size
 
 INDEX_PREFIX = r"^[a-z0-9][a-z0-9._-]{0,99}$"
-KAFKA_TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
-KAFKA_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 
 
 class IndexSettings(Section):
@@ -91,20 +88,6 @@ class ElasticsearchSettings(Section):
         return self
 
 
-def http_url(url: str) -> str:
-    """`url`, which names a server and neither a user nor a question. Raises ValueError."""
-    try:
-        found = urlsplit(url)
-        port = found.port
-    except ValueError as error:
-        raise ValueError(f"expected http(s)://HOST:PORT: {error}") from error
-    if found.username is not None or found.password is not None:
-        raise ValueError("a user in the URL would be shown and logged; give elasticsearch.username and password_file")
-    if found.scheme not in ("http", "https") or not found.hostname or found.query or found.fragment or port == 0:
-        raise ValueError("expected http(s)://HOST:PORT, such as https://elasticsearch:9200")
-    return url
-
-
 class KafkaSettings(Section):
     """Kafka, as output of node agents and as input of the indexer."""
 
@@ -160,24 +143,3 @@ class KafkaSettings(Section):
         if self.key_file is not None and self.certificate_file is None:
             raise ValueError("key_file without certificate_file; give both, or neither")
         return self
-
-
-class KafkaUrl(NamedTuple):
-    """A `kafka:` URL: the brokers to ask first, as HOST:PORT, and the topic."""
-
-    servers: tuple[str, ...]
-    topic: str
-
-
-def kafka_url(url: str) -> KafkaUrl:
-    """Brokers and topic of `kafka://HOST:PORT[,HOST:PORT…]/TOPIC`. Raises ValueError."""
-    if "@" in url:
-        raise ValueError("a user in the URL would be shown and logged; give kafka.username and password_file")
-    scheme, _, rest = url.partition("://")
-    servers, _, topic = rest.partition("/")
-    found = tuple(servers.split(","))
-    if scheme != "kafka" or not all(KAFKA_SERVER.fullmatch(server) for server in found):
-        raise ValueError("expected kafka://HOST:PORT[,HOST:PORT]/TOPIC, such as kafka://kafka:9092/logs")
-    if not re.fullmatch(KAFKA_TOPIC, topic) or topic in (".", ".."):
-        raise ValueError("expected a topic of letters, digits, `.`, `_` and `-`, as in kafka://kafka:9092/logs")
-    return KafkaUrl(found, topic)

@@ -10,14 +10,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from shipper.config.output_settings import (
-    ElasticsearchSettings,
-    IndexSettings,
-    KafkaSettings,
-    LocalSettings,
-    http_url,
-    kafka_url,
-)
+from shipper.config.input_kinds import input_kind
+from shipper.config.output_kinds import forms, output_kind
+from shipper.config.output_settings import ElasticsearchSettings, IndexSettings, KafkaSettings, LocalSettings
 from shipper.config.pipeline_settings import CounterSettings, RedactSettings, SchemaSettings
 from shipper.config.section import RESTART, Section
 from shipper.config.units import Duration, Size
@@ -37,10 +32,14 @@ class InputSettings(Section):
     )
     service: str | None = Field(None, description="service name of all its lines, instead of the container's labels")
 
+    @property
+    def url(self) -> str:
+        """`TYPE:GLOB`, as it is given on the command line."""
+        return f"{self.type}:{self.glob}"
+
     @model_validator(mode="after")
-    def _a_topic(self) -> Self:
-        if self.type == "kafka":
-            kafka_url(f"kafka:{self.glob}")
+    def _of_its_form(self) -> Self:
+        input_kind(self.type).validate(self.url)
         return self
 
 
@@ -112,7 +111,7 @@ class Settings(Section):
     output: str = Field(
         "local:./shipper-data",
         min_length=1,
-        description="where events go: local:DIR, http(s)://HOST:PORT or kafka://HOST:PORT/TOPIC",
+        description=f"where events go: {forms()}",
         json_schema_extra=RESTART,
     )
     state_dir: Path = Field(
@@ -165,24 +164,15 @@ class Settings(Section):
     @field_validator("output")
     @classmethod
     def _a_known_output(cls, output: str) -> str:
-        scheme, _, rest = output.partition(":")
-        if scheme in ("http", "https"):
-            return http_url(output)
-        if scheme == "kafka":
-            kafka_url(output)
-        elif scheme != "local" or not rest:
-            raise ValueError(
-                "expected local:DIR (a folder), http(s)://HOST:PORT (Elasticsearch) or"
-                " kafka://HOST:PORT/TOPIC (a topic)"
-            )
+        output_kind(output).validate(output)
         return output
 
     @model_validator(mode="after")
     def _one_kind_of_input(self) -> Self:
-        topics = [found for found in self.inputs if found.type == "kafka"]
-        if topics and len(self.inputs) > 1:
+        indexed = any(input_kind(source.type).process == "indexer" for source in self.inputs)
+        if indexed and len(self.inputs) > 1:
             raise ValueError("kafka:// is the only input of an indexer; follow files with an agent of their own")
-        if topics and self.output.startswith("kafka:"):
+        if indexed and not output_kind(self.output).keeps:
             raise ValueError("input and output are both kafka://; an indexer writes to Elasticsearch or local:DIR")
         return self
 

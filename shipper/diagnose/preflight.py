@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator
 from errno import ENOENT
 from pathlib import Path
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from shipper.config.file_references import named_files
+from shipper.config.output_kinds import output_kind
 from shipper.config.settings import InputSettings, Settings
+from shipper.inputs import registry as inputs
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
+from shipper.outputs import registry as outputs
+from shipper.outputs.registry import check_output
 from shipper.state.database import FILE, LOCK, UPGRADED, VERSION, to_look_at
 from shipper.system.errors import ShipperError, StateError, to_read
+from shipper.system.loopback import is_loopback
 from shipper.web.client import address, ask
-from shipper.web.request_guard import is_loopback
 
 SCARCE_BYTES = 256 * 1024 * 1024
 EXAMPLES = 3
@@ -41,29 +44,34 @@ Ask = Callable[[Settings], None]
 """Asks a server whether it could be used now. Raises ShipperError."""
 
 
-def examine(settings: Settings, ask_input: Ask, ask_output: Ask) -> Iterator[Finding]:
-    """Every look, in the order of the data's way; the servers at both ends are asked by what is given."""
-    for found in settings.inputs:
-        if found.type == "kafka":
-            yield _asked(f"input kafka:{found.glob}", settings, ask_input, "both topics are there")
-        else:
-            yield from _input(found)
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Every look, in the order of the data's way."""
+    for source in settings.inputs:
+        yield from _input(settings, source)
     yield from _secret_files(settings)
     yield from _directory(settings.state_dir, "state", "--state-dir")
     running = locked(settings.state_dir / LOCK)
     yield from _state(settings.state_dir, running=running)
-    yield from _output(settings, ask_output)
+    yield from _output(settings, check_output)
     yield from _listen(settings, running=running)
 
 
-def _input(found: InputSettings) -> Iterator[Finding]:
-    subject = f"input {found.type}:{found.glob}"
-    folder = next(_folders(found.glob))
+def _input(settings: Settings, source: InputSettings) -> Iterator[Finding]:
+    factory = inputs.factory(source)
+    if factory is None:
+        yield from _files(source)
+    else:
+        yield _asked(f"input {source.url}", lambda: factory.check(settings, source), factory.confirmation)
+
+
+def _files(source: InputSettings) -> Iterator[Finding]:
+    subject = f"input {source.url}"
+    folder = next(_folders(source.glob))
     if (why := _unreachable(folder)) is not None:
         yield Finding("problem", subject, f"folder {folder}: {why}", "correct the path or its permissions")
         return
-    paths = list(Scanner(found.glob, Folders()).paths())
-    refused = [(f"folder {one} cannot be listed", to_read(PermissionError())) for one in _closed_folders(found.glob)]
+    paths = list(Scanner(source.glob, Folders()).paths())
+    refused = [(f"folder {one} cannot be listed", to_read(PermissionError())) for one in _closed_folders(source.glob)]
     refused += [(f"{path}: {error.strerror}", to_read(error)) for path in paths if (error := _unreadable(path))]
     if len(refused) > EXAMPLES:
         refused[EXAMPLES:] = [(f"and {len(refused) - EXAMPLES} more that cannot be read", refused[-1][1])]
@@ -202,34 +210,19 @@ def locked(path: Path) -> bool:
 
 
 def _output(settings: Settings, ask: Ask) -> Iterator[Finding]:
-    scheme, _, rest = settings.output.partition(":")
-    if scheme == "local":
-        yield from _directory(Path(rest), "output", "--output local:DIR")
+    subject, factory = f"output {settings.output}", outputs.factory(settings)
+    folder = factory.folder(settings)
+    if folder is not None:
+        yield from _directory(folder, "output", f"--output {output_kind(settings.output).form}")
     else:
-        good = "both topics are there" if scheme == "kafka" else "answers, and its index templates are in place"
-        yield _asked(f"output {settings.output}", settings, ask, good)
-        yield from _in_clear(settings)
+        yield _asked(subject, lambda: ask(settings), factory.confirmation)
+    for notice in factory.notices(settings):
+        yield Finding("note", subject, notice.what, notice.hint)
 
 
-def _in_clear(settings: Settings) -> Iterator[Finding]:
-    """What an Elasticsearch that is talked to without TLS is given all the same."""
-    found, subject = settings.elasticsearch, f"output {settings.output}"
-    hosts = [urlsplit(host) for host in (settings.output, *found.hosts)]
-    plain = [host for host in hosts if host.scheme == "http"]
-    unused = [name for name in ("ca_file", "certificate_file") if getattr(found, name) is not None]
-    if unused and len(plain) == len(hosts):
-        what = f"elasticsearch.{unused[0]} has no effect on it: http:// speaks no TLS"
-        yield Finding("note", subject, what, "give https://, if the server speaks it")
-    far = [host.netloc for host in plain if not is_loopback(host.hostname or "")]
-    secrets = [name for name in ("api_key", "password") if getattr(found, name) is not None]
-    if secrets and far:
-        what = f"elasticsearch.{secrets[0]} goes to {far[0]} in plain text, for whoever listens on the way"
-        yield Finding("note", subject, what, "give https://, and elasticsearch.ca_file with the authority that signed")
-
-
-def _asked(subject: str, settings: Settings, ask: Ask, good: str) -> Finding:
+def _asked(subject: str, ask: Callable[[], None], good: str) -> Finding:
     try:
-        ask(settings)
+        ask()
     except ShipperError as error:
         return Finding("problem", subject, error.what, error.hint)
     return Finding("ok", subject, good)

@@ -1,35 +1,168 @@
-"""Every metric that the shipper keeps of itself, declared once."""
+"""Every metric that the shipper keeps of itself, declared once.
 
-from shipper_schemas.metrics import Metric
+A metric of a process is one constant here: its name, type, help and labels, the values of its labels where they are
+known beforehand, and the processes that have it. Everything else reads it: the agent and the indexer what they save
+and show, pages and `shipper top` what they look for, the reference in docs/ what it lists.
+"""
 
-LINES_READ = Metric("shipper_lines_read_total", "counter", "Physical lines read from followed files.")
-BYTES_READ = Metric("shipper_bytes_read_total", "counter", "Bytes read from followed files, decompressed.")
-EVENTS = Metric("shipper_events_total", "counter", "Events by what became of them.", ("outcome",))
-LINES = Metric("shipper_lines_total", "counter", "Physical lines by what was decided of their event.", ("outcome",))
-ROTATIONS = Metric("shipper_rotations_total", "counter", "Rotations seen.")
-TRUNCATIONS = Metric("shipper_truncations_total", "counter", "Files truncated in place.")
-LOST = Metric("shipper_files_lost_total", "counter", "Files gone before they were read to their end.")
-DAMAGED = Metric("shipper_files_damaged_total", "counter", "Compressed files that end in the middle.")
-WRITES = Metric("shipper_output_requests_total", "counter", "Batches given to the output by result.", ("result",))
-RETRIES = Metric("shipper_output_retries_total", "counter", "Documents sent again because the output asked for it.")
-THROTTLED = Metric("shipper_output_throttled_total", "counter", "Answers that asked for less (429).")
-REFUSED = Metric("shipper_output_refused_total", "counter", "Documents that their index would not have.")
-WRITE_SECONDS = Metric(
-    "shipper_output_request_duration_seconds", "histogram", "How long the output took for a batch.", (),
-    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
-)  # fmt: skip
+from dataclasses import dataclass
+from typing import Literal
 
+from shipper.model.batch import OUTCOMES
+from shipper_schemas.metrics import Metric, SeriesKey
+from shipper_schemas.violation import Kind
 
-MESSAGES = Metric("shipper_messages_read_total", "counter", "Kafka messages read.")
-REBALANCES = Metric("shipper_rebalances_total", "counter", "Times that partitions were assigned to this indexer.")
-COMMITTED = Metric("shipper_offset_commits_total", "counter", "Commits of offsets by result.", ("result",))
-
-
-RELOADS = Metric("shipper_config_reloads_total", "counter", "Reloads of the configuration by result.", ("result",))
+Process = Literal["agent", "indexer", "replay"]
+AGENT: tuple[Process, ...] = ("agent",)
+INDEXER: tuple[Process, ...] = ("indexer",)
+REPLAY: tuple[Process, ...] = ("replay",)
+BOTH: tuple[Process, ...] = ("agent", "indexer")
+ALL: tuple[Process, ...] = ("agent", "indexer", "replay")
+PREFIX = "shipper_"
+"""Beginning of the names of all metrics here, and of no other."""
 SUCCESS, FAILURE = "success", "failure"
 
 
-VIOLATIONS = Metric("shipper_violations_total", "counter", "Schema violations by reason.", ("reason",))
-OVERFLOWS = Metric(
-    "shipper_label_overflows_total", "counter", "Label values counted as `other`, past their bound.", ("metric",)
+@dataclass(frozen=True, slots=True)
+class OwnMetric(Metric):
+    """A metric of the shipper itself."""
+
+    processes: tuple[Process, ...] = AGENT
+    values: tuple[str, ...] | None = None
+    """Every value that its one label may have; None where they are not known beforehand."""
+    measured: bool = False
+    """Measured at each look and not saved, as gauges are."""
+
+
+# --- counted, and saved with each commit ----------------------------------------------------------
+
+LINES_READ = OwnMetric(
+    "shipper_lines_read_total", "counter", "Physical lines read from followed files.", processes=AGENT + REPLAY
 )
+BYTES_READ = OwnMetric(
+    "shipper_bytes_read_total", "counter", "Bytes read from followed files, decompressed.", processes=AGENT + REPLAY
+)
+EVENTS = OwnMetric(
+    "shipper_events_total", "counter", "Events by outcome.", ("outcome",), values=OUTCOMES, processes=ALL
+)
+LINES = OwnMetric(
+    "shipper_lines_total", "counter", "Physical lines by the outcome of their event.", ("outcome",),
+    values=OUTCOMES,
+)  # fmt: skip
+ROTATIONS = OwnMetric("shipper_rotations_total", "counter", "Rotations detected.")
+TRUNCATIONS = OwnMetric("shipper_truncations_total", "counter", "Files truncated in place.")
+LOST = OwnMetric("shipper_files_lost_total", "counter", "Files deleted before they were read to their end.")
+DAMAGED = OwnMetric("shipper_files_damaged_total", "counter", "Compressed files that are cut off.")
+WRITES = OwnMetric(
+    "shipper_output_requests_total", "counter", "Batches sent to the output by result.", ("result",),
+    values=("ok", "unavailable"), processes=BOTH,
+)  # fmt: skip
+WRITE_SECONDS = OwnMetric(
+    "shipper_output_request_duration_seconds", "histogram", "Batch latency of the output.", (),
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0), processes=BOTH,
+)  # fmt: skip
+RETRIES = OwnMetric(
+    "shipper_output_retries_total", "counter", "Documents retried because the output asked for it.", processes=BOTH
+)
+THROTTLED = OwnMetric(
+    "shipper_output_throttled_total", "counter", "Responses that asked to slow down (429).", processes=BOTH
+)
+REFUSED = OwnMetric("shipper_output_refused_total", "counter", "Documents rejected by their index.", processes=BOTH)
+RELOADS = OwnMetric(
+    "shipper_config_reloads_total", "counter", "Configuration reloads by result.", ("result",),
+    values=(SUCCESS, FAILURE),
+)  # fmt: skip
+VIOLATIONS = OwnMetric(
+    "shipper_violations_total", "counter", "Schema violations by reason.", ("reason",),
+    values=tuple(kind.value for kind in Kind), processes=AGENT + REPLAY,
+)  # fmt: skip
+OVERFLOWS = OwnMetric(
+    "shipper_label_overflows_total",
+    "counter",
+    "Label values counted as `other` because their label is full.",
+    ("metric",),
+)
+MESSAGES = OwnMetric("shipper_messages_read_total", "counter", "Kafka messages read.", processes=INDEXER)
+REBALANCES = OwnMetric(
+    "shipper_rebalances_total", "counter", "Assignments of partitions to this indexer.", processes=INDEXER
+)
+COMMITTED = OwnMetric(
+    "shipper_offset_commits_total", "counter", "Offset commits by result.", ("result",),
+    values=("ok", "refused", "unavailable"), processes=INDEXER,
+)  # fmt: skip
+REPLAYED = OwnMetric(
+    "shipper_replay_documents_total", "counter", "Documents by daily index.", ("index",), processes=REPLAY
+)
+REPLAY_PROBLEMS = OwnMetric(
+    "shipper_replay_problems_total",
+    "counter",
+    "Parts of logs that could not be read.",
+    ("what", "hint"),
+    processes=REPLAY,
+)
+
+# --- measured at each look ------------------------------------------------------------------------
+
+FILES = OwnMetric("shipper_files_followed", "gauge", "Logs followed; rotated files belong to their log.", measured=True)
+UNREADABLE = OwnMetric("shipper_files_unreadable", "gauge", "Logs that exist and cannot be opened.", measured=True)
+LAG_BYTES = OwnMetric("shipper_lag_bytes", "gauge", "Bytes not read or not shipped yet.", ("output",), measured=True)
+LAG_MESSAGES = OwnMetric(
+    "shipper_lag_messages", "gauge", "Messages in the assigned partitions that are not indexed yet.", ("group",),
+    measured=True, processes=INDEXER,
+)  # fmt: skip
+LAG_SECONDS = OwnMetric(
+    "shipper_lag_seconds", "gauge", "Time that the oldest unshipped bytes have waited.", ("output",),
+    measured=True, processes=BOTH,
+)  # fmt: skip
+PARTITIONS = OwnMetric(
+    "shipper_partitions_assigned", "gauge", "Partitions assigned to this indexer.", ("group",),
+    measured=True, processes=INDEXER,
+)  # fmt: skip
+INPUT_UP = OwnMetric(
+    "shipper_input_up", "gauge", "1 while Kafka delivers messages and accepts commits.", ("input",),
+    measured=True, processes=INDEXER,
+)  # fmt: skip
+OUTPUT_UP = OwnMetric(
+    "shipper_output_up", "gauge", "1 if the output accepted the last batch.", ("output",), measured=True, processes=BOTH
+)
+COMMITS = OwnMetric(
+    "shipper_state_commits_total", "counter", "Commits of checkpoints and counters since the start.", measured=True
+)
+RELOADED = OwnMetric(
+    "shipper_config_last_reload_successful", "gauge",
+    "1 if the last changed configuration was loaded.", measured=True,
+)  # fmt: skip
+LOADED_AT = OwnMetric(
+    "shipper_config_last_reload_success_timestamp_seconds", "gauge",
+    "Time when the configuration in effect was loaded.", measured=True,
+)  # fmt: skip
+BUILD = OwnMetric(
+    "shipper_build_info", "gauge", "Versions of the shipper and of Python.", ("version", "python"),
+    measured=True, processes=BOTH,
+)  # fmt: skip
+
+CATALOGUE = tuple(metric for metric in tuple(globals().values()) if isinstance(metric, OwnMetric))
+"""All of the above, in their order."""
+
+
+def saved(process: Process) -> tuple[OwnMetric, ...]:
+    """The metrics that a process counts and saves."""
+    return tuple(metric for metric in CATALOGUE if process in metric.processes and not metric.measured)
+
+
+def measured(process: Process) -> tuple[OwnMetric, ...]:
+    """The metrics that a process measures at each look; the exposition adds `BUILD` by itself."""
+    return tuple(
+        metric for metric in CATALOGUE if process in metric.processes and metric.measured and metric is not BUILD
+    )
+
+
+def from_zero(process: Process) -> tuple[SeriesKey, ...]:
+    """The saved series that are known beforehand: they start at 0, so that `increase()` sees their first change."""
+    return tuple((metric.name, labels) for metric in saved(process) for labels in _known_labels(metric))
+
+
+def _known_labels(metric: OwnMetric) -> tuple[tuple[str, ...], ...]:
+    if not metric.labels:
+        return ((),)
+    return tuple((value,) for value in metric.values or ())

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from shipper import __version__
+from shipper.metrics.catalogue import BUILD
 from shipper_schemas.metrics import Distribution, Labels, Metric, SeriesKey, Value
 
 
@@ -38,9 +39,7 @@ class SnapshotCollector(Collector):
             series[name].append((labels, value))
         for metric in snapshot.metrics.values():
             yield _family(metric, sorted(series[metric.name], key=lambda found: found[0]), snapshot.created)
-        build = GaugeMetricFamily(
-            "shipper_build_info", "The shipper's version and Python.", labels=["version", "python"]
-        )
+        build = GaugeMetricFamily(BUILD.name, BUILD.help, labels=BUILD.labels)
         build.add_metric([__version__, platform.python_version()], 1)
         yield build
 

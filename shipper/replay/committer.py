@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from shipper.bootstrap import build_inputs, build_pipeline
-from shipper.metrics.catalogue import BYTES_READ, EVENTS, LINES_READ, VIOLATIONS
+from shipper.metrics.catalogue import BYTES_READ, EVENTS, LINES_READ, REPLAY_PROBLEMS, REPLAYED, VIOLATIONS, saved
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Tally, Written, turned_out
 from shipper.model.documents import Document
@@ -36,9 +36,6 @@ PATIENCE_S = 300.0
 GRACE_S = 20.0
 """How long an interrupted replay waits for what is on its way."""
 LOOK_S = 0.2
-INDICES = Metric("shipper_replay_documents_total", "counter", "Documents by daily index.", ("index",))
-PROBLEMS = Metric("shipper_replay_problems_total", "counter", "What could not be read.", ("what", "hint"))
-OWN = (LINES_READ, BYTES_READ, EVENTS, INDICES, PROBLEMS)
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ class Committer:
         self.job, self.output, self.state, self.stopped = job, output, state, stopped
         self.history = build_pipeline.history_of(settings) if job.history else None
         self._counting = build_pipeline.counting_of(settings, values)
-        self._ledger = Ledger({metric.name: metric for metric in (*OWN, VIOLATIONS, *self._counting.metrics())})
+        self._ledger = Ledger({metric.name: metric for metric in (*saved("replay"), *self._counting.metrics())})
         self._ledger.restore(values, created)
         self._pace, self._jitter = build_inputs.pace(settings), jitter
         self._open = Pending()
@@ -122,9 +119,9 @@ class Committer:
         tally.sums[LINES_READ.name, ()] += stretch.lines
         tally.sums[BYTES_READ.name, ()] += stretch.bytes
         for index, number in stretch.indices.items():
-            tally.sums[INDICES.name, (index,)] += number
+            tally.sums[REPLAYED.name, (index,)] += number
         for problem in stretch.problems:
-            tally.sums[PROBLEMS.name, tuple(problem)] += 1
+            tally.sums[REPLAY_PROBLEMS.name, tuple(problem)] += 1
         batch.saved |= {log.path: log for log in stretch.saved}
         if self.history is not None and stretch.history is not None:
             self._remember(self.history, stretch.history)
@@ -216,14 +213,14 @@ class Committer:
     def outcome(self, *, finished: bool) -> Outcome:
         """What was committed, the time before an interruption included."""
         found = Outcome(finished=finished, history=self.history)
-        own = {metric.name for metric in OWN}
+        own = {metric.name for metric in saved("replay")} - {VIOLATIONS.name}
         for (metric, labels), value in self._ledger.committed.items():
             number = _total(value)
             if metric == EVENTS.name:
                 found.events[labels[0]] += number
-            elif metric == INDICES.name:
+            elif metric == REPLAYED.name:
                 found.indices[labels[0]] += number
-            elif metric == PROBLEMS.name:
+            elif metric == REPLAY_PROBLEMS.name:
                 found.problems.append(Problem(*labels))
             elif metric not in own and number:
                 found.counters[metric, labels] += number

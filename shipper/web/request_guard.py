@@ -1,9 +1,10 @@
 """Checks of a request before it is answered: origin, redirects, form fields."""
 
-import ipaddress
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+
+from shipper.system.loopback import is_loopback
 
 READ = ("GET", "HEAD")
 MOST_FORM_BYTES, MOST_FIELDS = 4096, 32
@@ -59,11 +60,3 @@ def _local_name(host: str) -> bool:
 def host_of(listen: str) -> str:
     """The host of HOST:PORT, without the brackets of an IPv6 address."""
     return listen.rpartition(":")[0].strip("[]")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name is this machine's own."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -14,10 +14,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from shipper.metrics.health import AgentView
 from shipper.system.errors import ShipperError
+from shipper.system.loopback import is_loopback
 from shipper.web.app import CLOCK, Pages, WebApp
 from shipper.web.auth import Access
 from shipper.web.client import SERVER
-from shipper.web.request_guard import host_of, is_loopback
+from shipper.web.request_guard import host_of
 
 
 class Patience(NamedTuple):

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from shipper.agent import indexer
 from shipper.agent.indexer import Indexer
 from shipper.agent.kafka_messages import MessageBatch, Submitted, Translate
 from shipper.bootstrap import build_pipeline
 from shipper.cli.commands.run import each, in_turn
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Pace, Sent
+from shipper.inputs.kafka.consumer import Consumer, Partition, Rebalanced, Span
+from shipper.inputs.kafka.read_message import Received
+from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
 from shipper.model.documents import Document
-from shipper.outputs.kafka.client import Consumer, Partition, Rebalanced, Span
-from shipper.outputs.kafka.message import Prefixes, Received
+from shipper.outputs.kafka.message import Prefixes
 from shipper.outputs.sqlite.output import LocalStore
 from shipper_processors.route import Skew
 from tests.hazards.rig import HandClock, MemoryOutput, Rig
@@ -117,8 +118,8 @@ def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
     settings = Settings()
     redactor = build_pipeline.redactor_of(settings, b"k" * 32)
     translate = Translate.of(Prefixes("keneyapp-logs", "keneyapp-quarantine"), redactor, "node-1", Skew())
-    ledger = Ledger({metric.name: metric for metric in indexer.METRICS})
-    ledger.declare(indexer.DECLARED, 0.0)
+    ledger = Ledger({metric.name: metric for metric in catalogue.saved("indexer")})
+    ledger.declare(catalogue.from_zero("indexer"), 0.0)
 
     def join(group: Rebalanced) -> Topic:
         members.append(Topic(group))

@@ -12,7 +12,7 @@ from pathlib import Path
 from elasticsearch import Elasticsearch, helpers
 
 from shipper.config.settings import Settings
-from shipper.outputs.elasticsearch import factory
+from shipper.outputs import registry
 from tests.chaos import gate
 from tests.chaos.agent import GRACE_S, Subject
 from tests.chaos.books import Stored, in_letters, in_store
@@ -42,7 +42,7 @@ class ElasticsearchPlace:
         self.gate = gate.Gate(self.node.url)
         threading.Thread(target=self.gate.serve_forever, daemon=True).start()
         self.changing = threading.Lock()
-        list(factory.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
+        list(registry.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
 
     def open(self, world: World) -> Subject:
         """An agent that knows the gate by name; the node is empty."""

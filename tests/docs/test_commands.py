@@ -5,9 +5,8 @@ import re
 import tomllib
 from pathlib import Path
 
-from shipper.agent.indexer import METRICS
-from shipper.agent.indexer_status import GAUGES
 from shipper.config.output_settings import KafkaSettings
+from shipper.metrics.catalogue import measured, saved
 from shipper.outputs.kafka.client import topics_of
 from shipper.outputs.kafka.message import FRAME_BYTES
 from tests.deploy.pages import cells, examples
@@ -39,7 +38,7 @@ def test_topics_to_create_are_those_that_are_written() -> None:
 
 def test_metrics_of_an_indexer_are_those_it_has() -> None:
     """Every name on the page."""
-    known = {metric.name for metric in (*METRICS, *GAUGES)}
+    known = {metric.name for metric in (*measured("indexer"), *saved("indexer"))}
     assert set(re.findall(r"`(shipper_\w+)`", KAFKA.read_text(encoding="utf-8"))) <= known
 
 

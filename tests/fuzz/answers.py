@@ -2,10 +2,11 @@
 
 import orjson
 
+from shipper.inputs.kafka.read_message import Foreign, NotOurs, Received, documents
 from shipper.model.documents import Document
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.elasticsearch.bulk import AllStored, Garbled, Judged, Request, refusal, verdicts
-from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, Topics, documents, messages
+from shipper.outputs.kafka.message import Prefixes, Topics, messages
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
 from shipper_processors.count import Counting

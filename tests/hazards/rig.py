@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from shipper.agent.agent import DECLARED, METRICS, Agent
+from shipper.agent.agent import Agent
 from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_of
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Pace
@@ -18,7 +18,7 @@ from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.log_reader import Limits
 from shipper.inputs.files.rotated_names import base_name
 from shipper.inputs.files.tailer import Input, Tail
-from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
+from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Written
 from shipper.model.documents import Document
@@ -142,10 +142,10 @@ class Rig:
         settings = Settings()
         state = State(self.folder / "state")
         counting = counting_of(settings, {})
-        metrics = {m.name: m for m in (*METRICS, VIOLATIONS, OVERFLOWS, *counting.metrics())}
+        metrics = {m.name: m for m in (*catalogue.saved("agent"), *counting.metrics())}
         ledger = Ledger(metrics)
         ledger.restore(*state.series())
-        ledger.declare([*DECLARED, *counting.declared()], 0.0)
+        ledger.declare([*catalogue.from_zero("agent"), *counting.declared()], 0.0)
         pipeline = Pipeline(Enforce(), counting, redactor_of(settings, b"k" * 32))
         inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", Folders()), self._origin, self.from_end)]
         compiled = compiled_of(settings.model_copy(update={"compiled": self.compiled}), pipeline)

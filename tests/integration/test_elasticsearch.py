@@ -23,7 +23,6 @@ from shipper.model.batch import Written
 from shipper.model.documents import Document
 from shipper.model.query import Query
 from shipper.outputs import registry
-from shipper.outputs.elasticsearch import factory
 from shipper.outputs.elasticsearch.output import ElasticsearchOutput
 from shipper.outputs.elasticsearch.reader import ElasticsearchReader
 from shipper.system.errors import OutputUnavailable
@@ -54,7 +53,7 @@ class Cluster:
 
     def setup(self) -> "Cluster":
         """Install the templates."""
-        list(factory.installation(self.settings))
+        list(registry.installation(self.settings))
         return self
 
     def write(self, documents: Sequence[Document]) -> Written:
@@ -145,7 +144,7 @@ class TestElasticsearch8(ReaderContract):
 
     def test_verdicts_are_those_of_the_newest(self, cluster: Cluster, make: Make, reader: ElasticsearchReader) -> None:
         """Stored, found there, refused with the reason; setup again changes nothing."""
-        assert {step.outcome for step in factory.installation(cluster.settings)} == {"unchanged"}
+        assert {step.outcome for step in registry.installation(cluster.settings)} == {"unchanged"}
         assert cluster.write([make(1), make(2, duration_ms="a moment")]) == Written(1, 0, 1)
         assert cluster.write([make(1), make(3)]) == Written(1, 1)
         (entry,) = reader.quarantine()
@@ -284,7 +283,7 @@ def test_setup_twice_changes_nothing_and_a_foreign_template_is_left_alone(
 ) -> None:
     """Created, then unchanged; updated when a setting changed; a template of somebody else is an error."""
     cluster = Cluster(elasticsearch, names, tmp_path)
-    steps = lambda found: [step.outcome for step in factory.installation(found) if step.kind == "index template"]  # noqa: E731
+    steps = lambda found: [step.outcome for step in registry.installation(found) if step.kind == "index template"]  # noqa: E731
     assert steps(cluster.settings) == ["created", "created"]
     assert steps(cluster.settings) == ["unchanged", "unchanged"]
     more = cluster.settings.model_copy(

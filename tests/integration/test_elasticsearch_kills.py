@@ -13,7 +13,6 @@ from elasticsearch import Elasticsearch
 from deploy.services.processes import free_port
 from shipper.config.settings import Settings
 from shipper.outputs import registry
-from shipper.outputs.elasticsearch import factory
 from tests.integration.agent import AgentProcess, until
 from tests.integration.books import EVENTS, LONG, record, truth
 
@@ -34,7 +33,7 @@ class Stage:
 
     def prepare(self) -> None:
         """Put the templates in place."""
-        list(factory.installation(self.settings))
+        list(registry.installation(self.settings))
 
     def done(self) -> float:
         """Events that were stored, refused or found there."""

@@ -17,7 +17,7 @@ from deploy.services.monitoring import CURE, programs
 from deploy.services.processes import free_port
 from deploy.services.unavailable import Unavailable
 from shipper.config.settings import Settings
-from shipper.outputs.elasticsearch import factory
+from shipper.outputs import registry
 from tests.hazards.hostile import CORRELATION_ID, ENTRIES, RECORDS, SERVICES, deceiving
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import missing
@@ -47,7 +47,7 @@ def test_every_hostile_entry_is_in_elasticsearch_once_and_the_mapping_is_unharme
     config = tmp_path / "shipper.yaml"
     config.write_text(json.dumps({"index": names, "elasticsearch": {"replicas": 0}}), encoding="utf-8")
     settings = Settings(output=elasticsearch, index=names, elasticsearch={"replicas": 0}, state_dir=tmp_path / "s")
-    list(factory.installation(settings))
+    list(registry.installation(settings))
     client = Elasticsearch(elasticsearch)
     try:
         before = set(client.indices.get(index="*"))

@@ -26,13 +26,13 @@ from shipper.bootstrap import build_indexer
 from shipper.config.output_settings import KafkaSettings
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Pace
+from shipper.inputs.kafka.consumer import Partition, open_consumer
 from shipper.model.batch import Written
 from shipper.model.documents import Document
 from shipper.model.query import Query
 from shipper.outputs import registry
 from shipper.outputs.base import Output
 from shipper.outputs.dead_letters import DeadLetters
-from shipper.outputs.kafka.client import Partition, connect
 from shipper.outputs.kafka.output import KafkaOutput
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
@@ -431,7 +431,7 @@ def test_what_a_rebalance_interrupts_is_read_again_from_partitions_that_are_kept
         assert time.monotonic() < end
     before = len(output.asked)
     names = (topic.name, f"{topic.name}-quarantine")
-    other = connect(topic.url, topic.settings()).consumer(names, Idle())
+    other = open_consumer(topic.url, topic.settings(), names, Idle())
     joining = threading.Event()
     thread = threading.Thread(target=lambda: [other.poll(0.1, 1) for _ in iter(joining.is_set, True)])
     thread.start()
@@ -456,7 +456,7 @@ def test_a_member_that_polls_briefly_is_taken_in(topic: Topic) -> None:
     """However much time goes by between two polls, as on a busy machine, and while answers are waited for."""
     topic.create()
     topic.send(events(300))
-    consumer = connect(topic.url, topic.settings()).consumer([topic.name], Idle())
+    consumer = open_consumer(topic.url, topic.settings(), [topic.name], Idle())
     end, found = time.monotonic() + LONG_S, 0
     while found < 300:
         found += len(consumer.poll(0, 500))

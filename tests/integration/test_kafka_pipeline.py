@@ -11,7 +11,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from deploy.services.processes import free_port
 from shipper.config.settings import Settings
-from shipper.outputs.elasticsearch import factory
+from shipper.outputs import registry
 from tests.integration.agent import AgentProcess, until
 from tests.integration.books import EVENTS, LONG, record, truth
 from tests.services.elasticsearch_node import ElasticsearchNode
@@ -35,7 +35,7 @@ class Line:
     def prepare(self) -> None:
         """Topics and templates."""
         create_topics(self.broker.address, TOPIC, f"{TOPIC}-quarantine", partitions=PARTITIONS)
-        list(factory.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
+        list(registry.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
 
     @property
     def topic(self) -> str:

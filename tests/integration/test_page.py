@@ -29,7 +29,7 @@ from deploy.services.processes import free_port
 from deploy.services.sinks import Serving
 from deploy.services.unavailable import Unavailable
 from shipper.config.settings import Settings
-from shipper.outputs.elasticsearch import factory
+from shipper.outputs import registry
 from tests.hazards import hostile
 from tests.integration.agent import AgentProcess, until
 from tests.integration.conftest import missing
@@ -548,7 +548,7 @@ def test_over_elasticsearch_the_same_is_found_and_refused(browser: Browser, elas
     config = tmp_path / "shipper.yaml"
     config.write_text(json.dumps({"index": names, "elasticsearch": {"replicas": 0}}))
     settings = Settings.model_validate({**json.loads(config.read_text()), "output": elasticsearch})
-    list(factory.installation(settings))
+    list(registry.installation(settings))
     client = Elasticsearch(elasticsearch)
     try:
         with watched(tmp_path, story, output=elasticsearch, config=config) as found:

@@ -20,7 +20,6 @@ from deploy.services.monitoring import CURE, programs
 from deploy.services.unavailable import Unavailable
 from shipper.config.settings import Settings
 from shipper.outputs import registry
-from shipper.outputs.elasticsearch import factory
 from shipper_schemas.builtin_rules import FAILED_LOGINS, LOGIN
 from shipper_schemas.mapping import event_mapping, leaves, quarantine_mapping
 from tests.deploy.pages import examples
@@ -88,7 +87,7 @@ def store(elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     settings = Settings(
         output=elasticsearch, state_dir=tmp_path_factory.mktemp("queries"), elasticsearch={"replicas": 0}
     )
-    list(factory.installation(settings))
+    list(registry.installation(settings))
     at = (datetime.now(UTC) - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
     documents = [make_document(number, at=at, **fields) for number, fields in enumerate(EVENTS)]
     refused = make_document(

@@ -32,11 +32,8 @@ def check(settings: Settings, *, form: str) -> None:
     Checks the configuration, inputs, state directory, output and listen address. Exits 1 on any problem; changes
     nothing.
     """
-    from shipper.bootstrap import build_inputs  # noqa: PLC0415 -- see shipper.cli.search
-    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
-
     with working("checking", "findings") as count:
-        findings = list(count(examine(settings, build_inputs.check_input, registry.check_output)))
+        findings = list(count(examine(settings)))
     _report(findings, form)
 
 

@@ -10,7 +10,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from shipper.bootstrap import build_inputs, build_pipeline
+from shipper.bootstrap import build_pipeline
 from shipper.cli.completion_values import complete_metrics
 from shipper.cli.options import configured
 from shipper.cli.search_options import NonEmptyText
@@ -78,7 +78,7 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **sh
         settings,
         Source.of(Origin(file.name, file.name, service=service, host=settings.host)),
     )
-    lines = entries(file, kind, build_inputs.bounds_of(settings))
+    lines = entries(file, kind, build_pipeline.bounds_of(settings))
     steps = (explainer.explained(entry, Clock().wall_ms()) for entry in lines)
     if form == "json":
         for step in steps:

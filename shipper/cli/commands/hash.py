@@ -6,6 +6,7 @@ from typing import BinaryIO
 import click
 import orjson
 
+from shipper.bootstrap import build_pipeline
 from shipper.cli.options import configured
 from shipper.config.settings import Settings
 from shipper.system.errors import ConfigurationError
@@ -24,8 +25,6 @@ def hash(settings: Settings, *, file: BinaryIO, form: str) -> None:  # noqa: A00
     normalises a value before hashing (an e-mail address to lower case, a number without spaces), that hash is printed
     too.
     """
-    from shipper.bootstrap import build_pipeline  # noqa: PLC0415 -- see shipper.cli.search
-
     if settings.redact.mode != "hash":
         raise ConfigurationError("redact.mode is mask: nothing is hashed", "give redact.mode: hash")
     keys = build_pipeline.redaction_keys(settings, make=False)

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from shipper.bootstrap import build_pipeline
 from shipper.cli.options import configured
 from shipper.cli.terminal.cells import NARROW, Look, emit, fit
 from shipper.cli.terminal.json_output import as_json
@@ -19,6 +20,7 @@ from shipper.cli.terminal.render import render_json
 from shipper.config.settings import Settings
 from shipper.model.document_fields import inner
 from shipper.model.documents import Document
+from shipper.outputs import registry
 from shipper.outputs.base import Reader
 from shipper.presentation.format import Body, origin, short_id, text_of
 from shipper.system.errors import ReleaseRefused, ShipperError
@@ -60,8 +62,6 @@ def quarantine() -> None:
 @configured("output")
 def list_(settings: Settings, *, reason: str | None, limit: int, form: str) -> None:
     """List quarantined entries with their reasons, oldest first."""
-    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
-
     entries = registry.reader(settings).quarantine(reason=reason, limit=limit + 1 if limit else None)
     if limit:
         with working("searching the quarantine") as count:
@@ -82,8 +82,6 @@ def list_(settings: Settings, *, reason: str | None, limit: int, form: str) -> N
 @configured("output")
 def show(settings: Settings, *, id_: str, form: str) -> None:
     """Show the entry with this ID or unique ID prefix: reasons, source, raw text."""
-    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
-
     console = Console(highlight=False)
     entry = entry_of(registry.reader(settings), id_)
     if form == "json":
@@ -108,9 +106,6 @@ def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reaso
     if bool(ids) == (everything or reason is not None):
         message = "give IDs, --all or --reason"
         raise click.UsageError(message)
-    from shipper.bootstrap import build_pipeline  # noqa: PLC0415 -- see shipper.cli.search
-    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
-
     reader = registry.reader(settings)
     entries = (entry_of(reader, id_) for id_ in ids) if ids else reader.quarantine(reason=reason)
     dry_run, form = how["dry_run"], how["form"]

@@ -19,16 +19,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from shipper.bootstrap import build_pipeline
 from shipper.cli.commands.search import When, refuse_backwards
 from shipper.cli.options import configured
 from shipper.cli.search_options import NonEmptyText
 from shipper.cli.terminal import replay_report as report
 from shipper.cli.terminal.json_output import as_json
 from shipper.cli.terminal.progress import TELL_S, working
-from shipper.config.settings import Settings
+from shipper.config.settings import InputSettings, Settings
+from shipper.inputs.files.container_metadata import tells_container
+from shipper.outputs import registry
+from shipper.replay import discover
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ShipperError
 from shipper.system.logging_setup import configure_own_log
+from shipper_processors.route import index_name
 from shipper_processors.sanitize import printable
 from shipper_processors.times import format_ms, parse_ms
 
@@ -128,12 +133,10 @@ def replayed(settings: Settings, found: "Given", console: Console, asked: dict[s
 
 def tell(settings: Settings, found: "Given", total: "job.Outcome", seconds: float, asked: dict[str, Any]) -> None:
     """Print what came of it, in the format that was asked for."""
-    from shipper.bootstrap import build_agent  # noqa: PLC0415 -- see shipper.cli.search
-
     dry_run, logs = asked["dry_run"], len(found.logs)
     if asked["form"] == "json":
         total = replace(total, problems=[*found.problems, *total.problems])
-        told = report.as_json(total, logs, seconds, build_agent.metrics_of(settings), dry_run=dry_run)
+        told = report.as_json(total, logs, seconds, build_pipeline.saved_metrics(settings), dry_run=dry_run)
         click.echo(as_json(told))
         return
     for line in report.told(total, logs, seconds, dry_run=dry_run):
@@ -161,8 +164,6 @@ def task_of(settings: Settings, asked: dict[str, Any]) -> str:
 @contextmanager
 def given_logs(settings: Settings, asked: dict[str, Any]) -> "Iterator[Given]":
     """The logs that the command names; the standard input is kept in a file meanwhile. Raises ShipperError."""
-    from shipper.replay import discover  # noqa: PLC0415 -- see shipper.cli.search
-
     if STDIN not in asked["paths"]:
         yield discover.find(asked["paths"], asked["kind"])
         return
@@ -190,8 +191,6 @@ def adjusted(settings: Settings, *, service: str | None, host: str | None) -> Se
     """The settings with what the command line says of the files."""
     update: dict[str, Any] = {} if host is None else {"host": host}
     if service is not None:
-        from shipper.config.settings import InputSettings  # noqa: PLC0415
-
         inputs = {found.type: found for found in settings.inputs}
         update["inputs"] = [
             (inputs.get(kind) or InputSettings(type=kind, glob="given")).model_copy(update={"service": service})
@@ -204,9 +203,7 @@ def run(
     settings: Settings, logs: "Sequence[GivenLog]", folder: Path | None, console: Console, asked: dict[str, Any]
 ) -> "job.Outcome":
     """All of it, with its progress shown. Raises ShipperError."""
-    from shipper.bootstrap import build_pipeline  # noqa: PLC0415 -- see shipper.cli.search
-    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
-    from shipper.replay import job, time_filter  # noqa: PLC0415
+    from shipper.replay import job, time_filter  # noqa: PLC0415 -- slow to load, and --help needs none of it
     from shipper.replay.run import run as run_job  # noqa: PLC0415
 
     span = time_filter.Span(
@@ -278,8 +275,6 @@ def shown(console: Console, total: int) -> "Iterator[Callable[[job.Progress], No
 
 def nameless(logs: "Sequence[GivenLog]") -> Iterator[str]:
     """Logs whose path does not tell the container: what an agent read of them has other ids, and comes twice."""
-    from shipper.inputs.files.container_metadata import tells_container  # noqa: PLC0415 -- see shipper.cli.search
-
     found = [log.path for log in logs if not tells_container(log.kind, log.path)]
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -291,16 +286,12 @@ def nameless(logs: "Sequence[GivenLog]") -> Iterator[str]:
 
 def too_old_already(settings: Settings, logs: "Sequence[GivenLog]") -> Iterator[str]:
     """What would undo the backfill, as far as the first line of each log tells."""
-    from shipper_processors.route import index_name  # noqa: PLC0415
-
     times = [ms for log in logs if log.first_time is not None and (ms := parse_ms(log.first_time)) is not None]
     yield from too_old(settings, Counter(index_name(settings.index.prefix, ms) for ms in times))
 
 
 def too_old(settings: Settings, indices: Counter[str]) -> Iterator[str]:
     """Days that what deletes old indices would delete at once."""
-    from shipper.outputs import registry  # noqa: PLC0415 -- see shipper.cli.search
-
     try:
         found = registry.retention(settings)
     except ShipperError:

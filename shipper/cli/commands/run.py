@@ -19,16 +19,19 @@ from shipper.agent.agent import Agent
 from shipper.agent.agent_status import Vitals
 from shipper.agent.indexer import Indexer
 from shipper.agent.indexer_status import IndexerVitals
-from shipper.bootstrap import build_agent, build_indexer, build_inputs, build_web
+from shipper.bootstrap import build_agent, build_indexer, build_web
 from shipper.bootstrap.reload import Reloader
 from shipper.cli.options import from_configuration
 from shipper.cli.terminal.progress import TELL_S
 from shipper.config import Configuration
+from shipper.config.output_kinds import scheme
 from shipper.config.settings import Settings
+from shipper.inputs.registry import process_of
 from shipper.system.clock import Clock
 from shipper.system.errors import ShipperError, to_read
 from shipper.system.logging_setup import configure_own_log
-from shipper.web.request_guard import host_of, is_loopback
+from shipper.system.loopback import is_loopback
+from shipper.web.request_guard import host_of
 from shipper.web.server import serve
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -77,7 +80,7 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
         agent.when_quiet = _give_back
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # batches hold many small objects and no cycles; searching for cycles costs 3 %
-    inputs = [f"{item.type}:{item.glob}" for item in settings.inputs]
+    inputs = [item.url for item in settings.inputs]
     try:
         pages = build_web.pages(vitals, in_effect, Clock())
         with serve(settings.listen, vitals, secret(settings.token), pages=pages) as address:
@@ -98,11 +101,11 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
 
 def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Vitals | IndexerVitals]:
     """Build the agent, or the indexer where the input is a topic, and its status."""
-    if build_inputs.is_indexer(settings):
+    if process_of(settings) == "indexer":
         indexer = build_indexer.indexer(settings, Clock())
         return indexer, build_indexer.indexer_vitals(settings, indexer)
     agent = build_agent.agent(settings, Clock(), from_end=from_end)
-    kind, health = settings.output.partition(":")[0], settings.health
+    kind, health = scheme(settings.output), settings.health
     return agent, Vitals(agent, kind, health.stuck_after, health.max_lag)
 
 

@@ -14,6 +14,7 @@ from shipper.cli.terminal.progress import working
 from shipper.cli.terminal.render import render_json, render_table, render_timeline
 from shipper.config.settings import Settings
 from shipper.model.query import Query
+from shipper.outputs import registry
 from shipper.outputs.base import Reader
 from shipper.presentation.format import short_id
 from shipper.presentation.time_expression import parse_when
@@ -73,8 +74,6 @@ def search(settings: Settings, *, limit: int | None, form: str | None, **terms: 
         message = "--format timeline needs a CORRELATION_ID"
         raise click.UsageError(message)
     refuse_backwards(terms["since"], terms["until"])
-    from shipper.outputs import registry  # noqa: PLC0415 -- slow to load, and --help does not need it
-
     query = Query(**terms, limit=most or None, newest_first=bool(most) and not one_request)
     reader = registry.reader(settings)
     console = Console(highlight=False)

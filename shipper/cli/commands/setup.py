@@ -8,7 +8,8 @@ from shipper.cli.terminal.json_output import as_json
 from shipper.cli.terminal.progress import working
 from shipper.config.settings import Settings
 from shipper.config.units import duration
-from shipper.system.errors import ConfigurationError
+from shipper.outputs import registry
+from shipper.outputs.elasticsearch.templates import resources
 from shipper_processors.sanitize import printable
 
 DAY_S = 86_400
@@ -52,31 +53,23 @@ def setup(settings: Settings, *, only_print: bool, retention: float | None, kiba
         settings = settings.model_copy(
             update={"elasticsearch": settings.elasticsearch.model_copy(update={"retention": retention})}
         )
-    if not settings.output.startswith(("http:", "https:")) and not only_print:
-        raise ConfigurationError(
-            f"output {printable(settings.output)} needs no setup: the embedded store creates its files itself",
-            "give --output http(s)://HOST:PORT, an Elasticsearch server",
-        )
     if only_print:
         _print(settings, form)
         return
-    from shipper.outputs.elasticsearch import factory  # noqa: PLC0415 -- see shipper.cli.commands.search
-
+    output = registry.factory(settings)
     with working("setting up", "steps") as count:
-        for step in count(factory.installation(settings)):
+        for step in count(output.installation(settings)):
             remark = f": {step.remark}" if step.remark else ""
             line = step._asdict() if form == "json" else f"{step.outcome:<10} {step.kind} {step.name}{remark}"
             click.echo(as_json(line, indent=False) if isinstance(line, dict) else printable(line))
         if kibana is not None:
-            for outcome in count(factory.kibana_import(settings, kibana)):
+            for outcome in count(output.dashboards(settings, kibana)):
                 item = orjson.dumps({"outcome": outcome, "kind": "kibana"}) if form == "json" else printable(outcome)
                 click.echo(item)
 
 
 def _print(settings: Settings, form: str) -> None:
     """Print all requests as for a full server; a reduced server gets them without the lifecycle."""
-    from shipper.outputs.elasticsearch.templates import resources  # noqa: PLC0415 -- see shipper.cli.commands.search
-
     for resource in resources(settings.index, settings.elasticsearch, lifecycle=True):
         if form == "json":
             click.echo(as_json({"method": "PUT", "path": resource.path, "body": resource.body}, indent=False))

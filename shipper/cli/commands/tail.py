@@ -11,6 +11,7 @@ import orjson
 from rich.console import Console
 
 from shipper.agent.live_tail import LiveTail
+from shipper.bootstrap import build_inputs
 from shipper.cli.options import configured
 from shipper.cli.search_options import NonEmptyText, of_container, of_event, of_level, of_text
 from shipper.cli.terminal.render import Stream, json_line
@@ -42,8 +43,6 @@ def tail(settings: Settings, *, quarantined: bool, limit: int | None, form: str,
     Reads the inputs directly, from their current end. Needs no running agent and no store, and changes neither: no
     checkpoint or counter moves. Stop with Ctrl-C.
     """
-    from shipper.bootstrap import build_inputs  # noqa: PLC0415 -- see shipper.cli.search
-
     configure_own_log(settings.log_format, "warning")
     wanted = accepts(Query(**terms))
     follower = build_inputs.follower(settings, Clock())
@@ -51,7 +50,7 @@ def tail(settings: Settings, *, quarantined: bool, limit: int | None, form: str,
     console = Console(highlight=False)
     stream = Stream(console)
     if sys.stderr.isatty():
-        inputs = ", ".join(f"{item.type}:{item.glob}" for item in settings.inputs)
+        inputs = ", ".join(item.url for item in settings.inputs)
         click.echo(f"following {inputs}; stop with Ctrl-C", err=True)
     shown = 0
     try:

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from shipper.bootstrap import build_pipeline
 from shipper.cli.options import configured
 from shipper.cli.terminal.json_output import as_json
 from shipper.config.settings import Settings
@@ -71,13 +72,11 @@ def test(settings: Settings, *, files: tuple[Path, ...], only: str | None, form:
 
 def run(written: Written, settings: Settings) -> Result:
     """Run one test in a separate chain."""
-    from shipper.bootstrap import build_inputs, build_pipeline  # noqa: PLC0415 -- see shipper.cli.search
-
     began = time.perf_counter()
     pipeline = build_pipeline.pipeline_of(
         settings, build_pipeline.counting_of(settings, ()), build_pipeline.redactor_to_look_with(settings)
     )  # fmt: skip
-    outcome = outcome_of(written.case, pipeline, build_inputs.bounds_of(settings))
+    outcome = outcome_of(written.case, pipeline, build_pipeline.bounds_of(settings))
     return Result(written, differences(written.case, outcome), time.perf_counter() - began)
 
 

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from shipper.bootstrap import build_pipeline
 from shipper.cli.commands.status import behind, told_configuration
 from shipper.cli.commands.tail import stopped_by_signals
 from shipper.cli.options import configured
@@ -45,9 +46,7 @@ def top(settings: Settings, *, once: bool, interval: float, form: str) -> None:
     screen is drawn anew at each look; elsewhere each look is printed, with --format json as one object a line. Ends
     with Ctrl-C.
     """
-    from shipper.bootstrap import build_agent  # noqa: PLC0415 -- see shipper.cli.search
-
-    names = {metric.name: metric.labels for metric in build_agent.metrics_of(settings)}
+    names = {metric.name: metric.labels for metric in build_pipeline.saved_metrics(settings)}
     console, stopping = console_of(), stopped_by_signals()
     with working("asking the agent"):
         before = take(settings, names)

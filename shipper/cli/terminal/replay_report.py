@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from shipper.metrics.catalogue import VIOLATIONS
 from shipper.model.batch import DROPPED, DUPLICATE, INDEXED, QUARANTINED
 from shipper_schemas.metrics import Metric
 
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from shipper.replay import job
 
 MOST_COUNTED = 30
-VIOLATIONS = "shipper_violations_total"
 OUTSIDE = "outside"
 
 
@@ -47,7 +47,7 @@ def told(total: "job.Outcome", logs: int, seconds: float, *, dry_run: bool) -> I
 
 def told_counters(total: "job.Outcome") -> Iterator[str]:
     """What the counters of the rules would come to, the largest first."""
-    counted = [(key, number) for key, number in total.counters.most_common() if key[0] != VIOLATIONS]
+    counted = [(key, number) for key, number in total.counters.most_common() if key[0] != VIOLATIONS.name]
     if counted:
         yield ""
         yield f"{'counted':>13}  by (not added to any live counter)"
@@ -63,7 +63,7 @@ def _why(total: "job.Outcome") -> str:
 
 
 def _violations(total: "job.Outcome") -> Counter[str]:
-    return Counter({labels[0]: number for (name, labels), number in total.counters.items() if name == VIOLATIONS})
+    return Counter({labels[0]: number for (name, labels), number in total.counters.items() if name == VIOLATIONS.name})
 
 
 def as_json(
@@ -74,7 +74,7 @@ def as_json(
     counters = [
         {"name": name, "labels": dict(zip(names[name], labels, strict=True)), "value": number}
         for (name, labels), number in total.counters.most_common()
-        if name != VIOLATIONS
+        if name != VIOLATIONS.name
     ]
     return {
         "dry_run": dry_run,

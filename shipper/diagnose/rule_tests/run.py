@@ -10,7 +10,7 @@ import orjson
 from shipper.diagnose.read_lines import entries
 from shipper.diagnose.rule_tests.series import Series
 from shipper.diagnose.rule_tests.test_file import Case
-from shipper.metrics.catalogue import VIOLATIONS
+from shipper.metrics.catalogue import PREFIX, VIOLATIONS
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import DROPPED, INDEXED, Batch
 from shipper.model.source import Source
@@ -167,7 +167,7 @@ def _of_counters(wanted: dict[Series, float], found: dict[Series, float]) -> Ite
 
 def _is_unasked(series: Series, wanted: dict[Series, float]) -> bool:
     """Whether a sample that no one asked for is news: the shipper's own are not, nor further samples of a histogram."""
-    if series.name.startswith("shipper_"):
+    if series.name.startswith(PREFIX):
         return False
     family, _, ending = series.name.rpartition("_")
     if ending in ("sum", "bucket"):

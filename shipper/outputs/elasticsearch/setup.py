@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from elasticsearch import ApiError, Elasticsearch, NotFoundError
 
 from shipper.config.output_settings import ElasticsearchSettings, IndexSettings
+from shipper.outputs.base import Step
 from shipper.outputs.elasticsearch.client import reason_of, translated
 from shipper.outputs.elasticsearch.template_check import found_template
 from shipper.outputs.elasticsearch.templates import OWNER, VERSION, Resource, resources
@@ -18,15 +19,6 @@ NO_LIFECYCLE = (
     "this server has no index lifecycle management, so nothing will delete old indices:"
     " delete them by a job of your own, by the day in their names"
 )
-
-
-class Step(NamedTuple):
-    """One thing done, or found done."""
-
-    outcome: Literal["created", "updated", "unchanged", "left out"]
-    kind: str
-    name: str
-    remark: str = ""
 
 
 def has_lifecycle(client: Elasticsearch, url: str) -> bool:

@@ -1,19 +1,20 @@
-"""Client: what both ends need of Kafka, as a port, and which library stands behind it.
+"""Client: the producer's end of Kafka as a port, and the library behind it.
 
 Two libraries do the same job: confluent-kafka costs a fraction of the CPU and needs a compiled wheel, kafka-python is
 plain Python and always there. See docs/decisions/0009-kafka-clients.md.
 """
 
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from shipper.config.output_settings import KafkaSettings, kafka_url
-from shipper.outputs.kafka.message import Message, Received, Topics
+from shipper.config.output_kinds import kafka_url
+from shipper.config.output_settings import KafkaSettings
+from shipper.outputs.kafka.message import Message, Topics
 from shipper.outputs.tls_probe import trouble_with
 from shipper.system.clock import Clock
 from shipper.system.errors import NOTHING_LOST, ConfigurationError, ShipperError
@@ -26,26 +27,10 @@ COMMIT_S = 5.0
 """How long a commit, or leaving the group, may take, in seconds."""
 BATCH_BYTES = 128 * 1024
 """What goes to one partition together."""
-PARTITION_FETCH_BYTES, FETCH_BYTES = 2 * 1024 * 1024, 16 * 1024 * 1024
-"""What is fetched ahead of a partition, and of all together."""
 
 
 class KafkaUnavailable(ShipperError):
     """A broker does not do now what is asked of it; asking again later may help."""
-
-
-class Partition(NamedTuple):
-    """A partition of a topic."""
-
-    topic: str
-    number: int
-
-
-class Span(NamedTuple):
-    """What a partition holds for a group: offset of the next message it has not committed, and of the next to come."""
-
-    next: int
-    end: int
 
 
 CURES = {
@@ -92,50 +77,6 @@ class Producer(Protocol):
         """Give up what is on its way, at once."""
 
 
-class Rebalanced(Protocol):
-    """Told of partitions that come and go. Called while `Consumer.poll` or `close` is under way, never beside it."""
-
-    def assigned(self, partitions: Sequence[Partition]) -> None:
-        """These partitions are read from now on."""
-
-    def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """These partitions go to another member; gives the offsets to commit before they go."""
-
-    def lost(self, partitions: Sequence[Partition]) -> None:
-        """These partitions went without warning; nothing can be committed any more."""
-
-
-class Consumer(Protocol):
-    """A member of a consumer group. Commits nothing by itself. For one thread."""
-
-    def poll(self, seconds: float, most: int) -> list[Received]:
-        """Up to `most` messages, waiting up to `seconds` for them; keeps the membership. Raises KafkaUnavailable."""
-
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
-        """Commit offsets of the next messages to read; False where the partitions have gone to another member.
-
-        Raises KafkaUnavailable.
-        """
-
-    def seek(self, partition: Partition, offset: int) -> bool:
-        """Read on from `offset`; nothing is to be done where the partition is not assigned.
-
-        False where it cannot be done yet: until it was, nothing of this partition may be taken.
-        """
-
-    def pause(self) -> None:
-        """Have `poll` give no messages of any assigned partition."""
-
-    def resume(self) -> None:
-        """Undo `pause`."""
-
-    def spans(self, seconds: float) -> dict[Partition, Span]:
-        """What the assigned partitions hold for the group. Raises KafkaUnavailable, at the latest after `seconds`."""
-
-    def close(self) -> None:
-        """Leave the group at once."""
-
-
 class Client(Protocol):
     """One of the libraries, for one cluster."""
 
@@ -146,9 +87,6 @@ class Client(Protocol):
     def producer(self, *, alone: bool = False) -> Producer:
         """A producer; with `alone`, one that sends each message by itself. Raises KafkaUnavailable."""
 
-    def consumer(self, topics: Sequence[str], listener: Rebalanced) -> Consumer:
-        """A member of the group that the settings name. Raises KafkaUnavailable."""
-
     def partitions(self, topics: Sequence[str]) -> dict[str, int | str]:
         """How many partitions each topic has, or the broker's word for why that cannot be told.
 
@@ -158,12 +96,16 @@ class Client(Protocol):
 
 def connect(url: str, settings: KafkaSettings) -> Client:
     """The client that the settings choose, not connected yet. Raises ConfigurationError where it is not installed."""
-    servers, _ = kafka_url(url)
-    name = chosen(settings)
+    connection, name = connection_of(url, settings), chosen(settings)
+    make: Callable[[Connection], Client] = import_module(BACKENDS[name]).connect
+    return make(connection)
+
+
+def connection_of(url: str, settings: KafkaSettings) -> Connection:
+    """The brokers of a URL and the settings for them. Raises ConfigurationError where a file cannot be read."""
     for path in (settings.ca_file, settings.certificate_file, settings.key_file):
         require_readable(path)
-    make: Callable[[Connection], Client] = import_module(BACKENDS[name]).connect
-    return make(Connection(servers, settings))
+    return Connection(kafka_url(url).servers, settings)
 
 
 def chosen(settings: KafkaSettings) -> str:
@@ -200,16 +142,6 @@ def require_topics(client: Client, topics: Iterable[str]) -> None:
     for topic, found in client.partitions(list(topics)).items():
         if isinstance(found, str):
             raise refusal(found, topic, client.servers)
-
-
-def group_member(client: Client, topics: Topics) -> Callable[[Rebalanced], Consumer]:
-    """The way into the group that reads `topics`. Calling it raises KafkaUnavailable where one of them is not there."""
-
-    def join(listener: Rebalanced) -> Consumer:
-        require_topics(client, topics)
-        return client.consumer(topics, listener)
-
-    return join
 
 
 def refusal(code: str, topic: str, servers: str) -> KafkaUnavailable:

@@ -8,14 +8,10 @@ from confluent_kafka import KafkaException
 from shipper.outputs.kafka.client import (
     BATCH_BYTES,
     DIAGNOSIS_S,
-    FETCH_BYTES,
-    PARTITION_FETCH_BYTES,
     Connection,
-    Rebalanced,
 )
-from shipper.outputs.kafka.confluent_consumer import ConfluentConsumer
 from shipper.outputs.kafka.confluent_producer import ConfluentProducer
-from shipper.outputs.kafka.confluent_shared import _made, code_of, common_options, translated
+from shipper.outputs.kafka.confluent_shared import code_of, common_options, created, translated
 
 QUEUED_MESSAGES = 500_000
 
@@ -55,33 +51,12 @@ class Confluent:
             "queue.buffering.max.messages": QUEUED_MESSAGES,
             "allow.auto.create.topics": False,
         }
-        return ConfluentProducer(_made(confluent_kafka.Producer, options, self._connection), self._connection)
-
-    def consumer(self, topics: Sequence[str], listener: Rebalanced) -> "ConfluentConsumer":
-        """A member of the group. Raises KafkaUnavailable."""
-        settings = self._connection.settings
-        options = {
-            **self._common,
-            "group.id": settings.group,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "session.timeout.ms": int(settings.session_timeout * 1000),
-            "heartbeat.interval.ms": int(min(settings.session_timeout / 3, 3) * 1000),
-            "partition.assignment.strategy": "range,roundrobin",  # what kafka-python does: both may be in one group
-            "max.partition.fetch.bytes": PARTITION_FETCH_BYTES,
-            "fetch.max.bytes": FETCH_BYTES,
-            "queued.max.messages.kbytes": FETCH_BYTES // 1024,
-            "allow.auto.create.topics": False,
-        }
-        consumer = _made(confluent_kafka.Consumer, options, self._connection)
-        return ConfluentConsumer(consumer, self._connection, topics, listener)
+        return ConfluentProducer(created(confluent_kafka.Producer, options, self._connection), self._connection)
 
     def partitions(self, topics: Sequence[str]) -> dict[str, int | str]:
         """How many partitions each topic has, or the code of the broker's refusal. Raises KafkaUnavailable."""
         found: dict[str, int | str] = {}
-        producer = _made(confluent_kafka.Producer, self._common, self._connection)
+        producer = created(confluent_kafka.Producer, self._common, self._connection)
         try:
             for topic in topics:
                 told = producer.list_topics(topic, timeout=DIAGNOSIS_S).topics[topic]

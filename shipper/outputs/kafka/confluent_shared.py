@@ -15,7 +15,7 @@ LOCAL = {
 }
 
 
-def _made(kind: Any, options: dict[str, Any], connection: Connection) -> Any:  # noqa: ANN401 -- Producer or Consumer
+def created(kind: Any, options: dict[str, Any], connection: Connection) -> Any:  # noqa: ANN401 -- Producer or Consumer
     """One of the library's objects. Raises KafkaUnavailable where the options are refused."""
     try:
         return kind(options)

@@ -1,46 +1,57 @@
-"""The Kafka output built from the settings, and checks of its topics."""
+"""The Kafka output built from the settings, and the check of its topics."""
 
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
 from shipper.config.settings import Settings
-from shipper.outputs.base import Output
+from shipper.outputs.base import Output, OutputFactory
 from shipper.outputs.dead_letters import DeadLetters
+from shipper.outputs.kafka.client import connect, require_topics, topics_of
+from shipper.outputs.kafka.message import Prefixes
+from shipper.outputs.kafka.output import KafkaOutput
+from shipper.system.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from shipper.outputs.kafka.message import Prefixes
-
-
-def topic_url(settings: Settings) -> str:
-    """The URL of an indexer's input."""
-    return f"kafka:{settings.inputs[0].glob}"
+CONFIRMATION = "both topics are there"
 
 
-def prefixes_of(settings: Settings) -> "Prefixes":
-    """What the names of our indices begin with."""
-    from shipper.outputs.kafka.message import Prefixes  # noqa: PLC0415 -- see below
+class KafkaFactory(OutputFactory):
+    """`kafka://HOST:PORT/TOPIC`: a topic that indexers read."""
 
+    confirmation = CONFIRMATION
+    no_setup = "topics are created with the tools of Kafka"
+
+    def output(self, settings: Settings) -> Output:
+        """The output; it connects with the first batch."""
+        options, url = settings.kafka, settings.output
+        return KafkaOutput(
+            url,
+            connect(url, options),
+            topics_of(url, options),
+            prefixes_of(settings),
+            DeadLetters(settings.state_dir),
+            window=options.in_flight,
+            events_per_record=options.events_per_record,
+        )
+
+    def check(self, settings: Settings) -> None:
+        """Raise ShipperError where the topic or its quarantine is missing."""
+        check_topics(settings, settings.output)
+
+    def readers(self, settings: Settings, timeout: float | None = None) -> NoReturn:  # noqa: ARG002 -- nothing is read
+        """Raise ConfigurationError: a topic is not searched."""
+        raise ConfigurationError(
+            f"{settings.output} is a topic, and topics are not searched",
+            "give --output the store that its indexer writes to: http(s)://HOST:PORT or local:DIR",
+        )
+
+
+def prefixes_of(settings: Settings) -> Prefixes:
+    """The prefixes of our indices' names."""
     return Prefixes(settings.index.prefix, settings.index.quarantine_prefix)
 
 
-def kafka_output(settings: Settings) -> Output:
-    """The output of a `kafka://` URL."""
-    from shipper.outputs.kafka.client import connect, topics_of  # noqa: PLC0415 -- see above
-    from shipper.outputs.kafka.output import KafkaOutput  # noqa: PLC0415
-
-    found, url = settings.kafka, settings.output
-    return KafkaOutput(
-        url,
-        connect(url, found),
-        topics_of(url, found),
-        prefixes_of(settings),
-        DeadLetters(settings.state_dir),
-        window=found.in_flight,
-        events_per_record=found.events_per_record,
-    )
-
-
 def check_topics(settings: Settings, url: str) -> None:
-    """Raise ShipperError where a topic or its quarantine is not there."""
-    from shipper.outputs.kafka.client import connect, require_topics, topics_of  # noqa: PLC0415 -- see above
-
+    """Raise ShipperError where the topic of `url` or its quarantine is missing."""
     require_topics(connect(url, settings.kafka), topics_of(url, settings.kafka))
+
+
+FACTORY = KafkaFactory()

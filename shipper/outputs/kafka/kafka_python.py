@@ -1,60 +1,47 @@
 """The port over kafka-python: plain Python, always installed."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata
-from kafka import TopicPartition as Place
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.codec import has_lz4, has_zstd
 from kafka.errors import (
     BrokerResponseError,
-    CommitFailedError,
     CorruptRecordError,
-    IllegalGenerationError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
-    RebalanceInProgressError,
     RecordListTooLargeError,
-    UnknownMemberIdError,
     UnsupportedCodecError,
     for_code,
 )
 
 from shipper.outputs.kafka.client import (
     BATCH_BYTES,
-    COMMIT_S,
     DIAGNOSIS_S,
-    FETCH_BYTES,
-    PARTITION_FETCH_BYTES,
     Connection,
     KafkaUnavailable,
-    Partition,
-    Rebalanced,
-    Span,
     away,
     refusal,
     tls_context,
 )
-from shipper.outputs.kafka.message import Message, Received
+from shipper.outputs.kafka.message import Message
 from shipper.system.errors import NOTHING_LOST, ConfigurationError
 
-GONE_TO_ANOTHER = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-JOINING_S = 2.0
-"""How long a poll waits for the group to take the member in.
-
-The library forgets an answer that comes between two polls, and asks to join anew: with short ones, on a busy machine or
-in a slow group, a member never had partitions, and had all others give theirs up each time.
-"""
 
 
 def connect(connection: Connection) -> "KafkaPython":
     """The client for one cluster. Raises ConfigurationError."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL + 1)  # what it has to say reaches us as errors
+    silence()
     return KafkaPython(connection)
+
+
+def silence() -> None:
+    """Switch the library's own log off: all that it reports reaches us as errors."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL + 1)
 
 
 class KafkaPython:
@@ -92,28 +79,6 @@ class KafkaPython:
         except KafkaError as error:
             raise translated(error, self._connection) from error
         return PlainProducer(producer, self._connection)
-
-    def consumer(self, topics: Sequence[str], listener: Rebalanced) -> "PlainConsumer":
-        """A member of the group. Raises KafkaUnavailable."""
-        settings = self._connection.settings
-        try:
-            consumer = opened(
-                KafkaConsumer,
-                **self._common,
-                group_id=settings.group,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-                session_timeout_ms=int(settings.session_timeout * 1000),
-                heartbeat_interval_ms=int(min(settings.session_timeout / 3, 3) * 1000),
-                max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
-                fetch_max_bytes=FETCH_BYTES,
-                allow_auto_create_topics=False,
-            )
-        except KafkaError as error:
-            raise translated(error, self._connection) from error
-        consumer.subscribe(topics=list(topics), listener=_Listener(consumer, listener))
-        return PlainConsumer(consumer, self._connection)
 
     def partitions(self, topics: Sequence[str]) -> dict[str, int | str]:
         """How many partitions each topic has, or the code of the broker's refusal. Raises KafkaUnavailable."""
@@ -193,100 +158,6 @@ class PlainProducer:
         """Give up what is on its way, at once."""
         with suppress(KafkaError):
             self._producer.close(timeout=0)
-
-
-class PlainConsumer:
-    """`shipper.outputs.kafka.client.Consumer` over kafka-python."""
-
-    def __init__(self, consumer: Any, connection: Connection) -> None:  # noqa: ANN401 -- the library has no types
-        """`consumer` is connected and subscribed."""
-        self._consumer, self._connection = consumer, connection
-        self._paused = False
-
-    def poll(self, seconds: float, most: int) -> list[Received]:
-        """Messages. Raises KafkaUnavailable."""
-        if self._paused:
-            self._consumer.pause(*self._consumer.assignment())
-        if self._consumer._coordinator.need_rejoin():  # noqa: SLF001 -- nothing else tells
-            seconds = max(seconds, JOINING_S)
-        try:
-            found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
-        except KafkaError as error:
-            raise translated(error, self._connection) from error
-        return [
-            Received(place.topic, place.partition, record.offset, record.timestamp, record.value, record.headers)
-            for place, records in found.items()
-            for record in records
-        ]
-
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
-        """Commit. Raises KafkaUnavailable."""
-        try:
-            self._consumer.commit(_offsets(offsets), timeout_ms=int(COMMIT_S * 1000))
-        except GONE_TO_ANOTHER:
-            return False
-        except KafkaError as error:
-            raise translated(error, self._connection) from error
-        return True
-
-    def seek(self, partition: Partition, offset: int) -> bool:
-        """Read on from `offset`."""
-        if (place := Place(*partition)) in self._consumer.assignment():
-            self._consumer.seek(place, offset)
-        return True
-
-    def pause(self) -> None:
-        """Have `poll` give nothing."""
-        self._paused = True
-
-    def resume(self) -> None:
-        """Undo `pause`."""
-        self._paused = False
-        self._consumer.resume(*self._consumer.assignment())
-
-    def spans(self, seconds: float) -> dict[Partition, Span]:
-        """What the assigned partitions hold. Raises KafkaUnavailable."""
-        places, timeout_ms = sorted(self._consumer.assignment()), int(seconds * 1000)
-        if not places:
-            return {}
-        try:
-            ends = self._consumer.end_offsets(places, timeout_ms=timeout_ms)
-            nexts = {place: self._consumer.committed(place, timeout_ms=timeout_ms) for place in places}
-            fresh = [place for place, offset in nexts.items() if offset is None]
-            nexts |= self._consumer.beginning_offsets(fresh, timeout_ms=timeout_ms) if fresh else {}
-        except KafkaError as error:
-            raise translated(error, self._connection) from error
-        return {Partition(*place): Span(nexts[place], ends[place]) for place in places}
-
-    def close(self) -> None:
-        """Leave the group."""
-        with suppress(KafkaError):
-            self._consumer.close(timeout_ms=int(COMMIT_S * 1000))
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
-    """Called by the library's thread while ours waits in `poll` or `close`.
-
-    A blocking commit is not possible there. One that is sent here goes out before the request to join anew, on the same
-    connection, so that the partition's next reader finds it.
-    """
-
-    def __init__(self, consumer: Any, listener: Rebalanced) -> None:  # noqa: ANN401
-        self._consumer, self._listener = consumer, listener
-
-    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        self._listener.assigned([Partition(*place) for place in assigned])
-
-    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        if offsets := self._listener.revoked([Partition(*place) for place in revoked]):
-            self._consumer.commit_async(_offsets(offsets))
-
-    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
-        self._listener.lost([Partition(*place) for place in lost])
-
-
-def _offsets(offsets: Mapping[Partition, int]) -> dict[Any, Any]:
-    return {Place(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
 
 
 def common_options(connection: Connection) -> dict[str, Any]:

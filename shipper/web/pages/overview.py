@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from shipper.metrics import catalogue
 from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import AgentView
 from shipper.presentation.format import short, size, span
@@ -11,10 +12,12 @@ from shipper.web.pages.rate_sampler import EVENTS, LINES, SAMPLES, Pulse, Sample
 from shipper.web.pages.search_form import link
 from shipper_schemas.metrics import SeriesKey
 
-OWN = ("shipper_", "process_", "python_")
-VIOLATIONS = "shipper_violations_total"
-SECONDS, RETRIES = "shipper_output_request_duration_seconds", "shipper_output_retries_total"
-LAG_BYTES, LAG_MESSAGES, LAG_SECONDS = "shipper_lag_bytes", "shipper_lag_messages", "shipper_lag_seconds"
+OWN = (catalogue.PREFIX, "process_", "python_")
+VIOLATIONS = catalogue.VIOLATIONS.name
+SECONDS, RETRIES = catalogue.WRITE_SECONDS.name, catalogue.RETRIES.name
+LAG_BYTES, LAG_MESSAGES, LAG_SECONDS = (
+    metric.name for metric in (catalogue.LAG_BYTES, catalogue.LAG_MESSAGES, catalogue.LAG_SECONDS)
+)
 MOST_COUNTERS, MOST_LOGS, MOST_UNREADABLE = 60, 50, 20
 LATE_S = 60.0
 """A lag from here on is shown as one that somebody should look at."""

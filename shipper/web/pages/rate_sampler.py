@@ -6,6 +6,7 @@ from itertools import pairwise
 from threading import Lock
 from typing import NamedTuple
 
+from shipper.metrics import catalogue
 from shipper.metrics.exposition import Snapshot
 from shipper_schemas.metrics import Distribution, SeriesKey, Value
 
@@ -14,8 +15,8 @@ SAMPLES = 300
 """Ten minutes of them."""
 RECENT = 6
 """Samples over which a rate of now is taken: ten seconds, since events are stored in batches."""
-LINES = ("shipper_lines_read_total", "shipper_messages_read_total")
-EVENTS, LAG_S = "shipper_events_total", "shipper_lag_seconds"
+LINES = (catalogue.LINES_READ.name, catalogue.MESSAGES.name)
+EVENTS, LAG_S = catalogue.EVENTS.name, catalogue.LAG_SECONDS.name
 
 
 class Sample(NamedTuple):

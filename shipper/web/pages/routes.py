@@ -118,7 +118,7 @@ class WebPages:
 
     def _overview(self, fields: Mapping[str, str]) -> Shown:
         self.beat()
-        inputs = [f"{found.type}:{found.glob}" for found in self._settings().inputs]
+        inputs = [found.url for found in self._settings().inputs]
         found = overview(self._agent, self._pulse, inputs)
         part = fields.get("part") == "now"
         return Shown("now" if part else "overview", {"view": found, "now": self._now()})

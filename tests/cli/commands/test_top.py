@@ -15,7 +15,7 @@ from rich.console import Console
 
 from shipper.agent.agent import Agent
 from shipper.agent.agent_status import Vitals
-from shipper.bootstrap import build_agent
+from shipper.bootstrap import build_agent, build_pipeline
 from shipper.cli.commands.top import gone, view
 from shipper.cli.status_sample import Key, Sample, compared, take
 from shipper.config.settings import Settings
@@ -48,7 +48,7 @@ def log_in(folder: Path, number: int) -> None:
 
 def looked(settings: Settings) -> Sample:
     """One look."""
-    return take(settings, {metric.name: metric.labels for metric in build_agent.metrics_of(settings)})
+    return take(settings, {metric.name: metric.labels for metric in build_pipeline.saved_metrics(settings)})
 
 
 @pytest.mark.parametrize("source", ["agent", "state"])

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.agent.kafka_messages import Translate
+from shipper.inputs.kafka.read_message import Foreign, NotOurs, Received, documents
 from shipper.model.documents import Document
-from shipper.outputs.kafka.message import Foreign, Message, NotOurs, Prefixes, Received, Topics, documents, messages
+from shipper.outputs.kafka.message import Message, Prefixes, Topics, messages
 from shipper_processors.redact import Redactor
 from shipper_processors.render import Renderer
 from shipper_processors.route import Skew, document_id, index_name, is_daily

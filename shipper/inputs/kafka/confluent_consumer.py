@@ -1,4 +1,4 @@
-"""The consumer of `shipper.outputs.kafka.client` over confluent-kafka."""
+"""`shipper.inputs.kafka.consumer` over confluent-kafka (librdkafka): compiled, used where it is installed."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -6,13 +6,15 @@ from contextlib import suppress
 from operator import methodcaller
 from typing import Any
 
+import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, Partition, Rebalanced, Span, away
-from shipper.outputs.kafka.confluent_shared import common_options, translated
-from shipper.outputs.kafka.message import Received
+from shipper.inputs.kafka.consumer import FETCH_BYTES, PARTITION_FETCH_BYTES, Partition, Rebalanced, Span
+from shipper.inputs.kafka.read_message import Received
+from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, away
+from shipper.outputs.kafka.confluent_shared import common_options, created, translated
 from shipper.outputs.worker_threads import Workers
 
 GONE_TO_ANOTHER = (
@@ -34,8 +36,29 @@ PASSING = (
 )
 
 
+def join(connection: Connection, topics: Sequence[str], listener: Rebalanced) -> "ConfluentConsumer":
+    """A member of the group. Raises KafkaUnavailable."""
+    settings = connection.settings
+    options = {
+        **common_options(connection),
+        "group.id": settings.group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "session.timeout.ms": int(settings.session_timeout * 1000),
+        "heartbeat.interval.ms": int(min(settings.session_timeout / 3, 3) * 1000),
+        "partition.assignment.strategy": "range,roundrobin",  # what kafka-python does: both may be in one group
+        "max.partition.fetch.bytes": PARTITION_FETCH_BYTES,
+        "fetch.max.bytes": FETCH_BYTES,
+        "queued.max.messages.kbytes": FETCH_BYTES // 1024,
+        "allow.auto.create.topics": False,
+    }
+    return ConfluentConsumer(created(confluent_kafka.Consumer, options, connection), connection, topics, listener)
+
+
 class ConfluentConsumer:
-    """`shipper.outputs.kafka.client.Consumer` over confluent-kafka."""
+    """`shipper.inputs.kafka.consumer.Consumer` over confluent-kafka."""
 
     def __init__(self, consumer: Any, connection: Connection, topics: Sequence[str], listener: Rebalanced) -> None:  # noqa: ANN401
         """Subscribes to `topics`."""
@@ -68,11 +91,11 @@ class ConfluentConsumer:
             failed, self._failed = self._failed, None
             raise translated(failed.error, self._connection, failed.topic)
         try:
-            found = self._consumer.consume(most, seconds)
+            messages = self._consumer.consume(most, seconds)
         except KafkaException as refused:
             raise translated(refused.args[0], self._connection) from refused
         received = []
-        for message in found:
+        for message in messages:
             error = message.error()
             if error is None:
                 received.append(
@@ -100,14 +123,14 @@ class ConfluentConsumer:
         places = [Place(topic, number, offset) for (topic, number), offset in offsets.items()]
         self._committing = self._commits.submit(places)
         try:
-            told = self._committing.result(COMMIT_S)
+            committed = self._committing.result(COMMIT_S)
         except TimeoutError as error:
             raise away(self._connection, "a commit is not answered in time") from error
         except KafkaException as error:
             if error.args[0].code() in GONE_TO_ANOTHER:
                 return False
             raise translated(error.args[0], self._connection) from error
-        refused = next((place.error for place in told if place.error is not None), None)
+        refused = next((place.error for place in committed if place.error is not None), None)
         if refused is not None and refused.code() not in GONE_TO_ANOTHER:
             raise translated(refused, self._connection)
         return refused is None
@@ -135,30 +158,32 @@ class ConfluentConsumer:
         self._consumer.resume(self._consumer.assignment())
 
     def spans(self, seconds: float) -> dict[Partition, Span]:
-        """What the assigned partitions hold. Raises KafkaUnavailable."""
+        """Offsets of the assigned partitions. Raises KafkaUnavailable."""
         places = self._consumer.assignment()
         if not places:
             return {}
         try:
-            told = {(place.topic, place.partition): place.offset for place in self._consumer.committed(places, seconds)}
+            nexts = {
+                (place.topic, place.partition): place.offset for place in self._consumer.committed(places, seconds)
+            }
             ends = self._listed(places, OffsetSpec.latest(), seconds)
-            fresh = [place for place in places if told[place.topic, place.partition] < 0]
-            told |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
+            fresh = [place for place in places if nexts[place.topic, place.partition] < 0]
+            nexts |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
         except TimeoutError as error:
             raise away(self._connection, "offsets are not told in time") from error
         except KafkaException as error:
             self._admin = None  # what it knows of the partitions' leaders may be of before a broker's end
             raise translated(error.args[0], self._connection) from error
-        return {Partition(*place): Span(told[place], end) for place, end in ends.items()}
+        return {Partition(*place): Span(nexts[place], end) for place, end in ends.items()}
 
     def _listed(self, places: Sequence[Any], which: Any, seconds: float) -> dict[tuple[str, int], int]:  # noqa: ANN401
         """Offsets, asked for on a connection of its own: on the consumer's, each answer waits behind a fetch."""
         if self._admin is None:
             self._admin = AdminClient(common_options(self._connection))
-        asked = self._admin.list_offsets(
+        answers = self._admin.list_offsets(
             {Place(place.topic, place.partition): which for place in places}, request_timeout=seconds
         )
-        return {(place.topic, place.partition): found.result(2 * seconds).offset for place, found in asked.items()}
+        return {(place.topic, place.partition): answer.result(2 * seconds).offset for place, answer in answers.items()}
 
     def close(self) -> None:
         """Leave the group; where a commit still waits for the coordinator, there is nobody to tell of it."""

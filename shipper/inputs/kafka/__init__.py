@@ -1,0 +1,1 @@
+"""Topics as inputs: messages become documents again."""

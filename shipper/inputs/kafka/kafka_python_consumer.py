@@ -1,0 +1,146 @@
+"""`shipper.inputs.kafka.consumer` over kafka-python: plain Python, always installed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata
+from kafka import TopicPartition as Place
+from kafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+from shipper.inputs.kafka.consumer import FETCH_BYTES, PARTITION_FETCH_BYTES, Partition, Rebalanced, Span
+from shipper.inputs.kafka.read_message import Received
+from shipper.outputs.kafka.client import COMMIT_S, Connection
+from shipper.outputs.kafka.kafka_python import common_options, opened, silence, translated
+
+GONE_TO_ANOTHER = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
+JOINING_S = 2.0
+"""Seconds that a poll waits for the group to admit the member.
+
+The library forgets an answer that comes between two polls, and asks to join anew: with short ones, on a busy machine or
+in a slow group, a member never had partitions, and had all others give theirs up each time.
+"""
+
+
+def join(connection: Connection, topics: Sequence[str], listener: Rebalanced) -> "PlainConsumer":
+    """A member of the group. Raises KafkaUnavailable, ConfigurationError."""
+    silence()
+    settings = connection.settings
+    try:
+        consumer = opened(
+            KafkaConsumer,
+            **common_options(connection),
+            group_id=settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            session_timeout_ms=int(settings.session_timeout * 1000),
+            heartbeat_interval_ms=int(min(settings.session_timeout / 3, 3) * 1000),
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            fetch_max_bytes=FETCH_BYTES,
+            allow_auto_create_topics=False,
+        )
+    except KafkaError as error:
+        raise translated(error, connection) from error
+    consumer.subscribe(topics=list(topics), listener=_Listener(consumer, listener))
+    return PlainConsumer(consumer, connection)
+
+
+class PlainConsumer:
+    """`shipper.inputs.kafka.consumer.Consumer` over kafka-python."""
+
+    def __init__(self, consumer: Any, connection: Connection) -> None:  # noqa: ANN401 -- the library has no types
+        """`consumer` is connected and subscribed."""
+        self._consumer, self._connection = consumer, connection
+        self._paused = False
+
+    def poll(self, seconds: float, most: int) -> list[Received]:
+        """Messages. Raises KafkaUnavailable."""
+        if self._paused:
+            self._consumer.pause(*self._consumer.assignment())
+        if self._consumer._coordinator.need_rejoin():  # noqa: SLF001 -- nothing else tells
+            seconds = max(seconds, JOINING_S)
+        try:
+            batches = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
+        except KafkaError as error:
+            raise translated(error, self._connection) from error
+        return [
+            Received(place.topic, place.partition, record.offset, record.timestamp, record.value, record.headers)
+            for place, records in batches.items()
+            for record in records
+        ]
+
+    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+        """Commit. Raises KafkaUnavailable."""
+        try:
+            self._consumer.commit(_offsets(offsets), timeout_ms=int(COMMIT_S * 1000))
+        except GONE_TO_ANOTHER:
+            return False
+        except KafkaError as error:
+            raise translated(error, self._connection) from error
+        return True
+
+    def seek(self, partition: Partition, offset: int) -> bool:
+        """Read on from `offset`."""
+        if (place := Place(*partition)) in self._consumer.assignment():
+            self._consumer.seek(place, offset)
+        return True
+
+    def pause(self) -> None:
+        """Have `poll` give nothing."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self._paused = False
+        self._consumer.resume(*self._consumer.assignment())
+
+    def spans(self, seconds: float) -> dict[Partition, Span]:
+        """Offsets of the assigned partitions. Raises KafkaUnavailable."""
+        places, timeout_ms = sorted(self._consumer.assignment()), int(seconds * 1000)
+        if not places:
+            return {}
+        try:
+            ends = self._consumer.end_offsets(places, timeout_ms=timeout_ms)
+            nexts = {place: self._consumer.committed(place, timeout_ms=timeout_ms) for place in places}
+            fresh = [place for place, offset in nexts.items() if offset is None]
+            nexts |= self._consumer.beginning_offsets(fresh, timeout_ms=timeout_ms) if fresh else {}
+        except KafkaError as error:
+            raise translated(error, self._connection) from error
+        return {Partition(*place): Span(nexts[place], ends[place]) for place in places}
+
+    def close(self) -> None:
+        """Leave the group."""
+        with suppress(KafkaError):
+            self._consumer.close(timeout_ms=int(COMMIT_S * 1000))
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
+    """Called by the library's thread while ours waits in `poll` or `close`.
+
+    A blocking commit is not possible there. One that is sent here goes out before the request to join anew, on the same
+    connection, so that the partition's next reader finds it.
+    """
+
+    def __init__(self, consumer: Any, listener: Rebalanced) -> None:  # noqa: ANN401
+        self._consumer, self._listener = consumer, listener
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        self._listener.assigned([Partition(*place) for place in assigned])
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        if offsets := self._listener.revoked([Partition(*place) for place in revoked]):
+            self._consumer.commit_async(_offsets(offsets))
+
+    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
+        self._listener.lost([Partition(*place) for place in lost])
+
+
+def _offsets(offsets: Mapping[Partition, int]) -> dict[Any, Any]:
+    return {Place(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
