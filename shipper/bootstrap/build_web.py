@@ -11,7 +11,7 @@ from shipper.system.clock import Clock
 from shipper.web.pages.routes import WebPages
 
 SEARCH_S = 10.0
-"""How long a page waits for one answer of a server."""
+"""Seconds that a page waits for one answer of a server."""
 
 
 class Stores:

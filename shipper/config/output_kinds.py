@@ -35,7 +35,7 @@ class OutputKind:
     validate: Callable[[str], object]
     """Raises ValueError for a URL that is not of this form."""
     keeps: bool = True
-    """Whether it keeps events to be searched; a topic only passes them on to an indexer."""
+    """True where events are kept and can be searched; a topic only passes them on to an indexer."""
 
 
 class KafkaUrl(NamedTuple):

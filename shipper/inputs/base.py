@@ -9,7 +9,7 @@ class InputFactory(Protocol):
     """One kind of input with a server, built from the settings."""
 
     confirmation: str
-    """What `shipper check` says where `check` raises nothing."""
+    """The finding of `shipper check` where `check` raises nothing."""
 
     def check(self, settings: Settings, source: InputSettings) -> None:
         """Raise ShipperError where `source` could not be read now."""

@@ -43,33 +43,33 @@ BYTES_READ = OwnMetric(
     "shipper_bytes_read_total", "counter", "Bytes read from followed files, decompressed.", processes=AGENT + REPLAY
 )
 EVENTS = OwnMetric(
-    "shipper_events_total", "counter", "Events by what became of them.", ("outcome",), values=OUTCOMES, processes=ALL
+    "shipper_events_total", "counter", "Events by outcome.", ("outcome",), values=OUTCOMES, processes=ALL
 )
 LINES = OwnMetric(
-    "shipper_lines_total", "counter", "Physical lines by what was decided of their event.", ("outcome",),
+    "shipper_lines_total", "counter", "Physical lines by the outcome of their event.", ("outcome",),
     values=OUTCOMES,
 )  # fmt: skip
-ROTATIONS = OwnMetric("shipper_rotations_total", "counter", "Rotations seen.")
+ROTATIONS = OwnMetric("shipper_rotations_total", "counter", "Rotations detected.")
 TRUNCATIONS = OwnMetric("shipper_truncations_total", "counter", "Files truncated in place.")
-LOST = OwnMetric("shipper_files_lost_total", "counter", "Files gone before they were read to their end.")
-DAMAGED = OwnMetric("shipper_files_damaged_total", "counter", "Compressed files that end in the middle.")
+LOST = OwnMetric("shipper_files_lost_total", "counter", "Files deleted before they were read to their end.")
+DAMAGED = OwnMetric("shipper_files_damaged_total", "counter", "Compressed files that are cut off.")
 WRITES = OwnMetric(
-    "shipper_output_requests_total", "counter", "Batches given to the output by result.", ("result",),
+    "shipper_output_requests_total", "counter", "Batches sent to the output by result.", ("result",),
     values=("ok", "unavailable"), processes=BOTH,
 )  # fmt: skip
 WRITE_SECONDS = OwnMetric(
-    "shipper_output_request_duration_seconds", "histogram", "How long the output took for a batch.", (),
+    "shipper_output_request_duration_seconds", "histogram", "Batch latency of the output.", (),
     (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0), processes=BOTH,
 )  # fmt: skip
 RETRIES = OwnMetric(
-    "shipper_output_retries_total", "counter", "Documents sent again because the output asked for it.", processes=BOTH
+    "shipper_output_retries_total", "counter", "Documents retried because the output asked for it.", processes=BOTH
 )
-THROTTLED = OwnMetric("shipper_output_throttled_total", "counter", "Answers that asked for less (429).", processes=BOTH)
-REFUSED = OwnMetric(
-    "shipper_output_refused_total", "counter", "Documents that their index would not have.", processes=BOTH
+THROTTLED = OwnMetric(
+    "shipper_output_throttled_total", "counter", "Responses that asked to slow down (429).", processes=BOTH
 )
+REFUSED = OwnMetric("shipper_output_refused_total", "counter", "Documents rejected by their index.", processes=BOTH)
 RELOADS = OwnMetric(
-    "shipper_config_reloads_total", "counter", "Reloads of the configuration by result.", ("result",),
+    "shipper_config_reloads_total", "counter", "Configuration reloads by result.", ("result",),
     values=(SUCCESS, FAILURE),
 )  # fmt: skip
 VIOLATIONS = OwnMetric(
@@ -77,14 +77,17 @@ VIOLATIONS = OwnMetric(
     values=tuple(kind.value for kind in Kind), processes=AGENT + REPLAY,
 )  # fmt: skip
 OVERFLOWS = OwnMetric(
-    "shipper_label_overflows_total", "counter", "Label values counted as `other`, past their bound.", ("metric",)
+    "shipper_label_overflows_total",
+    "counter",
+    "Label values counted as `other` because their label is full.",
+    ("metric",),
 )
 MESSAGES = OwnMetric("shipper_messages_read_total", "counter", "Kafka messages read.", processes=INDEXER)
 REBALANCES = OwnMetric(
-    "shipper_rebalances_total", "counter", "Times that partitions were assigned to this indexer.", processes=INDEXER
+    "shipper_rebalances_total", "counter", "Assignments of partitions to this indexer.", processes=INDEXER
 )
 COMMITTED = OwnMetric(
-    "shipper_offset_commits_total", "counter", "Commits of offsets by result.", ("result",),
+    "shipper_offset_commits_total", "counter", "Offset commits by result.", ("result",),
     values=("ok", "refused", "unavailable"), processes=INDEXER,
 )  # fmt: skip
 REPLAYED = OwnMetric(
@@ -93,17 +96,15 @@ REPLAYED = OwnMetric(
 
 # --- measured at each look ------------------------------------------------------------------------
 
-FILES = OwnMetric("shipper_files_followed", "gauge", "Logs followed, each with its rotated files.", measured=True)
-UNREADABLE = OwnMetric("shipper_files_unreadable", "gauge", "Logs that are there and cannot be opened.", measured=True)
-LAG_BYTES = OwnMetric(
-    "shipper_lag_bytes", "gauge", "Bytes read from no file or not shipped yet.", ("output",), measured=True
-)
+FILES = OwnMetric("shipper_files_followed", "gauge", "Logs followed; rotated files belong to their log.", measured=True)
+UNREADABLE = OwnMetric("shipper_files_unreadable", "gauge", "Logs that exist and cannot be opened.", measured=True)
+LAG_BYTES = OwnMetric("shipper_lag_bytes", "gauge", "Bytes not read or not shipped yet.", ("output",), measured=True)
 LAG_MESSAGES = OwnMetric(
-    "shipper_lag_messages", "gauge", "Messages of the partitions assigned here that are not indexed yet.", ("group",),
+    "shipper_lag_messages", "gauge", "Messages in the assigned partitions that are not indexed yet.", ("group",),
     measured=True, processes=INDEXER,
 )  # fmt: skip
 LAG_SECONDS = OwnMetric(
-    "shipper_lag_seconds", "gauge", "How long the oldest bytes have waited to be shipped.", ("output",),
+    "shipper_lag_seconds", "gauge", "Time that the oldest unshipped bytes have waited.", ("output",),
     measured=True, processes=BOTH,
 )  # fmt: skip
 PARTITIONS = OwnMetric(
@@ -111,25 +112,25 @@ PARTITIONS = OwnMetric(
     measured=True, processes=INDEXER,
 )  # fmt: skip
 INPUT_UP = OwnMetric(
-    "shipper_input_up", "gauge", "Whether Kafka gives messages and takes commits.", ("input",),
+    "shipper_input_up", "gauge", "1 while Kafka delivers messages and accepts commits.", ("input",),
     measured=True, processes=INDEXER,
 )  # fmt: skip
 OUTPUT_UP = OwnMetric(
-    "shipper_output_up", "gauge", "Whether the output took the last batch.", ("output",), measured=True, processes=BOTH
+    "shipper_output_up", "gauge", "1 if the output accepted the last batch.", ("output",), measured=True, processes=BOTH
 )
 COMMITS = OwnMetric(
-    "shipper_state_commits_total", "counter", "Commits of positions and counters since the start.", measured=True
+    "shipper_state_commits_total", "counter", "Commits of checkpoints and counters since the start.", measured=True
 )
 RELOADED = OwnMetric(
     "shipper_config_last_reload_successful", "gauge",
-    "Whether the configuration was taken over when it last changed.", measured=True,
+    "1 if the last changed configuration was loaded.", measured=True,
 )  # fmt: skip
 LOADED_AT = OwnMetric(
     "shipper_config_last_reload_success_timestamp_seconds", "gauge",
-    "When the configuration in effect was taken over.", measured=True,
+    "Time when the configuration in effect was loaded.", measured=True,
 )  # fmt: skip
 BUILD = OwnMetric(
-    "shipper_build_info", "gauge", "The shipper's version and Python.", ("version", "python"),
+    "shipper_build_info", "gauge", "Versions of the shipper and of Python.", ("version", "python"),
     measured=True, processes=BOTH,
 )  # fmt: skip
 

@@ -102,9 +102,9 @@ class OutputFactory(ABC):
     """One kind of output, built from the settings. What a kind does not override, it does not have."""
 
     confirmation: str
-    """What `shipper check` says where `check` raises nothing."""
+    """The finding of `shipper check` where `check` raises nothing."""
     no_setup: str
-    """Why it needs no `shipper setup`."""
+    """The reason that it needs no `shipper setup`, for a message."""
 
     @abstractmethod
     def output(self, settings: Settings) -> Output:
@@ -134,7 +134,7 @@ class OutputFactory(ABC):
         return 1
 
     def changed(self, settings: Settings, before: Settings, *, files: bool) -> bool:
-        """Whether a running agent needs a new output for `settings`; `files`: a secret or certificate changed."""
+        """Return whether a running agent needs a new output; `files`: a secret or certificate changed."""
         return files or section(settings) != section(before)
 
     def folder(self, settings: Settings) -> Path | None:  # noqa: ARG002

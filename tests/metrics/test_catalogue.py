@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 NAME = re.compile(r"\bshipper_(?!processors\b|schemas\b|native\b)[a-z]\w*")
 SUFFIXES = ("", "_bucket", "_count", "_sum")
 BESIDE = re.compile(r"up|process_\w+|python_\w+|scrape_\w+")
-"""What Prometheus and its client add to every job."""
+"""Metrics that Prometheus and its client add to every job."""
 
 
 def texts(tree: ast.Module) -> Iterator[ast.Constant]:
@@ -62,7 +62,7 @@ def exposed() -> set[str]:
 
 
 def has_rules(path: Path) -> bool:
-    """Whether it is a configuration of the shipper with rules, and not a manifest of that name."""
+    """Return whether it is a configuration of the shipper with rules, and not a manifest of that name."""
     return "rules" in (yaml.safe_load(path.read_text(encoding="utf-8")).get("counters") or {})
 
 

@@ -35,7 +35,7 @@ class MemoryStore:
     window: int = 1
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Store what is new."""
+        """Store the new ones."""
         store = STORES[self.url]
         new = {document.id: document for document in documents if document.id not in store}
         store |= new
@@ -53,7 +53,7 @@ class MemoryReader:
     pause: Callable[[], None]
 
     def search(self, query: Query) -> Iterator[dict[str, Any]]:
-        """What matches, by its time."""
+        """The matching documents, by their time."""
         wanted = accepts(query)
         for document in sorted(STORES[self.url].values(), key=lambda document: document.time_ms):
             self.pause()

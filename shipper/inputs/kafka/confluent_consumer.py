@@ -91,11 +91,11 @@ class ConfluentConsumer:
             failed, self._failed = self._failed, None
             raise translated(failed.error, self._connection, failed.topic)
         try:
-            found = self._consumer.consume(most, seconds)
+            messages = self._consumer.consume(most, seconds)
         except KafkaException as refused:
             raise translated(refused.args[0], self._connection) from refused
         received = []
-        for message in found:
+        for message in messages:
             error = message.error()
             if error is None:
                 received.append(
@@ -123,14 +123,14 @@ class ConfluentConsumer:
         places = [Place(topic, number, offset) for (topic, number), offset in offsets.items()]
         self._committing = self._commits.submit(places)
         try:
-            told = self._committing.result(COMMIT_S)
+            committed = self._committing.result(COMMIT_S)
         except TimeoutError as error:
             raise away(self._connection, "a commit is not answered in time") from error
         except KafkaException as error:
             if error.args[0].code() in GONE_TO_ANOTHER:
                 return False
             raise translated(error.args[0], self._connection) from error
-        refused = next((place.error for place in told if place.error is not None), None)
+        refused = next((place.error for place in committed if place.error is not None), None)
         if refused is not None and refused.code() not in GONE_TO_ANOTHER:
             raise translated(refused, self._connection)
         return refused is None
@@ -158,30 +158,32 @@ class ConfluentConsumer:
         self._consumer.resume(self._consumer.assignment())
 
     def spans(self, seconds: float) -> dict[Partition, Span]:
-        """What the assigned partitions hold. Raises KafkaUnavailable."""
+        """Offsets of the assigned partitions. Raises KafkaUnavailable."""
         places = self._consumer.assignment()
         if not places:
             return {}
         try:
-            told = {(place.topic, place.partition): place.offset for place in self._consumer.committed(places, seconds)}
+            nexts = {
+                (place.topic, place.partition): place.offset for place in self._consumer.committed(places, seconds)
+            }
             ends = self._listed(places, OffsetSpec.latest(), seconds)
-            fresh = [place for place in places if told[place.topic, place.partition] < 0]
-            told |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
+            fresh = [place for place in places if nexts[place.topic, place.partition] < 0]
+            nexts |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
         except TimeoutError as error:
             raise away(self._connection, "offsets are not told in time") from error
         except KafkaException as error:
             self._admin = None  # what it knows of the partitions' leaders may be of before a broker's end
             raise translated(error.args[0], self._connection) from error
-        return {Partition(*place): Span(told[place], end) for place, end in ends.items()}
+        return {Partition(*place): Span(nexts[place], end) for place, end in ends.items()}
 
     def _listed(self, places: Sequence[Any], which: Any, seconds: float) -> dict[tuple[str, int], int]:  # noqa: ANN401
         """Offsets, asked for on a connection of its own: on the consumer's, each answer waits behind a fetch."""
         if self._admin is None:
             self._admin = AdminClient(common_options(self._connection))
-        asked = self._admin.list_offsets(
+        answers = self._admin.list_offsets(
             {Place(place.topic, place.partition): which for place in places}, request_timeout=seconds
         )
-        return {(place.topic, place.partition): found.result(2 * seconds).offset for place, found in asked.items()}
+        return {(place.topic, place.partition): answer.result(2 * seconds).offset for place, answer in answers.items()}
 
     def close(self) -> None:
         """Leave the group; where a commit still waits for the coordinator, there is nobody to tell of it."""

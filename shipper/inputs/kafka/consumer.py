@@ -16,7 +16,7 @@ BACKENDS = {
     "kafka-python": "shipper.inputs.kafka.kafka_python_consumer",
 }
 PARTITION_FETCH_BYTES, FETCH_BYTES = 2 * 1024 * 1024, 16 * 1024 * 1024
-"""What is fetched ahead of a partition, and of all together."""
+"""Bytes fetched ahead of one partition, and of all together."""
 
 
 class Partition(NamedTuple):
@@ -27,14 +27,14 @@ class Partition(NamedTuple):
 
 
 class Span(NamedTuple):
-    """What a partition holds for a group: offset of the next message it has not committed, and of the next to come."""
+    """A partition as a group sees it: offset of the next message to read, and of the next to be written."""
 
     next: int
     end: int
 
 
 class Rebalanced(Protocol):
-    """Told of partitions that come and go. Called while `Consumer.poll` or `close` is under way, never beside it."""
+    """Notified of partitions that come and go, during `Consumer.poll` or `close` and never beside it."""
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
         """These partitions are read from now on."""
@@ -71,7 +71,7 @@ class Consumer(Protocol):
         """Undo `pause`."""
 
     def spans(self, seconds: float) -> dict[Partition, Span]:
-        """What the assigned partitions hold for the group. Raises KafkaUnavailable, at the latest after `seconds`."""
+        """Offsets of the assigned partitions. Raises KafkaUnavailable, at the latest after `seconds`."""
 
     def close(self) -> None:
         """Leave the group at once."""

@@ -21,7 +21,7 @@ from shipper.outputs.kafka.kafka_python import common_options, opened, silence, 
 
 GONE_TO_ANOTHER = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
 JOINING_S = 2.0
-"""How long a poll waits for the group to take the member in.
+"""Seconds that a poll waits for the group to admit the member.
 
 The library forgets an answer that comes between two polls, and asks to join anew: with short ones, on a busy machine or
 in a slow group, a member never had partitions, and had all others give theirs up each time.
@@ -67,12 +67,12 @@ class PlainConsumer:
         if self._consumer._coordinator.need_rejoin():  # noqa: SLF001 -- nothing else tells
             seconds = max(seconds, JOINING_S)
         try:
-            found = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
+            batches = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
         except KafkaError as error:
             raise translated(error, self._connection) from error
         return [
             Received(place.topic, place.partition, record.offset, record.timestamp, record.value, record.headers)
-            for place, records in found.items()
+            for place, records in batches.items()
             for record in records
         ]
 
@@ -102,7 +102,7 @@ class PlainConsumer:
         self._consumer.resume(*self._consumer.assignment())
 
     def spans(self, seconds: float) -> dict[Partition, Span]:
-        """What the assigned partitions hold. Raises KafkaUnavailable."""
+        """Offsets of the assigned partitions. Raises KafkaUnavailable."""
         places, timeout_ms = sorted(self._consumer.assignment()), int(seconds * 1000)
         if not places:
             return {}

@@ -29,13 +29,13 @@ ANY_TIME = range(LATEST_MS + 1)
 
 
 class Received(NamedTuple):
-    """A message as it came, from whomever."""
+    """A message as received; anybody may have written it."""
 
     topic: str
     partition: int
     offset: int
     timestamp_ms: int
-    """What the topic says of its time, in milliseconds since the epoch; negative where it says nothing."""
+    """Time of the message by its topic, in milliseconds since the epoch; negative where the topic has none."""
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
 
@@ -45,7 +45,7 @@ class NotOurs(ValueError):
 
 
 def documents(received: Received, prefixes: Prefixes, believed: range = ANY_TIME, now_ms: int = 0) -> list[Document]:
-    """What a message carries. Raises NotOurs where any part of it is not as a shipper writes it.
+    """The documents in a message. Raises NotOurs where any part of it is not as a shipper writes it.
 
     A time that is not `believed` is replaced, with a note: by that of the message, which is the same at every reading,
     or where that is none to believe either, by `now_ms`.
@@ -74,12 +74,12 @@ def _text(headers: dict[str, bytes | None], name: str) -> str:
 
 def _id(text: str) -> bytes:
     try:
-        found = bytes.fromhex(text)
+        digits = bytes.fromhex(text)
     except ValueError:
-        found = b""
-    if len(text) != ID_DIGITS or found.hex() != text:
+        digits = b""
+    if len(text) != ID_DIGITS or digits.hex() != text:
         raise NotOurs(f"header `{ID}` is no id of {ID_DIGITS} hexadecimal digits")
-    return found
+    return digits
 
 
 def _document(  # noqa: PLR0913, PLR0917 -- what a message says, and what of it is believed
@@ -105,25 +105,25 @@ def _document(  # noqa: PLR0913, PLR0917 -- what a message says, and what of it 
         prefix = prefixes.quarantine if refused else prefixes.events
         event, time_ms = _restamped(event, time_ms, stand_in_ms, refused=refused), stand_in_ms
         index, body = index_name(prefix, time_ms), _encoded(event)
-    found = keyed(index, id_, time_ms, event, body)
-    return found._replace(text=event["raw"]) if refused else found
+    document = keyed(index, id_, time_ms, event, body)
+    return document._replace(text=event["raw"]) if refused else document
 
 
 def _runtime_ms(event: dict[str, Any], otherwise: int) -> int:
     """The runtime's time of a refused entry, which has its say at a release; `otherwise` where there is none."""
-    found = parse_ms(event["time"]) if isinstance(event.get("time"), str) else None
-    return otherwise if found is None else found
+    time_ms = parse_ms(event["time"]) if isinstance(event.get("time"), str) else None
+    return otherwise if time_ms is None else time_ms
 
 
 def _restamped(event: dict[str, Any], time_ms: int, stand_in_ms: int, *, refused: bool) -> dict[str, Any]:
     """`event` under a time that is believed, with a note on its own."""
     note = skewed("@timestamp", time_ms, stand_in_ms, "the message's time").as_note()
-    found = {**event, "@timestamp": format_ms(stand_in_ms)}
+    restamped = {**event, "@timestamp": format_ms(stand_in_ms)}
     if refused:
-        found.pop("time", None)
-        return {**found, "reasons": [*event["reasons"], note]}
+        restamped.pop("time", None)
+        return {**restamped, "reasons": [*event["reasons"], note]}
     errors = inner(event, "schema").get("errors")
-    return {**found, "schema": {"errors": [*(errors if isinstance(errors, list) else []), note]}}
+    return {**restamped, "schema": {"errors": [*(errors if isinstance(errors, list) else []), note]}}
 
 
 def _encoded(event: dict[str, Any]) -> bytes:
@@ -136,8 +136,8 @@ def _encoded(event: dict[str, Any]) -> bytes:
 def _require_refused(event: dict[str, Any]) -> None:
     """Raise NotOurs where `event` is no entry of the quarantine as a node agent writes it.
 
-    An agent puts into a topic what the schema refused. What an index refused is told by whoever writes to the index,
-    and would be believed at its release.
+    An agent sends to a topic the entries that the schema rejects. Entries that an index rejects come from the process
+    that writes to the index, and a release would believe them.
     """
     if (wrong := malformed(event)) is not None:
         raise NotOurs(f"no entry of the quarantine: {wrong}")

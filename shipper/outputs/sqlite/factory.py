@@ -33,7 +33,7 @@ class LocalReaders:
 class LocalFactory(OutputFactory):
     """`local:DIR`: one SQLite file a day and index."""
 
-    no_setup = "the embedded store makes its files itself"
+    no_setup = "the embedded store creates its files itself"
 
     def output(self, settings: Settings) -> Output:
         """The store; its folder is opened with the first write."""
