@@ -93,8 +93,8 @@ class Vitals:
                 "service": log.source.origin.service,
                 "container": log.source.origin.container_name,
                 "size": log.size,
-                "counted": log.counted.offset,
-                "shipped": (log.shipped or log.counted).offset,
+                "counted": log.count_cursor.offset,
+                "shipped": (log.ship_cursor or log.count_cursor).offset,
                 "lag_bytes": lags[path],
                 "lag_seconds": round(now - self._behind_since.get(path, now), 3),
             }
