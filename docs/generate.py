@@ -15,7 +15,7 @@ import yaml
 
 from docs import errors, manual, refusals
 from shipper.agent.agent import METRICS
-from shipper.agent.agent_status import GAUGES
+from shipper.agent.agent_snapshot import GAUGES
 from shipper.agent.indexer import METRICS as OF_INDEXERS
 from shipper.agent.indexer_status import GAUGES as INDEXER_GAUGES
 from shipper.cli import EXIT_CODES, cli

@@ -138,6 +138,8 @@ class Agent:
                 self.rest()
         self.settle()
         self.drain()
+        if self.after_turn is not None:
+            self.after_turn()
 
     def rest(self) -> None:
         """Wait for a poll's time, or until the output answers."""
@@ -157,7 +159,14 @@ class Agent:
             self.settle()
 
     def turn(self, *, hurry: bool = False) -> bool:
-        """Once round: scan, read, settle the batch when it is full or old. Whether something was read."""
+        """Go round once, and publish what others see of it; return True where something was read."""
+        more = self._turn(hurry=hurry)
+        if self.after_turn is not None:
+            self.after_turn()
+        return more
+
+    def _turn(self, *, hurry: bool) -> bool:
+        """Scan, read, settle the batch when it is full or old."""
         now = self.turned_at = self.clock.monotonic()
         if now >= self._scan_at:
             self._welcome(self.tail.scan())
@@ -179,8 +188,6 @@ class Agent:
         self.ready = True
         if self.tail.unreadable or self._told:
             self._tell_unreadable()
-        if self.after_turn is not None:
-            self.after_turn()
         return more
 
     def adopt(self, change: Change) -> None:

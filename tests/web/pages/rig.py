@@ -57,7 +57,11 @@ class Patient:
     configuration: Body | None = None
     logins: dict[str, float] = field(default_factory=lambda: {"backend": 7.0, "worker": 0.0})
 
-    def snapshot(self) -> Snapshot:
+    @property
+    def snapshot(self) -> "Patient":
+        return self
+
+    def metrics(self) -> Snapshot:
         values: dict[Any, Any] = {
             (LINES.name, ()): self.lines,
             (EVENTS.name, ("indexed",)): self.lines * 0.9,
@@ -72,6 +76,7 @@ class Patient:
     def health(self) -> Health:
         return Health(self.state, {"loop": "healthy", "output": self.state})
 
+    @property
     def ready(self) -> bool:
         return self.is_ready
 
