@@ -2,9 +2,8 @@
 
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +12,9 @@ import structlog
 from shipper.agent.hot_reload import Change, UncertainRange
 from shipper.delivery.loop import Arrival, OutputState, Pace, Sent
 from shipper.inputs.files.log_reader import LogReader
-from shipper.inputs.files.tailer import Tail, saved_log
+from shipper.inputs.files.read_batch import CheckpointedLog, ReadBatch
+from shipper.inputs.files.read_round import ReadRound
+from shipper.inputs.files.tailer import Tail
 from shipper.metrics.catalogue import (
     BYTES_READ,
     DAMAGED,
@@ -39,8 +40,6 @@ from shipper.state.store import State
 from shipper.system.clock import Clock
 from shipper.system.errors import AGAIN, OutputUnavailable, StateError, to_read, while_waiting
 from shipper.system.shutdown import Stopping
-from shipper_processors.fast_path import FastBatch
-from shipper_schemas.entry import Entry
 from shipper_schemas.metrics import Increment
 
 SHOWN = 3
@@ -81,7 +80,7 @@ class Agent:
     """Batches that the output has not answered for, oldest first: they are acknowledged in this order."""
     _waited: float = 0.0
     """How long reading has waited for room since the output last had nothing to do."""
-    _touched: dict[str, LogReader] = field(default_factory=dict)
+    _touched: dict[str, CheckpointedLog] = field(default_factory=dict)
     """Logs whose position is not committed yet."""
     _removed: dict[str, LogReader] = field(default_factory=dict)
     _doubt: UncertainRange = field(default_factory=UncertainRange)
@@ -126,6 +125,8 @@ class Agent:
                 self.rest()
         self.settle()
         self.drain()
+        if self.after_turn is not None:
+            self.after_turn()
 
     def rest(self) -> None:
         """Wait for a poll's time, or until the output answers."""
@@ -145,7 +146,14 @@ class Agent:
             self.settle()
 
     def turn(self, *, hurry: bool = False) -> bool:
-        """Once round: scan, read, settle the batch when it is full or old. Whether something was read."""
+        """Go round once, and publish what others see of it; return True where something was read."""
+        more = self._turn(hurry=hurry)
+        if self.after_turn is not None:
+            self.after_turn()
+        return more
+
+    def _turn(self, *, hurry: bool) -> bool:
+        """Scan, read, settle the batch when it is full or old."""
         now = self.turned_at = self.clock.monotonic()
         if now >= self._scan_at:
             self._welcome(self.tail.scan())
@@ -167,8 +175,6 @@ class Agent:
         self.ready = True
         if self.tail.unreadable or self._told:
             self._tell_unreadable()
-        if self.after_turn is not None:
-            self.after_turn()
         return more
 
     def adopt(self, change: Change) -> None:
@@ -239,7 +245,9 @@ class Agent:
     def _holding(self) -> bool:
         """Whether an entry is held back for a line that may come, or shipping is behind counting."""
         logs = self.tail.logs.values()
-        return bool(self._under_way) or any(log.counted.assembler.waiting or log.shipped is not None for log in logs)
+        return bool(self._under_way) or any(
+            log.count_cursor.assembler.waiting or log.ship_cursor is not None for log in logs
+        )
 
     def close(self) -> None:
         """Give back files, store and state; what was not settled comes again at the next start."""
@@ -254,75 +262,29 @@ class Agent:
     # --- reading ----------------------------------------------------------------------------------
 
     def _read_round(self, now: float) -> bool:
-        """One read of every log that has something, in turns, until the batch is full. Whether any head moved."""
-        moved = False
-        for log in self.tail.ready(now):
-            if self._full():
-                return True
-            before = log.whereabouts()
-            self._read(log, now)
-            moved = moved or log.whereabouts() != before
-        for log in list(self.tail.logs.values()):
-            if log.counted.assembler.waiting:
-                with self._marked(log):
-                    self._process(log, log.overdue(now, self.clock.wall_ms()), count=True, ship=log.shipped is None)
-        for log in self.tail.removed(now):
-            with self._marked(log):
-                self._process(log, log.farewell(), count=True, ship=log.shipped is None)
-            self._removed[log.path] = log
-            self._touched[log.path] = log
-        return moved
+        """Read every log that has something, in turns, until the batch is full; return True where a cursor moved."""
+        reading = ReadRound(self.tail, now, self.clock, lambda: self._may_ship(now), self._full)
+        for read in reading.batches():
+            self._process(read)
+        self._touched |= reading.changed
+        self._removed |= reading.removed
+        return reading.moved
 
-    def _read(self, log: LogReader, now: float) -> None:
-        try:
-            with self._marked(log):
-                self._process(log, log.read_counted(now), count=True, ship=log.shipped is None)
-                if log.shipped is not None and self._may_ship(now):
-                    self._catch_up(log, now)
-        except OSError as error:
-            self.tail.unreadable[log.path] = error
-
-    @contextmanager
-    def _marked(self, log: LogReader) -> Iterator[None]:
-        """Before the counted head moves: note where shipping stands, or let it stay behind while the output is away.
-
-        A log of which nothing came is no part of the batch: it waits for no answer, so that one that is gone can go.
-        """
-        one, marked, lines, before = log.shipped is None, log.path in self._marks, self._batch.lines, log.whereabouts()
-        if one:
-            if not self._may_ship(self.turned_at):
-                log.part(log.position(log.counted))
-            elif not marked:
-                self._marks[log.path] = log.position(log.counted)
-        yield
-        if one:
-            log.rejoin()
-        if self._batch.lines != lines or log.whereabouts() != before:
-            self._touched[log.path] = log
-        elif not marked:
-            self._marks.pop(log.path, None)
-
-    def _catch_up(self, log: LogReader, now: float) -> None:
-        """One read of a shipped head that goes by itself."""
-        if log.shipped is not None and log.path not in self._marks:
-            self._marks[log.path] = log.position(log.shipped)
-        self._process(log, log.read_shipped(now), count=False, ship=True)
-        self._process(log, log.overdue_shipped(now, self.clock.wall_ms()), count=False, ship=True)
-        log.rejoin()
-
-    def _process(self, log: LogReader, entries: Iterator[Entry | FastBatch], *, count: bool, ship: bool) -> None:
-        before = self._batch.lines
-        self.pipeline.process(entries, log.source, self._batch, self.clock.wall_ms(), count=count, ship=ship)
-        came = self._batch.lines != before or log.bytes_read > 0
-        if came or log.gone_at is None:
-            self._touched[log.path] = log
-        if came and self._begun_at is None:
+    def _process(self, read: ReadBatch) -> None:
+        """Run the entries through the pipeline into the open batch, which goes back to `read.before` if it fails."""
+        batch = self._batch
+        if read.before is not None:
+            self._marks.setdefault(read.path, read.before)
+        before = batch.lines
+        self.pipeline.process(read.entries, read.source, batch, self.clock.wall_ms(), count=read.count, ship=read.ship)
+        lines = batch.lines - before
+        if not (lines or read.bytes):
+            return
+        if self._begun_at is None:
             self._begun_at = self.turned_at
-        if came and count:
-            sums = self._batch.counted.sums
-            sums[LINES_READ.name, ()] += self._batch.lines - before
-            sums[BYTES_READ.name, ()] += log.bytes_read
-            log.bytes_read = 0
+        if read.count:
+            batch.counted.sums[LINES_READ.name, ()] += lines
+            batch.counted.sums[BYTES_READ.name, ()] += read.bytes
 
     # --- writing and committing -------------------------------------------------------------------
 
@@ -379,7 +341,7 @@ class Agent:
         self._under_way.append(Sent(answer, batch.events, batch.lines_by_outcome, marks, now, arrival))
         for path, mark in marks.items():
             log = self.tail.logs[path]
-            log.sent_from = log.sent_from or mark
+            log.hold(log.sent_from or mark)
 
     def _hear(self) -> None:
         """Take the answers that are there, oldest first, so that no log's position passes a batch not answered for."""
@@ -399,7 +361,7 @@ class Agent:
     def _acknowledge(self, sent: Sent, written: Written) -> None:
         for path in sent.marks:
             if (log := self.tail.logs.get(path)) is not None:
-                log.sent_from = next((later.marks[path] for later in self._under_way if path in later.marks), None)
+                log.hold(next((later.marks[path] for later in self._under_way if path in later.marks), None))
                 self._touched[path] = log
         events = turned_out(sent.events, written)
         tally = Tally()
@@ -425,8 +387,7 @@ class Agent:
         marks = {**self._marks, **marks}
         for path, mark in marks.items():
             if (log := self.tail.logs.get(path)) is not None:
-                log.sent_from = None
-                log.part(mark)
+                log.roll_back(mark)
                 self._touched[path] = log
         self._under_way.clear()
         self._batch.unship()
@@ -475,10 +436,8 @@ class Agent:
         changes = self.ledger.changes()
         if not self._touched and not changes and not gone:
             return True
-        for log in self._touched.values():
-            log.release()
         try:
-            kept = [saved_log(log) for path, log in self._touched.items() if path not in paths]
+            kept = [log.checkpoint() for path, log in self._touched.items() if path not in paths]
             self.state.commit(kept, paths, changes, self.ledger.created)
         except StateError as error:
             if self.state_error is None:

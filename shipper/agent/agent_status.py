@@ -1,147 +1,92 @@
-"""Vitals: what the agent tells of itself - gauges, health and status - taken in its own thread, read in others."""
+"""Publishes the agent's snapshot: measured and built in the agent's thread, read in others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
 
 from shipper.agent.agent import Agent
-from shipper.metrics.catalogue import (
-    COMMITS,
-    FILES,
-    LAG_BYTES,
-    LAG_SECONDS,
-    LOADED_AT,
-    OUTPUT_UP,
-    RELOADED,
-    UNREADABLE,
-    measured,
-)
-from shipper.metrics.exposition import Snapshot
-from shipper.metrics.health import Health
+from shipper.agent.agent_snapshot import AgentSnapshot, Loaded, LogsMeasured, LogStatus, OutputStatus, StateStatus
+from shipper.inputs.files.log_reader import LogReader
 from shipper.system.errors import while_waiting
-from shipper_processors.envelope import without_surrogates
-from shipper_processors.times import format_ms
-from shipper_schemas.metrics import SeriesKey
 
 INTERVAL_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The configuration in effect: since when (seconds since the epoch), and what became of the last attempt."""
-
-    file: str | None
-    at: float
-    error: str | None = None
-    """Why what the file says now was refused."""
-    waiting: bool = False
-    """Whether a change is accepted, and waits for the output to answer for what was sent."""
-    restart: tuple[str, ...] = ()
-    """Keys that were changed since the start, and wait for a restart."""
-
-    def told(self) -> dict[str, Any]:
-        """As `shipper status` prints it."""
-        return {
-            "file": self.file,
-            "loaded_at": format_ms(int(self.at * 1000)),
-            "error": self.error,
-            "waiting": self.waiting,
-            "restart_needed": list(self.restart),
-        }
-
-
 @dataclass(slots=True)
 class Vitals:
-    """The agent as others see it. `take` runs in the agent's thread; the rest only reads what it left."""
+    """The agent as others see it: `snapshot` is replaced by `take` in the agent's thread, and read in any."""
 
     agent: Agent
     output_kind: str
     stuck_after: float = 60.0
     max_lag: float | None = None
-    loaded: Loaded | None = None
-    """The configuration in effect, where it can change."""
-    _gauges: Mapping[SeriesKey, float] = field(default_factory=dict)
-    _taken_at: float = 0.0
-    _behind_since: dict[str, float] = field(default_factory=dict)
-    _logs: list[dict[str, Any]] = field(default_factory=list)
+    interval_s: float = INTERVAL_S
+    """How often the logs are measured; with many of them that is not free."""
+    snapshot: AgentSnapshot = field(init=False)
+    _loaded: Loaded | None = None
+    _measured: LogsMeasured | None = None
+    _rows: dict[str, LogStatus] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Publish the first snapshot, so that there is one whenever a thread asks."""
+        self.take()
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """The configuration in effect, where it can change."""
+        return self._loaded
+
+    @loaded.setter
+    def loaded(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self.take()
 
     def take(self) -> None:
-        """Measure, at most once a second; costs a look at every log's numbers and no system call for quiet ones."""
+        """Publish a snapshot, with logs that are measured at most every `interval_s` seconds."""
         agent, now = self.agent, self.agent.turned_at
-        if self._gauges and now - self._taken_at < INTERVAL_S:
-            return
-        self._taken_at = now
-        logs = agent.tail.logs
-        lags = {path: log.lag_bytes() for path, log in logs.items()}
-        self._behind_since = {path: self._behind_since.get(path, now) for path, lag in lags.items() if lag}
-        waited = now - min(self._behind_since.values(), default=now)
-        output = (self.output_kind,)
-        self._gauges = {
-            (FILES.name, ()): len(logs),
-            (UNREADABLE.name, ()): len(agent.tail.unreadable),
-            (LAG_BYTES.name, output): sum(lags.values()),
-            (LAG_SECONDS.name, output): waited,
-            (OUTPUT_UP.name, output): agent.output_state.error is None,
-            (COMMITS.name, ()): agent.state.commits,
-        }
-        self._logs = [
-            {
-                "path": without_surrogates(path),
-                "service": log.source.origin.service,
-                "container": log.source.origin.container_name,
-                "size": log.size,
-                "counted": log.counted.offset,
-                "shipped": (log.shipped or log.counted).offset,
-                "lag_bytes": lags[path],
-                "lag_seconds": round(now - self._behind_since.get(path, now), 3),
-            }
-            for path, log in logs.items()
-        ]
+        measured = self._measured
+        if measured is None or now - measured.at >= self.interval_s:
+            measured = self._measured = self._measure(agent.tail.logs, now)
+        output, state = agent.output_state, agent.state
+        self.snapshot = AgentSnapshot(
+            published_at=agent.clock.monotonic(),
+            monotonic=agent.clock.monotonic,
+            ready=agent.ready,
+            output=OutputStatus(self.output_kind, agent.output.url, output.error, while_waiting(output)),
+            state=StateStatus(str(state.directory), agent.state_error, state.commits),
+            unreadable=MappingProxyType(dict(agent.tail.unreadable)),
+            measured=measured,
+            counters=agent.ledger.published,
+            loaded=self._loaded,
+            stuck_after=self.stuck_after,
+            max_lag=self.max_lag,
+        )
 
-    def snapshot(self) -> Snapshot:
-        """Committed counters, and the gauges last taken."""
-        ledger, loaded = self.agent.ledger, self.loaded
-        metrics = {**ledger.metrics, **{metric.name: metric for metric in measured("agent")}}
-        gauges = dict(self._gauges)
-        if loaded is not None:
-            gauges |= {(RELOADED.name, ()): loaded.error is None, (LOADED_AT.name, ()): loaded.at}
-        return Snapshot(metrics, dict(ledger.committed), dict(ledger.created), gauges)
+    def _measure(self, logs: Mapping[str, LogReader], now: float) -> LogsMeasured:
+        """Look at every log's numbers, without a system call; logs that did not change keep their row."""
+        rows, before, lag_bytes, oldest = {}, self._rows, 0, now
+        for path, log in logs.items():
+            row = rows[path] = _row(log, before.get(path), now)
+            if row.behind_since is not None:
+                lag_bytes += row.lag_bytes
+                oldest = min(oldest, row.behind_since)
+        self._rows = rows
+        return LogsMeasured(now, tuple(rows.values()), lag_bytes, now - oldest)
 
-    def ready(self) -> bool:
-        """Whether state and files were looked through once."""
-        return self.agent.ready
 
-    def health(self) -> Health:
-        """Healthy, degraded where a restart would not help, or stuck."""
-        agent = self.agent
-        idle = agent.clock.monotonic() - agent.turned_at
-        lag = self._gauges.get((LAG_SECONDS.name, (self.output_kind,)), 0.0)
-        checks = {
-            "loop": "healthy" if not agent.ready or idle < self.stuck_after else "stuck",
-            "state": "healthy" if agent.state_error is None else "degraded",
-            "output": "healthy" if agent.output_state.error is None else "degraded",
-            "inputs": "healthy" if not agent.tail.unreadable else "degraded",
-            "lag": "healthy" if self.max_lag is None or lag < self.max_lag else "degraded",
-            "configuration": "healthy" if self.loaded is None or self.loaded.error is None else "degraded",
-        }
-        worst = next((word for word in ("stuck", "degraded") if word in checks.values()), "healthy")
-        return Health(worst, checks)
-
-    def status(self) -> dict[str, Any]:
-        """What `shipper status` prints: output, totals, logs."""
-        agent, output = self.agent, self.agent.output_state
-        return {
-            "running": True,
-            "output": {
-                "url": agent.output.url,
-                "error": output.error,
-                "hint": while_waiting(output) if output.error else None,
-            },
-            "state": {"directory": str(agent.state.directory), "error": agent.state_error},
-            "configuration": None if self.loaded is None else self.loaded.told(),
-            "unreadable": {
-                without_surrogates(path): without_surrogates(str(error))
-                for path, error in dict(agent.tail.unreadable).items()
-            },
-            "logs": self._logs,
-        }
+def _row(log: LogReader, before: LogStatus | None, now: float) -> LogStatus:
+    """Return the row of a log: the one before where nothing changed."""
+    lag, counted, shipped = log.lag_bytes(), log.count_cursor.offset, (log.ship_cursor or log.count_cursor).offset
+    if (
+        before is not None
+        and before.lag_bytes == lag
+        and before.size == log.size
+        and before.counted == counted
+        and before.shipped == shipped
+        and before.source is log.source
+    ):
+        return before
+    since = None
+    if lag:
+        since = now if before is None or before.behind_since is None else before.behind_since
+    return LogStatus(log.path, log.source, log.size, counted, shipped, lag, since)

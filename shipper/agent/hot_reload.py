@@ -49,7 +49,7 @@ class UncertainRange:
 
     def add(self, log: LogReader) -> None:
         """A batch of this log was given up; it is read again, and goes to the same index under the same ids."""
-        head = log.shipped or log.counted
+        head = log.ship_cursor or log.count_cursor
         end = (0 if head.file is None else head.file.key, head.offset)
         self._ends[log.path] = max(end, self._ends.get(log.path, end))
 
@@ -61,6 +61,6 @@ class UncertainRange:
 
 def _beyond(log: LogReader, end: tuple[int, int]) -> bool:
     """An entry that began before the end may still be held back there, so reaching it is not enough."""
-    position = log.unshipped_from() or log.position(log.counted)
+    position = log.unshipped_from() or log.count_cursor.position()
     place = (position.file, position.offset)
-    return place > end or (place == end and not (log.shipped or log.counted).assembler.waiting)
+    return place > end or (place == end and not (log.ship_cursor or log.count_cursor).assembler.waiting)

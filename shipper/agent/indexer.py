@@ -120,6 +120,8 @@ class Indexer(Rebalanced):
             if self.caught_up():
                 break
         self._drain(self.pace.grace)
+        if self.after_turn is not None:
+            self.after_turn()
 
     def caught_up(self) -> bool:
         """Whether all that was there when it was last measured is indexed and committed."""

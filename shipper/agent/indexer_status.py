@@ -1,20 +1,91 @@
-"""Vitals of the indexer: what it tells of itself, taken in its own thread, read in others."""
+"""One frozen picture of the indexer, published at the end of each turn and read in other threads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shipper.agent.agent_snapshot import OutputStatus
 from shipper.agent.indexer import Indexer
+from shipper.inputs.kafka.consumer import Partition, Span
 from shipper.metrics.catalogue import INPUT_UP, LAG_MESSAGES, LAG_SECONDS, OUTPUT_UP, PARTITIONS, measured
 from shipper.metrics.exposition import Snapshot
-from shipper.metrics.health import Health
+from shipper.metrics.health import Health, healthy_if
+from shipper.metrics.registry import Committed
 from shipper.system.errors import while_waiting
 from shipper_schemas.metrics import SeriesKey
+
+DECLARED = {metric.name: metric for metric in measured("indexer")}
+
+
+@dataclass(frozen=True, slots=True)
+class IndexerSnapshot:
+    """The indexer at the end of one turn."""
+
+    published_at: float
+    """Monotonic seconds."""
+    monotonic: Callable[[], float]
+    ready: bool
+    url: str
+    group: str
+    input_error: str | None
+    output: OutputStatus
+    partitions: tuple[tuple[Partition, Span], ...]
+    lag_messages: int
+    lag_seconds: float
+    counters: Committed
+    stuck_after: float
+    max_lag: float | None
+
+    def metrics(self) -> Snapshot:
+        """Return counters and gauges."""
+        counters = self.counters
+        return Snapshot({**counters.metrics, **DECLARED}, counters.values, counters.created, self._gauges())
+
+    def _gauges(self) -> Mapping[SeriesKey, float]:
+        return {
+            (LAG_MESSAGES.name, (self.group,)): self.lag_messages,
+            (LAG_SECONDS.name, (self.output.kind,)): self.lag_seconds,
+            (PARTITIONS.name, (self.group,)): len(self.partitions),
+            (INPUT_UP.name, ("kafka",)): self.input_error is None,
+            (OUTPUT_UP.name, (self.output.kind,)): self.output.error is None,
+        }
+
+    def health(self) -> Health:
+        """Return `stuck` where no later snapshot came for too long, and what is degraded."""
+        idle = self.monotonic() - self.published_at
+        return Health.of(
+            loop=healthy_if(not self.ready or idle < self.stuck_after, "stuck"),
+            inputs=healthy_if(self.input_error is None),
+            output=healthy_if(self.output.error is None),
+            lag=healthy_if(self.max_lag is None or self.lag_seconds < self.max_lag),
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Return what `shipper status` prints, partitions in place of logs; their offsets count messages."""
+        output = self.output
+        return {
+            "running": True,
+            "output": {"url": output.url, "error": output.error, "hint": output.hint if output.error else None},
+            "state": {"directory": f"group {self.group} of {self.url}", "error": None},
+            "unreadable": {} if self.input_error is None else {self.url: self.input_error},
+            "logs": [_row(partition, span) for partition, span in sorted(self.partitions)],
+        }
+
+
+def _row(partition: Partition, span: Span) -> dict[str, Any]:
+    return {
+        "path": f"kafka://{partition.topic}/{partition.number}",
+        "size": span.end,
+        "counted": span.next,
+        "shipped": span.next,
+        "lag_bytes": None,
+        "lag_messages": max(0, span.end - span.next),
+    }
 
 
 @dataclass(slots=True)
 class IndexerVitals:
-    """The indexer as others see it. `take` runs in its thread; the rest only reads what that left."""
+    """The indexer as others see it: `snapshot` is replaced by `take` in its thread, and read in any."""
 
     indexer: Indexer
     url: str
@@ -22,68 +93,28 @@ class IndexerVitals:
     output_kind: str
     stuck_after: float = 60.0
     max_lag: float | None = None
-    _gauges: Mapping[SeriesKey, float] = field(default_factory=dict)
-    _partitions: list[dict[str, Any]] = field(default_factory=list)
+    snapshot: IndexerSnapshot = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Publish the first snapshot, so that there is one whenever a thread asks."""
+        self.take()
 
     def take(self) -> None:
-        """Measure; costs a look at every assigned partition's numbers."""
+        """Publish a snapshot."""
         indexer = self.indexer
-        spans = dict(indexer.spans)
-        self._gauges = {
-            (LAG_MESSAGES.name, (self.group,)): indexer.lag(),
-            (LAG_SECONDS.name, (self.output_kind,)): indexer.waited_ms(indexer.clock.wall_ms()) / 1000,
-            (PARTITIONS.name, (self.group,)): len(spans),
-            (INPUT_UP.name, ("kafka",)): indexer.input_state.error is None,
-            (OUTPUT_UP.name, (self.output_kind,)): indexer.output_state.error is None,
-        }
-        self._partitions = [
-            {
-                "path": f"kafka://{topic}/{number}",
-                "size": end,
-                "counted": following,
-                "shipped": following,
-                "lag_bytes": None,
-                "lag_messages": max(0, end - following),
-            }
-            for (topic, number), (following, end) in sorted(spans.items())
-        ]
-
-    def snapshot(self) -> Snapshot:
-        """Counters, and the gauges last taken."""
-        ledger = self.indexer.ledger
-        metrics = {**ledger.metrics, **{metric.name: metric for metric in measured("indexer")}}
-        return Snapshot(metrics, dict(ledger.committed), dict(ledger.created), self._gauges)
-
-    def ready(self) -> bool:
-        """Whether partitions were assigned once."""
-        return self.indexer.ready
-
-    def health(self) -> Health:
-        """Healthy, degraded where a restart would not help, or stuck."""
-        indexer = self.indexer
-        idle = indexer.clock.monotonic() - indexer.turned_at
-        lag = self._gauges.get((LAG_SECONDS.name, (self.output_kind,)), 0.0)
-        checks = {
-            "loop": "healthy" if not indexer.ready or idle < self.stuck_after else "stuck",
-            "inputs": "healthy" if indexer.input_state.error is None else "degraded",
-            "output": "healthy" if indexer.output_state.error is None else "degraded",
-            "lag": "healthy" if self.max_lag is None or lag < self.max_lag else "degraded",
-        }
-        worst = next((word for word in ("stuck", "degraded") if word in checks.values()), "healthy")
-        return Health(worst, checks)
-
-    def status(self) -> dict[str, Any]:
-        """What `shipper status` prints; a partition stands where an agent has a log, its offsets count messages."""
-        indexer = self.indexer
-        error, output = indexer.input_state.error, indexer.output_state
-        return {
-            "running": True,
-            "output": {
-                "url": indexer.output.url,
-                "error": output.error,
-                "hint": while_waiting(output) if output.error else None,
-            },
-            "state": {"directory": f"group {self.group} of {self.url}", "error": None},
-            "unreadable": {} if error is None else {self.url: error},
-            "logs": self._partitions,
-        }
+        clock, output = indexer.clock, indexer.output_state
+        self.snapshot = IndexerSnapshot(
+            published_at=clock.monotonic(),
+            monotonic=clock.monotonic,
+            ready=indexer.ready,
+            url=self.url,
+            group=self.group,
+            input_error=indexer.input_state.error,
+            output=OutputStatus(self.output_kind, indexer.output.url, output.error, while_waiting(output)),
+            partitions=tuple(indexer.spans.items()),
+            lag_messages=indexer.lag(),
+            lag_seconds=indexer.waited_ms(clock.wall_ms()) / 1000,
+            counters=indexer.ledger.published,
+            stuck_after=self.stuck_after,
+            max_lag=self.max_lag,
+        )

@@ -1,14 +1,14 @@
 """Follow: what the inputs bring from now on, as the agent would store it, with nothing kept anywhere."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shipper.inputs.files.log_reader import LogReader
+from shipper.inputs.files.read_batch import ReadBatch
+from shipper.inputs.files.read_round import ReadRound
 from shipper.inputs.files.tailer import Tail
 from shipper.model.documents import Document
 from shipper.pipeline.pipeline import Pipeline
 from shipper.system.clock import Clock
-from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
 
 Ended = tuple[str, Document]
@@ -31,23 +31,18 @@ class LiveTail:
         if now >= self._scan_at:
             self.tail.scan()
             self._scan_at = now + self.scan_s
-        for log in self.tail.ready(now):
-            try:
-                yield from self._ended(log.read_counted(now), log)
-            except OSError as error:
-                self.tail.unreadable[log.path] = error
+        reading = ReadRound(self.tail, now, self.clock)
+        for batch in reading.batches():
+            yield from self._ended(batch)
+        for log in reading.changed.values():
             log.release()
-        for log in list(self.tail.logs.values()):
-            if log.counted.assembler.waiting:
-                yield from self._ended(log.overdue(now, self.clock.wall_ms()), log)
-        for log in self.tail.removed(now):
-            yield from self._ended(log.farewell(), log)
+        for log in reading.removed.values():
             self.tail.forget(log)
 
-    def _ended(self, entries: Iterable[Entry | FastBatch], log: LogReader) -> Iterator[Ended]:
-        for entry in entries:
+    def _ended(self, batch: ReadBatch) -> Iterator[Ended]:
+        for entry in batch.entries:
             assert isinstance(entry, Entry)  # noqa: S101 -- no chain takes runs here
-            handled = self.pipeline.handled(entry, log.source, self.clock.wall_ms(), count=False)
+            handled = self.pipeline.handled(entry, batch.source, self.clock.wall_ms(), count=False)
             if handled.document is not None:
                 yield handled.outcome, handled.document
 

@@ -9,7 +9,7 @@ from shipper.config.settings import Settings
 from shipper.delivery.loop import Pace
 from shipper.inputs.files.container_metadata import Provenance
 from shipper.inputs.files.glob_scan import Folders, Scanner
-from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.tailer import Input, Tail
 from shipper.inputs.registry import process_of
 from shipper.outputs import registry

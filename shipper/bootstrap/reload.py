@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 
 from shipper.agent.agent import Agent
-from shipper.agent.agent_status import Loaded, Vitals
+from shipper.agent.agent_snapshot import Loaded
+from shipper.agent.agent_status import Vitals
 from shipper.bootstrap import build_agent, build_inputs
 from shipper.config import Configuration
 from shipper.config.files.watch import Contents, Watch

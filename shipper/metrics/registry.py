@@ -7,9 +7,19 @@ to Prometheus, and `increase()` would count what came before it twice.
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from shipper.model.batch import Tally
 from shipper_schemas.metrics import Distribution, Metric, SeriesKey, Value
+
+
+class Committed(NamedTuple):
+    """Declarations, committed values and their creation (seconds since the epoch) at one moment; none of it changes."""
+
+    metrics: Mapping[str, Metric]
+    values: Mapping[SeriesKey, Value]
+    created: Mapping[SeriesKey, float]
 
 
 @dataclass(slots=True)
@@ -17,15 +27,23 @@ class Ledger:
     """Values by series. `metrics` declares every metric that may be added to."""
 
     metrics: dict[str, Metric]
+    """Replaced by each change, never changed in place, as `committed` is."""
     committed: dict[SeriesKey, Value] = field(default_factory=dict)
     created: dict[SeriesKey, float] = field(default_factory=dict)
     _working: dict[SeriesKey, Value] = field(default_factory=dict)
     """Values of the series that changed since the last commit."""
+    published: Committed = field(init=False)
+    """For other threads: replaced as a whole by each commit."""
+
+    def __post_init__(self) -> None:
+        """Show what is committed."""
+        self._show()
 
     def restore(self, values: Mapping[SeriesKey, Value], created: Mapping[SeriesKey, float]) -> None:
         """Take up saved values; series that no declared metric has rest in the state unseen."""
         self.committed = {key: value for key, value in values.items() if self._fits(key, value)}
         self.created = {key: created[key] for key in self.committed}
+        self._show()
 
     def redeclare(self, metrics: Iterable[Metric]) -> None:
         """Declare further metrics; one of a name that is there takes its place.
@@ -41,6 +59,7 @@ class Ledger:
         self._working = {key: value for key, value in self._working.items() if self._fits(key, value)}
         there = self.committed.keys() | self._working.keys()
         self.created = {key: since for key, since in self.created.items() if key in there}
+        self._show()
 
     def _fits(self, key: SeriesKey, value: Value) -> bool:
         metric = self.metrics.get(key[0])
@@ -81,8 +100,22 @@ class Ledger:
 
     def publish(self) -> None:
         """The changes are committed: show them."""
-        self.committed.update(self._working)
+        if not self._working:
+            return
+        new = self._working.keys() - self.committed.keys()
+        self.committed = {**self.committed, **self._working}
         self._working = {}
+        if new:
+            self._show()
+        else:
+            self.published = self.published._replace(values=MappingProxyType(self.committed))
+
+    def _show(self) -> None:
+        """Publish everything; copies the times of creation, which series that are not committed add to."""
+        created = {key: self.created[key] for key in self.committed if key in self.created}
+        self.published = Committed(
+            MappingProxyType(self.metrics), MappingProxyType(self.committed), MappingProxyType(created)
+        )
 
     def _current(self, key: SeriesKey, now: float) -> Value:
         if key in self._working:

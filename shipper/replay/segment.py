@@ -7,7 +7,7 @@ entry does not show where stretches end, and it does not matter who reads which.
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipper.bootstrap import build_pipeline
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import GzipHandle
-from shipper.inputs.files.log_reader import Limits, LogReader
-from shipper.inputs.files.rotated_log import Incidents, LogFile
-from shipper.inputs.files.tailer import Input, Tail, restore, saved_log
+from shipper.inputs.files.limits import Limits
+from shipper.inputs.files.log_file import LogFile
+from shipper.inputs.files.log_reader import LogReader
+from shipper.inputs.files.read_batch import ReadBatch
+from shipper.inputs.files.rotated_log import Incidents
+from shipper.inputs.files.tailer import Input, Tail, restore
 from shipper.model.batch import Batch
 from shipper.model.documents import Document
 from shipper.model.source import Source
@@ -88,6 +91,12 @@ class Reading:
     following: Task | None = None
     """What is to be read after it; None at the end of the unit."""
 
+    def take(self, batches: Iterable[ReadBatch], entries: list[Entry | FastBatch]) -> None:
+        """Add the entries of batches of one log to its `entries`."""
+        for batch in batches:
+            entries += batch.entries
+            self.bytes += batch.bytes
+
 
 @dataclass(slots=True)
 class StretchReader:
@@ -112,7 +121,7 @@ class StretchReader:
                 found.problems.append(unreadable(error, located.log.path))
                 continue
             ended = self._take(located, reader, found)
-            found.saved.append(saved_log(reader))
+            found.saved.append(reader.checkpoint())
             if not ended:
                 saved[reader.path] = found.saved[-1]
                 found.following = task._replace(number=task.number + 1, saved=saved, at=at)
@@ -124,37 +133,37 @@ class StretchReader:
         """Read on in one log until the stretch is full. Whether the log is done with."""
         entries: list[Entry | FastBatch] = []
         found.entries.append((reader.source, entries))
-        room, reader.bytes_read = self.job.stretch_bytes - found.bytes, 0
         ended = True
         try:
-            ended = self._read_on(located, reader, entries, room)
+            ended = self._read_on(located, reader, found, entries)
         except OSError as error:
             found.problems.append(unreadable(error, reader.path))
-        found.bytes += reader.bytes_read
         found.problems += _damaged(reader, ended=ended)
         found.problems += _incidents(reader)
-        reader.release()
         return ended
 
-    def _read_on(self, located: Located, reader: LogReader, entries: list[Entry | FastBatch], room: int) -> bool:
-        """Add entries until `room` bytes are read, or until the end, and then what was held back. Whether it ended."""
-        while reader.bytes_read < room:
-            now, before = time.monotonic(), reader.whereabouts()
+    def _read_on(self, located: Located, reader: LogReader, reading: Reading, entries: list[Entry | FastBatch]) -> bool:
+        """Read until the segment is full, or to the end with the partial entries; return True where the log ended."""
+        while reading.bytes < self.job.stretch_bytes:
+            now, before = time.monotonic(), reader.place()
             if reader.look(now):
-                entries += reader.read_counted(now)
-            if reader.whereabouts() != before:
+                reading.take(reader.read(now, self._wall_ms()), entries)
+            if reader.place() != before:
                 continue
-            if reader.log.after(reader.counted.key) is not None:  # the runtime may still write into the one before it
+            if reader.log.after(reader.count_cursor.key) is not None:  # the runtime may still write to the earlier file
                 time.sleep(POLL_S)
             elif located.log.whole or all(complete(file.path, self.wall_s()) for file in reader.log.files):
-                entries += reader.last_words()
+                reading.take(reader.last_words(), entries)
                 return True
-            elif not reader.counted.assembler.waiting:
+            elif not reader.count_cursor.assembler.waiting:
                 return True
             else:
                 time.sleep(POLL_S)
-                entries += reader.overdue(now, int(self.wall_s() * 1000))
+                reading.take(reader.overdue(now, self._wall_ms()), entries)
         return False
+
+    def _wall_ms(self) -> int:
+        return int(self.wall_s() * 1000)
 
     def _reader(self, located: Located, saved: SavedLog | None, problems: list[Problem]) -> LogReader:
         """A reader that stands where `saved` says. Raises OSError."""
@@ -195,8 +204,7 @@ class StretchReader:
 
 
 def _close(reader: LogReader) -> None:
-    for file in reader.log.files:
-        file.close()
+    reader.log.close()
 
 
 def _moved(reader: LogReader, saved: SavedLog) -> bool:
@@ -237,7 +245,7 @@ def _missing(located: Located, reader: LogReader, saved: SavedLog | None) -> Ite
 def _damaged(reader: LogReader, *, ended: bool) -> Iterator[Problem]:
     """Compressed files that end in the middle, once they are done with."""
     for file in reader.log.files:
-        if (ended or file is not reader.counted.file) and (damage := _damage(file)) is not None:
+        if (ended or file is not reader.count_cursor.file) and (damage := _damage(file)) is not None:
             at = f"after {file.identity.offset:,} bytes of what it unpacks to"
             yield Problem(
                 f"{printable(file.path)} is damaged {at}: {damage}",

@@ -95,12 +95,12 @@ class WebApp:
     def __init__(self, agent: AgentView, access: Access, pages: Pages | None = None, *, loopback: bool) -> None:
         """Without `pages` it shows what programs read, and nothing at `/`."""
         self._agent, self._access, self._pages, self._loopback = agent, access, pages, loopback
-        self._metrics = make_wsgi_app(registry_of(agent.snapshot))
+        self._metrics = make_wsgi_app(registry_of(lambda: agent.snapshot.metrics()))
         self._own: dict[str, Callable[[], Answer]] = {
             "/health": self._health,
             "/live": self._live,
             "/ready": self._ready,
-            "/status": lambda: _json(HTTPStatus.OK, self._agent.status()),
+            "/status": lambda: _json(HTTPStatus.OK, self._agent.snapshot.status()),
         }
         self._paths = frozenset(pages.paths) if pages else frozenset()
         self._assets: Mapping[str, Answer] = pages.assets if pages else {}
@@ -190,17 +190,17 @@ class WebApp:
         return _see(following, ("Set-Cookie", cookie))
 
     def _health(self) -> Answer:
-        status, checks = self._agent.health()
+        status, checks = self._agent.snapshot.health()
         code = HTTPStatus.SERVICE_UNAVAILABLE if status == "stuck" else HTTPStatus.OK
         now = datetime.fromtimestamp(CLOCK.wall_ms() / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return _json(code, {"status": status, "version": __version__, "checks": checks, "timestamp": now})
 
     def _live(self) -> Answer:
-        stuck = self._agent.health().status == "stuck"
+        stuck = self._agent.snapshot.health().status == "stuck"
         return _json(HTTPStatus.SERVICE_UNAVAILABLE if stuck else HTTPStatus.OK, {"live": not stuck})
 
     def _ready(self) -> Answer:
-        ready = self._agent.ready()
+        ready = self._agent.snapshot.ready
         return _json(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, {"ready": ready})
 
 

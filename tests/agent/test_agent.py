@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.limits import Limits
 from tests.hazards.rig import Rig
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from shipper.agent.agent_status import LOADED_AT, RELOADED, Vitals
+from shipper.agent.agent_snapshot import LOADED_AT, RELOADED
+from shipper.agent.agent_status import Vitals
 from shipper.bootstrap import build_agent
 from shipper.bootstrap.reload import Reloader
 from shipper.config import read
@@ -75,7 +76,7 @@ class Node:
         return self.agent.ledger.committed.get((name, labels))
 
     def told(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.vitals.status()["configuration"]
+        found: dict[str, Any] = self.vitals.snapshot.status()["configuration"]
         return found
 
 
@@ -98,7 +99,7 @@ def test_a_new_rule_counts_from_its_reload_on(node: Node) -> None:
     node.turns()
     assert node.value("no_shows_total") == 1
     assert (node.value(RELOADS.name, SUCCESS), node.value(RELOADS.name, FAILURE)) == (1, 0)
-    gauges = node.vitals.snapshot().gauges
+    gauges = node.vitals.snapshot.metrics().gauges
     assert gauges[RELOADED.name, ()] == 1
     assert gauges[LOADED_AT.name, ()] > 1_795_428_000
     assert node.told()["error"] is None
@@ -115,7 +116,7 @@ def test_a_removed_rule_keeps_its_count_and_goes_on_from_it(node: Node) -> None:
     node.log("missed")
     node.turns()
     assert node.value("no_shows_total") == 1
-    assert "no_shows_total" in node.vitals.snapshot().metrics
+    assert "no_shows_total" in node.vitals.snapshot.metrics().metrics
     node.write(counters={"rules": [NO_SHOWS]})
     node.turns()
     node.log("missed")
@@ -132,12 +133,12 @@ def test_a_wrong_file_is_refused_whole_with_its_reason(node: Node) -> None:
     assert node.value("no_shows_total") is None
     assert "schema.policies.unstructured" in node.told()["error"]
     assert "line " in node.told()["error"]
-    assert node.vitals.health().checks["configuration"] == "degraded"
-    assert node.vitals.snapshot().gauges[RELOADED.name, ()] == 0
+    assert node.vitals.snapshot.health().checks["configuration"] == "degraded"
+    assert node.vitals.snapshot.metrics().gauges[RELOADED.name, ()] == 0
     assert node.value(RELOADS.name, FAILURE) == 1
     node.write(counters={"rules": [NO_SHOWS]})
     node.turns()
-    assert node.vitals.health().checks["configuration"] == "healthy"
+    assert node.vitals.snapshot.health().checks["configuration"] == "healthy"
     assert node.value("no_shows_total") == 0
 
 

@@ -23,9 +23,9 @@ from shipper.diagnose.rule_tests.run import differences, outcome_of
 from shipper.inputs.files.container_metadata import CONFIG, LONGEST_VALUE, MOST_LABELS, Provenance
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import GzipHandle
-from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.rotated_names import base_name, oldest_first
-from shipper.inputs.files.tailer import Input, Tail, saved_log
+from shipper.inputs.files.tailer import Input, Tail
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
 from shipper.replay.discover import first_line, kind_of, length, time_in
@@ -127,8 +127,9 @@ def saved_state() -> bytes:
             tail = Tail([_input(place / name)], Bounds(), Limits(), {}, Folders())
             (reader,) = tail.scan()
             reader.look(0.0)
-            list(reader.read_counted(0.0))
-            logs.append(saved_log(reader))
+            for batch in reader.read(0.0, 0):
+                list(batch.entries)
+            logs.append(reader.checkpoint())
             tail.close()
         state.commit(logs, [], {("a_total", ("x", "y")): 3.0}, {("a_total", ("x", "y")): 1.0})
         state.close()
@@ -163,7 +164,8 @@ def _taken_up(content: bytes, change: tuple[str, tuple[object, ...]] | None = No
             with closing(State(directory)) as state:
                 tail = Tail([], Bounds(), Limits(), state.logs(), Folders())
                 for reader in tail.scan():  # of logs that are gone: all that is known of them comes from the state
-                    list(reader.last_words())
+                    for batch in reader.last_words():
+                        list(batch.entries)
                 tail.close()
                 state.series()
         except StateError as error:

@@ -15,7 +15,7 @@ from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Pace
 from shipper.inputs.files.glob_scan import Folders, Scanner
-from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.rotated_names import base_name
 from shipper.inputs.files.tailer import Input, Tail
 from shipper.metrics import catalogue

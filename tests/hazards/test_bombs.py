@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shipper.inputs.files.handles import GzipHandle
-from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.limits import Limits
 from tests.hazards.rig import Rig, docker_line
 
 MIB = 1 << 20
@@ -26,7 +26,7 @@ def bomb(path: Path, mib: int, *, before: bytes = b"", after: bytes = b"") -> No
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bomb of the tests' size takes several looks, as a real one does."""
-    monkeypatch.setattr("shipper.inputs.files.log_reader.LOOKED_THROUGH", 2 * MIB)
+    monkeypatch.setattr("shipper.inputs.files.long_lines.SEARCHED_AT_ONCE", 2 * MIB)
 
 
 @pytest.mark.usefixtures("measured")
@@ -69,7 +69,7 @@ def test_a_bomb_is_looked_through_in_pieces_between_which_other_logs_are_read(tm
         agent.turn(hurry=True)
         turns += 1
     assert turns <= 2
-    assert agent.tail.logs[str(rig.path)].counted.offset == 0  # the bomb's line is not at its end yet
+    assert agent.tail.logs[str(rig.path)].count_cursor.offset == 0  # the bomb's line is not at its end yet
 
 
 def test_two_lines_that_are_too_long_are_told_apart_by_both_heads(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_output_away_never_stops_counting(tmp_path: Path) -> None:
     assert rig.counter("shipper_lines_read_total") == 125
     assert rig.counter("shipper_lines_total", "indexed") == 125
     assert rig.agent is not None
-    assert all(log.shipped is None for log in rig.agent.tail.logs.values())
+    assert all(log.ship_cursor is None for log in rig.agent.tail.logs.values())
 
 
 def test_kill_between_write_and_commit_doubles_nothing(tmp_path: Path) -> None:

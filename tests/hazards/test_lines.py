@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.limits import Limits
 from shipper_processors.assemble import Bounds
 from shipper_processors.redact import LONGEST_END
 from tests.hazards.rig import Rig, docker_line

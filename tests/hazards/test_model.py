@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.limits import Limits
 from tests.hazards.rig import Killed, Rig, docker_line
 
 EVENTS = ("login_failed", "patient_created", "request_complete", "unheard_of")

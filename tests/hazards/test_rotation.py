@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shipper.inputs.files.handles import Handle
-from shipper.inputs.files.log_reader import Limits
+from shipper.inputs.files.limits import Limits
 from tests.hazards.rig import Rig, docker_line
 
 

@@ -81,3 +81,22 @@ def test_series_of_metrics_that_are_gone_are_not_shown() -> None:
     books = ledger()
     books.restore({("old_total", ()): 5.0, KEY: 1.0}, {("old_total", ()): 1.0, KEY: 1.0})
     assert books.committed == {KEY: 1.0}
+
+
+def test_what_is_published_is_replaced_and_does_not_change() -> None:
+    """Another thread that holds it reads one commit; uncommitted values and series are in none."""
+    books = Ledger({LOGINS.name: LOGINS})
+    books.add(Tally(Counter({KEY: 3})), 1.0)
+    assert books.published.values == books.published.created == {}
+    books.publish()
+    held = books.published
+    books.add(Tally(Counter({KEY: 4, (LOGINS.name, ("other",)): 4})), 2.0)
+    assert books.published is held
+    books.publish()
+    assert (held.values, list(held.created)) == ({KEY: 3}, [KEY])
+    assert books.published.values == {KEY: 7, (LOGINS.name, ("other",)): 4}
+    assert books.published.created.keys() == books.published.values.keys()
+    with pytest.raises(TypeError):
+        books.published.values[KEY] = 0  # type: ignore[index]
+    books.redeclare([SECONDS])
+    assert (set(books.published.metrics), set(held.metrics)) == ({LOGINS.name, SECONDS.name}, {LOGINS.name})

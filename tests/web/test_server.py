@@ -41,7 +41,11 @@ class Patient:
         }
     )
 
-    def snapshot(self) -> Snapshot:
+    @property
+    def snapshot(self) -> "Patient":
+        return self
+
+    def metrics(self) -> Snapshot:
         metrics = {metric.name: metric for metric in (LOGINS, SECONDS, LAG)}
         return Snapshot(
             metrics, self.values, dict.fromkeys(self.values, 1_795_428_000.0), {(LAG.name, ("local",)): 12.0}
@@ -50,6 +54,7 @@ class Patient:
     def health(self) -> Health:
         return Health(self.state, {"loop": self.state})
 
+    @property
     def ready(self) -> bool:
         return self.is_ready
 

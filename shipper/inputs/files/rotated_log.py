@@ -9,55 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from errno import ESTALE
 
-from shipper.inputs.files.fingerprint import SEAM, Identity
+from shipper.inputs.files.fingerprint import SEAM, Identity, hashed
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import Handle, inode_of, open_handle
+from shipper.inputs.files.log_file import LogFile, Signature
 from shipper.inputs.files.rotated_names import GZIP, oldest_first
 
 ATTEMPTS = 8
 NEVER = float("-inf")
-Signature = tuple[int, int, int, int]
-
-
-@dataclass(slots=True)
-class Looked:
-    """A line that is too long to be read whole: where it begins, and how far its end was looked for."""
-
-    begin: int
-    until: int
-    beginning: bytes = b""
-    """What is kept of it, where going back for it is dear."""
-
-
-@dataclass(slots=True)
-class LogFile:
-    """One file of a log. `identity` remembers how far the counted head has read it."""
-
-    key: int
-    """Number of the file within its log, rising with time."""
-    identity: Identity
-    path: str
-    repeat: int = 0
-    """How many earlier files of the log began with the same line (plain files)."""
-    begun: bool = False
-    """Whether `repeat` is settled, because its first line was seen."""
-    passed: bool = False
-    """Both heads are beyond it; known as long as it is on disk, so that it is not read again."""
-    gone: bool = False
-    """Without a name when it was last looked for: it is known only until both heads are beyond it."""
-    handle: Handle | None = None
-    rotated_at: float | None = None
-    """When it was seen not to be live any more (monotonic seconds); None while it is live."""
-    verified: Signature | None = None
-    """Device, inode, size and time of change when its content was last compared."""
-    looked: "Looked | None" = None
-    """How far the end of a line that is too long was looked for."""
-
-    def close(self) -> None:
-        """Give the descriptor back; the file can be opened again by its path."""
-        if self.handle is not None:
-            self.handle.close()
-            self.handle = None
+BEGINNINGS = 64
+"""First lines of plain files that a log remembers."""
 
 
 @dataclass(slots=True)
@@ -90,6 +51,8 @@ class LogFiles:
     folders: Folders
     files: list[LogFile] = field(default_factory=list)
     next_key: int = 1
+    beginnings: dict[bytes, int] = field(default_factory=dict)
+    """Number of plain files by the hash of the line that they began with."""
     incidents: Incidents = field(default_factory=Incidents)
     fresh: bool = True
     """No look at the disk yet: what is rotated now was so before the agent came."""
@@ -103,6 +66,21 @@ class LogFiles:
     def after(self, key: int) -> LogFile | None:
         """The next file to be read after number `key`; the first one after 0."""
         return next((found for found in self.files if found.key > key and not found.passed), None)
+
+    def begin(self, file: LogFile, first_line: bytes) -> int:
+        """Return the number of earlier files that began with the same line; fixed when the first cursor asks."""
+        if not file.begun:
+            beginning = hashed(first_line)
+            file.repeat, file.begun = self.beginnings.pop(beginning, 0), True
+            self.beginnings[beginning] = file.repeat + 1
+            while len(self.beginnings) > BEGINNINGS:
+                del self.beginnings[next(iter(self.beginnings))]
+        return file.repeat
+
+    def close(self) -> None:
+        """Give all descriptors back; files that still have a name can be opened again."""
+        for file in self.files:
+            file.close()
 
     def release(self, first: int) -> None:
         """Let go of the files before number `first`, which nobody reads again; those that are gone are forgotten."""

@@ -9,12 +9,12 @@ from typing import Literal, Protocol
 import msgspec
 
 from shipper.inputs.files.cursor import Cursor
-from shipper.inputs.files.fingerprint import Identity
 from shipper.inputs.files.glob_scan import Folders
-from shipper.inputs.files.log_reader import Limits, LogReader
-from shipper.inputs.files.rotated_log import Incidents, LogFile, LogFiles
+from shipper.inputs.files.limits import Limits
+from shipper.inputs.files.log_reader import LogReader
+from shipper.inputs.files.rotated_log import Incidents, LogFiles
 from shipper.model.source import Source
-from shipper.state.checkpoint import SavedFile, SavedLog
+from shipper.state.checkpoint import SavedLog
 from shipper.system.errors import StateError
 from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
 from shipper_processors.fast_path import FastChain, FastLog
@@ -111,7 +111,7 @@ class Tail:
             if path in named:
                 self._describe(reader, *named[path])
             elif os.path.exists(path):
-                self.saved[path] = saved_log(reader)
+                self.saved[path] = reader.checkpoint()
                 self.forget(reader)
         self.inputs, self._seen, self.scanned = inputs, {}, False
 
@@ -143,8 +143,8 @@ class Tail:
     def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
         source = Source.of(origin)
         new_assembler = self._assembler(kind, source)[0]
-        cursor = Cursor(None, 0, new_assembler())
-        return LogReader(path, kind, source, new_assembler, self.limits, LogFiles(path, self.folders), cursor)
+        log = LogFiles(path, self.folders)
+        return LogReader(path, kind, source, new_assembler, self.limits, log, Cursor(log, None, 0, new_assembler()))
 
     def _assembler(self, kind: str, source: Source) -> tuple[Callable[[], Assembler], FastLog | None]:
         """What makes assemblers of a log, and the chain that takes its runs of ordinary lines."""
@@ -157,9 +157,9 @@ class Tail:
         self.compiled = compiled
         for reader in self.logs.values():
             reader.new_assembler, own = self._assembler(reader.kind, reader.source)
-            reader.counted.assembler.take_runs(own)
-            if reader.shipped is not None:
-                reader.shipped.assembler.take_runs(own)
+            reader.count_cursor.assembler.take_runs(own)
+            if reader.ship_cursor is not None:
+                reader.ship_cursor.assembler.take_runs(own)
 
     def _start_at_end(self, reader: LogReader) -> None:
         try:
@@ -207,8 +207,7 @@ class Tail:
 
     def forget(self, reader: LogReader) -> None:
         """Stop following a log that is gone."""
-        for file in reader.log.files:
-            file.close()
+        reader.log.close()
         del self.logs[reader.path]
         self.unreadable.pop(reader.path, None)
         self.folders.forget(os.path.dirname(reader.path))
@@ -225,8 +224,7 @@ class Tail:
     def close(self) -> None:
         """Give all descriptors back."""
         for reader in self.logs.values():
-            for file in reader.log.files:
-                file.close()
+            reader.log.close()
 
 
 def _origin(saved: SavedLog) -> Origin:
@@ -249,38 +247,6 @@ def _readable(saved: SavedLog) -> Iterator[None]:
 
 
 def restore(reader: LogReader, saved: SavedLog) -> None:
-    """Let a reader stand where `saved_log` saw it stand, none of its files open. Raises StateError."""
-    reader.log.files = [_file(row) for row in saved.files]
-    reader.log.next_key = saved.next_key
+    """Bring a reader to a checkpoint, with none of its files open. Raises StateError."""
     with _readable(saved):
-        reader.beginnings = msgspec.msgpack.decode(saved.beginnings, type=dict[bytes, int])
-        reader.counted = reader.head_at(saved.counted)
-        if saved.shipped is not None:
-            reader.shipped = reader.head_at(saved.shipped)
-
-
-def _file(row: SavedFile) -> LogFile:
-    identity = Identity(row.device, row.inode, row.prefix_size, row.prefix, row.offset, row.seam)
-    return LogFile(row.key, identity, row.path, row.repeat, bool(row.begun), bool(row.passed))
-
-
-def saved_log(reader: LogReader) -> SavedLog:
-    """What the state keeps of a log."""
-    return SavedLog(
-        reader.path,
-        reader.kind,
-        msgspec.json.encode(reader.source.origin),
-        reader.position(reader.counted),
-        reader.unshipped_from(),
-        reader.log.next_key,
-        msgspec.msgpack.encode(reader.beginnings),
-        [_saved_file(file) for file in reader.log.files],
-    )
-
-
-def _saved_file(file: LogFile) -> SavedFile:
-    found = file.identity
-    return SavedFile(
-        file.key, file.path, found.device, found.inode, found.prefix_size, found.prefix, found.offset, found.seam,
-        file.repeat, file.begun, file.passed,
-    )  # fmt: skip
+        reader.restore(saved)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from shipper.metrics import catalogue
 from shipper.metrics.exposition import Snapshot
-from shipper.metrics.health import AgentView
+from shipper.metrics.health import AgentSnapshot
 from shipper.presentation.format import short, size, span
 from shipper.web.pages.chart import Chart, chart
 from shipper.web.pages.rate_sampler import EVENTS, LINES, SAMPLES, Pulse, Sample, number
@@ -98,9 +98,9 @@ class Overview(NamedTuple):
     nothing_yet: bool
 
 
-def overview(agent: AgentView, pulse: Pulse, inputs: Sequence[str]) -> Overview:
-    """What the agent tells of itself, put in order; `inputs` as its configuration writes them."""
-    status, snapshot, health, ready = agent.status(), agent.snapshot(), agent.health(), agent.ready()
+def overview(agent: AgentSnapshot, pulse: Pulse, inputs: Sequence[str]) -> Overview:
+    """Arrange one snapshot of the agent for the first page; `inputs` as its configuration writes them."""
+    status, snapshot, health, ready = agent.status(), agent.metrics(), agent.health(), agent.ready
     values = {key: number(value) for key, value in snapshot.values.items()}
     problems = _problems(status)
     logs = sorted(status["logs"], key=lambda log: (-_behind(log), -(log.get("size") or 0), log["path"]))

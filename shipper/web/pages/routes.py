@@ -67,7 +67,7 @@ class WebPages:
         """`settings` gives those in effect; templates are loaded when somebody looks for the first time."""
         self._agent, self._settings, self._clock = agent, settings, clock
         self._finding = Finding(store, clock)
-        self._pulse = Pulse(agent.snapshot, clock.monotonic)
+        self._pulse = Pulse(lambda: agent.snapshot.metrics(), clock.monotonic)
         self._shows: dict[str, Callable[[Mapping[str, str]], Shown]] = {
             "/": self._overview,
             "/search": self._search,
@@ -79,11 +79,8 @@ class WebPages:
         self.assets: Mapping[str, Answer] = {f"/assets/{path.name}": asset(path) for path in sorted(FOLDER.iterdir())}
 
     def beat(self) -> None:
-        """Keep the pulse; what it cannot take now it takes the next time."""
-        try:
-            self._pulse.beat()
-        except RuntimeError:  # the agent's thread changed what is counted while it was copied
-            return
+        """Keep the pulse."""
+        self._pulse.beat()
 
     def answer(self, path: str, query: Mapping[str, str], *, signed_in: bool) -> Answer:
         """The page at `path`."""
@@ -117,8 +114,8 @@ class WebPages:
 
     def _overview(self, fields: Mapping[str, str]) -> Shown:
         self.beat()
-        inputs = [found.url for found in self._settings().inputs]
-        found = overview(self._agent, self._pulse, inputs)
+        inputs = [item.url for item in self._settings().inputs]
+        found = overview(self._agent.snapshot, self._pulse, inputs)
         part = fields.get("part") == "now"
         return Shown("now" if part else "overview", {"view": found, "now": self._now()})
 
@@ -192,7 +189,7 @@ class WebPages:
         )  # fmt: skip
 
     def _options(self) -> str:
-        loaded = self._agent.status().get("configuration") or {}
+        loaded = self._agent.snapshot.status().get("configuration") or {}
         return options_of(self._settings().output, loaded.get("file"))
 
 

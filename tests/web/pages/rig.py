@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from shipper.config.settings import Settings
 from shipper.metrics.exposition import Snapshot
-from shipper.metrics.health import Health
+from shipper.metrics.health import AgentView, Health
 from shipper.model.documents import Document
 from shipper.model.query import Query
 from shipper.outputs.query_filter import accepts
@@ -57,7 +57,11 @@ class Patient:
     configuration: Body | None = None
     logins: dict[str, float] = field(default_factory=lambda: {"backend": 7.0, "worker": 0.0})
 
-    def snapshot(self) -> Snapshot:
+    @property
+    def snapshot(self) -> "Patient":
+        return self
+
+    def metrics(self) -> Snapshot:
         values: dict[Any, Any] = {
             (LINES.name, ()): self.lines,
             (EVENTS.name, ("indexed",)): self.lines * 0.9,
@@ -72,6 +76,7 @@ class Patient:
     def health(self) -> Health:
         return Health(self.state, {"loop": "healthy", "output": self.state})
 
+    @property
     def ready(self) -> bool:
         return self.is_ready
 
@@ -157,12 +162,12 @@ class Site:
     """The pages of one agent, asked without a socket; keeps a cookie, as a browser does."""
 
     def __init__(self, store: Memory | None = None, patient: Patient | None = None, *, token: str | None = None,
-                 loopback: bool = True) -> None:  # fmt: skip
+                 loopback: bool = True, agent: AgentView | None = None) -> None:  # fmt: skip
         self.store, self.patient, self.clock = store or Memory(), patient or Patient(), StillClock()
         settings = Settings.model_validate({"host": "node-1", "output": "local:/store"})
-        self.pages = WebPages(self.patient, self.store, lambda: settings, self.clock)
+        self.pages = WebPages(agent or self.patient, self.store, lambda: settings, self.clock)
         self.access = Access(token, loopback=loopback, clock=self.clock)
-        self.face = WebApp(self.patient, self.access, self.pages, loopback=loopback)
+        self.face = WebApp(agent or self.patient, self.access, self.pages, loopback=loopback)
         self.cookie = ""
 
     def get(self, path: str, *, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None,

@@ -111,7 +111,7 @@ def test_two_threads_that_beat_at_once_take_one_sample() -> None:
         if other.ident is None:
             other.start()
             other.join(0.2)
-        return patient.snapshot()
+        return patient.metrics()
 
     pulse = Pulse(take, clock.monotonic)
     pulse.beat()
@@ -122,7 +122,7 @@ def test_two_threads_that_beat_at_once_take_one_sample() -> None:
 def test_rates_are_of_the_last_seconds_and_never_negative() -> None:
     """What a page tells of now; a counter that begins anew is no rate below zero."""
     patient, clock = Patient(lines=0), StillClock()
-    pulse = Pulse(patient.snapshot, clock.monotonic)
+    pulse = Pulse(patient.metrics, clock.monotonic)
     for lines in (0, 20, 40, 40, 10):
         patient.lines = lines
         pulse.beat()
@@ -139,7 +139,7 @@ def test_the_overview_names_what_is_wrong_with_its_hint() -> None:
         "degraded", error="http://es:9200 cannot be reached", unreadable={"/logs/a": "Permission denied"}, lag_s=90,
         configuration={"error": "inputs: bad", "restart_needed": []},
     )  # fmt: skip
-    found = overview(patient, Pulse(patient.snapshot, StillClock().monotonic), ["docker:/x"])
+    found = overview(patient, Pulse(patient.metrics, StillClock().monotonic), ["docker:/x"])
     assert [what for what, _ in found.problems] == [
         "The output is away: http://es:9200 cannot be reached",
         "The configuration was refused: inputs: bad",
@@ -154,7 +154,7 @@ def test_the_overview_has_counters_reasons_and_the_logs_furthest_behind_first() 
     """Counters that stand at zero are apart, and the shipper's own are not among them."""
     logs = [{"path": f"/logs/{number}", "size": 1000, "lag_bytes": number, "lag_seconds": 1.5} for number in range(60)]
     patient = Patient(logs=logs)
-    found = overview(patient, Pulse(patient.snapshot, StillClock().monotonic), [])
+    found = overview(patient, Pulse(patient.metrics, StillClock().monotonic), [])
     assert [(one.name, one.labels, one.value) for one in found.counters] == [
         ("failed_login_attempts_total", "service=backend", "7")
     ]
@@ -168,7 +168,7 @@ def test_the_overview_has_counters_reasons_and_the_logs_furthest_behind_first() 
 def test_an_indexers_partitions_and_messages_are_shown_as_such() -> None:
     """Its lag is messages."""
     patient = Patient(logs=[{"path": "kafka://logs/0", "size": 9000, "lag_bytes": None, "lag_messages": 1200}])
-    (found,) = overview(patient, Pulse(patient.snapshot, StillClock().monotonic), []).logs
+    (found,) = overview(patient, Pulse(patient.metrics, StillClock().monotonic), []).logs
     assert (found.size, found.lag) == ("9,000", "1,200")
 
 

@@ -1,0 +1,174 @@
+"""One frozen picture of the agent, published at the end of each turn: gauges, health and status for other threads."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from shipper.metrics.catalogue import (
+    COMMITS,
+    FILES,
+    LAG_BYTES,
+    LAG_SECONDS,
+    LOADED_AT,
+    OUTPUT_UP,
+    RELOADED,
+    UNREADABLE,
+    measured,
+)
+from shipper.metrics.exposition import Snapshot
+from shipper.metrics.health import Health, healthy_if
+from shipper.metrics.registry import Committed
+from shipper.model.source import Source
+from shipper_processors.envelope import without_surrogates
+from shipper_processors.times import format_ms
+from shipper_schemas.metrics import SeriesKey
+
+DECLARED = {metric.name: metric for metric in measured("agent")}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The configuration in effect: since when (seconds since the epoch), and the result of the last attempt."""
+
+    file: str | None
+    at: float
+    error: str | None = None
+    """Why the present content of the file is invalid."""
+    waiting: bool = False
+    """True while an accepted change waits for the output to acknowledge what was sent."""
+    restart: tuple[str, ...] = ()
+    """Keys that were changed since the start, and wait for a restart."""
+
+    def told(self) -> dict[str, Any]:
+        """Return it as `shipper status` prints it."""
+        return {
+            "file": self.file,
+            "loaded_at": format_ms(int(self.at * 1000)),
+            "error": self.error,
+            "waiting": self.waiting,
+            "restart_needed": list(self.restart),
+        }
+
+
+class LogStatus(NamedTuple):
+    """One followed log; replaced by another one when something of it changes."""
+
+    path: str
+    source: Source
+    size: int
+    counted: int
+    """Offset of the count cursor."""
+    shipped: int
+    """Offset of the ship cursor."""
+    lag_bytes: int
+    behind_since: float | None
+    """Since when some of its bytes wait to be acknowledged (monotonic seconds); None where none do."""
+
+    def row(self, now: float) -> dict[str, Any]:
+        """Return it as `shipper status` prints it."""
+        origin = self.source.origin
+        return {
+            "path": without_surrogates(self.path),
+            "service": origin.service,
+            "container": origin.container_name,
+            "size": self.size,
+            "counted": self.counted,
+            "shipped": self.shipped,
+            "lag_bytes": self.lag_bytes,
+            "lag_seconds": 0.0 if self.behind_since is None else round(now - self.behind_since, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LogsMeasured:
+    """All followed logs at one moment."""
+
+    at: float
+    """Monotonic seconds."""
+    logs: tuple[LogStatus, ...] = ()
+    lag_bytes: int = 0
+    """Sum over the logs."""
+    lag_seconds: float = 0.0
+    """Of the log that is behind for longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputStatus:
+    """The output: its kind and URL, and the error while it is unavailable."""
+
+    kind: str
+    url: str
+    error: str | None
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateStatus:
+    """The state: its directory, the error while it cannot be written, and the number of commits."""
+
+    directory: str
+    error: str | None
+    commits: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSnapshot:
+    """The agent at the end of one turn."""
+
+    published_at: float
+    """Monotonic seconds."""
+    monotonic: Callable[[], float]
+    ready: bool
+    output: OutputStatus
+    state: StateStatus
+    unreadable: Mapping[str, OSError]
+    measured: LogsMeasured
+    counters: Committed
+    loaded: Loaded | None
+    stuck_after: float
+    max_lag: float | None
+
+    def metrics(self) -> Snapshot:
+        """Return committed counters and gauges."""
+        counters = self.counters
+        return Snapshot({**counters.metrics, **DECLARED}, counters.values, counters.created, self._gauges())
+
+    def _gauges(self) -> Mapping[SeriesKey, float]:
+        measured, output = self.measured, (self.output.kind,)
+        gauges: dict[SeriesKey, float] = {
+            (FILES.name, ()): len(measured.logs),
+            (UNREADABLE.name, ()): len(self.unreadable),
+            (LAG_BYTES.name, output): measured.lag_bytes,
+            (LAG_SECONDS.name, output): measured.lag_seconds,
+            (OUTPUT_UP.name, output): self.output.error is None,
+            (COMMITS.name, ()): self.state.commits,
+        }
+        if self.loaded is not None:
+            gauges |= {(RELOADED.name, ()): self.loaded.error is None, (LOADED_AT.name, ()): self.loaded.at}
+        return gauges
+
+    def health(self) -> Health:
+        """Return `stuck` where no later snapshot came for too long, and what is degraded."""
+        idle = self.monotonic() - self.published_at
+        return Health.of(
+            loop=healthy_if(not self.ready or idle < self.stuck_after, "stuck"),
+            state=healthy_if(self.state.error is None),
+            output=healthy_if(self.output.error is None),
+            inputs=healthy_if(not self.unreadable),
+            lag=healthy_if(self.max_lag is None or self.measured.lag_seconds < self.max_lag),
+            configuration=healthy_if(self.loaded is None or self.loaded.error is None),
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Return what `shipper status` prints: output, state, configuration, logs."""
+        output = self.output
+        return {
+            "running": True,
+            "output": {"url": output.url, "error": output.error, "hint": output.hint if output.error else None},
+            "state": {"directory": self.state.directory, "error": self.state.error},
+            "configuration": None if self.loaded is None else self.loaded.told(),
+            "unreadable": {
+                without_surrogates(path): without_surrogates(str(error)) for path, error in self.unreadable.items()
+            },
+            "logs": [log.row(self.measured.at) for log in self.measured.logs],
+        }

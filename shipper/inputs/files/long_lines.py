@@ -1,0 +1,81 @@
+"""Lines longer than a chunk: read whole up to the limit, else cut to their beginning once their end is found."""
+
+from collections.abc import Iterator
+
+from shipper.inputs.files.cursor import Cursor
+from shipper.inputs.files.limits import Limits
+from shipper.inputs.files.log_file import LongLine
+from shipper_processors.fast_path import FastBatch
+from shipper_schemas.entry import Entry
+
+SEARCHED_AT_ONCE = 64 * 1024 * 1024
+"""Bytes of a long line that are searched in one read: a compressed one may go on for terabytes."""
+
+
+def read_long_line(cursor: Cursor, limits: Limits, until: int | None) -> Iterator[Entry | FastBatch] | None:
+    """Return the entries of a line that no chunk holds; None where its end is not written yet.
+
+    A line without an end before `until` was a last line to the count cursor, which is there.
+    """
+    assert cursor.file is not None  # noqa: S101 -- read by a cursor that is in a file
+    line = cursor.file.long_line_at(cursor.offset)
+    if line is not None:
+        return _search_end(cursor, limits, line, until)
+    bound = limits.line_bytes
+    left = bound + 1 if until is None else until - cursor.offset
+    data = cursor.handle.read(cursor.offset, min(left, bound + 1))
+    end = data.find(b"\n") + 1
+    if end:
+        return cursor.feed(data[:end])
+    if len(data) <= bound:
+        return cursor.feed_unterminated(data) if len(data) == left else None
+    beginning = data[:bound] if cursor.handle.size() is None else b""
+    line = cursor.file.long_line = LongLine(cursor.offset, cursor.offset + len(data), beginning)
+    return _search_end(cursor, limits, line, until)
+
+
+def _search_end(cursor: Cursor, limits: Limits, line: LongLine, until: int | None) -> Iterator[Entry] | None:
+    """Search on for the end, `SEARCHED_AT_ONCE` at most; no entries, but a movement, where it is not reached."""
+    most = line.searched + SEARCHED_AT_ONCE
+    stop = most if until is None else min(most, until)
+    while line.searched < stop:
+        piece = cursor.handle.read(line.searched, limits.within_chunk(stop - line.searched))
+        if not piece:
+            break
+        newline = piece.find(b"\n")
+        if newline >= 0:
+            end = line.searched + newline
+            return _cut(cursor, limits, line, end, end + 1)
+        line.searched += len(piece)
+    if until is not None and line.searched >= until:
+        return _cut(cursor, limits, line, until, until)
+    return iter(()) if line.searched >= most else None
+
+
+def _cut(cursor: Cursor, limits: Limits, line: LongLine, end: int, following: int) -> Iterator[Entry]:
+    """Return the entry of a line up to its `end`; the next line begins at `following`."""
+    beginning = line.beginning or cursor.handle.read(cursor.offset, limits.line_bytes)
+    return cursor.feed_cut(beginning, end, following)
+
+
+def read_last_line(cursor: Cursor, limits: Limits) -> Iterator[Entry | FastBatch] | None:
+    """Return the entries of the last line of a finished file where it has no newline; None where it has one."""
+    assert cursor.file is not None  # noqa: S101
+    bound, line = limits.line_bytes, cursor.file.long_line_at(cursor.offset)
+    known = line.beginning if line is not None else b""
+    rest = known + b"+" if known else cursor.handle.read(cursor.offset, bound + 1)
+    if cursor.counts and getattr(cursor.handle, "damage", None):
+        cursor.log.incidents.damaged += 1
+    if len(rest) > bound:
+        return _cut_at_end(cursor, limits, rest[:bound])
+    return cursor.feed_unterminated(rest) if rest else None
+
+
+def _cut_at_end(cursor: Cursor, limits: Limits, beginning: bytes) -> Iterator[Entry]:
+    """Return the entry of a last line without its end that is too long to be read whole."""
+    assert cursor.file is not None  # noqa: S101
+    line = cursor.file.long_line_at(cursor.offset)
+    end = cursor.offset + len(beginning) if line is None else line.searched
+    while piece := cursor.handle.read(end, limits.chunk_bytes):
+        end += len(piece)
+    return cursor.feed_cut(beginning, end, end)
