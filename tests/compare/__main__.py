@@ -65,10 +65,17 @@ class Compared(NamedTuple):
 @click.option(
     "--timing", is_flag=True, help=f"Measure CPU time per line instead: {PAIRS} pairs of runs, old and new in turn."
 )
+@click.option(
+    "--lines",
+    type=click.IntRange(min=1000),
+    default=300_000,
+    show_default=True,
+    help="With --timing: ordinary lines to measure.",
+)
 @click.option("--mix", type=FILE, help="With --timing: a json-file log, measured beside the ordinary lines.")
 def main(
     old: Path, new: Path, chains: tuple[str, ...], scenarios: tuple[str, ...], expected: Path, out: Path | None,
-    *, timing: bool, mix: Path | None,
+    *, timing: bool, lines: int, mix: Path | None,
 ) -> None:  # fmt: skip
     """Run the checkouts OLD and NEW on one corpus of hostile and ordinary logs and list every difference.
 
@@ -94,7 +101,7 @@ def main(
         require_runnable(new, chosen)
         with tempfile.TemporaryDirectory(prefix="compare-") as work:
             if timing:
-                for timed in timings(old, new, chosen, mix, Path(work)):
+                for timed in timings(old, new, chosen, lines, mix, Path(work)):
                     click.echo(str(timed))
                 return
             wanted = deliberate(expected)
