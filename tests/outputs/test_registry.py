@@ -78,7 +78,7 @@ def test_a_new_kind_has_its_name_in_metrics_and_in_the_configurations_messages(t
     agent, vitals = parts(of(tmp_path), from_end=False)
     agent.run_once()
     vitals.take()
-    labels = {labels for (name, labels) in vitals.snapshot().gauges if name == "shipper_output_up"}
+    labels = {labels for (name, labels) in vitals.snapshot.metrics().gauges if name == "shipper_output_up"}
     agent.close()
     assert labels == {("memory",)}
     assert forms().endswith(" or memory:NAME")

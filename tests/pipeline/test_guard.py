@@ -20,7 +20,8 @@ from shipper.diagnose.rule_tests.test_file import Case
 from shipper.metrics.catalogue import VIOLATIONS
 from shipper.model.batch import INDEXED, QUARANTINED, Batch
 from shipper.model.source import Source
-from shipper.outputs.kafka.message import Prefixes, Received, Topics, messages
+from shipper.inputs.kafka.read_message import Received
+from shipper.outputs.kafka.message import Prefixes, Topics, messages
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
 from shipper.replay.time_filter import OUTSIDE, Selecting, Span

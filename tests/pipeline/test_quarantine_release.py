@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from shipper.bootstrap import build_pipeline
-from shipper.cli.commands.quarantine import described, release_entries, render_list, told
+from shipper.cli.commands.quarantine import described, release_entries, release_summary, render_list
 from shipper.config.settings import Settings
 from shipper.model.documents import Document
 from shipper.outputs.elasticsearch.output import in_quarantine
@@ -135,7 +135,7 @@ def test_a_damaged_entry_does_not_end_the_release_of_the_others(rerun: Releaser,
     assert len(list(reader.quarantine(reason="json_invalid"))) == 2
     assert len(list(reader.quarantine(mentioning="correlation_id"))) == 2
     released = release_entries(reader.quarantine(), reader, rerun, dry_run=False)
-    lines = list(told(released, dry_run=False))
+    lines = list(release_summary(released, dry_run=False))
     assert lines[:2] == ["released: 2", "still refused: 1"]
     assert "no shipper wrote this entry: `reasons`" in lines[2]
     (left,) = reader.quarantine()
