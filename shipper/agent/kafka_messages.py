@@ -1,12 +1,10 @@
 """Kafka messages as the indexer handles them: translated to documents and batched with their offsets."""
 
 from collections import Counter
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shipper.delivery.loop import Arrival
-from shipper.model.batch import INDEXED, QUARANTINED, Written
+from shipper.model.batch import INDEXED, QUARANTINED
 from shipper.model.documents import Document
 from shipper.outputs.kafka.client import Partition
 from shipper.outputs.kafka.message import Foreign, NotOurs, Prefixes, Received, documents
@@ -64,13 +62,3 @@ class MessageBatch:
         written = received.timestamp_ms
         if written >= 0 and (self.oldest_ms is None or written < self.oldest_ms):
             self.oldest_ms = written
-
-
-@dataclass(slots=True)
-class Submitted:
-    """A parcel on its way to the index."""
-
-    parcel: MessageBatch
-    answer: Future[Written]
-    sent_at: float
-    arrival: Arrival

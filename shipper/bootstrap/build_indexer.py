@@ -22,6 +22,8 @@ def indexer(settings: Settings, clock: Clock) -> "Indexer":
     from shipper.agent.indexer import METRICS as ITS_METRICS  # noqa: PLC0415
     from shipper.agent.indexer import Indexer  # noqa: PLC0415
     from shipper.agent.kafka_messages import Translate  # noqa: PLC0415
+    from shipper.agent.upkeep import Upkeep  # noqa: PLC0415
+    from shipper.delivery.loop import Delivery  # noqa: PLC0415
     from shipper.outputs.kafka.client import connect, group_member, topics_of  # noqa: PLC0415
 
     url = topic_url(settings)
@@ -30,7 +32,8 @@ def indexer(settings: Settings, clock: Clock) -> "Indexer":
     translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host, skew_of(settings))
     join = group_member(connect(url, settings.kafka), topics_of(url, settings.kafka))
     output = output_of(settings)
-    return Indexer(join, translate, output, ledger, clock, pace(settings), upkeep=upkeep_of(settings, output))
+    upkeep = Upkeep(upkeep_of(settings, output))
+    return Indexer(join, translate, Delivery(output, ledger, clock), ledger, clock, pace(settings), upkeep)
 
 
 def indexer_vitals(settings: Settings, found: "Indexer") -> "IndexerVitals":

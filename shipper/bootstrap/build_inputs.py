@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shipper.bootstrap.build_pipeline import counting_of, pipeline_of, redactor_to_look_with
 from shipper.config.settings import Settings
-from shipper.delivery.loop import Pace
+from shipper.delivery.pace import Pace
 from shipper.inputs.files.container_metadata import Provenance
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.log_reader import Limits

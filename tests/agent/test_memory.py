@@ -9,11 +9,13 @@ import pytest
 
 from shipper.agent import indexer
 from shipper.agent.indexer import Indexer
-from shipper.agent.kafka_messages import MessageBatch, Submitted, Translate
+from shipper.agent.kafka_messages import MessageBatch, Translate
 from shipper.bootstrap import build_pipeline
 from shipper.cli.commands.run import each, in_turn
 from shipper.config.settings import Settings
-from shipper.delivery.loop import Pace, Sent
+from shipper.delivery.in_flight import InFlight
+from shipper.delivery.loop import Delivery
+from shipper.delivery.pace import Pace
 from shipper.metrics.registry import Ledger
 from shipper.model.documents import Document
 from shipper.outputs.kafka.client import Consumer, Partition, Rebalanced, Span
@@ -48,7 +50,7 @@ def test_an_agent_keeps_no_batch_that_was_answered(tmp_path: Path) -> None:
                 rig.output.answer(0)
             rig.read()
     assert len(rig.serials()) == 12
-    assert kept(Sent) == 0
+    assert kept(InFlight) == 0
 
 
 def test_an_agent_keeps_no_batch_that_was_refused(tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_an_agent_keeps_no_batch_that_was_refused(tmp_path: Path) -> None:
         rig.read()
         assert agent.output_state.failures == failures
         rig.clock.pass_seconds(60)
-    assert kept(Sent) == 0
+    assert kept(InFlight) == 0
 
 
 def test_a_refusal_of_a_disk_keeps_nothing_of_what_was_written(tmp_path: Path) -> None:
@@ -124,14 +126,15 @@ def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
         members.append(Topic(group))
         return members[0]
 
-    member = Indexer(join, translate, output, ledger, clock, Pace(poll=0.0), jitter=random.Random(1))
+    delivery: Delivery[MessageBatch] = Delivery(output, ledger, clock, jitter=random.Random(1))
+    member = Indexer(join, translate, delivery, ledger, clock, Pace(poll=0.0))
     for away in (False, True, False):
         output.away = away
         for _ in range(8):
             member.turn()
             clock.pass_seconds(60)
     assert members[0].committed == len(output.stored) > 8
-    assert kept(Submitted, MessageBatch) <= 3  # what is read next, and what is under way
+    assert kept(InFlight, MessageBatch) <= 3  # what is read next, and what is under way
 
 
 def test_memory_is_given_back_now_and_then_under_load() -> None:
