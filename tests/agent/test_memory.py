@@ -1,28 +1,18 @@
 """What is answered for is let go of at once: what only the collector of circles would find makes memory creep."""
 
 import gc
-import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from shipper.agent import indexer
-from shipper.agent.indexer import Indexer
-from shipper.agent.kafka_messages import MessageBatch, Translate
-from shipper.bootstrap import build_pipeline
+from shipper.agent.kafka_messages import MessageBatch
 from shipper.cli.commands.run import each, in_turn
-from shipper.config.settings import Settings
 from shipper.delivery.in_flight import InFlight
-from shipper.delivery.loop import Delivery
-from shipper.delivery.pace import Pace
-from shipper.metrics.registry import Ledger
 from shipper.model.documents import Document
-from shipper.outputs.kafka.client import Consumer, Partition, Rebalanced, Span
-from shipper.outputs.kafka.message import Prefixes, Received
 from shipper.outputs.sqlite.output import LocalStore
-from shipper_processors.route import Skew
-from tests.hazards.rig import HandClock, MemoryOutput, Rig
+from tests.agent.indexer_rig import Member
+from tests.hazards.rig import HandClock, Rig
 
 
 @pytest.fixture(autouse=True)
@@ -78,62 +68,13 @@ def test_a_refusal_of_a_disk_keeps_nothing_of_what_was_written(tmp_path: Path) -
     assert causes > 1
 
 
-class Topic(Consumer):
-    """A consumer of a partition that gives a message a poll."""
-
-    def __init__(self, group: Rebalanced) -> None:
-        self.partition, self.read, self.committed = Partition("logs", 0), 0, 0
-        group.assigned([self.partition])
-
-    def poll(self, seconds: float, most: int) -> list[Received]:
-        del seconds, most
-        self.read += 1
-        return [Received("logs", 0, self.read - 1, 0, b"not ours", ())]
-
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
-        self.committed = offsets[self.partition]
-        return True
-
-    def seek(self, partition: Partition, offset: int) -> bool:
-        assert partition == self.partition
-        self.read = offset
-        return True
-
-    def pause(self) -> None:
-        pass
-
-    def resume(self) -> None:
-        pass
-
-    def spans(self, seconds: float) -> dict[Partition, Span]:
-        del seconds
-        return {self.partition: Span(self.committed, self.read)}
-
-    def close(self) -> None:
-        pass
-
-
 def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
     """A parcel holds its documents, some megabytes of them."""
-    clock, output, members = HandClock(), MemoryOutput(), []
-    settings = Settings()
-    redactor = build_pipeline.redactor_of(settings, b"k" * 32)
-    translate = Translate.of(Prefixes("keneyapp-logs", "keneyapp-quarantine"), redactor, "node-1", Skew())
-    ledger = Ledger({metric.name: metric for metric in indexer.METRICS})
-    ledger.declare(indexer.DECLARED, 0.0)
-
-    def join(group: Rebalanced) -> Topic:
-        members.append(Topic(group))
-        return members[0]
-
-    delivery: Delivery[MessageBatch] = Delivery(output, ledger, clock, jitter=random.Random(1))
-    member = Indexer(join, translate, delivery, ledger, clock, Pace(poll=0.0))
+    member = Member()
     for away in (False, True, False):
-        output.away = away
-        for _ in range(8):
-            member.turn()
-            clock.pass_seconds(60)
-    assert members[0].committed == len(output.stored) > 8
+        member.output.away = away
+        member.turn(8)
+    assert member.topics[0].committed == len(member.output.stored) > 8
     assert kept(InFlight, MessageBatch) <= 3  # what is read next, and what is under way
 
 

@@ -100,6 +100,8 @@ class Wait:
         if after <= seconds:
             self.ends.pop(0)
             end(request)
+        else:
+            self.ends[0] = (after - seconds, end)
 
 
 def delivery_to(output: ScriptedOutput, clock: FakeClock, wait: Wait, on_failure: OnFailure) -> Delivery[Marks]:

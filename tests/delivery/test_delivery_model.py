@@ -227,11 +227,12 @@ class DeliveryModel(RuleBasedStateMachine):
         if not hasattr(self, "delivery"):
             return
         self.settle()
-        while self.in_flight:
+        for _ in range(3 * self.output.window):
             for request in self.output.pending():
                 request.succeed()
             self.clock.now = max(self.clock.now, self.delivery.state.retry_at)
             self.settle()
+        assert not self.in_flight
         self.balances()
         self.counts_each_request_once()
         assert self.delivery.state.error is None or self.failures > 0
