@@ -162,9 +162,7 @@ class Agent:
     def turn(self, *, hurry: bool = False) -> bool:
         """Once round: scan, read, settle the batch when it is full or old. Whether something was read."""
         now = self.turned_at = self.clock.monotonic()
-        if now >= self._scan_at:
-            self._welcome(self.tail.scan())
-            self._scan_at = now + self.pace.scan
+        self._scan_if_due(now)
         self.upkeep.run_if_due(now, self.pace.upkeep, self.clock.wall_ms())
         if self.state_error is not None and not self.settle():
             return False
@@ -181,6 +179,11 @@ class Agent:
         if self.after_turn is not None:
             self.after_turn()
         return more
+
+    def _scan_if_due(self, now: float) -> None:
+        if now >= self._scan_at:
+            self._welcome(self.tail.scan())
+            self._scan_at = now + self.pace.scan
 
     def _due(self, now: float) -> bool:
         """Return True where the open batch is full or old, or where there is none and something else to commit."""

@@ -1,6 +1,5 @@
 """Checkpoints: offsets of logs and counters, committed in one transaction."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +13,9 @@ from shipper.model.batch import Tally
 from shipper.state.store import State
 from shipper.system.errors import StateError
 from shipper_processors.count import Counting
+
+Logs = dict[str, LogReader]
+"""By path."""
 
 
 @dataclass(slots=True)
@@ -47,9 +49,7 @@ class Checkpoints:
         """Return True less than `interval` seconds after the last commit, unless that failed."""
         return self.error is None and now - self._committed_at < interval
 
-    def commit(
-        self, touched: dict[str, LogReader], removed: dict[str, LogReader], now: float, turned_at: float
-    ) -> bool:
+    def commit(self, touched: Logs, removed: Logs, now: float, turned_at: float) -> bool:
         """Commit the touched logs and the counters, and forget removed logs that are read to their end.
 
         Returns False where the state is not writable. After a commit, both dictionaries are empty.
@@ -69,7 +69,7 @@ class Checkpoints:
         removed.clear()
         return True
 
-    def _save(self, touched: Mapping[str, LogReader], finished: Mapping[str, LogReader]) -> bool:
+    def _save(self, touched: Logs, finished: Logs) -> bool:
         logs = [saved_log(log) for path, log in touched.items() if path not in finished]
         try:
             self.state.commit(logs, finished.keys(), self.ledger.changes(), self.ledger.created)
