@@ -100,6 +100,18 @@ class DeliveryModel(RuleBasedStateMachine):
     def pass_the_delay(self) -> None:
         self.clock.now = max(self.clock.now, self.delivery.state.retry_at)
 
+    @rule(times=st.integers(1, 12))
+    def stay_unavailable(self, times: int) -> None:
+        """Long enough for the delay to reach its bound."""
+        for _ in range(times):
+            self.pass_the_delay()
+            self.settle()
+            if not self.in_flight:
+                self.submit(1, {"a"})
+            for request in self.output.pending():
+                request.fail()
+            self.settle()
+
     @rule()
     def pause_and_go_on(self) -> None:
         self.delivery.paused = True
@@ -263,6 +275,6 @@ class ResendingModel(DeliveryModel):
 
 
 TestRollingBack = DeliveryModel.TestCase
-TestRollingBack.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestRollingBack.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestResending = ResendingModel.TestCase
-TestResending.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestResending.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
