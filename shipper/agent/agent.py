@@ -1,49 +1,34 @@
 """The agent: tail, process, write, commit, again and again. The only loop, and the only place that waits."""
 
-import random
-from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from shipper.agent.hot_reload import Change, UncertainRange
-from shipper.delivery.loop import Arrival, OutputState, Pace, Sent
+from shipper.agent import ship_marks
+from shipper.agent.checkpoints import Checkpoints
+from shipper.agent.hot_reload import Change, HotReload, put_in_place
+from shipper.agent.unreadable_logs import UnreadableLogs
+from shipper.agent.upkeep import Upkeep
+from shipper.delivery.availability import Availability
+from shipper.delivery.in_flight import oldest_marks
+from shipper.delivery.loop import Acknowledged, Delivery, Result, RolledBack
+from shipper.delivery.pace import Pace
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.read_batch import CheckpointedLog, ReadBatch
 from shipper.inputs.files.read_round import ReadRound
 from shipper.inputs.files.tailer import Tail
-from shipper.metrics.catalogue import (
-    BYTES_READ,
-    DAMAGED,
-    EVENTS,
-    LINES,
-    LINES_READ,
-    LOST,
-    OVERFLOWS,
-    REFUSED,
-    RETRIES,
-    ROTATIONS,
-    THROTTLED,
-    TRUNCATIONS,
-    WRITE_SECONDS,
-    WRITES,
-)
+from shipper.metrics.catalogue import BYTES_READ, LINES_READ
 from shipper.metrics.registry import Ledger
-from shipper.model.batch import OUTCOMES, Batch, Tally, Written, turned_out
-from shipper.outputs.base import Output, settled
+from shipper.model.batch import Batch
+from shipper.outputs.base import Output
 from shipper.pipeline.pipeline import Pipeline
 from shipper.state.checkpoint import Position
 from shipper.state.store import State
 from shipper.system.clock import Clock
-from shipper.system.errors import AGAIN, OutputUnavailable, StateError, to_read, while_waiting
+from shipper.system.errors import AGAIN, OutputUnavailable, StateError
 from shipper.system.shutdown import Stopping
-from shipper_schemas.metrics import Increment
-
-SHOWN = 3
-"""Unreadable logs that are told one by one where many are found at once."""
 
 
 @dataclass(slots=True)
@@ -52,20 +37,15 @@ class Agent:
 
     tail: Tail
     pipeline: Pipeline
-    output: Output
+    delivery: Delivery[dict[str, Position]]
+    """The marks of a batch: each log's checkpoint before it, by path."""
     state: State
     ledger: Ledger
     clock: Clock
     pace: Pace = field(default_factory=Pace)
-    jitter: random.Random = field(default_factory=random.Random)
-    upkeep: Callable[[int], None] | None = None
-    """Called now and then with the wall clock's milliseconds: what the store has to tidy up."""
+    upkeep: Upkeep = field(default_factory=Upkeep)
     stopping: Stopping = field(default_factory=Stopping)
-    output_state: OutputState = field(default_factory=OutputState)
-    shipped: Counter[str] = field(default_factory=Counter)
-    """Events since the start by what became of them."""
     ready: bool = False
-    state_error: str | None = None
     when_quiet: Callable[[], None] | None = None
     """Called once each time that nothing was to be read for `Pace.quiet` seconds."""
     after_turn: Callable[[], None] | None = None
@@ -75,28 +55,39 @@ class Agent:
     _batch: Batch = field(default_factory=Batch)
     _begun_at: float | None = None
     _marks: dict[str, Position] = field(default_factory=dict)
-    """Where shipping stood before the open batch, by log: where it goes back to if the batch cannot be written."""
-    _under_way: deque[Sent] = field(default_factory=deque)
-    """Batches that the output has not answered for, oldest first: they are acknowledged in this order."""
+    """The marks of the open batch."""
     _waited: float = 0.0
-    """How long reading has waited for room since the output last had nothing to do."""
+    """How long reading has waited for room since nothing was in flight."""
     _touched: dict[str, CheckpointedLog] = field(default_factory=dict)
     """Logs whose position is not committed yet."""
     _removed: dict[str, LogReader] = field(default_factory=dict)
-    _doubt: UncertainRange = field(default_factory=UncertainRange)
-    _change: Change | None = None
-    """Parts that are to take the place of those that are there, as soon as nothing is lost or doubled by it."""
-    _draining: bool = False
-    """Nothing is sent for a moment, so that all that was sent is answered for; counting goes on."""
+    _checkpoints: Checkpoints = field(init=False)
+    _reload: HotReload = field(default_factory=HotReload)
+    _unreadable: UnreadableLogs = field(default_factory=UnreadableLogs)
     _scan_at: float = 0.0
-    _committed_at: float = 0.0
     _moved_at: float = 0.0
     _called: bool = False
     """Whether `when_quiet` was called since something was read."""
-    _upkeep_at: float = 0.0
-    _told: set[str] = field(default_factory=set)
-    """Logs of which it was said that they cannot be read."""
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
+
+    def __post_init__(self) -> None:
+        """Commit to `state`."""
+        self._checkpoints = Checkpoints(self.state, self.ledger, self.tail)
+
+    @property
+    def output(self) -> Output:
+        """The output in use."""
+        return self.delivery.output
+
+    @property
+    def output_state(self) -> Availability:
+        """The availability of the output."""
+        return self.delivery.state
+
+    @property
+    def state_error(self) -> str | None:
+        """Why the state is not writable; None while it is."""
+        return self._checkpoints.error
 
     # --- the loop ---------------------------------------------------------------------------------
 
@@ -105,7 +96,6 @@ class Agent:
         while not self.stopping.is_set():
             if not self.turn():
                 self.rest()
-        self.settle()
         self.drain()
 
     def run_once(self) -> None:
@@ -123,7 +113,6 @@ class Agent:
                 break
             if not more:
                 self.rest()
-        self.settle()
         self.drain()
         if self.after_turn is not None:
             self.after_turn()
@@ -133,16 +122,13 @@ class Agent:
         if self.when_quiet is not None and not self._called and self.turned_at - self._moved_at >= self.pace.quiet:
             self._called = True
             self.when_quiet()
-        if self._under_way and not self.stopping.is_set():
-            wait([self._under_way[0].answer], timeout=self.pace.poll)
-        else:
-            self.stopping.wait(self.pace.poll)
+        self.delivery.rest(self.pace.poll, self.stopping)
 
     def drain(self) -> None:
-        """Wait for the batches under way and commit; after `Pace.grace` the rest is left to the next start."""
-        end = self.clock.monotonic() + self.pace.grace
-        while self._under_way and (left := end - self.clock.monotonic()) > 0:
-            wait([self._under_way[0].answer], timeout=left)
+        """Send what was read and commit what is acknowledged within `Pace.grace`; the next start reads the rest."""
+        self.settle()
+        for result in self.delivery.drain(self.pace.grace):
+            self._apply(result)
             self.settle()
 
     def turn(self, *, hurry: bool = False) -> bool:
@@ -155,68 +141,54 @@ class Agent:
     def _turn(self, *, hurry: bool) -> bool:
         """Scan, read, settle the batch when it is full or old."""
         now = self.turned_at = self.clock.monotonic()
-        if now >= self._scan_at:
-            self._welcome(self.tail.scan())
-            self._scan_at = now + self.pace.scan
-        if self.upkeep is not None and now >= self._upkeep_at:
-            self._tidy(self.upkeep, now)
+        self._scan_if_due(now)
+        self.upkeep.run_if_due(now, self.pace.upkeep, self.clock.wall_ms())
         if self.state_error is not None and not self.settle():
             return False
         self._await_room(hurry=hurry)
         more = self._read_round(now)
         if more:
             self._moved_at, self._called = now, False
-        old = self._begun_at is not None and now - self._begun_at >= self.pace.batch_age
-        news = self._begun_at is None and (self.ledger.changes() or self._touched or self._answered())
-        if self._full() or old or (hurry and not more) or news:
+        if self._due(now) or (hurry and not more):
             self.settle(busy=self._full())
-        if self._change is not None:
-            self._take_over(self._change)
+        if self._reload.change is not None:
+            self._take_over(self._reload.change)
         self.ready = True
-        if self.tail.unreadable or self._told:
-            self._tell_unreadable()
+        self._unreadable.report(self.tail.unreadable)
         return more
 
+    def _scan_if_due(self, now: float) -> None:
+        if now >= self._scan_at:
+            self._welcome(self.tail.scan())
+            self._scan_at = now + self.pace.scan
+
+    def _due(self, now: float) -> bool:
+        """Return True where the open batch is full or old, or where there is none and something else to commit."""
+        if self._begun_at is None:
+            return self._full() or bool(self.ledger.changes() or self._touched or self.delivery.answered())
+        return self._full() or now - self._begun_at >= self.pace.batch_age
+
     def adopt(self, change: Change) -> None:
-        """Take over other parts between two batches; one that was asked for before and still waits is given up."""
-        if self._change is not None and self._change.output is not None:
-            self._change.output.close()
-        self._change = change
+        """Put the parts of `change` in place between two batches; it replaces a change that still waits."""
+        self._reload.request(change)
 
     @property
     def changing(self) -> bool:
         """Whether parts wait to be taken over."""
-        return self._change is not None
+        return self._reload.change is not None
 
     def _take_over(self, change: Change) -> None:
-        """Put the parts in place, if everything is committed and, where that matters, answered for."""
-        doubtful = change.reroutes and self._doubt.remains(self.tail.logs)
-        self._draining = change.waits and not doubtful
-        if not self.settle() or doubtful or (change.waits and self._under_way):
+        """Put the parts in place once everything is committed and, where that matters, acknowledged."""
+        uncertain = self._reload.uncertain(self.tail.logs)
+        self.delivery.paused = change.waits and not uncertain
+        if not self.settle() or uncertain or (change.waits and self.delivery.in_flight):
             return
-        now = self.clock.wall_ms() / 1000
         if change.inputs is not None:
             self._welcome(self.tail.scan())
-            self.tail.follow(list(change.inputs))
-        if change.output is not None:
-            self.output.close()
-            self.output, self.output_state = change.output, OutputState()
-        self.upkeep, self._upkeep_at = change.upkeep(self.output), 0.0
-        self.pipeline = change.pipeline(self.ledger.committed)
-        self.tail.recompile(change.compiled(self.pipeline))
-        self.ledger.redeclare(self.pipeline.counting.metrics())
-        self.ledger.declare(change.declared(self.pipeline), now)
-        for log in self.tail.logs.values():
-            self.ledger.declare(self.pipeline.counting.admit_service(log.source.origin.service or "unknown"), now)
-        self._change, self._draining, self._scan_at = None, False, 0.0
-        change.done()
-
-    def _tidy(self, upkeep: Callable[[int], None], now: float) -> None:
-        self._upkeep_at = now + self.pace.upkeep
-        try:
-            upkeep(self.clock.wall_ms())
-        except OutputUnavailable as error:
-            self._log.warning("upkeep_failed", error=error.what, hint=while_waiting(error))
+        now_s = self.clock.wall_ms() / 1000
+        self.pipeline, self.upkeep = put_in_place(change, self.tail, self.delivery, self.ledger, now_s)
+        self.delivery.paused, self._scan_at = False, 0.0
+        self._reload.finish()
 
     def _welcome(self, logs: list[LogReader]) -> None:
         """Counters of a service that is seen for the first time start at zero, before its first event adds to them."""
@@ -228,26 +200,14 @@ class Agent:
             if not log.log.fresh:  # begun at its end, which has to be known after a restart
                 self._touched[log.path] = log
 
-    def _tell_unreadable(self) -> None:
-        """Say once of each log that it cannot be read; of many at once, the first ones and how many there are."""
-        found = dict(self.tail.unreadable)
-        new = sorted(found.keys() - self._told)
-        for path in new[:SHOWN]:
-            error = found[path]
-            self._log.warning("log_unreadable", path=path, error=error.strerror, hint=to_read(error))
-        if len(new) > SHOWN:
-            self._log.warning("logs_unreadable", more=len(new) - SHOWN, hint="`shipper status` lists them")
-        self._told = set(found)
-
     def _full(self) -> bool:
         return self._batch.bytes >= self.pace.batch_bytes or self._batch.lines >= self.pace.batch_lines
 
     def _holding(self) -> bool:
         """Whether an entry is held back for a line that may come, or shipping is behind counting."""
         logs = self.tail.logs.values()
-        return bool(self._under_way) or any(
-            log.count_cursor.assembler.waiting or log.ship_cursor is not None for log in logs
-        )
+        in_flight = bool(self.delivery.in_flight)
+        return in_flight or any(log.count_cursor.assembler.waiting or log.ship_cursor is not None for log in logs)
 
     def close(self) -> None:
         """Give back files, store and state; what was not settled comes again at the next start."""
@@ -257,7 +217,7 @@ class Agent:
 
     def outcomes(self) -> dict[str, int]:
         """Events of this run by what became of them."""
-        return {outcome: self.shipped[outcome] for outcome in OUTCOMES}
+        return self.delivery.outcomes()
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -286,167 +246,67 @@ class Agent:
             batch.counted.sums[LINES_READ.name, ()] += lines
             batch.counted.sums[BYTES_READ.name, ()] += read.bytes
 
-    # --- writing and committing -------------------------------------------------------------------
+    # --- sending and committing -------------------------------------------------------------------
 
     def _may_ship(self, now: float) -> bool:
-        """Whether the output is there, as far as is known, and has room for one batch more."""
-        if self._draining:
-            return False
-        if self.output_state.error is None:
-            return len(self._under_way) < self.output.window
-        return now >= self.output_state.retry_at and not self._under_way
+        """Return True where events read at `now` may be sent with the open batch."""
+        return self.delivery.may_send(now)
 
     def _await_room(self, *, hurry: bool) -> None:
-        """Where the output has no room, wait a little before reading goes on without it; in a hurry, for long."""
-        while len(self._under_way) >= self.output.window and not self.stopping.is_set():
+        """Where the window is full, wait a little before reading goes on for the counters alone; in a hurry, longer."""
+        while not (self.delivery.has_room() or self.stopping.is_set()):
             patience = self.pace.poll if hurry else self.pace.patience - self._waited
             if patience <= 0:
                 return
             began = self.clock.monotonic()
-            wait([self._under_way[0].answer], timeout=patience)
+            self.delivery.wait_oldest(patience)
             self._waited += self.clock.monotonic() - began
-            if not self._answered() and not hurry:
+            if not (self.delivery.answered() or hurry):
                 return
             self.settle(busy=True)
 
-    def _answered(self) -> bool:
-        return bool(self._under_way) and self._under_way[0].answer.done()
-
     def settle(self, *, busy: bool = False) -> bool:
-        """Send the open batch on its way, hear what became of earlier ones, commit positions and counters.
+        """Send the open batch, process finished requests, commit checkpoints and counters.
 
-        A log's position is committed as counted up to here, and as shipped up to the oldest batch not answered for.
-        Where it is `busy`, the commit may wait for the next one. Whether the commit went through.
+        A log's checkpoint says: counted up to here, shipped up to the oldest batch in flight. Where the agent is
+        `busy`, the commit may wait for the next one. Returns False where the state is not writable.
         """
-        self._hear()
+        self._process_finished()
         batch, self._batch, self._begun_at = self._batch, Batch(), None
         marks, self._marks = self._marks, {}
         if batch.ended:
             self._send(batch, marks)
-            self._hear()
-        self._add_incidents(batch.counted)
-        self.ledger.add(batch.counted, self.clock.wall_ms() / 1000)
+            self._process_finished()
+        self._checkpoints.record(batch.counted, self.pipeline.counting, self.clock.wall_ms() / 1000)
         now = self.clock.monotonic()
-        if busy and self.state_error is None and now - self._committed_at < self.pace.commit:
+        if busy and self._checkpoints.may_wait(now, self.pace.commit):
             return True
-        self._committed_at = now
-        return self._commit()
+        return self._checkpoints.commit(self._touched, self._removed, now, self.turned_at)
 
     def _send(self, batch: Batch, marks: dict[str, Position]) -> None:
-        now = self.clock.monotonic()
-        answer = self.output.submit(batch.documents) if batch.documents else settled(Written(0, 0))
-        arrival = Arrival(self.clock)
-        if batch.documents:
-            answer.add_done_callback(arrival.note)
-        self._under_way.append(Sent(answer, batch.events, batch.lines_by_outcome, marks, now, arrival))
-        for path, mark in marks.items():
-            log = self.tail.logs[path]
-            log.hold(log.sent_from or mark)
+        self.delivery.submit(batch.documents, marks, batch.events, batch.lines_by_outcome)
+        ship_marks.sent(self.tail.logs, marks)
 
-    def _hear(self) -> None:
-        """Take the answers that are there, oldest first, so that no log's position passes a batch not answered for."""
-        while self._answered():
-            sent = self._under_way[0]
-            failure = sent.answer.exception()
-            if isinstance(failure, OutputUnavailable):  # raised, it would keep this frame, and with it the batch
-                self._output_failed(failure)
-                self._go_back()
-                return
-            written = sent.answer.result()
-            self._under_way.popleft()
-            self._acknowledge(sent, written)
-        if not self._under_way:
+    def _process_finished(self) -> None:
+        """Process finished requests in submission order, so that no checkpoint passes an unacknowledged batch."""
+        while (result := self.delivery.settle()) is not None:
+            self._apply(result)
+        if not self.delivery.in_flight:
             self._waited = 0.0
 
-    def _acknowledge(self, sent: Sent, written: Written) -> None:
-        for path in sent.marks:
-            if (log := self.tail.logs.get(path)) is not None:
-                log.hold(next((later.marks[path] for later in self._under_way if path in later.marks), None))
-                self._touched[path] = log
-        events = turned_out(sent.events, written)
-        tally = Tally()
-        for kind, outcomes in ((EVENTS, events), (LINES, sent.lines)):
-            for outcome, number in outcomes.items():
-                tally.sums[kind.name, (outcome,)] += number
-        if sent.arrival.at is not None:
-            tally.sums[WRITES.name, ("ok",)] += 1
-            tally.observations.append(Increment(WRITE_SECONDS.name, (), sent.arrival.at - sent.sent_at))
-            self._output_works(sent.sent_at)
-        for metric, number in ((RETRIES, written.retried), (THROTTLED, written.throttled), (REFUSED, written.refused)):
-            tally.sums[metric.name, ()] += number
-        self.ledger.add(tally, self.clock.wall_ms() / 1000)
-        self.shipped += events
+    def _apply(self, result: Result[dict[str, Position]]) -> None:
+        match result:
+            case Acknowledged(marks):
+                later = [batch.marks for batch in self.delivery.in_flight]
+                self._touched |= ship_marks.acknowledged(self.tail.logs, marks, later)
+            case RolledBack(batches):
+                self._go_back(batches)
 
-    def _go_back(self) -> None:
-        """Give up all that is on its way: it is read again from where its logs stood, under the same ids."""
-        marks: dict[str, Position] = {}
-        for sent in self._under_way:
-            marks = {**sent.marks, **marks}
-        for path in marks.keys() & self.tail.logs.keys():
-            self._doubt.add(self.tail.logs[path])
-        marks = {**self._marks, **marks}
-        for path, mark in marks.items():
-            if (log := self.tail.logs.get(path)) is not None:
-                log.roll_back(mark)
-                self._touched[path] = log
-        self._under_way.clear()
+    def _go_back(self, batches: tuple[dict[str, Position], ...]) -> None:
+        """Move ship cursors back to the checkpoints before `batches`: they are read again, under the same ids."""
+        sent = oldest_marks(batches)
+        for path in sent.keys() & self.tail.logs.keys():
+            self._reload.sent.add(self.tail.logs[path])
+        self._touched |= ship_marks.rolled_back(self.tail.logs, {**self._marks, **sent})
         self._batch.unship()
         self._marks, self._removed = {}, {}
-
-    def _output_works(self, since: float) -> None:
-        before = self.output_state
-        if before.error is not None:
-            away = round(since - (before.away_since or since), 1)
-            self._log.info("output_back", output=self.output.url, away_s=away)
-            self.output_state = OutputState()
-
-    def _output_failed(self, error: OutputUnavailable) -> None:
-        now, before = self.clock.monotonic(), self.output_state
-        if before.error is None:
-            self._log.warning("output_away", output=self.output.url, error=error.what, hint=while_waiting(error))
-        tally = Tally()
-        tally.sums[WRITES.name, ("unavailable",)] += 1
-        self.ledger.add(tally, self.clock.wall_ms() / 1000)
-        longest = min(self.pace.backoff_most, self.pace.backoff_first * 2.0**before.failures)
-        self.output_state = OutputState(
-            error.what,
-            now if before.away_since is None else before.away_since,
-            now + max(self.jitter.uniform(0, longest), error.retry_after),
-            min(before.failures + 1, 32),
-            error.hint,
-            error.resumes,
-        )
-
-    def _add_incidents(self, tally: Tally) -> None:
-        found = self.tail.incidents()
-        for metric, number in (
-            (ROTATIONS, found.rotations),
-            (TRUNCATIONS, found.truncations),
-            (LOST, found.lost),
-            (DAMAGED, found.damaged),
-        ):
-            if number:
-                tally.sums[metric.name, ()] += number
-        for name, number in self.pipeline.counting.take_overflows().items():
-            tally.sums[OVERFLOWS.name, (name,)] += number
-
-    def _commit(self) -> bool:
-        gone = [log for log in self._removed.values() if log.finished(self.turned_at)]
-        paths = {log.path for log in gone}
-        changes = self.ledger.changes()
-        if not self._touched and not changes and not gone:
-            return True
-        try:
-            kept = [log.checkpoint() for path, log in self._touched.items() if path not in paths]
-            self.state.commit(kept, paths, changes, self.ledger.created)
-        except StateError as error:
-            if self.state_error is None:
-                self._log.error("state_not_writable", error=error.what, hint=while_waiting(error))
-            self.state_error = error.what
-            return False
-        self.state_error = None
-        self.ledger.publish()
-        for log in gone:
-            self.tail.forget(log)
-        self._touched, self._removed = {}, {}
-        return True

@@ -7,9 +7,13 @@ document that was sent, and for those that were sent when the output went away, 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from shipper.agent.upkeep import Upkeep
+from shipper.delivery.loop import Delivery
 from shipper.inputs.files.log_reader import LogReader
-from shipper.inputs.files.tailer import Input
+from shipper.inputs.files.tailer import Input, Tail
+from shipper.metrics.registry import Ledger
 from shipper.outputs.base import Output
 from shipper.pipeline.pipeline import Pipeline
 from shipper_processors.fast_path import FastChain
@@ -49,8 +53,8 @@ class UncertainRange:
 
     def add(self, log: LogReader) -> None:
         """A batch of this log was given up; it is read again, and goes to the same index under the same ids."""
-        head = log.ship_cursor or log.count_cursor
-        end = (0 if head.file is None else head.file.key, head.offset)
+        cursor = log.ship_cursor or log.count_cursor
+        end = (0 if cursor.file is None else cursor.file.key, cursor.offset)
         self._ends[log.path] = max(end, self._ends.get(log.path, end))
 
     def remains(self, logs: Mapping[str, LogReader]) -> bool:
@@ -64,3 +68,47 @@ def _beyond(log: LogReader, end: tuple[int, int]) -> bool:
     position = log.unshipped_from() or log.count_cursor.position()
     place = (position.file, position.offset)
     return place > end or (place == end and not (log.ship_cursor or log.count_cursor).assembler.waiting)
+
+
+@dataclass(slots=True)
+class HotReload:
+    """The change that waits, and the batches whose outcome it has to wait for."""
+
+    change: Change | None = None
+    sent: UncertainRange = field(default_factory=UncertainRange)
+
+    def request(self, change: Change) -> None:
+        """Let `change` wait; one that waited before it is given up."""
+        if self.change is not None and self.change.output is not None:
+            self.change.output.close()
+        self.change = change
+
+    def uncertain(self, logs: Mapping[str, LogReader]) -> bool:
+        """Return True where the change would route entries anew whose earlier copies may be stored."""
+        return self.change is not None and self.change.reroutes and self.sent.remains(logs)
+
+    def finish(self) -> None:
+        """Report that the change is in place."""
+        change, self.change = self.change, None
+        if change is not None:
+            change.done()
+
+
+def put_in_place(
+    change: Change, tail: Tail, delivery: Delivery[Any], ledger: Ledger, now_s: float
+) -> tuple[Pipeline, Upkeep]:
+    """Give the parts of `change` to their owners; return the pipeline and the upkeep that the agent uses from now on.
+
+    `now_s` is the creation time of new series, in seconds since the epoch.
+    """
+    if change.inputs is not None:
+        tail.follow(list(change.inputs))
+    if change.output is not None:
+        delivery.replace_output(change.output)
+    upkeep, pipeline = Upkeep(change.upkeep(delivery.output)), change.pipeline(ledger.committed)
+    tail.recompile(change.compiled(pipeline))
+    ledger.redeclare(pipeline.counting.metrics())
+    ledger.declare(change.declared(pipeline), now_s)
+    for log in tail.logs.values():
+        ledger.declare(pipeline.counting.admit_service(log.source.origin.service or "unknown"), now_s)
+    return pipeline, upkeep

@@ -5,38 +5,29 @@ What was indexed and not committed is read again, under the same ids, and found 
 node agents' alone: what is read here was counted there.
 """
 
-import random
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from shipper.agent.kafka_messages import MessageBatch, Submitted, Translate
-from shipper.delivery.loop import Arrival, OutputState, Pace, after_failure
+from shipper.agent.kafka_messages import MessageBatch, Translate
+from shipper.agent.kafka_offsets import PartitionOffsets
+from shipper.agent.upkeep import Upkeep
+from shipper.delivery.availability import Availability, after_failure
+from shipper.delivery.loop import Acknowledged, Delivery, Result, RolledBack
+from shipper.delivery.pace import Pace
 from shipper.inputs.kafka.consumer import Consumer, Partition, Rebalanced, Span
 from shipper.inputs.kafka.read_message import Received
-from shipper.metrics.catalogue import (
-    COMMITTED,
-    EVENTS,
-    MESSAGES,
-    REBALANCES,
-    REFUSED,
-    RETRIES,
-    THROTTLED,
-    WRITE_SECONDS,
-    WRITES,
-)
+from shipper.metrics.catalogue import COMMITTED, MESSAGES, REBALANCES
 from shipper.metrics.registry import Ledger
-from shipper.model.batch import OUTCOMES, Tally, Written, turned_out
+from shipper.model.batch import Tally
 from shipper.outputs.base import Output
 from shipper.outputs.kafka.client import KafkaUnavailable
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ShipperError, while_waiting
 from shipper.system.shutdown import Stopping
-from shipper_schemas.metrics import Increment, SeriesKey
+from shipper_schemas.metrics import SeriesKey
 
 MESSAGES_A_POLL = 2000
 HEARING_S = 0.05
@@ -59,21 +50,14 @@ class Indexer(Rebalanced):
     join: Callable[[Rebalanced], Consumer]
     """Becomes a member of the group. Raises KafkaUnavailable."""
     translate: Translate
-    output: Output
+    delivery: Delivery[MessageBatch]
     ledger: Ledger
     clock: Clock
     pace: Pace = field(default_factory=Pace)
-    jitter: random.Random = field(default_factory=random.Random)
-    upkeep: Callable[[int], None] | None = None
-    """Called now and then with the wall clock's milliseconds: what the store has to tidy up."""
+    upkeep: Upkeep = field(default_factory=Upkeep)
     stopping: Stopping = field(default_factory=Stopping)
-    input_state: OutputState = field(default_factory=OutputState)
+    input_state: Availability = field(default_factory=Availability)
     """Whether Kafka gives messages and takes commits."""
-    output_state: OutputState = field(default_factory=OutputState)
-    indexed: Counter[str] = field(default_factory=Counter)
-    """Events since the start by what became of them."""
-    spans: dict[Partition, Span] = field(default_factory=dict)
-    """What the assigned partitions hold, as last measured; `next` follows what the index has answered for."""
     ready: bool = False
     """Whether partitions were assigned once."""
     after_turn: Callable[[], None] | None = None
@@ -82,20 +66,27 @@ class Indexer(Rebalanced):
     _consumer: Consumer | None = None
     _open: MessageBatch = field(default_factory=MessageBatch)
     _begun_at: float | None = None
-    _under_way: deque[Submitted] = field(default_factory=deque)
-    """Parcels that the index has not answered for, oldest first: they are acknowledged in this order."""
-    _acknowledged: dict[Partition, int] = field(default_factory=dict)
-    """What is answered for and not committed yet."""
-    _rewind: dict[Partition, int] = field(default_factory=dict)
-    """Where partitions are to be read on, since what came after was given up."""
-    _behind_ms: int | None = None
-    """When the oldest message was written that was given up to be read again."""
+    _offsets: PartitionOffsets = field(default_factory=PartitionOffsets)
     _commit_at: float = 0.0
     _measure_at: float = 0.0
     _measured: bool = False
     _assigned_at: float = 0.0
-    _upkeep_at: float = 0.0
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.indexer"))
+
+    @property
+    def output(self) -> Output:
+        """The output in use."""
+        return self.delivery.output
+
+    @property
+    def output_state(self) -> Availability:
+        """The availability of the output."""
+        return self.delivery.state
+
+    @property
+    def spans(self) -> Mapping[Partition, Span]:
+        """Offsets of the assigned partitions, as last measured."""
+        return self._offsets.spans
 
     # --- the loop ---------------------------------------------------------------------------------
 
@@ -120,33 +111,32 @@ class Indexer(Rebalanced):
             if self.caught_up():
                 break
         self._drain(self.pace.grace)
-        if self.after_turn is not None:
-            self.after_turn()
 
     def caught_up(self) -> bool:
         """Whether all that was there when it was last measured is indexed and committed."""
-        held = self._under_way or self._begun_at is not None or self._acknowledged or self._rewind
+        offsets = self._offsets
+        held = self.delivery.in_flight or self._begun_at is not None or offsets.acknowledged or offsets.rewind
         assigned = self.spans or self.clock.monotonic() - self._assigned_at > EMPTY_HANDED_S
         return self.ready and self._measured and bool(assigned) and not held and self.lag() == 0
 
     def lag(self) -> int:
         """Messages of the assigned partitions that are not indexed yet, as last measured."""
-        return sum(max(0, span.end - span.next) for span in self.spans.values())
+        return self._offsets.lag()
 
     def waited_ms(self, now_ms: int) -> int:
         """How long the oldest message that was read and is not indexed has existed, in milliseconds."""
-        parcels = (*(sent.parcel.oldest_ms for sent in self._under_way), self._open.oldest_ms, self._behind_ms)
-        return max((now_ms - written for written in parcels if written is not None), default=0)
+        in_flight = (batch.marks.oldest_ms for batch in self.delivery.in_flight)
+        times = (*in_flight, self._open.oldest_ms, self._offsets.given_up_ms)
+        return max((now_ms - written for written in times if written is not None), default=0)
 
     def outcomes(self) -> dict[str, int]:
         """Events of this run by what became of them."""
-        return {outcome: self.indexed[outcome] for outcome in OUTCOMES}
+        return self.delivery.outcomes()
 
     def turn(self) -> None:
         """Once round: poll, hear what the index says, commit, send what is full or old."""
         self.turned_at = self.clock.monotonic()
-        if self.upkeep is not None and self.turned_at >= self._upkeep_at:
-            self._tidy(self.upkeep)
+        self.upkeep.run_if_due(self.turned_at, self.pace.upkeep, self.clock.wall_ms())
         if self._consumer is None and not self._joined():
             self.stopping.wait(self.pace.poll)
         elif self._consumer is not None:
@@ -157,13 +147,6 @@ class Indexer(Rebalanced):
         self.ledger.publish()
         if self.after_turn is not None:
             self.after_turn()
-
-    def _tidy(self, upkeep: Callable[[int], None]) -> None:
-        self._upkeep_at = self.turned_at + self.pace.upkeep
-        try:
-            upkeep(self.clock.wall_ms())
-        except OutputUnavailable as error:
-            self._log.warning("upkeep_failed", error=error.what, hint=while_waiting(error))
 
     def _joined(self) -> bool:
         if self.clock.monotonic() < self.input_state.retry_at:
@@ -176,48 +159,44 @@ class Indexer(Rebalanced):
         return True
 
     def _take(self, consumer: Consumer) -> None:
-        """Read what there is, where there is room for it; without room, wait for an answer and keep the membership."""
-        self._rewind = {found: offset for found, offset in self._rewind.items() if not consumer.seek(found, offset)}
+        """Read messages where there is room for them; without room, wait for the output and keep the membership."""
+        self._offsets.seek(consumer.seek)
         try:
-            if self._may_read():
-                consumer.resume()
-                found = consumer.poll(HEARING_S if self._under_way else self.pace.poll, MESSAGES_A_POLL)
-            else:
-                consumer.pause()
-                self._rest()
-                found = consumer.poll(0, MESSAGES_A_POLL)
+            received = self._poll(consumer)
         except KafkaUnavailable as error:
             self._input_failed(error)
             self.stopping.wait(self.pace.poll)
             return
-        if found:
-            self._add(found)
+        if received:
+            self._add(received)
 
-    def _rest(self) -> None:
-        if self._under_way and not self.stopping.is_set():
-            wait([self._under_way[0].answer], timeout=self.pace.poll)
-        else:
-            self.stopping.wait(self.pace.poll)
+    def _poll(self, consumer: Consumer) -> Sequence[Received]:
+        if self._may_read():
+            consumer.resume()
+            return consumer.poll(HEARING_S if self.delivery.in_flight else self.pace.poll, MESSAGES_A_POLL)
+        consumer.pause()
+        self.delivery.rest(self.pace.poll, self.stopping)
+        return consumer.poll(0, MESSAGES_A_POLL)
 
-    def _add(self, found: Sequence[Received]) -> None:
-        now_ms, parcel, prefix = self.clock.wall_ms(), self._open, self.translate.prefixes.quarantine
-        for received in found:
-            if self._rewind and Partition(received.topic, received.partition) in self._rewind:
+    def _add(self, messages: Sequence[Received]) -> None:
+        now_ms, batch, prefix = self.clock.wall_ms(), self._open, self.translate.prefixes.quarantine
+        rewind = self._offsets.rewind
+        for received in messages:
+            if rewind and Partition(received.topic, received.partition) in rewind:
                 continue  # it comes again, after what is to be read again
-            parcel.add(received, self.translate(received, now_ms), prefix)
-        if self._begun_at is None and parcel.next:
+            batch.add(received, self.translate(received, now_ms), prefix)
+        if self._begun_at is None and batch.next:
             self._begun_at = self.clock.monotonic()
-        self._tell({(MESSAGES.name, ()): len(found)})
+        self._count((MESSAGES.name, ()), len(messages))
 
     def _drain(self, seconds: float) -> None:
-        """Send what is read, wait for answers, commit; what is not answered by then is read again by another."""
+        """Send what was read, commit what is acknowledged in time; another member reads the rest again."""
         if self._consumer is None:
             return
-        end = self.clock.monotonic() + seconds
         self._begun_at = None if self._begun_at is None else -self.pace.batch_age
         self._settle(self._consumer)
-        while self._under_way and (left := end - self.clock.monotonic()) > 0:
-            wait([self._under_way[0].answer], timeout=left)
+        for result in self.delivery.drain(seconds):
+            self._apply(result)
             self._settle(self._consumer)
         self._commit(self._consumer, hurry=True)
         self.ledger.publish()
@@ -229,94 +208,59 @@ class Indexer(Rebalanced):
             self._consumer = None
         self.output.close()
 
-    # --- writing and committing -------------------------------------------------------------------
+    # --- sending and committing -------------------------------------------------------------------
 
     def _may_read(self) -> bool:
         """Whether there is room for more messages, and no output away that it would wait for."""
         return self._open.bytes < self.pace.batch_bytes and (self.output_state.error is None or self._may_send())
 
     def _may_send(self) -> bool:
-        """Whether the output is there, as far as is known, and has room for one parcel more."""
-        if self.output_state.error is None:
-            return len(self._under_way) < self.output.window
-        return self.clock.monotonic() >= self.output_state.retry_at and not self._under_way
+        return self.delivery.may_send(self.clock.monotonic())
 
     def _settle(self, consumer: Consumer) -> None:
-        """Hear what became of parcels, send the open one where it is full or old, commit."""
-        self._hear()
+        """Process finished requests, send the open batch where it is full or old, commit."""
+        self._process_finished()
         if self._begun_at is not None and self._may_send():
             old = self.clock.monotonic() - self._begun_at >= self.pace.batch_age
             if old or self._open.bytes >= self.pace.batch_bytes:
                 self._send()
-                self._hear()
+                self._process_finished()
         self._commit(consumer)
 
     def _send(self) -> None:
-        parcel, self._open, self._begun_at = self._open, MessageBatch(), None
-        answer, now, arrival = self.output.submit(parcel.documents), self.clock.monotonic(), Arrival(self.clock)
-        answer.add_done_callback(arrival.note)
-        self._under_way.append(Submitted(parcel, answer, now, arrival))
+        batch, self._open, self._begun_at = self._open, MessageBatch(), None
+        self.delivery.submit(batch.documents, batch, batch.events)
 
-    def _hear(self) -> None:
-        """Take the answers that are there, oldest first, so that no offset passes a parcel not answered for."""
-        while self._under_way and self._under_way[0].answer.done():
-            sent = self._under_way[0]
-            failure = sent.answer.exception()
-            if isinstance(failure, OutputUnavailable):  # raised, it would keep this frame, and with it the batch
-                self._output_failed(failure)
-                self._go_back()
-                return
-            written = sent.answer.result()
-            self._under_way.popleft()
-            self._acknowledge(sent, written)
+    def _process_finished(self) -> None:
+        """Process finished requests in submission order, so that no offset passes an unacknowledged batch."""
+        while (result := self.delivery.settle()) is not None:
+            self._apply(result)
 
-    def _acknowledge(self, sent: Submitted, written: Written) -> None:
-        self._acknowledged |= sent.parcel.next
-        self._behind_ms = None
-        for partition, offset in sent.parcel.next.items():
-            if partition in self.spans:
-                self.spans[partition] = self.spans[partition]._replace(next=offset)
-        events = turned_out(sent.parcel.events, written)
-        self.indexed += events
-        took = (sent.arrival.at or self.clock.monotonic()) - sent.sent_at
-        self._tell(
-            {
-                **{(EVENTS.name, (outcome,)): number for outcome, number in events.items()},
-                (WRITES.name, ("ok",)): 1,
-                (RETRIES.name, ()): written.retried,
-                (THROTTLED.name, ()): written.throttled,
-                (REFUSED.name, ()): written.refused,
-            },
-            Increment(WRITE_SECONDS.name, (), took),
-        )
-        if self.output_state.error is not None:
-            self._log.info("output_back", output=self.output.url)
-            self.output_state = OutputState()
+    def _apply(self, result: Result[MessageBatch]) -> None:
+        match result:
+            case Acknowledged(batch):
+                self._offsets.acknowledge(batch)
+            case RolledBack(batches):
+                self._go_back(batches)
 
-    def _go_back(self) -> None:
-        """Give up all that is on its way and what was read: it is read again from the oldest offset not answered for.
-
-        The seek waits for the next turn, since this may be called in the middle of a rebalance.
-        """
-        for parcel in (self._open, *(sent.parcel for sent in reversed(self._under_way))):
-            self._rewind |= parcel.first
-            if parcel.oldest_ms is not None:
-                self._behind_ms = min(parcel.oldest_ms, self._behind_ms or parcel.oldest_ms)
-        self._under_way.clear()
+    def _go_back(self, batches: Sequence[MessageBatch]) -> None:
+        """Give up `batches` and the open one: they are read again from the oldest offset not acknowledged."""
+        self._offsets.go_back((*batches, self._open))
         self._open, self._begun_at = MessageBatch(), None
 
     def _commit(self, consumer: Consumer, *, hurry: bool = False) -> None:
-        """Commit what is answered for. What is not committed is read again, and found to be there."""
-        if not self._acknowledged or (self.clock.monotonic() < self._commit_at and not hurry):
+        """Commit what is acknowledged. What is not committed is read again, and found to be there."""
+        offsets = self._offsets.acknowledged
+        if not offsets or (self.clock.monotonic() < self._commit_at and not hurry):
             return
         try:
-            result = "ok" if consumer.commit(self._acknowledged) else "refused"
+            result = "ok" if consumer.commit(offsets) else "refused"
         except KafkaUnavailable as error:
             self._input_failed(error)
             result = "unavailable"
-        self._tell({(COMMITTED.name, (result,)): 1})
+        self._count((COMMITTED.name, (result,)))
         if result == "ok":
-            self._acknowledged = {}
+            self._offsets.acknowledged = {}
         else:
             self._commit_at = self.clock.monotonic() + COMMIT_AGAIN_S
 
@@ -327,35 +271,29 @@ class Indexer(Rebalanced):
 
         A client may leave the position of a partition that it keeps where it was, behind what was read and given up.
         """
-        self._forget(partitions)
-        self._rewind = {found: offset for found, offset in self._rewind.items() if found in partitions}
+        self._offsets.assigned(partitions)
         self.ready, self._measured, self._measure_at = True, False, 0.0
         self._assigned_at = self.clock.monotonic()
-        self._tell({(REBALANCES.name, ()): 1})
+        self._count((REBALANCES.name, ()))
         if partitions:
             self._log.info("partitions_assigned", partitions=_named(partitions))
 
     def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Wait shortly for what is under way, give up the rest, and give what is to be committed."""
-        wait([sent.answer for sent in self._under_way], timeout=REVOKE_S)
-        self._hear()
-        self._go_back()
-        offsets = {found: self._acknowledged[found] for found in partitions if found in self._acknowledged}
-        self._forget(partitions)
+        """Wait shortly for the batches in flight, give up the rest, and return the offsets to commit."""
+        for result in self.delivery.drain(REVOKE_S):
+            self._apply(result)
+        self._go_back(self.delivery.roll_back().marks)
+        offsets = self._offsets.to_commit(partitions)
+        self._offsets.forget(partitions)
         if partitions:
             self._log.info("partitions_revoked", partitions=_named(partitions))
         return offsets
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         """Give up what was read of them."""
-        self._go_back()
-        self._forget(partitions)
+        self._go_back(self.delivery.roll_back().marks)
+        self._offsets.forget(partitions)
         self._log.warning("partitions_lost", partitions=_named(partitions))
-
-    def _forget(self, partitions: Sequence[Partition]) -> None:
-        for partition in partitions:
-            self._acknowledged.pop(partition, None)
-            self.spans.pop(partition, None)
 
     # --- telling ----------------------------------------------------------------------------------
 
@@ -370,29 +308,21 @@ class Indexer(Rebalanced):
         except KafkaUnavailable as error:
             self._input_failed(error)
             return
-        self.spans = {
-            partition: span._replace(next=max(span.next, self._acknowledged.get(partition, 0)))
-            for partition, span in spans.items()
-        }
+        self._offsets.measured(spans)
         self._measured = True
         if self.input_state.error is not None:
             self._log.info("input_back")
-            self.input_state = OutputState()
+            self.input_state = Availability()
 
     def _input_failed(self, error: ShipperError) -> None:
         if self.input_state.error is None:
             self._log.warning("input_away", error=error.what, hint=while_waiting(error))
-        self.input_state = after_failure(self.input_state, error, self.clock.monotonic(), self.pace, self.jitter)
+        now, delivery = self.clock.monotonic(), self.delivery
+        self.input_state = after_failure(self.input_state, error, now, delivery.backoff, delivery.jitter)
 
-    def _output_failed(self, error: OutputUnavailable) -> None:
-        if self.output_state.error is None:
-            self._log.warning("output_away", output=self.output.url, error=error.what, hint=while_waiting(error))
-        self._tell({(WRITES.name, ("unavailable",)): 1})
-        self.output_state = after_failure(self.output_state, error, self.clock.monotonic(), self.pace, self.jitter)
-
-    def _tell(self, sums: Mapping[SeriesKey, float], *observations: Increment) -> None:
-        tally = Tally(observations=[*observations])
-        tally.sums.update(sums)
+    def _count(self, key: SeriesKey, number: int = 1) -> None:
+        tally = Tally()
+        tally.sums[key] += number
         self.ledger.add(tally, self.clock.wall_ms() / 1000)
 
 

@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shipper.delivery.loop import Arrival
 from shipper.inputs.kafka.consumer import Partition
 from shipper.inputs.kafka.read_message import Foreign, NotOurs, Received, documents
-from shipper.model.batch import INDEXED, QUARANTINED, Written
+from shipper.model.batch import INDEXED, QUARANTINED
 from shipper.model.documents import Document
 from shipper.outputs.kafka.message import Prefixes
 from shipper.pipeline.pipeline import WITHHELD, failure_of
@@ -82,13 +80,3 @@ class MessageBatch:
         written = received.timestamp_ms
         if written >= 0 and (self.oldest_ms is None or written < self.oldest_ms):
             self.oldest_ms = written
-
-
-@dataclass(slots=True)
-class Submitted:
-    """A parcel on its way to the index."""
-
-    parcel: MessageBatch
-    answer: Future[Written]
-    sent_at: float
-    arrival: Arrival

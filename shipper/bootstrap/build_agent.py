@@ -4,9 +4,11 @@ from pathlib import Path
 
 from shipper.agent.agent import Agent
 from shipper.agent.hot_reload import Change
+from shipper.agent.upkeep import Upkeep
 from shipper.bootstrap.build_inputs import inputs_of, pace, tail_of
 from shipper.bootstrap.build_pipeline import compiled_of, counting_of, from_zero, pipeline_of, redactor_of
 from shipper.config.settings import Settings
+from shipper.delivery.loop import Delivery
 from shipper.inputs.files.glob_scan import Folders
 from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
@@ -29,8 +31,8 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         pipeline = pipeline_of(settings, counting, redactor_of(settings))
         tail = tail_of(settings, state, from_end=from_end)
         tail.compiled = compiled_of(settings, pipeline)
-        upkeep = registry.upkeep_of(settings, output)
-        return Agent(tail, pipeline, output, state, ledger, clock, pace(settings), upkeep=upkeep)
+        upkeep = Upkeep(registry.upkeep_of(settings, output))
+        return Agent(tail, pipeline, Delivery(output, ledger, clock), state, ledger, clock, pace(settings), upkeep)
     except BaseException:
         state.close()
         raise

@@ -3,10 +3,12 @@
 from shipper.agent.indexer import Indexer
 from shipper.agent.indexer_status import IndexerVitals
 from shipper.agent.kafka_messages import Translate
+from shipper.agent.upkeep import Upkeep
 from shipper.bootstrap.build_inputs import pace
 from shipper.bootstrap.build_pipeline import redactor_of, skew_of
 from shipper.config.output_kinds import scheme
 from shipper.config.settings import Settings
+from shipper.delivery.loop import Delivery
 from shipper.inputs.kafka.factory import member_of
 from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
@@ -22,8 +24,8 @@ def indexer(settings: Settings, clock: Clock) -> Indexer:
     translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host, skew_of(settings))
     join = member_of(settings)
     output = registry.output_of(settings)
-    upkeep = registry.upkeep_of(settings, output)
-    return Indexer(join, translate, output, ledger, clock, pace(settings), upkeep=upkeep)
+    upkeep = Upkeep(registry.upkeep_of(settings, output))
+    return Indexer(join, translate, Delivery(output, ledger, clock), ledger, clock, pace(settings), upkeep)
 
 
 def indexer_vitals(settings: Settings, indexer: Indexer) -> IndexerVitals:

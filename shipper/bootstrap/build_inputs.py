@@ -6,7 +6,7 @@ from collections.abc import Collection
 from shipper.agent.live_tail import LiveTail
 from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of, redactor_to_look_with
 from shipper.config.settings import Settings
-from shipper.delivery.loop import Pace
+from shipper.delivery.pace import Pace
 from shipper.inputs.files.container_metadata import Provenance
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.limits import Limits

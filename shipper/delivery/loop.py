@@ -1,93 +1,233 @@
-"""Pace, batches in flight and the state of the output."""
+"""The delivery loop: batches in flight, acknowledged in submission order, rolled back or sent again, drained.
+
+The node agent, the Kafka indexer and replay own one `Delivery` each. They decide what a batch holds and what its marks
+mean; when it may be sent, when it is acknowledged, and when to try again is decided here.
+See docs/decisions/0020-one-delivery-loop.md.
+"""
 
 import random
-from collections import Counter
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic
 
-from shipper.model.batch import Written
-from shipper.state.checkpoint import Position
+import structlog
+
+from shipper.delivery import request_metrics
+from shipper.delivery.availability import Availability, Backoff, after_failure
+from shipper.delivery.in_flight import Arrival, InFlight, Marks
+from shipper.metrics.registry import Ledger
+from shipper.model.batch import OUTCOMES, Tally, Written, turned_out
+from shipper.model.documents import Document
+from shipper.outputs.base import Output, settled
 from shipper.system.clock import Clock
-from shipper.system.errors import ShipperError, asking_again
+from shipper.system.errors import OutputUnavailable, while_waiting
+from shipper.system.shutdown import Stopping
+
+
+class OnFailure(Enum):
+    """What becomes of the batches in flight when the output is unavailable."""
+
+    ROLL_BACK = "roll back"
+    """All of them are given up: their sender reads them again from their marks."""
+    RESEND = "resend"
+    """They stay, and those that failed are sent again as they are: their sender cannot read them again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How often and how much: seconds between polls and scans, bytes of documents a batch, its age in seconds."""
+class Acknowledged(Generic[Marks]):
+    """The oldest batch is stored: its marks may be committed."""
 
-    poll: float = 0.25
-    scan: float = 1.0
-    batch_bytes: int = 4 * 1024 * 1024
-    batch_lines: int = 50_000
-    batch_age: float = 1.0
-    upkeep: float = 600.0
-    backoff_first: float = 0.5
-    backoff_most: float = 30.0
-    patience: float = 1.0
-    """How long reading may wait for an output that has no room, before it goes on for the counters alone."""
-    quiet: float = 5.0
-    commit: float = 0.2
-    """How long, at most, acknowledged batches wait to be committed while there is more to read."""
-    grace: float = 20.0
-    """How long a stop waits for what is on its way."""
+    marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack(Generic[Marks]):
+    """Batches that are no longer in flight and not acknowledged."""
+
+    marks: tuple[Marks, ...]
+    """Oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The oldest batch failed, and is sent again later."""
+
+
+Result = Acknowledged[Marks] | RolledBack[Marks] | Postponed
+"""A step of settling."""
+
+
+def wait_for(request: Future[Written] | None, seconds: float) -> None:
+    """Wait until `request` is finished, for at most `seconds`; without a request, for all of them."""
+    if request is None:
+        time.sleep(seconds)
+    else:
+        futures.wait([request], timeout=seconds)
 
 
 @dataclass(slots=True)
-class Arrival:
-    """When an answer came (monotonic seconds); None until then.
+class Delivery(Generic[Marks]):
+    """One sender's way to its output. For one thread."""
 
-    It knows nothing of the answer, which knows it: a circle would keep each batch until the collector comes by, and
-    under load memory would creep.
-    """
-
+    output: Output
+    ledger: Ledger
     clock: Clock
-    at: float | None = None
+    on_failure: OnFailure = OnFailure.ROLL_BACK
+    backoff: Backoff = field(default_factory=Backoff)
+    jitter: random.Random = field(default_factory=random.Random)
+    wait: Callable[[Future[Written] | None, float], None] = wait_for
+    """The only place that waits."""
+    state: Availability = field(default_factory=Availability)
+    paused: bool = False
+    """Nothing new may be sent, so that everything sent is settled; what was read before may still be submitted."""
+    in_flight: deque[InFlight[Marks]] = field(default_factory=deque)
+    """Oldest first: batches are acknowledged in this order."""
+    ended: Counter[str] = field(default_factory=Counter)
+    """Acknowledged events since the start by outcome."""
+    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.delivery"))
 
-    def note(self, _answer: Future[Written]) -> None:
-        """The answer is there."""
-        self.at = self.clock.monotonic()
+    # --- sending ----------------------------------------------------------------------------------
 
+    def has_room(self) -> bool:
+        """Return True where the window allows one more batch."""
+        return len(self.in_flight) < self.output.window
 
-@dataclass(slots=True)
-class Sent:
-    """A batch on its way to the output."""
+    def may_send(self, now: float) -> bool:
+        """Return True where a batch may be sent at `now`; an unavailable output is tried with one batch at a time."""
+        if self.paused:
+            return False
+        if self.state.error is None:
+            return self.has_room()
+        return now >= self.state.retry_at and not self.in_flight
 
-    answer: Future[Written]
-    events: Counter[str]
-    lines: Counter[str]
-    marks: dict[str, Position]
-    """Where its logs stood before it, by path."""
-    sent_at: float
-    arrival: Arrival
+    def submit(
+        self, documents: Sequence[Document], marks: Marks, events: Counter[str], lines: Counter[str] | None = None
+    ) -> None:
+        """Send a batch; one without documents needs no request. Only where the window has room."""
+        if not self.has_room():
+            raise RuntimeError(f"{len(self.in_flight)} batches in flight, the window of {self.output.url} is full")
+        now, arrival = self.clock.monotonic(), Arrival(self.clock)
+        request = self._request(documents, arrival)
+        kept = documents if self.on_failure is OnFailure.RESEND else None
+        self.in_flight.append(InFlight(request, marks, events, lines or Counter(), now, arrival, kept))
 
+    def _request(self, documents: Sequence[Document], arrival: Arrival) -> Future[Written]:
+        if not documents:
+            return settled(Written(0, 0))
+        request = self.output.submit(documents)
+        request.add_done_callback(arrival.note)
+        return request
 
-@dataclass(slots=True)
-class OutputState:
-    """Whether the output takes events, and since when it does not (monotonic seconds)."""
+    # --- settling ---------------------------------------------------------------------------------
 
-    error: str | None = None
-    away_since: float | None = None
-    retry_at: float = 0.0
-    failures: int = 0
-    hint: str = ""
-    resumes: bool = False
-    """As in ShipperError."""
+    def answered(self) -> bool:
+        """Return True where the oldest batch can be settled."""
+        return bool(self.in_flight) and self.in_flight[0].finished() is not None
 
-    def asking_again(self) -> str:
-        """The hint for somebody who has to start the shipper again, since it does not wait."""
-        return asking_again(self)
+    def settle(self) -> Result[Marks] | None:
+        """Settle the oldest batch, if its request is finished. To be called until it returns None.
 
+        One batch at a time, so that a sender can commit each with its own counters.
+        """
+        self._resend()
+        request = self.in_flight[0].finished() if self.in_flight else None
+        if request is None:
+            return None
+        failure = request.exception()
+        if isinstance(failure, OutputUnavailable):  # raised, it would keep this frame, and with it the batch
+            return self._failed(failure)
+        return self._succeeded(request.result())
 
-def after_failure(
-    before: OutputState, error: ShipperError, now: float, pace: Pace, jitter: random.Random
-) -> OutputState:
-    """The state after one failure more: the next try comes after an exponential time with full jitter."""
-    longest = min(pace.backoff_most, pace.backoff_first * 2.0**before.failures)
-    return OutputState(
-        error.what,
-        now if before.away_since is None else before.away_since,
-        now + max(jitter.uniform(0, longest), getattr(error, "retry_after", 0.0)),
-        min(before.failures + 1, 32),
-        error.hint,
-        error.resumes,
-    )
+    def _succeeded(self, written: Written) -> Acknowledged[Marks]:
+        batch = self.in_flight.popleft()
+        events = turned_out(batch.events, written)
+        self.ended += events
+        self._record(request_metrics.acknowledged(batch, written, events))
+        if batch.arrival.at is not None:  # a batch without documents says nothing of the output
+            self._available(batch.sent_at)
+        return Acknowledged(batch.marks)
+
+    def _failed(self, error: OutputUnavailable) -> RolledBack[Marks] | Postponed:
+        now, before = self.clock.monotonic(), self.state
+        if before.error is None:
+            self._log.warning("output_away", output=self.output.url, error=error.what, hint=while_waiting(error))
+        self._record(request_metrics.unavailable())
+        self.state = after_failure(before, error, now, self.backoff, self.jitter)
+        if self.on_failure is OnFailure.ROLL_BACK:
+            return self.roll_back()
+        self._withdraw_failed()
+        return Postponed()
+
+    def _available(self, since: float) -> None:
+        before = self.state
+        if before.error is not None:
+            away_s = round(since - (since if before.away_since is None else before.away_since), 1)
+            self._log.info("output_back", output=self.output.url, away_s=away_s)
+            self.state = Availability()
+            self._withdraw_failed()
+
+    def roll_back(self) -> RolledBack[Marks]:
+        """Give up all batches in flight."""
+        rolled_back = RolledBack(tuple(batch.marks for batch in self.in_flight))
+        self.in_flight.clear()
+        return rolled_back
+
+    def _withdraw_failed(self) -> None:
+        """Mark the failed batches to be sent again: further failures of one outage are not counted as new ones."""
+        for batch in self.in_flight:
+            if batch.documents is not None and batch.failed():
+                batch.request = None
+
+    def _resend(self) -> None:
+        """Send withdrawn batches again: the oldest one when its delay is over, the others once it is acknowledged."""
+        for batch in self.in_flight:
+            if batch.request is not None or batch.documents is None:
+                continue
+            now = self.clock.monotonic()
+            if self.state.error is not None and (batch is not self.in_flight[0] or now < self.state.retry_at):
+                return
+            batch.sent_at, batch.arrival = now, Arrival(self.clock)
+            batch.request = self._request(batch.documents, batch.arrival)
+
+    # --- waiting ----------------------------------------------------------------------------------
+
+    def wait_oldest(self, seconds: float) -> None:
+        """Wait until the oldest request is finished or to be sent again, for at most `seconds`."""
+        request = self.in_flight[0].request if self.in_flight else None
+        if self.in_flight and request is None:
+            seconds = min(seconds, max(0.0, self.state.retry_at - self.clock.monotonic()))
+        self.wait(request, seconds)
+
+    def rest(self, seconds: float, stopping: Stopping) -> None:
+        """Wait until the oldest request is finished or, with none in flight, for a stop."""
+        if self.in_flight and not stopping.is_set():
+            self.wait_oldest(seconds)
+        else:
+            stopping.wait(seconds)
+
+    def drain(self, grace: float) -> Iterator[Result[Marks]]:
+        """Settle what is in flight, for at most `grace` seconds; the rest stays in flight."""
+        end = self.clock.monotonic() + grace
+        while self.in_flight and (left := end - self.clock.monotonic()) > 0:
+            self.wait_oldest(left)
+            while (result := self.settle()) is not None:
+                yield result
+
+    # --- recording --------------------------------------------------------------------------------
+
+    def replace_output(self, output: Output) -> None:
+        """Close the output and use another one, of which nothing is known yet. Only with nothing in flight."""
+        self.output.close()
+        self.output, self.state = output, Availability()
+
+    def outcomes(self) -> dict[str, int]:
+        """Return the acknowledged events since the start by outcome."""
+        return {outcome: self.ended[outcome] for outcome in OUTCOMES}
+
+    def _record(self, tally: Tally) -> None:
+        self.ledger.add(tally, self.clock.wall_ms() / 1000)

@@ -3,29 +3,26 @@
 One process does this for all, so that label bounds, duplicates and positions are the same however many read.
 """
 
-import random
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import structlog
-
 from shipper.bootstrap import build_inputs, build_pipeline
+from shipper.delivery.loop import Acknowledged, Delivery, OnFailure, Postponed
 from shipper.metrics.catalogue import BYTES_READ, EVENTS, LINES_READ, REPLAYED, VIOLATIONS, saved
 from shipper.metrics.registry import Ledger
-from shipper.model.batch import Tally, Written, turned_out
+from shipper.model.batch import Tally
 from shipper.model.documents import Document
-from shipper.outputs.base import Output, settled
+from shipper.outputs.base import Output
 from shipper.replay.discover import Problem
 from shipper.replay.job import Job, Located, Outcome, Progress
 from shipper.replay.segment import Stretch
 from shipper.state.checkpoint import SavedLog
 from shipper.state.store import State
-from shipper.system.errors import OutputUnavailable, StateError, asking_again, while_waiting
+from shipper.system.clock import Clock
+from shipper.system.errors import OutputUnavailable, StateError
 from shipper_schemas.metrics import Distribution, Increment, Metric
 
 if TYPE_CHECKING:
@@ -33,9 +30,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 300.0
 """How long an output may be away before a replay gives up."""
-GRACE_S = 20.0
-"""How long an interrupted replay waits for what is on its way."""
 LOOK_S = 0.2
+"""How often a replay that waits for its output looks for a stop."""
 
 
 @dataclass(slots=True)
@@ -51,22 +47,6 @@ class Pending:
     begun_at: float | None = None
 
 
-@dataclass(slots=True)
-class Sent:
-    """A batch on its way."""
-
-    batch: Pending
-    answer: Future[Written]
-
-
-@dataclass(slots=True)
-class Away:
-    """Since when the output takes nothing, and how often it was asked since (monotonic seconds)."""
-
-    since: float
-    failures: int = 0
-
-
 class Committer:
     """Takes stretches, in their order."""
 
@@ -76,22 +56,22 @@ class Committer:
         output: Output,
         state: State | None = None,
         stopped: Callable[[], bool] = lambda: False,
-        jitter: Callable[[float, float], float] = random.uniform,
+        clock: Clock | None = None,
     ) -> None:
         """Take up what `state` has of a time before an interruption; without one nothing is kept for a later one."""
         settings = job.settings
         values, created = ({}, {}) if state is None else state.series()
-        self.job, self.output, self.state, self.stopped = job, output, state, stopped
+        self.job, self.state, self.stopped = job, state, stopped
         self.history = build_pipeline.history_of(settings) if job.history else None
         self._counting = build_pipeline.counting_of(settings, values)
         self._ledger = Ledger({metric.name: metric for metric in (*saved("replay"), *self._counting.metrics())})
         self._ledger.restore(values, created)
-        self._problems = {} if state is None else dict.fromkeys(Problem(*saved) for saved in state.problems())
-        self._pace, self._jitter = build_inputs.pace(settings), jitter
+        self._problems = {} if state is None else dict.fromkeys(Problem(*row) for row in state.problems())
+        self._pace, self._clock = build_inputs.pace(settings), clock or Clock()
         self._open = Pending()
-        self._under_way: deque[Sent] = deque()
-        self._away: Away | None = None
-        self._log = structlog.get_logger("shipper.replay")
+        self.delivery: Delivery[Pending] = Delivery(output, self._ledger, self._clock, OnFailure.RESEND)
+        self._stop_by: float | None = None
+        """When a stop no longer waits for the batches in flight."""
 
     def welcome(self, logs: Sequence[Located]) -> None:
         """Services have their place under the label bounds before any event of theirs comes."""
@@ -101,7 +81,7 @@ class Committer:
 
     def take(self, stretch: Stretch) -> None:
         """Add a stretch to the open batch; written where that is full or old. Raises ShipperError."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._add(stretch)
         batch = self._open
         batch.begun_at = now if batch.begun_at is None else batch.begun_at
@@ -134,70 +114,57 @@ class Committer:
             whole.merge(placed)
 
     def settle(self) -> None:
-        """Send the open batch on its way, once the output has room. Raises ShipperError."""
-        while len(self._under_way) >= self.output.window:
-            if not self._hear():
+        """Send the open batch once the output has room, and commit what is acknowledged. Raises ShipperError."""
+        while not self.delivery.may_send(self._clock.monotonic()):
+            if not self._commit_oldest():
                 return
         batch, self._open = self._open, Pending()
-        self._under_way.append(Sent(batch, self._submitted(batch)))
-        while self._under_way and self._under_way[0].answer.done():
-            if not self._hear():
+        self.delivery.submit(batch.documents, batch, batch.events)
+        while self.delivery.answered():
+            if not self._commit_oldest():
                 return
 
     def finish(self) -> bool:
-        """Write and commit all that was taken. Whether it was, and not given up for a stop. Raises ShipperError."""
+        """Write and commit all that was taken; False where a stop left some of it. Raises ShipperError."""
         if self._open.begun_at is not None:
             self.settle()
-        while self._under_way:
-            if not self._hear():
+        while self.delivery.in_flight:
+            if not self._commit_oldest():
                 return False
         return self._open.begun_at is None
 
-    def _submitted(self, batch: Pending) -> Future[Written]:
-        return self.output.submit(batch.documents) if batch.documents else settled(Written(0, 0))
+    def _commit_oldest(self) -> bool:
+        """Commit the oldest batch once it is acknowledged; False where a stop does not wait for it any longer.
 
-    def _hear(self) -> bool:
-        """Wait for the oldest batch under way and commit it; False where a stop does not allow to wait for it."""
-        sent = self._under_way[0]
-        until: float | None = None
-        while True:
-            if self.stopped():
-                until = time.monotonic() + GRACE_S if until is None else until
-            if until is not None and (time.monotonic() >= until or self._away is not None):
-                return False
-            wait([sent.answer], timeout=LOOK_S)
-            if not sent.answer.done():
-                continue
-            try:
-                written = sent.answer.result()
-            except OutputUnavailable as error:
-                self._wait_for_output(error)
-                sent.answer = self._submitted(sent.batch)
-                continue
-            self._away = None
-            self._under_way.popleft()
-            self._commit(sent.batch, written)
-            return True
+        Raises OutputUnavailable where the output is unavailable for too long.
+        """
+        while not self._stop_is_due():
+            result = self.delivery.settle()
+            if isinstance(result, Acknowledged):
+                self._commit(result.marks)
+                return True
+            if isinstance(result, Postponed):
+                self._give_up_late()
+            else:
+                self.delivery.wait_oldest(LOOK_S)
+        return False
 
-    def _wait_for_output(self, error: OutputUnavailable) -> None:
-        """Leave the output alone for a while. Raises OutputUnavailable where it is away for too long."""
-        now = time.monotonic()
-        if self._away is None:
-            self._away = Away(now)
-            self._log.warning(
-                "output_away", output=self.job.settings.output, error=error.what, hint=while_waiting(error)
-            )
-        if now - self._away.since >= PATIENCE_S:
-            raise OutputUnavailable(error.what, asking_again(error))
-        longest = min(self._pace.backoff_most, self._pace.backoff_first * 2.0**self._away.failures)
-        self._away.failures += 1
-        until = now + max(self._jitter(0, longest), error.retry_after)
-        while (left := until - time.monotonic()) > 0 and not self.stopped():
-            time.sleep(min(left, LOOK_S))
+    def _stop_is_due(self) -> bool:
+        """Return True after a stop, where the output is unavailable or the grace is over."""
+        if not self.stopped():
+            return False
+        now = self._clock.monotonic()
+        if self._stop_by is None:
+            self._stop_by = now + self._pace.grace
+        return now >= self._stop_by or self.delivery.state.error is not None
 
-    def _commit(self, batch: Pending, written: Written) -> None:
-        for outcome, number in turned_out(batch.events, written).items():
-            batch.tally.sums[EVENTS.name, (outcome,)] += number
+    def _give_up_late(self) -> None:
+        """Raise OutputUnavailable where the output has been unavailable for `PATIENCE_S`."""
+        state, now = self.delivery.state, self._clock.monotonic()
+        if state.error is not None and state.away_since is not None and now - state.away_since >= PATIENCE_S:
+            raise OutputUnavailable(state.error, state.asking_again())
+
+    def _commit(self, batch: Pending) -> None:
         self._ledger.add(batch.tally, self.job.now_ms / 1000)
         if self.state is not None:
             try:

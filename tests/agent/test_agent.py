@@ -113,7 +113,7 @@ def test_a_log_that_is_gone_is_let_go_of_beside_one_that_is_never_quiet(tmp_path
             short.unlink()
         while len(rig.output.unanswered) > 1:
             rig.output.answer(0)
-        assert second == 0 or agent._under_way
+        assert second == 0 or agent.delivery.in_flight
         rig.clock.pass_seconds(1)
     assert list(agent.tail.logs) == [str(rig.path)]
     assert list(agent.state.logs()) == [str(rig.path)]

@@ -1,27 +1,18 @@
 """What is answered for is let go of at once: what only the collector of circles would find makes memory creep."""
 
 import gc
-import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from shipper.agent.indexer import Indexer
-from shipper.agent.kafka_messages import MessageBatch, Submitted, Translate
-from shipper.bootstrap import build_pipeline
+from shipper.agent.kafka_messages import MessageBatch
 from shipper.cli.commands.run import each, in_turn
-from shipper.config.settings import Settings
-from shipper.delivery.loop import Pace, Sent
-from shipper.inputs.kafka.consumer import Consumer, Partition, Rebalanced, Span
-from shipper.inputs.kafka.read_message import Received
-from shipper.metrics import catalogue
-from shipper.metrics.registry import Ledger
+from shipper.delivery.in_flight import InFlight
 from shipper.model.documents import Document
-from shipper.outputs.kafka.message import Prefixes
 from shipper.outputs.sqlite.output import LocalStore
-from shipper_processors.route import Skew
-from tests.hazards.rig import HandClock, MemoryOutput, Rig
+from tests.agent.indexer_rig import Member
+from tests.hazards.rig import HandClock, Rig
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +40,7 @@ def test_an_agent_keeps_no_batch_that_was_answered(tmp_path: Path) -> None:
                 rig.output.answer(0)
             rig.read()
     assert len(rig.serials()) == 12
-    assert kept(Sent) == 0
+    assert kept(InFlight) == 0
 
 
 def test_an_agent_keeps_no_batch_that_was_refused(tmp_path: Path) -> None:
@@ -61,7 +52,7 @@ def test_an_agent_keeps_no_batch_that_was_refused(tmp_path: Path) -> None:
         rig.read()
         assert agent.output_state.failures == failures
         rig.clock.pass_seconds(60)
-    assert kept(Sent) == 0
+    assert kept(InFlight) == 0
 
 
 def test_a_refusal_of_a_disk_keeps_nothing_of_what_was_written(tmp_path: Path) -> None:
@@ -77,62 +68,14 @@ def test_a_refusal_of_a_disk_keeps_nothing_of_what_was_written(tmp_path: Path) -
     assert causes > 1
 
 
-class Topic(Consumer):
-    """A consumer of a partition that gives a message a poll."""
-
-    def __init__(self, group: Rebalanced) -> None:
-        self.partition, self.read, self.committed = Partition("logs", 0), 0, 0
-        group.assigned([self.partition])
-
-    def poll(self, seconds: float, most: int) -> list[Received]:
-        del seconds, most
-        self.read += 1
-        return [Received("logs", 0, self.read - 1, 0, b"not ours", ())]
-
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
-        self.committed = offsets[self.partition]
-        return True
-
-    def seek(self, partition: Partition, offset: int) -> bool:
-        assert partition == self.partition
-        self.read = offset
-        return True
-
-    def pause(self) -> None:
-        pass
-
-    def resume(self) -> None:
-        pass
-
-    def spans(self, seconds: float) -> dict[Partition, Span]:
-        del seconds
-        return {self.partition: Span(self.committed, self.read)}
-
-    def close(self) -> None:
-        pass
-
-
 def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
     """A parcel holds its documents, some megabytes of them."""
-    clock, output, members = HandClock(), MemoryOutput(), []
-    settings = Settings()
-    redactor = build_pipeline.redactor_of(settings, b"k" * 32)
-    translate = Translate.of(Prefixes("keneyapp-logs", "keneyapp-quarantine"), redactor, "node-1", Skew())
-    ledger = Ledger({metric.name: metric for metric in catalogue.saved("indexer")})
-    ledger.declare(catalogue.from_zero("indexer"), 0.0)
-
-    def join(group: Rebalanced) -> Topic:
-        members.append(Topic(group))
-        return members[0]
-
-    member = Indexer(join, translate, output, ledger, clock, Pace(poll=0.0), jitter=random.Random(1))
+    member = Member()
     for away in (False, True, False):
-        output.away = away
-        for _ in range(8):
-            member.turn()
-            clock.pass_seconds(60)
-    assert members[0].committed == len(output.stored) > 8
-    assert kept(Submitted, MessageBatch) <= 3  # what is read next, and what is under way
+        member.output.away = away
+        member.turn(8)
+    assert member.topics[0].committed == len(member.output.stored) > 8
+    assert kept(InFlight, MessageBatch) <= 3  # what is read next, and what is under way
 
 
 def test_memory_is_given_back_now_and_then_under_load() -> None:

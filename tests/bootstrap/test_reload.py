@@ -34,7 +34,7 @@ class Node:
         self.write()
         configuration = read(self.file, {}, {})
         self.agent = build_agent.agent(configuration.settings, self.clock)
-        self.agent.jitter.seed(1)
+        self.agent.delivery.jitter.seed(1)
         self.vitals = Vitals(self.agent, "local")
         self.reloader = Reloader(configuration, self.agent, self.vitals, self.clock)
         self.agent.after_turn = self.after_turn
@@ -342,7 +342,7 @@ def slow(node: Node) -> MemoryOutput:
     """An output that answers when it is told to."""
     output = MemoryOutput()
     output.slow = True
-    node.agent.output = output
+    node.agent.delivery.output = output
     return output
 
 

@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 from processors.redact import luhn
+
 from tests.fuzz.targets import CORPUS
 from tests.hazards import hostile, planted
 

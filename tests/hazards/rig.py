@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 from shipper.agent.agent import Agent
 from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_of
 from shipper.config.settings import Settings
-from shipper.delivery.loop import Pace
+from shipper.delivery.loop import Delivery
+from shipper.delivery.pace import Pace
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.rotated_names import base_name
@@ -153,12 +154,11 @@ class Rig:
         self.agent = Agent(
             tail,
             pipeline,
-            self.output,
+            Delivery(self.output, ledger, self.clock, jitter=random.Random(1)),
             state,
             ledger,
             self.clock,
             Pace(scan=0.0, batch_age=0.0, patience=0.0, grace=0.0),
-            random.Random(1),
         )
         return self.agent
 

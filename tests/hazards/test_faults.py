@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from shipper.agent.agent import SHOWN
+from shipper.agent.unreadable_logs import SHOWN
 from shipper.state.store import State
 from shipper.system.errors import StateError
 from tests.hazards.rig import Killed, Rig, docker_line

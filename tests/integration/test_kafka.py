@@ -25,7 +25,8 @@ from shipper.agent.indexer import Indexer
 from shipper.bootstrap import build_indexer
 from shipper.config.output_settings import KafkaSettings
 from shipper.config.settings import Settings
-from shipper.delivery.loop import Pace
+from shipper.delivery.availability import Backoff
+from shipper.delivery.pace import Pace
 from shipper.inputs.kafka.consumer import Partition, open_consumer
 from shipper.model.batch import Written
 from shipper.model.documents import Document
@@ -117,7 +118,7 @@ class Topic:
         )
         found = build_indexer.indexer(settings, Clock())
         if output is not None:
-            found.output = output
+            found.delivery.output = output
         return found
 
     def member(self, group: str = "indexers", output: Output | None = None, **kafka: Any) -> "Member":
@@ -377,7 +378,8 @@ def test_an_output_that_is_away_delays_and_doubles_nothing(topic: Topic) -> None
     topic.create()
     store = Unreliable(LocalStore(topic.folder / "store"), {2: "before", 3: "after", 5: "before", 6: "after"})
     indexer = topic.indexer(output=store)
-    indexer.pace = Pace(poll=0.05, batch_bytes=60_000, batch_age=0.2, backoff_first=0.3)
+    indexer.pace = Pace(poll=0.05, batch_bytes=60_000, batch_age=0.2)
+    indexer.delivery.backoff = Backoff(first=0.3)
     sender = Sender(topic)
     end = time.monotonic() + LONG_S
     while store.calls <= 12:

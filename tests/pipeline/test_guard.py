@@ -17,10 +17,10 @@ from shipper.cli.commands.explain import Explainer, described
 from shipper.config.settings import Settings
 from shipper.diagnose.rule_tests.run import outcome_of
 from shipper.diagnose.rule_tests.test_file import Case
+from shipper.inputs.kafka.read_message import Received
 from shipper.metrics.catalogue import VIOLATIONS
 from shipper.model.batch import INDEXED, QUARANTINED, Batch
 from shipper.model.source import Source
-from shipper.inputs.kafka.read_message import Received
 from shipper.outputs.kafka.message import Prefixes, Topics, messages
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser

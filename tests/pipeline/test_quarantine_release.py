@@ -136,7 +136,7 @@ def test_a_damaged_entry_does_not_end_the_release_of_the_others(rerun: Releaser,
     assert len(list(reader.quarantine(mentioning="correlation_id"))) == 2
     released = release_entries(reader.quarantine(), reader, rerun, dry_run=False)
     lines = list(release_summary(released, dry_run=False))
-    assert lines[:2] == ["released: 2", "still refused: 1"]
+    assert lines[:2] == ["released: 2", "still rejected: 1"]
     assert "no shipper wrote this entry: `reasons`" in lines[2]
     (left,) = reader.quarantine()
     assert str(list(described(left))[-1]) == "  5"

@@ -1,0 +1,81 @@
+"""Checkpoints: offsets of logs and counters, committed in one transaction."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from shipper.inputs.files.log_reader import LogReader
+from shipper.inputs.files.read_batch import CheckpointedLog
+from shipper.inputs.files.tailer import Tail
+from shipper.metrics.catalogue import DAMAGED, LOST, OVERFLOWS, ROTATIONS, TRUNCATIONS
+from shipper.metrics.registry import Ledger
+from shipper.model.batch import Tally
+from shipper.state.store import State
+from shipper.system.errors import StateError, while_waiting
+from shipper_processors.count import Counting
+
+Logs = dict[str, CheckpointedLog]
+"""By path."""
+
+
+@dataclass(slots=True)
+class Checkpoints:
+    """Commits what changed. Counters are shown once they are committed, files of deleted logs closed."""
+
+    state: State
+    ledger: Ledger
+    tail: Tail
+    error: str | None = None
+    """Why the last commit failed; None if it did not."""
+    _committed_at: float = 0.0
+    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
+
+    def record(self, counted: Tally, counting: Counting, now_s: float) -> None:
+        """Add what was counted to the ledger, with incidents of files and overflows of labels."""
+        incidents = self.tail.incidents()
+        for metric, number in (
+            (ROTATIONS, incidents.rotations),
+            (TRUNCATIONS, incidents.truncations),
+            (LOST, incidents.lost),
+            (DAMAGED, incidents.damaged),
+        ):
+            if number:
+                counted.sums[metric.name, ()] += number
+        for name, number in counting.take_overflows().items():
+            counted.sums[OVERFLOWS.name, (name,)] += number
+        self.ledger.add(counted, now_s)
+
+    def may_wait(self, now: float, interval: float) -> bool:
+        """Return True less than `interval` seconds after the last commit, unless that failed."""
+        return self.error is None and now - self._committed_at < interval
+
+    def commit(self, touched: Logs, removed: dict[str, LogReader], now: float, turned_at: float) -> bool:
+        """Commit the touched logs and the counters, and forget removed logs that are read to their end.
+
+        Returns False where the state is not writable. After a commit, both dictionaries are empty.
+        """
+        self._committed_at = now
+        finished = {path: log for path, log in removed.items() if log.finished(turned_at)}
+        if not touched and not finished and not self.ledger.changes():
+            return True
+        if not self._save(touched, finished):
+            return False
+        self.ledger.publish()
+        for log in finished.values():
+            self.tail.forget(log)
+        touched.clear()
+        removed.clear()
+        return True
+
+    def _save(self, touched: Logs, finished: dict[str, LogReader]) -> bool:
+        logs = [log.checkpoint() for path, log in touched.items() if path not in finished]
+        try:
+            self.state.commit(logs, finished.keys(), self.ledger.changes(), self.ledger.created)
+        except StateError as error:
+            if self.error is None:
+                self._log.error("state_not_writable", error=error.what, hint=while_waiting(error))
+            self.error = error.what
+            return False
+        self.error = None
+        return True

@@ -1,0 +1,32 @@
+"""Unreadable logs: reported once each, however often they are tried."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from shipper.system.errors import to_read
+
+SHOWN = 3
+"""Unreadable logs reported one by one where many appear at once."""
+
+
+@dataclass(slots=True)
+class UnreadableLogs:
+    """The logs reported as unreadable, until they can be read again."""
+
+    _reported: set[str] = field(default_factory=set)
+    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
+
+    def report(self, unreadable: Mapping[str, OSError]) -> None:
+        """Report each log that became unreadable; of many at once, the first ones and the number of the others."""
+        if not unreadable and not self._reported:
+            return
+        errors = dict(unreadable)
+        new = sorted(errors.keys() - self._reported)
+        for path in new[:SHOWN]:
+            self._log.warning("log_unreadable", path=path, error=errors[path].strerror, hint=to_read(errors[path]))
+        if len(new) > SHOWN:
+            self._log.warning("logs_unreadable", more=len(new) - SHOWN, hint="`shipper status` lists them")
+        self._reported = set(errors)
