@@ -15,6 +15,7 @@ UNCOUNTED = {"__init__.py", "__main__.py", "py.typed", "__pycache__"}
 WIDE = {
     "shipper": "the folders are the steps of a line and what they stand on; docs/architecture.md draws them in one order",
     "shipper/cli/commands": "one file for each command, named like it",
+    "shipper/agent": "two processes, agent and indexer, each with its status, and the parts of their turns",
     "shipper/config": "settings by section, and the kinds of inputs and outputs that they are validated against",
     "shipper/inputs/files": "tailing: one file for each part of following a rotated log",
     "processors/shipper_processors": "one file for each step, imported by applications under these names",

@@ -55,19 +55,19 @@ LOST = OwnMetric("shipper_files_lost_total", "counter", "Files deleted before th
 DAMAGED = OwnMetric("shipper_files_damaged_total", "counter", "Compressed files that are cut off.")
 WRITES = OwnMetric(
     "shipper_output_requests_total", "counter", "Batches sent to the output by result.", ("result",),
-    values=("ok", "unavailable"), processes=BOTH,
+    values=("ok", "unavailable"), processes=ALL,
 )  # fmt: skip
 WRITE_SECONDS = OwnMetric(
     "shipper_output_request_duration_seconds", "histogram", "Batch latency of the output.", (),
-    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0), processes=BOTH,
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0), processes=ALL,
 )  # fmt: skip
 RETRIES = OwnMetric(
-    "shipper_output_retries_total", "counter", "Documents retried because the output asked for it.", processes=BOTH
+    "shipper_output_retries_total", "counter", "Documents retried because the output asked for it.", processes=ALL
 )
 THROTTLED = OwnMetric(
-    "shipper_output_throttled_total", "counter", "Responses that asked to slow down (429).", processes=BOTH
+    "shipper_output_throttled_total", "counter", "Responses that asked to slow down (429).", processes=ALL
 )
-REFUSED = OwnMetric("shipper_output_refused_total", "counter", "Documents rejected by their index.", processes=BOTH)
+REFUSED = OwnMetric("shipper_output_refused_total", "counter", "Documents rejected by their index.", processes=ALL)
 RELOADS = OwnMetric(
     "shipper_config_reloads_total", "counter", "Configuration reloads by result.", ("result",),
     values=(SUCCESS, FAILURE),

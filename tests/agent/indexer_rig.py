@@ -3,16 +3,17 @@
 import random
 from collections.abc import Mapping
 
-from shipper.agent import indexer
 from shipper.agent.indexer import Indexer
 from shipper.agent.kafka_messages import MessageBatch, Translate
 from shipper.bootstrap import build_pipeline
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Delivery
 from shipper.delivery.pace import Pace
+from shipper.inputs.kafka.consumer import Consumer, Partition, Rebalanced, Span
+from shipper.inputs.kafka.read_message import Received
+from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
-from shipper.outputs.kafka.client import Consumer, Partition, Rebalanced, Span
-from shipper.outputs.kafka.message import Prefixes, Received
+from shipper.outputs.kafka.message import Prefixes
 from shipper_processors.route import Skew
 from tests.hazards.rig import HandClock, MemoryOutput
 
@@ -60,8 +61,8 @@ class Member:
         self.topics: list[Topic] = []
         redactor = build_pipeline.redactor_of(Settings(), b"k" * 32)
         translate = Translate.of(Prefixes("keneyapp-logs", "keneyapp-quarantine"), redactor, "node-1", Skew())
-        ledger = Ledger({metric.name: metric for metric in indexer.METRICS})
-        ledger.declare(indexer.DECLARED, 0.0)
+        ledger = Ledger({metric.name: metric for metric in catalogue.saved("indexer")})
+        ledger.declare(catalogue.from_zero("indexer"), 0.0)
         delivery: Delivery[MessageBatch] = Delivery(self.output, ledger, self.clock, jitter=random.Random(1))
         self.indexer = Indexer(self.join, translate, delivery, ledger, self.clock, Pace(poll=0.0))
 

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shipper.agent.agent_snapshot import FILES, LAG_BYTES, LAG_SECONDS, UNREADABLE
 from shipper.agent.agent_status import Vitals
+from shipper.agent.upkeep import Upkeep
 from shipper.system.errors import StateError
 from tests.hazards.rig import Rig
 from tests.web.pages.rig import Site
@@ -161,7 +162,7 @@ def test_an_agent_that_hangs_in_a_turn_is_stuck(tmp_path: Path) -> None:
             rig.clock.pass_seconds(seconds)
             seen.append(vitals.snapshot.health().checks["loop"])
 
-    agent.upkeep = upkeep
+    agent.upkeep = Upkeep(upkeep)
     agent.turn()
     assert seen == ["healthy", "stuck"]
     assert vitals.snapshot.health().status == "healthy"

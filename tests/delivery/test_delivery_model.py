@@ -51,7 +51,7 @@ class DeliveryModel(RuleBasedStateMachine):
         self.output.on_submit = self.check_sending
         self.submitted = 0
         self.tried = False
-        """Whether a request was sent since the last failure."""
+        """True once a request was sent after the last failure or roll-back."""
         self.sizes: dict[int, int] = {}
         self.offsets = dict.fromkeys(KEYS, 0)
         self.in_flight: list[Marks] = []
@@ -146,6 +146,7 @@ class DeliveryModel(RuleBasedStateMachine):
     @rule()
     def roll_back(self) -> None:
         self.give_up(self.delivery.roll_back().marks)
+        self.tried = False
 
     # --- what has to come of it ---
 
