@@ -223,11 +223,12 @@ class Agent:
 
     def _read_round(self, now: float) -> bool:
         """Read every log that has something, in turns, until the batch is full; return True where a cursor moved."""
-        reading = ReadRound(self.tail, now, self.clock, lambda: self._may_ship(now), self._full)
+        reading = ReadRound(
+            self.tail, now, self.clock, lambda: self._may_ship(now), self._full,
+            changed=self._touched, removed=self._removed,
+        )  # fmt: skip
         for read in reading.batches():
             self._process(read)
-        self._touched |= reading.changed
-        self._removed |= reading.removed
         return reading.moved
 
     def _process(self, read: ReadBatch) -> None:
