@@ -115,7 +115,7 @@ class ConfluentConsumer:
     def commit(self, offsets: Mapping[Partition, int]) -> bool:
         """Commit. Raises KafkaUnavailable.
 
-        The library waits without an end where the group's coordinator is away. So it waits in a thread of its own, and
+        The library waits forever while the group's coordinator is unavailable. So it waits in its own thread, and
         what was given up there and arrives after all does no harm: the messages before those offsets are indexed.
         """
         if self._committing is not None and not self._committing.done():

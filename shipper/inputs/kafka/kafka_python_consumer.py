@@ -23,8 +23,8 @@ GONE_TO_ANOTHER = (CommitFailedError, RebalanceInProgressError, IllegalGeneratio
 JOINING_S = 2.0
 """Seconds that a poll waits for the group to admit the member.
 
-The library forgets an answer that comes between two polls, and asks to join anew: with short ones, on a busy machine or
-in a slow group, a member never had partitions, and had all others give theirs up each time.
+The library forgets an answer that comes between two polls, and asks to join again: with short polls, on a busy
+machine or in a slow group, a member never had partitions, and each time all others gave theirs up.
 """
 
 
@@ -124,7 +124,7 @@ class PlainConsumer:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
     """Called by the library's thread while ours waits in `poll` or `close`.
 
-    A blocking commit is not possible there. One that is sent here goes out before the request to join anew, on the same
+    A blocking commit is not possible there. One that is sent here goes out before the next request to join, on the same
     connection, so that the partition's next reader finds it.
     """
 

@@ -94,7 +94,7 @@ def _document(  # noqa: PLR0913, PLR0917 -- what a message says, and what of it 
     stamp = event.get("@timestamp")
     time_ms = parse_ms(stamp) if isinstance(stamp, str) else None
     if time_ms is None or not 0 <= time_ms <= LATEST_MS:
-        raise NotOurs("`@timestamp` is no time")
+        raise NotOurs("invalid `@timestamp`")
     refused = index == index_name(prefixes.quarantine, time_ms)
     if refused:
         _require_refused(event)

@@ -64,7 +64,7 @@ class LocalFactory(OutputFactory):
         return upkeep
 
     def changed(self, settings: Settings, before: Settings, *, files: bool) -> bool:  # noqa: ARG002 -- as it says
-        """Never: `upkeep` is made anew with each reload, and the store itself has no other setting."""
+        """Return False: each reload builds a new `upkeep`, and the store itself has no other setting."""
         return False
 
     def folder(self, settings: Settings) -> Path:
