@@ -337,7 +337,9 @@ class JsonFileAssembler(Assembler):
                 and stream in STREAMS
             ):
                 self._seen, text = time, log[:-1]
-                yield new(Entry, (text, stream, time, offset, 1, digest(record(time, stream, text, whole=True)), None, None))
+                yield new(
+                    Entry, (text, stream, time, offset, 1, digest(record(time, stream, text, whole=True)), None, None)
+                )
             else:
                 yield from self.line(raw, offset)
             offset += len(raw) + 1

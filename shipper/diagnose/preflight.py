@@ -16,7 +16,7 @@ from shipper.config.file_references import named_files
 from shipper.config.settings import InputSettings, Settings
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
-from shipper.state.database import FILE, LOCK, UPGRADED, VERSION, to_look_at
+from shipper.state.database import FILE, LOCK, VERSION, to_look_at
 from shipper.system.errors import ShipperError, StateError, to_read
 from shipper.web.client import address, ask
 from shipper.web.request_guard import is_loopback
@@ -182,7 +182,7 @@ def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
     except StateError as error:
         yield Finding("problem", "state", error.what, "start the agent: it names the hint")
         return
-    if version not in (VERSION, *UPGRADED):
+    if version != VERSION:
         what = f"{path} has version {version}, this shipper writes {VERSION}"
         yield Finding("problem", "state", what, "run the shipper that wrote it, or move the directory away")
     else:

@@ -12,9 +12,8 @@ from shipper.state.integrity import CommitMarker, Part, Seal
 from shipper.system.errors import StateError
 from shipper_processors.sanitize import printable
 
-VERSION = 2
-UPGRADED = (1,)
-"""Versions that are taken over when they are opened: 1 had no seal."""
+VERSION = 3
+"""An earlier one is refused: what it says of unfinished entries and of logs gives other ids."""
 APPLICATION_ID = 0x73_68_69_70  # "ship"
 FILE = "state.db"
 LOCK = "lock"
@@ -55,27 +54,18 @@ def _opened(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connec
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         _try_to_write(db, version)
-        if version in (0, *UPGRADED):
-            _make(db, mark, new=version == 0)
+        if version == 0:
+            _make(db, mark)
     except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict that is no UTF-8
         db.close()
         raise _refused(path, error) from error
-    if version not in (0, *UPGRADED, VERSION):
+    if version not in (0, VERSION):
         db.close()
         raise StateError(
             f"state {path} has version {version}, this shipper writes version {VERSION}",
             "run the shipper that wrote it, or move the directory away to start from the beginning of all files",
         )
     return db
-
-
-def _wipe(db: sqlite3.Connection) -> None:
-    """Leave nothing of what an earlier version held back in clear: what is there is written anew, once."""
-    try:
-        db.execute("VACUUM")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.Error:
-        return  # a full disk: what is left is overwritten in time
 
 
 def _try_to_write(db: sqlite3.Connection, version: int) -> None:
@@ -95,11 +85,11 @@ def _refused(path: Path, error: Exception) -> StateError:
     )
 
 
-def _make(db: sqlite3.Connection, mark: CommitMarker, *, new: bool) -> None:
-    """Make the tables of a new state, or add what one of an earlier version lacks."""
+def _make(db: sqlite3.Connection, mark: CommitMarker) -> None:
+    """Make the tables of a new state."""
     mark.write(0)  # a state that begins anew goes back on nothing
     db.execute("BEGIN IMMEDIATE")
-    for statement in (*(SCHEMA.split(";") if new else ()), SEALED):  # `executescript` would commit what is open
+    for statement in (*SCHEMA.split(";"), SEALED):  # `executescript` would commit what is open
         db.execute(statement)
     db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(_parts(db))).value(),))
     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
