@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import random
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -14,9 +13,9 @@ from shipper.agent.agent import DECLARED, METRICS, Agent
 from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_of
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Pace
+from shipper.inputs.files.container_metadata import plain_identity
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.log_reader import Limits
-from shipper.inputs.files.rotated_names import base_name
 from shipper.inputs.files.tailer import Input, Tail
 from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
 from shipper.metrics.registry import Ledger
@@ -163,8 +162,7 @@ class Rig:
         return self.agent
 
     def _origin(self, path: str, real: str) -> Origin:
-        name = os.path.basename(real)
-        return Origin(real, base_name(name) or name, service="backend", host="node-1")
+        return Origin(real, plain_identity("node-1", real), service="backend", host="node-1")
 
     def kill(self) -> None:
         """As SIGKILL leaves it: nothing settled, the lock given back."""

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from shipper.cli.commands.search import When, refuse_backwards
 from shipper.cli.options import configured
+from shipper.cli.replay_options import MappedPath
 from shipper.cli.search_options import Said
 from shipper.cli.terminal import replay_report as report
 from shipper.cli.terminal.json_output import as_json
@@ -71,6 +72,10 @@ class Asked(When):
 )
 @click.option("--host", metavar="NAME", type=Said(), help="Name of the node the files come from. [default: this one]")
 @click.option(
+    "--map-path", metavar="BACKUP=ORIGINAL", type=MappedPath(), multiple=True,
+    help="Read files below BACKUP as those that were at ORIGINAL, so that plain logs get the same ids; repeatable.",
+)  # fmt: skip
+@click.option(
     "--workers", type=click.IntRange(1, 64), default=lambda: len(os.sched_getaffinity(0)), metavar="N",
     help="Processes; what comes of it is the same with any number. [default: one a core]",
 )  # fmt: skip
@@ -83,9 +88,9 @@ class Asked(When):
 def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
     """Index the logs in files and folders, rotated and compressed ones, or the standard input (-).
 
-    Events get the ids and days that the agent gives them: what is stored already is found and not stored again. The
-    running agent's positions and counters are left alone. Can be interrupted: the same command goes on where it
-    stopped.
+    Events get the ids and days that the agent gives them: what is stored already is found and not stored again. Ids of
+    plain files follow from host and path: for a copy, give --host and --map-path. The running agent's positions and
+    counters are left alone. Can be interrupted: the same command goes on where it stopped.
     """
     refuse_backwards(asked["since"], asked["until"])
     refuse_place(asked["metrics_out"])
@@ -126,14 +131,16 @@ def replayed(settings: Settings, found: "Given", console: Console, asked: dict[s
 def tell(settings: Settings, found: "Given", total: "job.Outcome", seconds: float, asked: dict[str, Any]) -> None:
     """Print what came of it, in the format that was asked for."""
     from shipper.bootstrap import build_agent  # noqa: PLC0415 -- see shipper.cli.search
+    from shipper.replay import path_map  # noqa: PLC0415
 
     dry_run, logs = asked["dry_run"], len(found.logs)
+    places = [report.Place(settings.host, root) for root in path_map.plain_roots(found.logs)]
     if asked["form"] == "json":
         total = replace(total, problems=[*found.problems, *total.problems])
-        told = report.as_json(total, logs, seconds, build_agent.metrics_of(settings), dry_run=dry_run)
+        told = report.as_json(total, logs, seconds, build_agent.metrics_of(settings), places, dry_run=dry_run)
         click.echo(as_json(told))
         return
-    for line in report.told(total, logs, seconds, dry_run=dry_run):
+    for line in report.told(total, logs, seconds, places, dry_run=dry_run):
         click.echo(printable(line))
 
 
@@ -159,13 +166,15 @@ def task_of(settings: Settings, asked: dict[str, Any]) -> str:
 def given_logs(settings: Settings, asked: dict[str, Any]) -> "Iterator[Given]":
     """The logs that the command names; the standard input is kept in a file meanwhile. Raises ShipperError."""
     from shipper.replay import discover  # noqa: PLC0415 -- see shipper.cli.search
+    from shipper.replay.path_map import PathMap  # noqa: PLC0415
 
+    named = [path for path in asked["paths"] if path != STDIN]
     if STDIN not in asked["paths"]:
-        yield discover.find(asked["paths"], asked["kind"])
+        found = discover.find(asked["paths"], asked["kind"])
+        yield found._replace(logs=PathMap.of(asked["map_path"], named).applied(found.logs))
         return
-    paths = [path for path in asked["paths"] if path != STDIN]
     with discover.spooled(sys.stdin.buffer, settings.state_dir / FOLDER) as spool:
-        found = discover.find([*paths, spool], asked["kind"])
+        found = discover.find([*named, spool], asked["kind"])
         logs = [replace(log, whole=log.whole or log.path == os.path.realpath(spool)) for log in found.logs]
         kind = next(log.kind for log in logs if log.path == os.path.realpath(spool))
         if kind != "plain" and asked["container"] is None:
@@ -174,7 +183,7 @@ def given_logs(settings: Settings, asked: dict[str, Any]) -> "Iterator[Given]":
                 " are",
                 "give --container ID, as its folder is named: the ids of events follow from it",
             )
-        yield discover.Given(logs, found.problems)
+        yield discover.Given(PathMap.of(asked["map_path"], named, spool).applied(logs), found.problems)
 
 
 def warn(console: Console, found: Iterator[str]) -> None:
