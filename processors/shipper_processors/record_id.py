@@ -5,7 +5,7 @@ in UTC without trailing zeros, `2026-11-23T10:00:00.12 stdout F text`, whichever
 of a message, the text as logged without its final newline. So json-file, CRI, Docker's `local` driver and the
 engine's API give the same digest.
 
-Framing: the identity is preceded by its length. After it, a digit or `?` begins a record, `!` a line whose envelope
+Framing: the identity is hashed to a fixed size, which also costs less for each record. After it, a digit or `?` begins a record, `!` a line whose envelope
 cannot be read, `<` a line that was cut off, `>` a line of a plain file and `=` a digest with its ordinals. Of a record,
 time, stream and tag hold no space, and the text is last; a time that is no instant is preceded by its length. So no
 two different inputs are hashed as the same bytes.
@@ -19,15 +19,15 @@ from hashlib import blake2b
 from shipper_processors.times import LOOSE
 
 DIGEST_SIZE = 14
+SEED_SIZE = 16
 SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 REPLACED = re.compile("\N{REPLACEMENT CHARACTER}+")
 ORDINAL_SIZE = 8
 
 
 def log_seed(source: str) -> bytes:
-    """Bytes that all digests of a log begin with; `source` is the log's identity."""
-    identity = source.encode("utf-8", "surrogatepass")
-    return b"%d:%b" % (len(identity), identity)
+    """Bytes that all digests of a log begin with: `SEED_SIZE` of a hash of the log's identity, `source`."""
+    return blake2b(source.encode("utf-8", "surrogatepass"), digest_size=SEED_SIZE).digest()
 
 
 def record(time: str, stream: str, text: str, *, whole: bool) -> bytes:

@@ -148,7 +148,7 @@ def test_no_two_records_have_the_same_form(one: tuple[str, str, str, bool], othe
 @example("c1", "c", b"x", b"1x")
 @example("1:c", "1", b"x", b":cx")
 def test_identity_and_record_cannot_be_taken_for_one_another(one: str, other: str, first: bytes, second: bytes) -> None:
-    """The identity stands behind its length."""
+    """The identity has a fixed size, whatever its length."""
     assert (log_seed(one) + first == log_seed(other) + second) == ((one, first) == (other, second))
 
 
