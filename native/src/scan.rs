@@ -232,30 +232,16 @@ fn canonical(line: &[u8], record: &Ordinary, into: &mut Vec<u8>) {
         Stream::Stdout => b" stdout F ",
         Stream::Stderr => b" stderr F ",
     });
-    unescaped(&line[record.text.0..record.text.1], into);
-}
-
-/// Append `text` without its backslashes, eight bytes at a time: an ordinary line has one every few bytes.
-fn unescaped(text: &[u8], into: &mut Vec<u8>) {
-    into.reserve(text.len());
-    let mut rest = text;
-    while let Some(word) = rest.first_chunk::<8>() {
-        into.extend_from_slice(word);
-        let before = first_backslash(u64::from_le_bytes(*word));
-        if before < 8 {
-            into.truncate(into.len() + before - 8);
-        }
-        rest = &rest[(before + 1).min(8)..];
+    let text = &line[record.text.0..record.text.1];
+    let begin = into.len();
+    into.resize(begin + text.len(), 0);
+    let room = &mut into[begin..];
+    let mut length = 0usize;
+    for &byte in text {
+        room[length] = byte; // without a branch: every few bytes there is an escape
+        length = length.wrapping_add(usize::from(byte != b'\\'));
     }
-    into.extend(rest.iter().filter(|&&byte| byte != b'\\'));
-}
-
-/// How many bytes stand before the first backslash of a word, the first byte being the lowest; 8 where there is none.
-fn first_backslash(word: u64) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let zeros = word ^ (ONES * b'\\' as u64);
-    let marks = zeros.wrapping_sub(ONES) & !zeros & (ONES << 7);
-    marks.trailing_zeros() as usize / 8
+    into.truncate(begin + length);
 }
 
 fn digests() -> Params {

@@ -5,10 +5,10 @@ in UTC without trailing zeros, `2026-11-23T10:00:00.12 stdout F text`, whichever
 of a message, the text as logged without its final newline. So json-file, CRI, Docker's `local` driver and the
 engine's API give the same digest.
 
-Framing: the identity is hashed to a fixed size, which also costs less for each record. After it, a digit or `?` begins a record, `!` a line whose envelope
-cannot be read, `<` a line that was cut off, `>` a line of a plain file and `=` a digest with its ordinals. Of a record,
-time, stream and tag hold no space, and the text is last; a time that is no instant is preceded by its length. So no
-two different inputs are hashed as the same bytes.
+Framing: the identity is hashed to a fixed size, which also costs less for each record. After it, a digit or `?` begins
+a record, `!` a line whose envelope cannot be read, `<` a line that was cut off, `>` a line of a plain file and `=` a
+digest with its ordinals. Of a record, time, stream and tag hold no space, and the text is last; a time that is no
+instant is preceded by its length. So no two different inputs are hashed as the same bytes.
 """
 
 import re

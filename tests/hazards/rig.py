@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -162,7 +163,8 @@ class Rig:
         return self.agent
 
     def _origin(self, path: str, real: str) -> Origin:
-        return Origin(real, plain_identity("node-1", real), service="backend", host="node-1")
+        source = plain_identity("node-1", real) if self.kind == "plain" else os.path.basename(real)
+        return Origin(real, source, service="backend", host="node-1")
 
     def kill(self) -> None:
         """As SIGKILL leaves it: nothing settled, the lock given back."""
