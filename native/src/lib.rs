@@ -27,7 +27,7 @@ use crate::settings::{Asked, Kind, Known, Settings, Test};
 /// What all lines of one log share: what its digests begin with, and what stands behind each document of a stream.
 #[pyclass(frozen)]
 struct LogLens {
-    source: Vec<u8>,
+    seed: Vec<u8>,
     log: Log,
 }
 
@@ -36,7 +36,7 @@ impl LogLens {
     #[new]
     fn new(
         kind: &str,
-        source: &[u8],
+        seed: &[u8],
         stdout_tail: &[u8],
         stderr_tail: &[u8],
         salt: u8,
@@ -52,7 +52,7 @@ impl LogLens {
         };
         let tails = [stdout_tail.to_vec(), stderr_tail.to_vec()];
         Ok(LogLens {
-            source: source.to_vec(),
+            seed: seed.to_vec(),
             log: Log {
                 runtime,
                 tails,
@@ -278,7 +278,7 @@ impl Chain {
             room,
         } = self;
         let work = || {
-            scan::scan(rest, offset + at as u64, &lens.source, &lens.log, [stdout, stderr], last, settings, groups, room)
+            scan::scan(rest, offset + at as u64, &lens.seed, &lens.log, [stdout, stderr], last, settings, groups, room)
         };
         let found = py
             .detach(|| catch_unwind(AssertUnwindSafe(work)))

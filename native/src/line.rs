@@ -56,6 +56,8 @@ pub struct Ordinary {
     pub stream: Stream,
     pub runtime_ms: i64,
     pub runtime: (usize, usize),
+    /// The text as logged, its quotes escaped as the envelope escapes them.
+    pub text: (usize, usize),
 }
 
 /// Room that is used again for each line.
@@ -202,8 +204,9 @@ fn cleanness(line: &[u8]) -> Option<bool> {
         return Some(true);
     }
     let text = std::str::from_utf8(line).ok()?;
-    // the two letters beyond ASCII whose lower case is, or begins with, an ASCII letter
-    (!text.contains(['\u{212a}', '\u{130}'])).then_some(false)
+    // the two letters beyond ASCII whose lower case is, or begins with, an ASCII letter; and what stands for invalid
+    // UTF-8, of which a record's canonical form holds one where drivers write several
+    (!text.contains(['\u{212a}', '\u{130}', '\u{fffd}'])).then_some(false)
 }
 
 /// Read `line` (without its newline) and render its document into `block`; None, with `block` as before, in doubt.
@@ -247,6 +250,7 @@ pub fn read(
         stream,
         runtime_ms,
         runtime: time,
+        text,
     })
 }
 

@@ -7,6 +7,7 @@ use blake2b_simd::many::{HashManyJob, hash_many};
 
 use crate::block::Block;
 use crate::line::{Log, Ordinary, Scratch, read};
+use crate::runtime::Stream;
 use crate::settings::Settings;
 
 pub const DIGEST_SIZE: usize = 14;
@@ -118,7 +119,7 @@ pub struct Room {
 pub fn scan(
     lines: &[u8],
     offset: u64,
-    source: &[u8],
+    seed: &[u8],
     log: &Log,
     free: [bool; 2],
     last: Last,
@@ -176,7 +177,7 @@ pub fn scan(
     let seen = taken.last().map_or(Vec::new(), |(begin, _, found)| {
         lines[begin + found.runtime.0..begin + found.runtime.1].to_vec()
     });
-    let last = name(lines, source, &taken, &mut block, last, room);
+    let last = name(lines, seed, &taken, &mut block, last, room);
     block.bytes.shrink_to_fit();
     block.rows.shrink_to_fit();
     Scanned {
@@ -189,34 +190,58 @@ pub fn scan(
     }
 }
 
-/// Give each document its id: the digest of its log and its raw line, and the ordinal among its twins.
-fn name(lines: &[u8], source: &[u8], taken: &[(usize, usize, Ordinary)], block: &mut Block, mut last: Last, room: &mut Room) -> Last {
+/// Give each document its id: the digest of its log and its record in canonical form, and the ordinal among its equal
+/// neighbours.
+fn name(lines: &[u8], seed: &[u8], taken: &[(usize, usize, Ordinary)], block: &mut Block, mut last: Last, room: &mut Room) -> Last {
     let params = digests();
     let hashed = &mut room.hashed;
     hashed.clear();
     let mut ends = Vec::with_capacity(taken.len());
-    for &(begin, end, _) in taken {
-        hashed.extend_from_slice(source);
-        hashed.extend_from_slice(&lines[begin..end]);
+    for &(begin, end, ref record) in taken {
+        hashed.extend_from_slice(seed);
+        canonical(&lines[begin..end], record, hashed);
         ends.push(hashed.len());
     }
     let begins = std::iter::once(0).chain(ends.iter().copied());
     let mut jobs: Vec<HashManyJob> =
         begins.zip(&ends).map(|(begin, &end)| HashManyJob::new(&params, &hashed[begin..end])).collect();
     hash_many(jobs.iter_mut());
-    for (row, (job, &(begin, end, ref found))) in jobs.iter().zip(taken).enumerate() {
+    for (row, (job, (_, _, record))) in jobs.iter().zip(taken).enumerate() {
         let digest = job.to_hash();
         if digest.as_bytes() == last.digest {
             last.ordinal += 1;
             let mut twin = params.to_state();
-            twin.update(source).update(&lines[begin..end]).update(format!("\n{}", last.ordinal).as_bytes());
-            block.name(row, found.runtime_ms, twin.finalize().as_bytes());
+            twin.update(seed).update(b"=").update(digest.as_bytes());
+            twin.update(&last.ordinal.to_be_bytes()).update(&[0; 8]);
+            block.name(row, record.runtime_ms, twin.finalize().as_bytes());
         } else {
-            block.name(row, found.runtime_ms, digest.as_bytes());
+            block.name(row, record.runtime_ms, digest.as_bytes());
             last = Last { digest: digest.as_bytes().to_vec(), ordinal: 0 };
         }
     }
     last
+}
+
+/// Append `TIME STREAM F TEXT` as `record_id.record` has it: the time in UTC without trailing zeros, and the text
+/// without the envelope's escapes, which are those of quotes alone in an ordinary line.
+fn canonical(line: &[u8], record: &Ordinary, into: &mut Vec<u8>) {
+    let time = &line[record.runtime.0..record.runtime.1 - 1];
+    let zeros = time.iter().rev().take_while(|&&digit| digit == b'0').count();
+    into.extend_from_slice(&time[..time.len() - zeros]);
+    into.extend_from_slice(match record.stream {
+        Stream::Stdout => b" stdout F ",
+        Stream::Stderr => b" stderr F ",
+    });
+    let text = &line[record.text.0..record.text.1];
+    let begin = into.len();
+    into.resize(begin + text.len(), 0);
+    let room = &mut into[begin..];
+    let mut length = 0usize;
+    for &byte in text {
+        room[length] = byte; // without a branch: every few bytes there is an escape
+        length = length.wrapping_add(usize::from(byte != b'\\'));
+    }
+    into.truncate(begin + length);
 }
 
 fn digests() -> Params {

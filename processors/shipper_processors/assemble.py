@@ -14,13 +14,23 @@ import msgspec
 
 from shipper_processors.envelope import STREAMS, EnvelopeError, Piece, open_cri, open_json_file, open_plain, records
 from shipper_processors.fast_path import FastBatch, FastLog
+from shipper_processors.record_id import (
+    DIGEST_SIZE,
+    broken_record,
+    cut_record,
+    log_seed,
+    ordinal_digest,
+    plain_record,
+    record,
+    record_digest,
+    seeded_digest,
+)
 from shipper_processors.redact import unsplit
 from shipper_processors.residue import Open, PartialState
 from shipper_processors.stack_traces import Trace, opens
 from shipper_processors.times import parse_ms
 from shipper_schemas.entry import Entry
 
-DIGEST_SIZE = 14
 MOST_PATIENCE = 64
 """Lines that are taken one by one before another run is looked for."""
 
@@ -44,7 +54,7 @@ class Assembler:
         raise NotImplementedError
 
     def __init__(self, source: str, bounds: Bounds, compiled: FastLog | None = None) -> None:
-        """`source` seeds the digests: the container id, or what else is the same for every copy of the log.
+        """`source` seeds the digests: the log's identity, `Origin.source`.
 
         With `compiled`, runs of ordinary lines are taken by the extension.
         """
@@ -77,8 +87,10 @@ class Assembler:
             state = msgspec.msgpack.decode(residue, type=PartialState)
         except UnicodeDecodeError as error:  # msgspec lets this one through
             raise msgspec.DecodeError(str(error)) from error
-        if not all(text.text and text.digests for text in state.texts) or not all(part.digests for part in state.parts):
+        if not all(text.text for text in state.texts):
             raise msgspec.ValidationError("an unfinished entry without a line")
+        if not all(len(unfinished.digest) == DIGEST_SIZE for unfinished in (*state.parts, *state.texts)):
+            raise msgspec.ValidationError(f"an unfinished entry whose digest is not of {DIGEST_SIZE} bytes")
         self._parts = {part.stream: part for part in state.parts}
         self._texts = {text.stream: (text, _replayed(text.text)) for text in state.texts}
         self._last, self._ordinal, self._seen = state.last, state.ordinal, state.seen
@@ -140,25 +152,30 @@ class Assembler:
 
     def line(self, raw: bytes, offset: int) -> Iterator[Entry]:
         """Entries finished by one line, given without its newline."""
-        digest = self.digest(raw)
         try:
             piece = self.opener(raw)
         except EnvelopeError as error:
-            text = raw.decode("utf-8", "replace")
+            text, digest = raw.decode("utf-8", "replace"), self.digest(broken_record(raw))
             yield Entry(text, "unknown", self._seen, offset, 1, digest, broken=str(error))
             return
         self._seen = piece.time
-        yield from self._piece(piece, offset, digest)
+        yield from self._piece(piece, offset, self.digest(self.canonical(raw, piece)))
 
     @cached_property
     def _seed(self) -> "blake2b":
-        """The digest of no line yet."""
-        return blake2b(self._source.encode("utf-8", "replace"), digest_size=DIGEST_SIZE)
+        """The hash that all digests of the log go on from; most logs of a node are quiet and never need it."""
+        return seeded_digest(log_seed(self._source))
+
+    @staticmethod
+    def canonical(raw: bytes, piece: Piece) -> bytes:  # noqa: ARG004 -- plain files have nothing but the raw line
+        """The line in the form that its digest covers."""
+        time, whole = piece.time or "", piece.whole
+        return record(time, piece.stream, piece.log, whole=whole)
 
     def overlong(self, beginning: bytes, offset: int, length: int) -> Iterator[Entry]:
         """The entry of a line of `length` bytes that is too long to be read whole; `beginning` is what is kept."""
         yield from self.flush()
-        digest = self.digest(beginning + b"\n%d" % length)
+        digest = self.digest(cut_record(beginning, length))
         cut = f"a line of {length} bytes after the first {len(beginning)}"
         try:
             piece = self.opener(beginning)
@@ -175,17 +192,14 @@ class Assembler:
         for unfinished in sorted(held, key=lambda o: (o.offset, o.stream)):  # offsets may be of two files
             yield self._finished(unfinished)
 
-    def digest(self, raw: bytes) -> bytes:
-        """Digest of one runtime line; a byte-identical neighbour gets another by its ordinal."""
-        seeded = self._seed.copy()
-        seeded.update(raw)
-        digest = seeded.digest()
+    def digest(self, canonical: bytes) -> bytes:
+        """Digest of one record in canonical form; an equal neighbour gets another by its ordinal."""
+        digest = record_digest(self._seed, canonical)
         if digest != self._last:
             self._last, self._ordinal = digest, 0
             return digest
         self._ordinal += 1
-        seeded.update(b"\n%d" % self._ordinal)
-        return seeded.digest()
+        return ordinal_digest(self._seed, digest, self._ordinal)
 
     # --- parts of one message --------------------------------------------------------------------
 
@@ -200,9 +214,9 @@ class Assembler:
             yield from self._text(log, piece.stream, piece.time, offset, digest)
             return
         if part is None:
-            part = Open([], piece.stream, piece.time, piece.time, offset, 0, 0, [])
+            part = Open([], piece.stream, piece.time, piece.time, offset, 0, 0, digest)
             self._parts[piece.stream] = part
-        self._append(part, piece, digest)
+        self._append(part, piece)
         if piece.whole:
             del self._parts[piece.stream]
             yield from self._message(part)
@@ -211,9 +225,8 @@ class Assembler:
         """Whether `piece` goes on where `part` ended; the runtime decides by time or by its tags."""
         return near(part.last_time, piece.time, self._bounds.wait)
 
-    def _append(self, part: Open, piece: Piece, digest: bytes) -> None:
+    def _append(self, part: Open, piece: Piece) -> None:
         part.lines += 1
-        part.digests.append(digest)
         part.last_time = piece.time
         log = piece.log.removesuffix("\n").removesuffix("\r") if piece.whole else piece.log
         room = self._bounds.message_bytes - part.size
@@ -224,11 +237,10 @@ class Assembler:
         part.text.append(log)
 
     def _message(self, part: Open) -> Iterator[Entry]:
-        digest = _combined(part.digests)
         cut = f"{part.cut} characters after the first {part.size}" if part.cut else None
         text = "".join(part.text)
         yield from self._text(
-            unsplit(text) if cut else text, part.stream, part.time, part.offset, digest, part.lines, cut
+            unsplit(text) if cut else text, part.stream, part.time, part.offset, part.digest, part.lines, cut
         )
 
     # --- texts that go on ------------------------------------------------------------------------
@@ -251,12 +263,11 @@ class Assembler:
                 opened.last_time = time
                 opened.lines += lines
                 opened.size += len(text) + 1
-                opened.digests.append(digest)
                 return
             del self._texts[stream]
             yield self._finished(opened)
         if cut is None and opens(text):
-            opened = Open([text], stream, time, time, offset, lines, len(text), [digest], joint="\n")
+            opened = Open([text], stream, time, time, offset, lines, len(text), digest, joint="\n")
             self._texts[stream] = (opened, Trace(text))
         else:
             yield Entry(text, stream, time, offset, lines, digest, None, cut)
@@ -272,9 +283,9 @@ class Assembler:
 
     def _finished(self, opened: Open) -> Entry:
         cut = f"{opened.cut} characters after the first {opened.size}" if opened.cut else None
-        text, digest = opened.joint.join(opened.text), _combined(opened.digests)
+        text = opened.joint.join(opened.text)
         text = unsplit(text) if cut else text
-        return Entry(text, opened.stream, opened.time, opened.offset, opened.lines, digest, None, cut)
+        return Entry(text, opened.stream, opened.time, opened.offset, opened.lines, opened.digest, None, cut)
 
 
 def _after(lines: bytes, at: int, number: int) -> int:
@@ -292,10 +303,6 @@ def near(earlier: str | None, later: str | None, seconds: float) -> bool:
         return True
     first, second = parse_ms(earlier), parse_ms(later)
     return first is None or second is None or abs(second - first) <= seconds * 1000
-
-
-def _combined(digests: list[bytes]) -> bytes:
-    return digests[0] if len(digests) == 1 else blake2b(b"".join(digests), digest_size=DIGEST_SIZE).digest()
 
 
 def _replayed(lines: list[str]) -> Trace:
@@ -320,8 +327,8 @@ class JsonFileAssembler(Assembler):
             return
         parts, texts, digest = self._parts, self._texts, self.digest
         new = tuple.__new__  # a NamedTuple's own constructor takes twice as long
-        for raw, record in zip(raws, found, strict=True):
-            log, stream = record.log, record.stream
+        for raw, opened in zip(raws, found, strict=True):
+            log, stream, time = opened.log, opened.stream, opened.time
             if (
                 log[:1] == "{"
                 and log[-2:] == "}\n"
@@ -329,8 +336,10 @@ class JsonFileAssembler(Assembler):
                 and stream not in parts
                 and stream in STREAMS
             ):
-                self._seen = record.time
-                yield new(Entry, (log[:-1], stream, record.time, offset, 1, digest(raw), None, None))
+                self._seen, text = time, log[:-1]
+                yield new(
+                    Entry, (text, stream, time, offset, 1, digest(record(time, stream, text, whole=True)), None, None)
+                )
             else:
                 yield from self.line(raw, offset)
             offset += len(raw) + 1
@@ -356,13 +365,16 @@ class PlainAssembler(Assembler):
 
     def begin(self, repeat: int) -> None:
         """A new file of this log begins; unfinished entries go on over the boundary."""
-        self._last = b"" if repeat == 0 else b"%d" % repeat
+        self._last = repeat.to_bytes(DIGEST_SIZE, "big")
 
-    def digest(self, raw: bytes) -> bytes:
+    @staticmethod
+    def canonical(raw: bytes, piece: Piece) -> bytes:  # noqa: ARG004 -- see above
+        """The line as it stands in the file."""
+        return b" " + raw
+
+    def digest(self, canonical: bytes) -> bytes:
         """Digest of the file up to and with this line."""
-        seeded = self._seed.copy()
-        seeded.update(self._last + b"\n" + raw)
-        self._last = seeded.digest()
+        self._last = record_digest(self._seed, plain_record(self._last, canonical))
         return self._last
 
 

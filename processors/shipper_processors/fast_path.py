@@ -19,6 +19,7 @@ from shipper_processors.conditions import Asked
 from shipper_processors.count import Contribution, Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.payload import decode_payload
+from shipper_processors.record_id import log_seed
 from shipper_processors.redact import SHAPED, Redactor
 from shipper_processors.render import Renderer
 from shipper_processors.route import Skew
@@ -145,8 +146,8 @@ class FastLog:
         """`Chain.scan` of this log: `twin` is the last digest and its ordinal, `free` is for stdout and stderr."""
         if self._lens is None:
             tails = [self.renderer.tail(stream) for stream in ("stdout", "stderr")]
-            source, salt = self.origin.source.encode("utf-8", "replace"), SALTS[self.origin.http_source]
-            self._lens = native.LogLens(self.kind, source, *tails, salt)
+            seed, salt = log_seed(self.origin.source), SALTS[self.origin.http_source]
+            self._lens = native.LogLens(self.kind, seed, *tails, salt)
         return self.compiled.chain.scan(self._lens, lines, at, offset, *twin, *free)
 
     def learn(self, group: int, text: str, stream: str) -> None:

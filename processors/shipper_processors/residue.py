@@ -6,7 +6,7 @@ import msgspec
 class Open(msgspec.Struct):
     """An entry that is not finished: a message whose end has not come, or a text that may go on.
 
-    `digest` is the running digest's input so far, as the digests of its lines: it must survive a restart.
+    `digest` is that of its first record: an id does not depend on how much is joined to it.
     """
 
     text: list[str]
@@ -16,7 +16,7 @@ class Open(msgspec.Struct):
     offset: int
     lines: int
     size: int
-    digests: list[bytes]
+    digest: bytes
     joint: str = ""
     cut: int = 0
 

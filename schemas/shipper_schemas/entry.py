@@ -11,7 +11,7 @@ class Entry(NamedTuple):
     """One or more runtime lines that belong together.
 
     `text` has no trailing newline; lines joined into one entry (a stack trace) are separated by newlines in it.
-    `digest` covers every raw runtime line of the entry and its container, in order.
+    `digest` covers the log's identity and the entry's first physical record, see `shipper_processors.record_id`.
     """
 
     text: str
@@ -35,7 +35,7 @@ class Origin:
 
     path: str
     source: str
-    """Stable across copies of the file: container id, or the base name of a plain file."""
+    """The log's identity, the same for every copy of it: the container, or host and path of a plain file."""
     service: str | None = None
     host: str | None = None
     container_id: str | None = None

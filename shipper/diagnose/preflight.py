@@ -19,7 +19,7 @@ from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
 from shipper.outputs import registry as outputs
 from shipper.outputs.registry import check_output
-from shipper.state.database import FILE, LOCK, UPGRADED, VERSION, to_look_at
+from shipper.state.database import FILE, LOCK, VERSION, to_look_at
 from shipper.system.errors import ShipperError, StateError, of_one_try, to_read
 from shipper.system.loopback import is_loopback
 from shipper.system.version import overlap
@@ -198,7 +198,7 @@ def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
     except StateError as error:
         yield Finding("problem", "state", error.what, "start the agent: it names the hint")
         return
-    if version not in (VERSION, *UPGRADED):
+    if version != VERSION:
         what = f"{path} has version {version}, this shipper writes {VERSION}"
         yield Finding("problem", "state", what, "run the shipper that wrote it, or move the directory away")
     else:

@@ -56,6 +56,10 @@ class GivenLog:
     """What its oldest record says of its time."""
     whole: bool = False
     """Nobody writes to it any more, whatever its files look like."""
+    original: str = ""
+    """The path that it is read as; empty where that is `path`."""
+    original_root: str = ""
+    """The part of it that was named: a folder, or the file itself."""
 
 
 class Given(NamedTuple):

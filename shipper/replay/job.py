@@ -12,6 +12,7 @@ from shipper.inputs.files.container_metadata import Provenance, tells_container
 from shipper.replay.discover import GivenLog, Problem
 from shipper.replay.time_filter import Span
 from shipper.system.errors import ShipperError
+from shipper_processors.envelope import without_surrogates
 from shipper_schemas.entry import Origin
 from shipper_schemas.metrics import SeriesKey
 
@@ -92,7 +93,9 @@ def located(settings: Settings, logs: Sequence[GivenLog], container: str | None 
         finders[kind] = provenance.of(asked)
     found = []
     for log in logs:
-        origin = finders[log.kind](log.path, log.path)
+        original = log.original or log.path
+        beside = original if log.kind == "plain" else log.path  # a container's metadata is beside the copy
+        origin = replace(finders[log.kind](beside, beside), path=without_surrogates(original))
         if container is not None and not tells_container(log.kind, log.path):
             origin = replace(origin, source=container, container_id=container)
         found.append(Located(log, origin))

@@ -12,9 +12,8 @@ from shipper.state.integrity import CommitMarker, Part, Seal
 from shipper.system.errors import StateError
 from shipper_processors.sanitize import printable
 
-VERSION = 3
-UPGRADED = (1, 2)
-"""Earlier versions that are upgraded when they are opened: 1 had no seal, 1 and 2 no problems of a replay."""
+VERSION = 1
+"""A state of another version stops the start."""
 APPLICATION_ID = 0x73_68_69_70  # "ship"
 FILE = "state.db"
 LOCK = "lock"
@@ -40,15 +39,13 @@ CREATE TABLE series (
     metric TEXT NOT NULL, labels TEXT NOT NULL, value REAL NOT NULL, counts TEXT, created REAL NOT NULL,
     PRIMARY KEY (metric, labels)
 ) WITHOUT ROWID;
-"""
-PROBLEMS = """
-CREATE TABLE IF NOT EXISTS problem (
+CREATE TABLE problem (
     what TEXT NOT NULL, hint TEXT NOT NULL,
     PRIMARY KEY (what, hint)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT NULL, value BLOB NOT NULL)
 """
-"""Logs that a replay could not read, with the hint; the report at its end names them, also after an interruption."""
-SEALED = "CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT NULL, value BLOB NOT NULL);"
+"""`problem` holds the logs that a replay could not read: its report names them, also after an interruption."""
 
 
 def _opened(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connection:
@@ -62,27 +59,18 @@ def _opened(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connec
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         _try_to_write(db, version)
-        if version in (0, *UPGRADED):
-            _make(db, mark, version)
+        if version == 0:
+            _make(db, mark)
     except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict that is no UTF-8
         db.close()
         raise _refused(path, error) from error
-    if version not in (0, *UPGRADED, VERSION):
+    if version not in (0, VERSION):
         db.close()
         raise StateError(
             f"state {path} has version {version}, this shipper writes version {VERSION}",
             "run the shipper that wrote it, or move the directory away to start from the beginning of all files",
         )
     return db
-
-
-def _wipe(db: sqlite3.Connection) -> None:
-    """Leave nothing of what an earlier version held back in clear: what is there is written anew, once."""
-    try:
-        db.execute("VACUUM")
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.Error:
-        return  # a full disk: what is left is overwritten in time
 
 
 def _try_to_write(db: sqlite3.Connection, version: int) -> None:
@@ -102,17 +90,13 @@ def _refused(path: Path, error: Exception) -> StateError:
     )
 
 
-def _make(db: sqlite3.Connection, mark: CommitMarker, version: int) -> None:
-    """Create the tables of a new state (`version` 0), or those that one of an earlier version lacks."""
-    sealed = version > 1
-    if not sealed:
-        mark.write(0)  # a state that begins anew goes back on nothing
+def _make(db: sqlite3.Connection, mark: CommitMarker) -> None:
+    """Make the tables of a new state."""
+    mark.write(0)  # a state that begins anew goes back on nothing
     db.execute("BEGIN IMMEDIATE")
-    for statement in (*(SCHEMA.split(";") if version == 0 else ()), PROBLEMS):  # `executescript` would commit before
+    for statement in SCHEMA.split(";"):  # `executescript` would commit what is open
         db.execute(statement)
-    if not sealed:
-        db.execute(SEALED)
-        db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(_parts(db))).value(),))
+    db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(_parts(db))).value(),))
     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
     db.execute(f"PRAGMA user_version={VERSION}")
     db.execute("COMMIT")

@@ -22,7 +22,7 @@ import orjson
 
 from shipper.config.files.key_files import STATE, own_key
 from shipper.state.checkpoint import Position, SavedFile, SavedLog
-from shipper.state.database import FILE, HELD, LOCK, _damaged, _gone_back, _opened, _parts, _refused, _wipe
+from shipper.state.database import FILE, HELD, LOCK, _damaged, _gone_back, _opened, _parts, _refused
 from shipper.state.encryption import Broken, Cipher
 from shipper.state.integrity import CommitMarker, Part, Seal
 from shipper.system.errors import StateError
@@ -58,13 +58,10 @@ class State:
                 self._lock = refused.enter_context(closing(_locked(directory)))
                 self._mark = refused.enter_context(closing(CommitMarker(directory)))
                 held = _held_state(self._lock)
-            first = key is None and not (directory / STATE).exists()
             self._cipher = Cipher(_own_key(directory / STATE) if key is None else key)
             opened = _opened(directory / FILE, self._mark, expected=held)
             self._db = refused.enter_context(closing(opened))
             self._seal = self._checked()
-            if first:
-                _wipe(self._db)
             with _usable(directory):
                 _note(self._lock, f"{os.getpid()}\n{HELD}\n")  # after the schema: a kill before it leaves a first start
             refused.pop_all()  # nothing was: all of it stays open

@@ -15,9 +15,9 @@ from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Delivery
 from shipper.delivery.pace import Pace
+from shipper.inputs.files.container_metadata import plain_identity
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.limits import Limits
-from shipper.inputs.files.rotated_names import base_name
 from shipper.inputs.files.tailer import Input, Tail
 from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
@@ -163,8 +163,8 @@ class Rig:
         return self.agent
 
     def _origin(self, path: str, real: str) -> Origin:
-        name = os.path.basename(real)
-        return Origin(real, base_name(name) or name, service="backend", host="node-1")
+        source = plain_identity("node-1", real) if self.kind == "plain" else os.path.basename(real)
+        return Origin(real, source, service="backend", host="node-1")
 
     def kill(self) -> None:
         """As SIGKILL leaves it: nothing settled, the lock given back."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shipper.state.checkpoint import Position, SavedFile, SavedLog
-from shipper.state.database import APPLICATION_ID, FILE, SCHEMA
+from shipper.state.database import FILE
 from shipper.state.integrity import MARK
 from shipper.state.store import State
 from shipper.system.errors import StateError
@@ -151,16 +151,19 @@ def test_a_state_moved_away_is_begun_anew(original: Path) -> None:
     State(original).close()
 
 
-def test_a_state_without_a_seal_is_taken_over(tmp_path: Path) -> None:
-    """One that an earlier version wrote is sealed when it is opened, and keeps all that it has."""
-    (tmp_path / "state").mkdir()
-    with closing(sqlite3.connect(tmp_path / "state" / FILE)) as db:
-        db.executescript(f"{SCHEMA} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version=1;")
-        with db:
-            db.execute("INSERT INTO series VALUES ('logins_total', '[]', 3.0, NULL, 1.0)")
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_state_of_an_earlier_version_is_refused_and_left_as_it_is(original: Path, version: int) -> None:
+    """What it says of unfinished entries and of identities would be misread, and give other ids."""
+    with closing(sqlite3.connect(original / FILE)) as db:
+        db.execute(f"PRAGMA user_version={version}")
     for _ in range(2):
-        with closing(State(tmp_path / "state")) as state:
-            assert state.series() == ({("logins_total", ()): 3.0}, {("logins_total", ()): 1.0})
+        with pytest.raises(StateError, match=rf"has version {version}, this shipper writes version 3") as refused:
+            State(original)
+        assert "move the directory away" in refused.value.hint
+    with closing(sqlite3.connect(original / FILE)) as db:
+        db.execute("PRAGMA user_version=3")
+    with closing(State(original)) as state:
+        assert content(state) != ({}, ({}, {}))
 
 
 def test_a_file_that_a_log_has_no_more_is_forgotten(tmp_path: Path) -> None:

@@ -165,27 +165,6 @@ def test_a_state_without_its_key_stops_the_start(tmp_path: Path) -> None:
     assert "state_key_file" in refused.value.hint
 
 
-def test_what_an_earlier_version_held_back_in_clear_is_gone_after_the_first_start(tmp_path: Path) -> None:
-    """It is read once more, and its remains are overwritten."""
-    rig = Rig(tmp_path)
-    rig.write(PARTS[0])
-    rig.read()
-    state = rig.agent.state if rig.agent else None
-    assert state is not None
-    clear = state.logs()[str(rig.path)].counted.residue
-    state._db.execute("UPDATE log SET counted_residue = ?", (clear,))
-    state._db.executescript("DROP TABLE seal; PRAGMA user_version=1")
-    rig.kill()
-    (tmp_path / "state" / "state.key").unlink()
-    assert b"horse" in on_disk(tmp_path / "state")
-    rig.write(PARTS[1] + PARTS[2])
-    rig.patiently()
-    assert rig.counter("failed_login_attempts_total", "backend") == 1
-    rig.stop()
-    State(tmp_path / "state").close()
-    assert b"horse" not in on_disk(tmp_path / "state")
-
-
 @given(st.binary(max_size=500), st.binary(min_size=1, max_size=80))
 def test_what_is_hidden_is_opened_by_its_key_alone(data: bytes, key: bytes) -> None:
     """The same bytes come back; a bit that was changed, or another key, is noticed; two of one text differ."""

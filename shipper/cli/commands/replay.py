@@ -22,6 +22,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from shipper.bootstrap import build_pipeline
 from shipper.cli.commands.search import When, refuse_backwards
 from shipper.cli.options import configured
+from shipper.cli.replay_options import MappedPath
 from shipper.cli.search_options import NonEmptyText
 from shipper.cli.terminal import replay_report as report
 from shipper.cli.terminal.json_output import as_json
@@ -29,7 +30,8 @@ from shipper.cli.terminal.progress import TELL_S, working
 from shipper.config.settings import InputSettings, Settings
 from shipper.inputs.files.container_metadata import tells_container
 from shipper.outputs import registry
-from shipper.replay import discover
+from shipper.replay import discover, path_map
+from shipper.replay.path_map import PathMap
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ShipperError
 from shipper.system.logging_setup import configure_own_log
@@ -79,6 +81,10 @@ class Asked(When):
 )
 @click.option("--host", metavar="NAME", type=NonEmptyText(), help="Node that wrote the files. [default: this one]")
 @click.option(
+    "--map-path", metavar="BACKUP=ORIGINAL", type=MappedPath(), multiple=True,
+    help="Read files below BACKUP as those that were at ORIGINAL, so that plain logs get the same ids; repeatable.",
+)  # fmt: skip
+@click.option(
     "--workers", type=click.IntRange(1, 64), default=lambda: len(os.sched_getaffinity(0)), metavar="N",
     help="Processes; what comes of it is the same with any number. [default: one a core]",
 )  # fmt: skip
@@ -91,9 +97,9 @@ class Asked(When):
 def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
     """Index the logs in files and folders, rotated and compressed ones, or the standard input (-).
 
-    Events get the ids and days that the agent gives them: what is stored already is found and not stored again. The
-    running agent's positions and counters are left alone. Can be interrupted: the same command goes on where it
-    stopped.
+    Events get the ids and days that the agent gives them: what is stored already is found and not stored again. Ids of
+    plain files follow from host and path: for a copy, give --host and --map-path. The running agent's positions and
+    counters are left alone. Can be interrupted: the same command goes on where it stopped.
     """
     refuse_backwards(asked["since"], asked["until"])
     refuse_place(asked["metrics_out"])
@@ -134,12 +140,13 @@ def replayed(settings: Settings, found: "Given", console: Console, asked: dict[s
 def tell(settings: Settings, found: "Given", total: "job.Outcome", seconds: float, asked: dict[str, Any]) -> None:
     """Print what came of it, in the format that was asked for."""
     dry_run, logs = asked["dry_run"], len(found.logs)
+    places = [report.Place(settings.host, root) for root in path_map.plain_roots(found.logs)]
     if asked["form"] == "json":
         total = replace(total, problems=[*found.problems, *total.problems])
-        told = report.as_json(total, logs, seconds, build_pipeline.saved_metrics(settings), dry_run=dry_run)
+        told = report.as_json(total, logs, seconds, build_pipeline.saved_metrics(settings), places, dry_run=dry_run)
         click.echo(as_json(told))
         return
-    for line in report.told(total, logs, seconds, dry_run=dry_run):
+    for line in report.told(total, logs, seconds, places, dry_run=dry_run):
         click.echo(printable(line))
 
 
@@ -164,12 +171,13 @@ def task_of(settings: Settings, asked: dict[str, Any]) -> str:
 @contextmanager
 def given_logs(settings: Settings, asked: dict[str, Any]) -> "Iterator[Given]":
     """The logs that the command names; the standard input is kept in a file meanwhile. Raises ShipperError."""
+    named = [path for path in asked["paths"] if path != STDIN]
     if STDIN not in asked["paths"]:
-        yield discover.find(asked["paths"], asked["kind"])
+        found = discover.find(asked["paths"], asked["kind"])
+        yield found._replace(logs=PathMap.of(asked["map_path"], named).applied(found.logs))
         return
-    paths = [path for path in asked["paths"] if path != STDIN]
     with discover.spooled(sys.stdin.buffer, settings.state_dir / FOLDER) as spool:
-        found = discover.find([*paths, spool], asked["kind"])
+        found = discover.find([*named, spool], asked["kind"])
         logs = [replace(log, whole=log.whole or log.path == os.path.realpath(spool)) for log in found.logs]
         kind = next(log.kind for log in logs if log.path == os.path.realpath(spool))
         if kind != "plain" and asked["container"] is None:
@@ -178,7 +186,7 @@ def given_logs(settings: Settings, asked: dict[str, Any]) -> "Iterator[Given]":
                 " are",
                 "give --container ID, as its folder is named: the ids of events follow from it",
             )
-        yield discover.Given(logs, found.problems)
+        yield discover.Given(PathMap.of(asked["map_path"], named, spool).applied(logs), found.problems)
 
 
 def warn(console: Console, found: Iterator[str]) -> None:

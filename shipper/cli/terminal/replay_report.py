@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipper.metrics.catalogue import VIOLATIONS
 from shipper.model.batch import DROPPED, DUPLICATE, INDEXED, QUARANTINED
@@ -15,13 +15,22 @@ MOST_COUNTED = 30
 OUTSIDE = "outside"
 
 
-def told(total: "job.Outcome", logs: int, seconds: float, *, dry_run: bool) -> Iterator[str]:
-    """What came of it, in lines for people."""
+class Place(NamedTuple):
+    """Where plain logs were read as being from: their ids follow from it."""
+
+    host: str
+    path: str
+
+
+def told(total: "job.Outcome", logs: int, seconds: float, plain: Iterable[Place], *, dry_run: bool) -> Iterator[str]:
+    """What came of it, in lines for people; `plain` are the places of plain logs."""
     events = total.events
     of_logs = "1 log" if logs == 1 else f"{logs:,} logs"
     rate = total.lines / max(seconds, 0.001)
     did = "would replay" if dry_run else "replayed"
     yield f"{did} {total.lines:,} lines of {of_logs} in {seconds:,.1f} s ({rate:,.0f} a second)"
+    for place in plain:
+        yield f"plain logs read as those of {place.host}, {place.path}"
     yield ""
     rows = [
         (INDEXED, "would be indexed" if dry_run else "added to the index", ""),
@@ -66,8 +75,14 @@ def _violations(total: "job.Outcome") -> Counter[str]:
     return Counter({labels[0]: number for (name, labels), number in total.counters.items() if name == VIOLATIONS.name})
 
 
-def as_json(
-    total: "job.Outcome", logs: int, seconds: float, metrics: Iterable[Metric], *, dry_run: bool
+def as_json(  # noqa: PLR0913 -- all that is told
+    total: "job.Outcome",
+    logs: int,
+    seconds: float,
+    metrics: Iterable[Metric],
+    plain: Iterable[Place],
+    *,
+    dry_run: bool,
 ) -> dict[str, Any]:
     """The same as `told`, and every counter; with a dry run, what would come of it. `metrics` name the labels."""
     names = {metric.name: metric.labels for metric in metrics}
@@ -80,6 +95,7 @@ def as_json(
         "dry_run": dry_run,
         "finished": total.finished,
         "logs": logs,
+        "plain_logs_as": [place._asdict() for place in plain],
         "lines": total.lines,
         "bytes": total.bytes,
         "seconds": round(seconds, 3),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import orjson
 import structlog
@@ -48,6 +49,16 @@ def tells_container(kind: str, path: str) -> bool:
     if kind == "cri":
         return bool(POD_FOLDER.fullmatch(place.parent.parent.name) or CONTAINER_LINK.fullmatch(place.name))
     return True
+
+
+def plain_identity(host: str | None, path: str) -> str:
+    """The identity of a log that no container wrote: host and path of its live file, as a `file` URL.
+
+    A rotated file has the identity of its log. All but ASCII is percent-encoded, so that no two paths are one.
+    """
+    folder, name = os.path.split(path)
+    live = os.fsencode(os.path.join(folder, base_name(name) or name))
+    return f"file://{quote(host or '', safe='', errors='surrogatepass')}{quote(live)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +151,7 @@ class Provenance:
         return self._origin(found, real, source, container, container_id=container_id, kubernetes=kubernetes)
 
     def _plain_origin(self, found: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
-        name = os.path.basename(real)
-        return self._origin(found, real, base_name(name) or name, Container())
+        return self._origin(found, real, plain_identity(self.host, real), Container())
 
     def _origin(  # noqa: PLR0913 -- the columns of an origin
         self,

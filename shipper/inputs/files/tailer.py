@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import msgspec
@@ -11,7 +11,9 @@ import msgspec
 from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.limits import Limits
+from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.log_reader import LogReader
+from shipper.inputs.files.moved_files import KnownFiles, PlainFile
 from shipper.inputs.files.rotated_log import Incidents, LogFiles
 from shipper.model.source import Source
 from shipper.state.checkpoint import SavedLog
@@ -62,10 +64,12 @@ class Tail:
     """Real path by the path that a glob named."""
     _left_at: str | None = None
     """The log at which the last round was broken off; None where it was finished."""
+    _known: KnownFiles | None = None
+    """Plain logs that were known when a scan met a new one."""
 
     def scan(self) -> list[LogReader]:
         """Look for logs that came since, and give them; logs that went are let go when they are read."""
-        before = set(self.logs)
+        before, self._known = set(self.logs), None
         if len(self._seen) > len(before):
             self._seen = {path: real for path, real in self._seen.items() if real in before}
         for source in self.inputs:
@@ -92,13 +96,32 @@ class Tail:
             return False
 
     def _follow(self, source: Input, path: str, real: str) -> LogReader:
-        reader = self._reader(real, source.kind, source.origin(path, real))
-        saved = self.saved.pop(real, None)
+        saved, origin = self.saved.pop(real, None), source.origin(path, real)
         if saved is not None:
+            if saved.kind == source.kind:
+                origin = replace(origin, source=_origin(saved).source)
+            reader = self._reader(real, source.kind, origin)
             restore(reader, saved)
-        elif source.from_end and not self.scanned:
+            return reader
+        beginnings: dict[bytes, int] = {}
+        if source.kind == "plain":
+            self._known = self._known or KnownFiles(self._plain_files())
+            own, beginnings = self._known.new_log(real, origin.source, self.limits.line_bytes)
+            origin = replace(origin, source=own)
+        reader = self._reader(real, source.kind, origin)
+        reader.log.beginnings = beginnings
+        if source.from_end and not self.scanned:
             self._start_at_end(reader)
         return reader
+
+    def _plain_files(self) -> Iterator[PlainFile]:
+        """The youngest file of each plain log, followed or saved."""
+        for path, reader in self.logs.items():
+            if reader.kind == "plain" and reader.log.files:
+                yield PlainFile(path, reader.source.origin.source, reader.log.files[-1])
+        for path, saved in self.saved.items():
+            if saved.kind == "plain" and saved.files:
+                yield PlainFile(path, _origin(saved).source, LogFile.restored(saved.files[-1]))
 
     def follow(self, inputs: list[Input]) -> None:
         """Follow what `inputs` name, in place of what was named before; to be called with nothing on its way.
@@ -126,8 +149,12 @@ class Tail:
 
     @staticmethod
     def _describe(reader: LogReader, source: Input, path: str) -> None:
-        """Take over what is said of a log; a container whose metadata went with it keeps its name."""
-        known, origin = reader.source.origin, source.origin(path, reader.path)
+        """Take over what is said of a log; a container whose metadata went with it keeps its name.
+
+        Its identity stays as it was first seen.
+        """
+        known = reader.source.origin
+        origin = replace(source.origin(path, reader.path), source=known.source)
         if origin != known and (origin.container_name or not known.container_name):
             reader.source = Source.of(origin)
 

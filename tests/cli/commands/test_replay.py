@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -206,6 +207,117 @@ def test_the_standard_input_is_a_log_like_any_other(shipper: Shipper, logs: Path
     text = (lines(10, 30) + lines(200, 203)).encode()
     code, out, _ = replay(shipper, "-", "--container", ID, stdin=text)
     assert (code, figures(out)["added to the index"], figures(out)["were there already"]) == (0, 3, 20)
+
+
+def copy_of(original: Path, folder: Path) -> Path:
+    """A backup of a folder of logs, elsewhere."""
+    return Path(shutil.copytree(original, folder))
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """Two plain logs that hold the same, the second with a rotated file; nobody writes to them any more."""
+    for name in ("a/app.log", "b/app.log", "b/app.log.1"):
+        path = tmp_path / "plain" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("started\nlistening\nready\n")
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    return tmp_path / "plain"
+
+
+def added(report: str) -> tuple[int, int]:
+    """How many were added and how many were there already."""
+    return figures(report)["added to the index"], figures(report).get("were there already", 0)
+
+
+def test_a_copy_of_plain_logs_read_as_the_original_adds_nothing(
+    shipper: Shipper, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the agent stored is found from a copy on another machine, by --host and --map-path; the report says so."""
+    monkeypatch.setenv("SHIPPER_HOST", "node-7")
+    assert shipper("run", "--once", "--input", f"plain:{plain}/*/*.log", "--listen", "off")[0] == 0
+    monkeypatch.setenv("SHIPPER_HOST", "node-8")
+    assert len(contents(tmp_path)) == 9
+    copy = copy_of(plain, tmp_path / "backup")
+    code, out, _ = replay(shipper, copy, "--host", "node-7", "--map-path", f"{copy}={plain}")
+    assert (code, added(out)) == (0, (0, 9))
+    assert f"plain logs read as those of node-7, {plain}\n" in out
+    parts = [option for name in "ab" for option in ("--map-path", f"{copy}/{name}/={plain}/{name}")]
+    code, out, _ = replay(shipper, copy, "--host", "node-7", *parts, "--format", "json")
+    assert json.loads(out)["events"]["duplicate"] == 9
+    assert json.loads(out)["plain_logs_as"] == [{"host": "node-7", "path": f"{plain}/{name}"} for name in "ab"]
+    reader = LocalReader(tmp_path / "store")
+    assert {entry["log"]["file"]["path"] for entry in reader.search(Query())} == {f"{plain}/{n}/app.log" for n in "ab"}
+    only = replay(
+        shipper, copy / "a" / "app.log", "--host", "node-7", "--map-path", f"{copy}/a/app.log={plain}/a/app.log"
+    )
+    assert added(only[1]) == (0, 3)
+
+
+@pytest.mark.parametrize("options", [(), ("--host", "node-8", "--map-path", "backup=plain"), ("--host", "node-7")])
+def test_a_copy_of_plain_logs_is_other_logs_unless_host_and_path_say_so(
+    shipper: Shipper, plain: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Two nodes, or two folders, whose logs begin alike stay apart."""
+    assert added(replay(shipper, plain, "--host", "node-7")[1]) == (9, 0)
+    copy_of(plain, tmp_path / "backup")
+    options = tuple(option.replace("=plain", f"={plain}") for option in options)
+    code, out, _ = replay(shipper, "backup", *options)
+    assert (code, added(out)) == (0, (9, 0))
+    assert added(replay(shipper, "backup", *options)[1]) == (0, 9)
+
+
+def test_the_standard_input_is_a_log_of_its_own_unless_it_is_given_a_path(shipper: Shipper, plain: Path) -> None:
+    """The same input again adds nothing; read as a file of the node, it adds nothing to what that holds."""
+    assert added(replay(shipper, plain)[1]) == (9, 0)
+    text = (plain / "a" / "app.log").read_bytes()
+    code, out, _ = replay(shipper, "-", stdin=text)
+    assert (code, added(out)) == (0, (3, 0))
+    assert ", /dev/stdin\n" in out
+    assert added(replay(shipper, "-", stdin=text)[1]) == (0, 3)
+    code, out, _ = replay(shipper, "-", "--map-path", f"-={plain}/a/app.log", stdin=text)
+    assert (code, added(out)) == (0, (0, 3))
+    assert f", {plain}/a/app.log\n" in out
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "said"),
+    [
+        ("backup", 2, "expected BACKUP=/ORIGINAL"),
+        ("=/var/log", 2, "expected BACKUP=/ORIGINAL"),
+        ("plain=var/log", 2, "expected BACKUP=/ORIGINAL"),
+        ("elsewhere=/var/log", 1, "holds none of the logs"),
+        ("plain/b/app.log.1=/var/log/app.log", 1, "app.log, and not app.log.1"),
+        ("-=/var/log/app.log", 1, "holds none of the logs"),
+    ],
+)
+@pytest.mark.usefixtures("plain")
+def test_a_mapping_that_would_do_nothing_is_refused(
+    shipper: Shipper, tmp_path: Path, option: str, code: int, said: str
+) -> None:
+    """Before anything is stored under ids that nobody meant."""
+    ended, out, err = replay(shipper, "plain", "--map-path", option)
+    assert (ended, out) == (code, "")
+    assert said in " ".join(err.split())
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_copy_of_container_logs_needs_no_mapping(shipper: Shipper, tmp_path: Path) -> None:
+    """A CRI log is known by its pod and container, in whatever folder the copy lies."""
+    name = "pods/prod_web-5d_0a1b/app/0.log"
+    log = tmp_path / "logs" / name
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        "".join(
+            f"2026-11-23T10:00:0{n}.5+02:00 stdout F {json.dumps({'event': 'tick', 'correlation_id': 'c'})}\n"
+            for n in range(9)
+        )
+    )
+    assert shipper("run", "--once", "--input", f"cri:{tmp_path}/logs/pods/*/*/*.log", "--listen", "off")[0] == 0
+    copy_of(tmp_path / "logs", tmp_path / "backup")
+    code, out, _ = replay(shipper, "backup", "--host", "node-8")
+    assert (code, added(out)) == (0, (0, 9))
+    assert "plain logs" not in out
 
 
 def test_runtime_lines_from_nowhere_are_refused_before_they_are_stored_twice(shipper: Shipper, tmp_path: Path) -> None:

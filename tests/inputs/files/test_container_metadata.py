@@ -6,9 +6,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shipper.config.settings import InputSettings
-from shipper.inputs.files.container_metadata import DockerApi, Provenance
+from shipper.inputs.files.container_metadata import DockerApi, Provenance, plain_identity
 from shipper_schemas.entry import Origin
 
 ID = "4f" * 32
@@ -117,8 +119,24 @@ def test_kubernetes_paths_tell_pod_namespace_and_container(tmp_path: Path) -> No
     assert (found.container_id, found.service, found.source) == (ID, "app", "0a1b/app/0.log")
 
 
-def test_a_plain_file_is_known_by_its_base_name(tmp_path: Path) -> None:
-    """Rotated or copied, it is the same source."""
+def test_a_plain_file_is_known_by_host_and_path(tmp_path: Path) -> None:
+    """Rotated, it is the same log; in another folder or on another host it is another."""
     first, second = (origin("plain", tmp_path / name) for name in ("access.log", "access.log.1"))
-    assert first.source == second.source == "access.log"
+    assert first.source == second.source == f"file://node-1{tmp_path}/access.log"
     assert first.service == "access"
+    assert origin("plain", tmp_path / "b" / "access.log").source != first.source
+    assert plain_identity("node-2", f"{tmp_path}/access.log") != first.source
+
+
+PATHS = st.text("ab/.é\udcff%?", max_size=4).map("/{}".format).filter(lambda path: "//" not in path)
+HOSTS_AND_PATHS = st.tuples(st.text("ab/:?#%é\udcff", max_size=3), PATHS)
+
+
+@given(HOSTS_AND_PATHS, HOSTS_AND_PATHS)
+def test_identities_of_plain_files_are_one_where_host_and_path_are_one(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    """However hosts and paths are spelled, also where they are no text in UTF-8."""
+    first, second = (plain_identity(host, path) for host, path in (one, other))
+    assert (first == second) == (one == other)
+    assert first.isascii()

@@ -1,0 +1,118 @@
+"""The identity of a record: its canonical form, and the digest that an id is made of.
+
+A digest covers the log's identity and one physical record. A container's record is written as a CRI line whose time is
+in UTC without trailing zeros, `2026-11-23T10:00:00.12 stdout F text`, whichever driver stored it: tag `P` for a part
+of a message, the text as logged without its final newline. So json-file, CRI, Docker's `local` driver and the
+engine's API give the same digest.
+
+Framing: the identity is hashed to a fixed size, which also costs less for each record. After it, a digit or `?` begins
+a record, `!` a line whose envelope cannot be read, `<` a line that was cut off, `>` a line of a plain file and `=` a
+digest with its ordinals. Of a record, time, stream and tag hold no space, and the text is last; a time that is no
+instant is preceded by its length. So no two different inputs are hashed as the same bytes.
+"""
+
+import re
+from datetime import datetime, timedelta
+from functools import lru_cache
+from hashlib import blake2b
+
+from shipper_processors.times import LOOSE
+
+DIGEST_SIZE = 14
+SEED_SIZE = 16
+SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
+REPLACED = re.compile("\N{REPLACEMENT CHARACTER}+")
+ORDINAL_SIZE = 8
+
+
+def log_seed(source: str) -> bytes:
+    """Bytes that all digests of a log begin with: `SEED_SIZE` of a hash of the log's identity, `source`."""
+    return blake2b(source.encode("utf-8", "surrogatepass"), digest_size=SEED_SIZE).digest()
+
+
+def record(time: str, stream: str, text: str, *, whole: bool) -> bytes:
+    """One record in canonical form; `whole` is False for a part whose message goes on in the next record.
+
+    Runtimes do not agree on the number of replacement characters for invalid UTF-8, so that a run of them counts as
+    one.
+    """
+    if text[-1:] == "\n":
+        text = text[:-1]
+    if "\N{REPLACEMENT CHARACTER}" in text:
+        text = REPLACED.sub("\N{REPLACEMENT CHARACTER}", text)
+    return f"{instant(time)} {stream} {'F' if whole else 'P'} {text}".encode("utf-8", "surrogatepass")
+
+
+def broken_record(raw: bytes) -> bytes:
+    """The form of a line whose envelope cannot be read."""
+    return b"!" + raw
+
+
+def cut_record(beginning: bytes, length: int) -> bytes:
+    """The form of a line of `length` bytes of which only the beginning was read."""
+    return b"<%d %b" % (length, beginning)
+
+
+def plain_record(before: bytes, line: bytes) -> bytes:
+    """The form of a line of a plain file: behind the digest of all lines before it, since it has no time.
+
+    `line` is the line after a space, or `cut_record`.
+    """
+    return b">%b%b" % (before.rjust(DIGEST_SIZE, b"\0"), line)
+
+
+def record_digest(seed: "blake2b", canonical: bytes) -> bytes:
+    """The digest of a record in canonical form; `seed` has been given the log's seed and is left as it is."""
+    seeded = seed.copy()
+    seeded.update(canonical)
+    return seeded.digest()
+
+
+def ordinal_digest(seed: "blake2b", digest: bytes, ordinal: int, document: int = 0) -> bytes:
+    """The digest of one of several documents that share a record's `digest`.
+
+    `ordinal` counts the record's equal neighbours before it, `document` the documents of the same line before it; where
+    both are 0, the record's own digest stays. No line holds several documents yet, and the second costs nothing.
+    """
+    if not (ordinal or document):
+        return digest
+    places = ordinal.to_bytes(ORDINAL_SIZE, "big") + document.to_bytes(ORDINAL_SIZE, "big")
+    return record_digest(seed, b"=" + digest + places)
+
+
+def seeded_digest(seed: bytes) -> "blake2b":
+    """The hash that has been given a log's seed and no record yet."""
+    return blake2b(seed, digest_size=DIGEST_SIZE)
+
+
+def instant(time: str) -> str:
+    """The moment of an RFC 3339 time at its full precision, one text for all spellings: `2026-11-23T10:00:00.12`.
+
+    In UTC, with a point and without trailing zeros. Where `time` is no such time, it is kept behind its length.
+    """
+    if time[19:20] == "." and time[-1:] == "Z" and _is_second(time[:19]) and time.isascii() and time[20:-1].isdecimal():
+        return time[:-1].rstrip("0")
+    return _converted(time)
+
+
+@lru_cache(maxsize=4096)
+def _is_second(text: str) -> bool:
+    """Whether `text` is written as `YYYY-MM-DDTHH:MM:SS`."""
+    return SECOND.fullmatch(text) is not None
+
+
+def _converted(time: str) -> str:
+    match = LOOSE.fullmatch(time)
+    if match is None:
+        return f"?{len(time)}:{time}"
+    date, clock, fraction, zone = match.groups()
+    second = f"{date}T{clock}"
+    if zone is not None and zone[0] in "+-":
+        minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+        try:
+            local = datetime.fromisoformat(second)
+            utc = local - timedelta(minutes=minutes if zone[0] == "+" else -minutes)
+        except (ValueError, OverflowError):
+            return f"?{len(time)}:{time}"
+        second = utc.isoformat()
+    return f"{second}.{(fraction or '').rstrip('0')}"

@@ -1,0 +1,23 @@
+"""Types of the options of a replay."""
+
+import os
+from typing import Any
+
+import click
+
+from shipper_processors.sanitize import printable
+
+
+class MappedPath(click.ParamType[tuple[str, str]]):
+    """A path of a copy and the absolute one that it is read as."""
+
+    name = "BACKUP=ORIGINAL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:  # noqa: ANN401
+        """Both, or fail as a mistake of usage."""
+        if isinstance(value, tuple):
+            return value
+        backup, separator, original = str(value).partition("=/")
+        if not backup or not separator or "\0" in value:
+            self.fail(f"invalid mapping {printable(value)!r}; expected BACKUP=/ORIGINAL, both paths", param, ctx)
+        return backup, os.path.normpath(f"/{original.lstrip('/')}")
