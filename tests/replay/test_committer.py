@@ -81,20 +81,3 @@ def test_a_problem_that_was_changed_behind_our_back_is_damage(tmp_path: Path) ->
         db.execute("UPDATE problem SET hint = 'none'")
     with pytest.raises(StateError, match="not those that were committed"):
         State(tmp_path, KEY)
-
-
-def test_a_state_without_problems_is_upgraded_and_stays_sealed(tmp_path: Path) -> None:
-    """Of the version before: its counters stay, and its mark still shows that none was lost."""
-    state = State(tmp_path, KEY)
-    replay = committer(state)
-    replay.take(stretch())
-    replay.finish()
-    state.close()
-    with sqlite3.connect(tmp_path / FILE) as db:
-        db.executescript("DROP TABLE problem; PRAGMA user_version=2")
-    state = State(tmp_path, KEY)
-    replay = committer(state)
-    replay.take(stretch(PROBLEMS[0]))
-    assert replay.finish()
-    assert (replay.outcome(finished=True).lines, state.problems()) == (2, [PROBLEMS[0]])
-    state.close()
