@@ -278,7 +278,17 @@ impl Chain {
             room,
         } = self;
         let work = || {
-            scan::scan(rest, offset + at as u64, &lens.source, &lens.log, [stdout, stderr], last, settings, groups, room)
+            scan::scan(
+                rest,
+                offset + at as u64,
+                &lens.source,
+                &lens.log,
+                [stdout, stderr],
+                last,
+                settings,
+                groups,
+                room,
+            )
         };
         let found = py
             .detach(|| catch_unwind(AssertUnwindSafe(work)))

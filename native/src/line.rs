@@ -237,7 +237,9 @@ pub fn read(
             line, cursor, time, runtime_ms, settings, log.salt, stream, scratch, block,
         )?
     } else if ascii {
-        access(line, cursor, time, settings, log.salt, stream, scratch, block)?;
+        access(
+            line, cursor, time, settings, log.salt, stream, scratch, block,
+        )?;
         runtime_ms
     } else {
         return None;
@@ -397,7 +399,11 @@ impl Found<'_> {
                         (_, Type::Null) => shape.sorted_out = true,
                         _ => return None,
                     }
-                    let holds = if known.shaped { may_hold_words } else { may_hold };
+                    let holds = if known.shaped {
+                        may_hold_words
+                    } else {
+                        may_hold
+                    };
                     if field.kind == Type::Text && holds(needles, value) {
                         return None;
                     }

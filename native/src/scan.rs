@@ -190,7 +190,14 @@ pub fn scan(
 }
 
 /// Give each document its id: the digest of its log and its raw line, and the ordinal among its twins.
-fn name(lines: &[u8], source: &[u8], taken: &[(usize, usize, Ordinary)], block: &mut Block, mut last: Last, room: &mut Room) -> Last {
+fn name(
+    lines: &[u8],
+    source: &[u8],
+    taken: &[(usize, usize, Ordinary)],
+    block: &mut Block,
+    mut last: Last,
+    room: &mut Room,
+) -> Last {
     let params = digests();
     let hashed = &mut room.hashed;
     hashed.clear();
@@ -201,19 +208,26 @@ fn name(lines: &[u8], source: &[u8], taken: &[(usize, usize, Ordinary)], block: 
         ends.push(hashed.len());
     }
     let begins = std::iter::once(0).chain(ends.iter().copied());
-    let mut jobs: Vec<HashManyJob> =
-        begins.zip(&ends).map(|(begin, &end)| HashManyJob::new(&params, &hashed[begin..end])).collect();
+    let mut jobs: Vec<HashManyJob> = begins
+        .zip(&ends)
+        .map(|(begin, &end)| HashManyJob::new(&params, &hashed[begin..end]))
+        .collect();
     hash_many(jobs.iter_mut());
     for (row, (job, &(begin, end, ref found))) in jobs.iter().zip(taken).enumerate() {
         let digest = job.to_hash();
         if digest.as_bytes() == last.digest {
             last.ordinal += 1;
             let mut twin = params.to_state();
-            twin.update(source).update(&lines[begin..end]).update(format!("\n{}", last.ordinal).as_bytes());
+            twin.update(source)
+                .update(&lines[begin..end])
+                .update(format!("\n{}", last.ordinal).as_bytes());
             block.name(row, found.runtime_ms, twin.finalize().as_bytes());
         } else {
             block.name(row, found.runtime_ms, digest.as_bytes());
-            last = Last { digest: digest.as_bytes().to_vec(), ordinal: 0 };
+            last = Last {
+                digest: digest.as_bytes().to_vec(),
+                ordinal: 0,
+            };
         }
     }
     last

@@ -69,7 +69,10 @@ fn on_route(literals: &[Vec<u8>], path: &[u8]) -> bool {
     let mut rest = path;
     for (place, literal) in literals.iter().enumerate() {
         if place > 0 {
-            let part = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+            let part = rest
+                .iter()
+                .position(|byte| b"/?#".contains(byte))
+                .unwrap_or(rest.len());
             if part == 0 {
                 return false;
             }
@@ -144,7 +147,10 @@ impl Settings {
     }
 
     pub fn place_of(&self, name: &[u8]) -> Option<usize> {
-        self.slots[slot(name)].iter().copied().find(|&place| self.known[place].name == name)
+        self.slots[slot(name)]
+            .iter()
+            .copied()
+            .find(|&place| self.known[place].name == name)
     }
 
     /// A level, which is ASCII, in the schema's spelling.
