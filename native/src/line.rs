@@ -2,17 +2,16 @@
 //!
 //! Ordinary is a whole JSON object without nesting and without escapes, with a usable correlation id, fields of the
 //! right types, times near each other, and nothing that could have to be masked; or an access line of uvicorn. For
-//! everything else, and in doubt, the answer is `None`: the plain way decides. What is said here is never a verdict,
-//! only a short cut to the same one.
+//! everything else, and in doubt, the answer is `None`: the Python path decides. What is said here is never a
+//! verdict, only a short cut to the same one.
 
 use crate::block::{Block, Column};
 use crate::runtime::{Opened, Runtime, Stream, open};
 use crate::secrets::{has_number, may_hold, may_hold_words};
-use crate::settings::{Asked, Kind, Settings};
+use crate::settings::{AccessField, AskedField, FieldRule, Role, Settings, exact};
 use crate::time::parse_ms;
 
 const MOST_FIELDS: usize = 48;
-const LONGEST_ID: usize = 128;
 const MOST_DIGITS: usize = 15;
 /// A number written in so few characters is none that is masked.
 const SHORT_NUMBER: usize = 12;
@@ -29,7 +28,7 @@ enum Type {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum Part {
     Known(usize),
     Timestamp,
     Extra,
@@ -40,7 +39,7 @@ struct Field {
     key: (usize, usize),
     value: (usize, usize),
     kind: Type,
-    role: Role,
+    part: Part,
 }
 
 /// What all lines of one log share.
@@ -313,25 +312,25 @@ fn read_fields(
         cursor.spaces();
         let (value, kind) = cursor.value()?;
         let name = &cursor.text[key.0..key.1];
-        let role = if let Some(place) = settings.place_of(name) {
+        let part = if let Some(place) = settings.place_of(name) {
             if places[place] != NOWHERE {
                 return None;
             }
             places[place] = fields.len() as u8;
-            Role::Known(place)
+            Part::Known(place)
         } else if name == b"timestamp" {
             if std::mem::replace(&mut has_timestamp, true) {
                 return None;
             }
-            Role::Timestamp
+            Part::Timestamp
         } else {
             let twice = |field: &Field| {
-                field.role == Role::Extra && cursor.text[field.key.0..field.key.1] == *name
+                field.part == Part::Extra && cursor.text[field.key.0..field.key.1] == *name
             };
             if name == b"extra" || fields.iter().any(twice) {
                 return None;
             }
-            Role::Extra
+            Part::Extra
         };
         if fields.len() >= MOST_FIELDS {
             return None;
@@ -340,7 +339,7 @@ fn read_fields(
             key,
             value,
             kind,
-            role,
+            part,
         });
         cursor.spaces();
         match cursor.peek()? {
@@ -383,22 +382,27 @@ impl Found<'_> {
         let needles = &self.settings.needles;
         for field in self.fields {
             let value = self.bytes(field.value);
-            match field.role {
-                Role::Timestamp => {}
-                Role::Known(place) => {
+            match field.part {
+                Part::Timestamp => {}
+                Part::Known(place) => {
                     let known = &self.settings.known[place];
-                    match (known.kind, field.kind) {
-                        (Kind::CorrelationId, Type::Text) if is_usable(value) => has_id = true,
-                        (Kind::CorrelationId, _) => return None,
-                        (Kind::Text | Kind::Identifier, Type::Text) => {}
-                        (Kind::Level, Type::Text) if value.is_ascii() => {}
-                        (Kind::Identifier, Type::Integer | Type::Null) => {}
-                        (Kind::Milliseconds, Type::Integer | Type::Float) if value[0] != b'-' => {}
-                        (Kind::Status, Type::Integer)
-                            if value.len() == 3 && (b'1'..=b'5').contains(&value[0]) => {}
-                        (_, Type::Null) => shape.sorted_out = true,
-                        _ => return None,
+                    let rule = known.rule.as_ref()?;
+                    let allowed = match (known.role, field.kind) {
+                        (Role::Level, Type::Text) => self.allows_level(rule, value),
+                        (_, Type::Text) => rule.allows_text(value),
+                        (Role::Correlation, _) => false,
+                        (_, Type::Integer) => rule.integer.is_some_and(|rule| rule.allows(value)),
+                        (_, Type::Float) => rule.float.is_some_and(|rule| rule.allows(value)),
+                        (_, Type::Bool) => false,
+                        (_, Type::Null) => {
+                            shape.sorted_out |= !rule.nullable;
+                            true
+                        }
+                    };
+                    if !allowed {
+                        return None;
                     }
+                    has_id |= known.role == Role::Correlation;
                     let holds = if known.shaped {
                         may_hold_words
                     } else {
@@ -408,7 +412,7 @@ impl Found<'_> {
                         return None;
                     }
                 }
-                Role::Extra => {
+                Part::Extra => {
                     shape = Shape {
                         sorted_out: true,
                         has_extra: true,
@@ -428,12 +432,19 @@ impl Found<'_> {
         has_id.then_some(shape)
     }
 
+    /// Whether the schema allows a level in its own spelling.
+    fn allows_level(&self, rule: &FieldRule, level: &[u8]) -> bool {
+        let is_any = rule.text.as_ref().is_some_and(|text| text.is_any());
+        level.is_ascii()
+            && (is_any || rule.allows_text(self.settings.level(level, &mut Vec::new())))
+    }
+
     /// The application's time where it is near the runtime's, else the runtime's; where its text stands.
     fn moment(&self, runtime: (usize, usize), runtime_ms: i64) -> Option<((usize, usize), i64)> {
         let Some(field) = self
             .fields
             .iter()
-            .find(|field| field.role == Role::Timestamp)
+            .find(|field| field.part == Part::Timestamp)
         else {
             return Some((runtime, runtime_ms));
         };
@@ -456,7 +467,7 @@ impl Found<'_> {
                 None => self
                     .fields
                     .iter()
-                    .find(|field| field.role == Role::Extra && self.bytes(field.key) == asked.name),
+                    .find(|field| field.part == Part::Extra && self.bytes(field.key) == asked.name),
             };
             field.map(|field| (field.kind, self.bytes(field.value)))
         })
@@ -464,7 +475,7 @@ impl Found<'_> {
 
     fn render(&self, shape: Shape, lowered: &mut Vec<u8>, block: &mut Block) {
         for field in self.fields {
-            let Role::Known(place) = field.role else {
+            let Part::Known(place) = field.part else {
                 continue;
             };
             if shape.sorted_out && field.kind == Type::Null {
@@ -472,7 +483,7 @@ impl Found<'_> {
             }
             let known = &self.settings.known[place];
             let mut value = self.bytes(field.value);
-            if known.kind == Kind::Level {
+            if known.role == Role::Level {
                 value = self.settings.level(value, lowered);
             }
             block.write(b",\"");
@@ -483,7 +494,7 @@ impl Found<'_> {
             return;
         }
         let mut before: &[u8] = b",\"extra\":{\"";
-        for field in self.fields.iter().filter(|field| field.role == Role::Extra) {
+        for field in self.fields.iter().filter(|field| field.part == Part::Extra) {
             block.write(std::mem::replace(&mut before, b",\""));
             block.write(self.bytes(field.key));
             write_value(block, field.kind, self.bytes(field.value), None);
@@ -514,11 +525,11 @@ fn write_stamp(stamp: &[u8], block: &mut Block) {
 
 /// All that the counters may tell apart in a line.
 fn grouped<'a>(
-    asked: &[Asked],
+    asked: &[AskedField],
     stream: Stream,
     salt: u8,
     key: &mut Vec<u8>,
-    find: impl Fn(&Asked) -> Option<(Type, &'a [u8])>,
+    find: impl Fn(&AskedField) -> Option<(Type, &'a [u8])>,
 ) -> Option<()> {
     key.clear();
     key.extend([salt, stream as u8]);
@@ -546,25 +557,10 @@ fn grouped<'a>(
     Some(())
 }
 
-/// A number that no rounding changes; None where its digits are too many to be sure.
-fn exact(digits: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(digits).ok()?;
-    if digits.len() > MOST_DIGITS {
-        None
-    } else {
-        text.parse().ok()
-    }
-}
-
-/// Whether a correlation id is one that nothing could misread.
-fn is_usable(id: &[u8]) -> bool {
-    let usable = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(&byte);
-    (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(usable)
-}
-
 // --- an access line -------------------------------------------------------------------------------
 
 /// `LEVEL:     ADDRESS:PORT - "METHOD PATH HTTP/1.1" STATUS PHRASE`, as uvicorn prints it of an IPv4 client.
+#[allow(clippy::too_many_arguments)]
 fn access(
     whole: &[u8],
     mut cursor: Cursor,
@@ -653,22 +649,33 @@ fn access(
     })?;
     block.open(&whole[runtime.0..runtime.0 + 10])?;
     write_stamp(&whole[runtime.0..runtime.1], block);
-    block.write(b",\"event\":\"");
-    block.write_text(HTTP_ACCESS, Some(Column::Event));
-    block.write(b"\",\"method\":\"");
-    block.write(bytes(method));
-    block.write(b"\",\"path\":\"");
-    block.write_text(bytes(path), Some(Column::Path));
-    block.write(b"\",\"status_code\":");
-    block.write(bytes(status));
-    block.write(b",\"client_ip\":\"");
-    block.write(bytes(client));
-    if level.is_some() {
-        block.write(b"\",\"level\":\"");
-        block.write_text(lowered, Some(Column::Level));
+    for field in &settings.access {
+        match field {
+            AccessField::Event => write_field(block, b"event", HTTP_ACCESS, Some(Column::Event)),
+            AccessField::Method => write_field(block, b"method", bytes(method), None),
+            AccessField::Path => write_field(block, b"path", bytes(path), Some(Column::Path)),
+            AccessField::StatusCode => {
+                block.write(b",\"status_code\":");
+                block.write(bytes(status));
+            }
+            AccessField::ClientIp => write_field(block, b"client_ip", bytes(client), None),
+            AccessField::Level if level.is_some() => {
+                write_field(block, b"level", lowered, Some(Column::Level));
+            }
+            AccessField::Level => {}
+            AccessField::Message => {
+                block.write(b",\"message\":\"");
+                block.write_quoted(bytes(message), Column::Message);
+                block.write(b"\"");
+            }
+        }
     }
-    block.write(b"\",\"message\":\"");
-    block.write_quoted(bytes(message), Column::Message);
-    block.write(b"\"");
     Some(())
+}
+
+#[inline]
+fn write_field(block: &mut Block, name: &[u8], text: &[u8], column: Option<Column>) {
+    block.write(b",\"");
+    block.write(name);
+    write_value(block, Type::Text, text, column);
 }

@@ -16,16 +16,16 @@ const LARGEST_BLOCK: usize = 1 << 30;
 /// Bytes that a block has room for at first.
 const ROOM: usize = 16 * 1024;
 
-/// What is known of a group of events that the counters cannot tell apart.
+/// The effect on the counters of a group of events that no rule can distinguish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
-    /// Nobody has asked the rules yet.
+pub enum GroupEffect {
+    /// The rules were not evaluated for it yet.
     Unknown,
     /// Adds nothing to any counter, wherever it is logged.
     Silent,
     /// Adds the same for each of its events.
     Counted,
-    /// Each event has to be asked for.
+    /// The rules have to be evaluated for each event.
     Alone,
 }
 
@@ -33,9 +33,9 @@ pub enum Standing {
 pub enum Stop {
     /// All lines were taken.
     End,
-    /// The next line is not ordinary.
-    Plain,
-    /// The next line is of a group that the rules have to be asked for.
+    /// The next line is not ordinary: it goes the Python path.
+    PythonPath,
+    /// The next line is of a group that the rules were not evaluated for yet.
     Unknown(u32),
     /// The block is as large as one may be.
     Full,
@@ -44,7 +44,7 @@ pub enum Stop {
 #[derive(Default)]
 pub struct Groups {
     places: HashMap<Box<[u8]>, u32>,
-    standing: Vec<Standing>,
+    effects: Vec<GroupEffect>,
     counts: Vec<u64>,
     touched: Vec<u32>,
 }
@@ -54,9 +54,9 @@ impl Groups {
         if let Some(&place) = self.places.get(key) {
             return place;
         }
-        let place = self.standing.len() as u32;
+        let place = self.effects.len() as u32;
         self.places.insert(key.into(), place);
-        self.standing.push(Standing::Unknown);
+        self.effects.push(GroupEffect::Unknown);
         self.counts.push(0);
         place
     }
@@ -77,15 +77,15 @@ impl Groups {
             .collect()
     }
 
-    pub fn judge(&mut self, group: u32, standing: Standing) -> bool {
-        self.standing
+    pub fn set_effect(&mut self, group: u32, effect: GroupEffect) -> bool {
+        self.effects
             .get_mut(group as usize)
-            .map(|known| *known = standing)
+            .map(|known| *known = effect)
             .is_some()
     }
 
     pub fn len(&self) -> usize {
-        self.standing.len()
+        self.effects.len()
     }
 }
 
@@ -132,7 +132,7 @@ pub fn scan(
     let mut stop = Stop::End;
     while at < lines.len() {
         let Some(length) = memchr::memchr(b'\n', &lines[at..]) else {
-            stop = Stop::Plain;
+            stop = Stop::PythonPath;
             break;
         };
         if block.bytes.len() > LARGEST_BLOCK {
@@ -153,17 +153,17 @@ pub fn scan(
             if block.rows.len() > before {
                 block.take_back();
             }
-            stop = Stop::Plain;
+            stop = Stop::PythonPath;
             break;
         };
         let group = groups.place(&room.scratch.group);
-        match groups.standing[group as usize] {
-            Standing::Silent => {}
-            Standing::Counted => groups.count(group),
-            standing => {
+        match groups.effects[group as usize] {
+            GroupEffect::Silent => {}
+            GroupEffect::Counted => groups.count(group),
+            effect => {
                 block.take_back();
-                stop = if standing == Standing::Alone {
-                    Stop::Plain
+                stop = if effect == GroupEffect::Alone {
+                    Stop::PythonPath
                 } else {
                     Stop::Unknown(group)
                 };

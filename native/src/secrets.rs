@@ -1,4 +1,4 @@
-//! Whether a text may hold something to mask. Doubt is enough: the line is then looked at by the plain way.
+//! Whether a text may hold something to mask. Doubt is enough: the line is then examined on the Python path.
 
 use aho_corasick::AhoCorasick;
 
