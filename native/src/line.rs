@@ -679,3 +679,143 @@ fn write_field(block: &mut Block, name: &[u8], text: &[u8], column: Option<Colum
     block.write(name);
     write_value(block, Type::Text, text, column);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{read as plan, sample};
+    use serde_json::{Value, json};
+
+    /// The document of an application's text in a CRI line; None where it is declined.
+    fn document_by(settings: &Settings, text: &str) -> Option<Value> {
+        let log = Log {
+            runtime: Runtime::Cri,
+            tails: [
+                b",\"stream\":\"stdout\",\"log\":{\"offset\":".to_vec(),
+                Vec::new(),
+            ],
+            salt: 0,
+        };
+        let line = format!("2026-11-23T10:00:00.123456789Z stdout F {text}");
+        let mut block = Block::default();
+        let mut scratch = Scratch::default();
+        let read = read(line.as_bytes(), 7, settings, &log, &mut scratch, &mut block);
+        assert_eq!(read.is_some(), !block.rows.is_empty());
+        read?;
+        let body = block.rows[0].body;
+        Some(serde_json::from_slice(&block.bytes[body.0..body.1]).unwrap())
+    }
+
+    fn document(text: &str) -> Option<Value> {
+        document_by(&plan(&sample()).unwrap(), text)
+    }
+
+    #[test]
+    fn an_event_becomes_a_document() {
+        let text = r#"{"level":"WARN","correlation_id":"a-1","area":"x","duration_ms":1.50,"message":null}"#;
+        let expected = json!({
+            "@timestamp": "2026-11-23T10:00:00.123Z", "level": "warning", "correlation_id": "a-1", "duration_ms": 1.5,
+            "extra": {"area": "x"}, "stream": "stdout", "log": {"offset": 7}
+        });
+        assert_eq!(document(text), Some(expected));
+    }
+
+    #[test]
+    fn the_time_of_the_application_is_believed_near_the_runtimes() {
+        let stamp = |time: &str| {
+            let found = document(&format!(r#"{{"correlation_id":"a","timestamp":"{time}"}}"#))?;
+            Some(found["@timestamp"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(
+            stamp("2026-11-23T11:00:00.123Z").as_deref(),
+            Some("2026-11-23T11:00:00.123Z")
+        );
+        assert_eq!(stamp("2026-11-23T11:00:00.124Z"), None);
+        assert_eq!(
+            stamp("2026-11-22T10:00:00.123Z").as_deref(),
+            Some("2026-11-22T10:00:00.123Z")
+        );
+        assert_eq!(stamp("2026-11-22T10:00:00.122Z"), None);
+    }
+
+    #[test]
+    fn escapes_and_whatever_is_in_doubt_are_declined() {
+        for text in [
+            r#"{"correlation_id":"a","message":"say \"hi\""}"#,
+            r#"{"correlation_id":"a","message":"\u0061"}"#,
+            r#"{"correlation_id":"a","area":{"b":1}}"#,
+            r#"{"correlation_id":"a","area":[1]}"#,
+            r#"{"correlation_id":"a","area":1,"area":2}"#,
+            r#"{"correlation_id":"a","correlation_id":"b"}"#,
+            r#"{"correlation_id":"a","area":1e3}"#,
+            r#"{"correlation_id":"a","area":-0}"#,
+            r#"{"correlation_id":"a","area":01}"#,
+            r#"{"correlation_id":"a","extra":1}"#,
+            r#"{"correlation_id":"a"} "#,
+            r#"{"correlation_id":"a""#,
+            r#"{"correlation_id":"a b"}"#,
+            r#"{"correlation_id":""}"#,
+            r#"{"correlation_id":null}"#,
+            r#"{"message":"no id"}"#,
+            r#"{"correlation_id":"a","status_code":600}"#,
+            r#"{"correlation_id":"a","duration_ms":-1}"#,
+            r#"{"correlation_id":"a","message":1}"#,
+            r#"{"correlation_id":"a","message":"me@example.org"}"#,
+            r#"{"correlation_id":"a","message":"my Token is"}"#,
+            r#"{"correlation_id":"a","message":"4111 1111 1111 1111"}"#,
+            r#"{"correlation_id":"a","api-key":"x"}"#,
+            "plain words",
+            "{}",
+        ] {
+            assert_eq!(document(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_an_unknown_declaration_declines_its_lines() {
+        let mut table = sample();
+        table["schema"]["known_fields"][3]["type"]["odd"] = json!(1);
+        let settings = plan(&table).unwrap();
+        assert_eq!(
+            document_by(&settings, r#"{"correlation_id":"a","message":"x"}"#),
+            None
+        );
+        assert_eq!(
+            document_by(&settings, r#"{"correlation_id":"a","message":null}"#),
+            None
+        );
+        assert!(document_by(&settings, r#"{"correlation_id":"a"}"#).is_some());
+    }
+
+    #[test]
+    fn an_access_line_is_rendered_in_the_order_of_the_plan() {
+        let text = r#"INFO:     10.0.0.1:5000 - "GET /a?x=1 HTTP/1.1" 200 OK"#;
+        let expected = json!({
+            "@timestamp": "2026-11-23T10:00:00.123Z", "event": "http_access", "method": "GET", "path": "/a",
+            "status_code": 200, "client_ip": "10.0.0.1", "level": "info", "message": text,
+            "stream": "stdout", "log": {"offset": 7}
+        });
+        assert_eq!(document(text), Some(expected.clone()));
+        let mut table = sample();
+        let order = json!([
+            "message",
+            "level",
+            "client_ip",
+            "status_code",
+            "path",
+            "method",
+            "event"
+        ]);
+        table["rendering"]["access"] = order;
+        assert_eq!(document_by(&plan(&table).unwrap(), text), Some(expected));
+        for text in [
+            r#"10.0.0.1:5000 - "GET /a HTTP/1.1" 600"#,
+            r#"10.0.0.1 - "GET /a HTTP/1.1" 200"#,
+            r#"10.0.0.1:5000 - "get /a HTTP/1.1" 200"#,
+            r#"10.0.0.1:5000 - "GET /a?token=1 HTTP/1.1" 200"#,
+            r#"10.0.0.1:5000 - "GET /a HTTP/1.1" 200 OK."#,
+        ] {
+            assert_eq!(document(text), None, "{text}");
+        }
+    }
+}

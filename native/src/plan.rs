@@ -14,7 +14,7 @@ use crate::settings::{
 pub const VERSION: u64 = 1;
 /// Fields that a schema may have.
 const MOST_FIELDS: usize = 64;
-/// Whole numbers up to this have one double each.
+/// Whole numbers below this have a double of their own.
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// What stands before the log's own tail in a document.
 const DOCUMENT_HEAD: [&str; 4] = ["@timestamp", "*", "extra", "stream"];
@@ -236,7 +236,7 @@ fn number_rule(constraints: &mut Map<String, Value>) -> Option<NumberRule> {
         None => Some(None),
         Some(value) => value
             .as_f64()
-            .filter(|number| number.abs() <= MOST_EXACT)
+            .filter(|number| number.abs() < MOST_EXACT)
             .map(Some),
     };
     Some(NumberRule::new(
@@ -256,7 +256,8 @@ fn pattern_rule(pattern: &str) -> Option<TextRule> {
         let (sign, behind) = class_sign(rest)?;
         rest = behind;
         match sign {
-            ClassSign::End => break,
+            ClassSign::End if allowed.contains(&true) => break,
+            ClassSign::End => return None,
             ClassSign::Literal(sign) => {
                 allowed[usize::from(sign)] = true;
                 before = Some(sign);
@@ -487,4 +488,265 @@ fn read_rendering(mut rendering: Section, settings: &mut Settings) -> Result<(),
         return Err("rendering: the order of an access line's fields is not complete".into());
     }
     rendering.end()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A plan in small, of all kinds of fields that there are.
+    pub fn sample() -> Value {
+        json!({
+            "version": 1,
+            "schema": {
+                "correlation_field": "correlation_id",
+                "level_field": "level",
+                "known_fields": [
+                    {"name": "correlation_id", "required": false,
+                     "type": {"type": "str", "strict": true, "pattern": "^[A-Za-z0-9._:/+=@\\-]{1,128}$"}},
+                    {"name": "event", "required": false, "type": {"type": "str", "strict": true}},
+                    {"name": "level", "required": false, "type": {"type": "str", "strict": true}},
+                    {"name": "message", "required": false, "type": {"type": "str", "strict": true}},
+                    {"name": "status_code", "required": false, "type": {"type": "int", "ge": 100, "le": 599}},
+                    {"name": "duration_ms", "required": false,
+                     "type": {"type": "float", "ge": 0, "allow_inf_nan": false}},
+                    {"name": "user_id", "required": false, "type": {"type": "nullable", "schema":
+                        {"type": "union", "choices": [{"type": "str"}, {"type": "int"}]}}}
+                ],
+                "levels": [["info", "info"], ["warn", "warning"]],
+                "options": {}
+            },
+            "redaction": {"masked_names": ["password", "apikey"], "needles": ["token", "secret"],
+                          "shaped_fields": ["correlation_id"], "every_text": false},
+            "rules": {
+                "asked_fields": [
+                    {"name": "event", "by_value": true, "tests": []},
+                    {"name": "message", "by_value": false, "tests": [{"operator": "prefix", "operand": "export"}]}
+                ],
+                "places": []
+            },
+            "rendering": {
+                "document": ["@timestamp", "*", "extra", "stream", "log"],
+                "access": ["event", "method", "path", "status_code", "client_ip", "level", "time", "message"],
+                "searched": SEARCHED
+            },
+            "skew": {"future_ms": 3_600_000, "past_ms": 86_400_000, "age_ms": 0}
+        })
+    }
+
+    pub fn read(plan: &Value) -> Result<Settings, String> {
+        settings(plan.to_string().as_bytes())
+    }
+
+    fn reason(change: impl FnOnce(&mut Value)) -> String {
+        let mut plan = sample();
+        change(&mut plan);
+        read(&plan).err().expect("a plan that is declined")
+    }
+
+    fn rule(declared: Value) -> Option<FieldRule> {
+        field_rule(&declared)
+    }
+
+    #[test]
+    fn a_whole_plan_is_read() {
+        let settings = read(&sample()).unwrap();
+        assert_eq!(settings.known.len(), 7);
+        assert!(settings.known.iter().all(|field| field.rule.is_some()));
+        assert_eq!(settings.place_of(b"level"), Some(2));
+        assert_eq!(settings.place_of(b"levels"), None);
+        assert!(settings.known[0].shaped && !settings.known[1].shaped);
+        assert_eq!(
+            (settings.future_ms, settings.past_ms),
+            (3_600_000, 86_400_000)
+        );
+        assert!(settings.undecided.is_empty());
+        assert_eq!(settings.access.len(), 7);
+    }
+
+    #[test]
+    fn an_unknown_version_or_key_declines_the_plan() {
+        assert!(reason(|plan| plan["version"] = json!(2)).starts_with("version 2"));
+        assert_eq!(
+            reason(|plan| plan["odd"] = json!(1)),
+            "chain plan: `odd` is unknown"
+        );
+        for section in ["schema", "redaction", "rules", "rendering", "skew"] {
+            let odd = reason(|plan| plan[section]["odd"] = json!(1));
+            assert_eq!(odd, format!("{section}: `odd` is unknown"));
+            let gone = reason(|plan| {
+                plan.as_object_mut().unwrap().remove(section);
+            });
+            assert_eq!(gone, format!("chain plan: `{section}` is missing"));
+        }
+        assert!(
+            reason(|plan| plan["redaction"]["every_text"] = json!(true)).contains("every text")
+        );
+        assert!(settings(b"{").is_err());
+        assert!(settings(b"7").is_err());
+    }
+
+    #[test]
+    fn an_unknown_declaration_leaves_the_field_without_a_rule() {
+        for declared in [
+            json!({"type": "bool"}),
+            json!({"type": "str", "to_lower": true}),
+            json!({"type": "str", "pattern": "[a-z]+"}),
+            json!({"type": "str", "strict": "often"}),
+            json!({"type": "int", "multiple_of": 2}),
+            json!({"type": "int", "ge": 9_007_199_254_740_993_u64}),
+            json!({"type": "nullable", "schema": {"type": "str"}, "odd": 1}),
+            json!({"type": "union", "choices": [{"type": "str"}, {"type": "str"}]}),
+            json!({"type": "union", "choices": [{"type": "int"}, {"type": "float"}]}),
+            json!({"type": 7}),
+            json!("str"),
+        ] {
+            assert!(rule(declared.clone()).is_none(), "{declared}");
+        }
+    }
+
+    #[test]
+    fn texts_are_bounded_in_characters() {
+        let rule = rule(json!({"type": "str", "min_length": 2, "max_length": 3})).unwrap();
+        for (text, allowed) in [
+            ("a", false),
+            ("ab", true),
+            ("éé", true),
+            ("€€€", true),
+            ("abcd", false),
+        ] {
+            assert_eq!(rule.allows_text(text.as_bytes()), allowed, "{text}");
+        }
+        assert!(rule.integer.is_none() && rule.float.is_none() && !rule.nullable);
+    }
+
+    #[test]
+    fn a_class_of_signs_is_the_pattern_that_is_known() {
+        let allows = |pattern: &str, text: &str| {
+            let rule = rule(json!({"type": "str", "pattern": pattern})).unwrap();
+            rule.allows_text(text.as_bytes())
+        };
+        assert!(allows(r"^[a-c\-_]{2,3}$", "a-_"));
+        for text in ["a", "abca", "ad", "ab\n", "é"] {
+            assert!(!allows(r"^[a-c\-_]{2,3}$", text), "{text}");
+        }
+        assert!(allows("^[0-9]*$", "") && !allows("^[0-9]+$", ""));
+        assert!(allows("^[0-9]{3}$", "123") && !allows("^[0-9]{3}$", "12"));
+        assert!(allows("^[0-9]{3,}$", "1234567"));
+        for pattern in [
+            "^[a-c]$",
+            "[a-c]+",
+            "^[^a]+$",
+            r"^[\d]+$",
+            "^[a&&b]+$",
+            "^[[:alpha:]]+$",
+            "^[c-a]+$",
+            "^[-a]+$",
+            "^[a-]+$",
+            "^[a]+|b$",
+            "^[a]+?$",
+            "^(?:[a])+$",
+            "^[é]+$",
+            "^[a b]+$",
+            "^[]{1}$",
+            "^[a]{1,2,3}$",
+            "^[a]{,2}$",
+            r"^[a]\$",
+        ] {
+            assert!(
+                rule(json!({"type": "str", "pattern": pattern})).is_none(),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_are_bounded_exactly() {
+        let share = rule(json!({"type": "float", "ge": 0, "le": 1}))
+            .unwrap()
+            .float
+            .unwrap();
+        for (digits, allowed) in [
+            ("0", true),
+            ("0.0", true),
+            ("1.0", true),
+            ("1.00001", false),
+            ("-0.1", false),
+        ] {
+            assert_eq!(share.allows(digits.as_bytes()), allowed, "{digits}");
+        }
+        let open = rule(json!({"type": "int", "gt": -2, "lt": 2})).unwrap();
+        assert!(open.float.is_none());
+        let open = open.integer.unwrap();
+        assert!(
+            open.allows(b"-1") && open.allows(b"1") && !open.allows(b"-2") && !open.allows(b"2")
+        );
+        assert!(
+            !open.allows(b"1234567890123456"),
+            "too many digits to be sure"
+        );
+        let positive = rule(json!({"type": "float", "ge": 0}))
+            .unwrap()
+            .integer
+            .unwrap();
+        assert!(positive.allows(b"123456789012345678") && !positive.allows(b"-1"));
+    }
+
+    #[test]
+    fn an_unknown_operator_leaves_its_field_undecided() {
+        let mut plan = sample();
+        plan["rules"]["asked_fields"][1]["tests"] = json!([
+            {"operator": "suffix", "operand": "done"}, {"operator": "prefix", "operand": "a"}
+        ]);
+        plan["rules"]["places"] = json!([
+            {"name": "stream", "by_value": false, "tests": [{"operator": "equals", "operand": "stdout", "odd": 1}]}
+        ]);
+        let settings = read(&plan).unwrap();
+        assert_eq!(settings.undecided, ["message", "stream"]);
+        assert_eq!(
+            settings.asked[1].tests,
+            Some(vec![Test::Prefix(b"a".to_vec())])
+        );
+    }
+
+    #[test]
+    fn operators_are_known_with_their_operands() {
+        let read = |name: &str, operand: Value| match operator(
+            json!({"operator": name, "operand": operand}),
+        )
+        .unwrap()
+        {
+            Operator::Known(test) => Some(Some(test)),
+            Operator::ByValue => Some(None),
+            Operator::Unknown => None,
+        };
+        assert_eq!(
+            read("equals", json!("a")),
+            Some(Some(Test::OneOf(vec![b"a".to_vec()])))
+        );
+        assert_eq!(read("min", json!(2)), Some(Some(Test::AtLeast(2.0))));
+        assert_eq!(read("max", json!(2.5)), Some(Some(Test::AtMost(2.5))));
+        let route = Test::Route(vec![b"/a/".to_vec(), b"/b".to_vec()]);
+        assert_eq!(read("route", json!("/a/{id}/b/")), Some(Some(route)));
+        for (name, operand) in [
+            ("equals", json!(1)),
+            ("equals", json!(true)),
+            ("one_of", json!(["a", 1])),
+            ("glob", json!("*")),
+            ("route", json!("/a?b")),
+        ] {
+            assert_eq!(read(name, operand.clone()), Some(None), "{name} {operand}");
+        }
+        for (name, operand) in [
+            ("suffix", json!("a")),
+            ("prefix", json!(1)),
+            ("min", json!("2")),
+            ("equals", json!(["a"])),
+            ("one_of", json!([["a"]])),
+            ("route", json!("/a{b}")),
+        ] {
+            assert_eq!(read(name, operand.clone()), None, "{name} {operand}");
+        }
+    }
 }

@@ -238,3 +238,143 @@ fn digests() -> Params {
     params.hash_length(DIGEST_SIZE);
     params
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{read as plan, sample};
+    use crate::runtime::Runtime;
+
+    struct Rig {
+        settings: Settings,
+        groups: Groups,
+        log: Log,
+    }
+
+    fn rig() -> Rig {
+        let tail = b",\"log\":{\"offset\":".to_vec();
+        Rig {
+            settings: plan(&sample()).unwrap(),
+            groups: Groups::default(),
+            log: Log {
+                runtime: Runtime::Cri,
+                tails: [tail.clone(), tail],
+                salt: 0,
+            },
+        }
+    }
+
+    impl Rig {
+        fn scan(&mut self, lines: &str, free: [bool; 2]) -> Scanned {
+            let last = Last {
+                digest: Vec::new(),
+                ordinal: 0,
+            };
+            let room = &mut Room::default();
+            scan(
+                lines.as_bytes(),
+                0,
+                b"c1",
+                &self.log,
+                free,
+                last,
+                &self.settings,
+                &mut self.groups,
+                room,
+            )
+        }
+
+        /// Scan until no group is unknown; each that is becomes `effect`.
+        fn learnt(&mut self, lines: &str, effect: GroupEffect) -> Scanned {
+            loop {
+                let scanned = self.scan(lines, [true, true]);
+                let Stop::Unknown(group) = scanned.stop else {
+                    return scanned;
+                };
+                assert!(self.groups.set_effect(group, effect));
+            }
+        }
+    }
+
+    fn line(event: &str, message: &str) -> String {
+        let text = format!(r#"{{"correlation_id":"a","event":"{event}","message":"{message}"}}"#);
+        format!("2026-11-23T10:00:00.5Z stdout F {text}\n")
+    }
+
+    #[test]
+    fn events_that_no_rule_distinguishes_are_one_group() {
+        let mut rig = rig();
+        let lines = [
+            line("a", "export done"),
+            line("a", "exported"),
+            line("a", "no"),
+            line("b", "no"),
+        ]
+        .concat();
+        let scanned = rig.learnt(&lines, GroupEffect::Counted);
+        assert_eq!(scanned.stop, Stop::End);
+        assert_eq!(scanned.taken, lines.len());
+        assert_eq!(scanned.counted, [(0, 2), (1, 1), (2, 1)]);
+        assert_eq!(rig.groups.len(), 3);
+    }
+
+    #[test]
+    fn a_silent_group_adds_nothing_and_one_alone_stops_the_scan() {
+        let mut rig = rig();
+        let lines = [line("a", "x"), line("a", "y")].concat();
+        assert!(rig.learnt(&lines, GroupEffect::Silent).counted.is_empty());
+        assert!(rig.groups.set_effect(0, GroupEffect::Alone));
+        let scanned = rig.scan(&lines, [true, true]);
+        assert_eq!(
+            (scanned.stop, scanned.taken, scanned.block.rows.len()),
+            (Stop::PythonPath, 0, 0)
+        );
+        assert!(scanned.block.bytes.is_empty());
+        assert!(!rig.groups.set_effect(9, GroupEffect::Silent));
+    }
+
+    #[test]
+    fn the_scan_stops_before_what_is_not_ordinary() {
+        let mut rig = rig();
+        let first = line("a", "x");
+        let lines = format!("{first}2026-11-23T10:00:00.5Z stdout F plain words\n{first}");
+        let scanned = rig.learnt(&lines, GroupEffect::Silent);
+        assert_eq!(
+            (scanned.stop, scanned.taken),
+            (Stop::PythonPath, first.len())
+        );
+        assert_eq!(scanned.seen, b"2026-11-23T10:00:00.5Z");
+        let partial = &first[..first.len() - 1];
+        assert_eq!(
+            rig.scan(partial, [true, true]).stop,
+            Stop::PythonPath,
+            "a line without its end"
+        );
+        assert_eq!(
+            rig.scan(&first, [false, true]).taken,
+            0,
+            "a stream that holds something back"
+        );
+    }
+
+    #[test]
+    fn each_document_has_an_id_of_its_own() {
+        let mut rig = rig();
+        let lines = [
+            line("a", "x"),
+            line("a", "x"),
+            line("a", "y"),
+            line("a", "x"),
+        ]
+        .concat();
+        let scanned = rig.learnt(&lines, GroupEffect::Silent);
+        let ids: Vec<_> = scanned.block.rows.iter().map(|row| row.id).collect();
+        assert_eq!(ids.len(), 4);
+        assert_ne!(ids[0], ids[1], "neighbours that are equal are two");
+        assert_eq!(ids[0], ids[3], "the same line elsewhere has the same id");
+        assert_eq!(ids[0][..6], 1_795_428_000_500_i64.to_be_bytes()[2..]);
+        let again = rig.scan(&lines, [true, true]);
+        assert!(again.block.rows.iter().map(|row| row.id).eq(ids));
+        assert_eq!(again.last.digest.len(), DIGEST_SIZE);
+    }
+}

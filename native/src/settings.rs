@@ -350,3 +350,86 @@ impl Settings {
         self.masked.contains(&plain)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{read, sample};
+
+    fn route(literals: &[&str]) -> Test {
+        Test::Route(
+            literals
+                .iter()
+                .map(|literal| literal.as_bytes().to_vec())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn a_route_holds_for_its_paths_alone() {
+        let patient = route(&["/patients/", ""]);
+        for path in [
+            "/patients/7",
+            "/patients/7/",
+            "/patients/7?x=/a",
+            "/patients/a b#c",
+            "/patients/7/?x",
+        ] {
+            assert!(patient.holds(path.as_bytes()), "{path}");
+        }
+        for path in [
+            "/patients/",
+            "/patients",
+            "/patients//",
+            "/patients/7/x",
+            "/patients/7//",
+            "patients/7",
+            "",
+        ] {
+            assert!(!patient.holds(path.as_bytes()), "{path}");
+        }
+        let visits = route(&["/p/", "/visits/", "/x"]);
+        assert!(visits.holds(b"/p/1/visits/2/x") && !visits.holds(b"/p/1/visits/x"));
+        assert!(route(&[""]).holds(b"/") && route(&[""]).holds(b"") && !route(&[""]).holds(b"/a"));
+    }
+
+    #[test]
+    fn texts_are_no_numbers_and_numbers_no_texts() {
+        assert!(Test::AtLeast(2.0).holds_for(2.0) && !Test::AtLeast(2.0).holds_for(1.9));
+        assert!(Test::AtMost(2.0).holds_for(2.0) && !Test::AtMost(2.0).holds_for(2.1));
+        assert!(!Test::AtLeast(0.0).holds(b"1"));
+        assert!(!Test::OneOf(vec![b"1".to_vec()]).holds_for(1.0));
+        assert!(
+            Test::Prefix(b"ab".to_vec()).holds(b"abc") && !Test::Prefix(b"ab".to_vec()).holds(b"a")
+        );
+    }
+
+    #[test]
+    fn a_level_is_in_the_spelling_of_the_schema() {
+        let settings = read(&sample()).unwrap();
+        let level = |text: &str| {
+            let mut room = Vec::new();
+            String::from_utf8(settings.level(text.as_bytes(), &mut room).to_vec()).unwrap()
+        };
+        assert_eq!(level("warn"), "warning");
+        assert_eq!(level("WARN"), "warning");
+        assert_eq!(level("Odd"), "odd");
+    }
+
+    #[test]
+    fn names_are_masked_however_they_are_joined() {
+        let settings = read(&sample()).unwrap();
+        for name in ["password", "PassWord", "api_key", "API-Key", "a_p_i_key"] {
+            assert!(settings.is_masked(name.as_bytes()), "{name}");
+        }
+        assert!(!settings.is_masked(b"passwords") && !settings.is_masked(b""));
+    }
+
+    #[test]
+    fn a_number_is_exact_up_to_fifteen_signs() {
+        assert_eq!(exact(b"123456789012345"), Some(123_456_789_012_345.0));
+        assert_eq!(exact(b"1234567890123456"), None);
+        assert_eq!(exact(b"-0.5"), Some(-0.5));
+        assert_eq!(exact(b"0.1"), Some(0.1));
+    }
+}

@@ -190,6 +190,10 @@ def _prefix(prefix: str) -> ValueTest:
     return lambda value: isinstance(value, str) and value.startswith(prefix)
 
 
+def _glob(pattern: str) -> ValueTest:
+    return _full_match(re.compile(translate(pattern)), "")
+
+
 def _route(route: str) -> ValueTest:
     return _full_match(route_pattern(route), route.rstrip("/").partition("{")[0])
 
@@ -212,7 +216,7 @@ OPERATORS: dict[str, Callable[[Any], ValueTest]] = {
     "equals": lambda wanted: _one_of((wanted,)),
     "one_of": _one_of,
     "prefix": _prefix,
-    "glob": lambda pattern: _full_match(re.compile(translate(pattern)), ""),
+    "glob": _glob,
     "route": _route,
     "min": _at_least,
     "max": _at_most,
