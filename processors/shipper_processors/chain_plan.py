@@ -136,7 +136,7 @@ class ChainPlan:
     skew: SkewPlan
 
     def to_json(self) -> bytes:
-        """Return the table as ASCII JSON with its version; equal plans give equal bytes."""
+        """Return the table as ASCII JSON with its version; the same declarations give the same bytes."""
         return json.dumps({"version": VERSION, **_as_table(self)}, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
@@ -208,10 +208,10 @@ def declared_tests(matcher: Matcher) -> tuple[FieldTest, ...]:
 def asked_fields(by_value: Iterable[str], matchers: Iterable[tuple[str, Matcher]]) -> tuple[AskedField, ...]:
     """Collect what rules look at: fields used by value, and the tests of each field, without repetition."""
     values = set(by_value)
-    tests: dict[str, dict[FieldTest, None]] = {name: {} for name in values}
+    tests: dict[str, dict[str, FieldTest]] = {name: {} for name in values}
     for name, matcher in matchers:
-        tests.setdefault(name, {}).update(dict.fromkeys(declared_tests(matcher)))
-    return tuple(AskedField(name, name in values, tuple(tests[name])) for name in sorted(tests))
+        tests.setdefault(name, {}).update((repr(test), test) for test in declared_tests(matcher))  # 1 is not True
+    return tuple(AskedField(name, name in values, tuple(tests[name].values())) for name in sorted(tests))
 
 
 # --- executed in Python ----------------------------------------------------------------------------

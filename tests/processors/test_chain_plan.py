@@ -2,11 +2,12 @@
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, replace
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
@@ -24,6 +25,7 @@ from shipper_processors.chain_plan import (
     SchemaPlan,
     declared_tests,
     event_validator,
+    field_type,
     schema_plan,
 )
 from shipper_processors.count import Counting
@@ -40,10 +42,12 @@ needs_native = pytest.mark.skipif(native is None and not os.environ.get("CI"), r
 EVENT: dict[str, Any] = {"correlation_id": "abc-1", "event": "export", "level": "INFO", "message": "export done"}
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def impatient() -> Iterator[None]:
     """Each line is offered to the native chain, however many before it went the Python path."""
-    monkeypatch.setattr("shipper_processors.assemble.MOST_PATIENCE", 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shipper_processors.assemble.MOST_PATIENCE", 1)
+        yield
 
 
 def lines_of(*events: dict[str, Any]) -> list[bytes]:
@@ -184,6 +188,16 @@ def test_rules_are_asked_field_by_field() -> None:
         AskedField("method", by_value=True, tests=()),
         AskedField("status_code", by_value=True, tests=()),
     )
+
+
+def test_tests_that_differ_in_a_type_are_two() -> None:
+    """True is not 1 and 1 is not 1.0, in a plan either."""
+    rules = [
+        rule_of(a={"equals": value}).model_copy(update={"name": f"r{number}_total"})
+        for number, value in enumerate([1, True, 1.0, 1])
+    ]
+    (asked,) = [field for field in Counting(rules).rules_plan().asked_fields if field.name == "a"]
+    assert repr([test.operand for test in asked.tests]) == "[1, True, 1.0]"
 
 
 def test_python_executes_every_operator_there_is() -> None:
@@ -389,3 +403,38 @@ def test_each_operator_counts_the_same_on_both_paths(matcher: dict[str, Any], va
     """Every operator over values at its edges."""
     events = [EVENT | {"area": value} for value in values]
     assert same(lines_of(*events, EVENT), rules=[rule_of(area=matcher)]) > 0
+
+
+BOUNDS, MULTIPLE = ("ge", "gt", "le", "lt"), {"multiple_of": st.just(2)}
+BOUND = st.one_of(st.integers(-4, 4), st.sampled_from([0.5, -0.25, 1e9, 100]))
+CONSTRAINED = st.one_of(
+    st.fixed_dictionaries(
+        {"type": st.just("str")},
+        optional={
+            "min_length": st.integers(0, 3), "max_length": st.integers(0, 4), "to_upper": st.just(True),
+            "pattern": st.sampled_from(["^[a-c]{1,3}$", "^[a-z0-9]*$", "[a-c]", r"^[\w]+$", "^[+-/]+$"]),
+        },
+    ),
+    st.fixed_dictionaries({"type": st.just("int")}, optional=dict.fromkeys(BOUNDS, st.integers(-4, 4)) | MULTIPLE),
+    st.fixed_dictionaries({"type": st.just("float")}, optional=dict.fromkeys(BOUNDS, BOUND) | MULTIPLE),
+    st.sampled_from([{"type": "bool"}, {"type": "any"}, {"type": "none"}]),
+)  # fmt: skip
+DECLARED = st.one_of(
+    CONSTRAINED,
+    st.builds(lambda inner: {"type": "nullable", "schema": inner}, CONSTRAINED),
+    st.builds(lambda choices: {"type": "union", "choices": choices}, st.lists(CONSTRAINED, min_size=1, max_size=3)),
+)
+HELD = st.one_of(
+    st.text("abcz09+-/é€", max_size=5), st.integers(-6, 6), st.integers(-(10**17), 10**17), st.none(), st.booleans(),
+    st.sampled_from([0.5, -0.25, 1e9, 100, 100.0, 0.0, 0.49999999999999, 4.0000000000001]),
+)  # fmt: skip
+
+
+@needs_native
+@given(DECLARED, st.booleans(), st.lists(HELD, min_size=1, max_size=4))
+@settings(max_examples=80, deadline=None)
+def test_any_declaration_comes_to_the_same(declared: dict[str, Any], strict: bool, values: list[Any]) -> None:
+    """Whatever a field is declared as, known or not: what goes the native path is what the Python path makes of it."""
+    type_ = field_type(declared if declared["type"] in ("any", "none") else {**declared, "strict": strict})
+    texts = [json.dumps(EVENT | {"share": value}, ensure_ascii=False) for value in values]
+    same([b"".join(map(docker, texts))], schema=with_field("share", type_))
