@@ -36,6 +36,7 @@ check: setup ## all that CI runs, and an audit: lint, types, imports, docs, bill
 	$(RUN) mypy
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
+	.ci/rust
 	@for part in $(GENERATED); do $(RUN) $$part --check || exit 1; done
 	$(RUN) deploy.supply.bom
 	$(RUN) deploy.supply.audit
@@ -49,6 +50,7 @@ chaos: setup ## break the agent by a seeded schedule: SEED=1, or ROUNDS=… KILL
 fix: setup ## format, and mend what can be mended
 	$(RUN) ruff check --fix --exit-zero .
 	$(RUN) ruff format .
+	.ci/rust --fix
 
 bench: setup ## measure against a floor, and the outputs beside what else there is, in one run
 	@for part in beside steps latency idle growth bulk kafka replay; do $(RUN) benchmarks.$$part || exit 1; done

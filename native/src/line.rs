@@ -2,17 +2,16 @@
 //!
 //! Ordinary is a whole JSON object without nesting and without escapes, with a usable correlation id, fields of the
 //! right types, times near each other, and nothing that could have to be masked; or an access line of uvicorn. For
-//! everything else, and in doubt, the answer is `None`: the plain way decides. What is said here is never a verdict,
-//! only a short cut to the same one.
+//! everything else, and in doubt, the answer is `None`: the Python path decides. What is said here is never a
+//! verdict, only a short cut to the same one.
 
 use crate::block::{Block, Column};
 use crate::runtime::{Opened, Runtime, Stream, open};
 use crate::secrets::{has_number, may_hold, may_hold_words};
-use crate::settings::{Asked, Kind, Settings};
+use crate::settings::{AccessField, AskedField, FieldRule, Role, Settings, exact};
 use crate::time::parse_ms;
 
 const MOST_FIELDS: usize = 48;
-const LONGEST_ID: usize = 128;
 const MOST_DIGITS: usize = 15;
 /// A number written in so few characters is none that is masked.
 const SHORT_NUMBER: usize = 12;
@@ -29,7 +28,7 @@ enum Type {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum Part {
     Known(usize),
     Timestamp,
     Extra,
@@ -40,7 +39,7 @@ struct Field {
     key: (usize, usize),
     value: (usize, usize),
     kind: Type,
-    role: Role,
+    part: Part,
 }
 
 /// What all lines of one log share.
@@ -240,7 +239,9 @@ pub fn read(
             line, cursor, time, runtime_ms, settings, log.salt, stream, scratch, block,
         )?
     } else if ascii {
-        access(line, cursor, time, settings, log.salt, stream, scratch, block)?;
+        access(
+            line, cursor, time, settings, log.salt, stream, scratch, block,
+        )?;
         runtime_ms
     } else {
         return None;
@@ -315,25 +316,25 @@ fn read_fields(
         cursor.spaces();
         let (value, kind) = cursor.value()?;
         let name = &cursor.text[key.0..key.1];
-        let role = if let Some(place) = settings.place_of(name) {
+        let part = if let Some(place) = settings.place_of(name) {
             if places[place] != NOWHERE {
                 return None;
             }
             places[place] = fields.len() as u8;
-            Role::Known(place)
+            Part::Known(place)
         } else if name == b"timestamp" {
             if std::mem::replace(&mut has_timestamp, true) {
                 return None;
             }
-            Role::Timestamp
+            Part::Timestamp
         } else {
             let twice = |field: &Field| {
-                field.role == Role::Extra && cursor.text[field.key.0..field.key.1] == *name
+                field.part == Part::Extra && cursor.text[field.key.0..field.key.1] == *name
             };
             if name == b"extra" || fields.iter().any(twice) {
                 return None;
             }
-            Role::Extra
+            Part::Extra
         };
         if fields.len() >= MOST_FIELDS {
             return None;
@@ -342,7 +343,7 @@ fn read_fields(
             key,
             value,
             kind,
-            role,
+            part,
         });
         cursor.spaces();
         match cursor.peek()? {
@@ -385,28 +386,37 @@ impl Found<'_> {
         let needles = &self.settings.needles;
         for field in self.fields {
             let value = self.bytes(field.value);
-            match field.role {
-                Role::Timestamp => {}
-                Role::Known(place) => {
+            match field.part {
+                Part::Timestamp => {}
+                Part::Known(place) => {
                     let known = &self.settings.known[place];
-                    match (known.kind, field.kind) {
-                        (Kind::CorrelationId, Type::Text) if is_usable(value) => has_id = true,
-                        (Kind::CorrelationId, _) => return None,
-                        (Kind::Text | Kind::Identifier, Type::Text) => {}
-                        (Kind::Level, Type::Text) if value.is_ascii() => {}
-                        (Kind::Identifier, Type::Integer | Type::Null) => {}
-                        (Kind::Milliseconds, Type::Integer | Type::Float) if value[0] != b'-' => {}
-                        (Kind::Status, Type::Integer)
-                            if value.len() == 3 && (b'1'..=b'5').contains(&value[0]) => {}
-                        (_, Type::Null) => shape.sorted_out = true,
-                        _ => return None,
+                    let rule = known.rule.as_ref()?;
+                    let allowed = match (known.role, field.kind) {
+                        (Role::Level, Type::Text) => self.allows_level(rule, value),
+                        (_, Type::Text) => rule.allows_text(value),
+                        (Role::Correlation, _) => false,
+                        (_, Type::Integer) => rule.integer.is_some_and(|rule| rule.allows(value)),
+                        (_, Type::Float) => rule.float.is_some_and(|rule| rule.allows(value)),
+                        (_, Type::Bool) => false,
+                        (_, Type::Null) => {
+                            shape.sorted_out |= !rule.nullable;
+                            true
+                        }
+                    };
+                    if !allowed {
+                        return None;
                     }
-                    let holds = if known.shaped { may_hold_words } else { may_hold };
+                    has_id |= known.role == Role::Correlation;
+                    let holds = if known.shaped {
+                        may_hold_words
+                    } else {
+                        may_hold
+                    };
                     if field.kind == Type::Text && holds(needles, value) {
                         return None;
                     }
                 }
-                Role::Extra => {
+                Part::Extra => {
                     shape = Shape {
                         sorted_out: true,
                         has_extra: true,
@@ -426,12 +436,19 @@ impl Found<'_> {
         has_id.then_some(shape)
     }
 
+    /// Whether the schema allows a level in its own spelling.
+    fn allows_level(&self, rule: &FieldRule, level: &[u8]) -> bool {
+        let is_any = rule.text.as_ref().is_some_and(|text| text.is_any());
+        level.is_ascii()
+            && (is_any || rule.allows_text(self.settings.level(level, &mut Vec::new())))
+    }
+
     /// The application's time where it is near the runtime's, else the runtime's; where its text stands.
     fn moment(&self, runtime: (usize, usize), runtime_ms: i64) -> Option<((usize, usize), i64)> {
         let Some(field) = self
             .fields
             .iter()
-            .find(|field| field.role == Role::Timestamp)
+            .find(|field| field.part == Part::Timestamp)
         else {
             return Some((runtime, runtime_ms));
         };
@@ -454,7 +471,7 @@ impl Found<'_> {
                 None => self
                     .fields
                     .iter()
-                    .find(|field| field.role == Role::Extra && self.bytes(field.key) == asked.name),
+                    .find(|field| field.part == Part::Extra && self.bytes(field.key) == asked.name),
             };
             field.map(|field| (field.kind, self.bytes(field.value)))
         })
@@ -462,7 +479,7 @@ impl Found<'_> {
 
     fn render(&self, shape: Shape, lowered: &mut Vec<u8>, block: &mut Block) {
         for field in self.fields {
-            let Role::Known(place) = field.role else {
+            let Part::Known(place) = field.part else {
                 continue;
             };
             if shape.sorted_out && field.kind == Type::Null {
@@ -470,7 +487,7 @@ impl Found<'_> {
             }
             let known = &self.settings.known[place];
             let mut value = self.bytes(field.value);
-            if known.kind == Kind::Level {
+            if known.role == Role::Level {
                 value = self.settings.level(value, lowered);
             }
             block.write(b",\"");
@@ -481,7 +498,7 @@ impl Found<'_> {
             return;
         }
         let mut before: &[u8] = b",\"extra\":{\"";
-        for field in self.fields.iter().filter(|field| field.role == Role::Extra) {
+        for field in self.fields.iter().filter(|field| field.part == Part::Extra) {
             block.write(std::mem::replace(&mut before, b",\""));
             block.write(self.bytes(field.key));
             write_value(block, field.kind, self.bytes(field.value), None);
@@ -512,11 +529,11 @@ fn write_stamp(stamp: &[u8], block: &mut Block) {
 
 /// All that the counters may tell apart in a line.
 fn grouped<'a>(
-    asked: &[Asked],
+    asked: &[AskedField],
     stream: Stream,
     salt: u8,
     key: &mut Vec<u8>,
-    find: impl Fn(&Asked) -> Option<(Type, &'a [u8])>,
+    find: impl Fn(&AskedField) -> Option<(Type, &'a [u8])>,
 ) -> Option<()> {
     key.clear();
     key.extend([salt, stream as u8]);
@@ -544,25 +561,10 @@ fn grouped<'a>(
     Some(())
 }
 
-/// A number that no rounding changes; None where its digits are too many to be sure.
-fn exact(digits: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(digits).ok()?;
-    if digits.len() > MOST_DIGITS {
-        None
-    } else {
-        text.parse().ok()
-    }
-}
-
-/// Whether a correlation id is one that nothing could misread.
-fn is_usable(id: &[u8]) -> bool {
-    let usable = |&byte: &u8| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(&byte);
-    (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(usable)
-}
-
 // --- an access line -------------------------------------------------------------------------------
 
 /// `LEVEL:     ADDRESS:PORT - "METHOD PATH HTTP/1.1" STATUS PHRASE`, as uvicorn prints it of an IPv4 client.
+#[allow(clippy::too_many_arguments)]
 fn access(
     whole: &[u8],
     mut cursor: Cursor,
@@ -651,22 +653,173 @@ fn access(
     })?;
     block.open(&whole[runtime.0..runtime.0 + 10])?;
     write_stamp(&whole[runtime.0..runtime.1], block);
-    block.write(b",\"event\":\"");
-    block.write_text(HTTP_ACCESS, Some(Column::Event));
-    block.write(b"\",\"method\":\"");
-    block.write(bytes(method));
-    block.write(b"\",\"path\":\"");
-    block.write_text(bytes(path), Some(Column::Path));
-    block.write(b"\",\"status_code\":");
-    block.write(bytes(status));
-    block.write(b",\"client_ip\":\"");
-    block.write(bytes(client));
-    if level.is_some() {
-        block.write(b"\",\"level\":\"");
-        block.write_text(lowered, Some(Column::Level));
+    for field in &settings.access {
+        match field {
+            AccessField::Event => write_field(block, b"event", HTTP_ACCESS, Some(Column::Event)),
+            AccessField::Method => write_field(block, b"method", bytes(method), None),
+            AccessField::Path => write_field(block, b"path", bytes(path), Some(Column::Path)),
+            AccessField::StatusCode => {
+                block.write(b",\"status_code\":");
+                block.write(bytes(status));
+            }
+            AccessField::ClientIp => write_field(block, b"client_ip", bytes(client), None),
+            AccessField::Level if level.is_some() => {
+                write_field(block, b"level", lowered, Some(Column::Level));
+            }
+            AccessField::Level => {}
+            AccessField::Message => {
+                block.write(b",\"message\":\"");
+                block.write_quoted(bytes(message), Column::Message);
+                block.write(b"\"");
+            }
+        }
     }
-    block.write(b"\",\"message\":\"");
-    block.write_quoted(bytes(message), Column::Message);
-    block.write(b"\"");
     Some(())
+}
+
+#[inline]
+fn write_field(block: &mut Block, name: &[u8], text: &[u8], column: Option<Column>) {
+    block.write(b",\"");
+    block.write(name);
+    write_value(block, Type::Text, text, column);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{read as plan, sample};
+    use serde_json::{Value, json};
+
+    /// The document of an application's text in a CRI line; None where it is declined.
+    fn document_by(settings: &Settings, text: &str) -> Option<Value> {
+        let log = Log {
+            runtime: Runtime::Cri,
+            tails: [
+                b",\"stream\":\"stdout\",\"log\":{\"offset\":".to_vec(),
+                Vec::new(),
+            ],
+            salt: 0,
+        };
+        let line = format!("2026-11-23T10:00:00.123456789Z stdout F {text}");
+        let mut block = Block::default();
+        let mut scratch = Scratch::default();
+        let read = read(line.as_bytes(), 7, settings, &log, &mut scratch, &mut block);
+        assert_eq!(read.is_some(), !block.rows.is_empty());
+        read?;
+        let body = block.rows[0].body;
+        Some(serde_json::from_slice(&block.bytes[body.0..body.1]).unwrap())
+    }
+
+    fn document(text: &str) -> Option<Value> {
+        document_by(&plan(&sample()).unwrap(), text)
+    }
+
+    #[test]
+    fn an_event_becomes_a_document() {
+        let text = r#"{"level":"WARN","correlation_id":"a-1","area":"x","duration_ms":1.50,"message":null}"#;
+        let expected = json!({
+            "@timestamp": "2026-11-23T10:00:00.123Z", "level": "warning", "correlation_id": "a-1", "duration_ms": 1.5,
+            "extra": {"area": "x"}, "stream": "stdout", "log": {"offset": 7}
+        });
+        assert_eq!(document(text), Some(expected));
+    }
+
+    #[test]
+    fn the_time_of_the_application_is_believed_near_the_runtimes() {
+        let stamp = |time: &str| {
+            let found = document(&format!(r#"{{"correlation_id":"a","timestamp":"{time}"}}"#))?;
+            Some(found["@timestamp"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(
+            stamp("2026-11-23T11:00:00.123Z").as_deref(),
+            Some("2026-11-23T11:00:00.123Z")
+        );
+        assert_eq!(stamp("2026-11-23T11:00:00.124Z"), None);
+        assert_eq!(
+            stamp("2026-11-22T10:00:00.123Z").as_deref(),
+            Some("2026-11-22T10:00:00.123Z")
+        );
+        assert_eq!(stamp("2026-11-22T10:00:00.122Z"), None);
+    }
+
+    #[test]
+    fn escapes_and_whatever_is_in_doubt_are_declined() {
+        for text in [
+            r#"{"correlation_id":"a","message":"say \"hi\""}"#,
+            r#"{"correlation_id":"a","message":"\u0061"}"#,
+            r#"{"correlation_id":"a","area":{"b":1}}"#,
+            r#"{"correlation_id":"a","area":[1]}"#,
+            r#"{"correlation_id":"a","area":1,"area":2}"#,
+            r#"{"correlation_id":"a","correlation_id":"b"}"#,
+            r#"{"correlation_id":"a","area":1e3}"#,
+            r#"{"correlation_id":"a","area":-0}"#,
+            r#"{"correlation_id":"a","area":01}"#,
+            r#"{"correlation_id":"a","extra":1}"#,
+            r#"{"correlation_id":"a"} "#,
+            r#"{"correlation_id":"a""#,
+            r#"{"correlation_id":"a b"}"#,
+            r#"{"correlation_id":""}"#,
+            r#"{"correlation_id":null}"#,
+            r#"{"message":"no id"}"#,
+            r#"{"correlation_id":"a","status_code":600}"#,
+            r#"{"correlation_id":"a","duration_ms":-1}"#,
+            r#"{"correlation_id":"a","message":1}"#,
+            r#"{"correlation_id":"a","message":"me@example.org"}"#,
+            r#"{"correlation_id":"a","message":"my Token is"}"#,
+            r#"{"correlation_id":"a","message":"4111 1111 1111 1111"}"#,
+            r#"{"correlation_id":"a","api-key":"x"}"#,
+            "plain words",
+            "{}",
+        ] {
+            assert_eq!(document(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_an_unknown_declaration_declines_its_lines() {
+        let mut table = sample();
+        table["schema"]["known_fields"][3]["type"]["odd"] = json!(1);
+        let settings = plan(&table).unwrap();
+        assert_eq!(
+            document_by(&settings, r#"{"correlation_id":"a","message":"x"}"#),
+            None
+        );
+        assert_eq!(
+            document_by(&settings, r#"{"correlation_id":"a","message":null}"#),
+            None
+        );
+        assert!(document_by(&settings, r#"{"correlation_id":"a"}"#).is_some());
+    }
+
+    #[test]
+    fn an_access_line_is_rendered_in_the_order_of_the_plan() {
+        let text = r#"INFO:     10.0.0.1:5000 - "GET /a?x=1 HTTP/1.1" 200 OK"#;
+        let expected = json!({
+            "@timestamp": "2026-11-23T10:00:00.123Z", "event": "http_access", "method": "GET", "path": "/a",
+            "status_code": 200, "client_ip": "10.0.0.1", "level": "info", "message": text,
+            "stream": "stdout", "log": {"offset": 7}
+        });
+        assert_eq!(document(text), Some(expected.clone()));
+        let mut table = sample();
+        let order = json!([
+            "message",
+            "level",
+            "client_ip",
+            "status_code",
+            "path",
+            "method",
+            "event"
+        ]);
+        table["rendering"]["access"] = order;
+        assert_eq!(document_by(&plan(&table).unwrap(), text), Some(expected));
+        for text in [
+            r#"10.0.0.1:5000 - "GET /a HTTP/1.1" 600"#,
+            r#"10.0.0.1 - "GET /a HTTP/1.1" 200"#,
+            r#"10.0.0.1:5000 - "get /a HTTP/1.1" 200"#,
+            r#"10.0.0.1:5000 - "GET /a?token=1 HTTP/1.1" 200"#,
+            r#"10.0.0.1:5000 - "GET /a HTTP/1.1" 200 OK."#,
+        ] {
+            assert_eq!(document(text), None, "{text}");
+        }
+    }
 }

@@ -87,3 +87,67 @@ fn open_cri(line: &[u8]) -> Option<Opened> {
         quote: b"\"",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(runtime: Runtime, line: &str) -> Option<(Stream, &str, &str)> {
+        let opened = open(runtime, line.as_bytes())?;
+        Some((
+            opened.stream,
+            &line[opened.time.0..opened.time.1],
+            &line[opened.text.0..opened.text.1],
+        ))
+    }
+
+    #[test]
+    fn a_json_file_line_comes_apart() {
+        let line = r#"{"log":"say \"hi\"\n","stream":"stderr","time":"2026-11-23T10:00:00.5Z"}"#;
+        let expected = (Stream::Stderr, "2026-11-23T10:00:00.5Z", r#"say \"hi\""#);
+        assert_eq!(parts(Runtime::JsonFile, line), Some(expected));
+    }
+
+    #[test]
+    fn what_looks_like_an_end_inside_the_message_is_none() {
+        let line = r#"{"log":"\\n\",\"stream\":\"stdout\n","stream":"stdout","time":"2026-11-23T10:00:00.5Z"}"#;
+        assert_eq!(
+            parts(Runtime::JsonFile, line).map(|found| found.2),
+            Some(r#"\\n\",\"stream\":\"stdout"#)
+        );
+    }
+
+    #[test]
+    fn another_form_of_a_json_file_line_is_declined() {
+        for line in [
+            "",
+            "{}",
+            r#"{"log":"\n","stream":"stdout","time":"2026-11-23T10:00:00.5Z"}"#,
+            r#"{"log":"part","stream":"stdout","time":"2026-11-23T10:00:00.5Z"}"#,
+            r#"{"log":"a\n","stream":"stdin","time":"2026-11-23T10:00:00.5Z"}"#,
+            r#"{"log":"a\n","stream":"stdout","attrs":{"a":"b"},"time":"2026-11-23T10:00:00.5Z"}"#,
+            r#"{"log":"a\n","stream":"stdout","time":"2026-11-23T10:00:00.5Z","more":1}"#,
+            r#"{"stream":"stdout","log":"a\n","time":"2026-11-23T10:00:00.5Z"}"#,
+        ] {
+            assert_eq!(parts(Runtime::JsonFile, line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_cri_line_comes_apart_where_it_is_whole() {
+        let expected = (Stream::Stdout, "2026-11-23T10:00:00.5Z", "a b");
+        assert_eq!(
+            parts(Runtime::Cri, "2026-11-23T10:00:00.5Z stdout F a b"),
+            Some(expected)
+        );
+        for line in [
+            "",
+            "2026-11-23T10:00:00.5Z stdout P a",
+            "2026-11-23T10:00:00.5Z stdout F ",
+            "x stdin F a",
+            "x stdout",
+        ] {
+            assert_eq!(parts(Runtime::Cri, line), None, "{line}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Whether a text may hold something to mask. Doubt is enough: the line is then looked at by the plain way.
+//! Whether a text may hold something to mask. Doubt is enough: the line is then examined on the Python path.
 
 use aho_corasick::AhoCorasick;
 
@@ -74,4 +74,42 @@ fn number_from(text: &[u8], start: usize) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_numbers_may_be_somebodys() {
+        for text in [
+            "4111 1111 1111 1111",
+            "+33 6 12 34 56 78",
+            "1.85.05.78 006 084",
+            "call 0612345678",
+            "2 85 05 2A 006 084 36",
+        ] {
+            assert!(number_in(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "",
+            "12345678",
+            "1234567 x 12345",
+            "10.203.111.254",
+            "a123456789",
+            "2026-11-23",
+        ] {
+            assert!(!number_in(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_looked_for_in_any_case() {
+        let needles = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(["token"])
+            .unwrap();
+        assert!(may_hold(&needles, b"My TOKEN") && !may_hold(&needles, b"my word"));
+        assert!(may_hold_words(&needles, b"token=1") && !may_hold_words(&needles, b"token 1"));
+    }
 }

@@ -1,50 +1,177 @@
-//! What the chain is told once: fields and their types, names that are masked, and what the counters ask for.
+//! What the chain plan becomes here: fields and what they may hold, names that are masked, and what rules look at.
 
 use crate::block::Column;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 
-/// The type of a field that the schema knows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    CorrelationId,
-    Text,
-    Level,
-    Identifier,
-    Milliseconds,
-    Status,
-}
+/// Digits of a decimal number that a double holds, whatever they are.
+const MOST_DIGITS: usize = 15;
 
-impl Kind {
-    pub fn named(name: &str) -> Option<Kind> {
-        Some(match name {
-            "correlation_id" => Kind::CorrelationId,
-            "text" => Kind::Text,
-            "level" => Kind::Level,
-            "identifier" => Kind::Identifier,
-            "milliseconds" => Kind::Milliseconds,
-            "status" => Kind::Status,
-            _ => return None,
-        })
-    }
+/// What the chain does with a field beyond validating it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    Plain,
+    /// Ties together the entries of a request: without one, a line is not ordinary.
+    Correlation,
+    /// Rendered in the schema's spelling.
+    Level,
 }
 
 /// A field that the schema knows.
-pub struct Known {
+pub struct KnownField {
     pub name: Vec<u8>,
-    pub kind: Kind,
+    pub role: Role,
+    /// What it may hold; None where anything in its declaration is unknown here.
+    pub rule: Option<FieldRule>,
     /// Bound by the schema so that nothing to mask fits in but an e-mail address.
     pub shaped: bool,
     pub column: Option<Column>,
 }
 
-/// What a counter rule asks of a field's text; its answer is all that the rule sees of it.
+/// What a field may hold, by the type of its value.
+#[derive(Default, Debug)]
+pub struct FieldRule {
+    pub text: Option<TextRule>,
+    pub integer: Option<NumberRule>,
+    pub float: Option<NumberRule>,
+    pub nullable: bool,
+}
+
+impl FieldRule {
+    pub fn of_text(rule: TextRule) -> FieldRule {
+        FieldRule {
+            text: Some(rule),
+            ..FieldRule::default()
+        }
+    }
+
+    pub fn of_integers(rule: NumberRule) -> FieldRule {
+        FieldRule {
+            integer: Some(rule),
+            ..FieldRule::default()
+        }
+    }
+
+    pub fn of_numbers(rule: NumberRule) -> FieldRule {
+        FieldRule {
+            integer: Some(rule),
+            float: Some(rule),
+            ..FieldRule::default()
+        }
+    }
+
+    #[inline]
+    pub fn allows_text(&self, text: &[u8]) -> bool {
+        self.text.as_ref().is_some_and(|rule| rule.allows(text))
+    }
+}
+
+/// Texts of some signs and lengths.
+#[derive(Debug)]
+pub struct TextRule {
+    /// The bytes that may occur, all of them ASCII.
+    pub allowed: Option<Box<[bool; 256]>>,
+    /// In characters.
+    pub least: usize,
+    pub most: usize,
+}
+
+impl TextRule {
+    pub fn any() -> TextRule {
+        TextRule {
+            allowed: None,
+            least: 0,
+            most: usize::MAX,
+        }
+    }
+
+    #[inline]
+    pub fn is_any(&self) -> bool {
+        self.allowed.is_none() && self.least == 0 && self.most == usize::MAX
+    }
+
+    #[inline]
+    pub fn allows(&self, text: &[u8]) -> bool {
+        if let Some(allowed) = &self.allowed {
+            let length = self.least <= text.len() && text.len() <= self.most;
+            return length && text.iter().all(|&byte| allowed[usize::from(byte)]);
+        }
+        self.is_any() || {
+            let characters = text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+            self.least <= characters && characters <= self.most
+        }
+    }
+}
+
+/// Numbers between bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberRule {
+    ge: f64,
+    gt: f64,
+    le: f64,
+    lt: f64,
+    bounds: Bounds,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Bounds {
+    None,
+    /// Zero or more, which the sign alone says.
+    NotNegative,
+    Some,
+}
+
+impl NumberRule {
+    pub fn new(ge: Option<f64>, gt: Option<f64>, le: Option<f64>, lt: Option<f64>) -> NumberRule {
+        let bounds = match (ge, gt, le, lt) {
+            (None, None, None, None) => Bounds::None,
+            (Some(0.0), None, None, None) => Bounds::NotNegative,
+            _ => Bounds::Some,
+        };
+        NumberRule {
+            ge: ge.unwrap_or(f64::NEG_INFINITY),
+            gt: gt.unwrap_or(f64::NEG_INFINITY),
+            le: le.unwrap_or(f64::INFINITY),
+            lt: lt.unwrap_or(f64::INFINITY),
+            bounds,
+        }
+    }
+
+    /// Of a number as JSON writes it, but for a negative zero. False in doubt too.
+    #[inline]
+    pub fn allows(&self, digits: &[u8]) -> bool {
+        match self.bounds {
+            Bounds::None => true,
+            Bounds::NotNegative => digits[0] != b'-',
+            Bounds::Some => exact(digits).is_some_and(|number| {
+                number >= self.ge && number > self.gt && number <= self.le && number < self.lt
+            }),
+        }
+    }
+}
+
+/// A number that no rounding changes; None where its digits are too many to be sure.
+pub fn exact(digits: &[u8]) -> Option<f64> {
+    if digits.len() > MOST_DIGITS {
+        return None;
+    }
+    if digits.iter().all(u8::is_ascii_digit) {
+        let whole = digits
+            .iter()
+            .fold(0u64, |sum, &digit| sum * 10 + u64::from(digit - b'0'));
+        return Some(whole as f64);
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// What a rule tests of a field's value, where the result is all that the rule sees of it.
+#[derive(PartialEq, Debug)]
 pub enum Test {
     OneOf(Vec<Vec<u8>>),
     Prefix(Vec<u8>),
     /// What stands before, between and behind the parts of a path that may be anything.
     Route(Vec<Vec<u8>>),
-    /// A number from the first to the second, both inclusive.
-    Between(f64, f64),
+    AtLeast(f64),
+    AtMost(f64),
 }
 
 impl Test {
@@ -54,13 +181,17 @@ impl Test {
             Test::OneOf(texts) => texts.iter().any(|text| text == value),
             Test::Prefix(prefix) => value.starts_with(prefix),
             Test::Route(literals) => on_route(literals, value),
-            Test::Between(..) => false,
+            Test::AtLeast(_) | Test::AtMost(_) => false,
         }
     }
 
     /// Whether it holds for a number, which is none of the texts.
     pub fn holds_for(&self, number: f64) -> bool {
-        matches!(self, Test::Between(low, high) if *low <= number && number <= *high)
+        match self {
+            Test::AtLeast(least) => number >= *least,
+            Test::AtMost(most) => number <= *most,
+            Test::OneOf(_) | Test::Prefix(_) | Test::Route(_) => false,
+        }
     }
 }
 
@@ -69,7 +200,10 @@ fn on_route(literals: &[Vec<u8>], path: &[u8]) -> bool {
     let mut rest = path;
     for (place, literal) in literals.iter().enumerate() {
         if place > 0 {
-            let part = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+            let part = rest
+                .iter()
+                .position(|byte| b"/?#".contains(byte))
+                .unwrap_or(rest.len());
             if part == 0 {
                 return false;
             }
@@ -84,67 +218,111 @@ fn on_route(literals: &[Vec<u8>], path: &[u8]) -> bool {
     matches!(rest.first(), None | Some(b'?' | b'#'))
 }
 
-/// A field that the counter rules ask for: by its value as it stands, or by what tests say of it.
-pub struct Asked {
+/// A field that rules look at: at its value, or at the results of tests.
+pub struct AskedField {
     pub name: Vec<u8>,
     pub known: Option<usize>,
     pub tests: Option<Vec<Test>>,
 }
 
+/// A field of the event that an access line is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccessField {
+    Event,
+    Method,
+    Path,
+    StatusCode,
+    ClientIp,
+    Level,
+    Message,
+}
+
+impl AccessField {
+    pub const ALL: [(&str, AccessField); 7] = [
+        ("event", AccessField::Event),
+        ("method", AccessField::Method),
+        ("path", AccessField::Path),
+        ("status_code", AccessField::StatusCode),
+        ("client_ip", AccessField::ClientIp),
+        ("level", AccessField::Level),
+        ("message", AccessField::Message),
+    ];
+
+    pub fn named(name: &str) -> Option<AccessField> {
+        AccessField::ALL
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|&(_, field)| field)
+    }
+}
+
+/// The plan, ready to be executed.
 pub struct Settings {
-    pub known: Vec<Known>,
+    pub known: Vec<KnownField>,
     /// Places in `known` by what `slot` makes of the name.
     slots: Vec<Vec<usize>>,
     pub levels: Vec<(Vec<u8>, Vec<u8>)>,
     /// Names whose values are masked, in lower case without `-` and `_`.
     pub masked: Vec<Vec<u8>>,
     pub needles: AhoCorasick,
-    pub asked: Vec<Asked>,
+    pub asked: Vec<AskedField>,
+    /// Fields with tests that are unknown here: events were not grouped by them.
+    pub undecided: Vec<String>,
+    /// The order of an access line's fields.
+    pub access: Vec<AccessField>,
     pub future_ms: i64,
     pub past_ms: i64,
 }
 
 const SLOTS: usize = 256;
 
-/// A number that tells names apart cheaply: from their length, their second and their last sign.
+/// A number that distinguishes names cheaply: from their length, their second and their last sign.
 fn slot(name: &[u8]) -> usize {
     let sign = |place: usize| name.get(place).copied().unwrap_or(0) as usize;
     (name.len() * 37 + sign(1) * 5 + sign(name.len().wrapping_sub(1))) % SLOTS
 }
 
-impl Settings {
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        known: Vec<Known>,
-        levels: Vec<(Vec<u8>, Vec<u8>)>,
-        masked: Vec<Vec<u8>>,
-        needles: &[String],
-        asked: Vec<Asked>,
-        future_ms: i64,
-        past_ms: i64,
-    ) -> Result<Settings, String> {
-        let mut slots = vec![Vec::new(); SLOTS];
-        for (place, field) in known.iter().enumerate() {
-            slots[slot(&field.name)].push(place);
+fn automaton(needles: &[String]) -> Result<AhoCorasick, String> {
+    let mut builder = AhoCorasickBuilder::new();
+    builder
+        .ascii_case_insensitive(true)
+        .build(needles)
+        .map_err(|error| error.to_string())
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            known: Vec::new(),
+            slots: vec![Vec::new(); SLOTS],
+            levels: Vec::new(),
+            masked: Vec::new(),
+            needles: automaton(&[]).expect("an automaton of nothing"),
+            asked: Vec::new(),
+            undecided: Vec::new(),
+            access: Vec::new(),
+            future_ms: 0,
+            past_ms: 0,
         }
-        let needles = AhoCorasickBuilder::new()
-            .ascii_case_insensitive(true)
-            .build(needles)
-            .map_err(|error| error.to_string())?;
-        Ok(Settings {
-            known,
-            slots,
-            levels,
-            masked,
-            needles,
-            asked,
-            future_ms,
-            past_ms,
-        })
+    }
+}
+
+impl Settings {
+    pub fn add_known(&mut self, field: KnownField) {
+        self.slots[slot(&field.name)].push(self.known.len());
+        self.known.push(field);
+    }
+
+    pub fn set_needles(&mut self, needles: &[String]) -> Result<(), String> {
+        self.needles = automaton(needles)?;
+        Ok(())
     }
 
     pub fn place_of(&self, name: &[u8]) -> Option<usize> {
-        self.slots[slot(name)].iter().copied().find(|&place| self.known[place].name == name)
+        self.slots[slot(name)]
+            .iter()
+            .copied()
+            .find(|&place| self.known[place].name == name)
     }
 
     /// A level, which is ASCII, in the schema's spelling.
@@ -170,5 +348,88 @@ impl Settings {
             .map(u8::to_ascii_lowercase)
             .collect();
         self.masked.contains(&plain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{read, sample};
+
+    fn route(literals: &[&str]) -> Test {
+        Test::Route(
+            literals
+                .iter()
+                .map(|literal| literal.as_bytes().to_vec())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn a_route_holds_for_its_paths_alone() {
+        let patient = route(&["/patients/", ""]);
+        for path in [
+            "/patients/7",
+            "/patients/7/",
+            "/patients/7?x=/a",
+            "/patients/a b#c",
+            "/patients/7/?x",
+        ] {
+            assert!(patient.holds(path.as_bytes()), "{path}");
+        }
+        for path in [
+            "/patients/",
+            "/patients",
+            "/patients//",
+            "/patients/7/x",
+            "/patients/7//",
+            "patients/7",
+            "",
+        ] {
+            assert!(!patient.holds(path.as_bytes()), "{path}");
+        }
+        let visits = route(&["/p/", "/visits/", "/x"]);
+        assert!(visits.holds(b"/p/1/visits/2/x") && !visits.holds(b"/p/1/visits/x"));
+        assert!(route(&[""]).holds(b"/") && route(&[""]).holds(b"") && !route(&[""]).holds(b"/a"));
+    }
+
+    #[test]
+    fn texts_are_no_numbers_and_numbers_no_texts() {
+        assert!(Test::AtLeast(2.0).holds_for(2.0) && !Test::AtLeast(2.0).holds_for(1.9));
+        assert!(Test::AtMost(2.0).holds_for(2.0) && !Test::AtMost(2.0).holds_for(2.1));
+        assert!(!Test::AtLeast(0.0).holds(b"1"));
+        assert!(!Test::OneOf(vec![b"1".to_vec()]).holds_for(1.0));
+        assert!(
+            Test::Prefix(b"ab".to_vec()).holds(b"abc") && !Test::Prefix(b"ab".to_vec()).holds(b"a")
+        );
+    }
+
+    #[test]
+    fn a_level_is_in_the_spelling_of_the_schema() {
+        let settings = read(&sample()).unwrap();
+        let level = |text: &str| {
+            let mut room = Vec::new();
+            String::from_utf8(settings.level(text.as_bytes(), &mut room).to_vec()).unwrap()
+        };
+        assert_eq!(level("warn"), "warning");
+        assert_eq!(level("WARN"), "warning");
+        assert_eq!(level("Odd"), "odd");
+    }
+
+    #[test]
+    fn names_are_masked_however_they_are_joined() {
+        let settings = read(&sample()).unwrap();
+        for name in ["password", "PassWord", "api_key", "API-Key", "a_p_i_key"] {
+            assert!(settings.is_masked(name.as_bytes()), "{name}");
+        }
+        assert!(!settings.is_masked(b"passwords") && !settings.is_masked(b""));
+    }
+
+    #[test]
+    fn a_number_is_exact_up_to_fifteen_signs() {
+        assert_eq!(exact(b"123456789012345"), Some(123_456_789_012_345.0));
+        assert_eq!(exact(b"1234567890123456"), None);
+        assert_eq!(exact(b"-0.5"), Some(-0.5));
+        assert_eq!(exact(b"0.1"), Some(0.1));
     }
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from shipper_processors.enforce import USABLE, trace_id
+from shipper_processors.enforce import trace_id, usable
 from shipper_processors.sanitize import printable
 
 Scope = MutableMapping[str, Any]
@@ -82,7 +82,7 @@ class CorrelationMiddleware:
     def _correlation_id(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, dict[str, object] | None]:
         """The id to use, and what is noted of one that was replaced."""
         given = [value.decode("latin-1") for name, value in headers if name.lower() == self._header]
-        if len(given) == 1 and USABLE.match(given[0]):
+        if len(given) == 1 and usable(given[0]):
             return given[0], None
         traced = [trace_id(value.decode("latin-1")) for name, value in headers if name.lower() == b"traceparent"]
         found = next((traced_id for traced_id in traced if traced_id), None) or self._make_id()

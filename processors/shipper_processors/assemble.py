@@ -141,7 +141,7 @@ class Assembler:
             if found.stop == "unknown":
                 piece = self.opener(lines[at : lines.index(b"\n", at)])
                 compiled.learn(found.group, piece.log.removesuffix("\n"), piece.stream)
-            elif found.stop == "plain":
+            elif found.stop == "python":
                 end = _after(lines, at, patience)
                 yield from self.plain(lines[at:end], offset + at)
                 at, patience = end, min(patience * 2, MOST_PATIENCE)

@@ -4,17 +4,18 @@ What is known of an event before its rules are asked (its name, its method, its 
 and for all; only what is left is tested with each event.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
 from typing import Any, NamedTuple
 
+from shipper_processors.chain_plan import FieldTest, declared_tests
 from shipper_schemas.rules import Condition, Matcher
 
 Place = tuple[str, str, str]
 """Where an entry was seen: its stream, service and container."""
 Test = Callable[[dict[str, Any], Place], bool]
+ValueTest = Callable[[Any], bool]
 Look = Callable[[dict[str, Any], Place], Any]
 
 UNLISTED = object()
@@ -25,24 +26,33 @@ DISPATCHED = frozenset({"event", "method"})
 """Fields whose texts choose the rules to ask; they are never looked for under `extra`."""
 
 
-def compiled(condition: Condition, record: str | None, decided: Mapping[str, object]) -> Test | bool:
-    """What remains of a condition where the `decided` fields are known; True or False where nothing does.
+class Remaining(NamedTuple):
+    """What remains of a condition where some fields are known."""
 
-    `record` is the name of the event that is a request's record; `decided` tells the event's name, or UNLISTED.
+    test: Test | bool
+    """True or False where nothing remains."""
+    fields: frozenset[str] = frozenset()
+    """The fields that the test looks at."""
+
+
+NEVER, ALWAYS = Remaining(test=False), Remaining(test=True)
+
+
+def remaining(condition: Condition, record: str | None, decided: Mapping[str, object]) -> Remaining:
+    """Compile what remains of a condition where the `decided` fields are known.
+
+    `record` is the name of the event that is a request's record; `decided` holds the event's name, or UNLISTED.
     """
     if condition.request and (record is None or decided["event"] != record):
-        return False
-    fields = sorted(condition.fields.items(), key=lambda item: _cost(item[1]))
-    tests = [_decide(name, matcher, decided) for name, matcher in fields]
-    tests += [compiled(part, record, decided) for part in condition.all]
+        return NEVER
+    fields = sorted(((name, declared_tests(matcher)) for name, matcher in condition.fields.items()), key=_costly)
+    parts = [_decide(name, tests, decided) for name, tests in fields]
+    parts += [remaining(part, record, decided) for part in condition.all]
     if condition.any:
-        tests.append(_either([compiled(part, record, decided) for part in condition.any]))
-    if False in tests:
-        return False
-    remaining = [test for test in tests if not isinstance(test, bool)]
-    if not remaining:
-        return True
-    return remaining[0] if len(remaining) == 1 else _all(remaining)
+        parts.append(_either([remaining(part, record, decided) for part in condition.any]))
+    if any(part.test is False for part in parts):
+        return NEVER
+    return _joined([part for part in parts if part.test is not True], _all, ALWAYS)
 
 
 def texts_asked(conditions: Iterable[Condition], field: str) -> set[str]:
@@ -54,14 +64,6 @@ def texts_asked(conditions: Iterable[Condition], field: str) -> set[str]:
             found.update(text for text in (matcher.equals, *(matcher.one_of or ())) if isinstance(text, str))
         found |= texts_asked((*condition.all, *condition.any), field)
     return found
-
-
-class Asked(NamedTuple):
-    """All that rules ask of a field."""
-
-    name: str
-    matchers: tuple[Matcher, ...] | None
-    """Their answers are all that the rules see of it; None where its value itself is looked at."""
 
 
 def matchers_of(conditions: Iterable[Condition]) -> Iterator[tuple[str, Matcher]]:
@@ -94,33 +96,39 @@ def route_pattern(route: str) -> re.Pattern[str]:
     return re.compile("/".join(parts) + r"/?(?:[?#].*)?", re.DOTALL)
 
 
-def _cost(matcher: Matcher) -> int:
-    """Patterns are asked last."""
-    return int(matcher.route is not None or matcher.glob is not None)
+def _costly(field: tuple[str, tuple[FieldTest, ...]]) -> bool:
+    """Patterns are tested last."""
+    return any(test.operator in ("route", "glob") for test in field[1])
 
 
-def _decide(name: str, matcher: Matcher, decided: Mapping[str, object]) -> Test | bool:
-    if name not in decided:
-        return _field_test(name, matcher)
-    value = decided[name]
-    if value is not UNLISTED:
-        return all(test(value) for test in value_tests(matcher))
-    return False if _asks_listed(matcher) else _field_test(name, matcher)
+def _decide(name: str, tests: tuple[FieldTest, ...], decided: Mapping[str, object]) -> Remaining:
+    if name in decided:
+        value = decided[name]
+        if value is not UNLISTED:
+            return Remaining(all(test(value) for test in map(value_test, tests)))
+        if any(map(_only_listed, tests)):
+            return NEVER
+    return Remaining(_field_test(name, tests), frozenset((name,)))
 
 
-def _asks_listed(matcher: Matcher) -> bool:
-    if isinstance(matcher.equals, str):
-        return True
-    return matcher.one_of is not None and all(isinstance(value, str) for value in matcher.one_of)
+def _only_listed(test: FieldTest) -> bool:
+    """Tell whether the test holds for no value but texts that it names."""
+    if test.operator == "one_of":
+        return all(isinstance(value, str) for value in test.operand)
+    return test.operator == "equals" and isinstance(test.operand, str)
 
 
-def _either(parts: list[Test | bool]) -> Test | bool:
-    if True in parts:
-        return True
-    remaining = [part for part in parts if not isinstance(part, bool)]
-    if not remaining:
-        return False
-    return remaining[0] if len(remaining) == 1 else _any(remaining)
+def _either(parts: list[Remaining]) -> Remaining:
+    if any(part.test is True for part in parts):
+        return ALWAYS
+    return _joined([part for part in parts if part.test is not False], _any, NEVER)
+
+
+def _joined(parts: list[Remaining], join: Callable[[list[Test]], Test], empty: Remaining) -> Remaining:
+    if not parts:
+        return empty
+    tests = [part.test for part in parts if not isinstance(part.test, bool)]
+    return Remaining(tests[0] if len(tests) == 1 else join(tests), frozenset().union(*(part.fields for part in parts)))
 
 
 def _all(tests: list[Test]) -> Test:
@@ -143,9 +151,9 @@ def _any(tests: list[Test]) -> Test:
     return test
 
 
-def _field_test(name: str, matcher: Matcher) -> Test:
+def _field_test(name: str, declared: tuple[FieldTest, ...]) -> Test:
     found = look(name)
-    tests = tuple(value_tests(matcher))
+    tests = tuple(map(value_test, declared))
     if len(tests) == 1:
         only = tests[0]
         if name in PLACES:
@@ -159,36 +167,58 @@ def _field_test(name: str, matcher: Matcher) -> Test:
     return test
 
 
-def value_tests(matcher: Matcher) -> Iterable[Callable[[Any], bool]]:
-    """One test for each thing that a matcher asks; each takes any value and never raises."""
-    if matcher.equals is not None:
-        yield _one_of((matcher.equals,))
-    if matcher.one_of is not None:
-        yield _one_of(matcher.one_of)
-    if matcher.prefix is not None:
-        prefix = matcher.prefix
-        yield lambda value: isinstance(value, str) and value.startswith(prefix)
-    if matcher.glob is not None:
-        yield _full_match(re.compile(translate(matcher.glob)), "")
-    if matcher.route is not None:
-        yield _full_match(route_pattern(matcher.route), matcher.route.rstrip("/").partition("{")[0])
-    if matcher.min is not None or matcher.max is not None:
-        yield _between(matcher.min, matcher.max)
+def value_tests(matcher: Matcher) -> Iterable[ValueTest]:
+    """Compile one test for each operator of a matcher; each takes any value and never raises."""
+    return map(value_test, declared_tests(matcher))
 
 
-def _one_of(values: Iterable[object]) -> Callable[[Any], bool]:
+def value_test(test: FieldTest) -> ValueTest:
+    """Compile a test. Raises ValueError for an operator that nothing here executes."""
+    compile_operand = OPERATORS.get(test.operator)
+    if compile_operand is None:
+        raise ValueError(f"nothing executes the operator `{test.operator}`")
+    return compile_operand(test.operand)
+
+
+def _one_of(values: Iterable[object]) -> ValueTest:
     """Equality of text, number or truth; 1 is 1.0, but never true."""
     wanted = {(isinstance(value, bool), value) for value in values}
     return lambda value: isinstance(value, str | int | float) and (isinstance(value, bool), value) in wanted
 
 
-def _between(least: float | None, most: float | None) -> Callable[[Any], bool]:
-    low = -math.inf if least is None else least
-    high = math.inf if most is None else most
-    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+def _prefix(prefix: str) -> ValueTest:
+    return lambda value: isinstance(value, str) and value.startswith(prefix)
 
 
-def _full_match(pattern: re.Pattern[str], prefix: str) -> Callable[[Any], bool]:
+def _glob(pattern: str) -> ValueTest:
+    return _full_match(re.compile(translate(pattern)), "")
+
+
+def _route(route: str) -> ValueTest:
+    return _full_match(route_pattern(route), route.rstrip("/").partition("{")[0])
+
+
+def _at_least(least: float) -> ValueTest:
+    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value >= least
+
+
+def _at_most(most: float) -> ValueTest:
+    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value <= most
+
+
+def _full_match(pattern: re.Pattern[str], prefix: str) -> ValueTest:
     """`prefix` is what every match begins with: most paths are another's, and are told apart by it alone."""
     match = pattern.fullmatch
     return lambda value: isinstance(value, str) and value.startswith(prefix) and match(value) is not None
+
+
+OPERATORS: dict[str, Callable[[Any], ValueTest]] = {
+    "equals": lambda wanted: _one_of((wanted,)),
+    "one_of": _one_of,
+    "prefix": _prefix,
+    "glob": _glob,
+    "route": _route,
+    "min": _at_least,
+    "max": _at_most,
+}
+"""Each operator of a matcher, with what compiles its operand into a test of a value."""

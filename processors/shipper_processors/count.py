@@ -9,21 +9,11 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal, NamedTuple
 
-from shipper_processors.conditions import (
-    PLACES,
-    UNLISTED,
-    Asked,
-    Look,
-    Place,
-    Test,
-    compiled,
-    look,
-    matchers_of,
-    texts_asked,
-)
+from shipper_processors.chain_plan import RulesPlan, asked_fields
+from shipper_processors.conditions import PLACES, UNLISTED, Look, Place, Test, look, matchers_of, remaining, texts_asked
 from shipper_schemas.entry import HttpSource
 from shipper_schemas.metrics import Increment, Labels, Metric, SeriesKey
-from shipper_schemas.rules import Case, Label, Matcher, Rule, label_text, one_metric_each
+from shipper_schemas.rules import Case, Label, Rule, label_text, one_metric_each
 
 OTHER = "other"
 LONGEST_LABEL = 120
@@ -35,7 +25,7 @@ MOST_OBSERVED = 2.0**53
 
 Value = Callable[[dict[str, Any], Place], str]
 Key = tuple[HttpSource, str, str | None, int | None]
-"""What chooses a plan: source of requests, name of the event, method and, for a request's record, status."""
+"""What selects a plan: source of requests, name of the event, method and, for a request's record, status."""
 
 
 @dataclass(slots=True)
@@ -94,7 +84,12 @@ class CompiledRule:
         return [tuple(labels) for labels in product(*columns)]
 
 
-Plan = tuple[tuple[CompiledRule, tuple[tuple[Test | bool, tuple[Value, ...]], ...]], ...]
+class EventPlan(NamedTuple):
+    """The rules that can hold for an event, of which something is known, with what remains to be tested."""
+
+    rules: tuple[tuple[CompiledRule, tuple[tuple[Test | bool, tuple[Value, ...]], ...]], ...]
+    fields: frozenset[str]
+    """Fields that the remaining tests look at."""
 
 
 GroupEffect = Literal["silent", "counted", "alone"]
@@ -146,7 +141,7 @@ class Counting:
         self._asks_places = any(name in PLACES for name, _ in matchers_of(conditions))
         self._events = frozenset(records | texts_asked(conditions, "event"))
         self._methods = frozenset(texts_asked(conditions, "method"))
-        self._plans: dict[Key, Plan] = {}
+        self._plans: dict[Key, EventPlan] = {}
         self._general = self._plan(None, {"event": UNLISTED})
 
     def metrics(self) -> list[Metric]:
@@ -187,9 +182,9 @@ class Counting:
     ) -> list[Increment]:
         """What one event adds; empty for most. The event may hold anything."""
         plan = self._plan_for(event, stream, http_source)
-        return self._added(plan, event, (stream, service, container)) if plan else []
+        return self._added(plan, event, (stream, service, container)) if plan.rules else []
 
-    def _plan_for(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> Plan:
+    def _plan_for(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> EventPlan:
         name = event.get("event")
         if not isinstance(name, str) or name not in self._events:
             return self._general
@@ -199,24 +194,29 @@ class Counting:
 
     # --- events that no rule can tell apart -------------------------------------------------------
 
-    def asked(self) -> list[Asked]:
-        """The fields by which rules tell events of one log apart."""
+    def rules_plan(self) -> RulesPlan:
+        """Return the fields by which rules distinguish events of one log, and those that the runtime tells."""
         by_value = {"event", "method", "status_code"}
         for rule in self._rules.values():
             by_value |= {label.field for case, _ in rule.cases for label in case.labels.values() if label.field}
             by_value |= {rule.rule.field} if rule.rule.field else set()
-        found: dict[str, tuple[Matcher, ...] | None] = dict.fromkeys(by_value)
-        for name, matcher in matchers_of(self._conditions):
-            if name not in by_value:
-                found[name] = (*(found.get(name) or ()), matcher)
-        return [Asked(name, found[name]) for name in sorted(found) if name not in PLACES]
+        asked = asked_fields(by_value, matchers_of(self._conditions))
+        return RulesPlan(
+            tuple(field for field in asked if field.name not in PLACES),
+            tuple(field for field in asked if field.name in PLACES),
+        )
 
-    def standing(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> GroupEffect:
-        """What can be said of all events that are like this one in the fields asked for, and in their stream."""
+    def group_effect(
+        self, event: dict[str, Any], stream: str, http_source: HttpSource, undecided: frozenset[str] = frozenset()
+    ) -> GroupEffect:
+        """Return what holds for all events that equal this one in the fields that rules look at, and in their stream.
+
+        By an `undecided` field events were not grouped: where a rule would look at it, each has to be evaluated.
+        """
         plan = self._plan_for(event, stream, http_source)
-        if any(rule.observed is not None for rule, _ in plan):
+        if any(rule.observed is not None for rule, _ in plan.rules) or not undecided.isdisjoint(plan.fields):
             return "alone"
-        tests = [test for _, cases in plan for test, _ in cases]
+        tests = [test for _, cases in plan.rules for test, _ in cases]
         if not self._asks_places and not any(test is True or _holds(test, event) for test in tests):
             return "silent"
         return "counted"
@@ -264,7 +264,7 @@ class Counting:
             status = None
         return source, name, method, status
 
-    def _planned(self, key: Key) -> Plan:
+    def _planned(self, key: Key) -> EventPlan:
         source, name, method, status = key
         decided: dict[str, object] = {"event": name, "method": UNLISTED if method is None else method}
         if status is not None:
@@ -272,22 +272,23 @@ class Counting:
         plan = self._plans[key] = self._plan(RECORDS[source], decided)
         return plan
 
-    def _plan(self, record: str | None, decided: Mapping[str, object]) -> Plan:
+    def _plan(self, record: str | None, decided: Mapping[str, object]) -> EventPlan:
         """The rules that can hold where `decided` is known, with what remains to be asked.
 
         Most events are in no rule, and most requests change nothing: their plan is empty.
         """
-        plan = []
+        rules, fields = [], set[str]()
         for rule in self._rules.values():
-            tests = [(compiled(case.when, record, decided), values) for case, values in rule.cases]
-            cases = tuple((test, values) for test, values in tests if test is not False)
+            left = [(remaining(case.when, record, decided), values) for case, values in rule.cases]
+            cases = tuple((part.test, values) for part, values in left if part.test is not False)
             if cases:
-                plan.append((rule, cases))
-        return tuple(plan)
+                rules.append((rule, cases))
+                fields.update(*(part.fields for part, _ in left))
+        return EventPlan(tuple(rules), frozenset(fields))
 
-    def _added(self, plan: Plan, event: dict[str, Any], place: Place) -> list[Increment]:
+    def _added(self, plan: EventPlan, event: dict[str, Any], place: Place) -> list[Increment]:
         added = []
-        for rule, cases in plan:
+        for rule, cases in plan.rules:
             for test, values in cases:
                 if test is True or test(event, place):  # type: ignore[operator]  # False is in no plan
                     increment = self._increment(rule, values, event, place)

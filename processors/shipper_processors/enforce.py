@@ -6,15 +6,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from shipper_processors.chain_plan import SCHEMA, SchemaPlan, event_validator, value_validator
 from shipper_processors.sanitize import printable, spelled
-from shipper_schemas.event import CORRELATION_ID_PATTERN, EVENT_ADAPTER, KNOWN_FIELDS, LEVEL_ALIASES
 from shipper_schemas.violation import Kind, Violation
 
 CORRELATION_SOURCES = ("correlation_id", "correlationId", "x_correlation_id", "request_id", "traceparent")
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.ASCII)
-USABLE = re.compile(CORRELATION_ID_PATTERN.removesuffix("$") + r"\Z")
 CONSUMED = frozenset({"timestamp"})
-KNOWN = frozenset(KNOWN_FIELDS)
 KINDS = {
     "event": Kind.EVENT_INVALID,
     "level": Kind.LEVEL_INVALID,
@@ -31,7 +29,8 @@ EXPECTED = {
 }
 SHOWN = 60
 
-_conforms = EVENT_ADAPTER.validator.isinstance_python
+usable = value_validator(SCHEMA, SCHEMA.correlation_field).isinstance_python
+"""Tell whether a value can be a correlation id."""
 
 
 def shown(value: object, mask: Callable[[str], str] = str) -> str:
@@ -44,10 +43,22 @@ def shown(value: object, mask: Callable[[str], str] = str) -> str:
 class Enforce:
     """The schema step; callable as a structlog processor, which notes violations under `schema.errors`."""
 
-    def __init__(self, correlation_sources: Sequence[str] = CORRELATION_SOURCES, *, required: bool = True) -> None:
+    def __init__(
+        self,
+        correlation_sources: Sequence[str] = CORRELATION_SOURCES,
+        *,
+        required: bool = True,
+        schema: SchemaPlan = SCHEMA,
+    ) -> None:
         """`correlation_sources`: fields that may hold the id, in order; `required`: whether its absence is noted."""
         self._sources = tuple(correlation_sources)
         self._required = required
+        self.schema = schema
+        self._levels = dict(schema.levels)
+        self._known = frozenset(field.name for field in schema.known_fields)
+        self._validate = event_validator(schema).validate_python
+        self._conforms = event_validator(schema).isinstance_python
+        self._usable = value_validator(schema, schema.correlation_field).isinstance_python
         self.mask: Callable[[str], str] = str
         """Applied to values of which a violation shows a piece."""
 
@@ -64,13 +75,13 @@ class Enforce:
         violations: list[Violation] = []
         level = fields.get("level")
         if type(level) is str:
-            fields["level"] = LEVEL_ALIASES.get(level) or LEVEL_ALIASES.get(level.lower(), level.lower())
-        if "correlation_id" in fields and _conforms(fields):
+            fields["level"] = self._levels.get(level) or self._levels.get(level.lower(), level.lower())
+        if "correlation_id" in fields and self._conforms(fields):
             return fields, violations
         correlation_id = fields.get("correlation_id")
-        if type(correlation_id) is not str or USABLE.match(correlation_id) is None:
+        if type(correlation_id) is not str or not self._usable(correlation_id):
             self._find_correlation_id(fields, violations)
-        return _sorted_out(fields, violations, self.mask), violations
+        return self._sorted_out(fields, violations), violations
 
     def _find_correlation_id(self, fields: dict[str, Any], violations: list[Violation]) -> None:
         refused: list[tuple[str, object]] = []
@@ -80,7 +91,7 @@ class Enforce:
                 fields.pop(source, None)
                 continue
             found = trace_id(value) if source == "traceparent" else value
-            if isinstance(found, str) and USABLE.match(found) is not None:
+            if isinstance(found, str) and self._usable(found):
                 if source != "traceparent":
                     del fields[source]
                 fields["correlation_id"] = found
@@ -94,6 +105,38 @@ class Enforce:
         elif self._required:
             looked = ", ".join(self._sources)
             violations.append(Violation(Kind.CORRELATION_ID_MISSING, None, f"no correlation id; looked for {looked}"))
+
+    def _sorted_out(self, fields: dict[str, Any], violations: list[Violation]) -> dict[str, Any]:
+        """Keep what is typed right, move the rest under `extra`, null being absence."""
+        own = fields.pop("extra", None)
+        extra: dict[str, Any] = own if isinstance(own, dict) else {} if own is None else {"extra": own}
+        event: dict[str, Any] = {}
+        for name, value in fields.items():
+            if name in CONSUMED:
+                event[name] = value
+            elif name not in self._known:
+                extra[name] = value
+            elif value is not None:
+                event[name] = value
+        timestamp = event.pop("timestamp", None)
+        if not self._conforms(event):
+            self._move_mistyped(event, extra, violations)
+        if timestamp is not None:
+            event["timestamp"] = timestamp
+        if extra:
+            event["extra"] = extra
+        return event
+
+    def _move_mistyped(self, event: dict[str, Any], extra: dict[str, Any], violations: list[Violation]) -> None:
+        try:
+            self._validate(event)
+        except ValidationError as error:
+            reports = error.errors(include_url=False, include_context=False)
+            for name in dict.fromkeys(str(report["loc"][0]) for report in reports):
+                value = event.pop(name)
+                extra[name] = value
+                detail = f"expected {EXPECTED.get(name, 'a string')}, got {shown(value, self.mask)}"
+                violations.append(Violation(KINDS.get(name, Kind.FIELD_INVALID), name, detail))
 
 
 def noted(event: dict[str, Any], violations: Sequence[Violation]) -> dict[str, Any]:
@@ -121,39 +164,3 @@ def _put_aside(fields: dict[str, Any], name: str) -> None:
     if not isinstance(extra, dict):
         extra = fields["extra"] = {} if extra is None else {"extra": extra}
     extra[name] = fields.pop(name)
-
-
-def _sorted_out(fields: dict[str, Any], violations: list[Violation], mask: Callable[[str], str]) -> dict[str, Any]:
-    """Keep what is typed right, move the rest under `extra`, null being absence."""
-    own = fields.pop("extra", None)
-    extra: dict[str, Any] = own if isinstance(own, dict) else {} if own is None else {"extra": own}
-    event: dict[str, Any] = {}
-    for name, value in fields.items():
-        if name in CONSUMED:
-            event[name] = value
-        elif name not in KNOWN:
-            extra[name] = value
-        elif value is not None:
-            event[name] = value
-    timestamp = event.pop("timestamp", None)
-    if not _conforms(event):
-        _move_mistyped(event, extra, violations, mask)
-    if timestamp is not None:
-        event["timestamp"] = timestamp
-    if extra:
-        event["extra"] = extra
-    return event
-
-
-def _move_mistyped(
-    event: dict[str, Any], extra: dict[str, Any], violations: list[Violation], mask: Callable[[str], str]
-) -> None:
-    try:
-        EVENT_ADAPTER.validate_python(event)
-    except ValidationError as error:
-        names = dict.fromkeys(str(found["loc"][0]) for found in error.errors(include_url=False, include_context=False))
-        for name in names:
-            value = event.pop(name)
-            extra[name] = value
-            detail = f"expected {EXPECTED.get(name, 'a string')}, got {shown(value, mask)}"
-            violations.append(Violation(KINDS.get(name, Kind.FIELD_INVALID), name, detail))

@@ -2,8 +2,10 @@
 
 import re
 
-from shipper_schemas.event import LEVEL_ALIASES
+from shipper_processors.chain_plan import SCHEMA
 
+LEVELS = dict(SCHEMA.levels)
+"""Each spelling with the level that it stands for."""
 WORD = r"(?P<level>[A-Za-z]{3,11})"
 TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 PREFIXES = tuple(
@@ -29,7 +31,7 @@ def level_of(text: str) -> str | None:
     head = text[:HEAD]
     for prefix in PREFIXES:
         match = prefix.match(head)
-        if match is not None and (level := LEVEL_ALIASES.get(match["level"].lower())):
+        if match is not None and (level := LEVELS.get(match["level"].lower())):
             return level
     match = KLOG.match(head)
     return KLOG_LEVELS[match["level"]] if match else None

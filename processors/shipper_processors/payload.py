@@ -7,6 +7,7 @@ from typing import Any, Literal
 import orjson
 
 from shipper_processors.access_log import decode_access
+from shipper_processors.chain_plan import RENDERING
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.levels import level_of
 from shipper_processors.stack_traces import summary
@@ -54,10 +55,12 @@ def _broken(text: str, detail: str) -> Payload:
 
 
 def _words(text: str) -> Payload:
+    fields: dict[str, Any]
     access = decode_access(text)
     if access is not None:
-        return "access", {"event": "http_access", **access, "message": text}, None
-    fields: dict[str, Any] = {"event": "unstructured"}
+        fields = {"event": "http_access", **access, "message": text}
+        return "access", {name: fields[name] for name in RENDERING.access if name in fields}, None
+    fields = {"event": "unstructured"}
     level = level_of(text)
     if level is not None:
         fields["level"] = level

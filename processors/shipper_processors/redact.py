@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
+from shipper_processors.chain_plan import SCHEMA, RedactionPlan
 from shipper_processors.envelope import LONE_SURROGATES
 from shipper_processors.pseudonym import hash_of
 from shipper_processors.redact_patterns import NEEDLES, PATTERNS, WORD, Pattern, named_values
 from shipper_processors.sanitize import spelled
-from shipper_schemas.event import KNOWN_FIELDS
 
 if TYPE_CHECKING:
     from shipper_processors.safe_regex import Linear
@@ -39,6 +39,7 @@ IPV4 = re.compile(r"(?<![\d.+])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 """Addresses of clients are in every access line, and no pattern can match one."""
 SHAPED = frozenset({"correlation_id", "timestamp"})
 """Fields whose text is bound by the schema: a number in it is nobody's, and words are looked for where signs allow."""
+KNOWN = frozenset(field.name for field in SCHEMA.known_fields)
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
@@ -91,16 +92,21 @@ class Redactor:
             raise ValueError(f"no built-in pattern is called {unknown[0]!r}; there are {', '.join(PATTERNS)}")
         self._key = key if mode == "hash" else None
         fields = tuple(fields)
-        self._fields = frozenset(_plain_name(name) for name in fields)
         self._patterns = {name: PATTERNS[name] for name in patterns}
         left = "password" in self._patterns
         named, hints, told = named_values(name for name in fields if not (left and WORD.search(name)))
         if named is not None:
             self._patterns = {"field": Pattern(named, hints), **self._patterns}
-        self.needles = (*NEEDLES, *(hint for hint in hints if hint not in NEEDLES))
-        """One of these, in any case, is in every text that a pattern of words or a field's name can match."""
+        self.plan = RedactionPlan(
+            tuple(sorted({_plain_name(name) for name in fields})),
+            (*NEEDLES, *(hint for hint in hints if hint not in NEEDLES)),
+            tuple(sorted(SHAPED)),
+            bool(extra_patterns) or not told,
+        )
+        self._fields = frozenset(self.plan.masked_names)
+        self._needles = self.plan.needles
+        self._always = self.plan.every_text
         self._extra = {name: self._linear(name, regex) for name, regex in (extra_patterns or {}).items()}
-        self._always = bool(extra_patterns) or not told
         self._clean: set[str] = set()
         self._clean_names: set[str] = set()
 
@@ -121,11 +127,6 @@ class Redactor:
             return Linear(regex)
         except ValueError as error:
             raise ValueError(f"redaction pattern {name!r} is no regular expression of RE2: {error}") from error
-
-    @property
-    def masked_names(self) -> frozenset[str] | None:
-        """Names of fields that are masked, in lower case without `-` and `_`; None where texts are looked at anyway."""
-        return None if self._always else self._fields
 
     def suspicious(self, raw: str, event: dict[str, Any]) -> bool:
         """Whether `event`, decoded from `raw`, may hold something to mask; false means that it holds nothing.
@@ -170,7 +171,7 @@ class Redactor:
 
     def _hinted(self, lowered: str) -> bool:
         """Whether a text in lower case has a sign of what a pattern of words or a field's name can match."""
-        return any([needle in lowered for needle in self.needles])  # noqa: C419 -- twice as fast
+        return any([needle in lowered for needle in self._needles])  # noqa: C419 -- twice as fast
 
     def _may_hold(self, value: str) -> bool:
         """Whether one text may hold something; texts that hold nothing are remembered, for most come again."""
@@ -235,7 +236,7 @@ class Redactor:
         return self._value("", value, 0)
 
     def _value(self, name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 -- any JSON value
-        if value is not None and name not in KNOWN_FIELDS and _plain_name(name) in self._fields:
+        if value is not None and name not in KNOWN and _plain_name(name) in self._fields:
             return self._replacement("field", value if isinstance(value, str) else spelled(value))
         if isinstance(value, str):
             return self.redact_text(value)
@@ -250,7 +251,7 @@ class Redactor:
             return found
         if isinstance(value, list | tuple):
             return [self._value("", item, depth + 1) for item in value]
-        if isinstance(value, int | float) and not isinstance(value, bool) and name not in KNOWN_FIELDS:
+        if isinstance(value, int | float) and not isinstance(value, bool) and name not in KNOWN:
             masked = self.redact_text(str(value))
             return value if masked == str(value) else masked
         return value

@@ -7,11 +7,12 @@ from typing import Any
 
 import orjson
 
+from shipper_processors.chain_plan import RENDERING
 from shipper_processors.times import format_ms
 from shipper_schemas.entry import Entry, Origin
 from shipper_schemas.violation import Violation
 
-RARELY_SEARCHED = ("error_type", "error_message", "exception")
+FIRST_SEARCHED, SECOND_SEARCHED, *RARELY_SEARCHED = RENDERING.searched
 
 
 def provenance(origin: Origin) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def provenance(origin: Origin) -> dict[str, Any]:
     if origin.host:
         found["host"] = {"name": origin.host}
     found["log"] = {"file": {"path": origin.path}}
-    return found
+    return {name: found[name] for name in RENDERING.document if name in found}
 
 
 class Renderer:
@@ -71,7 +72,7 @@ def searched_text(event: dict[str, Any]) -> str | None:
 
     The event is past `enforce`, so that each of these fields is a string.
     """
-    message, path = event.get("message"), event.get("path")
+    message, path = event.get(FIRST_SEARCHED), event.get(SECOND_SEARCHED)
     text = message if path is None else path if message is None else f"{message}\n{path}"
     for name in RARELY_SEARCHED:
         if name in event:

@@ -10,6 +10,10 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
 
+CORRELATION_FIELD = "correlation_id"
+"""The field that every structured entry has to have."""
+LEVEL_FIELD = "level"
+"""The field whose spellings `LEVEL_ALIASES` maps before it is validated."""
 CORRELATION_ID_PATTERN = r"^[A-Za-z0-9._:/+=@\-]{1,128}$"
 """A usable correlation id: 1 to 128 characters, nothing that a terminal, page or query could misread."""
 

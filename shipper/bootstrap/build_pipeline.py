@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+import structlog
+
 from shipper.config.files import key_files
 from shipper.config.settings import Settings
 from shipper.metrics.catalogue import OVERFLOWS, saved
@@ -65,10 +67,14 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
 
 
 def compiled_of(settings: Settings, pipeline: Pipeline) -> FastChain | None:
-    """The chain of `pipeline`, compiled; None where the extension is not installed or not wanted."""
+    """Return the native chain of `pipeline`; None where it is not installed, not wanted, or declines the plan."""
     if not settings.compiled:
         return None
-    return FastChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew)
+    return FastChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew, _declined)
+
+
+def _declined(reason: str) -> None:
+    structlog.get_logger("shipper").info("native_path_declined", reason=reason)
 
 
 def bounds_of(settings: Settings) -> Bounds:

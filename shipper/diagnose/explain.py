@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from shipper.pipeline.pipeline import Assessed
 from shipper_processors.conditions import PLACES, Place, look, value_tests
 from shipper_processors.count import RECORDS
-from shipper_processors.enforce import USABLE, shown, trace_id
+from shipper_processors.enforce import shown, trace_id, usable
 from shipper_processors.levels import time_of
 from shipper_processors.payload import decode_payload
 from shipper_processors.redact import Redactor
@@ -160,7 +160,7 @@ def correlation_reason(entry: Entry, assessed: Assessed, sources: Sequence[str])
     for source in sources:
         value = fields.get(source)
         found = trace_id(value) if source == "traceparent" else value
-        if isinstance(found, str) and USABLE.match(found):
+        if isinstance(found, str) and usable(found):
             before = f" ({'; '.join(passed)})" if passed else ""
             return f"{assessed.event.get('correlation_id', found)}, from {source}{before}"
         if value is not None:

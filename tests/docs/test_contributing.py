@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,8 +54,8 @@ def test_contributors_need_three_commands() -> None:
 def test_ci_runs_all_checks_before_the_tests() -> None:
     """The same as `make check`, which adds coverage."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ncheck:")[2].partition("\n\n")[0]
-    wanted = re.findall(r"ruff check \.|ruff format --check \.|mypy|lint-imports|deptry \.", makefile)
-    assert len(wanted) == 5
+    wanted = re.findall(r"ruff check \.|ruff format --check \.|mypy|lint-imports|deptry \.|\.ci/rust", makefile)
+    assert len(wanted) == 6
     assert [name for name in wanted if name not in CI] == []
     generated = re.search(r"^GENERATED := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert generated is not None
@@ -71,6 +72,25 @@ def test_hooks_are_checks_of_the_project_with_its_own_tools() -> None:
         words = [word for word in words if word not in ("-m", "--force-exclude", "--check", ".")]
         assert " ".join(words) in CI
         assert program.rpartition("/")[2] in CI
+
+
+@pytest.mark.parametrize("component", ["", "fmt", "clippy"])
+def test_rust_checks_are_skipped_or_fail_where_tools_are_missing(tmp_path: Path, component: str) -> None:
+    """Without cargo, rustfmt or clippy contributors get a notice; with `CI=true` it is a failure."""
+    dirname = shutil.which("dirname")
+    assert dirname is not None
+    (tmp_path / "dirname").symlink_to(dirname)
+    if component:
+        cargo = tmp_path / "cargo"
+        cargo.write_text(f'#!/bin/sh\n[ "$1" != {component} ]\n', encoding="utf-8")
+        cargo.chmod(0o755)
+    for ci, status in (("", 0), ("true", 1)):
+        environ = {"PATH": str(tmp_path), "CI": ci}
+        done = subprocess.run(
+            ["/bin/sh", ROOT / ".ci" / "rust"], env=environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status
+        assert f"no `{' '.join(filter(None, ['cargo', component]))}` on the PATH" in done.stderr
 
 
 def test_pre_commit_takes_its_configuration() -> None:

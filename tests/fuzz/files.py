@@ -92,7 +92,7 @@ def rules(data: bytes) -> None:
             valid.append(Rule.model_validate(one))
     for rule in valid:
         counting = Counting([rule])
-        counting.standing(dict(EVENT), "stdout", "structured")
+        counting.group_effect(dict(EVENT), "stdout", "structured")
         for increment in counting.increments(dict(EVENT), "stdout", "backend", "structured", "backend-1"):
             assert len(increment.labels) == len(rule.label_names())
             assert all(isinstance(label, str) for label in increment.labels)

@@ -308,10 +308,12 @@ def test_a_redactor_that_always_fails_lets_no_text_out() -> None:
 class FailingOnGroups(FailingCounting):
     """A rule with a defect that no event escapes."""
 
-    def standing(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> GroupEffect:
-        if self.at == "standing":
+    def group_effect(
+        self, event: dict[str, Any], stream: str, http_source: HttpSource, undecided: frozenset[str]
+    ) -> GroupEffect:
+        if self.at == "group_effect":
             raise ZeroDivisionError
-        return super().standing(event, stream, http_source)
+        return super().group_effect(event, stream, http_source, undecided)
 
     def contribution(
         self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str
@@ -324,7 +326,7 @@ class FailingOnGroups(FailingCounting):
 
 
 @pytest.mark.parametrize(
-    ("at", "counters"), [("standing", {"logins": 2, "errors": 1}), ("contribution", {"errors": 3})]
+    ("at", "counters"), [("group_effect", {"logins": 2, "errors": 1}), ("contribution", {"errors": 3})]
 )
 def test_a_group_of_lines_that_counting_fails_on_is_stored(at: str, counters: dict[str, int], tmp_path: Path) -> None:
     """Each of its events is one failure; where only the question of the group fails, each is counted by itself."""

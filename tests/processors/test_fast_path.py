@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.fast_path import FastChain, FastLog, kind_of, native
+from shipper_processors.fast_path import FastChain, FastLog, native
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
+from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import HttpSource
 from shipper_schemas.event import KNOWN_FIELDS
+from shipper_schemas.rules import Rule
 from tests.processors.ways import cri, docker, same
 
 if native is None and not os.environ.get("CI"):
@@ -220,21 +222,19 @@ def test_groups_without_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> No
     same([b"".join(docker(json.dumps(event)) for event in events)], most=1000)
 
 
-def test_each_known_field_has_a_compiled_type() -> None:
-    """A field added to the schema must be known to the extension as well."""
-    kinds = {name: kind_of(name) for name in KNOWN_FIELDS}
-    assert kinds["correlation_id"] == "correlation_id"
-    assert kinds["status_code"] == "status"
-    assert kinds["duration_ms"] == "milliseconds"
-    assert kinds["user_id"] == kinds["patient_id"] == "identifier"
-    assert kinds["level"] == "level"
-    assert kinds["message"] == "text"
+def test_the_extension_knows_the_whole_plan() -> None:
+    """A field, constraint or operator added to schema or rules has to be added to the extension as well."""
+    rules = [Rule.model_validate(rule) for rule in CUSTOM]
+    chain = FastChain.of(Enforce(), Counting([*builtin_rules(["patient_read"]), *rules]), Redactor(), Skew())
+    assert chain is not None
+    assert (chain.chain.declined_fields, chain.chain.undecided) == ([], [])
 
 
 def test_patterns_of_ones_own_go_the_plain_way() -> None:
-    """A configured pattern may match anything, so that every text has to be looked at."""
-    redactor = Redactor(extra_patterns={"mrn": r"MRN\d+"})
-    assert FastChain.of(Enforce(), Counting([]), redactor, Skew()) is None
+    """A configured pattern may match anything, so that every text has to be looked at; the reason is reported."""
+    redactor, reasons = Redactor(extra_patterns={"mrn": r"MRN\d+"}), list[str]()
+    assert FastChain.of(Enforce(), Counting([]), redactor, Skew(), reasons.append) is None
+    assert reasons == ["redaction: every text has to be examined, because of a pattern or a name of the configuration"]
 
 
 def test_a_mistake_of_the_extension_leaves_the_rest_to_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:

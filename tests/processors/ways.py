@@ -1,4 +1,4 @@
-"""Both ways of a log, the plain chain and the compiled one: what each comes to, and whether that is the same."""
+"""Both paths of a log, the Python chain and the native one: what each comes to, and whether that is the same."""
 
 import json
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from shipper.model.batch import Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
 from shipper_processors.assemble import ASSEMBLERS, Bounds
+from shipper_processors.chain_plan import SCHEMA, SchemaPlan
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.fast_path import FastChain
@@ -39,13 +40,14 @@ def came_of(
     rules: list[dict[str, Any]] | None = None,
     http_source: HttpSource = "structured",
     most: int = 3,
+    schema: SchemaPlan = SCHEMA,
 ) -> tuple[Came, int]:
     """What the chunks of a log come to, and how many lines went the compiled way."""
     counting = Counting(
         [*builtin_rules(["patient_read"]), *(Rule.model_validate(rule) for rule in rules or [])], max_label_values=most
     )
     histograms = frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram")
-    chain = Pipeline(Enforce(), counting, Redactor(), histograms=histograms)
+    chain = Pipeline(Enforce(schema=schema), counting, Redactor(), histograms=histograms)
     source = Source.of(
         Origin("/x.log", "c1", service="backend", container_id="c1", container_name="b-1", http_source=http_source)
     )

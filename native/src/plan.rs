@@ -1,0 +1,752 @@
+//! The chain plan, as `shipper_processors.chain_plan` serialises it, read strictly.
+//!
+//! An unknown version, section or key of a section is an error: the plan is then not executed at all. What is unknown in
+//! one field's declaration declines the lines that hold the field, and an unknown operator leaves the field undecided.
+
+use serde_json::{Map, Value};
+
+use crate::block::Column;
+use crate::settings::{
+    AccessField, AskedField, FieldRule, KnownField, NumberRule, Role, Settings, Test, TextRule,
+};
+
+/// The version of the plan's layout that this build knows.
+pub const VERSION: u64 = 1;
+/// Fields that a schema may have.
+const MOST_FIELDS: usize = 64;
+/// Whole numbers below this have a double of their own.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+/// What stands before the log's own tail in a document.
+const DOCUMENT_HEAD: [&str; 4] = ["@timestamp", "*", "extra", "stream"];
+const SEARCHED: [&str; 5] = [
+    "message",
+    "path",
+    "error_type",
+    "error_message",
+    "exception",
+];
+
+/// Read a plan. Fails with the reason why it is not executed.
+pub fn settings(plan: &[u8]) -> Result<Settings, String> {
+    let plan = serde_json::from_slice(plan)
+        .map_err(|error| format!("the chain plan is no JSON: {error}"))?;
+    let mut plan = Section::of("chain plan", plan)?;
+    let version = plan.take("version")?;
+    if version.as_u64() != Some(VERSION) {
+        return Err(format!(
+            "version {version} of the chain plan is unknown; expected {VERSION}"
+        ));
+    }
+    let mut settings = Settings::default();
+    read_schema(plan.section("schema")?, &mut settings)?;
+    read_redaction(plan.section("redaction")?, &mut settings)?;
+    read_rules(plan.section("rules")?, &mut settings)?;
+    read_rendering(plan.section("rendering")?, &mut settings)?;
+    let mut skew = plan.section("skew")?;
+    settings.future_ms = skew.whole("future_ms")?;
+    settings.past_ms = skew.whole("past_ms")?;
+    skew.whole("age_ms")?; // of logs without the runtime's times, which are none of ours
+    skew.end()?;
+    plan.end()?;
+    Ok(settings)
+}
+
+/// An object each of whose keys has to be taken.
+struct Section {
+    name: &'static str,
+    entries: Map<String, Value>,
+}
+
+impl Section {
+    fn of(name: &'static str, value: Value) -> Result<Section, String> {
+        match value {
+            Value::Object(entries) => Ok(Section { name, entries }),
+            other => Err(format!("{name}: expected an object, got {other}")),
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Result<Value, String> {
+        self.entries
+            .remove(key)
+            .ok_or_else(|| format!("{}: `{key}` is missing", self.name))
+    }
+
+    fn wrong(&self, key: &str, expected: &str) -> String {
+        format!("{}: `{key}` is not {expected}", self.name)
+    }
+
+    fn section(&mut self, key: &'static str) -> Result<Section, String> {
+        Section::of(key, self.take(key)?)
+    }
+
+    fn list(&mut self, key: &str) -> Result<Vec<Value>, String> {
+        match self.take(key)? {
+            Value::Array(items) => Ok(items),
+            _ => Err(self.wrong(key, "a list")),
+        }
+    }
+
+    fn text(&mut self, key: &str) -> Result<String, String> {
+        match self.take(key)? {
+            Value::String(text) => Ok(text),
+            _ => Err(self.wrong(key, "a text")),
+        }
+    }
+
+    fn texts(&mut self, key: &str) -> Result<Vec<String>, String> {
+        let items = self.list(key)?;
+        let texts: Option<_> = items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect();
+        texts.ok_or_else(|| self.wrong(key, "a list of texts"))
+    }
+
+    fn flag(&mut self, key: &str) -> Result<bool, String> {
+        let value = self.take(key)?;
+        value
+            .as_bool()
+            .ok_or_else(|| self.wrong(key, "true or false"))
+    }
+
+    fn whole(&mut self, key: &str) -> Result<i64, String> {
+        let value = self.take(key)?;
+        value
+            .as_i64()
+            .ok_or_else(|| self.wrong(key, "a whole number"))
+    }
+
+    fn end(self) -> Result<(), String> {
+        match self.entries.keys().next() {
+            Some(key) => Err(format!("{}: `{key}` is unknown", self.name)),
+            None => Ok(()),
+        }
+    }
+}
+
+// --- the schema -----------------------------------------------------------------------------------
+
+fn read_schema(mut schema: Section, settings: &mut Settings) -> Result<(), String> {
+    let correlation = schema.text("correlation_field")?;
+    let level = schema.text("level_field")?;
+    for entry in schema.list("known_fields")? {
+        settings.add_known(known_field(entry, &correlation, &level)?);
+    }
+    if settings.known.len() > MOST_FIELDS {
+        return Err(format!("schema: more than {MOST_FIELDS} fields"));
+    }
+    for pair in schema.list("levels")? {
+        match pair.as_array().map(Vec::as_slice) {
+            Some([Value::String(alias), Value::String(level)])
+                if alias.is_ascii() && level.is_ascii() =>
+            {
+                settings
+                    .levels
+                    .push((alias.as_bytes().to_vec(), level.as_bytes().to_vec()));
+            }
+            _ => return Err(format!("schema: {pair} is no level and its spelling")),
+        }
+    }
+    schema.section("options")?.end()?;
+    schema.end()
+}
+
+fn known_field(entry: Value, correlation: &str, level: &str) -> Result<KnownField, String> {
+    let mut entry = Section::of("known_fields", entry)?;
+    let name = entry.text("name")?;
+    if entry.flag("required")? {
+        return Err(format!(
+            "known_fields: that `{name}` is required is unknown"
+        ));
+    }
+    let rule = field_rule(&entry.take("type")?);
+    entry.end()?;
+    let role = match &name {
+        name if name == correlation => Role::Correlation,
+        name if name == level => Role::Level,
+        _ => Role::Plain,
+    };
+    Ok(KnownField {
+        column: Column::named(&name),
+        name: name.into_bytes(),
+        role,
+        rule,
+        shaped: false,
+    })
+}
+
+/// What a declared type allows; None where anything in its declaration is unknown.
+fn field_rule(declared: &Value) -> Option<FieldRule> {
+    let mut constraints = declared.as_object()?.clone();
+    let name = constraints.remove("type")?;
+    let rule = match name.as_str()? {
+        "nullable" => FieldRule {
+            nullable: true,
+            ..field_rule(&constraints.remove("schema")?)?
+        },
+        "union" => union_rule(constraints.remove("choices")?.as_array()?)?,
+        "str" => FieldRule::of_text(text_rule(&mut constraints)?),
+        "int" => FieldRule::of_integers(number_rule(&mut constraints)?),
+        "float" => {
+            constraints.remove("allow_inf_nan"); // JSON has neither
+            FieldRule::of_numbers(number_rule(&mut constraints)?)
+        }
+        _ => return None,
+    };
+    let strict = constraints.remove("strict"); // values are compared without conversion in either case
+    (constraints.is_empty() && strict.is_none_or(|value| value.is_boolean())).then_some(rule)
+}
+
+/// Of choices that have no type of value in common.
+fn union_rule(choices: &[Value]) -> Option<FieldRule> {
+    let mut union = FieldRule::default();
+    for choice in choices {
+        let rule = field_rule(choice)?;
+        let apart = (union.text.is_none() || rule.text.is_none())
+            && (union.integer.is_none() || rule.integer.is_none());
+        if !apart {
+            return None;
+        }
+        union = FieldRule {
+            text: union.text.or(rule.text),
+            integer: union.integer.or(rule.integer),
+            float: union.float.or(rule.float),
+            nullable: union.nullable || rule.nullable,
+        };
+    }
+    Some(union)
+}
+
+fn text_rule(constraints: &mut Map<String, Value>) -> Option<TextRule> {
+    let mut rule = match constraints.remove("pattern") {
+        Some(pattern) => pattern_rule(pattern.as_str()?)?,
+        None => TextRule::any(),
+    };
+    if let Some(least) = constraints.remove("min_length") {
+        rule.least = rule.least.max(usize::try_from(least.as_u64()?).ok()?);
+    }
+    if let Some(most) = constraints.remove("max_length") {
+        rule.most = rule.most.min(usize::try_from(most.as_u64()?).ok()?);
+    }
+    Some(rule)
+}
+
+fn number_rule(constraints: &mut Map<String, Value>) -> Option<NumberRule> {
+    let mut bound = |name: &str| match constraints.remove(name) {
+        None => Some(None),
+        Some(value) => value
+            .as_f64()
+            .filter(|number| number.abs() < MOST_EXACT)
+            .map(Some),
+    };
+    Some(NumberRule::new(
+        bound("ge")?,
+        bound("gt")?,
+        bound("le")?,
+        bound("lt")?,
+    ))
+}
+
+/// Of a pattern that is one class of ASCII signs from end to end, such as `^[a-z0-9._\-]{1,128}$`; None of any other.
+fn pattern_rule(pattern: &str) -> Option<TextRule> {
+    let mut rest = pattern.strip_prefix("^[")?.strip_suffix('$')?.as_bytes();
+    let mut allowed = Box::new([false; 256]);
+    let mut before = None;
+    loop {
+        let (sign, behind) = class_sign(rest)?;
+        rest = behind;
+        match sign {
+            ClassSign::End if allowed.contains(&true) => break,
+            ClassSign::End => return None,
+            ClassSign::Literal(sign) => {
+                allowed[usize::from(sign)] = true;
+                before = Some(sign);
+            }
+            ClassSign::Dash => {
+                let (ClassSign::Literal(last), behind) = class_sign(rest)? else {
+                    return None;
+                };
+                rest = behind;
+                let first = before.take().filter(|&first| first <= last)?;
+                allowed[usize::from(first)..=usize::from(last)].fill(true);
+            }
+        }
+    }
+    let (least, most) = repetition(rest)?;
+    Some(TextRule {
+        allowed: Some(allowed),
+        least,
+        most,
+    })
+}
+
+enum ClassSign {
+    Literal(u8),
+    Dash,
+    End,
+}
+
+/// The next sign of a class and what follows it; None of what may mean something else.
+fn class_sign(text: &[u8]) -> Option<(ClassSign, &[u8])> {
+    let (&first, rest) = text.split_first()?;
+    match first {
+        b']' => Some((ClassSign::End, rest)),
+        b'-' => Some((ClassSign::Dash, rest)),
+        b'\\' => {
+            let (&sign, rest) = rest.split_first()?;
+            sign.is_ascii_punctuation()
+                .then_some((ClassSign::Literal(sign), rest))
+        }
+        b'[' | b'^' | b'&' | b'~' => None,
+        sign => sign
+            .is_ascii_graphic()
+            .then_some((ClassSign::Literal(sign), rest)),
+    }
+}
+
+/// How often the class may be repeated.
+fn repetition(text: &[u8]) -> Option<(usize, usize)> {
+    match text {
+        b"+" => Some((1, usize::MAX)),
+        b"*" => Some((0, usize::MAX)),
+        _ => {
+            let inner = std::str::from_utf8(text)
+                .ok()?
+                .strip_prefix('{')?
+                .strip_suffix('}')?;
+            let (least, most) = inner.split_once(',').unwrap_or((inner, inner));
+            let most = if most.is_empty() {
+                usize::MAX
+            } else {
+                most.parse().ok()?
+            };
+            Some((least.parse().ok()?, most))
+        }
+    }
+}
+
+// --- redaction and rules --------------------------------------------------------------------------
+
+fn read_redaction(mut redaction: Section, settings: &mut Settings) -> Result<(), String> {
+    if redaction.flag("every_text")? {
+        return Err("redaction: every text has to be examined, because of a pattern or a name of the configuration".into());
+    }
+    settings.masked = redaction
+        .texts("masked_names")?
+        .into_iter()
+        .map(String::into_bytes)
+        .collect();
+    settings.set_needles(&redaction.texts("needles")?)?;
+    let shaped = redaction.texts("shaped_fields")?;
+    for field in &mut settings.known {
+        field.shaped = shaped.iter().any(|name| name.as_bytes() == field.name);
+    }
+    redaction.end()
+}
+
+fn read_rules(mut rules: Section, settings: &mut Settings) -> Result<(), String> {
+    for entry in rules.list("asked_fields")? {
+        let (field, decided) = asked_field(entry, settings)?;
+        if !decided {
+            settings
+                .undecided
+                .push(String::from_utf8_lossy(&field.name).into_owned());
+        }
+        settings.asked.push(field);
+    }
+    for entry in rules.list("places")? {
+        let (place, decided) = asked_field(entry, settings)?;
+        if !decided {
+            settings
+                .undecided
+                .push(String::from_utf8_lossy(&place.name).into_owned());
+        }
+    }
+    rules.end()
+}
+
+/// A field that rules look at; whether all of its tests are known.
+fn asked_field(entry: Value, settings: &Settings) -> Result<(AskedField, bool), String> {
+    let mut entry = Section::of("asked_fields", entry)?;
+    let name = entry.text("name")?.into_bytes();
+    let mut by_value = entry.flag("by_value")?;
+    let mut decided = true;
+    let mut tests = Vec::new();
+    for test in entry.list("tests")? {
+        match operator(test)? {
+            Operator::Known(test) => tests.push(test),
+            Operator::ByValue => by_value = true,
+            Operator::Unknown => decided = false,
+        }
+    }
+    entry.end()?;
+    let known = settings.place_of(&name);
+    let tests = (!by_value).then_some(tests);
+    Ok((AskedField { name, known, tests }, decided))
+}
+
+enum Operator {
+    Known(Test),
+    /// Known to look at nothing but the value, and evaluated in Python once for each value.
+    ByValue,
+    Unknown,
+}
+
+fn operator(test: Value) -> Result<Operator, String> {
+    let mut test = Section::of("tests", test)?;
+    let name = test.text("operator")?;
+    let operand = test.take("operand")?;
+    if test.end().is_err() {
+        return Ok(Operator::Unknown);
+    }
+    let known = match (name.as_str(), operand) {
+        ("equals", Value::String(text)) => Test::OneOf(vec![text.into_bytes()]),
+        ("equals", Value::Bool(_) | Value::Number(_)) | ("glob", Value::String(_)) => {
+            return Ok(Operator::ByValue);
+        }
+        ("one_of", Value::Array(values)) => return Ok(one_of(values)),
+        ("prefix", Value::String(prefix)) => Test::Prefix(prefix.into_bytes()),
+        ("route", Value::String(route)) => return Ok(route_test(&route)),
+        ("min", Value::Number(least)) => return Ok(bound(least.as_f64(), Test::AtLeast)),
+        ("max", Value::Number(most)) => return Ok(bound(most.as_f64(), Test::AtMost)),
+        _ => return Ok(Operator::Unknown),
+    };
+    Ok(Operator::Known(known))
+}
+
+fn one_of(values: Vec<Value>) -> Operator {
+    if !values
+        .iter()
+        .all(|value| value.is_string() || value.is_boolean() || value.is_number())
+    {
+        return Operator::Unknown;
+    }
+    let texts: Option<_> = values
+        .iter()
+        .map(|value| value.as_str().map(|text| text.as_bytes().to_vec()))
+        .collect();
+    texts.map_or(Operator::ByValue, |texts| {
+        Operator::Known(Test::OneOf(texts))
+    })
+}
+
+fn bound(number: Option<f64>, test: fn(f64) -> Test) -> Operator {
+    number.map_or(Operator::Unknown, |number| Operator::Known(test(number)))
+}
+
+/// A path template by what stands between its variable parts.
+fn route_test(route: &str) -> Operator {
+    if route.contains(['?', '#']) {
+        return Operator::ByValue;
+    }
+    let mut literals = vec![Vec::new()];
+    for (place, part) in route.trim_end_matches('/').split('/').enumerate() {
+        let literal = literals.last_mut().expect("there is one at least");
+        if place > 0 {
+            literal.push(b'/');
+        }
+        if part.starts_with('{') && part.ends_with('}') {
+            literals.push(Vec::new());
+        } else if part.contains(['{', '}']) {
+            return Operator::Unknown;
+        } else {
+            literal.extend_from_slice(part.as_bytes());
+        }
+    }
+    Operator::Known(Test::Route(literals))
+}
+
+// --- rendering ------------------------------------------------------------------------------------
+
+fn read_rendering(mut rendering: Section, settings: &mut Settings) -> Result<(), String> {
+    let document = rendering.texts("document")?;
+    if !document
+        .iter()
+        .map(String::as_str)
+        .take(DOCUMENT_HEAD.len())
+        .eq(DOCUMENT_HEAD)
+    {
+        return Err(format!(
+            "rendering: a document begins with {DOCUMENT_HEAD:?}, not as in {document:?}"
+        ));
+    }
+    if rendering.texts("searched")? != SEARCHED {
+        return Err(format!("rendering: the searched texts are {SEARCHED:?}"));
+    }
+    for name in rendering.texts("access")? {
+        match AccessField::named(&name) {
+            Some(field) if !settings.access.contains(&field) => settings.access.push(field),
+            None if name == "time" => {} // of formats that are not read here
+            _ => {
+                return Err(format!(
+                    "rendering: an access line has no field `{name}`, or has it twice"
+                ));
+            }
+        }
+    }
+    if settings.access.len() != AccessField::ALL.len() {
+        return Err("rendering: the order of an access line's fields is not complete".into());
+    }
+    rendering.end()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A plan in small, of all kinds of fields that there are.
+    pub fn sample() -> Value {
+        json!({
+            "version": 1,
+            "schema": {
+                "correlation_field": "correlation_id",
+                "level_field": "level",
+                "known_fields": [
+                    {"name": "correlation_id", "required": false,
+                     "type": {"type": "str", "strict": true, "pattern": "^[A-Za-z0-9._:/+=@\\-]{1,128}$"}},
+                    {"name": "event", "required": false, "type": {"type": "str", "strict": true}},
+                    {"name": "level", "required": false, "type": {"type": "str", "strict": true}},
+                    {"name": "message", "required": false, "type": {"type": "str", "strict": true}},
+                    {"name": "status_code", "required": false, "type": {"type": "int", "ge": 100, "le": 599}},
+                    {"name": "duration_ms", "required": false,
+                     "type": {"type": "float", "ge": 0, "allow_inf_nan": false}},
+                    {"name": "user_id", "required": false, "type": {"type": "nullable", "schema":
+                        {"type": "union", "choices": [{"type": "str"}, {"type": "int"}]}}}
+                ],
+                "levels": [["info", "info"], ["warn", "warning"]],
+                "options": {}
+            },
+            "redaction": {"masked_names": ["password", "apikey"], "needles": ["token", "secret"],
+                          "shaped_fields": ["correlation_id"], "every_text": false},
+            "rules": {
+                "asked_fields": [
+                    {"name": "event", "by_value": true, "tests": []},
+                    {"name": "message", "by_value": false, "tests": [{"operator": "prefix", "operand": "export"}]}
+                ],
+                "places": []
+            },
+            "rendering": {
+                "document": ["@timestamp", "*", "extra", "stream", "log"],
+                "access": ["event", "method", "path", "status_code", "client_ip", "level", "time", "message"],
+                "searched": SEARCHED
+            },
+            "skew": {"future_ms": 3_600_000, "past_ms": 86_400_000, "age_ms": 0}
+        })
+    }
+
+    pub fn read(plan: &Value) -> Result<Settings, String> {
+        settings(plan.to_string().as_bytes())
+    }
+
+    fn reason(change: impl FnOnce(&mut Value)) -> String {
+        let mut plan = sample();
+        change(&mut plan);
+        read(&plan).err().expect("a plan that is declined")
+    }
+
+    fn rule(declared: Value) -> Option<FieldRule> {
+        field_rule(&declared)
+    }
+
+    #[test]
+    fn a_whole_plan_is_read() {
+        let settings = read(&sample()).unwrap();
+        assert_eq!(settings.known.len(), 7);
+        assert!(settings.known.iter().all(|field| field.rule.is_some()));
+        assert_eq!(settings.place_of(b"level"), Some(2));
+        assert_eq!(settings.place_of(b"levels"), None);
+        assert!(settings.known[0].shaped && !settings.known[1].shaped);
+        assert_eq!(
+            (settings.future_ms, settings.past_ms),
+            (3_600_000, 86_400_000)
+        );
+        assert!(settings.undecided.is_empty());
+        assert_eq!(settings.access.len(), 7);
+    }
+
+    #[test]
+    fn an_unknown_version_or_key_declines_the_plan() {
+        assert!(reason(|plan| plan["version"] = json!(2)).starts_with("version 2"));
+        assert_eq!(
+            reason(|plan| plan["odd"] = json!(1)),
+            "chain plan: `odd` is unknown"
+        );
+        for section in ["schema", "redaction", "rules", "rendering", "skew"] {
+            let odd = reason(|plan| plan[section]["odd"] = json!(1));
+            assert_eq!(odd, format!("{section}: `odd` is unknown"));
+            let gone = reason(|plan| {
+                plan.as_object_mut().unwrap().remove(section);
+            });
+            assert_eq!(gone, format!("chain plan: `{section}` is missing"));
+        }
+        assert!(
+            reason(|plan| plan["redaction"]["every_text"] = json!(true)).contains("every text")
+        );
+        assert!(settings(b"{").is_err());
+        assert!(settings(b"7").is_err());
+    }
+
+    #[test]
+    fn an_unknown_declaration_leaves_the_field_without_a_rule() {
+        for declared in [
+            json!({"type": "bool"}),
+            json!({"type": "str", "to_lower": true}),
+            json!({"type": "str", "pattern": "[a-z]+"}),
+            json!({"type": "str", "strict": "often"}),
+            json!({"type": "int", "multiple_of": 2}),
+            json!({"type": "int", "ge": 9_007_199_254_740_993_u64}),
+            json!({"type": "nullable", "schema": {"type": "str"}, "odd": 1}),
+            json!({"type": "union", "choices": [{"type": "str"}, {"type": "str"}]}),
+            json!({"type": "union", "choices": [{"type": "int"}, {"type": "float"}]}),
+            json!({"type": 7}),
+            json!("str"),
+        ] {
+            assert!(rule(declared.clone()).is_none(), "{declared}");
+        }
+    }
+
+    #[test]
+    fn texts_are_bounded_in_characters() {
+        let rule = rule(json!({"type": "str", "min_length": 2, "max_length": 3})).unwrap();
+        for (text, allowed) in [
+            ("a", false),
+            ("ab", true),
+            ("éé", true),
+            ("€€€", true),
+            ("abcd", false),
+        ] {
+            assert_eq!(rule.allows_text(text.as_bytes()), allowed, "{text}");
+        }
+        assert!(rule.integer.is_none() && rule.float.is_none() && !rule.nullable);
+    }
+
+    #[test]
+    fn a_class_of_signs_is_the_pattern_that_is_known() {
+        let allows = |pattern: &str, text: &str| {
+            let rule = rule(json!({"type": "str", "pattern": pattern})).unwrap();
+            rule.allows_text(text.as_bytes())
+        };
+        assert!(allows(r"^[a-c\-_]{2,3}$", "a-_"));
+        for text in ["a", "abca", "ad", "ab\n", "é"] {
+            assert!(!allows(r"^[a-c\-_]{2,3}$", text), "{text}");
+        }
+        assert!(allows("^[0-9]*$", "") && !allows("^[0-9]+$", ""));
+        assert!(allows("^[0-9]{3}$", "123") && !allows("^[0-9]{3}$", "12"));
+        assert!(allows("^[0-9]{3,}$", "1234567"));
+        for pattern in [
+            "^[a-c]$",
+            "[a-c]+",
+            "^[^a]+$",
+            r"^[\d]+$",
+            "^[a&&b]+$",
+            "^[[:alpha:]]+$",
+            "^[c-a]+$",
+            "^[-a]+$",
+            "^[a-]+$",
+            "^[a]+|b$",
+            "^[a]+?$",
+            "^(?:[a])+$",
+            "^[é]+$",
+            "^[a b]+$",
+            "^[]{1}$",
+            "^[a]{1,2,3}$",
+            "^[a]{,2}$",
+            r"^[a]\$",
+        ] {
+            assert!(
+                rule(json!({"type": "str", "pattern": pattern})).is_none(),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_are_bounded_exactly() {
+        let share = rule(json!({"type": "float", "ge": 0, "le": 1}))
+            .unwrap()
+            .float
+            .unwrap();
+        for (digits, allowed) in [
+            ("0", true),
+            ("0.0", true),
+            ("1.0", true),
+            ("1.00001", false),
+            ("-0.1", false),
+        ] {
+            assert_eq!(share.allows(digits.as_bytes()), allowed, "{digits}");
+        }
+        let open = rule(json!({"type": "int", "gt": -2, "lt": 2})).unwrap();
+        assert!(open.float.is_none());
+        let open = open.integer.unwrap();
+        assert!(
+            open.allows(b"-1") && open.allows(b"1") && !open.allows(b"-2") && !open.allows(b"2")
+        );
+        assert!(
+            !open.allows(b"1234567890123456"),
+            "too many digits to be sure"
+        );
+        let positive = rule(json!({"type": "float", "ge": 0}))
+            .unwrap()
+            .integer
+            .unwrap();
+        assert!(positive.allows(b"123456789012345678") && !positive.allows(b"-1"));
+    }
+
+    #[test]
+    fn an_unknown_operator_leaves_its_field_undecided() {
+        let mut plan = sample();
+        plan["rules"]["asked_fields"][1]["tests"] = json!([
+            {"operator": "suffix", "operand": "done"}, {"operator": "prefix", "operand": "a"}
+        ]);
+        plan["rules"]["places"] = json!([
+            {"name": "stream", "by_value": false, "tests": [{"operator": "equals", "operand": "stdout", "odd": 1}]}
+        ]);
+        let settings = read(&plan).unwrap();
+        assert_eq!(settings.undecided, ["message", "stream"]);
+        assert_eq!(
+            settings.asked[1].tests,
+            Some(vec![Test::Prefix(b"a".to_vec())])
+        );
+    }
+
+    #[test]
+    fn operators_are_known_with_their_operands() {
+        let read = |name: &str, operand: Value| match operator(
+            json!({"operator": name, "operand": operand}),
+        )
+        .unwrap()
+        {
+            Operator::Known(test) => Some(Some(test)),
+            Operator::ByValue => Some(None),
+            Operator::Unknown => None,
+        };
+        assert_eq!(
+            read("equals", json!("a")),
+            Some(Some(Test::OneOf(vec![b"a".to_vec()])))
+        );
+        assert_eq!(read("min", json!(2)), Some(Some(Test::AtLeast(2.0))));
+        assert_eq!(read("max", json!(2.5)), Some(Some(Test::AtMost(2.5))));
+        let route = Test::Route(vec![b"/a/".to_vec(), b"/b".to_vec()]);
+        assert_eq!(read("route", json!("/a/{id}/b/")), Some(Some(route)));
+        for (name, operand) in [
+            ("equals", json!(1)),
+            ("equals", json!(true)),
+            ("one_of", json!(["a", 1])),
+            ("glob", json!("*")),
+            ("route", json!("/a?b")),
+        ] {
+            assert_eq!(read(name, operand.clone()), Some(None), "{name} {operand}");
+        }
+        for (name, operand) in [
+            ("suffix", json!("a")),
+            ("prefix", json!(1)),
+            ("min", json!("2")),
+            ("equals", json!(["a"])),
+            ("one_of", json!([["a"]])),
+            ("route", json!("/a{b}")),
+        ] {
+            assert_eq!(read(name, operand.clone()), None, "{name} {operand}");
+        }
+    }
+}

@@ -1,0 +1,304 @@
+"""The chain plan: one frozen table that both implementations of the chain execute.
+
+It is compiled from the schema, the redaction settings and the counter rules. The Python chain compiles its entries
+into closures and validators once; the extension reads the same table as JSON. What a declaration holds is copied as it
+stands: a type, a constraint or an operator that nobody here has heard of stays in the table under its own name, so
+that an implementation that does not know it can decline it instead of guessing.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter
+from pydantic_core import SchemaValidator
+
+from shipper_schemas.event import CORRELATION_FIELD, EVENT_ADAPTER, LEVEL_ALIASES, LEVEL_FIELD
+from shipper_schemas.rules import Matcher
+
+VERSION = 1
+"""Of the table's layout. An implementation that knows another version does not read it."""
+NO_CONSTRAINT = frozenset({"type", "metadata", "ref", "serialization"})
+"""Keys of pydantic's core schema that decide nothing about a value."""
+OF_EVENTS = NO_CONSTRAINT | {"cls", "cls_name", "fields", "extra_behavior", "computed_fields", "config"}
+
+Constraints = tuple[tuple[str, Any], ...]
+"""Names with their operands, in the order of the names. Operands are scalars, types, or tuples of operands."""
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """A type as the schema declares it, with every constraint; names are those of pydantic's core schema."""
+
+    name: str
+    constraints: Constraints = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownField:
+    """A field of the schema."""
+
+    name: str
+    type: FieldType
+    required: bool = False
+    options: Constraints = ()
+    """What else the field is declared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaPlan:
+    """The fields of an event, and the spellings of levels."""
+
+    known_fields: tuple[KnownField, ...]
+    correlation_field: str
+    level_field: str
+    levels: tuple[tuple[str, str], ...]
+    """Each spelling with the level that it stands for."""
+    options: Constraints = ()
+    """Settings that hold for all fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTest:
+    """One test of a field's value by a counter rule."""
+
+    operator: str
+    operand: Any
+
+
+@dataclass(frozen=True, slots=True)
+class AskedField:
+    """All that the counter rules look at in a field."""
+
+    name: str
+    by_value: bool
+    """The value itself is used: as a label, as an observation, or to choose the rules. Else only the tests' results."""
+    tests: tuple[FieldTest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesPlan:
+    """The fields by which counter rules distinguish events."""
+
+    asked_fields: tuple[AskedField, ...] = ()
+    places: tuple[AskedField, ...] = ()
+    """The same for what the runtime says of an entry: its stream, service and container."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionPlan:
+    """What may have to be masked."""
+
+    masked_names: tuple[str, ...]
+    """In lower case, without `-` and `_`."""
+    needles: tuple[str, ...]
+    """One of these, in any case, is in every text that a pattern of words or a field's name can match."""
+    shaped_fields: tuple[str, ...]
+    """Fields whose text the schema bounds: a number in it is no personal data."""
+    every_text: bool
+    """Any text may match, so that each is examined."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderingPlan:
+    """The order of a document's fields."""
+
+    document: tuple[str, ...] = (
+        "@timestamp", "*", "extra", "stream", "container", "kubernetes", "service", "host", "log",
+    )  # fmt: skip
+    """Of a document; `*` stands for the known fields, in the order in which they were logged."""
+    access: tuple[str, ...] = ("event", "method", "path", "status_code", "client_ip", "level", "time", "message")
+    """Of the event that an access line is."""
+    searched: tuple[str, ...] = ("message", "path", "error_type", "error_message", "exception")
+    """Texts that full-text search examines."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkewPlan:
+    """Distances in milliseconds within which an application's own time is believed, as `route.Skew` has them."""
+
+    future_ms: int
+    past_ms: int
+    age_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPlan:
+    """The whole table."""
+
+    schema: SchemaPlan
+    rules: RulesPlan
+    redaction: RedactionPlan
+    rendering: RenderingPlan
+    skew: SkewPlan
+
+    def to_json(self) -> bytes:
+        """Return the table as ASCII JSON with its version; the same declarations give the same bytes."""
+        return json.dumps({"version": VERSION, **_as_table(self)}, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "ChainPlan":
+        """Read a table back. Raises ValueError for another version, and for keys that are missing or unknown."""
+        table = json.loads(data)
+        version = table.pop("version", None)
+        if version != VERSION:
+            raise ValueError(f"version {version} of the chain plan is unknown; expected {VERSION}")
+        try:
+            return _plan_of(table)
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"this is no chain plan: {error}") from error
+
+
+# --- compiled from the declarations ----------------------------------------------------------------
+
+
+def schema_plan(adapter: TypeAdapter[Any] = EVENT_ADAPTER) -> SchemaPlan:
+    """Compile the schema of events. Raises TypeError for a declaration that is code and cannot be a table."""
+    core = cast("dict[str, Any]", adapter.core_schema)
+    odd = sorted(core.keys() - OF_EVENTS)
+    if core["type"] != "typed-dict" or core.get("extra_behavior") != "forbid" or core.get("computed_fields") or odd:
+        raise TypeError(f"events are declared as a TypedDict that forbids other fields, and nothing else {odd}")
+    config = {key: value for key, value in core.get("config", {}).items() if key != "title"}
+    config.pop("extra_fields_behavior", None)
+    return SchemaPlan(
+        tuple(_known_field(name, entry) for name, entry in core["fields"].items()),
+        CORRELATION_FIELD,
+        LEVEL_FIELD,
+        tuple(LEVEL_ALIASES.items()),
+        _constraints(config),
+    )
+
+
+def _known_field(name: str, entry: Mapping[str, Any]) -> KnownField:
+    own = {key: value for key, value in entry.items() if key not in ("schema", "required")}
+    try:
+        return KnownField(name, field_type(entry["schema"]), bool(entry.get("required", True)), _constraints(own))
+    except TypeError as error:
+        raise TypeError(f"field `{name}`: {error}") from error
+
+
+def field_type(node: Mapping[str, Any]) -> FieldType:
+    """Return a node of pydantic's core schema as a type. Raises TypeError where it holds code."""
+    return FieldType(node["type"], _constraints(node))
+
+
+def _constraints(node: Mapping[str, Any]) -> Constraints:
+    return tuple((key, _operand(node[key])) for key in sorted(node.keys() - NO_CONSTRAINT))
+
+
+def _operand(value: object) -> Any:  # noqa: ANN401 -- an operand
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return tuple(_operand(item) for item in value)
+    if isinstance(value, Mapping) and isinstance(value.get("type"), str):
+        return field_type(value)
+    raise TypeError(f"{value!r} cannot stand in a table; declare it by constraints")
+
+
+def declared_tests(matcher: Matcher) -> tuple[FieldTest, ...]:
+    """Return all that a matcher is declared with, each under the name of its operator."""
+    declared = ((name, getattr(matcher, name)) for name in type(matcher).model_fields)
+    return tuple(FieldTest(name, _operand(operand)) for name, operand in declared if operand is not None)
+
+
+def asked_fields(by_value: Iterable[str], matchers: Iterable[tuple[str, Matcher]]) -> tuple[AskedField, ...]:
+    """Collect what rules look at: fields used by value, and the tests of each field, without repetition."""
+    values = set(by_value)
+    tests: dict[str, dict[str, FieldTest]] = {name: {} for name in values}
+    for name, matcher in matchers:
+        tests.setdefault(name, {}).update((repr(test), test) for test in declared_tests(matcher))  # 1 is not True
+    return tuple(AskedField(name, name in values, tuple(tests[name].values())) for name in sorted(tests))
+
+
+# --- executed in Python ----------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=16)
+def event_validator(schema: SchemaPlan) -> SchemaValidator:
+    """Compile the validator of events that the table describes."""
+    known = {
+        field.name: {"type": "typed-dict-field", "schema": _core(field.type), "required": field.required}
+        | _values(field.options)
+        for field in schema.known_fields
+    }
+    core = {"type": "typed-dict", "fields": known, "extra_behavior": "forbid", "config": _values(schema.options)}
+    return SchemaValidator(cast("Any", core))
+
+
+@lru_cache(maxsize=16)
+def value_validator(schema: SchemaPlan, name: str) -> SchemaValidator:
+    """Compile the validator of one field's value. Raises KeyError for a field that the schema does not know."""
+    types = {field.name: field.type for field in schema.known_fields}
+    return SchemaValidator(cast("Any", _core(types[name])), cast("Any", _values(schema.options)))
+
+
+def _core(type_: FieldType) -> dict[str, Any]:
+    return {"type": type_.name, **_values(type_.constraints)}
+
+
+def _values(constraints: Constraints) -> dict[str, Any]:
+    return {name: _value(operand) for name, operand in constraints}
+
+
+def _value(operand: Any) -> Any:  # noqa: ANN401 -- an operand
+    if isinstance(operand, FieldType):
+        return _core(operand)
+    return [_value(item) for item in operand] if isinstance(operand, tuple) else operand
+
+
+# --- as JSON ---------------------------------------------------------------------------------------
+
+
+def _as_table(value: Any) -> Any:  # noqa: ANN401 -- JSON
+    """Return a part of the plan as JSON has it; a type's constraints and a field's options stand beside its name."""
+    if isinstance(value, FieldType):
+        return {"type": value.name, **{name: _as_table(operand) for name, operand in value.constraints}}
+    if isinstance(value, KnownField):
+        options = {name: _as_table(operand) for name, operand in value.options}
+        return {"name": value.name, "type": _as_table(value.type), "required": value.required, **options}
+    if isinstance(value, SchemaPlan):
+        options = {name: _as_table(operand) for name, operand in value.options}
+        return {field.name: _as_table(getattr(value, field.name)) for field in fields(value)} | {"options": options}
+    if is_dataclass(value):
+        return {field.name: _as_table(getattr(value, field.name)) for field in fields(value)}
+    return [_as_table(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _plan_of(table: dict[str, Any]) -> ChainPlan:
+    schema, rules, redaction = table.pop("schema"), table.pop("rules"), table.pop("redaction")
+    rendering, skew = table.pop("rendering"), table.pop("skew")
+    if table:
+        raise TypeError(f"unknown key {min(table)}")
+    known = tuple(_known_field_of(entry) for entry in schema.pop("known_fields"))
+    levels = tuple((alias, level) for alias, level in schema.pop("levels"))
+    options = _constraints(schema.pop("options"))
+    return ChainPlan(
+        SchemaPlan(known_fields=known, levels=levels, options=options, **schema),
+        _row(RulesPlan, {name: tuple(map(_asked_field_of, asked)) for name, asked in rules.items()}),
+        _row(RedactionPlan, redaction),
+        _row(RenderingPlan, rendering),
+        _row(SkewPlan, skew),
+    )
+
+
+def _known_field_of(entry: dict[str, Any]) -> KnownField:
+    name, node, required = entry.pop("name"), entry.pop("type"), entry.pop("required")
+    return KnownField(name, field_type(node), required, _constraints(entry))
+
+
+def _asked_field_of(entry: dict[str, Any]) -> AskedField:
+    tests = tuple(FieldTest(test["operator"], _operand(test["operand"])) for test in entry.pop("tests"))
+    return AskedField(tests=tests, **entry)
+
+
+def _row(kind: type[Row], table: Mapping[str, Any]) -> Row:
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()})
+
+
+SCHEMA = schema_plan()
+"""The schema of this version, compiled."""
+RENDERING = RenderingPlan()
