@@ -16,11 +16,11 @@ from shipper_processors.sanitize import printable
 COMMANDS = {
     "run": "Follow container logs; count and store every event.",
     "setup": "Prepare Elasticsearch: templates, lifecycle, Kibana objects.",
-    "replay": "Backfill the index from log files; a running agent is not affected.",
+    "replay": "Backfill the index from log files, beside a running agent.",
     "search": "Find events by correlation id, event, level, text or time.",
     "tail": "Follow entries live, as they are written.",
     "explain": "Show how each line is parsed, validated, counted and stored.",
-    "test": "Run tests of your rules: log lines in, expected events and counters.",
+    "test": "Run tests of your rules: log lines and expected results.",
     "check": "Validate configuration, permissions and connectivity.",
     "status": "Show followed files, offsets, lag and the state of the output.",
     "top": "Watch a running agent live: rates, lag, counters, files.",

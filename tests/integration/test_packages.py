@@ -22,13 +22,13 @@ ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
 PACKAGES = ("shipper", "shipper_processors", "shipper_schemas")
 FOLDERS = ("shipper", "processors/shipper_processors", "schemas/shipper_schemas")
-OPTIONAL = "shipper.outputs.kafka.confluent"
-"""What the modules begin with that need an extra."""
+OPTIONAL = ("shipper.outputs.kafka.confluent", "shipper.inputs.kafka.confluent_consumer")
+"""Beginnings of the modules that need an extra."""
 IMPORT_ALL = f"""
 import importlib, pkgutil
 for package in {PACKAGES!r}:
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
-        if not found.name.endswith("__main__") and not found.name.startswith("{OPTIONAL}"):
+        if not found.name.endswith("__main__") and not found.name.startswith({OPTIONAL!r}):
             importlib.import_module(found.name)
 """
 
