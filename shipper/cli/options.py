@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from shipper.cli.completion_values import complete_schemes
-from shipper.config import Configuration, Refused, flag, read
+from shipper.config import Configuration, InvalidConfiguration, flag, read
 from shipper.config.settings import Settings
 
 METAVARS: dict[str, str | None] = {
@@ -49,7 +49,7 @@ def from_configuration(*names: str, refused: Callable[..., Any] | None = None) -
             flags = {name: options.pop(name) for name in names}
             try:
                 configuration = read(config, os.environ, _chosen(flags))
-            except Refused as refusal:
+            except InvalidConfiguration as refusal:
                 if refused is None:
                     raise
                 return refused(refusal.problems, **options)
