@@ -95,9 +95,9 @@ def evaluate(
         if record is not None and name == record:
             evaluation.met.append(f"request record ({record})")
         elif record is None:
-            evaluation.unmet.append("requests do not count here (http_source is off, or an access line is not on stdout)")
+            evaluation.unmet.append("no request counts (http_source is off, or an access line is not on stdout)")
         else:
-            evaluation.unmet.append(f"not a request record: event is {_shown(name, mask)}, http_source expects {record}")
+            evaluation.unmet.append(f"no request record: event is {_shown(name, mask)}, expected {record}")
     for name, matcher in condition.fields.items():
         value = look(name)(event, place)
         if all(test(value) for test in value_tests(matcher)):

@@ -23,7 +23,7 @@ from shipper.state.database import FILE, LOCK, VERSION, to_look_at
 from shipper.system.errors import ShipperError, StateError, of_one_try, to_read
 from shipper.system.loopback import is_loopback
 from shipper.system.version import overlap
-from shipper.web.client import address, ask
+from shipper.web.client import address, fetch
 
 SCARCE_BYTES = 256 * 1024 * 1024
 EXAMPLES = 3
@@ -250,7 +250,7 @@ def _listen(settings: Settings, *, running: bool) -> Iterator[Finding]:
     why = _bind_error(host, port)
     if why is None:
         yield Finding("ok", "listen", f"{settings.listen} is available")
-    elif ask(settings.listen, "/live") is None:
+    elif fetch(settings.listen, "/live") is None:
         what = f"{settings.listen}: {why}"
         yield Finding("problem", "listen", what, "stop the program that uses it, or choose another with --listen")
     elif running:

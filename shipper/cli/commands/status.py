@@ -19,7 +19,7 @@ from shipper.config.settings import Settings
 from shipper.diagnose.preflight import locked
 from shipper.state.database import FILE, LOCK, to_look_at
 from shipper.system.errors import ShipperError
-from shipper.web.client import Answer, ask
+from shipper.web.client import Response, fetch
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.sanitize import printable
 
@@ -63,9 +63,9 @@ def from_agent(settings: Settings) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and "logs" in found else None
 
 
-def page(settings: Settings, path: str) -> Answer | None:
+def page(settings: Settings, path: str) -> Response | None:
     """A page of what answers at `listen`; None where nothing does."""
-    return ask(settings.listen, path, settings.token.get_secret_value() if settings.token else None)
+    return fetch(settings.listen, path, settings.token.get_secret_value() if settings.token else None)
 
 
 def from_state(directory: Path) -> dict[str, Any]:
