@@ -26,8 +26,8 @@ Command = Callable[..., Any]
 def configured(*names: str, on_invalid: Callable[..., Any] | None = None) -> Callable[[Command], Command]:
     """Add --config and the flags of the settings `names` to a command, and call it with `settings` first.
 
-    If the configuration is invalid, `on_invalid` gets the problems and the command's other options; by default the error
-    is raised.
+    If the configuration is invalid, `on_invalid` is called with the problems and the command's other options. Without
+    it the error is raised.
     """
 
     def decorate(function: Command) -> Command:
