@@ -260,13 +260,13 @@ CASES = (
         "in use by another agent",
     ),
     Case(
-        "The configuration is no YAML",
+        "The configuration is not valid YAML",
         "shipper check --config shipper.yaml",
         file("shipper.yaml", "inputs:\n  - docker:containers/*/*-json.log\n output: local:./shipper-data\n"),
         "Here line 3 begins with a space that puts `output` neither beside `inputs` nor below it. Most other cases "
         "are tabs, and values such as `*` that need quotes.",
         1,
-        "is no YAML",
+        "invalid YAML",
     ),
     Case(
         "A key is not known",
@@ -293,7 +293,7 @@ CASES = (
         nothing,
         "Look for a slip in the path. In a container, mount the file; on Kubernetes it comes from the ConfigMap.",
         1,
-        "cannot be read: No such file or directory",
+        "cannot read the file: No such file or directory",
     ),
     Case(
         "The state is damaged",

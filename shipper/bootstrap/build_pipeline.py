@@ -123,11 +123,11 @@ def redaction_keys(settings: Settings, *, make: bool = True) -> tuple[bytes, ...
     """The keys of hashes, newest first. Raises ShipperError, also where there is none yet and none is to be made."""
     redact, own = settings.redact, settings.state_dir / key_files.REDACTION
     if redact.key is not None:
-        return key_files.keys_in(redact.key.get_secret_value().encode())
+        return key_files.parse_keys(redact.key.get_secret_value().encode())
     if not make and not own.exists():
         raise ConfigurationError(f"there is no key {own}", "give the agent's --state-dir, or redact.key_file")
-    content = key_files.own_key(own, "redact.key_file")
+    content = key_files.read_or_create_key(own, "redact.key_file")
     try:
-        return key_files.keys_in(content)
+        return key_files.parse_keys(content)
     except Invalid as error:
         raise ConfigurationError(f"{own}: {error.what}", error.hint) from error

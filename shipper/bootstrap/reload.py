@@ -15,8 +15,8 @@ from shipper.agent.agent_snapshot import Loaded
 from shipper.agent.agent_status import Vitals
 from shipper.bootstrap import build_agent, build_inputs
 from shipper.config import Configuration
-from shipper.config.files.watch import Contents, Watch
-from shipper.config.restart_only import kept
+from shipper.config.files.watch import Digests, Watch
+from shipper.config.restart_only import reloadable
 from shipper.config.settings import Settings
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.registry import process_of
@@ -41,7 +41,7 @@ class Reloader:
     requested: bool = False
     """Set by whoever wants a reload now."""
     _watch: Watch = field(init=False)
-    _in_effect: Contents = field(init=False)
+    _in_effect: Digests = field(init=False)
     """What the files held when the settings in effect were read."""
     _look_at: float = 0.0
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.reload"))
@@ -51,7 +51,7 @@ class Reloader:
         self._watch = Watch(self._files)
         self._in_effect = self._watch.known
         self._look_at = self.clock.monotonic() + self.configuration.settings.reload.interval
-        file = self.configuration.given.file
+        file = self.configuration.sources.file
         self.vitals.loaded = Loaded(None if file is None else str(file), self._now())
 
     def turn(self) -> None:
@@ -70,11 +70,11 @@ class Reloader:
         before = self.configuration.settings
         self._watch.accept()
         try:
-            found = self.configuration.again()
-            settings, restart = kept(before, found.settings)
+            found = self.configuration.reread()
+            settings, restart = reloadable(before, found.settings)
             refuse_other_kinds(self.agent, settings)
             now = self._watch.known
-            own = self.configuration.given.file
+            own = self.configuration.sources.file
             others = any(self._in_effect.get(path) != content for path, content in now.items() if path != own)
             change = build_agent.change(settings, before, from_end=self.from_end, files_changed=others)
         except ShipperError as error:
@@ -84,14 +84,14 @@ class Reloader:
         self._tell(waiting=True)
         self.agent.adopt(replace(change, done=lambda: self._taken_over(taken, now, restart)))
 
-    def _taken_over(self, found: Configuration, held: Contents, restart: tuple[str, ...]) -> None:
+    def _taken_over(self, found: Configuration, held: Digests, restart: tuple[str, ...]) -> None:
         settings = found.settings
         self.configuration, self._in_effect = found, held
         self.agent.pace = build_inputs.pace(settings)
         self.vitals.stuck_after, self.vitals.max_lag = settings.health.stuck_after, settings.health.max_lag
         self.apply(settings)
         self._count(SUCCESS)
-        file = found.given.file
+        file = found.sources.file
         self.vitals.loaded = Loaded(None if file is None else str(file), self._now(), restart=restart)
         self._log.info("configuration_reloaded", file=_shown(file), restart_needed=list(restart))
 
@@ -99,7 +99,7 @@ class Reloader:
         self._count(FAILURE)
         self._tell(error=error.what, waiting=self.agent.changing)
         self._log.error(
-            "configuration_refused", file=_shown(self.configuration.given.file), error=error.what,
+            "configuration_refused", file=_shown(self.configuration.sources.file), error=error.what,
             hint=f"{error.hint}; the configuration before it stays in effect",
         )  # fmt: skip
 
@@ -113,7 +113,7 @@ class Reloader:
         self.agent.ledger.add(tally, self._now())
 
     def _files(self) -> list[Path]:
-        return self.configuration.given.files()
+        return self.configuration.sources.files()
 
     def _now(self) -> float:
         return self.clock.wall_ms() / 1000

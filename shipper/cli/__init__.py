@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except ShipperError as error:
-        tell(error)
+        print_error(error)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
@@ -132,12 +132,12 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        tell(ShipperError(f"cannot write the output: {error.strerror}", "free space where it is stored"))
+        print_error(ShipperError(f"cannot write the output: {error.strerror}", "free space where it is stored"))
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the buffered rest would fail again at exit
         sys.exit(1)
 
 
-def tell(error: ShipperError) -> None:
+def print_error(error: ShipperError) -> None:
     """Print an error and its hint to the standard error."""
     plain = bool(os.environ.get("NO_COLOR"))
     click.secho("error: ", fg=None if plain else "red", bold=not plain, err=True, nl=False)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from shipper.cli.completion_values import complete_schemes
-from shipper.config import Configuration, Refused, flag, read
+from shipper.config import Configuration, InvalidConfiguration, flag, read
 from shipper.config.settings import Settings
 
 METAVARS: dict[str, str | None] = {
@@ -23,11 +23,11 @@ METAVARS: dict[str, str | None] = {
 Command = Callable[..., Any]
 
 
-def configured(*names: str, refused: Callable[..., Any] | None = None) -> Callable[[Command], Command]:
+def configured(*names: str, on_invalid: Callable[..., Any] | None = None) -> Callable[[Command], Command]:
     """Add --config and the flags of the settings `names` to a command, and call it with `settings` first.
 
-    If the configuration is invalid, `refused` is called with the problems and the command's other options; without it
-    the error is raised.
+    If the configuration is invalid, `on_invalid` is called with the problems and the command's other options. Without
+    it the error is raised.
     """
 
     def decorate(function: Command) -> Command:
@@ -35,12 +35,12 @@ def configured(*names: str, refused: Callable[..., Any] | None = None) -> Callab
         def command(settings: Configuration, **options: Any) -> Any:  # noqa: ANN401 -- click's values
             return function(settings.settings, **options)
 
-        return from_configuration(*names, refused=refused)(command)
+        return from_configuration(*names, on_invalid=on_invalid)(command)
 
     return decorate
 
 
-def from_configuration(*names: str, refused: Callable[..., Any] | None = None) -> Callable[[Command], Command]:
+def from_configuration(*names: str, on_invalid: Callable[..., Any] | None = None) -> Callable[[Command], Command]:
     """Like `configured`, for a command that needs the origin of each setting: it gets a Configuration."""
 
     def decorate(function: Command) -> Command:
@@ -49,10 +49,10 @@ def from_configuration(*names: str, refused: Callable[..., Any] | None = None) -
             flags = {name: options.pop(name) for name in names}
             try:
                 configuration = read(config, os.environ, _chosen(flags))
-            except Refused as refusal:
-                if refused is None:
+            except InvalidConfiguration as error:
+                if on_invalid is None:
                     raise
-                return refused(refusal.problems, **options)
+                return on_invalid(error.problems, **options)
             return function(configuration, **options)
 
         decorated: Command = command

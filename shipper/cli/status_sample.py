@@ -1,4 +1,4 @@
-"""Sample: what an agent shows of itself at one moment, from its pages or, where it serves none, from its state."""
+"""Status samples of an agent, from its HTTP server or, if it has none, from its state directory."""
 
 import time
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from shipper.state.database import LOCK, to_look_at
 from shipper.system.errors import ShipperError
 
 LINES = (catalogue.LINES_READ.name, catalogue.MESSAGES.name)
-"""What an agent reads, and what an indexer does."""
+"""Metrics of lines read by an agent, and of messages read by an indexer."""
 OWN = (catalogue.PREFIX, "process_", "python_")
 
 
@@ -33,7 +33,7 @@ Series = Mapping[Key, float]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look."""
+    """One sample of an agent."""
 
     at: float
     """Monotonic seconds."""
@@ -44,23 +44,23 @@ class Sample:
     series: Series
 
     def total(self, name: str, **labels: str) -> float:
-        """The sum of the series of that name with these labels."""
+        """Sum the series of that name with these labels."""
         wanted = set(labels.items())
         return sum(value for key, value in self.series.items() if key.name == name and wanted <= set(key.labels))
 
     def by(self, name: str, label: str) -> dict[str, float]:
-        """The series of that name, by the value of a label."""
+        """Return the series of that name by the value of a label."""
         return {dict(key.labels).get(label, ""): value for key, value in self.series.items() if key.name == name}
 
     def lines(self) -> float:
-        """Lines or messages read."""
+        """Return the number of lines or messages read."""
         return sum(self.total(name) for name in LINES)
 
 
 def take(settings: Settings, names: Mapping[str, tuple[str, ...]]) -> Sample:
-    """A look at the agent at `listen`, else at the one that holds the state directory; `names` of labels by metric.
+    """Sample the agent at `listen`, else the one that locks the state directory; `names` are the labels by metric.
 
-    Raises ShipperError where no agent runs.
+    Raises ShipperError if no agent is running.
     """
     status = from_agent(settings)
     if status is not None:
@@ -70,19 +70,19 @@ def take(settings: Settings, names: Mapping[str, tuple[str, ...]]) -> Sample:
     if not locked(settings.state_dir / LOCK):
         where = "" if settings.listen == "off" else f" at {settings.listen}"
         raise ShipperError(
-            f"no agent answers{where}, and none holds {settings.state_dir}",
-            "start one with `shipper run`, or give --listen HOST:PORT or --state-dir DIR of one that runs",
+            f"no agent answers{where}, and none uses {settings.state_dir}",
+            "start one with `shipper run`, or give --listen HOST:PORT or --state-dir DIR of a running one",
         )
-    found = from_state(settings.state_dir)
-    return Sample(time.monotonic(), "state", str(settings.state_dir), found, saved_series(settings.state_dir, names))
+    status = from_state(settings.state_dir)
+    return Sample(time.monotonic(), "state", str(settings.state_dir), status, saved_series(settings.state_dir, names))
 
 
 def metrics_of(settings: Settings) -> dict[Key, float] | None:
-    """What /metrics shows; None where nobody answers."""
-    answer = page(settings, "/metrics")
-    if answer is None:
+    """Return the series of /metrics; None if no agent answers."""
+    response = page(settings, "/metrics")
+    if response is None:
         return None
-    text = answer.body.decode("utf-8", "replace")
+    text = response.body.decode("utf-8", "replace")
     return {
         Key(sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -92,27 +92,27 @@ def metrics_of(settings: Settings) -> dict[Key, float] | None:
 
 
 def saved_series(directory: Path, names: Mapping[str, tuple[str, ...]]) -> dict[Key, float]:
-    """The counters of the last commit; those of metrics whose labels are not in `names` are left out."""
+    """Return the counters of the last commit; metrics whose labels are not in `names` are omitted."""
     with to_look_at(directory) as db:
         rows = db.execute("SELECT metric, labels, value, counts FROM series").fetchall()
-    found: dict[Key, float] = {}
+    series: dict[Key, float] = {}
     for metric, values, value, counts in rows:
-        known, given = names.get(metric), orjson.loads(values)
-        if known is None or len(known) != len(given):
+        known, label_values = names.get(metric), orjson.loads(values)
+        if known is None or len(known) != len(label_values):
             continue
-        labels = tuple(sorted(zip(known, given, strict=True)))
+        labels = tuple(sorted(zip(known, label_values, strict=True)))
         if counts is None:
-            found[Key(metric, labels)] = value
+            series[Key(metric, labels)] = value
         else:
-            found |= {Key(f"{metric}_count", labels): sum(orjson.loads(counts)), Key(f"{metric}_sum", labels): value}
-    return found
+            series |= {Key(f"{metric}_count", labels): sum(orjson.loads(counts)), Key(f"{metric}_sum", labels): value}
+    return series
 
 
-# --- two looks ------------------------------------------------------------------------------------
+# --- two samples ------------------------------------------------------------------------------------
 
 
 def compared(before: Sample, now: Sample) -> dict[str, Any]:
-    """What the later of two looks shows, with what moved between them as rates: the shape of `--format json`."""
+    """Compare two samples: the later one, with rates between them; the format of `--format json`."""
     seconds = max(now.at - before.at, 0.001)
 
     def rate(name: str, **labels: str) -> float:
@@ -153,7 +153,7 @@ def compared(before: Sample, now: Sample) -> dict[str, Any]:
 
 
 def lag(now: Sample) -> dict[str, float | None]:
-    """What waits to be shipped: bytes, or an indexer's messages; and seconds where an agent tells them."""
+    """Return the lag: bytes, or messages of an indexer, and seconds if the agent reports them."""
     seconds = now.by(catalogue.LAG_SECONDS.name, "output")
     messages = [log["lag_messages"] for log in now.status["logs"] if log.get("lag_messages") is not None]
     waiting = sum(log.get("lag_bytes") or 0 for log in now.status["logs"])
@@ -165,8 +165,8 @@ def lag(now: Sample) -> dict[str, float | None]:
 
 
 def counters(before: Sample, now: Sample, seconds: float) -> list[dict[str, Any]]:
-    """The counters of the rules, those that move fastest first, then the largest."""
-    found = [
+    """Return the counters of the rules: fastest first, then largest."""
+    rows = [
         {
             "name": key.name,
             "labels": dict(key.labels),
@@ -176,15 +176,15 @@ def counters(before: Sample, now: Sample, seconds: float) -> list[dict[str, Any]
         for key, value in now.series.items()
         if not key.name.startswith(OWN) and not key.name.endswith("_sum")
     ]
-    return sorted(found, key=lambda counter: (-counter["per_second"], -counter["value"], counter["name"]))
+    return sorted(rows, key=lambda counter: (-counter["per_second"], -counter["value"], counter["name"]))
 
 
 def logs(before: Sample, now: Sample, seconds: float) -> list[dict[str, Any]]:
-    """Logs with how fast they grow, those furthest behind first, then the busiest."""
+    """Return the logs with their growth rates: largest lag first, then fastest."""
     earlier = {log["path"]: log.get("size") for log in before.status["logs"]}
-    found = []
+    rows = []
     for log in now.status["logs"]:
         size, old = log.get("size"), earlier.get(log["path"])
         grown = 0 if size is None or old is None else max(0, size - old)
-        found.append({**log, "per_second": round(grown / seconds, 3)})
-    return sorted(found, key=lambda log: (-(behind(log) or 0), -log["per_second"], log["path"]))
+        rows.append({**log, "per_second": round(grown / seconds, 3)})
+    return sorted(rows, key=lambda log: (-(behind(log) or 0), -log["per_second"], log["path"]))

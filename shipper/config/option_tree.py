@@ -1,4 +1,4 @@
-"""Declared: what the settings say of a key - whether it exists, what it holds, whether it is secret."""
+"""Option tree: the declared keys, with the types of their values, secrets, and keys that need a restart."""
 
 from collections.abc import Iterator
 from types import UnionType
@@ -9,25 +9,25 @@ from pydantic import BaseModel, SecretStr
 from shipper.config.settings import Settings
 
 KeyPath = tuple[str | int, ...]
-"""Where a value stands: keys of mappings as the file spells them, and places in lists."""
+"""Path of a value: keys of mappings as the file spells them, and indices of lists."""
 
 
 def keys(annotation: object) -> dict[str, Any]:
-    """What a section's keys hold, by the name that the file uses; empty where it is no section."""
+    """Return the annotations of a section's keys by their name in the file; empty if it is not a section."""
     if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return {}
     return {info.alias or name: info.annotation for name, info in annotation.model_fields.items()}
 
 
-def held_at(path: KeyPath, root: object = Settings) -> object:
-    """The annotation of what stands at `path` below `root`; None where nothing is declared there."""
-    found: object = root
+def annotation_at(path: KeyPath, root: object = Settings) -> object:
+    """Return the annotation of the value at `path` below `root`; None if nothing is declared there."""
+    annotation: object = root
     for part in path:
-        found = _held_by(found, part)
-    return found
+        annotation = _annotation_of_part(annotation, part)
+    return annotation
 
 
-def _held_by(annotation: object, part: str | int) -> object:
+def _annotation_of_part(annotation: object, part: str | int) -> object:
     for choice in choices(annotation):
         origin, held = get_origin(choice), get_args(choice)
         if origin is dict or (origin is list and isinstance(part, int)):
@@ -38,7 +38,7 @@ def _held_by(annotation: object, part: str | int) -> object:
 
 
 def choices(annotation: object) -> tuple[object, ...]:
-    """The members of a union, or the annotation itself, without what `Annotated` adds."""
+    """Return the members of a union, or the annotation itself, without the metadata of `Annotated`."""
     if get_origin(annotation) is Annotated:
         return choices(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -47,13 +47,13 @@ def choices(annotation: object) -> tuple[object, ...]:
 
 
 def is_structured(path: KeyPath) -> bool:
-    """Whether a list or a mapping stands at `path`."""
-    return any(get_origin(choice) in (list, dict) or keys(choice) for choice in choices(held_at(path)))
+    """Return True if the value at `path` is a list or a mapping."""
+    return any(get_origin(choice) in (list, dict) or keys(choice) for choice in choices(annotation_at(path)))
 
 
 def may_be_empty(path: KeyPath) -> bool:
-    """Whether the value at `path` may be left empty."""
-    return type(None) in choices(held_at(path))
+    """Return True if the value at `path` may be empty."""
+    return type(None) in choices(annotation_at(path))
 
 
 def _secrets(section: object, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -64,7 +64,7 @@ def _secrets(section: object, above: tuple[str, ...] = ()) -> Iterator[tuple[str
 
 
 SECRETS = tuple(_secrets(Settings))
-"""Keys whose values are shown nowhere; each may also be read from the file named by the same key with `_file`."""
+"""Keys whose values are never shown; each can also be read from the file that the same key with `_file` names."""
 
 
 def _restarts(section: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -78,11 +78,11 @@ def _restarts(section: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator
 
 
 RESTARTS = tuple(_restarts(Settings))
-"""Settings that a running agent does not take over, by the names of their attributes."""
+"""Settings that a running agent does not reload, by the names of their attributes."""
 
 
 def all_keys(section: object = Settings, above: str = "") -> Iterator[str]:
-    """Every key of the file, sections walked through: `tail.batch_age`."""
+    """Yield every key of the file, in dotted form: `tail.batch_age`."""
     for key, annotation in keys(section).items():
         inner = next((choice for choice in choices(annotation) if keys(choice)), None)
         if inner is None:

@@ -1,7 +1,7 @@
-"""Output kinds: every output declared once, by the scheme of its URL.
+"""Output kinds: each output, declared once by the scheme of its URL.
 
-Settings are validated below the outputs, so the grammar of their URLs stands here. The rest of an output is built by
-the factory that its row names; `shipper.outputs.registry` imports it when the output is chosen.
+Settings are validated without importing the outputs, so the grammar of their URLs is here. The factory that the kind
+names builds the output; `shipper.outputs.registry` imports it only for the configured output.
 """
 
 import re
@@ -23,30 +23,30 @@ class OutputKind:
 
     schemes: tuple[str, ...]
     form: str
-    """The shape of its URLs, for help texts."""
+    """Form of its URLs, for help texts."""
     title: str
-    """The destination in a word or two, for messages."""
+    """Destination in a word or two, for messages."""
     prefixes: tuple[str, ...]
-    """Beginnings of its URLs, for completion in a shell."""
+    """Prefixes of its URLs, for shell completion."""
     section: str
     """Name of its section of the settings."""
     factory: str
     """Module whose `FACTORY` is its `shipper.outputs.base.OutputFactory`."""
     validate: Callable[[str], object]
-    """Raises ValueError for a URL that is not of this form."""
+    """Raises ValueError for an invalid URL."""
     keeps: bool = True
-    """True where events are kept and can be searched; a topic only passes them on to an indexer."""
+    """True if events are stored and can be searched; a topic only passes them on to an indexer."""
 
 
 class KafkaUrl(NamedTuple):
-    """A `kafka:` URL: the brokers to ask first, as HOST:PORT, and the topic."""
+    """A `kafka:` URL: bootstrap servers as HOST:PORT, and the topic."""
 
     servers: tuple[str, ...]
     topic: str
 
 
 def local_folder(url: str) -> Path:
-    """The folder of `local:DIR`. Raises ValueError."""
+    """Return the folder of `local:DIR`. Raises ValueError."""
     folder = url.partition(":")[2]
     if not folder:
         raise ValueError(expected())
@@ -54,23 +54,23 @@ def local_folder(url: str) -> Path:
 
 
 def http_url(url: str) -> str:
-    """`url`, which names a server without user and query. Raises ValueError."""
+    """Return `url`, an HTTP server without user and query. Raises ValueError."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise ValueError(f"expected http(s)://HOST:PORT: {error}") from error
     if parts.username is not None or parts.password is not None:
-        raise Invalid("a user in the URL would be shown and logged", "give elasticsearch.username and password_file")
+        raise Invalid("credentials in the URL would appear in logs", "set elasticsearch.username and password_file")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or port == 0:
         raise ValueError("expected http(s)://HOST:PORT, such as https://elasticsearch:9200")
     return url
 
 
 def kafka_url(url: str) -> KafkaUrl:
-    """Brokers and topic of `kafka://HOST:PORT[,HOST:PORT…]/TOPIC`. Raises ValueError."""
+    """Parse brokers and topic of `kafka://HOST:PORT[,HOST:PORT…]/TOPIC`. Raises ValueError."""
     if "@" in url:
-        raise Invalid("a user in the URL would be shown and logged", "give kafka.username and password_file")
+        raise Invalid("credentials in the URL would appear in logs", "set kafka.username and password_file")
     scheme, _, rest = url.partition("://")
     hosts, _, topic = rest.partition("/")
     servers = tuple(hosts.split(","))
@@ -94,16 +94,16 @@ OUTPUT_KINDS = [
         kafka_url, keeps=False,
     ),
 ]  # fmt: skip
-"""Every output. The only table of them."""
+"""All kinds of output."""
 
 
 def scheme(url: str) -> str:
-    """The scheme of a URL; it is also the value of the label `output` of metrics."""
+    """Return the scheme of a URL; it is also the value of the metric label `output`."""
     return url.partition(":")[0]
 
 
 def output_kind(url: str) -> OutputKind:
-    """The kind of output that `url` names. Raises ValueError where no output has its scheme."""
+    """Return the kind of output of `url`. Raises ValueError for an unknown scheme."""
     for kind in OUTPUT_KINDS:
         if scheme(url) in kind.schemes:
             return kind
@@ -111,12 +111,12 @@ def output_kind(url: str) -> OutputKind:
 
 
 def expected() -> str:
-    """The forms of URL that an output may have, for a message."""
+    """Return the valid forms of an output URL, for a message."""
     return f"expected {_listed([f'{kind.form} ({kind.title})' for kind in OUTPUT_KINDS])}"
 
 
 def forms() -> str:
-    """The forms of URL that an output may have, for a help text."""
+    """Return the valid forms of an output URL, for a help text."""
     return _listed([kind.form for kind in OUTPUT_KINDS])
 
 

@@ -1,11 +1,11 @@
-"""Settings of an entry's way: schema, redaction, counters."""
+"""Settings of the pipeline: schema, redaction, counters."""
 
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from shipper.config.files.key_files import keys_in
+from shipper.config.files.key_files import parse_keys
 from shipper.config.section import Section
 from shipper.config.units import Duration
 from shipper_processors.enforce import CORRELATION_SOURCES
@@ -16,85 +16,94 @@ from shipper_schemas.invalid import Invalid
 from shipper_schemas.rules import Rule, one_metric_each
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
 
-TAKEN = ("process_", "python_")
-"""Beginnings of the names under which the Prometheus client tells of the process; rules refuse our own themselves."""
-SPARED = (Kind.UNSTRUCTURED, Kind.BLANK)
-"""Kinds that may be allowed: they are no fault of a structured entry."""
+RESERVED_PREFIXES = ("process_", "python_")
+"""Prefixes of the Prometheus client's process metrics; rules check our own prefix themselves."""
+MAY_BE_ALLOWED = (Kind.UNSTRUCTURED, Kind.BLANK)
+"""Kinds for which the policy `allow` is valid: they are not defects of a structured entry."""
 
 
 class SchemaSettings(Section):
-    """The correlation-ID schema and what becomes of violations."""
+    """The correlation-id schema and the policies of violations."""
 
     correlation_sources: list[str] = Field(
-        default=list(CORRELATION_SOURCES), min_length=1, description="fields that may hold the correlation id, in order"
+        default=list(CORRELATION_SOURCES),
+        min_length=1,
+        description="fields that may contain the correlation id, in order of preference",
     )
     policies: dict[Kind, Policy] = Field(
         default_factory=dict,
-        description="quarantine, flag or drop by kind of violation; allow for unstructured and blank lines",
+        description="policy by kind of violation: quarantine, flag or drop; allow for unstructured and blank lines",
     )
-    max_future: Duration = Field(3600.0, ge=0, description="how far an event's time may be after the runtime's")
-    max_past: Duration = Field(7 * 86_400.0, ge=0, description="how far an event's time may be before the runtime's")
+    max_future: Duration = Field(
+        3600.0, ge=0, description="maximum time an event may be dated after the runtime's timestamp"
+    )
+    max_past: Duration = Field(
+        7 * 86_400.0, ge=0, description="maximum time an event may be dated before the runtime's timestamp"
+    )
     max_age: Duration = Field(
         366 * 86_400.0, ge=0,
-        description="how old a time may be that no runtime vouches for (plain logs, topics); replay takes any",
+        description="maximum age of a timestamp that no runtime confirms (plain logs, topics); replay accepts any",
     )  # fmt: skip
 
     @field_validator("policies")
     @classmethod
-    def _allow_only_what_is_no_fault(cls, policies: dict[Kind, Policy]) -> dict[Kind, Policy]:
+    def _allow_is_permitted(cls, policies: dict[Kind, Policy]) -> dict[Kind, Policy]:
         for kind, policy in policies.items():
-            if policy is Policy.ALLOW and kind not in SPARED and DEFAULT_POLICIES[kind] is not Policy.ALLOW:
-                raise Invalid(f"{kind} may be quarantine, flag or drop", "keep allow for unstructured and blank lines")
+            if policy is Policy.ALLOW and kind not in MAY_BE_ALLOWED and DEFAULT_POLICIES[kind] is not Policy.ALLOW:
+                raise Invalid(
+                    f"{kind} must be quarantine, flag or drop", "use allow only for unstructured and blank lines"
+                )
         return policies
 
 
 class RedactSettings(Section):
-    """What is masked before anything leaves the process."""
+    """Redaction, before anything leaves the process."""
 
-    fields: list[str] = Field(default=list(DEFAULT_FIELDS), description="fields whose value is masked whole")
-    patterns: list[str] = Field(default=list(PATTERNS), description="built-in patterns looked for in all text")
+    fields: list[str] = Field(default=list(DEFAULT_FIELDS), description="fields whose entire value is masked")
+    patterns: list[str] = Field(default=list(PATTERNS), description="built-in patterns to mask in all text")
     extra_patterns: dict[str, str] = Field(
-        default_factory=dict, description="further patterns: name to regular expression, in the syntax of RE2"
+        default_factory=dict, description="additional patterns by name, as RE2 regular expressions"
     )
-    mode: Literal["mask", "hash"] = Field("mask", description="mask, or a keyed hash that tells equal values")
+    mode: Literal["mask", "hash"] = Field("mask", description="mask, or a keyed hash; equal values stay comparable")
     key: SecretStr | None = Field(
         None,
         min_length=1,
-        description="keys of the hash, a line each, newest first; one is made and kept in the state directory where"
-        " empty",
+        description="keys of the hash, one per line, newest first; empty: generated in the state directory",
     )
-    key_file: Path | None = Field(None, description="file that holds the keys")
+    key_file: Path | None = Field(None, description="file that contains the keys")
 
     @field_validator("key")
     @classmethod
     def _keys_differ(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None:
-            keys_in(key.get_secret_value().encode())
+            parse_keys(key.get_secret_value().encode())
         return key
 
     @field_validator("patterns")
     @classmethod
-    def _patterns_are_there(cls, patterns: list[str]) -> list[str]:
+    def _patterns_exist(cls, patterns: list[str]) -> list[str]:
         Redactor(patterns=patterns)
         return patterns
 
     @field_validator("extra_patterns")
     @classmethod
-    def _patterns_work(cls, patterns: dict[str, str]) -> dict[str, str]:
+    def _patterns_compile(cls, patterns: dict[str, str]) -> dict[str, str]:
         Redactor(extra_patterns=patterns)
         return patterns
 
 
 class CounterSettings(Section):
-    """Counters kept from events."""
+    """Counters computed from events."""
 
-    builtin: bool = Field(True, description="keep the built-in counters")
-    rules: list[Rule] = Field(default_factory=list, description="further counters and histograms")
+    builtin: bool = Field(True, description="enable the built-in counters")
+    rules: list[Rule] = Field(default_factory=list, description="additional counters and histograms")
     business_events: list[str] = Field(
         default_factory=lambda: ["patient_created", "appointment_scheduled", "prescription_created"],
         description="events counted by business_events_total",
     )
-    max_label_values: int = Field(100, ge=1, description="distinct values of a label; more are counted as `other`")
+    max_label_values: int = Field(
+        100, ge=1, description="maximum distinct values per label; further values are counted as `other`"
+    )
     services: list[str] = Field(
         default_factory=list, description="services whose counters start at zero before their first line"
     )
@@ -103,11 +112,11 @@ class CounterSettings(Section):
     @classmethod
     def _names_are_free(cls, rules: list[Rule]) -> list[Rule]:
         for rule in rules:
-            if rule.name.startswith(TAKEN):
-                raise ValueError(f"{rule.name}: names that begin with {' or '.join(TAKEN)} tell of the process itself")
+            if rule.name.startswith(RESERVED_PREFIXES):
+                raise ValueError(f"{rule.name}: names that start with {' or '.join(RESERVED_PREFIXES)} are reserved")
         return rules
 
     @model_validator(mode="after")
-    def _one_rule_each(self) -> Self:
+    def _metrics_are_unique(self) -> Self:
         one_metric_each([*(builtin_rules(self.business_events) if self.builtin else []), *self.rules])
         return self

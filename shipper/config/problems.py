@@ -1,4 +1,4 @@
-"""Problems: what is wrong with one key, in words, without ever showing a secret."""
+"""Problems: invalid keys described for people, without ever showing a secret."""
 
 import difflib
 import re
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from shipper.config.layers import Layer, nearest_origin
-from shipper.config.option_tree import SECRETS, KeyPath, choices, held_at, keys
+from shipper.config.option_tree import SECRETS, KeyPath, annotation_at, choices, keys
 from shipper.config.settings import Settings
-from shipper.config.units import written
+from shipper.config.units import format_duration
 from shipper.system.errors import ConfigurationError
 from shipper_processors.sanitize import printable
 from shipper_schemas.invalid import Invalid
 
-SHOWN = 60
-CURE = "`shipper config schema` lists every key with its meaning"
+MOST_SHOWN = 60
+HINT = "`shipper config schema` lists every key with its meaning"
 MESSAGES = {
     "missing": "is missing",
     "int_parsing": "expected a whole number",
@@ -33,7 +33,7 @@ MESSAGES = {
     "dict_type": "expected a mapping of keys to values",
     "model_type": "expected a mapping of keys to values",
     "model_attributes_type": "expected a mapping of keys to values",
-    "invalid_key": "a key is text; put it in quotes",
+    "invalid_key": "expected a text key; put it in quotes",
 }
 BOUNDS = {"greater_than_equal": "at least", "greater_than": "more than", "less_than_equal": "at most"}
 SELF_EVIDENT = ("missing", "extra_forbidden", "too_short", "string_too_short")
@@ -42,87 +42,88 @@ CHOICES = ("enum", "literal_error")
 
 
 class Problem(NamedTuple):
-    """One thing wrong: the key's path, what is wrong and what is expected, and where it was given."""
+    """One problem: the key's path, what is wrong and what is expected, and the source of the value."""
 
     key: str
     what: str
     origin: str | None = None
     hint: str | None = None
-    """What to do, where that is more than to correct it."""
+    """The fix, if it is more than to correct the value."""
 
 
 def _with_hint(problem: Problem, known: str) -> str:
-    """One line; without a hint that stands below all problems anyway."""
+    """Return one line; the hint is omitted if it is the one shown below all problems."""
     hint = f"; {problem.hint}" if problem.hint and problem.hint != known else ""
     return printable(f"{problem.key}: {problem.what}{hint}" + (f" ({problem.origin})" if problem.origin else ""))
 
 
-class Refused(ConfigurationError):
-    """Configuration with problems, each of which is told."""
+class InvalidConfiguration(ConfigurationError):
+    """Invalid configuration, with all problems."""
 
-    def __init__(self, problems: Sequence[Problem], hint: str = CURE, what: str = "the configuration") -> None:
-        """`problems` of `what`, in the order they are shown; at least one."""
+    def __init__(self, problems: Sequence[Problem], hint: str = HINT, what: str = "configuration") -> None:
+        """Report `problems` of `what` in this order; at least one."""
         number = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  - {_with_hint(problem, hint)}" for problem in problems)
-        super().__init__(f"{what} has {number}:{lines}", hint)
+        super().__init__(f"invalid {what}, {number}:{lines}", hint)
         self.problems = tuple(problems)
 
 
-def problem_of(found: Any, layers: Sequence[Layer], root: object = Settings) -> Problem:  # noqa: ANN401
-    """The problem that one of pydantic's error details tells of a file in the shape of `root`."""
-    path = tuple(part for part in found["loc"] if not _is_machinery(part))
-    what = _what(found, path, root)
-    if found["type"] not in SELF_EVIDENT and (given := _given(path, found["input"], root)):
-        spoken_of = found["type"] == "value_error" and isinstance(found["input"], dict | list)
-        what = what if spoken_of else f"{what}, got {given}"
-    return Problem(dotted(path), what, nearest_origin(layers, path), _hint(found))
+def problem_of(detail: Any, layers: Sequence[Layer], root: object = Settings) -> Problem:  # noqa: ANN401
+    """Return the problem for one of pydantic's error details about a file with the schema `root`."""
+    path = tuple(part for part in detail["loc"] if not _is_pydantic_step(part))
+    what = _what(detail, path, root)
+    if detail["type"] not in SELF_EVIDENT and (shown := _shown_value(path, detail["input"], root)):
+        in_message = detail["type"] == "value_error" and isinstance(detail["input"], dict | list)
+        what = what if in_message else f"{what}, got {shown}"
+    return Problem(dotted(path), what, nearest_origin(layers, path), _hint(detail))
 
 
 def dotted(path: KeyPath) -> str:
-    """A path as people write it: `inputs.0.glob`."""
+    """Return a path in dotted form: `inputs.0.glob`."""
     return ".".join(map(str, path)) or "configuration"
 
 
-def _is_machinery(part: str | int) -> bool:
-    """Whether a part of pydantic's path names a step of its own and no key."""
+def _is_pydantic_step(part: str | int) -> bool:
+    """Return True if a part of pydantic's path is one of its own steps and not a key."""
     return isinstance(part, str) and (part == "[key]" or part.startswith("function-"))
 
 
-def _what(found: Any, path: KeyPath, root: object) -> str:  # noqa: ANN401
-    kind, context = found["type"], found.get("ctx", {})
+def _what(detail: Any, path: KeyPath, root: object) -> str:  # noqa: ANN401
+    kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"no such key{_near(str(path[-1]), list(keys(_section(path[:-1], root))))}"
+        return f"unknown key{_suggestion(str(path[-1]), list(keys(_section(path[:-1], root))))}"
     if kind in BOUNDS:
         (bound,) = (value for name, value in context.items() if name in ("ge", "gt", "le"))
-        return f"expected {BOUNDS[kind]} {written(bound) if float in choices(held_at(path, root)) else bound}"
+        shown = format_duration(bound) if float in choices(annotation_at(path, root)) else bound
+        return f"expected {BOUNDS[kind]} {shown}"
     if kind in CHOICES:
-        known = re.findall(r"'([^']*)'", context["expected"])  # pydantic gives the choices in this text alone
-        suggestion = _near(found["input"], known, others=False) if isinstance(found["input"], str) else ""
+        known = re.findall(r"'([^']*)'", context["expected"])  # pydantic has the choices only in this text
+        suggestion = _suggestion(detail["input"], known, others=False) if isinstance(detail["input"], str) else ""
         return f"expected {context['expected'].replace(chr(39), '')}{suggestion}"
-    if isinstance(error := context.get("error"), ValueError):  # our own; pydantic's other kinds have a text alone
+    if isinstance(error := context.get("error"), ValueError):  # our own; pydantic's other kinds only have a text
         return error.what if isinstance(error, Invalid) else str(error)
-    message: str = found["msg"].replace("Input should be", "expected")
+    message: str = detail["msg"].replace("Input should be", "expected")
     return MESSAGES.get(kind, message)
 
 
-def _hint(found: Any) -> str | None:  # noqa: ANN401 -- pydantic's details
-    error = found.get("ctx", {}).get("error")
+def _hint(detail: Any) -> str | None:  # noqa: ANN401 -- pydantic's details
+    error = detail.get("ctx", {}).get("error")
     return error.hint if isinstance(error, Invalid) else None
 
 
 def _section(path: KeyPath, root: object) -> object:
-    return next((choice for choice in choices(held_at(path, root)) if keys(choice)), None)
+    return next((choice for choice in choices(annotation_at(path, root)) if keys(choice)), None)
 
 
-def _near(name: str, known: list[str], *, others: bool = True) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    if near:
-        return f"; did you mean `{near[0]}`?"
-    return f"; known are {', '.join(known)}" if known and others else ""
+def _suggestion(name: str, known: list[str], *, others: bool = True) -> str:
+    matches = difflib.get_close_matches(name, known, 1)
+    if matches:
+        return f"; did you mean `{matches[0]}`?"
+    return f"; known keys: {', '.join(known)}" if known and others else ""
 
 
-def _given(path: KeyPath, value: object, root: object) -> str | None:
-    """A value as a refusal may show it: never a secret, nor a section that may hold one."""
+def _shown_value(path: KeyPath, value: object, root: object) -> str | None:
+    """Return a value for a message: never a secret, nor a section that may contain one."""
     if any(path[: len(secret)] == secret for secret in SECRETS):
         return "(masked)"
     in_list = bool(path) and isinstance(path[-1], int)
@@ -131,7 +132,7 @@ def _given(path: KeyPath, value: object, root: object) -> str | None:
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     if isinstance(value, str | bytes):
-        value = value[: SHOWN * 2]
+        value = value[: MOST_SHOWN * 2]
     spelled = repr(value).lower() if isinstance(value, bool) else "nothing" if value is None else repr(value)
     text = CREDENTIALS.sub("//…@", printable(spelled))
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"

@@ -1,4 +1,4 @@
-"""Kept: what a running process keeps of its settings until it is started again."""
+"""Restart-only settings: values that a running process keeps until it restarts."""
 
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,27 +10,27 @@ from shipper.config.settings import Settings
 Section = TypeVar("Section", bound=BaseModel)
 
 
-class Kept(NamedTuple):
-    """New settings as far as a running agent takes them over, and the keys that wait for a restart."""
+class Reloadable(NamedTuple):
+    """New settings as far as a running agent can apply them, and the changed keys that need a restart."""
 
     settings: Settings
     restart: tuple[str, ...]
 
 
-def kept(before: Settings, after: Settings) -> Kept:
-    """`after`, with what needs a restart as it was `before`."""
+def reloadable(before: Settings, after: Settings) -> Reloadable:
+    """Return `after`, with settings that need a restart as they were `before`."""
     restart = tuple(path for path in RESTARTS if _at(before, path) != _at(after, path))
-    found = after
+    settings = after
     for path in restart:
-        found = _with(found, path, _at(before, path))
-    return Kept(found, tuple(".".join(path) for path in restart))
+        settings = _with(settings, path, _at(before, path))
+    return Reloadable(settings, tuple(".".join(path) for path in restart))
 
 
 def _at(settings: BaseModel, path: tuple[str, ...]) -> Any:  # noqa: ANN401 -- any setting
-    found: Any = settings
+    value: Any = settings
     for name in path:
-        found = getattr(found, name)
-    return found
+        value = getattr(value, name)
+    return value
 
 
 def _with(section: Section, path: tuple[str, ...], value: object) -> Section:

@@ -1,7 +1,7 @@
-"""Settings: every option declared once, with type, default and meaning.
+"""Settings: each option, declared once with type, default and description.
 
-The command line's help, the configuration reference, the JSON schema and `shipper check` all come from here. A key
-`a: {b: …}` of the file is also the variable `SHIPPER_A__B`; flags win over variables, variables over the file.
+The command-line help, the configuration reference, the JSON schema and `shipper check` are derived from it. A key
+`a: {b: …}` of the file is also the variable `SHIPPER_A__B`; flags override variables, variables override the file.
 """
 
 import socket
@@ -21,31 +21,31 @@ from shipper_schemas.invalid import Invalid
 
 
 class InputSettings(Section):
-    """One input: what to follow and how to read it."""
+    """One input: the logs to follow and their format."""
 
-    type: Literal["docker", "cri", "plain", "kafka"] = Field(description="envelope of the lines; kafka: a topic")
-    glob: str = Field(
-        min_length=1, description="files to follow; rotated siblings belong to them; for kafka //HOST:PORT/TOPIC"
+    type: Literal["docker", "cri", "plain", "kafka"] = Field(description="format of the lines; kafka: a topic")
+    glob: str = Field(min_length=1, description="files to follow, rotated ones included; for kafka: //HOST:PORT/TOPIC")
+    start: Literal["beginning", "end"] = Field(
+        "beginning", alias="from", description="start offset of files never seen before"
     )
-    start: Literal["beginning", "end"] = Field("beginning", alias="from", description="where files never seen begin")
     http_source: HttpSource = Field(
-        "structured", description="record that feeds request-based counters; a container's label overrides it"
+        "structured", description="record that feeds request-based counters; a container label overrides it"
     )
-    service: str | None = Field(None, description="service name of all its lines, instead of the container's labels")
+    service: str | None = Field(None, description="service name of all lines, instead of the container's labels")
 
     @property
     def url(self) -> str:
-        """`TYPE:GLOB`, as it is given on the command line."""
+        """`TYPE:GLOB`, as on the command line."""
         return f"{self.type}:{self.glob}"
 
     @model_validator(mode="after")
-    def _of_its_form(self) -> Self:
+    def _is_valid_for_its_type(self) -> Self:
         input_kind(self.type).validate(self.url)
         return self
 
 
 def read_input(value: object) -> object:
-    """`TYPE:GLOB` as a mapping. Raises ValueError."""
+    """Parse `TYPE:GLOB` into a mapping. Raises ValueError."""
     if not isinstance(value, str):
         return value
     kind, separator, glob = value.partition(":")
@@ -55,48 +55,56 @@ def read_input(value: object) -> object:
 
 
 class JoinSettings(Section):
-    """Stack traces and parts of messages."""
+    """Joining of stack traces and partial lines."""
 
-    max_lines: int = Field(1000, ge=1, description="lines joined into one entry")
-    max_bytes: Size = Field(256 * 1024, ge=1, description="text joined into one entry")
-    wait: Duration = Field(1.0, ge=0, le=60, description="how far apart lines of one entry may be")
+    max_lines: int = Field(1000, ge=1, description="maximum number of lines joined into one entry")
+    max_bytes: Size = Field(256 * 1024, ge=1, description="maximum size of a joined entry")
+    wait: Duration = Field(1.0, ge=0, le=60, description="maximum time between lines of one entry")
 
 
 class TailSettings(Section):
     """Reading files."""
 
-    poll_interval: Duration = Field(0.25, gt=0, le=60, description="how often quiet files are looked at")
-    scan_interval: Duration = Field(1.0, gt=0, le=3600, description="how often folders are looked at for new files")
-    max_line_bytes: Size = Field(1024 * 1024, ge=1024, description="longest message kept whole; longer ones are cut")
-    batch_bytes: Size = Field(4 * 1024 * 1024, ge=1024, description="documents under way at once, over all batches")
-    batch_age: Duration = Field(1.0, ge=0, le=60, description="how long a batch may wait to be full")
-    rotate_wait: Duration = Field(5.0, ge=0, le=3600, description="how long a rotated file is watched for late lines")
-    max_open_files: int | None = Field(None, ge=1, description="files kept open; from the process limit where empty")
+    poll_interval: Duration = Field(0.25, gt=0, le=60, description="interval between checks of idle files")
+    scan_interval: Duration = Field(1.0, gt=0, le=3600, description="interval between scans for new files")
+    max_line_bytes: Size = Field(
+        1024 * 1024, ge=1024, description="maximum message size; longer messages are truncated"
+    )
+    batch_bytes: Size = Field(
+        4 * 1024 * 1024, ge=1024, description="maximum size of documents in flight, over all batches"
+    )
+    batch_age: Duration = Field(1.0, ge=0, le=60, description="maximum age of a batch before it is sent")
+    rotate_wait: Duration = Field(5.0, ge=0, le=3600, description="how long a rotated file is read for late lines")
+    max_open_files: int | None = Field(
+        None, ge=1, description="maximum number of open files; empty: derived from the process limit"
+    )
 
 
 class DockerSettings(Section):
-    """The Docker API, for container names where the runtime's own files cannot be read."""
+    """The Docker API, for container names if the runtime's own files cannot be read."""
 
-    api: bool = Field(False, description="ask the Docker API; its socket is as good as root")
-    url: str | None = Field(None, description="address of the API; the usual socket where empty")
+    api: bool = Field(False, description="query the Docker API; access to its socket is equivalent to root")
+    url: str | None = Field(None, description="address of the Docker API; empty: the default socket")
 
 
 class HealthSettings(Section):
-    """When the agent calls itself unwell."""
+    """Health of the agent."""
 
-    max_lag: Duration | None = Field(None, gt=0, description="lag that makes it degraded; none where empty")
-    stuck_after: Duration = Field(60.0, gt=0, description="time without a turn of the loop that makes it stuck")
+    max_lag: Duration | None = Field(None, gt=0, description="lag above which the agent is degraded; empty: no limit")
+    stuck_after: Duration = Field(
+        60.0, gt=0, description="time without progress of the main loop after which the agent is stuck"
+    )
 
 
 class ReloadSettings(Section):
-    """Taking over a changed configuration without a restart; SIGHUP asks for it at any time."""
+    """Reload of a changed configuration without a restart; SIGHUP triggers it at any time."""
 
-    watch: bool = Field(True, description="reload where the content of the file, or of a `*_file` it names, changes")
-    interval: Duration = Field(2.0, ge=0.1, le=3600, description="how often the files are looked at")
+    watch: bool = Field(True, description="reload when the file, or a file named by a `*_file` key, changes")
+    interval: Duration = Field(2.0, ge=0.1, le=3600, description="interval between checks of the files")
 
 
 def node_name() -> str:
-    """The machine's name, as events carry it."""
+    """Return the host name, as in events."""
     return socket.gethostname()
 
 
@@ -106,49 +114,53 @@ class Settings(Section):
     inputs: list[Annotated[InputSettings, BeforeValidator(read_input, json_schema_input_type=str | InputSettings)]] = (
         Field(
             default_factory=lambda: [InputSettings(type="docker", glob="/var/lib/docker/containers/*/*-json.log")],
-            description="what to follow: TYPE:GLOB, TYPE one of docker, cri, plain; or kafka://HOST:PORT/TOPIC alone",
+            description="inputs to follow: TYPE:GLOB (docker, cri or plain), or a single kafka://HOST:PORT/TOPIC",
         )
     )
     output: str = Field(
         "local:./shipper-data",
         min_length=1,
-        description=f"where events go: {forms()}",
+        description=f"URL of the output: {forms()}",
         json_schema_extra=RESTART,
     )
     state_dir: Path = Field(
-        Path("./shipper-state"), description="positions and counters; one agent each", json_schema_extra=RESTART
+        Path("./shipper-state"),
+        description="directory of checkpoints and counters, one per agent",
+        json_schema_extra=RESTART,
     )
     state_key: SecretStr | None = Field(
         None,
         min_length=1,
-        description="key that hides unfinished lines in the state; made and kept in the state directory where empty",
+        description="key that encrypts partial lines in the state; empty: generated in the state directory",
         json_schema_extra=RESTART,
     )
-    state_key_file: Path | None = Field(None, description="file that holds that key", json_schema_extra=RESTART)
+    state_key_file: Path | None = Field(None, description="file that contains the key", json_schema_extra=RESTART)
     listen: str = Field(
-        "127.0.0.1:9108", description="HOST:PORT of metrics and health, or off", json_schema_extra=RESTART
+        "127.0.0.1:9108", description="HOST:PORT of metrics, health and web pages, or off", json_schema_extra=RESTART
     )
     log_format: Literal["console", "json"] | None = Field(
         None,
-        description="the shipper's own log: console or json; console on a terminal",
+        description="format of the shipper's own log; empty: console on a terminal, else json",
         json_schema_extra=RESTART,
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity of its own log")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="minimum severity of the shipper's own log"
+    )
     host: str = Field(
         default_factory=node_name, min_length=1, description="name of this node in events", json_schema_extra=RESTART
     )
     compiled: bool = Field(
         default=True,
-        description="whether ordinary lines go through the compiled extension, where it is installed",
+        description="process ordinary lines on the native path, if the extension is installed",
         json_schema_extra=RESTART,
     )
     token: SecretStr | None = Field(
         None,
         min_length=1,
-        description="bearer token that pages beyond metrics and health ask for",
+        description="bearer token required for everything except metrics and health",
         json_schema_extra=RESTART,
     )
-    token_file: Path | None = Field(None, description="file that holds the token", json_schema_extra=RESTART)
+    token_file: Path | None = Field(None, description="file that contains the token", json_schema_extra=RESTART)
     index: IndexSettings = Field(default_factory=IndexSettings, json_schema_extra=RESTART)
     local: LocalSettings = Field(default_factory=LocalSettings)
     elasticsearch: ElasticsearchSettings = Field(default_factory=ElasticsearchSettings)
@@ -164,7 +176,7 @@ class Settings(Section):
 
     @field_validator("output")
     @classmethod
-    def _a_known_output(cls, output: str) -> str:
+    def _output_is_known(cls, output: str) -> str:
         output_kind(output).validate(output)
         return output
 
@@ -172,9 +184,9 @@ class Settings(Section):
     def _one_kind_of_input(self) -> Self:
         indexed = any(input_kind(source.type).process == "indexer" for source in self.inputs)
         if indexed and len(self.inputs) > 1:
-            raise Invalid("kafka:// is the only input of an indexer", "follow files with an agent of their own")
+            raise Invalid("kafka:// must be the only input", "follow files with a separate agent")
         if indexed and not output_kind(self.output).keeps:
-            raise Invalid("input and output are both kafka://", "have it write to Elasticsearch or local:DIR")
+            raise Invalid("input and output are both kafka://", "set the output to Elasticsearch or local:DIR")
         return self
 
     @field_validator("listen")

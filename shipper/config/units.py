@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: `250ms`, `1m`, `7d`; `4MiB`, `500k`."""
+"""Durations and sizes in human notation: `250ms`, `1m`, `7d`; `4MiB`, `500k`."""
 
 import math
 import re
@@ -17,40 +17,40 @@ QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", re.ASCII)
 
 
 def duration(value: object) -> object:
-    """Seconds of a duration; numbers are seconds already. Raises ValueError with the spellings that are understood."""
+    """Return a duration in seconds; numbers are seconds. Raises ValueError with the accepted forms."""
     return _quantity(value, SECONDS, DURATIONS)
 
 
 def size(value: object) -> object:
-    """Bytes of a size; numbers are bytes already. Raises ValueError with the spellings that are understood."""
-    found = _quantity(value, BYTES, SIZES)
-    return round(found) if isinstance(value, str) and isinstance(found, float) else found
+    """Return a size in bytes; numbers are bytes. Raises ValueError with the accepted forms."""
+    quantity = _quantity(value, BYTES, SIZES)
+    return round(quantity) if isinstance(value, str) and isinstance(quantity, float) else quantity
 
 
 def _quantity(value: object, units: dict[str, Any], expected: str) -> object:
-    if isinstance(value, bool):  # a number to Python, and a slip to whoever wrote it
-        raise ValueError(f"expected {expected}")  # noqa: TRY004 -- pydantic reports this one
+    if isinstance(value, bool):  # a number in Python, but a mistake in a configuration
+        raise ValueError(f"expected {expected}")  # noqa: TRY004 -- pydantic reports ValueError
     if not isinstance(value, str):
         return value
     match = QUANTITY.fullmatch(value.strip())
     if match is None or match[2].lower() not in units:
         raise ValueError(f"expected {expected}")
-    found = float(match[1]) * units[match[2].lower()]
-    if not math.isfinite(found):
+    quantity = float(match[1]) * units[match[2].lower()]
+    if not math.isfinite(quantity):
         raise ValueError(f"expected {expected}")
-    return found
+    return quantity
 
 
-def written(seconds: float) -> str:
-    """A duration in the largest unit that it is a whole number of."""
+def format_duration(seconds: float) -> str:
+    """Format a duration in the largest unit that divides it."""
     for unit in ("d", "h", "m", "s"):
         if seconds and seconds % SECONDS[unit] == 0:
             return f"{seconds / SECONDS[unit]:g}{unit}"
     return f"{seconds * 1000:g}ms"
 
 
-def written_size(number: int) -> str:
-    """A size in the largest binary unit that it is a whole number of."""
+def format_size(number: int) -> str:
+    """Format a size in the largest binary unit that divides it."""
     for unit in ("GiB", "MiB", "KiB"):
         if number and number % BYTES[unit.lower()] == 0:
             return f"{number // BYTES[unit.lower()]}{unit}"
@@ -61,7 +61,7 @@ Duration = Annotated[
     float,
     Field(allow_inf_nan=False),
     BeforeValidator(duration),
-    PlainSerializer(written),
+    PlainSerializer(format_duration),
     WithJsonSchema(
         {"anyOf": [{"type": "number", "description": "seconds"}, {"type": "string", "description": DURATIONS}]}
     ),
@@ -70,7 +70,7 @@ Duration = Annotated[
 Size = Annotated[
     int,
     BeforeValidator(size),
-    PlainSerializer(written_size),
+    PlainSerializer(format_size),
     WithJsonSchema({"anyOf": [{"type": "integer", "description": "bytes"}, {"type": "string", "description": SIZES}]}),
 ]
 """Bytes."""

@@ -1,1 +1,1 @@
-"""Explain lines, check an installation, run people's tests of their rules."""
+"""Explain lines, check an installation, run tests of rules."""

@@ -1,7 +1,7 @@
-"""Reasons: why the chain decided as it did with one entry, for people. The chain itself is not asked twice.
+"""Reasons: explanations of the chain's decisions about one entry. The chain itself does not run again.
 
-The conditions are asked here part by part, so that the part which does not hold can be named; a test holds these
-verdicts against those of the compiled rules.
+Conditions are evaluated here part by part, so that the part that does not hold can be named; a test compares these
+results with those of the compiled rules.
 """
 
 import re
@@ -22,23 +22,23 @@ from shipper_schemas.violation import Kind
 
 MARK = re.compile(r"\[redacted:([^\]:]+)")
 LONGEST = 60
-Of = tuple[dict[str, Any], Place, HttpSource, Callable[[str], str]]
-"""What a condition is asked of: the event, its place, the source of requests; and what masks a value that is told."""
+Context = tuple[dict[str, Any], Place, HttpSource, Callable[[str], str]]
+"""Event, its place, source of requests, and the mask for shown values."""
 TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
 
 
 class RuleReason(NamedTuple):
-    """What came of one rule: the labels of its increment, or what stood in its way."""
+    """Result of one rule: the labels of its increment, or the reason it did not count."""
 
     metric: str
     counted: bool
     why: str
     near: bool
-    """Whether but one part of a case did not hold, and another did."""
+    """True if all but one part of a case hold."""
 
 
 class Redaction(NamedTuple):
-    """Something that was masked: where, by which field rule or pattern, and how often."""
+    """A masked part: its field, the field rule or pattern that masked it, and the number of times."""
 
     field: str
     by: str
@@ -46,16 +46,16 @@ class Redaction(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """How a condition fares: parts that hold, in words, and parts that do not."""
+    """Evaluation of a condition: descriptions of the parts that hold, and of those that do not."""
 
-    held: list[str]
-    failed: list[str]
+    met: list[str]
+    unmet: list[str]
 
 
 # --- counters -------------------------------------------------------------------------------------
 
 
-def rule_reasons(  # noqa: PLR0913, PLR0917 -- what a rule is asked of
+def rule_reasons(  # noqa: PLR0913, PLR0917 -- the inputs of a rule
     rules: Sequence[Rule],
     event: dict[str, Any],
     place: Place,
@@ -63,69 +63,67 @@ def rule_reasons(  # noqa: PLR0913, PLR0917 -- what a rule is asked of
     added: Sequence[Increment],
     mask: Callable[[str], str] = str,
 ) -> list[RuleReason]:
-    """What came of every rule; `added` is what the event adds, and `mask` sees each value that is told."""
+    """Return the result of every rule; `added` are the event's increments, and `mask` is applied to shown values."""
     stream = place[PLACES["stream"]]
     source: HttpSource = "off" if http_source == "access" and stream != "stdout" else http_source
     by_metric = {increment.metric: increment for increment in added}
     return [_rule_reason(rule, by_metric.get(rule.name), (event, place, source, mask)) for rule in rules]
 
 
-def _rule_reason(rule: Rule, added: Increment | None, of: Of) -> RuleReason:
-    verdicts = [asked(case.when, *of) for case in rule.all_cases()]
-    held = next((verdict for verdict in verdicts if not verdict.failed), None)
-    if held is not None and added is not None:
+def _rule_reason(rule: Rule, added: Increment | None, context: Context) -> RuleReason:
+    verdicts = [evaluate(case.when, *context) for case in rule.all_cases()]
+    match = next((verdict for verdict in verdicts if not verdict.unmet), None)
+    if match is not None and added is not None:
         labels = dict(zip(rule.label_names(), added.labels, strict=True))
-        told = f"; {', '.join(f'{name}={value}' for name, value in labels.items())}" if labels else ""
-        return RuleReason(rule.name, counted=True, why=f"{' and '.join(held.held)}{told}", near=True)
-    if held is not None:
-        why = f"{' and '.join(held.held)}, but {rule.field} is no number of zero or more"
+        shown = f"; {', '.join(f'{name}={value}' for name, value in labels.items())}" if labels else ""
+        return RuleReason(rule.name, counted=True, why=f"{' and '.join(match.met)}{shown}", near=True)
+    if match is not None:
+        why = f"{' and '.join(match.met)}, but {rule.field} is not a number of zero or more"
         return RuleReason(rule.name, counted=False, why=why, near=True)
-    nearest = min(verdicts, key=lambda verdict: (len(verdict.failed), -len(verdict.held)))
-    near = len(nearest.failed) == 1 and bool(nearest.held)
-    return RuleReason(rule.name, counted=False, why="; ".join(nearest.failed), near=near)
+    nearest = min(verdicts, key=lambda verdict: (len(verdict.unmet), -len(verdict.met)))
+    near = len(nearest.unmet) == 1 and bool(nearest.met)
+    return RuleReason(rule.name, counted=False, why="; ".join(nearest.unmet), near=near)
 
 
-def asked(
+def evaluate(
     condition: Condition, event: dict[str, Any], place: Place, source: HttpSource, mask: Callable[[str], str] = str
 ) -> Verdict:
-    """How a condition fares, part by part; of alternatives, the one that comes nearest."""
-    found = Verdict([], [])
+    """Evaluate a condition part by part; of alternatives, the one that comes nearest."""
+    evaluation = Verdict([], [])
     if condition.request:
         record, name = RECORDS[source], event.get("event")
         if record is not None and name == record:
-            found.held.append(f"the record of a request ({record})")
+            evaluation.met.append(f"request record ({record})")
         elif record is None:
-            found.failed.append("no request counts here (http_source is off, or an access line is not on stdout)")
+            evaluation.unmet.append("no request counts (http_source is off, or an access line is not on stdout)")
         else:
-            found.failed.append(
-                f"no record of a request: event is {_told(name, mask)}, and http_source asks for {record}"
-            )
+            evaluation.unmet.append(f"no request record: event is {_shown(name, mask)}, expected {record}")
     for name, matcher in condition.fields.items():
         value = look(name)(event, place)
         if all(test(value) for test in value_tests(matcher)):
-            found.held.append(f"{name} is {_told(value, mask)}")
+            evaluation.met.append(f"{name} is {_shown(value, mask)}")
         else:
-            found.failed.append(f"{name} is {_told(value, mask)}, not {wanted(matcher)}")
+            evaluation.unmet.append(f"{name} is {_shown(value, mask)}, not {describe(matcher)}")
     for part in condition.all:
-        _take(found, asked(part, event, place, source, mask))
+        _extend(evaluation, evaluate(part, event, place, source, mask))
     if condition.any:
-        verdicts = [asked(part, event, place, source, mask) for part in condition.any]
-        _take(found, min(verdicts, key=lambda verdict: (len(verdict.failed), -len(verdict.held))))
-    return found
+        verdicts = [evaluate(part, event, place, source, mask) for part in condition.any]
+        _extend(evaluation, min(verdicts, key=lambda verdict: (len(verdict.unmet), -len(verdict.met))))
+    return evaluation
 
 
-def _take(found: Verdict, part: Verdict) -> None:
-    found.held.extend(part.held)
-    found.failed.extend(part.failed)
+def _extend(verdict: Verdict, part: Verdict) -> None:
+    verdict.met.extend(part.met)
+    verdict.unmet.extend(part.unmet)
 
 
-def wanted(matcher: Matcher) -> str:
-    """What a matcher asks for, in words."""
+def describe(matcher: Matcher) -> str:
+    """Describe a matcher in words."""
     parts = []
     if matcher.equals is not None:
-        parts.append(_told(matcher.equals))
+        parts.append(_shown(matcher.equals))
     if matcher.one_of is not None:
-        parts.append(f"one of {', '.join(map(_told, matcher.one_of))}")
+        parts.append(f"one of {', '.join(map(_shown, matcher.one_of))}")
     if matcher.prefix is not None:
         parts.append(f"{matcher.prefix}…")
     if matcher.glob is not None:
@@ -139,7 +137,7 @@ def wanted(matcher: Matcher) -> str:
     return " and ".join(parts)
 
 
-def _told(value: object, mask: Callable[[str], str] = str) -> str:
+def _shown(value: object, mask: Callable[[str], str] = str) -> str:
     if value is None:
         return "absent"
     if not isinstance(value, str):
@@ -152,36 +150,36 @@ def _told(value: object, mask: Callable[[str], str] = str) -> str:
 
 
 def correlation_reason(entry: Entry, assessed: Assessed, sources: Sequence[str]) -> str:
-    """Which field the correlation id is from, and what was wrong with those before it."""
+    """Return the source field of the correlation id, and the reason why earlier fields were skipped."""
     shape, fields, _ = decode_payload(entry.text) if entry.broken is None else ("broken", {}, None)
     if shape != "structured":
-        return "none is asked for: no structured entry"
-    passed: list[str] = []
+        return "not required: the entry is not structured"
+    skipped: list[str] = []
     for source in sources:
         value = fields.get(source)
-        found = trace_id(value) if source == "traceparent" else value
-        if isinstance(found, str) and usable(found):
-            before = f" ({'; '.join(passed)})" if passed else ""
-            return f"{assessed.event.get('correlation_id', found)}, from {source}{before}"
+        candidate = trace_id(value) if source == "traceparent" else value
+        if isinstance(candidate, str) and usable(candidate):
+            before = f" ({'; '.join(skipped)})" if skipped else ""
+            return f"{assessed.event.get('correlation_id', candidate)}, from {source}{before}"
         if value is not None:
-            passed.append(f"{source} is not usable")
-    return f"none: {'; '.join(passed)}" if passed else f"none: there is no {', '.join(sources)}"
+            skipped.append(f"{source} is invalid")
+    return f"none: {'; '.join(skipped)}" if skipped else f"none: {', '.join(sources)} missing"
 
 
 def time_reason(entry: Entry, assessed: Assessed, runtime_ms: int | None) -> str:
-    """Whose time was taken, and why."""
-    refused = next((found.detail for found in assessed.violations if found.kind in TIME_KINDS), None)
+    """Return the source of the entry's time, with the reason."""
+    problem = next((violation.detail for violation in assessed.violations if violation.kind in TIME_KINDS), None)
     own = runtime_ms is not None
-    if refused is not None:
-        return f"the runtime's: {refused}" if own else refused
+    if problem is not None:
+        return f"the runtime's: {problem}" if own else problem
     shape, fields, _ = decode_payload(entry.text) if entry.broken is None else ("broken", {}, None)
     if fields.get("timestamp") is not None:
         return "the application's `timestamp`"
     if own:
         return "the runtime's: the entry has no `timestamp`"
     if shape != "structured" and assessed.time_ms != 0 and _begins_with_time(entry, fields):
-        return "the one that the line tells"
-    return "the time of reading: neither the runtime nor the line tells one"
+        return "the time in the line"
+    return "the time of reading: neither the runtime nor the line has one"
 
 
 def _begins_with_time(entry: Entry, fields: dict[str, Any]) -> bool:
@@ -189,12 +187,12 @@ def _begins_with_time(entry: Entry, fields: dict[str, Any]) -> bool:
 
 
 def redactions(redactor: Redactor, event: dict[str, Any]) -> list[Redaction]:
-    """What is masked in an event, field by field; never what stood there."""
+    """Return the masked parts of an event, field by field; never the original values."""
     return list(_compared(event, redactor.redact_event(event), ""))
 
 
 def text_redactions(redactor: Redactor, text: str) -> list[Redaction]:
-    """What is masked in a raw text."""
+    """Return the masked parts of a raw text."""
     return list(_marks("raw", text, redactor.redact_raw(text)))
 
 
@@ -214,8 +212,8 @@ def _compared(before: Any, after: Any, path: str) -> Iterator[Redaction]:  # noq
 def _marks(field: str, before: str, after: str) -> Iterator[Redaction]:
     if before == after:
         return
-    there = MARK.findall(before)
+    existing = MARK.findall(before)
     for name in dict.fromkeys(MARK.findall(after)):
-        times = MARK.findall(after).count(name) - there.count(name)
+        times = MARK.findall(after).count(name) - existing.count(name)
         if times > 0:
             yield Redaction(field, name, times)

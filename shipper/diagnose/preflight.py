@@ -1,4 +1,4 @@
-"""Checks: what would stop the agent, found before it starts. Each look is a function; nothing is changed."""
+"""Preflight checks of everything that would stop the agent. Each check is a function and changes nothing."""
 
 import fcntl
 import glob
@@ -23,17 +23,17 @@ from shipper.state.database import FILE, LOCK, VERSION, to_look_at
 from shipper.system.errors import ShipperError, StateError, of_one_try, to_read
 from shipper.system.loopback import is_loopback
 from shipper.system.version import overlap
-from shipper.web.client import address, ask
+from shipper.web.client import address, fetch
 
 SCARCE_BYTES = 256 * 1024 * 1024
 EXAMPLES = 3
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SECRET = ("key", "password", "token")
-"""What the names of files end in, before `_file`, that hold secrets; certificates are nobody's secret."""
+"""Endings of the names, before `_file`, of files that contain secrets; certificates are public."""
 
 
 class Finding(NamedTuple):
-    """One look: `ok`, `note` (works, but worth knowing) or `problem` (will fail), with the hint."""
+    """Result of one check: `ok`, `note` (works, but worth knowing) or `problem` (will fail), with a hint."""
 
     grade: Literal["ok", "note", "problem"]
     subject: str
@@ -41,12 +41,12 @@ class Finding(NamedTuple):
     hint: str = ""
 
 
-Ask = Callable[[Settings], None]
-"""Asks a server whether it could be used now. Raises ShipperError."""
+Probe = Callable[[Settings], None]
+"""Checks that a server is usable now. Raises ShipperError."""
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Every check, in the order of the data's way."""
+    """Run every check, in the order of the data flow."""
     yield from _distributions()
     for source in settings.inputs:
         yield from _input(settings, source)
@@ -69,7 +69,7 @@ def _input(settings: Settings, source: InputSettings) -> Iterator[Finding]:
     if factory is None:
         yield from _files(source)
     else:
-        yield _asked(f"input {source.url}", lambda: factory.check(settings, source), factory.confirmation)
+        yield _probed(f"input {source.url}", lambda: factory.check(settings, source), factory.confirmation)
 
 
 def _files(source: InputSettings) -> Iterator[Finding]:
@@ -79,20 +79,20 @@ def _files(source: InputSettings) -> Iterator[Finding]:
         yield Finding("problem", subject, f"folder {folder}: {why}", "correct the path or its permissions")
         return
     paths = list(Scanner(source.glob, Folders()).paths())
-    refused = [(f"folder {one} cannot be listed", to_read(PermissionError())) for one in _closed_folders(source.glob)]
-    refused += [(f"{path}: {error.strerror}", to_read(error)) for path in paths if (error := _unreadable(path))]
-    if len(refused) > EXAMPLES:
-        refused[EXAMPLES:] = [(f"and {len(refused) - EXAMPLES} more that cannot be read", refused[-1][1])]
-    for what, hint in refused:
+    unreadable = [(f"cannot list folder {one}", to_read(PermissionError())) for one in _closed_folders(source.glob)]
+    unreadable += [(f"{path}: {error.strerror}", to_read(error)) for path in paths if (error := _unreadable(path))]
+    if len(unreadable) > EXAMPLES:
+        unreadable[EXAMPLES:] = [(f"and {len(unreadable) - EXAMPLES} more that cannot be read", unreadable[-1][1])]
+    for what, hint in unreadable:
         yield Finding("problem", subject, what, hint)
-    if not paths and not refused:
-        yield Finding("note", subject, "no file matches yet", "files that come later are followed from their beginning")
-    elif not refused:
+    if not paths and not unreadable:
+        yield Finding("note", subject, "no file matches yet", "files that appear later are read from their beginning")
+    elif not unreadable:
         yield Finding("ok", subject, "1 file" if len(paths) == 1 else f"{len(paths)} files")
 
 
 def _folders(pattern: str) -> Iterator[str]:
-    """The folders that a glob leads through, as globs, from the last one without a pattern."""
+    """Yield the folders of a glob, as globs, from the last one without a pattern."""
     parts = os.path.abspath(pattern).split("/")
     first = next((i for i, part in enumerate(parts) if any(sign in part for sign in "*?[")), len(parts) - 1)
     for length in range(min(first, len(parts) - 1), len(parts)):
@@ -100,7 +100,7 @@ def _folders(pattern: str) -> Iterator[str]:
 
 
 def _closed_folders(pattern: str) -> Iterator[str]:
-    """Folders on the way of a glob that are there and cannot be listed."""
+    """Yield existing folders of a glob that cannot be listed."""
     for folders in _folders(pattern):
         for folder in sorted(glob.iglob(folders, include_hidden=True)):
             if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
@@ -109,7 +109,7 @@ def _closed_folders(pattern: str) -> Iterator[str]:
 
 def _unreachable(folder: str) -> str | None:
     try:
-        return None if stat.S_ISDIR(os.stat(folder).st_mode) else "is no directory"
+        return None if stat.S_ISDIR(os.stat(folder).st_mode) else "not a directory"
     except OSError as error:
         return error.strerror or str(error)
 
@@ -127,40 +127,43 @@ def _directory(path: Path, subject: str, option: str) -> Iterator[Finding]:
         place = _nearest(path)
         free = shutil.disk_usage(place).free
     except OSError as error:
-        hint = f"make it reachable for this user, or name another with {option}"
+        hint = f"make it accessible to this user, or choose another with {option}"
         yield Finding("problem", subject, f"{path}: {error.strerror}", hint)
         return
     if not place.is_dir():
-        yield Finding("problem", subject, f"{place} is no directory", f"name another with {option}")
+        yield Finding("problem", subject, f"{place} is not a directory", f"choose another with {option}")
         return
     if not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         yield Finding(
-            "problem", subject, f"{place} is not writable", f"make it writable for this user, or give {option}"
+            "problem",
+            subject,
+            f"{place} is not writable",
+            f"make it writable for this user, or choose another with {option}",
         )
     elif free < SCARCE_BYTES:
         yield Finding("note", subject, f"{free // 2**20} MiB free under {place}", "free space before it runs out")
     else:
-        there = "is there" if place == path else "can be made"
-        yield Finding("ok", subject, f"{path} {there}, {free // 2**30} GiB free")
+        state = "exists" if place == path else "will be created"
+        yield Finding("ok", subject, f"{path} {state}, {free // 2**30} GiB free")
     if place == path:
         yield from _open_to_others(path, subject)
 
 
 def _open_to_others(folder: Path, subject: str) -> Iterator[Finding]:
-    """What is made there is its owner's alone, whatever the umask; somebody may have opened it since, or the folder."""
+    """Report paths that others can access; the agent creates them private, but permissions may have changed since."""
     try:
-        found = [folder, *(path for path in sorted(folder.rglob("*")) if not path.is_symlink())]
-        opened = [path for path in found if path.lstat().st_mode & OTHERS]
+        paths = [folder, *(path for path in sorted(folder.rglob("*")) if not path.is_symlink())]
+        opened = [path for path in paths if path.lstat().st_mode & OTHERS]
     except OSError:
-        return  # it is told above, or went meanwhile
+        return  # reported above, or removed meanwhile
     if opened:
         more = f", and {len(opened) - 1} more" if len(opened) > 1 else ""
-        what = f"{opened[0]} is open to other users{more}: {stat.filemode(opened[0].lstat().st_mode)}"
-        yield Finding("note", subject, what, f"`chmod -R go= {folder}`, unless a group is meant to read it")
+        what = f"{opened[0]} is accessible to other users{more}: {stat.filemode(opened[0].lstat().st_mode)}"
+        yield Finding("note", subject, what, f"run `chmod -R go= {folder}`, unless a group should read it")
 
 
 def _secret_files(settings: Settings) -> Iterator[Finding]:
-    """Files of secrets that other users of the node can read."""
+    """Report secret files that other users of the node can access."""
     for name, path in named_files(settings.model_dump()):
         if not name.removesuffix("_file").endswith(SECRET):
             continue
@@ -170,12 +173,12 @@ def _secret_files(settings: Settings) -> Iterator[Finding]:
             yield Finding("problem", name, f"{path}: {error.strerror}", "make it readable for this user")
             continue
         if mode & OTHERS:
-            what = f"{path} is open to other users: {stat.filemode(mode)}"
-            yield Finding("note", name, what, f"`chmod 600 {path}`, or `defaultMode: 0400` where it is mounted")
+            what = f"{path} is accessible to other users: {stat.filemode(mode)}"
+            yield Finding("note", name, what, f"run `chmod 600 {path}`, or set `defaultMode: 0400` if it is mounted")
 
 
 def _nearest(path: Path) -> Path:
-    """The path, or the innermost one above it that is there. Raises OSError where that cannot be told."""
+    """Return the path or its innermost existing parent. Raises OSError if that cannot be determined."""
     for place in (path, *path.absolute().parents):
         try:
             os.stat(place)
@@ -190,23 +193,23 @@ def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
     if not os.path.exists(path):
         return
     if running:
-        yield Finding("note", "state", f"an agent is running on {directory}", "a second one would be refused")
+        yield Finding("note", "state", f"an agent is running on {directory}", "a second agent cannot use it")
     try:
         with to_look_at(directory) as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             (logs,) = db.execute("SELECT count(*) FROM log").fetchone()
     except StateError as error:
-        yield Finding("problem", "state", error.what, "start the agent: it names the hint")
+        yield Finding("problem", "state", error.what, "start the agent: its error shows the fix")
         return
     if version != VERSION:
-        what = f"{path} has version {version}, this shipper writes {VERSION}"
-        yield Finding("problem", "state", what, "run the shipper that wrote it, or move the directory away")
+        what = f"{path} has version {version}, this shipper uses {VERSION}"
+        yield Finding("problem", "state", what, "run the version that wrote it, or move the directory")
     else:
-        yield Finding("ok", "state", f"positions of {logs} logs")
+        yield Finding("ok", "state", f"checkpoints of {logs} logs")
 
 
 def locked(path: Path) -> bool:
-    """Whether an agent holds the lock. Nothing is made, and two that look do not take each other for an agent."""
+    """Return True if an agent holds the lock. Creates nothing; concurrent checks do not disturb each other."""
     try:
         with path.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -217,48 +220,48 @@ def locked(path: Path) -> bool:
     return False
 
 
-def _output(settings: Settings, ask: Ask) -> Iterator[Finding]:
+def _output(settings: Settings, probe: Probe) -> Iterator[Finding]:
     subject, factory = f"output {settings.output}", outputs.factory(settings)
     folder = factory.folder(settings)
     if folder is not None:
         yield from _directory(folder, "output", f"--output {output_kind(settings.output).form}")
     else:
-        yield _asked(subject, lambda: ask(settings), factory.confirmation)
+        yield _probed(subject, lambda: probe(settings), factory.confirmation)
     for notice in factory.notices(settings):
         yield Finding("note", subject, notice.what, notice.hint)
 
 
-def _asked(subject: str, ask: Callable[[], None], good: str) -> Finding:
+def _probed(subject: str, probe: Callable[[], None], confirmation: str) -> Finding:
     try:
-        ask()
+        probe()
     except ShipperError as error:
         return Finding("problem", subject, error.what, of_one_try(error))
-    return Finding("ok", subject, good)
+    return Finding("ok", subject, confirmation)
 
 
 def _listen(settings: Settings, *, running: bool) -> Iterator[Finding]:
     if settings.listen == "off":
-        yield Finding("note", "listen", "off: no metrics are served", "give --listen HOST:PORT")
+        yield Finding("note", "listen", "off: no metrics or pages", "set --listen HOST:PORT to serve them")
         return
     host, port = address(settings.listen)
     if not is_loopback(host) and settings.token is None:
-        what = f"{settings.listen} is not on loopback and there is no token: only metrics and health will answer"
-        yield Finding("note", "listen", what, "give token_file in the configuration")
-    why = _taken(host, port)
+        what = f"{settings.listen} is not loopback and no token is set: only metrics and health are served"
+        yield Finding("note", "listen", what, "set token_file in the configuration")
+    why = _bind_error(host, port)
     if why is None:
-        yield Finding("ok", "listen", f"{settings.listen} is free")
-    elif ask(settings.listen, "/live") is None:
+        yield Finding("ok", "listen", f"{settings.listen} is available")
+    elif fetch(settings.listen, "/live") is None:
         what = f"{settings.listen}: {why}"
-        yield Finding("problem", "listen", what, "end the program that has it, or give another --listen")
+        yield Finding("problem", "listen", what, "stop the program that uses it, or choose another with --listen")
     elif running:
         yield Finding("ok", "listen", f"{settings.listen} is served by the running agent")
     else:
         what = f"{settings.listen} is served by an agent with another state directory"
-        yield Finding("problem", "listen", what, "give this one another --listen")
+        yield Finding("problem", "listen", what, "choose another with --listen")
 
 
-def _taken(host: str, port: int) -> str | None:
-    """Why an address cannot be listened on; None where it can."""
+def _bind_error(host: str, port: int) -> str | None:
+    """Return the reason why an address cannot be bound; None if it can."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -266,5 +269,5 @@ def _taken(host: str, port: int) -> str | None:
     except OSError as error:
         return error.strerror or str(error)
     except UnicodeError:
-        return "is no name of a host"
+        return "invalid host name"
     return None

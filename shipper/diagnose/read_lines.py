@@ -1,4 +1,4 @@
-"""Decode: the entries in lines that stand alone, as a followed log would give them."""
+"""Decode separate lines into entries, as from a followed log."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,23 +10,23 @@ KINDS = ("auto", *ASSEMBLERS)
 
 
 def entries(lines: Iterable[bytes], kind: str, bounds: Bounds) -> Iterator[Entry]:
-    """Entries of lines, their envelope guessed from the first one where `kind` is `auto`."""
-    given = iter(lines)
-    first = next(given, None)
+    """Yield the entries of lines; if `kind` is `auto`, detect the envelope from the first line."""
+    remaining = iter(lines)
+    first = next(remaining, None)
     if first is None:
         return
-    name = guessed(first) if kind == "auto" else kind
+    name = detect_kind(first) if kind == "auto" else kind
     assembler = ASSEMBLERS[name]("explained", bounds)  # type: ignore[index]
     offset = 0
-    for line in (first, *given):
+    for line in (first, *remaining):
         raw = line if line.endswith(b"\n") else line + b"\n"
         yield from assembler.plain(raw, offset)
         offset += len(raw)
     yield from assembler.flush()
 
 
-def guessed(line: bytes) -> str:
-    """`docker` or `cri` where the line has that envelope, else `plain`."""
+def detect_kind(line: bytes) -> str:
+    """Return `docker` or `cri` if the line has that envelope, else `plain`."""
     try:
         record(line)
     except EnvelopeError:

@@ -1,1 +1,1 @@
-"""Values, times and timelines as people read them."""
+"""Values, times and timelines formatted for people."""

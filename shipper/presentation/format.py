@@ -1,4 +1,4 @@
-"""Shown: single values of a document as short text that is safe to show, on a terminal as on a page."""
+"""Format single values of a document as short text that is safe to show on a terminal or a page."""
 
 from typing import Any
 
@@ -14,36 +14,36 @@ KILO, KIBI = 1000, 1024
 
 
 def text_of(value: object) -> str:
-    """A value of a document, safe to show; an absent one is empty."""
+    """Return a value as safe text; empty if it is absent."""
     return "" if value is None else printable(str(value))
 
 
 def short_id(entry: Body) -> str:
-    """Twelve hexadecimal digits of an id that tell it from others: the beginning of the digest behind the time."""
+    """Return the twelve distinctive hexadecimal digits of an id: the start of the digest after the time."""
     return str(entry["_id"])[ID_DIGITS]
 
 
 def failed(body: Body) -> bool:
-    """Whether the entry tells of an error: its level, or an HTTP status of the server's failures."""
+    """Return True if the entry is an error, by its level or by an HTTP status of a server error."""
     level, status = body.get("level"), body.get("status_code")
     return (isinstance(level, str) and level in FAILED) or (isinstance(status, int) and status >= SERVER_ERROR)
 
 
 def origin(body: Body) -> str:
-    """The name a person knows the writer by: service, else container, else file."""
+    """Return the name of the source: service, else container, else file."""
     container = inner(body, "container")
     name = inner(body, "service").get("name") or container.get("name") or str(container.get("id", ""))[:12]
     return text_of(name or inner(inner(body, "log"), "file").get("path"))
 
 
 def duration_ms(body: Body) -> float | None:
-    """The duration where it is one, in milliseconds."""
+    """Return the duration in milliseconds; None if it is missing or invalid."""
     value = body.get("duration_ms")
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
 
 def summary(body: Body) -> str:
-    """What happened in one line: the failure, the request, the message."""
+    """Summarize an entry on one line: the error, the request, the message."""
     error = ": ".join(filter(None, (text_of(body.get("error_type")), _first_line(body.get("error_message")))))
     request = " ".join(filter(None, (text_of(body.get("method")), text_of(body.get("path")))))
     return "  ".join(filter(None, (error, request, _first_line(body.get("message")))))
@@ -55,7 +55,7 @@ def _first_line(value: object) -> str:
 
 
 def further_lines(body: Body) -> list[str]:
-    """The stack trace, and what a message or an error says beyond its first line, as they were written."""
+    """Return the stack trace and the further lines of message and error, unchanged."""
     lines = [line for name in ("message", "error_message") for line in _lines(body.get(name))[1:]]
     return [*lines, *_lines(body.get("exception"))]
 
@@ -65,7 +65,7 @@ def _lines(value: object) -> list[str]:
 
 
 def span(ms: float) -> str:
-    """A length of time in at most seven characters: `0.3ms`, `45ms`, `1.24s`, `2m03s`, `1h05m`, `3d04h`."""
+    """Format a length of time in at most seven characters: `0.3ms`, `45ms`, `1.24s`, `2m03s`, `1h05m`, `3d04h`."""
     if ms < 1:
         return f"{ms:.1f}ms"
     if ms < 999.5:  # noqa: PLR2004 -- rounds to a second from here
@@ -80,7 +80,7 @@ def span(ms: float) -> str:
 
 
 def short(number: float) -> str:
-    """A number in at most six characters: `0`, `0.4`, `12.5`, `980`, `12.3k`, `4.5M`."""
+    """Format a number in at most six characters: `0`, `0.4`, `12.5`, `980`, `12.3k`, `4.5M`."""
     for limit, unit in ((KILO**3, "G"), (KILO**2, "M"), (KILO * 10, "k")):
         if number >= limit:
             return f"{number / (limit if limit != KILO * 10 else KILO):.1f}{unit}"
@@ -88,7 +88,7 @@ def short(number: float) -> str:
 
 
 def size(number: float | None) -> str:
-    """A size in binary units, in at most nine characters: `0 B`, `12.3 KiB`."""
+    """Format a size in binary units, in at most nine characters: `0 B`, `12.3 KiB`."""
     if number is None:
         return "-"
     left = float(number)

@@ -1,4 +1,4 @@
-"""When: a time as a person types it."""
+"""Time expressions: times as people type them."""
 
 import re
 
@@ -10,18 +10,19 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def parse_when(text: str, now_ms: int) -> int:
-    """Milliseconds since the epoch of an RFC 3339 time, a date (its first moment in UTC), `now`, or `15m`, `1h30m` ago.
+    """Parse a time to milliseconds since the epoch.
 
-    Raises ValueError, whose text tells a person what can be given.
+    Accepts RFC 3339, a date (its start in UTC), `now`, and an age such as `15m` or `1h30m`. Raises ValueError with the
+    accepted forms.
     """
-    asked = text.strip()
-    if asked.lower() == "now":
+    stripped = text.strip()
+    if stripped.lower() == "now":
         return now_ms
-    if _AGO.fullmatch(asked.lower()):
-        pieces = re.findall(r"(\d{1,9})([smhdw])", asked.lower())
-        return max(0, now_ms - sum(int(number) * UNIT_MS[unit] for number, unit in pieces))
-    found = parse_ms(f"{asked}T00:00:00Z" if _DATE.fullmatch(asked) else asked)
-    if found is None:
-        message = f"{text!r} is no time: give 2026-11-23T10:00:00Z, 2026-11-23, or how long ago: 15m, 2h, 3d"
+    if _AGO.fullmatch(stripped.lower()):
+        parts = re.findall(r"(\d{1,9})([smhdw])", stripped.lower())
+        return max(0, now_ms - sum(int(number) * UNIT_MS[unit] for number, unit in parts))
+    time_ms = parse_ms(f"{stripped}T00:00:00Z" if _DATE.fullmatch(stripped) else stripped)
+    if time_ms is None:
+        message = f"invalid time {text!r}; expected 2026-11-23T10:00:00Z, 2026-11-23, or an age: 15m, 2h, 3d"
         raise ValueError(message)
-    return found
+    return time_ms

@@ -1,7 +1,7 @@
-"""The timeline of one request, for a terminal as for a page: when it began, what happened when, where nothing did.
+"""The timeline of one request, for terminal and page: start, entries with their durations, gaps.
 
-A log entry with a duration is written when the work is done, so its bar ends at the entry's time and the request's
-beginning is the earliest beginning of a bar.
+A log entry with a duration is written when the work is done, so its bar ends at the entry's time, and the request
+starts at the earliest start of a bar.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from shipper.presentation.format import Body, duration_ms, failed, origin
 from shipper_processors.times import parse_ms
 
 LEAST_GAP = 0.1
-"""A gap is shown from this part of the whole span, and from twice the mean distance of entries."""
+"""Minimum share of the whole span for a shown gap; it must also exceed twice the mean distance of entries."""
 
 
 class Step(NamedTuple):
@@ -19,16 +19,16 @@ class Step(NamedTuple):
 
     entry: Body
     begin: float
-    """Where its bar begins: at `end` for an entry that tells no duration."""
+    """Start of its bar: equal to `end` for an entry without a duration."""
     end: int
     origin: str
     failed: bool
     gap: float | None
-    """How long there was no entry before it, where that is worth showing."""
+    """Time without an entry before this one, in milliseconds; None if it is too short to show."""
 
 
 class Timeline(NamedTuple):
-    """The entries of one correlation id, in the order of their time."""
+    """The entries of one correlation id in time order."""
 
     steps: list[Step]
     begin: float
@@ -36,44 +36,44 @@ class Timeline(NamedTuple):
 
     @classmethod
     def of(cls, entries: Iterable[Body]) -> "Timeline":
-        """Read off what the entries tell; at least one."""
-        found = list(entries)
-        times = [parse_ms(str(entry.get("@timestamp"))) or 0 for entry in found]
-        begins = [at - (duration_ms(entry) or 0) for entry, at in zip(found, times, strict=True)]
+        """Build the timeline of entries; at least one."""
+        listed = list(entries)
+        times = [parse_ms(str(entry.get("@timestamp"))) or 0 for entry in listed]
+        begins = [at - (duration_ms(entry) or 0) for entry, at in zip(listed, times, strict=True)]
         begin, end = min(begins), max(times)
-        least = max(LEAST_GAP, 2 / len(found)) * (end - begin)
+        least = max(LEAST_GAP, 2 / len(listed)) * (end - begin)
         steps = [
             Step(entry, since, at, origin(entry), failed(entry), at - before if at - before > least else None)
-            for entry, since, at, before in zip(found, begins, times, [times[0], *times], strict=False)
+            for entry, since, at, before in zip(listed, begins, times, [times[0], *times], strict=False)
         ]
         return cls(steps, begin, end)
 
     @property
     def length(self) -> float:
-        """The whole span in milliseconds."""
+        """Total span in milliseconds."""
         return self.end - self.begin
 
     @property
     def origins(self) -> list[str]:
-        """Who wrote, in the order of their first entry."""
+        """Sources in the order of their first entry."""
         return list(dict.fromkeys(step.origin for step in self.steps))
 
     @property
     def wrong(self) -> list[Step]:
-        """The steps that tell of an error."""
+        """Steps that are errors."""
         return [step for step in self.steps if step.failed]
 
     def place(self, ms: float) -> float:
-        """Where a time lies in the whole span, from 0 to 1."""
+        """Return the position of a time in the whole span, from 0 to 1."""
         return (ms - self.begin) / self.length if self.length > 0 else 0.0
 
     def offset(self, step: Step) -> str:
-        """How long after the beginning it was written."""
+        """Return the time from the start of the request to this entry."""
         return offset(step.end - self.begin)
 
 
 def offset(ms: float) -> str:
-    """Distance from the beginning: `+0.045s`, from a minute on `+2m03.500s`, from an hour on `+20h02m03.500s`."""
+    """Format the time since the start: `+0.045s`, from a minute on `+2m03.500s`, from an hour on `+20h02m03.500s`."""
     seconds, rest = divmod(round(max(0.0, ms)), 1000)
     hours, minutes = seconds // 3600, seconds // 60 % 60
     if hours:

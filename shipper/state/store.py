@@ -20,7 +20,7 @@ from typing import IO, Any
 import msgspec
 import orjson
 
-from shipper.config.files.key_files import STATE, own_key
+from shipper.config.files.key_files import STATE, read_or_create_key
 from shipper.state.checkpoint import Position, SavedFile, SavedLog
 from shipper.state.database import FILE, HELD, LOCK, _damaged, _gone_back, _opened, _parts, _refused
 from shipper.state.encryption import Broken, Cipher
@@ -232,7 +232,7 @@ def _series_row(key: SeriesKey, value: Value, created: float) -> SeriesRow:
 
 def _own_key(path: Path) -> bytes:
     """The directory's own key. Raises ShipperError, also for an empty one, under which nothing would be hidden."""
-    found = own_key(path, "state_key_file")
+    found = read_or_create_key(path, "state_key_file")
     if not found.strip():
         raise StateError(f"key {path} is empty", "restore it from a copy, or remove it to have another made")
     return found

@@ -19,28 +19,28 @@ from shipper.web.request_guard import (
     MOST_FORM_BYTES,
     READ,
     Environ,
-    _fields,
-    _following,
-    _from_elsewhere,
-    _local_name,
-    _safe,
-    _scheme,
+    authorization_scheme,
+    is_cross_site,
+    is_local_name,
+    query_fields,
+    requested_location,
+    safe_location,
 )
 
 OPEN_TO_ALL = frozenset({"/metrics", "/health", "/ready", "/live"})
 LOGIN, LOGOUT = "/login", "/logout"
 ADDRESSES = {
     "/metrics": "counters and gauges for Prometheus, in its text format or as OpenMetrics",
-    "/health": "how the agent is, check by check; 503 where only a restart helps",
-    "/live": "whether it comes round; 503 where a restart helps",
-    "/ready": "whether state and files were looked through once; 503 until then",
-    "/status": "files, positions, lag, output and configuration as JSON: what `shipper status` prints",
-    LOGIN: "asks for the token, and keeps people signed in for twelve hours",
-    LOGOUT: "ends that; POST alone",
+    "/health": "health status with its checks; 503 if only a restart helps",
+    "/live": "liveness; 503 if a restart helps",
+    "/ready": "readiness: state and files have been read once; 503 until then",
+    "/status": "files, offsets, lag, output and configuration as JSON, as in `shipper status`",
+    LOGIN: "sign-in with the token, for twelve hours",
+    LOGOUT: "sign-out; POST only",
 }
-"""What there is beside the pages, and what it shows."""
-TOKEN_WANTED = "give the token as `Authorization: Bearer …`"  # noqa: S105
-NO_TOKEN = "beyond loopback this page asks for a token, and none is configured: set token_file, and restart"  # noqa: S105
+"""Addresses besides the pages, and their content."""
+TOKEN_REQUIRED = "token required: send it as `Authorization: Bearer …`"  # noqa: S105
+NO_TOKEN = "this page requires a token beyond loopback, and none is configured: set token_file and restart"  # noqa: S105
 CLOCK = Clock()
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -59,7 +59,7 @@ HEADERS = [
 StartResponse = Callable[..., Any]
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A response: status, media type, body, and headers beside those that every response has."""
 
     status: HTTPStatus
@@ -72,48 +72,48 @@ class Pages(Protocol):
     """Pages for people; called from the server's threads."""
 
     paths: Collection[str]
-    """Those that tell of the agent and its events."""
-    assets: Mapping[str, Answer]
-    """What they look like; the same for everybody, and nothing in it is secret."""
+    """Paths of the pages about the agent and its events."""
+    assets: Mapping[str, Response]
+    """Styles, script and icon; the same for everybody, without secrets."""
 
-    def answer(self, path: str, query: Mapping[str, str], *, signed_in: bool) -> Answer:
-        """The page at one of `paths`; `signed_in` where there is somebody who may sign out."""
+    def answer(self, path: str, query: Mapping[str, str], *, signed_in: bool) -> Response:
+        """Return the page at one of `paths`; `signed_in` adds the sign-out button."""
 
-    def sign_in(self, following: str, problem: str | None, *, closed: bool, again: bool) -> Answer:
-        """The page that asks for the token and leads to `following`; with `again`, it asks once more by itself first.
+    def sign_in(self, following: str, problem: str | None, *, closed: bool, again: bool) -> Response:
+        """Return the sign-in page, which leads to `following`; with `again`, it first reloads itself once.
 
-        A browser that comes from another site withholds the cookie at first, and gives it to a page that it has loaded.
+        A browser that follows a link from another site omits the cookie, and sends it when the page reloads.
         """
 
-    def beat(self) -> None:
-        """Called about twice a second, by the serving loop: nothing that takes long."""
+    def tick(self) -> None:
+        """Do periodic work; called about twice a second by the serving loop, so it must be quick."""
 
 
 class WebApp:
     """The WSGI application."""
 
     def __init__(self, agent: AgentView, access: Access, pages: Pages | None = None, *, loopback: bool) -> None:
-        """Without `pages` it shows what programs read, and nothing at `/`."""
+        """Without `pages`, only the addresses for programs exist."""
         self._agent, self._access, self._pages, self._loopback = agent, access, pages, loopback
         self._metrics = make_wsgi_app(registry_of(lambda: agent.snapshot.metrics()))
-        self._own: dict[str, Callable[[], Answer]] = {
+        self._own: dict[str, Callable[[], Response]] = {
             "/health": self._health,
             "/live": self._live,
             "/ready": self._ready,
             "/status": lambda: _json(HTTPStatus.OK, self._agent.snapshot.status()),
         }
         self._paths = frozenset(pages.paths) if pages else frozenset()
-        self._assets: Mapping[str, Answer] = pages.assets if pages else {}
+        self._assets: Mapping[str, Response] = pages.assets if pages else {}
         self._open = OPEN_TO_ALL | self._assets.keys() | ({LOGIN, LOGOUT} if pages else set())
         self._known = self._open | self._own.keys() | self._paths
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+        """Respond to one request."""
         path = environ.get("PATH_INFO", "/")
-        refusal = self._refusal(environ, path)
-        if refusal is None and path == "/metrics":
-            return self._measured(environ, start_response)
-        answer = refusal or self._answer(environ, path)
+        rejection = self._rejection(environ, path)
+        if rejection is None and path == "/metrics":
+            return self._metrics_response(environ, start_response)
+        answer = rejection or self._answer(environ, path)
         own = {name for name, _ in answer.headers}
         headers = [
             ("Content-Type", answer.type),
@@ -126,97 +126,97 @@ class WebApp:
         start_response(f"{answer.status.value} {answer.status.phrase}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 
-    def _answer(self, environ: Environ, path: str) -> Answer:
+    def _answer(self, environ: Environ, path: str) -> Response:
         if path == LOGIN:
             return self._login(environ)
         if path == LOGOUT:
-            return _see("./", ("Set-Cookie", self._access.sign_out(environ)))
+            return _redirect("./", ("Set-Cookie", self._access.sign_out(environ)))
         if path in self._assets:
             return self._assets[path]
         if self._pages is not None and path in self._paths:
-            query = _fields(environ.get("QUERY_STRING", ""))
+            query = query_fields(environ.get("QUERY_STRING", ""))
             if query is None:
-                return _json(HTTPStatus.BAD_REQUEST, {"error": f"more than {MOST_FIELDS} fields in the address"})
+                return _json(HTTPStatus.BAD_REQUEST, {"error": f"more than {MOST_FIELDS} query parameters"})
             return self._pages.answer(path, query, signed_in=self._access.signed_in(environ))
         return self._own[path]()
 
-    def _measured(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """The metrics under our headers; HEAD is answered as GET is, without the body."""
-        told: list[Any] = []
-        body = b"".join(self._metrics({**environ, "REQUEST_METHOD": "GET"}, lambda *head: told.extend(head)))
-        status, headers = told
+    def _metrics_response(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Return the metrics with our headers; HEAD is like GET without the body."""
+        response: list[Any] = []
+        body = b"".join(self._metrics({**environ, "REQUEST_METHOD": "GET"}, lambda *head: response.extend(head)))
+        status, headers = response
         start_response(status, [*headers, ("Content-Length", str(len(body))), *HEADERS])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
-    def _refusal(self, environ: Environ, path: str) -> Answer | None:
+    def _rejection(self, environ: Environ, path: str) -> Response | None:
         methods = self._methods(path)
         if environ["REQUEST_METHOD"] not in methods:
-            error = {"error": f"this address answers to {', '.join(methods)} alone"}
+            error = {"error": f"method not allowed; use {', '.join(methods)}"}
             return _json(HTTPStatus.METHOD_NOT_ALLOWED, error, ("Allow", ", ".join(methods)))
-        if self._loopback and not _local_name(environ.get("HTTP_HOST", "")):
-            return _json(HTTPStatus.FORBIDDEN, {"error": "this server answers to a loopback name alone"})
-        if path not in OPEN_TO_ALL and _from_elsewhere(environ):
-            return _json(HTTPStatus.FORBIDDEN, {"error": "this server answers no page of another site"})
+        if self._loopback and not is_local_name(environ.get("HTTP_HOST", "")):
+            return _json(HTTPStatus.FORBIDDEN, {"error": "the Host header must be a loopback name"})
+        if path not in OPEN_TO_ALL and is_cross_site(environ):
+            return _json(HTTPStatus.FORBIDDEN, {"error": "cross-site requests are not allowed"})
         if path not in self._known:
-            return _json(HTTPStatus.NOT_FOUND, {"error": "no such page; see /"})
+            return _json(HTTPStatus.NOT_FOUND, {"error": "not found; see /"})
         if path in self._open or self._access.allows(environ):
             return None
         problem = NO_TOKEN if self._access.closed else None
-        if self._pages is not None and path in self._paths and "bearer" not in _scheme(environ):
+        if self._pages is not None and path in self._paths and "bearer" not in authorization_scheme(environ):
             again = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site") and not self._access.closed
-            following = _following(environ, self._paths)
+            following = requested_location(environ, self._paths)
             return self._pages.sign_in(following, problem, closed=self._access.closed, again=again)
-        return _json(HTTPStatus.UNAUTHORIZED, {"error": problem or TOKEN_WANTED})
+        return _json(HTTPStatus.UNAUTHORIZED, {"error": problem or TOKEN_REQUIRED})
 
     def _methods(self, path: str) -> tuple[str, ...]:
         if self._pages is None:
             return READ
         return {LOGIN: (*READ, "POST"), LOGOUT: ("POST",)}.get(path, READ)
 
-    def _login(self, environ: Environ) -> Answer:
+    def _login(self, environ: Environ) -> Response:
         assert self._pages is not None  # noqa: S101 -- without pages there is no such path
-        if not self._access.asked or self._access.signed_in(environ):
-            return _see("./")
+        if not self._access.token_required or self._access.signed_in(environ):
+            return _redirect("./")
         form = _form(environ) if environ["REQUEST_METHOD"] == "POST" else {}
-        following = _safe(form.get("following", ""), self._paths)
+        following = safe_location(form.get("following", ""), self._paths)
         if self._access.closed:
             return self._pages.sign_in(following, NO_TOKEN, closed=True, again=False)
         if not form:
             return self._pages.sign_in(following, None, closed=False, again=False)
         cookie = self._access.sign_in(form.get("token", ""), secure=environ.get("HTTP_X_FORWARDED_PROTO") == "https")
         if cookie is None:
-            problem = "This is not the token of this agent."
+            problem = "Wrong token."
             return self._pages.sign_in(following, problem, closed=False, again=False)
-        return _see(following, ("Set-Cookie", cookie))
+        return _redirect(following, ("Set-Cookie", cookie))
 
-    def _health(self) -> Answer:
+    def _health(self) -> Response:
         status, checks = self._agent.snapshot.health()
         code = HTTPStatus.SERVICE_UNAVAILABLE if status == "stuck" else HTTPStatus.OK
         now = datetime.fromtimestamp(CLOCK.wall_ms() / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return _json(code, {"status": status, "version": __version__, "checks": checks, "timestamp": now})
 
-    def _live(self) -> Answer:
+    def _live(self) -> Response:
         stuck = self._agent.snapshot.health().status == "stuck"
         return _json(HTTPStatus.SERVICE_UNAVAILABLE if stuck else HTTPStatus.OK, {"live": not stuck})
 
-    def _ready(self) -> Answer:
+    def _ready(self) -> Response:
         ready = self._agent.snapshot.ready
         return _json(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, {"ready": ready})
 
 
-def _json(status: HTTPStatus, content: dict[str, Any], *headers: tuple[str, str]) -> Answer:
-    return Answer(status, "application/json", json.dumps(content).encode() + b"\n", headers)
+def _json(status: HTTPStatus, content: dict[str, Any], *headers: tuple[str, str]) -> Response:
+    return Response(status, "application/json", json.dumps(content).encode() + b"\n", headers)
 
 
-def _see(place: str, *headers: tuple[str, str]) -> Answer:
-    """Lead to another page; places are relative, so that all holds behind a proxy that puts a path before ours."""
-    return Answer(HTTPStatus.SEE_OTHER, "text/plain", b"", (("Location", place), *headers))
+def _redirect(location: str, *headers: tuple[str, str]) -> Response:
+    """Redirect to another page; locations are relative, so that a proxy may add a path prefix."""
+    return Response(HTTPStatus.SEE_OTHER, "text/plain", b"", (("Location", location), *headers))
 
 
 def _form(environ: Environ) -> dict[str, str]:
-    """The fields of a small form; none where it is something else."""
+    """Return the fields of a small form; empty for anything else."""
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > MOST_FORM_BYTES:
         return {}
     body = environ["wsgi.input"].read(int(length)).decode("utf-8", "replace")
-    return _fields(body) or {}
+    return query_fields(body) or {}

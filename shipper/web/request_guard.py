@@ -1,4 +1,4 @@
-"""Checks of a request before it is answered: origin, redirects, form fields."""
+"""Request checks: origin, redirects, form fields."""
 
 from collections.abc import Collection
 from typing import Any
@@ -12,20 +12,21 @@ MOST_FORM_BYTES, MOST_FIELDS = 4096, 32
 Environ = dict[str, Any]
 
 
-def _fields(query: str) -> dict[str, str] | None:
-    """The fields of a query, the last of each name; None where there are too many."""
+def query_fields(query: str) -> dict[str, str] | None:
+    """Parse a query, keeping the last value of each name; None if there are too many fields."""
     try:
         return dict(parse_qsl(query, max_num_fields=MOST_FIELDS))
     except ValueError:
         return None
 
 
-def _scheme(environ: Environ) -> str:
+def authorization_scheme(environ: Environ) -> str:
+    """Return the scheme of the Authorization header, in lower case."""
     return str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")[0].lower()
 
 
-def _from_elsewhere(environ: Environ) -> bool:
-    """Whether a page of another site asks, in the background, in a frame or by a form; a link to us is welcome."""
+def is_cross_site(environ: Environ) -> bool:
+    """Return True for a request of another site in the background, in a frame or by a form; links are allowed."""
     if environ["REQUEST_METHOD"] not in READ:
         origin = environ.get("HTTP_ORIGIN", "")
         if origin and origin.partition("://")[2] != environ.get("HTTP_HOST", ""):
@@ -36,27 +37,27 @@ def _from_elsewhere(environ: Environ) -> bool:
     return not linked or environ["REQUEST_METHOD"] not in READ
 
 
-def _following(environ: Environ, paths: Collection[str]) -> str:
-    """The place that a request asks for, as `_safe` gives it."""
+def requested_location(environ: Environ, paths: Collection[str]) -> str:
+    """Return the requested path and query, validated by `safe_location`."""
     query = environ.get("QUERY_STRING", "")
-    return _safe(f"{environ.get('PATH_INFO', '/').removeprefix('/')}{'?' if query else ''}{query}", paths)
+    return safe_location(f"{environ.get('PATH_INFO', '/').removeprefix('/')}{'?' if query else ''}{query}", paths)
 
 
-def _safe(place: str, paths: Collection[str]) -> str:
-    """A relative place among `paths`, made anew from what was given; `./` where that is none."""
+def safe_location(place: str, paths: Collection[str]) -> str:
+    """Return `place` as a relative location rebuilt from its parts; `./` if it is not one of `paths`."""
     path, _, query = place.partition("?")
     if f"/{path}" not in paths:
         return "./"
-    fields = _fields(query)
+    fields = query_fields(query)
     return f"{path or './'}?{urlencode(fields)}" if fields else path or "./"
 
 
-def _local_name(host: str) -> bool:
-    """Whether a Host header names this machine: a page elsewhere may have its own name resolve to loopback."""
+def is_local_name(host: str) -> bool:
+    """Return True if a Host header names this machine: another site's name may resolve to loopback."""
     name = host.removesuffix(f":{host.rpartition(':')[2]}") if ":" in host and not host.endswith("]") else host
     return name in ("", "localhost") or is_loopback(name.strip("[]"))
 
 
 def host_of(listen: str) -> str:
-    """The host of HOST:PORT, without the brackets of an IPv6 address."""
+    """Return the host of HOST:PORT, without the brackets of an IPv6 address."""
     return listen.rpartition(":")[0].strip("[]")

@@ -1,6 +1,6 @@
-"""The agent's own face: /metrics, /health, /ready, /live, /status and pages, over the standard library's WSGI server.
+"""HTTP server: /metrics, /health, /ready, /live, /status and pages, on the standard library's WSGI server.
 
-It binds to loopback unless told otherwise; beyond loopback everything but metrics and health asks for a token.
+It binds to loopback by default; beyond loopback everything except metrics and health requires a token.
 """
 
 import socket
@@ -21,23 +21,23 @@ from shipper.web.client import SERVER
 from shipper.web.request_guard import host_of
 
 
-class Patience(NamedTuple):
-    """What one server bears with from its clients, so that slow ones cost no more than this."""
+class ClientLimits(NamedTuple):
+    """Limits that bound the cost of slow clients."""
 
-    silence_s: float = 10
-    """How long a client may send nothing."""
-    request_s: float = 30
-    """How long a client may take in all; one that sends a byte now and then is never silent."""
-    clients: int = 64
-    """How many may be connected; past it the oldest goes, since an honest one is done in a moment.
+    idle_timeout_s: float = 10
+    """Maximum time in seconds without any byte from a client."""
+    request_timeout_s: float = 30
+    """Maximum time in seconds for a whole request, also for a client that sends single bytes."""
+    max_clients: int = 64
+    """Maximum number of connections; beyond it the oldest is closed, since an honest one ends quickly.
 
-    As many again may be at work still after they were hung up on; past that, whoever comes is turned away.
+    As many threads again may still be busy after their connection was closed; beyond that, new clients are rejected.
     """
-    beat_s: float = 0.5
-    """How often it is looked who takes too long, and whether to end."""
+    poll_s: float = 0.5
+    """Interval in seconds between checks for slow clients and shutdown."""
 
 
-PATIENCE = Patience()
+LIMITS = ClientLimits()
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -45,75 +45,75 @@ class _Server(ThreadingMixIn, WSGIServer):
     allow_reuse_address = True
     request_queue_size = 32
 
-    def __init__(self, host: str, port: int, patience: Patience, beat: Callable[[], None]) -> None:
+    def __init__(self, host: str, port: int, limits: ClientLimits, tick: Callable[[], None]) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.patience, self._beat = patience, beat
+        self.limits, self._tick = limits, tick
         self._connected: dict[Any, float] = {}
-        """When each client came, in the order they came."""
-        self._leaving: set[Any] = set()
-        """Those that were hung up on, as long as their threads are at work."""
+        """Start time of each connection, in order of arrival."""
+        self._closing: set[Any] = set()
+        """Closed connections whose threads are still busy."""
         self._guard = threading.Lock()
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        """Bind, without asking the network for a name of ours, which may take long where it has no answer."""
+        """Bind without a reverse lookup of the host name, which may block for long."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
         self.setup_environ()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002 -- a socket, an address
-        """Whether there may be one thread more."""
+        """Return True if another thread may start."""
         with self._guard:
-            return len(self._connected) + len(self._leaving) < 2 * self.patience.clients
+            return len(self._connected) + len(self._closing) < 2 * self.limits.max_clients
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- a socket and its address
-        """Answer in a thread of its own."""
+        """Handle the request in a separate thread."""
         with self._guard:
-            if len(self._connected) >= self.patience.clients:
-                self._hang_up(next(iter(self._connected)))
+            if len(self._connected) >= self.limits.max_clients:
+                self._disconnect(next(iter(self._connected)))
             self._connected[request] = CLOCK.monotonic()
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
-        """Forget a client and close its connection."""
+        """Remove a client and close its connection."""
         with self._guard:
             self._connected.pop(request, None)
-            self._leaving.discard(request)
+            self._closing.discard(request)
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Hang up on clients that take too long; called by the serving loop at each beat."""
-        latest = CLOCK.monotonic() - self.patience.request_s
+        """Close connections of slow clients; called regularly by the serving loop."""
+        latest = CLOCK.monotonic() - self.limits.request_timeout_s
         with self._guard:
             for request in [request for request, since in self._connected.items() if since <= latest]:
-                self._hang_up(request)
-        self._beat()
+                self._disconnect(request)
+        self._tick()
 
-    def _hang_up(self, request: socket.socket) -> None:
-        """End what a thread waits for; the thread closes the connection itself."""
+    def _disconnect(self, request: socket.socket) -> None:
+        """Shut the socket down, so that its thread stops waiting and closes the connection itself."""
         del self._connected[request]
-        self._leaving.add(request)
+        self._closing.add(request)
         with suppress(OSError):
             request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away or was too slow is its own affair."""
+        """Ignore clients that disconnected or were too slow."""
 
 
 class _Handler(WSGIRequestHandler):
     server: _Server
 
     def setup(self) -> None:
-        """Bound how long the client may be silent."""
+        """Set the idle timeout of the client."""
         super().setup()
-        self.connection.settimeout(self.server.patience.silence_s)
+        self.connection.settimeout(self.server.limits.idle_timeout_s)
 
     def version_string(self) -> str:
-        """What the `Server` header of a malformed request's answer says."""
+        """Return the `Server` header for responses to malformed requests."""
         return SERVER
 
     def log_message(self, *args: object) -> None:
-        """Requests are not logged: a scrape every few seconds is no news."""
+        """Do not log requests: a scrape every few seconds is not worth a line."""
 
 
 @contextmanager
@@ -121,26 +121,26 @@ def serve(
     listen: str,
     agent: AgentView,
     token: str | None,
-    patience: Patience = PATIENCE,
+    limits: ClientLimits = LIMITS,
     pages: Pages | None = None,
 ) -> Iterator[str | None]:
-    """Serve while the context lasts; gives the address, or None where `listen` is `off`. Raises ShipperError."""
+    """Serve while the context lasts; yield the address, or None if `listen` is `off`. Raises ShipperError."""
     if listen == "off":
         yield None
         return
     host, port = host_of(listen), listen.rpartition(":")[2]
     loopback = is_loopback(host)
-    face = WebApp(agent, Access(token, loopback=loopback), pages, loopback=loopback)
+    app = WebApp(agent, Access(token, loopback=loopback), pages, loopback=loopback)
     try:
-        server = _Server(host, int(port), patience, pages.beat if pages is not None else lambda: None)
+        server = _Server(host, int(port), limits, pages.tick if pages is not None else lambda: None)
     except (OSError, UnicodeError) as error:
-        what = f"{listen} cannot be listened on: {getattr(error, 'strerror', None) or error}"
-        hint = "give another address with --listen HOST:PORT, or `--listen off`"
+        what = f"cannot listen on {listen}: {getattr(error, 'strerror', None) or error}"
+        hint = "choose another address with --listen HOST:PORT, or use `--listen off`"
         if getattr(error, "errno", None) == EADDRINUSE:
-            hint = f"end the program that has the port (`ss -ltnp 'sport = :{port}'` names it), {hint}"
+            hint = f"stop the program that uses the port (`ss -ltnp 'sport = :{port}'` shows it), or {hint}"
         raise ShipperError(what, hint) from error
-    server.set_app(face)
-    thread = threading.Thread(target=server.serve_forever, args=(patience.beat_s,), name="http", daemon=True)
+    server.set_app(app)
+    thread = threading.Thread(target=server.serve_forever, args=(limits.poll_s,), name="http", daemon=True)
     thread.start()
     try:
         yield f"http://{host if ':' not in host else f'[{host}]'}:{server.server_port}"

@@ -1,4 +1,4 @@
-"""A small store, and the command line over it."""
+"""A small store, and the command line on it."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ Shipper = Callable[..., tuple[int, str, str]]
 
 
 def made(number: int, prefix: str = "keneyapp-logs", **fields: Any) -> Document:
-    """Document `number`, a second after the one before."""
+    """Return document `number`, one second after the previous one."""
     time_ms = START + number * 1000
     body = {"@timestamp": format_ms(time_ms), "event": "tick", "level": "info", "stream": "stdout", **fields,
             "service": {"name": "backend"}, "log": {"file": {"path": "/var/log/a.log"}, "offset": number}}  # fmt: skip
@@ -31,20 +31,24 @@ def made(number: int, prefix: str = "keneyapp-logs", **fields: Any) -> Document:
     )  # fmt: skip
 
 
-def refused(number: int, raw: str, kind: str = "correlation_id_missing") -> Document:
-    """A quarantined document."""
-    reasons = [{"kind": kind, "field": "correlation_id", "detail": "there is none"}]
+def quarantined(number: int, raw: str, kind: str = "correlation_id_missing") -> Document:
+    """Return a quarantined document."""
+    reasons = [{"kind": kind, "field": "correlation_id", "detail": "missing"}]
     return made(number, "keneyapp-quarantine", reasons=reasons, raw=raw, index="keneyapp-logs-2026.11.23")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[LocalStore]:
-    """A store with 150 entries, three of them of one request, and three refused ones."""
+    """Yield a store with 150 entries, three of one request, and three quarantined ones."""
     opened = LocalStore(tmp_path / "store")
     opened.write([made(number, message=f"entry {number}") for number in range(147)])
     opened.write([made(number, correlation_id="abc-1", event="step", level="error") for number in (200, 201, 202)])
     opened.write(
-        [refused(1, '{"id": "lost-7"}\x1b[2J'), refused(2, "{", "json_invalid"), refused(3, "line\nother line")]
+        [
+            quarantined(1, '{"id": "lost-7"}\x1b[2J'),
+            quarantined(2, "{", "json_invalid"),
+            quarantined(3, "line\nother line"),
+        ]
     )
     yield opened
     opened.close()
@@ -52,7 +56,7 @@ def store(tmp_path: Path) -> Iterator[LocalStore]:
 
 @pytest.fixture
 def shipper(store: LocalStore, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shipper:
-    """Runs the command line over the store: exit code, standard output, standard error."""
+    """Return a function that runs the command line on the store: exit code, standard output, standard error."""
     monkeypatch.setenv("SHIPPER_OUTPUT", store.url)
     monkeypatch.setenv("SHIPPER_STATE_DIR", str(store.directory / "state"))
 

@@ -1,4 +1,4 @@
-"""Every command as a person runs it: the help, the run, the look afterwards, and the first errors."""
+"""Every command as users run it: help, run, search, and the first errors."""
 
 import json
 import os
@@ -28,14 +28,14 @@ LINES = [
     '{"log":"starting with password=hunter2\\n","stream":"stderr","time":"2024-10-31T22:00:03Z"}',
 ]  # fmt: skip
 TIMEOUT_S = 60.0
-"""Seconds a command may take."""
+"""Timeout of a command in seconds."""
 HASTE = {"SHIPPER_JOIN__WAIT": "50ms"}
-"""No wait for the rest of a stack trace in the lines of a plain file."""
+"""Variables that shorten the wait for further lines of a stack trace."""
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder with one container's log in it."""
+    """Return a folder with the log of one container."""
     container = tmp_path / "containers" / ("4f" * 32)
     container.mkdir(parents=True)
     (container / f"{'4f' * 32}-json.log").write_text("\n".join(LINES) + "\n")
@@ -52,7 +52,7 @@ def shipper(home: Path, *arguments: str, stdin: str | None = None, **environ: st
 
 
 def run_once(home: Path, *more: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """`shipper run --once` over the folder."""
+    """Run `shipper run --once` on the folder."""
     return shipper(
         home, "run", "--once", "--input", "docker:containers/*/*-json.log", "--listen", "off", *more, **environ
     )
@@ -71,20 +71,20 @@ def run_once(home: Path, *more: str, **environ: str) -> subprocess.CompletedProc
     ],
 )
 def test_help_fits_a_terminal_of_80_columns(tmp_path: Path, command: list[str]) -> None:
-    """Each command says what it does and what its options mean."""
-    found = shipper(tmp_path, *command, "--help")
-    assert found.returncode == 0
-    assert max(map(len, found.stdout.splitlines())) <= 80
-    assert re.search(r"(?s)Usage: shipper [^\n]*\n\n  [A-Z].*\.", found.stdout)
+    """The help describes the command and its options."""
+    help_text = shipper(tmp_path, *command, "--help")
+    assert help_text.returncode == 0
+    assert max(map(len, help_text.stdout.splitlines())) <= 80
+    assert re.search(r"(?s)Usage: shipper [^\n]*\n\n  [A-Z].*\.", help_text.stdout)
 
 
 def test_first_minute(home: Path) -> None:
-    """Run once, find the request, see what was refused: the guide's own log entry becomes the guide's document."""
+    """Run once, find the request, list the quarantine: the guide's log entry becomes the guide's document."""
     done = run_once(home)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "3 indexed, 1 quarantined, 0 dropped, 0 duplicate; store local:shipper-data\n"
-    found = shipper(home, "search", "abc123-def456-789", "--format", "json")
-    (document,) = map(json.loads, found.stdout.splitlines())
+    searched = shipper(home, "search", "abc123-def456-789", "--format", "json")
+    (document,) = map(json.loads, searched.stdout.splitlines())
     assert document | {
         "@timestamp": "2024-10-31T22:00:00.000Z", "level": "info", "correlation_id": "abc123-def456-789",
         "event": "patient_created", "user_id": 123, "patient_id": 456, "duration_ms": 45.23,
@@ -110,7 +110,7 @@ def test_secrets_are_not_on_disk(home: Path) -> None:
 
 
 def test_run_once_twice_and_over_a_copy_adds_nothing(home: Path) -> None:
-    """The second time nothing is read; from a copy under a new state everything is known already."""
+    """The second run reads nothing; a copy with a new state gives only duplicates."""
     assert run_once(home).returncode == 0
     assert run_once(home).stdout.startswith("0 indexed, 0 quarantined, 0 dropped, 0 duplicate")
     shutil.copytree(home / "containers", home / "copy")
@@ -122,22 +122,22 @@ def test_run_once_twice_and_over_a_copy_adds_nothing(home: Path) -> None:
 
 
 def test_retention_deletes_days_that_are_too_old(home: Path) -> None:
-    """With a retention of a day, what happened in 2024 is gone when the agent looks after its store."""
+    """With a retention of one day, the maintenance of the store deletes the indices of 2024."""
     assert run_once(home).returncode == 0
     assert list((home / "shipper-data").glob("keneyapp-logs-2024.10.31.db"))
     assert run_once(home, SHIPPER_LOCAL__RETENTION_DAYS="1").returncode == 0
     assert not list((home / "shipper-data").glob("keneyapp-logs-2024.10.31.db"))
 
 
-def test_nothing_to_follow_is_said(tmp_path: Path) -> None:
-    """A mistyped path does not pass in silence."""
-    found = shipper(tmp_path, "run", "--once", "--input", "plain:absent/*.log", "--listen", "off")
-    assert "nothing_to_follow" in found.stderr
-    assert "shipper check" in found.stderr
+def test_no_matching_file_is_reported(tmp_path: Path) -> None:
+    """A mistyped path is not ignored silently."""
+    done = shipper(tmp_path, "run", "--once", "--input", "plain:absent/*.log", "--listen", "off")
+    assert "nothing_to_follow" in done.stderr
+    assert "shipper check" in done.stderr
 
 
-def test_a_released_entry_is_found(home: Path) -> None:
-    """Once its policy allows it, a quarantined entry goes to the main index under its own id, and counts nothing."""
+def test_a_released_entry_can_be_searched(home: Path) -> None:
+    """Once its policy allows it, a quarantined entry moves to the main index with its id, without being counted."""
     assert run_once(home).returncode == 0
     assert shipper(home, "quarantine", "release", "--all").returncode == 1
     (home / "shipper.yaml").write_text("schema: {policies: {correlation_id_invalid: flag}}\n")
@@ -155,9 +155,9 @@ def test_a_released_entry_is_found(home: Path) -> None:
 
 def test_explain_shows_every_step(home: Path) -> None:
     """Envelope, payload, violation and policy, counters, outcome, index, id - and no secret."""
-    found = shipper(home, "explain", stdin="\n".join(LINES) + "\n")
-    assert found.returncode == 0, found.stderr
-    for piece in (
+    explained = shipper(home, "explain", stdin="\n".join(LINES) + "\n")
+    assert explained.returncode == 0, explained.stderr
+    for part in (
         "envelope",
         "structured",
         "access",
@@ -167,8 +167,8 @@ def test_explain_shows_every_step(home: Path) -> None:
         "failed_login_attempts_total",
         "keneyapp-logs-2024.10.31",
     ):
-        assert piece in found.stdout
-    assert "hunter2" not in found.stdout
+        assert part in explained.stdout
+    assert "hunter2" not in explained.stdout
     steps = [
         json.loads(line)
         for line in shipper(home, "explain", "--format", "json", stdin="\n".join(LINES)).stdout.splitlines()
@@ -177,53 +177,53 @@ def test_explain_shows_every_step(home: Path) -> None:
     assert not (home / "shipper-data").exists()
 
 
-def test_explain_says_why(home: Path) -> None:
-    """Time, correlation id, policy, the rule that counts and the one that came near; `--why` asks for any other."""
+def test_explain_shows_reasons(home: Path) -> None:
+    """Time, correlation id, policy, matching and nearly matching rules; `--why` adds any other rule."""
     request = {"event": "request_complete", "method": "POST", "path": "/api/v1/auth/login", "status_code": 500}
     line = json.dumps({"correlation_id": "a b", "request_id": "r-1", **request, "email": "ada@example.org"})
-    found = shipper(home, "explain", "--type", "plain", "--why", "patient_operations_total", stdin=line)
-    for piece in (
-        "the time of reading", "r-1, from request_id (correlation_id is not usable)", "-> quarantine (default)",
+    explained = shipper(home, "explain", "--type", "plain", "--why", "patient_operations_total", stdin=line)
+    for part in (
+        "the time of reading", "r-1, from request_id (correlation_id is invalid)", "-> quarantine (default)",
         "not counted failed_login_attempts_total: status_code is 500, not 401",
         "not counted patient_operations_total: ", "redacted    raw by email",
     ):  # fmt: skip
-        assert piece in found.stdout
-    assert "ada@" not in found.stdout
+        assert part in explained.stdout
+    assert "ada@" not in explained.stdout
     assert shipper(home, "explain", "--why", "none_total", stdin=line).returncode == 2
 
 
 @pytest.mark.parametrize(("line", "kind"), [("2024-10-31T22:00:00Z stderr F {}", "stderr"), ("hello", "stdout")])
-def test_explain_guesses_the_envelope(home: Path, line: str, kind: str) -> None:
+def test_explain_detects_the_envelope(home: Path, line: str, kind: str) -> None:
     """CRI and plain lines need no option."""
     (step,) = map(json.loads, shipper(home, "explain", "--format", "json", stdin=line).stdout.splitlines())
     assert step["envelope"]["stream"] == kind
 
 
-def test_check_finds_nothing_wrong_where_nothing_is(home: Path) -> None:
-    """Green lines, exit 0, and nothing is made."""
+def test_check_without_problems(home: Path) -> None:
+    """Exit 0, and nothing is created."""
     listen = f"127.0.0.1:{free_port()}"
-    found = shipper(home, "check", "--input", "docker:containers/*/*-json.log", "--listen", listen)
-    assert (found.returncode, found.stdout.splitlines()[-1]) == (0, "no problems")
+    checked = shipper(home, "check", "--input", "docker:containers/*/*-json.log", "--listen", listen)
+    assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "no problems")
     assert not (home / "shipper-data").exists()
 
 
 def test_check_shows_all_problems_with_their_hints(home: Path) -> None:
-    """An input that is a folder, a store that is a file, a state directory that is one, a port that is taken."""
+    """An input that is a folder, a store and a state directory that are files, a port in use."""
     (home / "file").write_text("x")
     (home / "odd.log").mkdir()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         arguments = ("--input", "plain:*.log", "--output", "local:file", "--state-dir", "file", "--listen", address)
-        found = shipper(home, "check", "--format", "json", *arguments)
-    told = json.loads(found.stdout)
-    assert found.returncode == 1
-    assert [finding["subject"] for finding in told if finding["grade"] == "problem"] == [
+        checked = shipper(home, "check", "--format", "json", *arguments)
+    findings = json.loads(checked.stdout)
+    assert checked.returncode == 1
+    assert [finding["subject"] for finding in findings if finding["grade"] == "problem"] == [
         "input plain:*.log", "state", "output", "listen",
     ]  # fmt: skip
-    assert all(finding["hint"] for finding in told if finding["grade"] != "ok")
-    assert "logs are regular files" in told[0]["hint"]
-    assert {finding["grade"] for finding in told if finding["subject"] in ("state", "output")} == {"problem"}
+    assert all(finding["hint"] for finding in findings if finding["grade"] != "ok")
+    assert "logs are regular files" in findings[0]["hint"]
+    assert {finding["grade"] for finding in findings if finding["subject"] in ("state", "output")} == {"problem"}
     said = shipper(home, "check", *arguments[:-1], "off")
     assert said.returncode == 1
     assert said.stdout.splitlines()[-1] == "3 problems"
@@ -231,14 +231,14 @@ def test_check_shows_all_problems_with_their_hints(home: Path) -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("output", ["http://127.0.0.1:1", "kafka://127.0.0.1:1/logs"])
-def test_an_output_that_is_away_is_told_by_each_command_in_its_way(home: Path, output: str) -> None:
-    """Check finds it, run ships later, replay refuses to begin: exit 1 with the address and what to do, no traceback."""
-    given = ("--output", output)
-    checked = shipper(home, "check", "--listen", "off", "--input", "docker:containers/*/*-json.log", *given)
+def test_an_unavailable_output_is_reported_by_each_command(home: Path, output: str) -> None:
+    """Check reports it, run ships later, replay does not start: exit 1 with address and hint, no traceback."""
+    option = ("--output", output)
+    checked = shipper(home, "check", "--listen", "off", "--input", "docker:containers/*/*-json.log", *option)
     assert (checked.returncode, "problem output " in checked.stdout, "1 problem" in checked.stdout) == (1, True, True)
-    ran = run_once(home, *given)
+    ran = run_once(home, *option)
     assert (ran.returncode, "nothing is lost: run it again" in ran.stderr) == (1, True)
-    replayed = shipper(home, "replay", "containers", *given)
+    replayed = shipper(home, "replay", "containers", *option)
     assert (replayed.returncode, "127.0.0.1:1" in replayed.stderr) == (1, True)
     assert "Traceback" not in ran.stderr + replayed.stderr
     again = run_once(home)
@@ -260,13 +260,13 @@ def test_an_output_that_is_away_is_told_by_each_command_in_its_way(home: Path, o
         (["bogus"], 2, ["No such command"]),
     ],
 )
-def test_first_errors_say_what_and_what_to_do(tmp_path: Path, arguments: list[str], code: int, said: list[str]) -> None:
-    """No traceback; exit 1 for refused, 2 for usage."""
-    found = shipper(tmp_path, *arguments)
-    assert found.returncode == code, found.stderr
-    assert "Traceback" not in found.stderr
-    for piece in said:
-        assert piece in found.stderr
+def test_first_errors_have_hints(tmp_path: Path, arguments: list[str], code: int, said: list[str]) -> None:
+    """No traceback; exit 1 for failures, 2 for usage errors."""
+    done = shipper(tmp_path, *arguments)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in said:
+        assert part in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -281,26 +281,24 @@ def test_first_errors_say_what_and_what_to_do(tmp_path: Path, arguments: list[st
         (["status", "--listen", "a host:9108"], 1, "expected HOST:PORT"),
     ],
 )
-def test_what_holds_no_text_is_refused(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
-    """A shell hands on bytes as they are, and variables that nobody set."""
+def test_invalid_text_is_an_error(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    """A shell passes any bytes, and unset variables as empty texts."""
     (tmp_path / "a.log").write_text("a line\n")
-    found = shipper(tmp_path, *arguments)
-    assert found.returncode == code
-    assert said in found.stderr + found.stdout
-    assert "Traceback" not in found.stderr
+    done = shipper(tmp_path, *arguments)
+    assert done.returncode == code
+    assert said in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("form", ["table", "json"])
-def test_a_full_disk_below_the_standard_output_is_told(home: Path, form: str) -> None:
-    """Not by a traceback, nor by an exit as if all were written."""
+def test_a_full_disk_behind_the_standard_output_is_an_error(home: Path, form: str) -> None:
+    """No traceback, and no exit code 0."""
     run_once(home)
     command = [sys.executable, "-m", "shipper", "search", "--format", form]
     with open("/dev/full", "w", encoding="utf-8") as full:
-        found = subprocess.run(command, cwd=home, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert found.returncode == 1
-    assert found.stderr == (
-        "error: cannot write the output: No space left on device\n  free space where it is stored\n"
-    )
+        done = subprocess.run(command, cwd=home, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == ("error: cannot write the output: No space left on device\n  free space where it is stored\n")
 
 
 @pytest.mark.integration
@@ -309,24 +307,24 @@ def test_a_full_disk_below_the_standard_output_is_told(home: Path, form: str) ->
     [("http://127.0.0.1:1", "see whether it runs and is reachable from here"),
      ("kafka://127.0.0.1:1/logs", "start one, or correct the address or the security")],
 )  # fmt: skip
-def test_a_command_that_ends_does_not_promise_to_go_on(tmp_path: Path, output: str, hint: str) -> None:
-    """What an agent does by itself, a replay has to be told again to do."""
+def test_a_command_that_ends_does_not_promise_retries(tmp_path: Path, output: str, hint: str) -> None:
+    """An agent retries automatically; a replay must be started again."""
     (tmp_path / "app.log").write_text("a line\n")
-    found = shipper(tmp_path, "replay", "app.log", "--output", output)
-    assert found.returncode == 1
-    assert found.stderr.endswith(f"  {hint}\n")
+    done = shipper(tmp_path, "replay", "app.log", "--output", output)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"  {hint}\n")
 
 
 def test_config_show_is_a_configuration_without_its_secrets(tmp_path: Path) -> None:
-    """What is printed can be read back once the token, which is masked, is put back."""
+    """The output can be read back once the masked token is restored."""
     shown = shipper(tmp_path, "config", "show", SHIPPER_TOKEN="s3cret", SHIPPER_TAIL__POLL_INTERVAL="2s").stdout
     assert "s3cret" not in shown
     assert "poll_interval: 2s" in shown
     assert "poll_interval: 2s  # SHIPPER_TAIL__POLL_INTERVAL" in shown
     (tmp_path / "again.yaml").write_text(shown)
-    refused = shipper(tmp_path, "config", "show", "--config", "again.yaml")
-    assert refused.returncode == 1
-    assert "token: is the mask" in refused.stderr
+    masked = shipper(tmp_path, "config", "show", "--config", "again.yaml")
+    assert masked.returncode == 1
+    assert "token: is the mask" in masked.stderr
     (tmp_path / "again.yaml").write_text(shown.replace("'**********'", "s3cret"))
     again = shipper(tmp_path, "config", "show", "--config", "again.yaml")
     assert again.returncode == 0
@@ -338,7 +336,7 @@ def test_config_show_is_a_configuration_without_its_secrets(tmp_path: Path) -> N
 
 @pytest.fixture
 def running(home: Path) -> Iterator[tuple[Path, str, "subprocess.Popen[bytes]"]]:
-    """The agent, running, and the address of its face."""
+    """Yield a folder, the address and the process of a running agent."""
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "shipper", "run", "--input", "docker:containers/*/*-json.log", "--listen", address]
     with (home / "agent.log").open("wb") as log:
@@ -349,18 +347,18 @@ def running(home: Path) -> Iterator[tuple[Path, str, "subprocess.Popen[bytes]"]]
     process.wait()
 
 
-def scraped(address: str, piece: str) -> str | None:
-    """The metrics page if it holds a piece."""
+def scraped(address: str, text: str) -> str | None:
+    """Return the metrics if they contain `text`."""
     try:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
-            text = str(answer.read().decode())
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as response:
+            metrics = str(response.read().decode())
     except OSError:
         return None
-    return text if piece in text else None
+    return metrics if text in metrics else None
 
 
-def test_the_running_agent_counts_and_tells(running: tuple[Path, str, "subprocess.Popen[bytes]"]) -> None:
-    """Counters by their contract names, status from the agent and from its state, two agents refused, SIGTERM clean."""
+def test_a_running_agent(running: tuple[Path, str, "subprocess.Popen[bytes]"]) -> None:
+    """Counters by their contract names, status from agent and state, no second agent, clean exit on SIGTERM."""
     home, address, process = running
     text = scraped(address, "failed_login_attempts_total") or ""
     assert 'failed_login_attempts_total{service="backend"} 1.0' in text
@@ -382,7 +380,7 @@ def test_the_running_agent_counts_and_tells(running: tuple[Path, str, "subproces
 def test_a_store_that_cannot_be_written_never_stops_counting(
     running: tuple[Path, str, "subprocess.Popen[bytes]"],
 ) -> None:
-    """Counters go on and match the truth; when the store is back, the index catches up and counters do not move."""
+    """Counters continue correctly; when the store is available again, the index catches up without counting twice."""
     home, address, _ = running
     store, log = home / "shipper-data", next((home / "containers").glob("*/*-json.log"))
     store.rename(home / "aside")
@@ -393,20 +391,20 @@ def test_a_store_that_cannot_be_written_never_stops_counting(
             file.write(f'{{"log":"{failed}\\n","stream":"stdout","time":"2024-10-31T22:00:05.{number:09d}Z"}}\n')
     until(lambda: scraped(address, 'failed_login_attempts_total{service="backend"} 51.0'))
     until(lambda: scraped(address, 'shipper_output_up{output="local"} 0.0'))
-    with urllib.request.urlopen(f"http://{address}/health", timeout=30) as answer:
-        assert json.loads(answer.read())["checks"]["output"] == "degraded"
+    with urllib.request.urlopen(f"http://{address}/health", timeout=30) as response:
+        assert json.loads(response.read())["checks"]["output"] == "degraded"
     store.unlink()
     (home / "aside").rename(store)
     until(lambda: scraped(address, 'shipper_events_total{outcome="indexed"} 53.0'))
     until(lambda: scraped(address, 'shipper_lag_bytes{output="local"} 0.0'))
     assert scraped(address, 'failed_login_attempts_total{service="backend"} 51.0')
-    found = shipper(home, "search", "--event", "login_failed", "--limit", "0", "--format", "json").stdout.splitlines()
-    assert len(found) == 50
+    entries = shipper(home, "search", "--event", "login_failed", "--limit", "0", "--format", "json").stdout.splitlines()
+    assert len(entries) == 50
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-10:00"])
-def test_a_time_that_no_id_can_hold_stops_nothing(home: Path, moment: str) -> None:
-    """Go's zero time, one before 1970, one after 9999: the line is stored under another, and its neighbours too."""
+def test_a_time_out_of_range_stops_nothing(home: Path, moment: str) -> None:
+    """Go's zero time, before 1970, after 9999: the line is stored with another time, and so are its neighbours."""
     log = next((home / "containers").glob("*/*-json.log"))
     bad = json.dumps({"log": '{"correlation_id":"odd","event":"login_failed"}\n', "stream": "stdout", "time": moment})
     broken = json.dumps({"log": 7, "stream": "stdout", "time": moment})
@@ -417,12 +415,12 @@ def test_a_time_that_no_id_can_hold_stops_nothing(home: Path, moment: str) -> No
     assert run_once(home).stdout.startswith("0 indexed")
 
 
-def test_once_fails_where_a_log_cannot_be_read(tmp_path: Path) -> None:
-    """All of it was asked for: what could not be read is told, and the exit code says so; the rest is shipped."""
+def test_once_fails_if_a_log_cannot_be_read(tmp_path: Path) -> None:
+    """The unreadable log is reported and the exit code is 1; the rest is shipped."""
     (tmp_path / "open.log").write_text("a\n")
     (tmp_path / "loop.log").symlink_to("loop.log")
-    found = shipper(tmp_path, "run", "--once", "--input", f"plain:{tmp_path}/*.log", "--listen", "off", **HASTE)
-    assert found.returncode == 1
-    assert found.stdout.startswith("1 indexed")
-    assert "cannot read" in found.stderr
-    assert "log_unreadable" in found.stderr
+    done = shipper(tmp_path, "run", "--once", "--input", f"plain:{tmp_path}/*.log", "--listen", "off", **HASTE)
+    assert done.returncode == 1
+    assert done.stdout.startswith("1 indexed")
+    assert "cannot read" in done.stderr
+    assert "log_unreadable" in done.stderr

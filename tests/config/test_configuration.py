@@ -1,4 +1,4 @@
-"""Configuration: precedence, secrets, and refusals that name key, value and remedy, all at once."""
+"""Configuration: precedence, secrets, and errors that list every key, value and fix at once."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def refused(folder: Path, text: str, environ: dict[str, str] | None = None, flags: dict[str, Any] | None = None) -> str:
-    """What a configuration is refused with."""
+def message_of(
+    folder: Path, text: str, environ: dict[str, str] | None = None, flags: dict[str, Any] | None = None
+) -> str:
+    """Return the message for an invalid configuration."""
     with pytest.raises(ConfigurationError) as caught:
         load(written(folder, text), environ or {}, flags or {})
     return str(caught.value)
@@ -33,8 +35,8 @@ def test_defaults_need_no_file() -> None:
     assert settings.listen == "127.0.0.1:9108"
 
 
-def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) -> None:
-    """One order, for plain and for nested keys."""
+def test_flags_override_variables_and_variables_the_file(tmp_path: Path) -> None:
+    """The precedence is the same for plain and nested keys."""
     file = written(tmp_path, "output: local:/file\nhost: file\ntail: {poll_interval: 1s, batch_bytes: 1MiB}\n")
     environ = {"SHIPPER_HOST": "variable", "SHIPPER_OUTPUT": "local:/variable", "SHIPPER_TAIL__POLL_INTERVAL": "500ms"}
     settings = load(file, environ, {"output": "local:/flag"})
@@ -42,7 +44,7 @@ def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) ->
     assert (settings.tail.poll_interval, settings.tail.batch_bytes) == (0.5, 1024 * 1024)
 
 
-def test_everything_can_be_said_in_a_file(tmp_path: Path) -> None:
+def test_a_file_can_set_everything(tmp_path: Path) -> None:
     """Inputs in both spellings, policies by kind, rules, units."""
     file = written(
         tmp_path,
@@ -71,15 +73,15 @@ local: {retention_days: 30, retention_bytes: 10GB}
 
 
 def test_lists_and_mappings_come_from_variables_as_yaml() -> None:
-    """What the file can say, a variable can."""
+    """Variables can express everything that the file can."""
     settings = load(None, {"SHIPPER_INPUTS": "['cri:/x/*.log', 'plain:/y']"}, {})
-    assert [found.type for found in settings.inputs] == ["cri", "plain"]
+    assert [source.type for source in settings.inputs] == ["cri", "plain"]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("outptu: local:/x", ["outptu: no such key", "did you mean `output`"]),
+        ("outptu: local:/x", ["outptu: unknown key", "did you mean `output`"]),
         ("tail: {pol_interval: 1s}", ["tail.pol_interval", "did you mean `poll_interval`"]),
         ("tail: {poll_interval: soon}", ["tail.poll_interval", "a duration such as 250ms", "'soon'"]),
         ("tail: {batch_bytes: 4 parsecs}", ["tail.batch_bytes", "a size such as", "4 parsecs"]),
@@ -96,20 +98,20 @@ def test_lists_and_mappings_come_from_variables_as_yaml() -> None:
         ("redact: {extra_patterns: {x: '('}}", ["no regular expression"]),
         ("counters: {rules: [{name: x_total, help: h, when: {event: e}, labels: {u: user_id}}]}", ["personal data"]),
         ("counters: {rules: [{name: patient_operations_total, help: h, when: {event: e}}]}", ["two rules are called"]),
-        ("just text", ["holds str, not keys"]),
-        ("a: [", ["no YAML in line"]),
+        ("just text", ["expected keys at the top level, got str"]),
+        ("a: [", ["invalid YAML in line"]),
     ],
 )
-def test_a_wrong_key_or_value_is_named_with_its_remedy(tmp_path: Path, text: str, said: list[str]) -> None:
-    """What, where, why, and what to write instead."""
-    message = refused(tmp_path, text)
-    for piece in said:
-        assert piece in message
+def test_an_invalid_key_or_value_is_named_with_its_fix(tmp_path: Path, text: str, said: list[str]) -> None:
+    """The message has the key, the reason and the fix."""
+    message = message_of(tmp_path, text)
+    for part in said:
+        assert part in message
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
-    """Nobody has to start four times to learn of four mistakes."""
-    message = refused(tmp_path, "outptu: x\nlisten: x\ntail: {batch_age: x}\n", {"SHIPPER_LOG_LEVEL": "loud"})
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    """Four mistakes need one start, not four."""
+    message = message_of(tmp_path, "outptu: x\nlisten: x\ntail: {batch_age: x}\n", {"SHIPPER_LOG_LEVEL": "loud"})
     assert "4 problems" in message
     for name in ("outptu", "listen", "tail.batch_age", "log_level"):
         assert f"- {name}: " in message
@@ -118,11 +120,11 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
 def test_hostile_values_are_shown_escaped(tmp_path: Path) -> None:
     """A value from a variable cannot write on the terminal."""
-    assert "\x1b" not in refused(tmp_path, "", {"SHIPPER_LISTEN": "\x1b[31m" * 100})
+    assert "\x1b" not in message_of(tmp_path, "", {"SHIPPER_LISTEN": "\x1b[31m" * 100})
 
 
 def test_secrets_come_from_files_and_are_masked(tmp_path: Path) -> None:
-    """The value is used, and shown nowhere."""
+    """The value is used, and never shown."""
     (tmp_path / "token").write_text("s3cret-token\n")
     settings = load(written(tmp_path, f"token_file: {tmp_path}/token\n"), {"SHIPPER_REDACT__KEY": "k3y-value"}, {})
     assert settings.token is not None
@@ -133,34 +135,36 @@ def test_secrets_come_from_files_and_are_masked(tmp_path: Path) -> None:
 
 
 def test_a_secret_of_the_wrong_type_is_not_shown(tmp_path: Path) -> None:
-    """Not even in the refusal."""
-    assert "s3cret" not in refused(tmp_path, "token: [s3cret]\n")
+    """The error masks it too."""
+    assert "s3cret" not in message_of(tmp_path, "token: [s3cret]\n")
 
 
 @pytest.mark.parametrize("content", [None, ""])
-def test_an_unusable_secret_file_is_refused(tmp_path: Path, content: str | None) -> None:
+def test_an_unusable_secret_file_is_an_error(tmp_path: Path, content: str | None) -> None:
     """Absent or empty: the message names the key and the file."""
     if content is not None:
         (tmp_path / "token").write_text(content)
-    assert f"token_file: {tmp_path}/token" in refused(tmp_path, f"token_file: {tmp_path}/token\n")
+    message = message_of(tmp_path, f"token_file: {tmp_path}/token\n")
+    assert "token_file: " in message
+    assert f"{tmp_path}/token" in message
 
 
-def test_an_absent_file_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """A mistyped --config never means the defaults."""
-    with pytest.raises(ConfigurationError, match=r"cannot be read.*\n.*--config"):
+    with pytest.raises(ConfigurationError, match=r"cannot read the file.*\n.*--config"):
         load(tmp_path / "absent.yaml", {}, {})
 
 
-def test_every_setting_has_a_meaning() -> None:
-    """The reference and the help are made of the descriptions."""
+def test_every_setting_has_a_description() -> None:
+    """Reference and help are generated from the descriptions."""
 
     def walk(properties: dict[str, Any], definitions: dict[str, Any]) -> None:
-        for name, found in properties.items():
-            target = found.get("$ref", "").rpartition("/")[2]
+        for name, schema_of_key in properties.items():
+            target = schema_of_key.get("$ref", "").rpartition("/")[2]
             if target and "properties" in definitions[target]:
                 walk(definitions[target]["properties"], definitions)
             else:
-                assert found.get("description"), name
+                assert schema_of_key.get("description"), name
 
     schema = Settings.model_json_schema(by_alias=True)
     walk(schema["properties"], schema["$defs"])

@@ -1,4 +1,4 @@
-"""Problems: a fix is a field of its own, from the validator that knows it to the front end that shows it."""
+"""Problems: a hint is a separate field, from the validator that sets it to the front end that shows it."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError, field_validator
 
 from shipper.bootstrap.build_pipeline import redaction_keys
-from shipper.config import Refused, load
+from shipper.config import InvalidConfiguration, load
 from shipper.config.layers import Layer
 from shipper.config.problems import problem_of
 from shipper.config.settings import Settings
@@ -17,7 +17,7 @@ WHAT, HINT = "`a; b` is no pair; it has one part", "give two; the first is the k
 
 
 class Pair(BaseModel):
-    """A section whose validator has both sentences full of the signs that once parted them."""
+    """A section whose validator uses separators in both sentences."""
 
     name: str
 
@@ -28,23 +28,23 @@ class Pair(BaseModel):
 
 
 def test_a_hint_reaches_the_problem_whole() -> None:
-    """With all its semicolons; the value is shown with what is wrong, not behind the hint."""
-    with pytest.raises(ValidationError) as told:
+    """With all its semicolons; the value is shown with the reason, not after the hint."""
+    with pytest.raises(ValidationError) as caught:
         Pair(name="x")
-    (found,) = told.value.errors()
-    problem = problem_of(found, [Layer({"name": "x"}, lambda _path: "pair.yaml, line 1")], Pair)
+    (detail,) = caught.value.errors()
+    problem = problem_of(detail, [Layer({"name": "x"}, lambda _path: "pair.yaml, line 1")], Pair)
     assert problem == ("name", f"{WHAT}, got 'x'", "pair.yaml, line 1", HINT)
-    assert f"- name: {WHAT}, got 'x'; {HINT} (pair.yaml, line 1)" in str(Refused([problem]))
+    assert f"- name: {WHAT}, got 'x'; {HINT} (pair.yaml, line 1)" in str(InvalidConfiguration([problem]))
 
 
-def test_a_path_may_hold_what_parts_a_hint_from_its_message(tmp_path: Path) -> None:
-    """Of a secret's file, and of the key in a state directory."""
+def test_a_path_may_contain_separators(tmp_path: Path) -> None:
+    """For a secret file, and for the key in a state directory."""
     secret = tmp_path / "token; now"
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidConfiguration) as caught:
         load(None, {}, {"token_file": str(secret)})
-    (problem,) = refused.value.problems
+    (problem,) = caught.value.problems
     assert (problem.what, problem.hint) == (
-        f"{secret} cannot be read: No such file or directory",
+        f"cannot read {secret}: No such file or directory",
         "make it readable for this user",
     )
     state = tmp_path / "state; old"
@@ -52,12 +52,12 @@ def test_a_path_may_hold_what_parts_a_hint_from_its_message(tmp_path: Path) -> N
     (state / "redaction.key").write_text("\n")
     with pytest.raises(ConfigurationError) as empty:
         redaction_keys(Settings.model_validate({"state_dir": state}))
-    assert empty.value.what == f"{state / 'redaction.key'}: there is no key"
-    assert empty.value.hint.startswith("write one, ")
+    assert empty.value.what == f"{state / 'redaction.key'}: no key"
+    assert empty.value.hint.startswith("write one key per line, ")
 
 
-def test_a_value_of_two_sentences_is_one_line_for_anybody_else() -> None:
-    """Who catches it as a ValueError shows both."""
+def test_the_text_of_an_invalid_value_has_reason_and_hint() -> None:
+    """Code that catches it as a ValueError shows both."""
     assert str(Invalid(WHAT, HINT)) == f"{WHAT}; {HINT}"
-    with pytest.raises(ValueError, match="give both"):
+    with pytest.raises(ValueError, match="set both"):
         Settings.model_validate({"elasticsearch": {"username": "u"}})

@@ -1,4 +1,4 @@
-"""Reasons: what `shipper explain` says of a decision is what the chain decided."""
+"""Reasons: the explanations of `shipper explain` agree with the decisions of the chain."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ EVENTS = st.fixed_dictionaries(
 
 @given(EVENTS, st.sampled_from(["stdout", "stderr"]), st.sampled_from(["structured", "access", "off"]))
 def test_reasons_agree_with_the_rules(event: dict[str, Any], stream: str, http_source: HttpSource) -> None:
-    """A rule that is said to count is one that adds, and the other way round."""
+    """A rule is explained as counting exactly if it counts."""
     added = Counting(RULES).increments(event, stream, "backend", http_source, "web")
     reasons = rule_reasons(RULES, event, (stream, "backend", "web"), http_source, added)
     assert {reason.metric for reason in reasons if reason.counted} == {increment.metric for increment in added}
@@ -66,21 +66,21 @@ def test_reasons_agree_with_the_rules(event: dict[str, Any], stream: str, http_s
     [
         ({"event": "request_complete", "method": "POST", "path": "/api/v1/auth/login", "status_code": 500},
          "failed_login_attempts_total", "status_code is 500, not 401", True),
-        ({"event": "done"}, "seconds", "event is done, but duration_ms is no number of zero or more", True),
+        ({"event": "done"}, "seconds", "event is done, but duration_ms is not a number of zero or more", True),
         ({"event": "odd"}, "odd_total", "event is odd", True),
         ({}, "plain_total", "stream is stdout, not stderr", True),
         ({}, "business_events_total", "event is absent, not one of patient_created", False),
     ],
 )  # fmt: skip
 def test_the_part_that_does_not_hold_is_named(event: dict[str, Any], metric: str, why: str, near: bool) -> None:
-    """With what is there and what is asked for."""
+    """With the actual and the expected value."""
     added = Counting(RULES).increments(event, "stdout", "backend", "structured")
-    found = {rule.metric: rule for rule in rule_reasons(RULES, event, ("stdout", "backend", ""), "structured", added)}
-    assert (found[metric].why, found[metric].near) == (why, near)
+    reasons = {rule.metric: rule for rule in rule_reasons(RULES, event, ("stdout", "backend", ""), "structured", added)}
+    assert (reasons[metric].why, reasons[metric].near) == (why, near)
 
 
 def entry(text: str, time: str | None = "2024-10-31T22:00:00Z") -> Entry:
-    """A line of a runtime, or of a log without times."""
+    """Return a line of a runtime, or of a log without times."""
     return Entry(text, "stdout", time, 0, 1, b"")
 
 
@@ -88,20 +88,20 @@ def entry(text: str, time: str | None = "2024-10-31T22:00:00Z") -> Entry:
     ("text", "said"),
     [
         ('{"correlation_id":"a"}', "a, from correlation_id"),
-        ('{"correlation_id":"a b","request_id":"r"}', "r, from request_id (correlation_id is not usable)"),
+        ('{"correlation_id":"a b","request_id":"r"}', "r, from request_id (correlation_id is invalid)"),
         ('{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}',
          "0af7651916cd43dd8448eb211c80319c, from traceparent"),
-        ('{"correlation_id":7}', "none: correlation_id is not usable"),
-        ("{}", "none: there is no correlation_id, correlationId, x_correlation_id, request_id, traceparent"),
-        ("started", "none is asked for: no structured entry"),
+        ('{"correlation_id":7}', "none: correlation_id is invalid"),
+        ("{}", "none: correlation_id, correlationId, x_correlation_id, request_id, traceparent missing"),
+        ("started", "not required: the entry is not structured"),
     ],
 )  # fmt: skip
-def test_the_source_of_the_correlation_id_is_told(text: str, said: str) -> None:
-    """And what was passed over before it."""
+def test_the_source_of_the_correlation_id_is_shown(text: str, said: str) -> None:
+    """With the sources that were skipped before it."""
     settings = Settings()
     pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_of(settings))
-    found = entry(text)
-    assert correlation_reason(found, pipeline.assess(found, 0), settings.schema_.correlation_sources) == said
+    decoded = entry(text)
+    assert correlation_reason(decoded, pipeline.assess(decoded, 0), settings.schema_.correlation_sources) == said
 
 
 @pytest.mark.parametrize(
@@ -115,17 +115,17 @@ def test_the_source_of_the_correlation_id_is_told(text: str, said: str) -> None:
             "the runtime's: `timestamp` is 220838399 s after",
         ),
         ('{"timestamp":"noon"}', "2024-10-31T22:00:00Z", "the runtime's: `timestamp` is no time"),
-        ("2024-10-31 22:00:00 INFO started", None, "the one that the line tells"),
+        ("2024-10-31 22:00:00 INFO started", None, "the time in the line"),
         ("started", None, "the time of reading"),
     ],
 )
-def test_the_time_that_was_taken_is_told(text: str, time: str | None, said: str) -> None:
-    """Whose it is, and why no other."""
+def test_the_source_of_the_time_is_shown(text: str, time: str | None, said: str) -> None:
+    """With the reason."""
     settings = Settings()
     pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_of(settings))
-    found = entry(text, time)
-    assessed = pipeline.assess(found, 1_730_412_000_000)
-    assert time_reason(found, assessed, runtime_ms_of(found)).startswith(said)
+    decoded = entry(text, time)
+    assessed = pipeline.assess(decoded, 1_730_412_000_000)
+    assert time_reason(decoded, assessed, runtime_ms_of(decoded)).startswith(said)
 
 
 def test_what_is_masked_is_named_and_never_shown() -> None:

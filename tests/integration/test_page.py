@@ -340,13 +340,13 @@ def test_nothing_one_and_very_many_events_each_say_what_they_are(
         assert "No events yet" in page.inner_text("main")
         assert "shipper check" in page.inner_text("main")
         for place, said in (
-            ("/search?limit=50", "Nothing matches"),
-            ("/tail", "Nothing yet"),
-            ("/quarantine", "Nothing waits"),
+            ("/search?limit=50", "No matching events"),
+            ("/tail", "No events yet"),
+            ("/quarantine", "No quarantined entries"),
         ):
             assert said in sight.go(place).inner_text("main")
     with looking(browser, one.base) as sight:
-        assert "1 event, the newest first" in sight.go("/search?event=started").inner_text("main")
+        assert "1 event, newest first" in sight.go("/search?event=started").inner_text("main")
     with looking(browser, many.base) as sight:
         page = sight.go()
         assert f"{many.containers.printed - REFUSED_ENTRIES:,} events" in page.inner_text("main")

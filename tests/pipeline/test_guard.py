@@ -231,8 +231,8 @@ def test(pipeline: Pipeline, _folder: Path) -> Result:
         "logins": samples['failed_login_attempts_total{service="backend"}'],
         "errors": sum(value for name, value in samples.items() if name.startswith(VIOLATIONS.name)),
     }
-    outcomes = {INDEXED: len(found.events), QUARANTINED: len(found.refused)}
-    reasons = [kind for kinds in found.refused for kind in kinds]
+    outcomes = {INDEXED: len(found.events), QUARANTINED: len(found.quarantined)}
+    reasons = [kind for kinds in found.quarantined for kind in kinds]
     return Result(outcomes, reasons, json.dumps(found.events), counters)
 
 

@@ -26,21 +26,21 @@ NOW = 1_795_428_000_000  # 2026-11-23T10:00:00Z
         ("45s", "2026-11-23T09:59:15.000Z"),
     ],
 )
-def test_times_dates_and_distances_are_understood(text: str, shown: str) -> None:
-    """A time is one moment; a date its first one; a distance goes back from now."""
+def test_times_dates_and_ages_are_parsed(text: str, shown: str) -> None:
+    """A date is its start; an age is relative to now."""
     assert format_ms(parse_when(text, NOW)) == shown
 
 
 @pytest.mark.parametrize(
     "text", ["", "yesterday-ish", "5", "-5m", "2026-13-01", "2026-02-30", "10:00", "3y", "m", "٣d"]
 )
-def test_what_is_no_time_is_refused_with_what_can_be_given(text: str) -> None:
-    """The error shows the forms that are understood."""
+def test_an_invalid_time_is_an_error_with_the_accepted_forms(text: str) -> None:
+    """The message has examples."""
     with pytest.raises(ValueError, match="15m, 2h, 3d"):
         parse_when(text, NOW)
 
 
 @given(st.integers(0, 999_999_999), st.sampled_from("smhdw"))
-def test_a_distance_never_leads_before_the_epoch(number: int, unit: str) -> None:
-    """However far back, the answer is a time that a store can be asked for."""
+def test_an_age_never_leads_before_the_epoch(number: int, unit: str) -> None:
+    """Any age gives a time that a store can search for."""
     assert 0 <= parse_when(f"{number}{unit}", NOW) <= NOW

@@ -18,14 +18,14 @@ from shipper_processors.sanitize import printable
 MARKS = {"ok": ("ok      ", "green"), "note": ("note    ", "yellow"), "problem": ("problem ", "bold red")}
 
 
-def refused(problems: Sequence[Problem], *, form: str) -> None:
+def report_invalid(problems: Sequence[Problem], *, form: str) -> None:
     """Report the problems of an invalid configuration like all other findings."""
     _report([_finding(problem) for problem in problems], form)
 
 
 @click.command()
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@configured("inputs", "output", "state_dir", "listen", refused=refused)
+@configured("inputs", "output", "state_dir", "listen", on_invalid=report_invalid)
 def check(settings: Settings, *, form: str) -> None:
     """Validate configuration, permissions and connectivity.
 

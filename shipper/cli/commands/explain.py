@@ -133,16 +133,16 @@ class Explainer:
         }
 
     def _reasons(self, handled: Handled, entry: Entry) -> "Reasons":
-        """Reasons for each decision; only the failure where a step of the chain, or one asked here again, fails."""
+        """Reasons for each decision; only the failure if a step of the chain, or of this explanation, fails."""
         failure = handled.failure
         if failure is None:
             try:
-                return self._found_reasons(handled, entry)
-            except Exception as error:  # noqa: BLE001 -- one entry that we cannot explain must not stop the rest
+                return self._reasons_of_success(handled, entry)
+            except Exception as error:  # noqa: BLE001 -- one entry that cannot be explained must not stop the rest
                 failure = failure_of(error)
         return Reasons(None, UNKNOWN, UNKNOWN, [self._violation(failure, failure.detail)], [], [])
 
-    def _found_reasons(self, handled: Handled, entry: Entry) -> "Reasons":
+    def _reasons_of_success(self, handled: Handled, entry: Entry) -> "Reasons":
         redact_text, assessed = self.pipeline.redactor.redact_text, handled.assessed
         correlation = correlation_reason(entry, assessed, self.settings.schema_.correlation_sources)
         return Reasons(

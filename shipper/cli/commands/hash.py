@@ -43,6 +43,6 @@ def hash(settings: Settings, *, file: BinaryIO, form: str) -> None:  # noqa: A00
 def value_in(file: BinaryIO) -> bytes:
     """Read the value without its line end; a terminal prompts for it without echo."""
     if file.isatty() and file.fileno() == sys.stdin.fileno():
-        answer: str = click.prompt("value", hide_input=True, err=True)
-        return answer.encode("utf-8", "surrogateescape")
+        typed: str = click.prompt("value", hide_input=True, err=True)
+        return typed.encode("utf-8", "surrogateescape")
     return file.read().removesuffix(b"\n").removesuffix(b"\r")

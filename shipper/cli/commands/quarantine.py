@@ -47,7 +47,7 @@ class Released:
     """The result of a release."""
 
     done: int = 0
-    refused: list[tuple[Body, list[Violation]]] = field(default_factory=list)
+    rejected: list[tuple[Body, list[Violation]]] = field(default_factory=list)
 
 
 @click.group()
@@ -116,7 +116,7 @@ def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reaso
     else:
         for line in release_summary(released, dry_run=dry_run):
             click.echo(line)
-    sys.exit(1 if released.refused else 0)
+    sys.exit(1 if released.rejected else 0)
 
 
 def release_entries(entries: Iterable[Body], reader: Reader, rerun: Rerun, *, dry_run: bool) -> Released:
@@ -125,13 +125,13 @@ def release_entries(entries: Iterable[Body], reader: Reader, rerun: Rerun, *, dr
     for entry in entries:
         document, reasons = rerun(entry)
         if document is None:
-            released.refused.append((entry, reasons))
+            released.rejected.append((entry, reasons))
             continue
         if not dry_run:
             try:
                 reader.release(entry["_index"], entry["_id"], document)
             except ReleaseRefused as error:
-                released.refused.append((entry, [Violation(Kind.REFUSED_BY_INDEX, None, error.what)]))
+                released.rejected.append((entry, [Violation(Kind.REFUSED_BY_INDEX, None, error.what)]))
                 continue
         released.done += 1
     return released
@@ -139,19 +139,19 @@ def release_entries(entries: Iterable[Body], reader: Reader, rerun: Rerun, *, dr
 
 def outcome_in_json(released: Released, *, dry_run: bool) -> dict[str, Any]:
     """Return the result for programs: the number released, and each rejected entry with its reasons."""
-    refused = [
+    rejected = [
         {"_id": entry["_id"], "_index": entry["_index"], "reasons": [reason.as_note() for reason in reasons]}
-        for entry, reasons in released.refused
+        for entry, reasons in released.rejected
     ]
-    return {"dry_run": dry_run, "released": released.done, "refused": refused}
+    return {"dry_run": dry_run, "released": released.done, "refused": rejected}
 
 
 def release_summary(released: Released, *, dry_run: bool) -> Iterator[str]:
     """Yield the result for people: the number released, and the remaining reasons."""
     yield f"{'would be released' if dry_run else 'released'}: {released.done}"
-    if released.refused:
-        yield f"still rejected: {len(released.refused)}"
-        every = (reason for _, reasons in released.refused for reason in reasons)
+    if released.rejected:
+        yield f"still rejected: {len(released.rejected)}"
+        every = (reason for _, reasons in released.rejected for reason in reasons)
         reasons = Counter((reason.kind.value, reason.field or "", reason.detail) for reason in every)
         for (kind, name, detail), number in reasons.most_common():
             yield printable(f"  {number} x {kind}{f' ({name})' if name else ''}: {detail}")

@@ -1,4 +1,4 @@
-"""`shipper status`: what the agent is at, from itself or from the state it left."""
+"""`shipper status`: the status of an agent, from its HTTP server or its state directory."""
 
 import os
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from shipper.config.settings import Settings
 from shipper.diagnose.preflight import locked
 from shipper.state.database import FILE, LOCK, to_look_at
 from shipper.system.errors import ShipperError
-from shipper.web.client import Answer, ask
+from shipper.web.client import Response, fetch
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.sanitize import printable
 
@@ -28,48 +28,48 @@ from shipper_processors.sanitize import printable
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @configured("state_dir", "listen")
 def status(settings: Settings, *, form: str) -> None:
-    """Show files followed, positions, lag and the state of the output.
+    """Show followed files, offsets, lag and the state of the output.
 
-    Asks the running agent at --listen; where none answers, reads the state directory, and tells by its lock whether
-    an agent runs.
+    Queries the running agent at --listen. If none answers, reads the state directory; its lock shows if an agent is
+    running.
     """
-    with working("asking the agent"):
-        found = from_agent(settings) or from_state(settings.state_dir)
+    with working("querying the agent"):
+        report = from_agent(settings) or from_state(settings.state_dir)
     if form == "json":
-        click.echo(as_json(found))
+        click.echo(as_json(report))
     else:
-        show(found, console_of())
+        show(report, console_of())
 
 
 def from_agent(settings: Settings) -> dict[str, Any] | None:
-    """What a running agent says of itself, None where none answers.
+    """Return the status of a running agent; None if none answers.
 
-    Raises ShipperError where it asks for a token, and its state is not here to be looked at instead.
+    Raises ShipperError if it requires a token and its state directory is not available instead.
     """
     if settings.listen == "off":
         return None
-    answer = page(settings, "/status")
-    if answer is None:
+    response = page(settings, "/status")
+    if response is None:
         return None
-    if answer.status == HTTPStatus.UNAUTHORIZED and not locked(settings.state_dir / LOCK):
+    if response.status == HTTPStatus.UNAUTHORIZED and not locked(settings.state_dir / LOCK):
         raise ShipperError(
-            f"what answers at {settings.listen} asks for the agent's token",
-            "give the agent's --config, or its token as the variable SHIPPER_TOKEN",
+            f"the agent at {settings.listen} requires its token",
+            "give the agent's --config, or set the variable SHIPPER_TOKEN to its token",
         )
     try:
-        found = orjson.loads(answer.body)
+        report = orjson.loads(response.body)
     except orjson.JSONDecodeError:
         return None
-    return found if isinstance(found, dict) and "logs" in found else None
+    return report if isinstance(report, dict) and "logs" in report else None
 
 
-def page(settings: Settings, path: str) -> Answer | None:
-    """A page of what answers at `listen`; None where nothing does."""
-    return ask(settings.listen, path, settings.token.get_secret_value() if settings.token else None)
+def page(settings: Settings, path: str) -> Response | None:
+    """Fetch a page of the agent at `listen`; None if none answers."""
+    return fetch(settings.listen, path, settings.token.get_secret_value() if settings.token else None)
 
 
 def from_state(directory: Path) -> dict[str, Any]:
-    """The positions that the last commit left, and whether an agent holds them. Raises ShipperError where none are."""
+    """Return the offsets of the last commit, with the lock as `running`. Raises ShipperError if there are none."""
     path = directory / FILE
     if not path.exists():
         raise ShipperError(
@@ -77,13 +77,13 @@ def from_state(directory: Path) -> dict[str, Any]:
         )
     with to_look_at(directory) as db:
         rows = db.execute("SELECT path, counted_offset, coalesce(shipped_offset, counted_offset) FROM log").fetchall()
-    logs = [_resting(path, counted, shipped) for path, counted, shipped in rows]
+    logs = [_log_from_state(path, counted, shipped) for path, counted, shipped in rows]
     state = {"directory": str(directory), "error": None}
     return {"running": locked(directory / LOCK), "state": state, "logs": logs}
 
 
-def _resting(kept: str | bytes, counted: int, shipped: int) -> dict[str, Any]:
-    path = os.fsdecode(kept)
+def _log_from_state(stored: str | bytes, counted: int, shipped: int) -> dict[str, Any]:
+    path = os.fsdecode(stored)
     try:
         size = Path(path).stat().st_size
     except OSError:
@@ -92,48 +92,54 @@ def _resting(kept: str | bytes, counted: int, shipped: int) -> dict[str, Any]:
     return {"path": without_surrogates(path), "size": size, "counted": counted, "shipped": shipped, "lag_bytes": lag}
 
 
-def show(found: dict[str, Any], console: Console) -> None:
+def show(report: dict[str, Any], console: Console) -> None:
     """Print a status for people."""
-    running = Text("running", "bold green") if found["running"] else Text("not running", "bold yellow")
-    console.print(Text.assemble("agent   ", running, f", state in {printable(found['state']['directory'])}"))
-    if found["running"] and "output" not in found:
-        console.print(Text("pages   do not answer; these are the positions of its last commit", "yellow"))
-    if "output" in found:
-        error = found["output"]["error"]
-        word = Text("takes events", "green") if error is None else Text(f"away: {printable(error)}", "bold red")
-        console.print(Text.assemble(f"output  {printable(found['output']['url'])} ", word))
-        if hint := found["output"].get("hint"):
+    running = Text("running", "bold green") if report["running"] else Text("not running", "bold yellow")
+    console.print(Text.assemble("agent   ", running, f", state in {printable(report['state']['directory'])}"))
+    if report["running"] and "output" not in report:
+        console.print(Text("http    no answer; showing the offsets of the last commit", "yellow"))
+    if "output" in report:
+        error = report["output"]["error"]
+        availability = (
+            Text("available", "green") if error is None else Text(f"unavailable: {printable(error)}", "bold red")
+        )
+        console.print(Text.assemble(f"output  {printable(report['output']['url'])} ", availability))
+        if hint := report["output"].get("hint"):
             console.print(Text(f"        {printable(hint)}", "dim"))
-    if found.get("configuration"):
-        console.print(told_configuration(found["configuration"]))
-    for path, error in found.get("unreadable", {}).items():
+    if report.get("configuration"):
+        console.print(configuration_line(report["configuration"]))
+    for path, error in report.get("unreadable", {}).items():
         console.print(Text(f"cannot read {printable(path)}: {printable(error)}", "yellow"))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("size", "counted", "shipped", "lag"):
         table.add_column(name, justify="right")
     table.add_column("log", overflow="fold")
-    for log in found["logs"]:
+    for log in report["logs"]:
         numbers = map(_number, (log["size"], log["counted"], log["shipped"], behind(log)))
-        table.add_row(*numbers, Text(printable(log.get("container") or log["path"])))  # a text alone may hold styles
-    console.print(table if found["logs"] else "no logs followed yet")
+        table.add_row(
+            *numbers, Text(printable(log.get("container") or log["path"]))
+        )  # only a Text is printed without markup
+    console.print(table if report["logs"] else "no logs followed yet")
 
 
 def behind(log: dict[str, Any]) -> int | None:
-    """What of a log is not shipped yet: bytes, or messages of a partition."""
-    found: int | None = log["lag_bytes"] if log.get("lag_messages") is None else log["lag_messages"]
-    return found
+    """Return the unshipped bytes of a log, or messages of a partition."""
+    lag: int | None = log["lag_bytes"] if log.get("lag_messages") is None else log["lag_messages"]
+    return lag
 
 
-def told_configuration(found: dict[str, Any]) -> Text:
-    """The configuration in effect, and what stands in the way of the one that the file holds now."""
-    said = Text.assemble("config  ", printable(found["file"] or "no file"), f", in effect since {found['loaded_at']} ")
-    if found["error"] is not None:
-        said.append(f"refused now: {printable(found['error'], newlines=True)}", "bold red")
-    elif found["waiting"]:
-        said.append("a change waits for the output to answer", "yellow")
-    elif found["restart_needed"]:
-        said.append(f"restart for {', '.join(map(printable, found['restart_needed']))}", "yellow")
-    return said
+def configuration_line(loaded: dict[str, Any]) -> Text:
+    """Return the configuration in effect, and the reason why the current file is not."""
+    line = Text.assemble(
+        "config  ", printable(loaded["file"] or "no file"), f", in effect since {loaded['loaded_at']} "
+    )
+    if loaded["error"] is not None:
+        line.append(f"invalid now: {printable(loaded['error'], newlines=True)}", "bold red")
+    elif loaded["waiting"]:
+        line.append("a change waits for the output", "yellow")
+    elif loaded["restart_needed"]:
+        line.append(f"restart needed for {', '.join(map(printable, loaded['restart_needed']))}", "yellow")
+    return line
 
 
 def _number(value: int | None) -> str:

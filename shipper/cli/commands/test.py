@@ -1,4 +1,4 @@
-"""`shipper test`: people's tests of their rules, run through the chain of the configuration."""
+"""`shipper test`: run tests of rules through the chain of the configuration."""
 
 import sys
 import time

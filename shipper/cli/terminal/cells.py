@@ -67,7 +67,7 @@ def emit(console: Console, line: Text, look: Look) -> None:
 
 
 def encodable(line: Text, encoding: str) -> Text:
-    """`line` with characters that `encoding` lacks as backslash escapes; without its styles where it has any."""
+    """Escape characters that `encoding` lacks with backslashes; an escaped line loses its styles."""
     plain = line.plain.encode(encoding, "backslashreplace").decode(encoding)
     return line if plain == line.plain else Text(plain)
 

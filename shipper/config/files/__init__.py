@@ -1,1 +1,1 @@
-"""Files that hold configuration, and files that configuration names: keys, secrets, changes to either."""
+"""Configuration files, the keys and secrets they name, and changes to them."""

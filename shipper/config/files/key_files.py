@@ -1,4 +1,4 @@
-"""Keys: what the shipper makes for itself and keeps in its state directory, and what redaction is given."""
+"""Key files: generated keys in the state directory, and configured keys of redaction."""
 
 import os
 import secrets
@@ -15,24 +15,24 @@ REDACTION, STATE = "redaction.key", "state.key"
 """Names of the files in a state directory."""
 
 
-def own_key(path: Path, setting: str) -> bytes:
-    """The content of a key file, made on first use: a line of 64 hexadecimal digits, for its owner alone.
+def read_or_create_key(path: Path, setting: str) -> bytes:
+    """Return the content of a key file; create it on first use: a line of 64 hexadecimal digits, mode 0600.
 
-    It appears whole or not at all, whoever else makes it at the same time. Raises ShipperError which names `setting`,
-    that takes another in its place.
+    The file appears whole or not at all, also if two processes create it at the same time. Raises ShipperError with
+    `setting`, the key that configures another file.
     """
     try:
         make_private(path.parent)
         if not path.exists():
-            _make(path)
+            _create(path)
         return path.read_bytes()
     except OSError as error:
         raise ShipperError(
-            f"key {path} cannot be used: {error.strerror}", f"make it readable, or give another with {setting}"
+            f"cannot use key file {path}: {error.strerror}", f"make it readable, or set another with {setting}"
         ) from error
 
 
-def _make(path: Path) -> None:
+def _create(path: Path) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with open(draft, "w", encoding="ascii", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
         os.fchmod(file.fileno(), 0o600)
@@ -45,20 +45,20 @@ def _make(path: Path) -> None:
     keep_names(path.parent)
 
 
-def keys_in(content: bytes) -> tuple[bytes, ...]:
-    """The keys of redaction, a line each, newest first. Raises Invalid where two are equal, and for binary data."""
+def parse_keys(content: bytes) -> tuple[bytes, ...]:
+    """Return the keys of redaction, one per line, newest first. Raises Invalid for equal keys and binary data."""
     if not _is_text(content):
-        raise Invalid("a key is not text", "write each on its own line, as `openssl rand -hex 32` prints it")
-    found = tuple(_lines(content))
-    if not found:
-        raise Invalid("there is no key", "write one, as `openssl rand -hex 32` prints it, on each line")
-    if len({key_id(key) for key in found}) < len(found):
-        raise Invalid("a key is there twice, or two have one name", "write another in the place of one")
-    return found
+        raise Invalid("a key is not printable text", "write one key per line, as printed by `openssl rand -hex 32`")
+    keys = tuple(_lines(content))
+    if not keys:
+        raise Invalid("no key", "write one key per line, as printed by `openssl rand -hex 32`")
+    if len({key_id(key) for key in keys}) < len(keys):
+        raise Invalid("duplicate key, or two keys with the same id", "replace one of them")
+    return keys
 
 
 def _is_text(content: bytes) -> bool:
-    """True for lines of printable characters: random bytes would break into lines where they happen to hold one."""
+    """Return True for lines of printable characters; random bytes would be split at any newline byte in them."""
     try:
         return all(line.strip().replace("\t", " ").isprintable() for line in content.decode("utf-8").split("\n"))
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Named files: secrets and certificates that configuration names by path, in keys that end in `_file`."""
+"""References: paths of secrets and certificates in keys that end in `_file`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ SUFFIX = "_file"
 
 
 def named_files(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Path]]:
-    """The keys that end in `_file`, at any depth and as people write them, and the paths that they name."""
+    """Yield dotted keys that end in `_file`, at any depth, and the paths they name."""
     for key, value in values.items():
         if isinstance(value, dict):
             yield from named_files(value, f"{above}{key}.")

@@ -1,7 +1,7 @@
-"""Watch: whether the content of files has changed, whatever way they are replaced.
+"""Watch: detect changes of files by their content, independent of the way they are replaced.
 
-Content decides: an editor renames a new file into place, a ConfigMap's volume swaps a symbolic link, `cp -p` keeps the
-time of change. A change counts once two looks in a row have found the same, so that no half-written file is read.
+An editor renames a new file into place, a ConfigMap volume swaps a symbolic link, `cp -p` keeps the modification time.
+A change is reported once two checks in a row see the same content, so that no partially written file is read.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,13 +9,13 @@ from hashlib import blake2b
 from pathlib import Path
 
 LONGEST = 16 * 1024 * 1024
-"""Bytes of a file that are looked at; no configuration is longer."""
-Contents = Mapping[Path, bytes | None]
-"""Digest of each file's content; None where it cannot be read."""
+"""Maximum number of bytes compared; no configuration is longer."""
+Digests = Mapping[Path, bytes | None]
+"""Digest of each file's content; None if it cannot be read."""
 
 
-def contents(files: Iterable[Path]) -> Contents:
-    """What files hold now."""
+def digests(files: Iterable[Path]) -> Digests:
+    """Digest each file."""
     return {path: _digest(path) for path in files}
 
 
@@ -28,20 +28,20 @@ def _digest(path: Path) -> bytes | None:
 
 
 class Watch:
-    """The files that `files` names, which may be others after each change."""
+    """Watches the files that `files` returns; they may differ after each change."""
 
     def __init__(self, files: Callable[[], Iterable[Path]]) -> None:
-        """Take what is there now as known."""
+        """Take the current content as known."""
         self._files = files
-        self.known = contents(files())
+        self.known = digests(files())
         self._before = self.known
 
     def changed(self) -> bool:
-        """Whether the content is another than the known one, and the same as at the last look."""
-        found = contents(self._files())
-        settled, self._before = found == self._before, found
-        return settled and found != self.known
+        """Return True if the content differs from the known one and is the same as at the last check."""
+        current = digests(self._files())
+        settled, self._before = current == self._before, current
+        return settled and current != self.known
 
     def accept(self) -> None:
-        """Take what is there now as known."""
-        self.known = self._before = contents(self._files())
+        """Take the current content as known."""
+        self.known = self._before = digests(self._files())

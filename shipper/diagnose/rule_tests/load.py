@@ -1,4 +1,4 @@
-"""Load: a file of tests read, or every problem in it with its line and its hint."""
+"""Load a file of tests, or report every problem with its line and hint."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,41 +6,43 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from shipper.config.files.yaml_file import TextLoader, from_file
-from shipper.config.problems import Problem, Refused, problem_of
+from shipper.config.problems import InvalidConfiguration, Problem, problem_of
 from shipper.diagnose.rule_tests.test_file import Case, Suite
 
-CURE = "`shipper test --schema` lists every key with its meaning"
+HINT = "`shipper test --schema` lists every key with its meaning"
 
 
 class Written(NamedTuple):
-    """A test, and where it stands."""
+    """A test with its place."""
 
     case: Case
     file: Path
     where: str
-    """The file and the line of the test."""
+    """File and line of the test."""
 
 
 def load(file: Path) -> list[Written]:
-    """The tests in a file. Raises Refused."""
+    """Return the tests in a file. Raises InvalidConfiguration."""
     try:
         layer, problems = from_file(file, TextLoader)
-    except Refused as refusal:
-        raise Refused(refusal.problems, "see docs/testing-rules.md for an example", what=str(file)) from refusal
+    except InvalidConfiguration as error:
+        raise InvalidConfiguration(
+            error.problems, "see docs/testing-rules.md for an example", what=f"test file {file}"
+        ) from error
     try:
         suite = Suite.model_validate(layer.values)
     except ValidationError as error:
         layers = [layer]
-        problems += [problem_of(found, layers, Suite) for found in error.errors(include_url=False)]
-        raise Refused(problems, CURE, what=str(file)) from error
+        problems += [problem_of(detail, layers, Suite) for detail in error.errors(include_url=False)]
+        raise InvalidConfiguration(problems, HINT, what=f"test file {file}") from error
     if problems:
-        raise Refused(problems, CURE, what=str(file))
+        raise InvalidConfiguration(problems, HINT, what=f"test file {file}")
     names = [case.name for case in suite.tests]
-    twice = [
-        Problem(f"tests.{place}.name", f"`{name}` is the name of an earlier test too", layer.where(("tests", place)))
+    duplicates = [
+        Problem(f"tests.{place}.name", f"duplicate name `{name}`", layer.where(("tests", place)))
         for place, name in enumerate(names)
         if name in names[:place]
     ]
-    if twice:
-        raise Refused(twice, "give each test a name of its own", what=str(file))
+    if duplicates:
+        raise InvalidConfiguration(duplicates, "give each test a unique name", what=f"test file {file}")
     return [Written(case, file, layer.where(("tests", place))) for place, case in enumerate(suite.tests)]

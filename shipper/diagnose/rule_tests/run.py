@@ -1,4 +1,4 @@
-"""Run: the lines of a test through the chain, and what came of them beside what was expected."""
+"""Run the lines of a test through the chain, and compare the result with the expectation."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ ABSENT = object()
 
 
 class Difference(NamedTuple):
-    """One thing that is not as expected; either side is None where there is nothing."""
+    """One difference from the expectation; a side without a value is None."""
 
     what: str
     expected: str | None
@@ -33,40 +33,40 @@ class Difference(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of the lines of a test."""
+    """Result of processing the lines of a test."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
-    refused: list[list[str]] = field(default_factory=list)
+    quarantined: list[list[str]] = field(default_factory=list)
     dropped: int = 0
     samples: dict[Series, float] = field(default_factory=dict)
-    """What was added, in Prometheus's samples: a histogram's are `_count`, `_sum` and `_bucket`."""
+    """Increments as Prometheus samples: a histogram has `_count`, `_sum` and `_bucket`."""
 
 
 def outcome_of(case: Case, pipeline: Pipeline, bounds: Bounds) -> Outcome:
-    """Run the lines of `case`; `pipeline` is a new one, so that label bounds begin anew."""
+    """Run the lines of `case`; `pipeline` is new, so that label limits start empty."""
     now_ms = parse_ms(case.now) or 0
     origin = Origin(
         "test", "test", service=case.service, container_name=case.container, http_source=case.http_source, host="test"
     )
-    source, batch, found = Source.of(origin), Batch(), Outcome()
+    source, batch, outcome = Source.of(origin), Batch(), Outcome()
     kind = "docker" if case.type == "payload" else case.type
     for entry in entries(raw_lines(case), kind, bounds):
         handled = pipeline.handled(entry, source, now_ms)
         pipeline.add_counts(handled, batch)
         if handled.document is None:
-            found.dropped += 1
+            outcome.dropped += 1
             continue
         body = {**orjson.loads(handled.document.body), "_index": handled.document.index}
         if handled.outcome == INDEXED:
-            found.events.append(body)
+            outcome.events.append(body)
         else:
-            found.refused.append([reason["kind"] for reason in body["reasons"]])
-    found.samples = samples_of(batch, [*pipeline.counting.metrics(), VIOLATIONS])
-    return found
+            outcome.quarantined.append([reason["kind"] for reason in body["reasons"]])
+    outcome.samples = samples_of(batch, [*pipeline.counting.metrics(), VIOLATIONS])
+    return outcome
 
 
 def raw_lines(case: Case) -> Iterator[bytes]:
-    """The lines as a runtime would have written them."""
+    """Yield the lines as a container runtime writes them."""
     for line in case.lines:
         text = line if isinstance(line, str) else orjson.dumps(line).decode()
         if case.type == "payload":
@@ -76,76 +76,76 @@ def raw_lines(case: Case) -> Iterator[bytes]:
 
 
 def samples_of(batch: Batch, metrics: Iterable[Metric]) -> dict[Series, float]:
-    """What a batch adds, as samples; those that are zero are left out but for a histogram that was added to."""
+    """Return a batch's increments as samples; zeros are omitted, except those of an incremented histogram."""
     declared = {metric.name: metric for metric in metrics}
     ledger = Ledger(declared)
     ledger.add(batch.counted, 0.0)
-    found: dict[Series, float] = {}
+    samples: dict[Series, float] = {}
     for (name, values), value in ledger.changes().items():
         metric = declared[name]
         labels = tuple(sorted(zip(metric.labels, values, strict=True)))
         if isinstance(value, Distribution):
-            found |= _of_histogram(metric, labels, value)
+            samples |= _of_histogram(metric, labels, value)
         elif value:
-            found[Series(name, labels)] = value
-    return found
+            samples[Series(name, labels)] = value
+    return samples
 
 
 def _of_histogram(metric: Metric, labels: tuple[tuple[str, str], ...], value: Distribution) -> dict[Series, float]:
-    found = {
+    samples = {
         Series(f"{metric.name}_count", labels): float(sum(value.counts)),
         Series(f"{metric.name}_sum", labels): value.sum,
     }
     total = 0
     for bound, count in zip((*(f"{bound:g}" for bound in metric.buckets), "+Inf"), value.counts, strict=True):
         total += count
-        found[Series(f"{metric.name}_bucket", tuple(sorted((*labels, ("le", bound)))))] = float(total)
-    return found
+        samples[Series(f"{metric.name}_bucket", tuple(sorted((*labels, ("le", bound)))))] = float(total)
+    return samples
 
 
-def differences(case: Case, found: Outcome) -> list[Difference]:
-    """What is not as the test expects it."""
+def differences(case: Case, outcome: Outcome) -> list[Difference]:
+    """Return the differences from the test's expectation."""
     expected = case.expect
     differing: list[Difference] = []
     if expected.events is not None:
-        differing += _pairwise("event", expected.events, found.events, _of_event, _event_text)
+        differing += _pairwise("event", expected.events, outcome.events, _of_event, _event_text)
     if expected.quarantine is not None:
         wanted = [[kind.value for kind in kinds] for kinds in expected.quarantine]
-        differing += _pairwise("quarantined entry", wanted, found.refused, _of_reasons, ", ".join)
-    if expected.dropped is not None and expected.dropped != found.dropped:
-        differing.append(Difference("dropped entries", str(expected.dropped), str(found.dropped)))
+        differing += _pairwise("quarantined entry", wanted, outcome.quarantined, _of_reasons, ", ".join)
+    if expected.dropped is not None and expected.dropped != outcome.dropped:
+        differing.append(Difference("dropped entries", str(expected.dropped), str(outcome.dropped)))
     if expected.counters is not None:
-        differing += _of_counters(expected.series(), found.samples)
+        differing += _of_counters(expected.series(), outcome.samples)
     return differing
 
 
 def _pairwise(
     what: str,
     expected: list[Any],
-    found: list[Any],
+    actual: list[Any],
     compare: Callable[[str, Any, Any], Iterable[Difference]],
-    told: Callable[[Any], str],
+    describe: Callable[[Any], str],
 ) -> Iterator[Difference]:
-    for number, (wanted, got) in enumerate(zip_longest(expected, found, fillvalue=ABSENT), 1):
+    for number, (wanted, got) in enumerate(zip_longest(expected, actual, fillvalue=ABSENT), 1):
         name = f"{what} {number}"
         if wanted is ABSENT:
-            yield Difference(name, None, told(got))
+            yield Difference(name, None, describe(got))
         elif got is ABSENT:
-            yield Difference(name, told(wanted), None)
+            yield Difference(name, describe(wanted), None)
         else:
             yield from compare(name, wanted, got)
 
 
 def _of_event(name: str, wanted: dict[str, Any], got: dict[str, Any]) -> Iterator[Difference]:
     for path, value in _flat(wanted, ()):
-        there = _at(got, path)
-        if value is None and there is ABSENT:
+        stored = _at(got, path)
+        if value is None and stored is ABSENT:
             continue
-        if there is ABSENT or not _same(value, there):
+        if stored is ABSENT or not _same(value, stored):
             yield Difference(
                 f"{name}, {'.'.join(path)}",
                 "absent" if value is None else _text(value),
-                None if there is ABSENT else _text(there),
+                None if stored is ABSENT else _text(stored),
             )
 
 
@@ -154,18 +154,18 @@ def _of_reasons(name: str, wanted: list[str], got: list[str]) -> Iterator[Differ
         yield Difference(name, ", ".join(wanted), ", ".join(got))
 
 
-def _of_counters(wanted: dict[Series, float], found: dict[Series, float]) -> Iterator[Difference]:
+def _of_counters(wanted: dict[Series, float], actual: dict[Series, float]) -> Iterator[Difference]:
     for series, value in wanted.items():
-        got = found.get(series, 0.0)
+        got = actual.get(series, 0.0)
         if got != value:
-            yield Difference(str(series), f"{value:g}", f"{got:g}" if series in found else None)
-    for series, got in found.items():
-        if series not in wanted and _is_unasked(series, wanted):
+            yield Difference(str(series), f"{value:g}", f"{got:g}" if series in actual else None)
+    for series, got in actual.items():
+        if series not in wanted and _is_unexpected(series, wanted):
             yield Difference(str(series), None, f"{got:g}")
 
 
-def _is_unasked(series: Series, wanted: dict[Series, float]) -> bool:
-    """Whether a sample that no one asked for is news: the shipper's own are not, nor further samples of a histogram."""
+def _is_unexpected(series: Series, wanted: dict[Series, float]) -> bool:
+    """Return True for an unexpected sample; the shipper's own and those of a listed histogram are ignored."""
     if series.name.startswith(PREFIX):
         return False
     family, _, ending = series.name.rpartition("_")
@@ -173,10 +173,10 @@ def _is_unasked(series: Series, wanted: dict[Series, float]) -> bool:
         return False
     if ending != "count":
         return True
-    asked = {f"{family}_count", f"{family}_sum", f"{family}_bucket"}
+    expected_names = {f"{family}_count", f"{family}_sum", f"{family}_bucket"}
     plain = dict(series.labels)
     return not any(
-        other.name in asked and {name: value for name, value in other.labels if name != "le"} == plain
+        other.name in expected_names and {name: value for name, value in other.labels if name != "le"} == plain
         for other in wanted
     )
 
@@ -190,7 +190,7 @@ def _flat(fields: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tupl
 
 
 def _at(body: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401 -- any JSON value
-    """What stands at a path; a key may hold dots itself, as labels do."""
+    """Return the value at a path; a key may contain dots itself, as labels do."""
     if not path:
         return body
     if not isinstance(body, dict):

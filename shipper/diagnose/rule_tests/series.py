@@ -15,24 +15,24 @@ class Series(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        """As Prometheus writes it."""
+        """Format as in Prometheus."""
         inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in self.labels)
         return f"{self.name}{{{inside}}}" if inside else self.name
 
 
 def parse_series(text: str) -> Series:
-    """The series that a text names. Raises ValueError."""
-    asked = text.strip()
-    name = NAME.match(asked)
-    rest = asked[name.end() :].strip() if name else ""
+    """Parse a series. Raises ValueError."""
+    stripped = text.strip()
+    name = NAME.match(stripped)
+    rest = stripped[name.end() :].strip() if name else ""
     if name is None or (rest and not (rest.startswith("{") and rest.endswith("}"))):
-        raise ValueError(f'`{text}` is no series: write NAME{{label="value"}}')
+        raise ValueError(f'invalid series `{text}`; expected NAME{{label="value"}}')
     labels: dict[str, str] = {}
     inside, place = rest[1:-1], 0
     while place < len(inside.rstrip()):
         label = LABEL.match(inside, place)
         if label is None:
-            raise ValueError(f'`{text}` is no series: write its labels as {{label="value", other="value"}}')
+            raise ValueError(f'invalid series `{text}`; expected labels as {{label="value", other="value"}}')
         labels[label[1]] = re.sub(r"\\(.)", lambda sign: ESCAPES.get(sign[1], sign[0]), label[2])
         place = label.end()
     return Series(name[0], tuple(sorted(labels.items())))

@@ -1,4 +1,4 @@
-"""Declared: the shape of a file of tests, each key with its type, default and meaning."""
+"""Schema of a test file: each key with its type, default and description."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -14,44 +14,44 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 class Part(BaseModel):
-    """A part of the file; an unknown key is refused."""
+    """A part of the file; unknown keys are invalid."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def read_reasons(value: object) -> object:
-    """One reason may stand without brackets."""
+    """Accept a single reason without brackets."""
     return [value] if isinstance(value, str) else value
 
 
 def _as_json(value: Any) -> Any:  # noqa: ANN401 -- any value of YAML
-    """What JSON makes of it, all keys texts. Raises ValueError for what it has no place for: bytes, sets, times."""
+    """Convert a YAML value to JSON, all keys to text. Raises ValueError for bytes, sets and times."""
     try:
         return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
     except TypeError as error:
-        raise ValueError(f"no JSON can be made of it: {error}") from error
+        raise ValueError(f"cannot be converted to JSON: {error}") from error
 
 
 class Expected(Part):
-    """What has to come of the lines. What is not given is not looked at; what is given has to be all there is."""
+    """Expected result. Only what is listed is compared; each listed part must be complete."""
 
     events: list[dict[str, Any]] | None = Field(
-        None, description="stored events in order, each by the fields that matter; null means absent"
+        None, description="stored events in order, each with the fields to compare; null: absent"
     )
     counters: dict[str, FiniteFloat] | None = Field(
         None,
-        description='additions by series, as in NAME{label="value"}; a histogram is NAME_count, NAME_sum, NAME_bucket',
+        description='increments by series: NAME{label="value"}; histograms as NAME_count, NAME_sum, NAME_bucket',
     )
     quarantine: (
         list[Annotated[list[Kind], BeforeValidator(read_reasons, json_schema_input_type=Kind | list[Kind])]] | None
-    ) = Field(None, description="refused entries in order, each by its reasons")
-    dropped: int | None = Field(None, ge=0, description="how many entries are dropped")
+    ) = Field(None, description="quarantined entries in order, each with its reasons")
+    dropped: int | None = Field(None, ge=0, description="number of dropped entries")
 
     @field_validator("events")
     @classmethod
     def _are_json(cls, events: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-        found: list[dict[str, Any]] | None = _as_json(events)
-        return found
+        plain: list[dict[str, Any]] | None = _as_json(events)
+        return plain
 
     @field_validator("counters")
     @classmethod
@@ -63,28 +63,28 @@ class Expected(Part):
     @model_validator(mode="after")
     def _expects_something(self) -> Self:
         if all(value is None for value in self.__dict__.values()):
-            raise ValueError("a test expects something: events, counters, quarantine or dropped")
+            raise ValueError("expected at least one of events, counters, quarantine, dropped")
         return self
 
     def series(self) -> dict[Series, float]:
-        """The expected additions by series."""
+        """Return the expected increments by series."""
         return {parse_series(text): value for text, value in (self.counters or {}).items()}
 
 
 class Case(Part):
     """One test."""
 
-    name: str = Field(min_length=1, description="what is tested, as a sentence")
+    name: str = Field(min_length=1, description="name of the test, as a sentence")
     type: Literal["payload", "docker", "cri", "plain"] = Field(
-        "payload", description="envelope of the lines; payload: what an application writes, in an envelope made here"
+        "payload", description="format of the lines; payload: application output, wrapped in a docker envelope"
     )
-    lines: list[Any] = Field(min_length=1, description="the lines; a mapping is written as JSON")
-    service: str = Field("backend", min_length=1, description="service that the lines are of")
-    container: str | None = Field(None, description="name of its container")
+    lines: list[Any] = Field(min_length=1, description="lines; a mapping becomes JSON")
+    service: str = Field("backend", min_length=1, description="service of the lines")
+    container: str | None = Field(None, description="container name")
     stream: Literal["stdout", "stderr"] = Field("stdout", description="stream of payloads")
     http_source: HttpSource = Field("structured", description="record that feeds request-based counters")
-    now: str = Field(NOW, description="time of payloads, and of lines that have none")
-    expect: Expected = Field(description="what has to come of them")
+    now: str = Field(NOW, description="time of payloads, and of lines without one")
+    expect: Expected = Field(description="expected result")
 
     @field_validator("now")
     @classmethod
@@ -98,11 +98,11 @@ class Case(Part):
     def _are_texts(cls, lines: list[Any]) -> list[Any]:
         for line in lines:
             if not isinstance(line, str | dict):
-                raise ValueError("a line is text, or a mapping that is written as JSON; put it in quotes")  # noqa: TRY004 -- pydantic reports this one
+                raise ValueError("expected text or a mapping; put the line in quotes")  # noqa: TRY004 -- pydantic reports ValueError
         return [line if isinstance(line, str) else _as_json(line) for line in lines]
 
 
 class Suite(Part):
     """A file of tests."""
 
-    tests: list[Case] = Field(min_length=1, description="the tests, each on its own")
+    tests: list[Case] = Field(min_length=1, description="tests; each runs separately")

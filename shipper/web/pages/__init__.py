@@ -1,5 +1,6 @@
-"""Pages for people: how the agent is, search, timelines, the live tail, the quarantine. They only show.
+"""Pages for people: overview, search, timelines, live tail, quarantine. They are read-only.
 
-`pages` answers; what it shows is decided by the pure `overview`, `entries`, `traced`, `refused`, `asked` and `chart`;
-`finding` asks the store within bounds, and `render` writes HTML in which nothing of a log is more than text.
+`routes` handles requests; the pure modules `overview`, `event_rows`, `timeline_view`, `quarantine_view`, `search_form`
+and `chart` build the views; `bounded_search` queries the store within limits; `render` writes HTML in which log data is
+always escaped text.
 """

@@ -1,7 +1,7 @@
-"""Finding: searches for pages, within bounds: how many at once, for how long, how much of it.
+"""Bounded search: searches for pages, limited in number, duration and size.
 
-They run in the server's threads and never in the agent's, and let that one go first again and again. One that comes
-to its bounds is no error: what was found until then is shown, with what to do about the rest.
+They run in the server's threads, never in the agent's, and regularly yield to it. Reaching a limit is not an error: the
+matches so far are shown, with a note about the rest.
 """
 
 import threading
@@ -18,49 +18,49 @@ from shipper.system.clock import Clock
 from shipper.system.errors import StoreUnreadable
 
 AT_ONCE = 2
-PATIENCE_S = 2.0
-"""How long a search waits for one before it to end."""
+WAIT_S = 2.0
+"""Maximum wait of a search for a free slot."""
 LONGEST_S = 10.0
 MOST_BYTES = 8 * 1024 * 1024
-"""What the entries of one page may come to."""
+"""Maximum size of the entries of one page."""
 TURN_S, REST_S = 0.004, 0.002
-"""After how long a search gives way, and for how long: the interpreter has one lock, and the agent wants it too."""
+"""Seconds of work after which a search yields, and the length of its pause: the agent needs the GIL too."""
 COUNT, BYTES, TIME = "count", "bytes", "time"
 
 
 class Busy(Exception):
-    """As many searches as may run are running."""
+    """The maximum number of searches is running."""
 
 
 class TookTooLong(Exception):
-    """A search was ended."""
+    """A search reached its deadline."""
 
 
-class Found(NamedTuple):
-    """What a search found within its bounds; `more` tells which of them ended it, None where that is all."""
+class Matches(NamedTuple):
+    """Entries of a search; `more` is the limit that ended it, None if it is complete."""
 
     entries: list[Body]
     more: str | None = None
 
 
 class Store(Protocol):
-    """Makes readers of the store that the agent writes to."""
+    """Opens readers of the store that the agent writes to."""
 
     def __call__(self, pause: Callable[[], None]) -> Reader:
-        """A reader that calls `pause` while it reads. Raises ShipperError where the output is no store."""
+        """Open a reader that calls `pause` while it reads. Raises ShipperError if the output is not a store."""
 
 
 class Deadline:
-    """Called while a search works: lets others go first, and ends what takes too long."""
+    """Yields the GIL while a search runs, and raises at the deadline."""
 
     def __init__(self, clock: Clock, rest: Callable[[float], None] = time.sleep, longest: float = LONGEST_S) -> None:
-        """The time begins now."""
+        """Start the time now."""
         self._clock, self._rest = clock, rest
         self._since = clock.monotonic()
         self._until = self._since + longest
 
     def __call__(self) -> None:
-        """Raises TookTooLong."""
+        """Yield the GIL if it is due. Raises TookTooLong."""
         now = self._clock.monotonic()
         if now >= self._until:
             raise TookTooLong
@@ -69,58 +69,58 @@ class Deadline:
             self._since = self._clock.monotonic()
 
 
-class Finding:
-    """Searches one store."""
+class BoundedSearch:
+    """Searches one store within limits."""
 
-    def __init__(self, store: Store, clock: Clock, *, patience: float = PATIENCE_S, longest: float = LONGEST_S) -> None:
-        """Nothing is opened yet."""
-        self._store, self._clock, self._patience, self._longest = store, clock, patience, longest
-        self._places = threading.BoundedSemaphore(AT_ONCE)
+    def __init__(self, store: Store, clock: Clock, *, wait_s: float = WAIT_S, longest: float = LONGEST_S) -> None:
+        """Open nothing yet."""
+        self._store, self._clock, self._wait_s, self._longest = store, clock, wait_s, longest
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
 
     @contextmanager
-    def admitted(self) -> Iterator[Reader]:
-        """A reader, for as long as one of the places is held. Raises Busy, ShipperError."""
-        if not self._places.acquire(timeout=self._patience):
+    def slot(self) -> Iterator[Reader]:
+        """Yield a reader while holding a slot. Raises Busy, ShipperError."""
+        if not self._slots.acquire(timeout=self._wait_s):
             raise Busy
         try:
             yield self._store(Deadline(self._clock, longest=self._longest))
         finally:
-            self._places.release()
+            self._slots.release()
 
-    def search(self, query: Query) -> Found:
-        """What a query finds. Raises Busy, ShipperError."""
-        with self.admitted() as reader:
+    def search(self, query: Query) -> Matches:
+        """Run a query. Raises Busy, ShipperError."""
+        with self.slot() as reader:
             limit = query.limit or 1
-            return _within(lambda: reader.search(replace(query, limit=limit + 1)), limit)
+            return _collect(lambda: reader.search(replace(query, limit=limit + 1)), limit)
 
-    def quarantined(self, limit: int, *, reason: str | None = None, mentioning: str | None = None) -> Found:
-        """Refused entries that were not released, the newest first. Raises Busy, ShipperError."""
-        with self.admitted() as reader:
-            asked = {"reason": reason, "mentioning": mentioning}
-            return _within(lambda: reader.quarantine(**asked, limit=limit + 1, newest_first=True), limit)
+    def quarantined(self, limit: int, *, reason: str | None = None, mentioning: str | None = None) -> Matches:
+        """Return unreleased quarantined entries, newest first. Raises Busy, ShipperError."""
+        with self.slot() as reader:
+            filters = {"reason": reason, "mentioning": mentioning}
+            return _collect(lambda: reader.quarantine(**filters, limit=limit + 1, newest_first=True), limit)
 
 
-def _within(find: Callable[[], Iterable[Body]], limit: int) -> Found:
+def _collect(read: Callable[[], Iterable[Body]], limit: int) -> Matches:
     entries: list[Body] = []
-    taken = 0
+    size = 0
     try:
-        for body in find():
+        for body in read():
             if len(entries) == limit:
-                return Found(entries, COUNT)
-            taken += weight(body)
-            if taken > MOST_BYTES and entries:
-                return Found(entries, BYTES)
+                return Matches(entries, COUNT)
+            size += weight(body)
+            if size > MOST_BYTES and entries:
+                return Matches(entries, BYTES)
             entries.append(body)
     except TookTooLong:
-        return Found(entries, TIME)
+        return Matches(entries, TIME)
     except StoreUnreadable as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            return Found([])  # nothing was stored yet
+            return Matches([])  # nothing was stored yet
         raise
-    return Found(entries)
+    return Matches(entries)
 
 
 def weight(body: Body) -> int:
-    """About how many characters a document holds."""
+    """Estimate the size of a document in characters."""
     extra = len(str(body.get("extra", "")))
     return extra + sum(len(value) if isinstance(value, str) else 32 for value in body.values())

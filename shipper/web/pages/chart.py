@@ -1,4 +1,4 @@
-"""Chart: numbers over time as the points of a small picture, drawn here so that it is there without JavaScript too."""
+"""Chart: a small line chart as SVG points, computed here so that it works without JavaScript."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,20 +11,20 @@ TOP = 3.0
 
 
 class Chart(NamedTuple):
-    """A line over the last `span_s` seconds; the newest value stands at the right edge."""
+    """A line chart; the newest value is at the right edge."""
 
     line: str
-    """Points of the line, `x,y x,y …` in a box of WIDTH by HEIGHT; empty where there is none yet."""
+    """Points of the line, `x,y x,y …` in a box of WIDTH by HEIGHT; empty if there is none yet."""
     area: str
-    """Points of the surface below it."""
+    """Points of the area below the line."""
     values: str
-    """The values, for whoever points at one."""
+    """The values, for the tooltip."""
     now: str
     most: str
 
 
 def chart(values: Sequence[float], room: int) -> Chart:
-    """The picture of `values`, oldest first, where `room` of them would fill it from edge to edge."""
+    """Draw `values`, oldest first; `room` values fill the whole width."""
     shown = values[-room:]
     most = max(shown, default=0.0)
     if len(shown) < 2:  # noqa: PLR2004 -- a line has two ends

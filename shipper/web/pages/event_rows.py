@@ -1,4 +1,4 @@
-"""Entries: documents of the store as rows of a page. Everything in a row is text, bounded in length."""
+"""Event rows: documents of the store as table rows. Each value is text of bounded length."""
 
 import json
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from shipper_processors.sanitize import printable
 from shipper_schemas.event import LEVELS
 
 MOST_WORDS, MOST_NAME, MOST_LINES, MOST_TEXT = 400, 80, 400, 64 * 1024
-"""Characters of what happened and of a name in a row, lines of a stack trace, characters of what is folded."""
+"""Maximum characters of a summary and of a name, lines of a stack trace, and characters of folded text."""
 TROUBLE = frozenset(LEVELS[LEVELS.index("warning") :])
 
 
@@ -29,7 +29,7 @@ class Row(NamedTuple):
     """One entry."""
 
     key: str
-    """Its id, for telling what is shown already."""
+    """Id, to recognize entries that are already shown."""
     anchor: str
     iso: str
     date: str
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     level: str
     trouble: bool
     grade: str
-    """The level where it is one of ours: what it looks like."""
+    """Style class: the level if it is a known one."""
     origin: str
     event: str
     status: str
@@ -46,7 +46,7 @@ class Row(NamedTuple):
     what: str
     correlation: str
     timeline: str
-    """The address of its request's timeline; empty where it has no correlation id."""
+    """Link to the timeline of its request; empty without a correlation id."""
     wrong: bool
     trace: str
     trace_lines: int
@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
 
 def row(body: Body) -> Row:
-    """A document as a row."""
+    """Return a document as a row."""
     time, level = text_of(body.get("@timestamp")), body.get("level")
     known = level if isinstance(level, str) and level in LEVELS else ""
     status, ms, correlation = body.get("status_code"), duration_ms(body), body.get("correlation_id")
@@ -84,28 +84,28 @@ def row(body: Body) -> Row:
 
 
 def status_grade(status: object) -> str:
-    """Whose failure an HTTP status tells of."""
+    """Classify an HTTP status as fine, client or server error."""
     if not isinstance(status, int) or status < CLIENT_ERROR:
         return "fine"
     return "server" if status >= SERVER_ERROR else "client"
 
 
 def cut(text: str, most: int) -> str:
-    """`text`, its end left out where it is longer than `most`."""
+    """Truncate `text` to `most` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def folded(lines: list[str]) -> str:
-    """Lines of a stack trace, those in the middle of a very long one left out."""
+    """Join the lines of a stack trace; omit the middle of a very long one."""
     if len(lines) > MOST_LINES:
         half = MOST_LINES // 2
-        left = f"… {len(lines) - MOST_LINES} lines left out; the JSON of the entry has them …"
+        left = f"… {len(lines) - MOST_LINES} lines omitted; the JSON of the entry has them …"
         lines = [*lines[:half], left, *lines[-half:]]
     return cut("\n".join(line.expandtabs(4) for line in lines), MOST_TEXT)
 
 
 def json_of(body: Body) -> str:
-    """The document as indented JSON, its values exact; characters that could deceive a reader as JSON escapes."""
+    """Return the document as indented JSON with exact values; deceptive characters become JSON escapes."""
     text = json.dumps(body, ensure_ascii=False, indent=2)
     if printable(text, newlines=True) != text:
         text = json.dumps(body, ensure_ascii=True, indent=2).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""Overview: how the agent is, what it does now, what it counts, what it refused - as what a page shows of it."""
+"""Overview: health, rates, counters, violations and logs of the agent, as the view of a page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import AgentSnapshot
 from shipper.presentation.format import short, size, span
 from shipper.web.pages.chart import Chart, chart
-from shipper.web.pages.rate_sampler import EVENTS, LINES, SAMPLES, Pulse, Sample, number
+from shipper.web.pages.rate_sampler import EVENTS, LINES, SAMPLES, RateSampler, Sample, number
 from shipper.web.pages.search_form import link
 from shipper_schemas.metrics import SeriesKey
 
@@ -20,18 +20,18 @@ LAG_BYTES, LAG_MESSAGES, LAG_SECONDS = (
 )
 MOST_COUNTERS, MOST_LOGS, MOST_UNREADABLE = 60, 50, 20
 LATE_S = 60.0
-"""A lag from here on is shown as one that somebody should look at."""
+"""Lag in seconds from which it is highlighted."""
 WORDS = {"healthy": "Healthy", "degraded": "Degraded", "stuck": "Stuck"}
 MEANING = {
     "healthy": "Reading, counting and storing.",
-    "degraded": "Counting goes on; a restart would not help.",
-    "stuck": "The loop does not come round: restart the agent, and keep its log.",
+    "degraded": "Counting continues; a restart would not help.",
+    "stuck": "The main loop makes no progress: restart the agent, and keep its log.",
 }
-STARTING = "Looking through the files for the first time."
+STARTING = "The first scan of the files is in progress."
 
 
 class Tile(NamedTuple):
-    """A number of now, and its last ten minutes."""
+    """A current value and its last ten minutes."""
 
     name: str
     value: str
@@ -39,12 +39,12 @@ class Tile(NamedTuple):
     chart: Chart
     total: str
     grade: str
-    said: str
-    """All of it as a sentence."""
+    description: str
+    """The tile as a sentence, for screen readers."""
 
 
 class Counter(NamedTuple):
-    """A series that the rules keep."""
+    """A series of the rules."""
 
     name: str
     labels: str
@@ -53,7 +53,7 @@ class Counter(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """How often something was refused or noted for one reason, and its share of the largest in thousandths."""
+    """Number of violations of one kind, and its share of the largest in thousandths."""
 
     name: str
     number: str
@@ -62,7 +62,7 @@ class Reason(NamedTuple):
 
 
 class Log(NamedTuple):
-    """A followed log, or a partition."""
+    """A followed log or partition."""
 
     name: str
     path: str
@@ -73,17 +73,17 @@ class Log(NamedTuple):
 
 
 class Overview(NamedTuple):
-    """The first page."""
+    """The overview page."""
 
     status: str
     word: str
     meaning: str
     checks: list[tuple[str, str]]
     problems: list[tuple[str, str]]
-    """What is wrong, and what to do about it."""
+    """Problems and their hints."""
     tiles: list[Tile]
     output: str
-    output_away: bool
+    output_unavailable: bool
     latency: str
     retries: str
     inputs: Sequence[str]
@@ -92,19 +92,19 @@ class Overview(NamedTuple):
     files: int
     counters: list[Counter]
     zeros: list[Counter]
-    """Those that counted nothing so far."""
+    """Counters at zero."""
     more_counters: int
     reasons: list[Reason]
     nothing_yet: bool
 
 
-def overview(agent: AgentSnapshot, pulse: Pulse, inputs: Sequence[str]) -> Overview:
-    """Arrange one snapshot of the agent for the first page; `inputs` as its configuration writes them."""
+def overview(agent: AgentSnapshot, sampler: RateSampler, inputs: Sequence[str]) -> Overview:
+    """Build the overview from one snapshot of the agent; `inputs` as in the configuration."""
     status, snapshot, health, ready = agent.status(), agent.metrics(), agent.health(), agent.ready
     values = {key: number(value) for key, value in snapshot.values.items()}
     problems = _problems(status)
     logs = sorted(status["logs"], key=lambda log: (-_behind(log), -(log.get("size") or 0), log["path"]))
-    counters = _counters(values, snapshot, pulse)
+    counters = _counters(values, snapshot, sampler)
     counted = [counter for counter in counters if counter.value != "0"]
     zeros = [counter for counter in counters if counter.value == "0"]
     output = status["output"]
@@ -114,9 +114,9 @@ def overview(agent: AgentSnapshot, pulse: Pulse, inputs: Sequence[str]) -> Overv
         meaning=MEANING.get(health.status, "") if ready else STARTING,
         checks=sorted(health.checks.items()),
         problems=problems,
-        tiles=_tiles(values, snapshot.gauges, pulse),
+        tiles=_tiles(values, snapshot.gauges, sampler),
         output=output["url"],
-        output_away=output["error"] is not None,
+        output_unavailable=output["error"] is not None,
         latency=_latency(snapshot),
         retries=f"{values.get((RETRIES, ()), 0.0):,.0f}",
         inputs=inputs,
@@ -132,47 +132,53 @@ def overview(agent: AgentSnapshot, pulse: Pulse, inputs: Sequence[str]) -> Overv
 
 
 def _problems(status: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = []
+    problems = []
     output, state, loaded = status["output"], status["state"], status.get("configuration")
     if output["error"] is not None:
-        hint = output.get("hint") or "Counting goes on, and the events follow when the output is back."
-        found.append((f"The output is away: {output['error']}", hint))
+        hint = output.get("hint") or "Counting continues; the events are sent when the output is available again."
+        problems.append((f"Output unavailable: {output['error']}", hint))
     if state["error"] is not None:
-        found.append((f"The state cannot be written: {state['error']}", "Reading waits until it can."))
+        problems.append(
+            (f"Cannot write the state: {state['error']}", "Reading continues when the state can be written.")
+        )
     if loaded and loaded["error"] is not None:
-        found.append((f"The configuration was refused: {loaded['error']}", "The one before it stays in effect."))
+        problems.append((f"Invalid configuration: {loaded['error']}", "The previous configuration stays in effect."))
     elif loaded and loaded["restart_needed"]:
         keys = ", ".join(loaded["restart_needed"])
-        found.append((f"Changed, and waiting for a restart: {keys}", "Restart the agent when it suits."))
+        problems.append((f"Restart needed for changed settings: {keys}", "Restart the agent when convenient."))
     unreadable = sorted(status.get("unreadable", {}).items())
-    found += [(f"Cannot read {path}: {error}", "See `shipper check`.") for path, error in unreadable[:MOST_UNREADABLE]]
+    problems += [
+        (f"Cannot read {path}: {error}", "See `shipper check`.") for path, error in unreadable[:MOST_UNREADABLE]
+    ]
     if len(unreadable) > MOST_UNREADABLE:
-        found.append((f"and {len(unreadable) - MOST_UNREADABLE} more that cannot be read", "See `shipper status`."))
-    return found
+        problems.append(
+            (f"and {len(unreadable) - MOST_UNREADABLE} more files that cannot be read", "See `shipper status`.")
+        )
+    return problems
 
 
-def _tiles(values: Mapping[SeriesKey, float], gauges: Mapping[SeriesKey, float], pulse: Pulse) -> list[Tile]:
+def _tiles(values: Mapping[SeriesKey, float], gauges: Mapping[SeriesKey, float], sampler: RateSampler) -> list[Tile]:
     lines = sum(values.get((name, ()), 0.0) for name in LINES)
-    stored, refused = (values.get((EVENTS, (outcome,)), 0.0) for outcome in ("indexed", "quarantined"))
+    stored, quarantined = (values.get((EVENTS, (outcome,)), 0.0) for outcome in ("indexed", "quarantined"))
     waits = _gauge(gauges, LAG_SECONDS)
     messages = [value for (name, _), value in gauges.items() if name == LAG_MESSAGES]
     behind = f"{sum(messages):,.0f} messages" if messages else size(_gauge(gauges, LAG_BYTES))
-    lag = chart(pulse.levels(lambda sample: sample.lag_s), SAMPLES)
+    lag = chart(sampler.levels(lambda sample: sample.lag_s), SAMPLES)
     late = "bad" if waits >= LATE_S else "fine"
-    waiting = f"Lag: the oldest event that is not stored has waited {waits:.1f} seconds, {behind} behind."
+    description = f"Lag: the oldest event not yet stored has waited {waits:.1f} seconds, {behind} behind."
     return [
-        _rate("Read", "lines/s", f"{lines:,.0f} lines", pulse, lambda sample: sample.lines),
-        _rate("Stored", "events/s", f"{stored:,.0f} events", pulse, lambda sample: sample.stored),
-        _rate("Refused", "events/s", f"{refused:,.0f} in quarantine", pulse, lambda sample: sample.refused),
-        Tile("Lag", span(waits * 1000) if waits else "0s", "", lag, f"{behind} behind", late, waiting),
+        _rate("Read", "lines/s", f"{lines:,.0f} lines", sampler, lambda sample: sample.lines),
+        _rate("Stored", "events/s", f"{stored:,.0f} events", sampler, lambda sample: sample.stored),
+        _rate("Quarantined", "events/s", f"{quarantined:,.0f} events", sampler, lambda sample: sample.quarantined),
+        Tile("Lag", span(waits * 1000) if waits else "0s", "", lag, f"{behind} behind", late, description),
     ]
 
 
-def _rate(name: str, unit: str, total: str, pulse: Pulse, read: Callable[[Sample], float]) -> Tile:
-    drawn, now = chart(pulse.rates(read), SAMPLES - 1), pulse.now(read)
-    grade = "warn" if name == "Refused" and now > 0 else "fine"
-    said = f"{name}: {short(now)} {unit} now, at most {drawn.most} in the last ten minutes, {total} in all."
-    return Tile(name, short(now), unit, drawn, total, grade, said)
+def _rate(name: str, unit: str, total: str, sampler: RateSampler, read: Callable[[Sample], float]) -> Tile:
+    drawn, now = chart(sampler.rates(read), SAMPLES - 1), sampler.now(read)
+    grade = "warn" if name == "Quarantined" and now > 0 else "fine"
+    description = f"{name}: {short(now)} {unit} now, at most {drawn.most} in the last ten minutes, {total} in total."
+    return Tile(name, short(now), unit, drawn, total, grade, description)
 
 
 def _gauge(gauges: Mapping[SeriesKey, float], wanted: str) -> float:
@@ -180,16 +186,16 @@ def _gauge(gauges: Mapping[SeriesKey, float], wanted: str) -> float:
 
 
 def _latency(snapshot: Snapshot) -> str:
-    found = snapshot.values.get((SECONDS, ()))
-    times = number(found) if found is not None else 0.0
-    return span(getattr(found, "sum", 0.0) / times * 1000) if times else "-"
+    distribution = snapshot.values.get((SECONDS, ()))
+    times = number(distribution) if distribution is not None else 0.0
+    return span(getattr(distribution, "sum", 0.0) / times * 1000) if times else "-"
 
 
-def _counters(values: Mapping[SeriesKey, float], snapshot: Snapshot, pulse: Pulse) -> list[Counter]:
-    found = [(pulse.series(key), value, key) for key, value in values.items() if not key[0].startswith(OWN)]
+def _counters(values: Mapping[SeriesKey, float], snapshot: Snapshot, sampler: RateSampler) -> list[Counter]:
+    series = [(sampler.series(key), value, key) for key, value in values.items() if not key[0].startswith(OWN)]
     return [
         Counter(name, _labels(snapshot, name, labels), f"{value:,.0f}", short(rate) if rate else "")
-        for rate, value, (name, labels) in sorted(found, key=lambda one: (-one[0], -one[1], one[2]))
+        for rate, value, (name, labels) in sorted(series, key=lambda one: (-one[0], -one[1], one[2]))
     ]
 
 
@@ -200,11 +206,11 @@ def _labels(snapshot: Snapshot, name: str, values: Sequence[str]) -> str:
 
 
 def _reasons(values: Mapping[SeriesKey, float]) -> list[Reason]:
-    found = {labels[0]: value for (name, labels), value in values.items() if name == VIOLATIONS and value and labels}
-    most = max(found.values(), default=1.0)
+    totals = {labels[0]: value for (name, labels), value in values.items() if name == VIOLATIONS and value and labels}
+    most = max(totals.values(), default=1.0)
     return [
         Reason(kind, f"{value:,.0f}", f"{max(4.0, value / most * 1000):.0f}", link("quarantine", reason=kind))
-        for kind, value in sorted(found.items(), key=lambda one: (-one[1], one[0]))
+        for kind, value in sorted(totals.items(), key=lambda one: (-one[1], one[0]))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Refused: entries of the quarantine as rows, each with its reasons; and the commands that pages give to copy."""
+"""Quarantine view: quarantined entries with their reasons, and commands to copy."""
 
 import shlex
 from typing import NamedTuple
@@ -10,15 +10,15 @@ from shipper_schemas.quarantine import notes
 
 
 class Reason(NamedTuple):
-    """Why an entry was refused."""
+    """A reason of a quarantined entry."""
 
     kind: str
     field: str
     detail: str
 
 
-class Refused(NamedTuple):
-    """One entry."""
+class QuarantinedEntry(NamedTuple):
+    """One quarantined entry."""
 
     id: str
     anchor: str
@@ -31,11 +31,11 @@ class Refused(NamedTuple):
     json: str
 
 
-def refused(body: Body, options: str) -> Refused:
-    """A quarantined document as a row; `options` are those that its commands need, as a shell takes them."""
+def quarantined_entry(body: Body, options: str) -> QuarantinedEntry:
+    """Return the view of a quarantined document; `options` are the shell-quoted options of its commands."""
     log = inner(body, "log")
     path = text_of(inner(log, "file").get("path"))
-    return Refused(
+    return QuarantinedEntry(
         id=text_of(short_id(body)),
         anchor=f"q-{short_id(body)}",
         iso=text_of(body.get("@timestamp")),
@@ -46,24 +46,24 @@ def refused(body: Body, options: str) -> Refused:
             for note in notes(body)
         ],
         raw=cut(str(body.get("raw", "")), MOST_TEXT),
-        command=release(shlex.quote(text_of(short_id(body))), options),
+        command=release_command(shlex.quote(text_of(short_id(body))), options),
         json=json_of(body),
     )
 
 
-def release(which: str, options: str) -> str:
-    """The command that runs refused entries through the chain again."""
+def release_command(which: str, options: str) -> str:
+    """Return the command that releases quarantined entries."""
     return f"shipper quarantine release {which}{options}"
 
 
-def search(correlation_id: str, options: str) -> str:
-    """The command that shows the timeline of a request; an id that begins as an option does stands behind `--`."""
+def search_command(correlation_id: str, options: str) -> str:
+    """Return the command that shows the timeline of a request; an id that starts with `-` follows `--`."""
     if correlation_id.startswith("-"):
         return f"shipper search{options} -- {shlex.quote(correlation_id)}"
     return f"shipper search {shlex.quote(correlation_id)}{options}"
 
 
-def options_of(output: str, file: str | None) -> str:
-    """What a command needs to find the store: its output too, which may be another than that of the file."""
+def store_options(output: str, file: str | None) -> str:
+    """Return the options that a command needs for this store; `--output` may differ from the file."""
     named = "" if file is None else f" --config {shlex.quote(file)}"
     return f"{named} --output {shlex.quote(output)}"

@@ -1,4 +1,4 @@
-"""Pulse: what the agent did in the last minutes, kept in memory so that a page that is just opened shows it too."""
+"""Rate sampler: the agent's activity of the last minutes, kept in memory so that a newly opened page can show it."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,39 +12,39 @@ from shipper_schemas.metrics import Distribution, SeriesKey, Value
 
 EVERY_S = 2.0
 SAMPLES = 300
-"""Ten minutes of them."""
+"""Number of samples kept: ten minutes."""
 RECENT = 6
-"""Samples over which a rate of now is taken: ten seconds, since events are stored in batches."""
+"""Number of samples for a current rate: ten seconds, since events are stored in batches."""
 LINES = (catalogue.LINES_READ.name, catalogue.MESSAGES.name)
 EVENTS, LAG_S = catalogue.EVENTS.name, catalogue.LAG_SECONDS.name
 
 
 class Sample(NamedTuple):
-    """The agent at one moment, `at` in monotonic seconds."""
+    """The agent's totals at one moment; `at` in monotonic seconds."""
 
     at: float
     lines: float
     stored: float
-    refused: float
+    quarantined: float
     lag_s: float
 
 
-class Pulse:
-    """The last samples; for any number of threads."""
+class RateSampler:
+    """The latest samples; thread-safe."""
 
     def __init__(self, take: Callable[[], Snapshot], monotonic: Callable[[], float]) -> None:
-        """`take` is called in the thread that beats."""
+        """Sample by calling `take`, in the thread that calls `sample`."""
         self._take, self._monotonic = take, monotonic
-        self._beating = Lock()
+        self._sampling = Lock()
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
         self._series: deque[tuple[float, dict[SeriesKey, float]]] = deque(maxlen=RECENT)
 
-    def beat(self) -> None:
-        """Take a sample if it is time for one."""
-        with self._beating:  # two at once would be a moment apart, and rates between them anything
-            self._beat()
+    def sample(self) -> None:
+        """Take a sample if it is due."""
+        with self._sampling:  # two at once would be so close that the rate between them is meaningless
+            self._sample_if_due()
 
-    def _beat(self) -> None:
+    def _sample_if_due(self) -> None:
         now = self._monotonic()
         if self._samples and now - self._samples[-1].at < EVERY_S:
             return
@@ -63,33 +63,33 @@ class Pulse:
         self._series.append((now, values))
 
     def rates(self, read: Callable[[Sample], float]) -> list[float]:
-        """How fast a number rose between each two samples, a second."""
-        found = list(self._samples)
-        return [max(0.0, read(later) - read(earlier)) / (later.at - earlier.at) for earlier, later in pairwise(found)]
+        """Return the rate per second between each two samples."""
+        samples = list(self._samples)
+        return [max(0.0, read(later) - read(earlier)) / (later.at - earlier.at) for earlier, later in pairwise(samples)]
 
     def now(self, read: Callable[[Sample], float]) -> float:
-        """How fast it rises now, a second."""
-        found = list(self._samples)[-RECENT:]
-        return rate([(sample.at, read(sample)) for sample in found])
+        """Return the current rate per second."""
+        samples = list(self._samples)[-RECENT:]
+        return rate([(sample.at, read(sample)) for sample in samples])
 
     def levels(self, read: Callable[[Sample], float]) -> list[float]:
-        """A number at each sample."""
+        """Return a value of each sample."""
         return [read(sample) for sample in list(self._samples)]
 
     def series(self, key: SeriesKey) -> float:
-        """How fast a series rises now, a second."""
-        found = list(self._series)
-        return rate([(at, values.get(key, 0.0)) for at, values in found])
+        """Return the current rate of a series per second."""
+        samples = list(self._series)
+        return rate([(at, values.get(key, 0.0)) for at, values in samples])
 
 
 def rate(points: Iterable[tuple[float, float]]) -> float:
-    """The rise from the first to the last point, a second; 0 where that cannot be told."""
-    found = list(points)
-    if len(found) < 2 or found[-1][0] <= found[0][0]:  # noqa: PLR2004
+    """Return the increase per second from the first to the last point; 0 if there are too few."""
+    listed = list(points)
+    if len(listed) < 2 or listed[-1][0] <= listed[0][0]:  # noqa: PLR2004
         return 0.0
-    return max(0.0, found[-1][1] - found[0][1]) / (found[-1][0] - found[0][0])
+    return max(0.0, listed[-1][1] - listed[0][1]) / (listed[-1][0] - listed[0][0])
 
 
 def number(value: Value) -> float:
-    """A value, or how many observations a distribution holds."""
+    """Return a value, or the number of observations of a distribution."""
     return float(sum(value.counts)) if isinstance(value, Distribution) else float(value)

@@ -1,7 +1,7 @@
-"""Render: templates filled so that whatever comes from a log, a form or a name is text and nothing else.
+"""Render: templates in which everything from a log, a form or a name is escaped text.
 
-Each value that a template prints goes through `printable`, which shows controls and what reorders or hides text, and
-then through the escaping of HTML. Addresses are made by `asked.link`, percent-encoded.
+Each printed value goes through `printable`, which makes control characters and characters that reorder or hide text
+visible, and then through HTML escaping. `form.link` builds percent-encoded links.
 """
 
 from pathlib import Path
@@ -16,23 +16,23 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def visible(value: object) -> object:
-    """What a template prints of a value."""
+    """Return a value as a template prints it."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def lines(text: str) -> Markup:
-    """Text whose line breaks stay."""
+    """Escape text, keeping its line breaks."""
     return escape(printable(text, newlines=True))
 
 
 def count(number: float) -> str:
-    """A whole number with its thousands told apart."""
+    """Format a whole number with thousands separators."""
     return f"{number:,.0f}"
 
 
 def environment() -> Environment:
-    """The templates of the pages; an unknown name in one is an error."""
-    found = Environment(
+    """Return the template environment; an unknown name in a template is an error."""
+    templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -41,18 +41,18 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.filters |= {"lines": lines, "count": count}
-    return found
+    templates.filters |= {"lines": lines, "count": count}
+    return templates
 
 
 class Render:
-    """The templates, loaded once."""
+    """Renders the templates, which are loaded once."""
 
     def __init__(self, **common: Any) -> None:  # noqa: ANN401 -- whatever templates print
-        """`common` is known to each of them."""
+        """Make `common` available in every template."""
         self._environment = environment()
         self._environment.globals |= common
 
     def __call__(self, name: str, **values: Any) -> bytes:  # noqa: ANN401
-        """The template of that name as UTF-8."""
+        """Render the template of that name as UTF-8."""
         return self._environment.get_template(f"{name}.html").render(**values).encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The pages: which address shows what."""
+"""Routes: the pages by their path."""
 
 import hashlib
 import mimetypes
@@ -15,14 +15,14 @@ from shipper.metrics.health import AgentView
 from shipper.model.query import Query
 from shipper.system.clock import Clock
 from shipper.system.errors import ShipperError, of_one_try
-from shipper.web.app import Answer
-from shipper.web.pages.bounded_search import Busy, Finding, Found, Store
+from shipper.web.app import Response
+from shipper.web.pages.bounded_search import BoundedSearch, Busy, Matches, Store
 from shipper.web.pages.event_rows import row
 from shipper.web.pages.overview import overview
-from shipper.web.pages.quarantine_view import options_of, refused, release, search
-from shipper.web.pages.rate_sampler import SAMPLES, Pulse
-from shipper.web.pages.search_form import LIMITS, Asked, asked, link
-from shipper.web.pages.timeline_view import traced
+from shipper.web.pages.quarantine_view import quarantined_entry, release_command, search_command, store_options
+from shipper.web.pages.rate_sampler import SAMPLES, RateSampler
+from shipper.web.pages.search_form import LIMITS, SearchForm, link, parse_form
+from shipper.web.pages.timeline_view import timeline_view
 from shipper_processors.times import format_ms, parse_ms
 from shipper_schemas.event import LEVELS
 from shipper_schemas.violation import Kind
@@ -34,25 +34,25 @@ FOLDER = Path(__file__).parent / "assets"
 HTML = "text/html; charset=utf-8"
 TIMELINE_LIMIT, TAIL_LIMIT, QUARANTINE_LIMIT = 1000, 100, 100
 LATE_MS = 30_000
-"""How much later than its own time an event may be stored and still come into the live tail."""
+"""Maximum delay in milliseconds between an event's time and its storage for the live tail to show it."""
 ADDRESSES = {
-    "/": "how the agent is: checks, rates, lag, output, counters, violations by reason, files; current by itself",
-    "/search": "events by `id`, `event`, `level`, `container`, `text`, `since`, `until`, at most `limit`; newest first",
+    "/": "overview: checks, rates, lag, output, counters, violations by reason, files; updated automatically",
+    "/search": "events by `id`, `event`, `level`, `container`, `text`, `since`, `until`, `limit`; newest first",
     "/timeline": "all entries of the correlation id `id`, across containers",
-    "/tail": "the newest events by `event`, `level`, `container`, `text`, `id`, and those that follow",
-    "/quarantine": "refused entries by `reason`, with the commands that release them",
+    "/tail": "live tail of events by `event`, `level`, `container`, `text`, `id`",
+    "/quarantine": "quarantined entries by `reason`, with the commands to release them",
 }
-"""The pages, and the fields of their addresses."""
+"""The pages and their query parameters."""
 DIGITS = 14
-"""Of a time in milliseconds, for some thousand years."""
+"""Maximum number of digits of a time in milliseconds."""
 EVERY = ("2", "5", "15", "60")
-"""Seconds after which a tail without JavaScript may load itself anew."""
+"""Reload intervals in seconds of a live tail without JavaScript."""
 RETRY_S = "3"
 SPANS = ("15m", "1h", "24h", "7d")
 
 
-class Shown(NamedTuple):
-    """A template, with its values and the status of the answer."""
+class View(NamedTuple):
+    """A template with its values, and the status of the response."""
 
     template: str
     values: dict[str, Any]
@@ -61,14 +61,14 @@ class Shown(NamedTuple):
 
 
 class WebPages:
-    """Status, search, timeline, tail and quarantine of one agent."""
+    """Overview, search, timeline, live tail and quarantine of one agent."""
 
     def __init__(self, agent: AgentView, store: Store, settings: Callable[[], Settings], clock: Clock) -> None:
-        """`settings` gives those in effect; templates are loaded when somebody looks for the first time."""
+        """`settings` returns those in effect; templates are loaded on the first request."""
         self._agent, self._settings, self._clock = agent, settings, clock
-        self._finding = Finding(store, clock)
-        self._pulse = Pulse(lambda: agent.snapshot.metrics(), clock.monotonic)
-        self._shows: dict[str, Callable[[Mapping[str, str]], Shown]] = {
+        self._searches = BoundedSearch(store, clock)
+        self._sampler = RateSampler(lambda: agent.snapshot.metrics(), clock.monotonic)
+        self._shows: dict[str, Callable[[Mapping[str, str]], View]] = {
             "/": self._overview,
             "/search": self._search,
             "/timeline": self._timeline,
@@ -76,34 +76,34 @@ class WebPages:
             "/quarantine": self._quarantine,
         }
         self.paths: Collection[str] = frozenset(self._shows)
-        self.assets: Mapping[str, Answer] = {f"/assets/{path.name}": asset(path) for path in sorted(FOLDER.iterdir())}
+        self.assets: Mapping[str, Response] = {f"/assets/{path.name}": asset(path) for path in sorted(FOLDER.iterdir())}
 
-    def beat(self) -> None:
-        """Keep the pulse."""
-        self._pulse.beat()
+    def tick(self) -> None:
+        """Sample the rates."""
+        self._sampler.sample()
 
-    def answer(self, path: str, query: Mapping[str, str], *, signed_in: bool) -> Answer:
-        """The page at `path`."""
+    def answer(self, path: str, query: Mapping[str, str], *, signed_in: bool) -> Response:
+        """Return the page at `path`."""
         try:
             shown = self._shows[path](query)
         except Busy:
-            shown = Shown("busy", {}, HTTPStatus.SERVICE_UNAVAILABLE, (("Retry-After", RETRY_S),))
+            shown = View("busy", {}, HTTPStatus.SERVICE_UNAVAILABLE, (("Retry-After", RETRY_S),))
         except ShipperError as error:
-            shown = Shown("problem", {"what": error.what, "hint": of_one_try(error)}, HTTPStatus.BAD_GATEWAY)
+            shown = View("problem", {"what": error.what, "hint": of_one_try(error)}, HTTPStatus.BAD_GATEWAY)
         body = self._render(shown.template, page=path.removeprefix("/"), signed_in=signed_in, **shown.values)
-        return Answer(shown.status, HTML, body, shown.headers)
+        return Response(shown.status, HTML, body, shown.headers)
 
-    def sign_in(self, following: str, problem: str | None, *, closed: bool, again: bool) -> Answer:
-        """The page that asks for the token; it has no form where the agent is `closed`, since no token is right."""
+    def sign_in(self, following: str, problem: str | None, *, closed: bool, again: bool) -> Response:
+        """Return the sign-in page; without a form if the agent is `closed`, since no token is valid."""
         values = {"following": following, "problem": problem, "again": again, "closed": closed}
         body = self._render("sign_in", page="login", signed_in=False, **values)
-        return Answer(HTTPStatus.UNAUTHORIZED, HTML, body)
+        return Response(HTTPStatus.UNAUTHORIZED, HTML, body)
 
     @cached_property
     def _render(self) -> "Render":
-        from shipper.web.pages.render import Render  # noqa: PLC0415 -- an agent that nobody looks at does not pay for it
+        from shipper.web.pages.render import Render  # noqa: PLC0415 -- not loaded before the first page
 
-        digest = hashlib.sha256(b"".join(found.body for found in self.assets.values())).hexdigest()[:12]
+        digest = hashlib.sha256(b"".join(asset.body for asset in self.assets.values())).hexdigest()[:12]
         return Render(
             version=__version__, host=self._settings().host, digest=digest, levels=LEVELS, kinds=list(Kind), link=link,
             samples=SAMPLES,
@@ -112,105 +112,114 @@ class WebPages:
     def _now(self) -> str:
         return format_ms(self._clock.wall_ms())
 
-    def _overview(self, fields: Mapping[str, str]) -> Shown:
-        self.beat()
+    def _overview(self, fields: Mapping[str, str]) -> View:
+        self.tick()
         inputs = [item.url for item in self._settings().inputs]
-        found = overview(self._agent.snapshot, self._pulse, inputs)
+        view = overview(self._agent.snapshot, self._sampler, inputs)
         part = fields.get("part") == "now"
-        return Shown("now" if part else "overview", {"view": found, "now": self._now()})
+        return View("now" if part else "overview", {"view": view, "now": self._now()})
 
-    def _search(self, fields: Mapping[str, str]) -> Shown:
-        question = asked(fields, self._clock.wall_ms())
-        given = question.anything or "limit" in fields
-        found = self._found(question) if given else None
-        more = _more(found, f"newest {question.values['limit']}") if found else None
-        return Shown(
+    def _search(self, fields: Mapping[str, str]) -> View:
+        form = parse_form(fields, self._clock.wall_ms())
+        is_requested = form.is_narrowed or "limit" in fields
+        matches = self._matches(form) if is_requested else None
+        more = _more(matches, f"newest {form.values['limit']}") if matches else None
+        return View(
             "search",
-            {"asked": question, "rows": [row(body) for body in found.entries] if found else None, "more": more,
-             "limits": LIMITS, "spans": SPANS, "share": question.link("search", limit=question.values["limit"])},
-            HTTPStatus.BAD_REQUEST if question.problem else HTTPStatus.OK,
+            {"form": form, "rows": [row(body) for body in matches.entries] if matches else None, "more": more,
+             "limits": LIMITS, "spans": SPANS, "share": form.link("search", limit=form.values["limit"])},
+            HTTPStatus.BAD_REQUEST if form.problem else HTTPStatus.OK,
         )  # fmt: skip
 
-    def _found(self, question: Asked) -> Found | None:
-        return self._finding.search(question.query) if question.query is not None else None
+    def _matches(self, form: SearchForm) -> Matches | None:
+        return self._searches.search(form.query) if form.query is not None else None
 
-    def _timeline(self, fields: Mapping[str, str]) -> Shown:
+    def _timeline(self, fields: Mapping[str, str]) -> View:
         wanted = fields.get("id", "").strip()
-        question = asked({"id": wanted}, self._clock.wall_ms())
-        values: dict[str, Any] = {"id": wanted, "problem": question.problem, "view": None, "more": None, "held": None}
-        if not wanted or question.problem:
-            return Shown("timeline", values, HTTPStatus.BAD_REQUEST if question.problem else HTTPStatus.OK)
-        found = self._finding.search(Query(correlation_id=wanted, limit=TIMELINE_LIMIT))
+        form = parse_form({"id": wanted}, self._clock.wall_ms())
+        values: dict[str, Any] = {
+            "id": wanted,
+            "problem": form.problem,
+            "view": None,
+            "more": None,
+            "quarantined": None,
+        }
+        if not wanted or form.problem:
+            return View("timeline", values, HTTPStatus.BAD_REQUEST if form.problem else HTTPStatus.OK)
+        matches = self._searches.search(Query(correlation_id=wanted, limit=TIMELINE_LIMIT))
         values["share"] = link("timeline", id=wanted)
-        if found.entries:
-            more = _more(found, f"first {TIMELINE_LIMIT}")
-            command = search(wanted, self._options())
-            return Shown("timeline", {**values, "view": traced(found.entries), "more": more, "command": command})
-        held = self._finding.quarantined(1, mentioning=wanted)
-        values["held"] = [refused(body, self._options()) for body in held.entries]
-        return Shown("timeline", {**values, "more": _more(found, f"first {TIMELINE_LIMIT}")}, HTTPStatus.NOT_FOUND)
+        if matches.entries:
+            more = _more(matches, f"first {TIMELINE_LIMIT}")
+            command = search_command(wanted, self._options())
+            return View(
+                "timeline", {**values, "view": timeline_view(matches.entries), "more": more, "command": command}
+            )
+        quarantined = self._searches.quarantined(1, mentioning=wanted)
+        values["quarantined"] = [quarantined_entry(body, self._options()) for body in quarantined.entries]
+        return View("timeline", {**values, "more": _more(matches, f"first {TIMELINE_LIMIT}")}, HTTPStatus.NOT_FOUND)
 
-    def _tail(self, fields: Mapping[str, str]) -> Shown:
+    def _tail(self, fields: Mapping[str, str]) -> View:
         now = self._clock.wall_ms()
-        question = asked({name: fields.get(name, "") for name in ("id", "event", "level", "container", "text")}, now)
-        part, found = fields.get("part") == "rows", Found([])
-        if question.query is not None:
+        form = parse_form({name: fields.get(name, "") for name in ("id", "event", "level", "container", "text")}, now)
+        part, matches = fields.get("part") == "rows", Matches([])
+        if form.query is not None:
             since = self._since(fields.get("after", ""), now) if part else None
-            found = self._finding.search(replace(question.query, since=since, limit=TAIL_LIMIT))
+            matches = self._searches.search(replace(form.query, since=since, limit=TAIL_LIMIT))
         every = fields.get("every", "")
         values = {
-            "asked": question, "rows": [row(body) for body in found.entries], "newest": _newest(found, now),
-            "more": _more(found, f"newest {TAIL_LIMIT}") if found.more == "time" else None, "now": self._now(),
+            "form": form, "rows": [row(body) for body in matches.entries], "newest": _newest(matches, now),
+            "more": _more(matches, f"newest {TAIL_LIMIT}") if matches.more == "time" else None, "now": self._now(),
             "every": every if every in EVERY else "", "choices": EVERY,
         }  # fmt: skip
-        status = HTTPStatus.BAD_REQUEST if question.problem else HTTPStatus.OK
-        return Shown("tail_rows" if part else "tail", values, status)
+        status = HTTPStatus.BAD_REQUEST if form.problem else HTTPStatus.OK
+        return View("tail_rows" if part else "tail", values, status)
 
     def _since(self, after: str, now: int) -> int | None:
-        """From when on a tail asks that has seen events up to `after`; further back where storing is behind."""
+        """Return the start time of the next query of a tail that has events up to `after`; earlier by the lag."""
         if not after.isdecimal() or len(after) > DIGITS:
             return None
-        behind = max(self._pulse.levels(lambda sample: sample.lag_s), default=0.0)
+        behind = max(self._sampler.levels(lambda sample: sample.lag_s), default=0.0)
         return min(int(after), now) - LATE_MS - int(behind * 1000)
 
-    def _quarantine(self, fields: Mapping[str, str]) -> Shown:
-        given = fields.get("reason", "")
-        reason = given if given in list(Kind) else None
-        if given and reason is None:
-            values = {"reason": None, "problem": f"{given!r} is no reason: choose one of the list"}
-            return Shown("quarantine", values, HTTPStatus.BAD_REQUEST)
-        found = self._finding.quarantined(QUARANTINE_LIMIT, reason=reason)
+    def _quarantine(self, fields: Mapping[str, str]) -> View:
+        wanted = fields.get("reason", "")
+        reason = wanted if wanted in list(Kind) else None
+        if wanted and reason is None:
+            values = {"reason": None, "problem": f"unknown reason {wanted!r}: choose one from the list"}
+            return View("quarantine", values, HTTPStatus.BAD_REQUEST)
+        matches = self._searches.quarantined(QUARANTINE_LIMIT, reason=reason)
         options = self._options()
         which = f"--reason {reason}" if reason else "--all"
-        return Shown(
+        return View(
             "quarantine",
-            {"reason": reason, "problem": None, "entries": [refused(body, options) for body in found.entries],
-             "more": _more(found, f"newest {QUARANTINE_LIMIT}"), "all": release(which, options)},
+            {"reason": reason, "problem": None,
+             "entries": [quarantined_entry(body, options) for body in matches.entries],
+             "more": _more(matches, f"newest {QUARANTINE_LIMIT}"), "all": release_command(which, options)},
         )  # fmt: skip
 
     def _options(self) -> str:
         loaded = self._agent.snapshot.status().get("configuration") or {}
-        return options_of(self._settings().output, loaded.get("file"))
+        return store_options(self._settings().output, loaded.get("file"))
 
 
-def _more(found: Found, which: str) -> str | None:
-    """What ended a search before it had everything, as a sentence."""
+def _more(matches: Matches, which: str) -> str | None:
+    """Return a sentence about the limit that ended a search; None if it is complete."""
     return {
-        "count": f"Only the {which} are shown: narrow it down by time, level or event.",
-        "bytes": "The entries are large, and more of them would not fit a page: narrow it down.",
-        "time": "The search was ended after ten seconds, and there may be more: narrow it down by time.",
-    }.get(found.more or "")
+        "count": f"Only the {which} are shown: narrow the search by time, level or event.",
+        "bytes": "The entries are too large to show more on one page: narrow the search.",
+        "time": "The search was stopped after ten seconds; there may be more: narrow it by time.",
+    }.get(matches.more or "")
 
 
-def _newest(found: Found, now_ms: int) -> int:
-    """The time from which a tail goes on, in milliseconds since the epoch."""
-    times = [parse_ms(str(body.get("@timestamp"))) or 0 for body in found.entries]
+def _newest(matches: Matches, now_ms: int) -> int:
+    """Return the time of the newest entry, not after now, in milliseconds since the epoch."""
+    times = [parse_ms(str(body.get("@timestamp"))) or 0 for body in matches.entries]
     return min(max(times, default=now_ms), now_ms)
 
 
-def asset(path: Path) -> Answer:
-    """A file of `assets/`, which browsers may keep: its address changes with what it holds."""
+def asset(path: Path) -> Response:
+    """Return a file of `assets/`; browsers may cache it, since its address changes with its content."""
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     text = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
     keep = (("Cache-Control", "public, max-age=31536000, immutable"),)
-    return Answer(HTTPStatus.OK, text, path.read_bytes(), keep)
+    return Response(HTTPStatus.OK, text, path.read_bytes(), keep)

@@ -1,4 +1,4 @@
-"""Asked: the fields of a search form as a query, or what is wrong with them."""
+"""Search form: its fields as a query, or the problem with them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,37 +13,37 @@ FIELDS = ("id", "event", "level", "container", "text", "since", "until")
 LIMITS = (50, 100, 250, 500)
 LIMIT = 100
 LONGEST = 1000
-"""Characters of one field; what is longer is no search but somebody's mistake."""
+"""Maximum characters of one field."""
 
 
-class Asked(NamedTuple):
-    """What a form asks for."""
+class SearchForm(NamedTuple):
+    """A parsed search form."""
 
     values: dict[str, str]
-    """Its fields, for showing them again."""
+    """The fields, to fill the form again."""
     query: Query | None
-    """None where there is a problem."""
+    """None if there is a problem."""
     problem: str | None
 
     @property
-    def anything(self) -> bool:
-        """Whether any field narrows the search."""
+    def is_narrowed(self) -> bool:
+        """True if any field narrows the search."""
         return any(self.values[name] for name in FIELDS)
 
     def link(self, page: str, **other: str) -> str:
-        """The relative address of `page` with these fields, and `other` ones in their place."""
-        given = {**{name: self.values[name] for name in FIELDS}, **other}
-        return link(page, **given)
+        """Return a relative link to `page` with these fields, overridden by `other`."""
+        fields = {**{name: self.values[name] for name in FIELDS}, **other}
+        return link(page, **fields)
 
 
 def link(page: str, **fields: str) -> str:
-    """A relative address; fields that are empty are left out."""
+    """Return a relative link; empty fields are omitted."""
     query = urlencode({name: value for name, value in fields.items() if value}, errors="replace")
     return f"{page}?{query}" if query else page
 
 
-def asked(fields: Mapping[str, str], now_ms: int) -> Asked:
-    """Read a form; times are as people type them, seen from `now_ms`, milliseconds since the epoch."""
+def parse_form(fields: Mapping[str, str], now_ms: int) -> SearchForm:
+    """Parse a form; time expressions are relative to `now_ms`, in milliseconds since the epoch."""
     values = {name: fields.get(name, "").strip() for name in FIELDS}
     limit = fields.get("limit", "")
     values["limit"] = limit if limit in map(str, LIMITS) else str(LIMIT)
@@ -51,10 +51,10 @@ def asked(fields: Mapping[str, str], now_ms: int) -> Asked:
     try:
         since, until = (parse_when(values[name], now_ms) if values[name] else None for name in ("since", "until"))
     except ValueError as error:
-        return Asked(values, None, str(error))
+        return SearchForm(values, None, str(error))
     problem = _problem(values, since, until)
     if problem is not None:
-        return Asked(values, None, problem)
+        return SearchForm(values, None, problem)
     query = Query(
         correlation_id=values["id"] or None,
         event=values["event"] or None,
@@ -66,7 +66,7 @@ def asked(fields: Mapping[str, str], now_ms: int) -> Asked:
         limit=int(values["limit"]),
         newest_first=True,
     )
-    return Asked(values, query, None)
+    return SearchForm(values, query, None)
 
 
 def _problem(values: Mapping[str, str], since: int | None, until: int | None) -> str | None:
@@ -75,9 +75,9 @@ def _problem(values: Mapping[str, str], since: int | None, until: int | None) ->
         if len(value) > LONGEST:
             return f"{name} is longer than {LONGEST} characters"
     if level and level.lower() not in LEVEL_ALIASES:
-        return f"{level!r} is no level: give one of {', '.join(LEVELS)}"
+        return f"invalid level {level!r}; expected one of {', '.join(LEVELS)}"
     if values["text"] and not Wanted.of(values["text"]).phrases:
-        return f"{values['text']!r} holds no word to look for: give letters or digits"
+        return f"{values['text']!r} contains no word to search for: enter letters or digits"
     if since is not None and until is not None and since >= until:
-        return "`until` is not after `since`: nothing can lie between the two"
+        return "empty time range: `until` must be later than `since`"
     return None

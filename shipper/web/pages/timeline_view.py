@@ -1,4 +1,4 @@
-"""Traced: the timeline of one request as lanes and rows, with places and lengths in thousandths of the whole span."""
+"""Timeline view: one request as lanes and rows, with positions and lengths in thousandths of the whole span."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from shipper.web.pages.event_rows import Row, cut, row
 from shipper_processors.times import format_ms
 
 SCALE, LEAST = 1000.0, 4.0
-"""The width of the picture, and of the shortest bar in it."""
+"""Width of the picture, and of the shortest bar."""
 COLOURS = 6
 TICKS = 5
 MOST_LANES, MOST_BARS = 12, 400
 
 
 class Bar(NamedTuple):
-    """A piece of a lane."""
+    """A bar in a lane."""
 
     x: str
     width: str
@@ -26,14 +26,14 @@ class Bar(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """What one service or container did."""
+    """Entries of one service or container."""
 
     origin: str
     bars: list[Bar]
 
 
 class Moment(NamedTuple):
-    """A row of the timeline, and the silence before it."""
+    """A row of the timeline, with the gap before it."""
 
     gap: str
     offset: str
@@ -41,8 +41,8 @@ class Moment(NamedTuple):
     row: Row
 
 
-class Traced(NamedTuple):
-    """A request."""
+class TimelineView(NamedTuple):
+    """The timeline of a request."""
 
     correlation: str
     started: str
@@ -56,11 +56,11 @@ class Traced(NamedTuple):
     verdict: str
     wrong: int
     first_wrong: str
-    """The anchor of the first error; empty where there is none."""
+    """Anchor of the first error; empty if there is none."""
 
 
-def traced(entries: Sequence[Body]) -> Traced:
-    """The timeline of `entries`, at least one, in the order of their time."""
+def timeline_view(entries: Sequence[Body]) -> TimelineView:
+    """Build the timeline of `entries`, at least one, in time order."""
     timeline = Timeline.of(entries)
     origins = timeline.origins
     colours = {name: place % COLOURS for place, name in enumerate(origins)}
@@ -70,7 +70,7 @@ def traced(entries: Sequence[Body]) -> Traced:
         if step.origin in lanes:
             lanes[step.origin].bars.append(moment.bar)
     wrong = [moment for moment, step in zip(moments, timeline.steps, strict=True) if step.failed]
-    return Traced(
+    return TimelineView(
         correlation=text_of(timeline.steps[0].entry.get("correlation_id")),
         started=format_ms(int(timeline.begin)).replace("T", " ").removesuffix("Z"),
         span=span(timeline.length),
@@ -87,7 +87,7 @@ def traced(entries: Sequence[Body]) -> Traced:
 
 
 def _ticks(length: float) -> list[str]:
-    """How long after the beginning each part of the picture is; none where all is one moment."""
+    """Return the times since the start along the picture; none if all is one moment."""
     return ["0", *(span(length * tick / (TICKS - 1)) for tick in range(1, TICKS))] if length > 0 else []
 
 

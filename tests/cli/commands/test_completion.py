@@ -1,4 +1,4 @@
-"""Completion, asked as each shell asks: the script is loaded by a real shell, which then completes a line."""
+"""Completion in real shells: each loads the script and completes a line."""
 
 import os
 import subprocess
@@ -23,18 +23,18 @@ zmodload zsh/zpty
 zpty shell 'PS1=; zsh -f -i'
 zpty -w shell 'autoload -Uz compinit; compinit -u -D; LISTMAX=0; zstyle ":completion:*" list-prompt ""'
 zpty -w shell 'export PATH=$PWD/bin:$PATH; source ./completion; stty cols 200; print -r re""ady'
-line=; until [[ $line == *ready* ]]; do zpty -r shell piece; line+=$piece; done
+line=; until [[ $line == *ready* ]]; do zpty -r shell part; line+=$part; done
 zpty -n -w shell $'{line}\t'
 sleep 0.2
-found=; until [[ $found == *'{until}'* ]]; do zpty -r shell piece || break; found+=$piece; done
-print -r -- $found
+shown=; until [[ $shown == *'{until}'* ]]; do zpty -r shell part || break; shown+=$part; done
+print -r -- $shown
 zpty -d shell
 """
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder with the command on its path, and a configuration with a counter of its own."""
+    """Return a folder with the command on its PATH, and a configuration with its own counter."""
     (tmp_path / "bin").mkdir()
     command = tmp_path / "bin" / "shipper"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m shipper "$@"\n')
@@ -45,17 +45,17 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ask(home: Path, shell: str, script: str) -> str:
-    """What a shell makes of a script, in a folder that holds our completion for it."""
+def run_in_shell(home: Path, shell: str, script: str) -> str:
+    """Return the output of a script in a shell with our completion script."""
     try:
         command = program(shell, shell)
     except Unavailable as error:
         missing(str(error), f"apt install {shell}")
     environment = {**os.environ, "PATH": f"{home}/bin:{os.environ['PATH']}", "TERM": "dumb", "HOME": str(home)}
-    made = subprocess.run(
+    script_of_shell = subprocess.run(
         [sys.executable, "-m", "shipper", "completion", shell], capture_output=True, text=True, check=True, timeout=60
     )
-    (home / "completion").write_text(made.stdout)
+    (home / "completion").write_text(script_of_shell.stdout)
     options = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]
     done = subprocess.run(
         [str(command), *options, "-c", script], cwd=home, env=environment, capture_output=True, text=True, timeout=90,
@@ -65,9 +65,9 @@ def ask(home: Path, shell: str, script: str) -> str:
 
 
 def bash(home: Path, *words: str) -> list[str]:
-    """What bash offers for the last of the words."""
+    """Return bash's completions of the last word."""
     quoted = " ".join(f"'{word}'" for word in ("shipper", *words))
-    return ask(home, "bash", BASH.format(words=quoted, last=len(words))).split()
+    return run_in_shell(home, "bash", BASH.format(words=quoted, last=len(words))).split()
 
 
 QUICK = [
@@ -104,34 +104,34 @@ def test_bash_completes(home: Path, words: list[str], offered: list[str]) -> Non
     ],
 )
 def test_fish_completes(home: Path, line: str, offered: set[str]) -> None:
-    """With what each command does beside it."""
-    out = ask(home, "fish", f"source completion; complete --do-complete '{line}'")
-    assert {found.split("\t")[0] for found in out.splitlines()} == offered
+    """With a description of each command."""
+    out = run_in_shell(home, "fish", f"source completion; complete --do-complete '{line}'")
+    assert {option.split("\t")[0] for option in out.splitlines()} == offered
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "offered"),
     [
         ("shipper se", "setup"),
         ("shipper search --level crit", "critical"),
         ("shipper config show tail.batch_", "tail.batch_bytes"),
     ],
 )
-def test_zsh_completes(home: Path, line: str, told: str) -> None:
-    """On a terminal of its own, as somebody who presses Tab sees it."""
-    assert told in ask(home, "zsh", ZSH.replace("{line}", line).replace("{until}", told))
+def test_zsh_completes(home: Path, line: str, offered: str) -> None:
+    """On a separate terminal, as after pressing Tab."""
+    assert offered in run_in_shell(home, "zsh", ZSH.replace("{line}", line).replace("{until}", offered))
 
 
 def test_every_key_can_be_completed() -> None:
-    """Those of sections by their whole path, and each once."""
-    found = list(all_keys())
-    assert {"inputs", "tail.batch_age", "schema.policies", "counters.rules"} <= set(found)
-    assert len(found) == len(set(found))
+    """By their dotted path, and each once."""
+    keys = list(all_keys())
+    assert {"inputs", "tail.batch_age", "schema.policies", "counters.rules"} <= set(keys)
+    assert len(keys) == len(set(keys))
 
 
 def test_commands_are_offered_without_loading_them(home: Path) -> None:
-    """Tab answers before anything heavy is imported."""
+    """Completion imports nothing heavy."""
     script = (
         "import sys; from shipper.cli import cli; import click;"
         "cli.shell_complete(click.Context(cli), ''); print('shipper.bootstrap.build_agent' in sys.modules, 'rich' in sys.modules)"

@@ -1,4 +1,4 @@
-"""`shipper quarantine` over a real store."""
+"""`shipper quarantine` on a real store."""
 
 import io
 import json
@@ -19,15 +19,15 @@ Shipper = Callable[..., tuple[int, str, str]]
 
 
 def accepting(entry: dict[str, Any]) -> tuple[Document | None, list[Violation]]:
-    """A chain that takes everything but broken JSON."""
+    """Accept everything except broken JSON, as a chain."""
     if entry["raw"] == "{":
         return None, [Violation(Kind.JSON_INVALID, None, "cut \x1b short")]
     id_ = bytes.fromhex(entry["_id"])
     return Document(entry["index"], id_, 1_795_428_000_000, None, "e", "info", None, None, b'{"event":"e"}'), []
 
 
-def test_list_shows_what_was_refused_and_why(shipper: Shipper) -> None:
-    """The oldest first, one line each, hostile bytes visible."""
+def test_list_shows_entries_and_reasons(shipper: Shipper) -> None:
+    """Oldest first, one line each, hostile bytes visible."""
     code, out, err = shipper("quarantine", "list")
     lines = out.splitlines()
     assert (code, err, len(lines)) == (0, "", 3)
@@ -38,7 +38,7 @@ def test_list_shows_what_was_refused_and_why(shipper: Shipper) -> None:
 
 
 def test_list_narrows_by_reason_and_limit(shipper: Shipper) -> None:
-    """What does not fit under the limit is mentioned; JSON is exact."""
+    """Entries beyond the limit are mentioned; JSON is exact."""
     code, out, _ = shipper("quarantine", "list", "--reason", "json_invalid", "--format", "json")
     assert [json.loads(line)["raw"] for line in out.splitlines()] == ["{"]
     code, out, err = shipper("quarantine", "list", "--limit", "2")
@@ -48,7 +48,7 @@ def test_list_narrows_by_reason_and_limit(shipper: Shipper) -> None:
 
 
 def test_a_small_screen_keeps_the_id_and_the_reason() -> None:
-    """The two that the other commands ask for."""
+    """Both are needed by the other commands."""
     entry = {"_id": "0" * 12 + "703366af69b7" + "0" * 16, "@timestamp": "2026-11-23T10:00:01.000Z",
              "reasons": [{"kind": "correlation_id_invalid"}], "service": {"name": "backend"}, "raw": "{}"}  # fmt: skip
     for width, line in (
@@ -61,15 +61,15 @@ def test_a_small_screen_keeps_the_id_and_the_reason() -> None:
         assert console.file.getvalue().startswith(line)
 
 
-def test_show_tells_all_of_one_entry(shipper: Shipper, store: LocalStore) -> None:
-    """By the short id of the list or the whole one: reasons, provenance, the raw text in its lines."""
+def test_show_prints_one_entry(shipper: Shipper, store: LocalStore) -> None:
+    """By short or full id: reasons, source, and the raw text with its lines."""
     full = [entry["_id"] for entry in LocalReader(store.directory).quarantine()][2]
     short = shipper("quarantine", "list")[1].splitlines()[2].split()[0]
     for identity in (full, short, short[:6].upper()):
         code, out, _ = shipper("quarantine", "show", identity)
         assert code == 0
         assert f"id      {full} in keneyapp-quarantine-2026.11.23\n" in out
-        assert "reason  correlation_id_missing (correlation_id): there is none\n" in out
+        assert "reason  correlation_id_missing (correlation_id): missing\n" in out
         assert "file    /var/log/a.log at byte 3\n" in out
         assert out.endswith("\n  line\n  other line\n")
 
@@ -79,15 +79,15 @@ def test_show_tells_all_of_one_entry(shipper: Shipper, store: LocalStore) -> Non
     [("ffffffffffff", "no unreleased entry ffffffffffff"), ("ab", "ambiguous id: ab"), ("", "ambiguous id: empty")],
 )
 def test_an_unknown_id_is_named_with_its_hint(shipper: Shipper, identity: str, what: str) -> None:
-    """A wrong id, or one too short to mean anything, points to the list."""
+    """The hint for a wrong or ambiguous id is the list."""
     code, out, err = shipper("quarantine", "show", identity)
     assert (code, out) == (1, "")
     assert what in err
     assert "shipper quarantine list" in err
 
 
-def test_release_moves_what_is_accepted_and_keeps_the_rest(store: LocalStore) -> None:
-    """Accepted entries are found in their main index, refused ones stay, and nothing is in both."""
+def test_release_moves_accepted_entries_and_keeps_the_rest(store: LocalStore) -> None:
+    """Accepted entries move to the main index, rejected ones stay, none is in both."""
     reader = LocalReader(store.directory)
     released = release_entries(reader.quarantine(), reader, accepting, dry_run=False)
     assert [*release_summary(released, dry_run=False)] == [
@@ -101,7 +101,7 @@ def test_release_moves_what_is_accepted_and_keeps_the_rest(store: LocalStore) ->
 
 
 def test_a_dry_run_changes_nothing(store: LocalStore) -> None:
-    """It only says what a release would do."""
+    """It only shows the result of a release."""
     reader = LocalReader(store.directory)
     released = release_entries(reader.quarantine(), reader, accepting, dry_run=True)
     assert next(release_summary(released, dry_run=True)) == "would be released: 2"
@@ -109,8 +109,8 @@ def test_a_dry_run_changes_nothing(store: LocalStore) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("abcd", "--all"), ("abcd", "--reason", "json_invalid")])
-def test_release_wants_to_know_which(shipper: Shipper, arguments: tuple[str, ...]) -> None:
-    """Neither nothing nor two answers at once."""
+def test_release_needs_a_selection(shipper: Shipper, arguments: tuple[str, ...]) -> None:
+    """Exactly one of ids, --all and --reason."""
     code, _, err = shipper("quarantine", "release", *arguments)
     assert code == 2
     assert "give IDs, --all or --reason" in err

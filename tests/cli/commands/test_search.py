@@ -1,4 +1,4 @@
-"""`shipper search` over a real store."""
+"""`shipper search` on a real store."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ Shipper = Callable[..., tuple[int, str, str]]
 
 
 def test_a_correlation_id_gives_its_timeline(shipper: Shipper) -> None:
-    """The id alone is enough, in a pipe as on a terminal."""
+    """The id is enough, in a pipe and on a terminal."""
     code, out, err = shipper("search", "abc-1")
     assert (code, err) == (0, "")
     assert out.startswith("correlation id abc-1\n")
@@ -19,7 +19,7 @@ def test_a_correlation_id_gives_its_timeline(shipper: Shipper) -> None:
 
 
 def test_without_an_id_the_newest_entries_come_last(shipper: Shipper) -> None:
-    """A table of the newest, in the order of time, and a word on the rest."""
+    """A table of the newest entries in time order, and a note about the rest."""
     code, out, err = shipper("search", "--limit", "5")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == [
@@ -46,16 +46,16 @@ def test_terms_and_times_narrow_the_search(shipper: Shipper) -> None:
     assert [json.loads(line)["message"] for line in out.splitlines()] == ["entry 12"]
 
 
-def test_nothing_found_says_what_was_searched_and_where(shipper: Shipper, store: LocalStore) -> None:
-    """An empty answer is exit code 1, and its reason on standard error."""
+def test_an_empty_result_shows_the_criteria_and_the_store(shipper: Shipper, store: LocalStore) -> None:
+    """Exit code 1, with the message on standard error."""
     code, out, err = shipper("search", "--event", "no\x1bne", "--since", "2026-11-23")
     assert (code, out) == (1, "")
     assert store.url in err
     assert "event 'no\\x1bne', since 2026-11-23T00:00:00.000Z" in err
 
 
-def test_an_id_that_is_in_quarantine_is_pointed_to(shipper: Shipper) -> None:
-    """Who looks for a request that was refused learns where it is."""
+def test_an_id_in_quarantine_is_reported(shipper: Shipper) -> None:
+    """A search for a quarantined request shows the entry."""
     code, _, err = shipper("search", "lost-7")
     assert code == 1
     assert "1 entry with this id in quarantine: see `shipper quarantine show " in err
@@ -69,15 +69,15 @@ def test_an_id_that_is_in_quarantine_is_pointed_to(shipper: Shipper) -> None:
     [("--since", "soon"), ("--format", "timeline"), ("--level", "loud"), ("--limit", "-1"),
      ("--text", ""), ("--text", "%"), ("--since", "1h", "--until", "2h"), ("--since", "2026-11-23", "--until", "2026-11-23")],
 )  # fmt: skip
-def test_mistakes_of_usage_are_exit_code_2(shipper: Shipper, arguments: tuple[str, ...]) -> None:
-    """What cannot be understood is said before anything is searched."""
+def test_usage_errors_are_exit_code_2(shipper: Shipper, arguments: tuple[str, ...]) -> None:
+    """They are reported before anything is searched."""
     code, out, err = shipper("search", *arguments)
     assert (code, out) == (2, "")
     assert "Error:" in err
 
 
 def test_a_missing_store_is_named_with_its_hint(shipper: Shipper, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong folder is no empty answer."""
+    """A wrong folder is not an empty result."""
     monkeypatch.setenv("SHIPPER_OUTPUT", "local:/nonexistent/store")
     code, _, err = shipper("search", "abc-1")
     assert code == 1

@@ -1,4 +1,4 @@
-"""`shipper setup` over a server that manages lifecycles, and what a replay makes of that."""
+"""`shipper setup` on a server with lifecycle management, and its effect on a replay."""
 
 import json
 import re
@@ -16,17 +16,17 @@ Shipper = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def server() -> Iterator[PackagedServer]:
-    """With lifecycle management, and Kibana beside it."""
-    found = PackagedServer()
-    yield found
-    found.close()
+    """Yield a server with lifecycle management and Kibana."""
+    packaged = PackagedServer()
+    yield packaged
+    packaged.close()
 
 
 @pytest.fixture
 def shipper(
     server: PackagedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Shipper:
-    """The command line over it: exit code, standard output, standard error."""
+    """Return a function that runs the command line: exit code, standard output, standard error."""
     monkeypatch.setenv("SHIPPER_OUTPUT", server.url)
     monkeypatch.setenv("SHIPPER_STATE_DIR", str(tmp_path / "state"))
 
@@ -40,13 +40,13 @@ def shipper(
 
 
 def requests(printed: str) -> dict[str, Any]:
-    """What `--print` shows, by path."""
-    found = re.split(r"^PUT (.*)$", printed, flags=re.MULTILINE)[1:]
-    return {path: json.loads(body) for path, body in zip(found[::2], found[1::2], strict=True)}
+    """Return the output of `--print` by path."""
+    parts = re.split(r"^PUT (.*)$", printed, flags=re.MULTILINE)[1:]
+    return {path: json.loads(body) for path, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def test_retention_is_counted_from_the_day_in_the_name(shipper: Shipper, server: PackagedServer) -> None:
-    """The policy deletes at that age, and the index takes its age from its name, so that a backfill is not young."""
+    """The policy deletes at that age, and an index takes its age from its name, also after a backfill."""
     code, out, _ = shipper("setup", "--retention", "30d")
     assert code == 0
     assert out.splitlines() == [
@@ -63,19 +63,19 @@ def test_retention_is_counted_from_the_day_in_the_name(shipper: Shipper, server:
     assert shipper("setup", "--retention", "90d")[1].splitlines()[0] == "updated    lifecycle policy keneyapp-logs"
 
 
-def test_what_is_printed_is_what_is_sent(shipper: Shipper, server: PackagedServer) -> None:
-    """For those who may not let a tool write to their cluster; nothing is sent meanwhile."""
+def test_printed_requests_equal_sent_ones(shipper: Shipper, server: PackagedServer) -> None:
+    """For users whose tools may not write to the cluster; printing sends nothing."""
     code, out, _ = shipper("setup", "--retention", "30d", "--print")
     assert (code, server.kept) == (0, {})
     lines = shipper("setup", "--retention", "30d", "--print", "--format", "json")[1].splitlines()
     shipper("setup", "--retention", "30d")
     assert requests(out) == server.kept
-    assert {told["path"]: told["body"] for told in map(json.loads, lines)} == server.kept
+    assert {printed["path"]: printed["body"] for printed in map(json.loads, lines)} == server.kept
     assert {json.loads(line)["method"] for line in lines} == {"PUT"}
 
 
-def test_a_template_of_a_newer_shipper_is_left_alone(shipper: Shipper, server: PackagedServer) -> None:
-    """An old agent must not take fields away from a new one."""
+def test_a_newer_template_is_not_changed(shipper: Shipper, server: PackagedServer) -> None:
+    """An old agent must not remove fields of a newer one."""
     shipper("setup")
     server.kept["/_index_template/keneyapp-logs"]["_meta"]["version"] = 99
     code, _, err = shipper("setup")
@@ -84,8 +84,8 @@ def test_a_template_of_a_newer_shipper_is_left_alone(shipper: Shipper, server: P
     assert "run `shipper setup` of the newest shipper" in err
 
 
-def test_a_replay_that_the_lifecycle_would_undo_is_warned_of(shipper: Shipper, tmp_path: Path) -> None:
-    """The policy on the server decides, whatever this configuration says."""
+def test_a_replay_into_expired_indices_is_warned_of(shipper: Shipper, tmp_path: Path) -> None:
+    """The policy on the server decides, not the configuration."""
     shipper("setup", "--retention", "30d")
     folder = tmp_path / "logs" / ("4f" * 32)
     folder.mkdir(parents=True)
@@ -99,7 +99,7 @@ def test_a_replay_that_the_lifecycle_would_undo_is_warned_of(shipper: Shipper, t
 
 
 def test_kibana_gets_its_objects(shipper: Shipper, server: PackagedServer) -> None:
-    """All of them in one import, and the outcome is told."""
+    """All in one import, and the result is shown."""
     code, out, _ = shipper("setup", "--kibana", server.url)
     assert code == 0
     assert re.search(r"imported +\d+ Kibana objects into ", out)
@@ -110,13 +110,13 @@ def test_kibana_gets_its_objects(shipper: Shipper, server: PackagedServer) -> No
     assert (code, "Kibana at http://127.0.0.1:1 cannot be reached" in err) == (1, True)
 
 
-def test_the_embedded_store_needs_no_setup(shipper: Shipper) -> None:
-    """The command says so, and which output it is for."""
+def test_the_local_store_needs_no_setup(shipper: Shipper) -> None:
+    """The command says so, with the outputs that need it."""
     code, _, err = shipper("setup", "--output", "local:here")
     assert (code, "needs no setup" in err) == (1, True)
 
 
 @pytest.mark.parametrize("age", ["12h", "soon"])
-def test_a_retention_below_a_day_is_a_mistake_of_usage(shipper: Shipper, age: str) -> None:
-    """An index holds a day."""
+def test_a_retention_below_a_day_is_a_usage_error(shipper: Shipper, age: str) -> None:
+    """An index covers a day."""
     assert shipper("setup", "--retention", age)[0] == 2

@@ -1,4 +1,4 @@
-"""`shipper status`: from the agent that answers, from the state of one that does not, and past whatever else is there."""
+"""`shipper status`: from an agent that answers, from the state of one that does not, and past other programs."""
 
 import io
 import socket
@@ -23,19 +23,19 @@ from tests.cli.conftest import Shipper
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[Agent]:
-    """An agent that has looked at an empty folder."""
+    """Yield an agent that has scanned an empty folder."""
     settings = Settings.model_validate({
         "inputs": [f"docker:{tmp_path}/*.log"], "output": f"local:{tmp_path}/out", "state_dir": tmp_path / "state",
     })  # fmt: skip
-    found = build_agent.agent(settings, Clock())
-    found.run_once()
-    yield found
-    found.close()
+    built = build_agent.agent(settings, Clock())
+    built.run_once()
+    yield built
+    built.close()
 
 
 @pytest.fixture
 def stranger() -> Iterator[str]:
-    """The address of a program that greets in another protocol."""
+    """Yield the address of a program with another protocol."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet() -> None:
@@ -49,41 +49,39 @@ def stranger() -> Iterator[str]:
         thread.join()
 
 
-def test_the_agent_is_asked_directly(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that is set for the way out is not handed the token, nor taken for an agent that does not answer."""
+def test_the_agent_is_queried_directly(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configured proxy does not get the token, and does not hide the agent."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with serve("127.0.0.1:0", Vitals(agent, "local"), None) as address:
-        found = from_agent(Settings(listen=str(address).removeprefix("http://")))
-    assert found is not None
-    assert found["running"]
+        report = from_agent(Settings(listen=str(address).removeprefix("http://")))
+    assert report is not None
+    assert report["running"]
 
 
-def test_a_token_of_any_letters_is_given(agent: Agent) -> None:
-    """As the server reads it: its bytes are those of UTF-8."""
+def test_a_token_may_have_any_characters(agent: Agent) -> None:
+    """It is sent as UTF-8, as the server reads it."""
     with serve("0.0.0.0:0", Vitals(agent, "local"), "tökén 薬") as address:
         listen = str(address).removeprefix("http://")
         assert from_agent(Settings.model_validate({"listen": listen, "token": "tökén 薬"})) is not None
 
 
-def test_a_running_agent_that_does_not_answer_is_a_running_agent(
-    agent: Agent, tmp_path: Path, shipper: Shipper
-) -> None:
-    """It serves no pages, wants another token, or hangs: its lock tells, and its positions are those of a commit."""
+def test_an_agent_that_does_not_answer_is_shown_as_running(agent: Agent, tmp_path: Path, shipper: Shipper) -> None:
+    """Without HTTP server, with another token, or blocked: its lock shows it, with the offsets of the last commit."""
     state = tmp_path / "state"
     with serve("0.0.0.0:0", Vitals(agent, "local"), "token") as address:
         listen = str(address).removeprefix("http://")
-        for asked in (listen, "off"):
-            code, out, _ = shipper("status", "--listen", asked, "--state-dir", str(state))
+        for listen_option in (listen, "off"):
+            code, out, _ = shipper("status", "--listen", listen_option, "--state-dir", str(state))
             assert code == 0
             assert out.startswith("agent   running")
-            assert "pages   do not answer" in out
+            assert "http    no answer" in out
 
 
 @pytest.mark.parametrize("command", [["status"], ["top", "--once", "--interval", "0.1"]])
 def test_in_a_pipe_paths_are_whole(
     tmp_path: Path, shipper: Shipper, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
-    """However long: the next program looks for them."""
+    """At any length, since the next program needs them."""
     monkeypatch.setenv("COLUMNS", "80")
     path = tmp_path / ("folder" * 20) / "access.log"
     path.parent.mkdir()
@@ -100,7 +98,7 @@ def test_in_a_pipe_paths_are_whole(
 
 
 def test_the_lag_of_a_partition_is_shown() -> None:
-    """In messages, as its other numbers are."""
+    """In messages, like its other numbers."""
     log = {"path": "kafka://logs/0", "size": 9000, "counted": 7800, "shipped": 7800, "lag_bytes": None,
            "lag_messages": 1200}  # fmt: skip
     console = Console(file=io.StringIO(), width=80, color_system=None)
@@ -109,34 +107,37 @@ def test_the_lag_of_a_partition_is_shown() -> None:
     assert console.file.getvalue().splitlines()[-1].split() == ["9,000", "7,800", "7,800", "1,200", "kafka://logs/0"]
 
 
-def test_an_output_that_is_away_comes_with_its_hint() -> None:
-    """Whoever looks at night needs no other command for it."""
+def test_an_unavailable_output_is_shown_with_its_hint() -> None:
+    """No other command is needed for it."""
     console = Console(file=io.StringIO(), width=80, color_system=None)
     output = {"url": "http://es:9200", "error": "it cannot be reached", "hint": "see whether it runs"}
     show({"running": True, "state": {"directory": "s"}, "output": output, "logs": []}, console)
     assert isinstance(console.file, io.StringIO)
-    assert "output  http://es:9200 away: it cannot be reached\n        see whether it runs\n" in console.file.getvalue()
+    assert (
+        "output  http://es:9200 unavailable: it cannot be reached\n        see whether it runs\n"
+        in console.file.getvalue()
+    )
 
 
-def test_where_a_token_is_asked_for_it_says_so(agent: Agent, tmp_path: Path) -> None:
-    """On another machine, or beside another state directory, there is nothing else to look at."""
+def test_a_missing_token_is_an_error(agent: Agent, tmp_path: Path) -> None:
+    """On another machine, or with another state directory, there is no other source."""
     with serve("0.0.0.0:0", Vitals(agent, "local"), "token") as address:
         listen = str(address).removeprefix("http://")
-        with pytest.raises(ShipperError, match="asks for the agent's token") as told:
+        with pytest.raises(ShipperError, match="requires its token") as caught:
             from_agent(Settings(listen=listen, state_dir=tmp_path / "elsewhere"))
-    assert "SHIPPER_TOKEN" in told.value.hint
+    assert "SHIPPER_TOKEN" in caught.value.hint
 
 
 @pytest.mark.parametrize("command", ["status", "top"])
-def test_another_program_at_the_address_is_no_agent(shipper: Shipper, stranger: str, command: str) -> None:
-    """What it says is not read as an answer; the state tells the rest."""
-    code, _, told = shipper(command, "--listen", stranger)
+def test_another_program_at_the_address_is_not_an_agent(shipper: Shipper, stranger: str, command: str) -> None:
+    """Its output is not parsed; the state directory is read instead."""
+    code, _, err = shipper(command, "--listen", stranger)
     assert code == 1
-    assert told.startswith("error: no agent answers")
+    assert err.startswith("error: no agent answers")
 
 
-def test_a_program_that_answers_without_end_holds_nobody_up(shipper: Shipper, tmp_path: Path) -> None:
-    """Only what an agent says is read; a stream of something else is let go."""
+def test_an_endless_response_does_not_block(shipper: Shipper, tmp_path: Path) -> None:
+    """Only responses of an agent are read; other streams are closed."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def stream() -> None:
@@ -149,10 +150,10 @@ def test_a_program_that_answers_without_end_holds_nobody_up(shipper: Shipper, tm
         thread = threading.Thread(target=stream)
         thread.start()
         listen = f"127.0.0.1:{server.getsockname()[1]}"
-        code, _, told = shipper("status", "--listen", listen, "--state-dir", str(tmp_path / "none"))
+        code, _, err = shipper("status", "--listen", listen, "--state-dir", str(tmp_path / "none"))
         thread.join(10)
     assert (code, thread.is_alive()) == (1, False)
-    assert told.startswith("error: no agent answers")
+    assert err.startswith("error: no agent answers")
 
 
 @pytest.mark.parametrize("name", ["ward#3", "ward?mode=memory", "50%25"])
@@ -160,15 +161,17 @@ def test_a_program_that_answers_without_end_holds_nobody_up(shipper: Shipper, tm
 def test_a_state_directory_may_have_any_name(
     shipper: Shipper, tmp_path: Path, name: str, command: tuple[str, ...]
 ) -> None:
-    """Signs that mean something in an address mean nothing here."""
+    """URL characters have no special meaning."""
     settings = Settings.model_validate({
         "inputs": [f"plain:{tmp_path}/*.log"], "output": f"local:{tmp_path}/out", "state_dir": tmp_path / name,
     })  # fmt: skip
     (tmp_path / "app.log").touch()
     agent = build_agent.agent(settings, Clock())
     agent.run_once()
-    given = ["--input", f"plain:{tmp_path}/*.log", "--output", f"local:{tmp_path}/out"] if command == ("check",) else []
-    code, out, told = shipper(*command, *given, "--listen", "off", "--state-dir", str(tmp_path / name))
+    options = (
+        ["--input", f"plain:{tmp_path}/*.log", "--output", f"local:{tmp_path}/out"] if command == ("check",) else []
+    )
+    code, out, err = shipper(*command, *options, "--listen", "off", "--state-dir", str(tmp_path / name))
     agent.close()
-    assert code == 0, out + told
+    assert code == 0, out + err
     assert "cannot be read" not in out

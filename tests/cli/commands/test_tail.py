@@ -1,4 +1,4 @@
-"""`shipper tail`: entries as the agent would store them, from the inputs themselves, with nothing touched."""
+"""`shipper tail`: entries as the agent would store them, read directly from the inputs without changing anything."""
 
 import io
 import json
@@ -33,12 +33,12 @@ from tests.hazards.rig import HandClock, docker_line
 
 
 def line(**fields: Any) -> bytes:
-    """A container's line."""
+    """Return a container line."""
     return docker_line(json.dumps({"correlation_id": "c-1", "event": "tick", **fields}) + "\n")
 
 
 class Node:
-    """A folder with a log, and somebody who follows it."""
+    """A folder with a log and its follower."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self.clock = folder / "app.log", HandClock()
@@ -59,46 +59,46 @@ class Node:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    """It has looked once."""
-    found = Node(tmp_path)
-    assert found.turn() == []
-    yield found
-    found.follower.close()
+    """Yield a node after its first turn."""
+    watched = Node(tmp_path)
+    assert watched.turn() == []
+    yield watched
+    watched.follower.close()
 
 
-def test_what_comes_is_shown_as_it_would_be_stored(node: Node) -> None:
-    """Not what was there before; enriched and masked, the refused with their reasons; a new log from its beginning."""
+def test_new_entries_are_shown_as_they_would_be_stored(node: Node) -> None:
+    """Only new ones; enriched and masked, quarantined ones with reasons; a new log from its beginning."""
     node.write(line(message="mail to ada@example.org") + line(correlation_id=None))
-    (first, stored), (second, refused) = node.turn()
+    (first, stored), (second, quarantined) = node.turn()
     assert (first, second) == (INDEXED, QUARANTINED)
     assert (stored["message"], stored["host"], stored["log"]["file"]["path"]) == (
         "mail to [redacted:email]", {"name": "node-1"}, str(node.path),
     )  # fmt: skip
-    assert [reason["kind"] for reason in refused["reasons"]] == ["correlation_id_missing"]
+    assert [reason["kind"] for reason in quarantined["reasons"]] == ["correlation_id_missing"]
     (node.path.parent / "new.log").write_bytes(line(message="new"))
     assert [body["message"] for _, body in node.turn()] == ["new"]
 
 
 def test_rotation_loses_no_line(node: Node) -> None:
-    """What is behind in the rotated file comes first, then the new one."""
+    """The rest of the rotated file comes first, then the new one."""
     node.write(line(message="1"))
     node.turn()
     node.write(line(message="2"))
     node.path.rename(f"{node.path}.1")
     node.path.write_bytes(line(message="3"))
-    found = [body["message"] for _ in range(4) for _, body in node.turn()]
-    assert found == ["2", "3"]
+    messages = [body["message"] for _ in range(4) for _, body in node.turn()]
+    assert messages == ["2", "3"]
 
 
 def test_nothing_is_written(node: Node) -> None:
-    """No state, no key, no store: only the logs are there."""
+    """No state, no key, no store."""
     node.write(line())
     node.turn()
     assert [path.name for path in node.path.parent.iterdir()] == ["app.log"]
 
 
-def test_an_agents_positions_are_not_looked_at(node: Node) -> None:
-    """An agent that follows the same files, before and after, reads them as if nobody had looked."""
+def test_the_offsets_of_an_agent_are_not_affected(node: Node) -> None:
+    """An agent on the same files reads them as without a tail."""
     agent = build_agent.agent(
         node.settings.model_copy(update={"output": f"local:{node.path.parent}/store"}), HandClock()
     )
@@ -110,20 +110,20 @@ def test_an_agents_positions_are_not_looked_at(node: Node) -> None:
 
 
 def test_a_topic_is_not_read(tmp_path: Path) -> None:
-    """It would take messages from the group; the hint is named."""
+    """It would take messages from the group; the error has a hint."""
     with pytest.raises(ConfigurationError, match="indexers"):
         build_inputs.follower(Settings.model_validate({"inputs": ["kafka://k:9092/logs"]}), HandClock())
 
 
-def test_only_what_is_asked_for_is_shown(node: Node) -> None:
-    """Refused entries on demand alone; it ends when it is stopped."""
+def test_only_matching_entries_are_shown(node: Node) -> None:
+    """Quarantined entries only on request; it ends when stopped."""
     node.write(b"".join([line(event="a"), line(event="b"), line(event="a", correlation_id=None)]))
     stopping = Stopping()
-    found = bodies(node.follower, stopping, accepts(Query(event="a")), quarantined=False)
-    body = next(found)
+    matches = bodies(node.follower, stopping, accepts(Query(event="a")), quarantined=False)
+    body = next(matches)
     assert (body["event"], body["_index"]) == ("a", "keneyapp-logs-2026.11.23")
     stopping.set()
-    assert list(found) == []
+    assert list(matches) == []
 
 
 EVENTS = st.fixed_dictionaries(
@@ -146,25 +146,25 @@ QUERIES = st.builds(
 
 @settings(max_examples=40)
 @given(st.lists(EVENTS, max_size=6), QUERIES)
-def test_filters_mean_what_they_mean_to_a_search(
+def test_filters_match_as_in_a_search(
     tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, Any]], query: Query
 ) -> None:
-    """The same documents, whichever is asked."""
+    """Both select the same documents."""
     store = LocalStore(tmp_path_factory.mktemp("store"))
     documents = [made(number, **event) for number, event in enumerate(events)]
     if documents:
         store.write(documents)
     searched = [body["log"]["offset"] for body in LocalReader(store.directory).search(query)] if documents else []
     store.close()
-    asked = accepts(query)
-    assert searched == [number for number, found in enumerate(documents) if asked(json.loads(found.body))]
+    is_match = accepts(query)
+    assert searched == [number for number, document in enumerate(documents) if is_match(json.loads(document.body))]
 
 
-# --- as people see it -----------------------------------------------------------------------------
+# --- on a terminal -----------------------------------------------------------------------------
 
 
 def streamed(width: int, *entries: dict[str, Any]) -> list[str]:
-    """Entries as a terminal of that width shows them."""
+    """Return the lines of entries on a terminal of that width."""
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, highlight=False)
     stream = Stream(console)
     for entry in entries:
@@ -178,8 +178,8 @@ WIDE = {"@timestamp": "2026-11-23T10:00:00.000Z", "event": "患者を作成し�
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
-def test_lines_end_with_the_screen(width: int) -> None:
-    """Also where signs take two cells; a narrow screen keeps level, event and message."""
+def test_lines_fit_the_screen(width: int) -> None:
+    """Also with wide characters; a narrow screen keeps level, event and message."""
     from rich.cells import cell_len
 
     lines = streamed(width, WIDE, WIDE | {"event": "x"})
@@ -189,14 +189,14 @@ def test_lines_end_with_the_screen(width: int) -> None:
     assert ("バック" in lines[1]) == (width >= 60)
 
 
-def test_a_refused_entry_says_so_and_why() -> None:
-    """Hostile bytes are shown, not obeyed."""
+def test_a_quarantined_entry_shows_its_reasons() -> None:
+    """Hostile bytes are escaped."""
     entry = {"@timestamp": "2026-11-23T10:00:00.000Z", "reasons": [{"kind": "json_invalid"}], "raw": "{\x1b[2J"}
     assert streamed(80, entry)[1] == r"10:00:00.000  QUARANTINED  json_invalid  {\x1b[2J"
 
 
-def test_the_command_follows_and_ends_in_order(tmp_path: Path) -> None:
-    """JSON lines for the next program, at once; SIGINT ends it with exit code 0."""
+def test_the_command_follows_and_stops_cleanly(tmp_path: Path) -> None:
+    """JSON lines are printed immediately; SIGINT ends it with exit code 0."""
     log = tmp_path / "app.log"
     log.write_bytes(line(message="before"))
     process = subprocess.Popen(
@@ -205,8 +205,8 @@ def test_the_command_follows_and_ends_in_order(tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        found: list[str] = []
-        reader = threading.Thread(target=lambda: found.append(process.stdout.readline()))  # type: ignore[union-attr]
+        printed: list[str] = []
+        reader = threading.Thread(target=lambda: printed.append(process.stdout.readline()))  # type: ignore[union-attr]
         reader.start()
         number = 0
         while reader.is_alive():
@@ -214,7 +214,7 @@ def test_the_command_follows_and_ends_in_order(tmp_path: Path) -> None:
             with log.open("ab") as file:
                 file.write(line(message=str(number)))
             reader.join(0.1)
-        assert json.loads(found[0])["message"].isdigit()
+        assert json.loads(printed[0])["message"].isdigit()
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     finally:
@@ -223,7 +223,7 @@ def test_the_command_follows_and_ends_in_order(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["app.log"]
 
 
-def test_a_follower_is_what_wiring_makes(node: Node) -> None:
-    """Without runs of the compiled chain: each entry is looked at."""
+def test_the_follower_uses_the_python_path(node: Node) -> None:
+    """Each entry is shown, so there are no runs of the native path."""
     assert isinstance(node.follower, LiveTail)
     assert node.follower.tail.compiled is None

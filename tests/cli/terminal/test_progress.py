@@ -1,4 +1,4 @@
-"""Progress: nothing of what is quick, a spinner on a terminal, a line now and then elsewhere; results stay alone."""
+"""Progress: nothing for quick work, a spinner on a terminal, a line every few seconds elsewhere, never in results."""
 
 import os
 import pty
@@ -23,15 +23,15 @@ print("done")
 """
 
 
-def test_what_is_quick_shows_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_quick_work_shows_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     """Neither on a terminal nor elsewhere."""
     with working("searching") as count:
         assert list(count([1, 2])) == [1, 2]
     assert capfd.readouterr() == ("", "")
 
 
-def test_elsewhere_lines_tell_how_far_it_is(capfd: pytest.CaptureFixture[str]) -> None:
-    """On the standard error, also while nothing was found yet."""
+def test_without_a_terminal_lines_show_progress(capfd: pytest.CaptureFixture[str]) -> None:
+    """On the standard error, also before the first result."""
     lines: list[str] = []
     with working("searching", every=0.01) as count:
         until = time.monotonic() + 20
@@ -48,15 +48,15 @@ def test_elsewhere_lines_tell_how_far_it_is(capfd: pytest.CaptureFixture[str]) -
     assert lines[-1].startswith("searching: 1,234 entries, ")
 
 
-def test_on_a_terminal_it_spins_and_leaves_nothing_behind() -> None:
-    """The standard output is the result alone."""
+def test_on_a_terminal_the_spinner_disappears_afterwards() -> None:
+    """The standard output has only the result."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen([sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=theirs, text=True)
     os.close(theirs)
     shown = b""
     try:
-        while piece := os.read(ours, 65536):
-            shown += piece
+        while part := os.read(ours, 65536):
+            shown += part
     except OSError:  # the other end is closed
         pass
     finally:
@@ -69,14 +69,14 @@ def test_on_a_terminal_it_spins_and_leaves_nothing_behind() -> None:
 
 
 def test_an_error_ends_it() -> None:
-    """No thread is left that goes on telling."""
+    """No progress thread is left."""
     with pytest.raises(KeyError), working("searching", every=0.01):
         raise KeyError
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("progress")]
 
 
-def test_a_count_says_nothing_before_the_first() -> None:
-    """And groups its digits."""
+def test_a_count_is_empty_before_the_first_item() -> None:
+    """Later it groups its digits."""
     count = Count("entries")
     assert str(count) == ""
     list(count(range(1500)))
@@ -86,13 +86,13 @@ def test_a_count_says_nothing_before_the_first() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["status", "--listen"], "asking the agent"),
-        (["top", "--once", "--listen"], "asking the agent"),
+        (["status", "--listen"], "querying the agent"),
+        (["top", "--once", "--listen"], "querying the agent"),
         (["quarantine", "list", "--output"], "searching the quarantine"),
     ],
 )
-def test_a_server_that_does_not_answer_is_seen_to_be_asked(arguments: list[str], said: str) -> None:
-    """Whoever waits for it knows for what."""
+def test_waiting_for_a_server_shows_progress(arguments: list[str], said: str) -> None:
+    """The user sees the reason for the wait."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         ours, theirs = pty.openpty()
@@ -101,7 +101,7 @@ def test_a_server_that_does_not_answer_is_seen_to_be_asked(arguments: list[str],
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs)
         os.close(theirs)
         shown = b""
-        with suppress(OSError):  # where it ends without a word
+        with suppress(OSError):  # if it ends without output
             while said.encode() not in shown:
                 shown += os.read(ours, 65536)
         process.kill()

@@ -1,4 +1,4 @@
-"""Documents as a person sees them, on a terminal and in a pipe."""
+"""Documents rendered on a terminal and in a pipe."""
 
 import io
 import json
@@ -22,7 +22,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u200b\u2028\x7f"
 def shown(
     render: Render, entries: Iterable[Body], *, width: int = 80, terminal: bool = False, encoding: str = "utf-8"
 ) -> str:
-    """What `render` writes; on a terminal without colours, so that tests see the text."""
+    """Return the output of `render`; without colours, so that tests see the text."""
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
     render(entries, Console(file=file, width=width, force_terminal=terminal, color_system=None, highlight=False))
     file.seek(0)
@@ -30,7 +30,7 @@ def shown(
 
 
 def entry(time: str, event: str, level: str = "info", service: str = "backend", **fields: Any) -> Body:
-    """An entry of one request."""
+    """Return an entry of one request."""
     return {
         "@timestamp": f"2026-11-23T22:00:{time}Z", "level": level, "correlation_id": "abc-123", "event": event,
         **fields, "service": {"name": service},
@@ -38,13 +38,13 @@ def entry(time: str, event: str, level: str = "info", service: str = "backend", 
 
 
 def trace(frames: int) -> str:
-    """A stack trace of two lines a frame and two more."""
+    """Return a stack trace with two lines per frame and two more."""
     calls = (f'  File "/app/s.py", line {number}, in call_{number}\n    step({number})' for number in range(frames))
     return "\n".join(["Traceback (most recent call last):", *calls, "ValueError: no"])
 
 
 def request() -> list[Body]:
-    """A request that failed in the worker."""
+    """Return the entries of a request that failed in the worker."""
     return [
         entry("00.001", "request_start", method="POST", path="/api/v1/patients/"),
         entry("00.046", "patient_created", duration_ms=38.2, message="Patient created successfully"),
@@ -79,7 +79,7 @@ correlation id abc-123
 
 
 def test_the_timeline_of_a_failed_request() -> None:
-    """What it looks like in a pipe: all of it, in ASCII."""
+    """In a pipe it is complete, in ASCII."""
     assert shown(render_timeline, request()) == TIMELINE
 
 
@@ -108,12 +108,12 @@ correlation id abc-123
 
 
 def test_the_timeline_on_a_terminal_of_80_columns() -> None:
-    """Drawn with lines, cut to the screen, and a failure's words in full."""
+    """Drawn with Unicode, cut to the screen, errors in full."""
     assert shown(render_timeline, request(), terminal=True) == TERMINAL_TIMELINE
 
 
-def test_columns_stand_below_each_other_however_long_it_took() -> None:
-    """Distances of a minute and more, and names of two cells a letter, get the room that they need."""
+def test_columns_are_aligned_for_any_duration() -> None:
+    """Long offsets and wide characters get the space they need."""
     entries = [entry("00.000", "予約", service="薬局サービス"), entry("00.100", "done"),
                {**entry("00.000", "late"), "@timestamp": "2026-11-24T18:00:00.000Z"}]  # fmt: skip
     lines = [line for line in shown(render_timeline, entries, width=80, terminal=True).splitlines() if "info" in line]
@@ -122,28 +122,28 @@ def test_columns_stand_below_each_other_however_long_it_took() -> None:
     assert "薬局サービス" in lines[0]
 
 
-def test_a_small_screen_keeps_the_event_and_what_happened() -> None:
-    """Bars, origins and durations are left out on a phone."""
+def test_a_small_screen_keeps_event_and_summary() -> None:
+    """Bars, sources and durations are omitted."""
     text = shown(render_timeline, request(), width=44, terminal=True)
     assert "  +0.045s  info  patient_created  Pati" in text
     assert "WARN  cache_miss" in text
 
 
 def test_a_short_stack_trace_is_shown_whole() -> None:
-    """Eight lines are no reason to fold."""
+    """Up to eight lines are not folded."""
     text = shown(render_timeline, [entry("00.000", "e", "error", exception=trace(3))])
     assert "more lines" not in text
     assert text.count("step(") == 3
 
 
 def test_a_timeline_without_errors_says_so() -> None:
-    """The verdict is there in the good case too, and a gap only where one stands out."""
+    """The verdict is always shown, a gap only if it stands out."""
     text = shown(render_timeline, [entry(f"0{second}.000", "tick") for second in range(5)])
     assert text.endswith("\nNo errors.\n")
     assert "without an entry" not in text
 
 
-def test_a_single_entry_begins_when_its_work_began() -> None:
+def test_a_single_entry_starts_at_the_start_of_its_work() -> None:
     """An entry is written when the work is done: one of 40 ms ends at +0.040s."""
     text = shown(render_timeline, [entry("00.040", "done", duration_ms=40)])
     assert "2026-11-23 22:00:00.000 UTC | span 40ms | 1 entry | backend" in text
@@ -161,12 +161,12 @@ TABLE = """\
 
 
 def test_the_table_on_a_terminal_of_80_columns() -> None:
-    """One line an entry, columns in line, the day once."""
+    """One line per entry, aligned columns, the day once."""
     assert shown(render_table, request(), terminal=True) == TABLE
 
 
-def test_the_table_in_a_pipe_withholds_nothing() -> None:
-    """Full times and whole summaries, whatever width a pipe claims to have."""
+def test_the_table_in_a_pipe_is_complete() -> None:
+    """Full times and summaries, at any reported width."""
     lines = shown(render_table, request()).splitlines()
     assert len(lines) == 5
     assert (
@@ -178,7 +178,7 @@ def test_the_table_in_a_pipe_withholds_nothing() -> None:
 @pytest.mark.parametrize("width", [40, 80, 160])
 @pytest.mark.parametrize("render", [render_table, render_timeline])
 def test_no_line_is_wider_than_the_terminal(render: Render, width: int) -> None:
-    """Nothing wraps, not with characters of two cells either; the verdict alone may be longer than the screen."""
+    """Nothing wraps, also with wide characters; only the verdict may exceed the screen."""
     wide = [entry("02.000", "x" * 90, service="s" * 50, message="日本語" * 60), *request()]
     lines = shown(render, wide, width=width, terminal=True).splitlines()
     assert max(cell_len(line) for line in (lines[:-1] if render is render_timeline else lines)) <= width
@@ -186,8 +186,8 @@ def test_no_line_is_wider_than_the_terminal(render: Render, width: int) -> None:
 
 @pytest.mark.parametrize("render", RENDERERS)
 @pytest.mark.parametrize("terminal", [True, False])
-def test_no_hostile_byte_of_a_log_reaches_the_output(render: Render, *, terminal: bool) -> None:
-    """Whatever field it hides in, an escape sequence is shown and not obeyed."""
+def test_hostile_bytes_of_a_log_are_escaped(render: Render, *, terminal: bool) -> None:
+    """In every field, escape sequences are shown as text."""
     names = (
         "event",
         "level",
@@ -206,7 +206,7 @@ def test_no_hostile_byte_of_a_log_reaches_the_output(render: Render, *, terminal
 
 
 def test_json_is_exact() -> None:
-    """What goes out can be read back unchanged, hostile characters included, one document a line."""
+    """The output parses back unchanged, hostile characters included, one document per line."""
     entries = [
         {**entry("00.000", "e"), "message": f"é{HOSTILE}\n", "number": 1.5, "extra": {"a": [1, None, True]}},
         entry("00.001", "f"),
@@ -217,12 +217,12 @@ def test_json_is_exact() -> None:
 
 @pytest.mark.parametrize("render", RENDERERS)
 def test_an_ascii_terminal_gets_ascii(render: Render) -> None:
-    """Output to a terminal without Unicode neither fails nor loses the character."""
+    """Without Unicode, output neither fails nor loses characters."""
     text = shown(render, [entry("00.000", "e", message="日本")], terminal=True, encoding="ascii")
     assert r"\u65e5\u672c" in text
 
 
-def test_colour_is_for_terminals_alone() -> None:
+def test_only_terminals_get_colours() -> None:
     """A terminal gets styles, a pipe plain text."""
     for terminal in (True, False):
         file = io.StringIO()
@@ -239,11 +239,11 @@ def test_colour_is_for_terminals_alone() -> None:
      (59_996, "1m00s"), (123_000, "2m03s"), (3_900_000, "1h05m"), (273_600_000, "3d04h")],
 )  # fmt: skip
 def test_spans_are_short_and_never_misleading(ms: float, text: str) -> None:
-    """At most seven characters, with a unit that fits."""
+    """At most seven characters, with a suitable unit."""
     assert span(ms) == text
 
 
 def test_offsets_count_from_the_beginning() -> None:
-    """Milliseconds matter in a request; minutes and hours are named when there are any, and none has 60 of a part."""
+    """Always with milliseconds; minutes and hours only if present; never 60 seconds or minutes."""
     assert [offset(ms) for ms in (0, 45, 59_999, 123_500)] == ["+0.000s", "+0.045s", "+59.999s", "+2m03.500s"]
     assert [offset(ms) for ms in (119_999.7, 72_123_004)] == ["+2m00.000s", "+20h02m03.004s"]

@@ -1,4 +1,4 @@
-"""Keys: made once, for their owner alone; several of redaction told apart; secrets in no error, repr or traceback."""
+"""Keys: created once with mode 0600; several redaction keys; no secret in an error, repr or traceback."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from shipper import config
 from shipper.bootstrap import build_pipeline
-from shipper.config.files.key_files import keys_in, own_key
+from shipper.config.files.key_files import parse_keys, read_or_create_key
 from shipper.config.option_tree import SECRETS
 from shipper.config.settings import Settings
 from shipper.diagnose.preflight import _open_to_others, _output, _secret_files
@@ -23,77 +23,77 @@ from shipper_processors.redact import Redactor, spellings
 SECRET = "correct-horse-battery-staple"
 
 
-def test_a_key_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
-    """Under any umask; the second asks for the same, and no draft is left."""
+def test_a_key_is_created_once_with_private_permissions(tmp_path: Path) -> None:
+    """Under any umask; the second call returns the same key, and no temporary file is left."""
     before = os.umask(0)
     try:
-        made = own_key(tmp_path / "state" / "state.key", "state_key_file")
+        made = read_or_create_key(tmp_path / "state" / "state.key", "state_key_file")
     finally:
         os.umask(before)
-    assert own_key(tmp_path / "state" / "state.key", "state_key_file") == made
+    assert read_or_create_key(tmp_path / "state" / "state.key", "state_key_file") == made
     assert len(made) == 65
     (file,) = (tmp_path / "state").iterdir()
     assert (file.name, file.stat().st_mode & 0o777) == ("state.key", 0o600)
 
 
-def test_a_key_outlives_a_loss_of_power_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its content, and the name under which it is found again."""
+def test_a_key_survives_power_loss_before_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both its content and its directory entry are synced."""
     synced: list[bool] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode)))
-    own_key(tmp_path / "state.key", "state_key_file")
+    read_or_create_key(tmp_path / "state.key", "state_key_file")
     assert synced == [False, True]
 
 
-def test_a_key_that_cannot_be_had_is_told(tmp_path: Path) -> None:
-    """With the setting that gives another."""
+def test_an_unusable_key_file_is_an_error(tmp_path: Path) -> None:
+    """The hint names the setting for another file."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ShipperError, match="cannot be used") as refused:
-        own_key(tmp_path / "file" / "redaction.key", "redact.key_file")
-    assert "redact.key_file" in refused.value.hint
+    with pytest.raises(ShipperError, match="cannot use key file") as caught:
+        read_or_create_key(tmp_path / "file" / "redaction.key", "redact.key_file")
+    assert "redact.key_file" in caught.value.hint
 
 
 def test_keys_are_lines_of_text() -> None:
-    """Newest first, blank lines aside; random bytes are refused, since one of them may be the end of a line."""
-    assert keys_in(b"new\n\n old \r\n") == (b"new", b"old")
+    """Newest first, without blank lines; random bytes are rejected, since one of them may be a newline."""
+    assert parse_keys(b"new\n\n old \r\n") == (b"new", b"old")
     for random in (bytes(range(32)), b"k" * 31 + b"\xff", b"k" * 15 + b"\n\x00" + b"k" * 15):
-        with pytest.raises(ValueError, match=r"a key is not text"):
-            keys_in(random)
-    assert keys_in(b"k" * 31 + b"\n") == (b"k" * 31,)
-    assert keys_in(b"fifteen letters\nand fifteen more\n") == (b"fifteen letters", b"and fifteen more")
-    assert keys_in(b"one key of words of words") == (b"one key of words of words",)
-    assert keys_in("dix-sept élèves\n".encode()) == ("dix-sept élèves".encode(),)
+        with pytest.raises(ValueError, match=r"a key is not printable text"):
+            parse_keys(random)
+    assert parse_keys(b"k" * 31 + b"\n") == (b"k" * 31,)
+    assert parse_keys(b"fifteen letters\nand fifteen more\n") == (b"fifteen letters", b"and fifteen more")
+    assert parse_keys(b"one key of words of words") == (b"one key of words of words",)
+    assert parse_keys("dix-sept élèves\n".encode()) == ("dix-sept élèves".encode(),)
     for wrong in (b"", b"\n", b"\n" * 32, b"same\nsame\n"):
-        with pytest.raises(ValueError, match=r"there is no key|a key is there twice"):
-            keys_in(wrong)
+        with pytest.raises(ValueError, match=r"no key|duplicate key"):
+            parse_keys(wrong)
 
 
-def test_an_own_key_file_that_was_spoiled_is_named(tmp_path: Path) -> None:
-    """With what to write in it."""
+def test_an_empty_key_file_is_named(tmp_path: Path) -> None:
+    """The hint says what to write in it."""
     (tmp_path / "redaction.key").write_text("\n")
     settings = config.load(None, {}, {"redact": {"mode": "hash"}, "state_dir": str(tmp_path)})
-    with pytest.raises(ConfigurationError, match=rf"{tmp_path}/redaction.key: there is no key\n.*openssl rand"):
+    with pytest.raises(ConfigurationError, match=rf"{tmp_path}/redaction.key: no key\n.*openssl rand"):
         build_pipeline.redactor_of(settings)
 
 
-def test_a_hash_tells_its_key_and_the_newest_writes(tmp_path: Path) -> None:
-    """What was hashed before is found under the older key."""
+def test_a_hash_identifies_its_key_and_the_newest_key_is_used(tmp_path: Path) -> None:
+    """Values hashed earlier match under the older key."""
     (tmp_path / "keys").write_text("first\n")
-    asked: dict[str, Any] = {"redact": {"mode": "hash", "key_file": str(tmp_path / "keys")}}
-    before = build_pipeline.redactor_of(config.load(None, {}, asked)).redact_text("to ada@example.org")
+    flags: dict[str, Any] = {"redact": {"mode": "hash", "key_file": str(tmp_path / "keys")}}
+    before = build_pipeline.redactor_of(config.load(None, {}, flags)).redact_text("to ada@example.org")
     (tmp_path / "keys").write_text("second\nfirst\n")
-    settings = config.load(None, {}, asked)
+    settings = config.load(None, {}, flags)
     after = build_pipeline.redactor_of(settings).redact_text("to ada@example.org")
-    found = [hash_of(key, "ada@example.org") for key in build_pipeline.redaction_keys(settings)]
-    assert [f"to [redacted:email:{one}]" for one in found] == [after, before]
-    assert [one[:4] for one in found] == [key_id(b"second"), key_id(b"first")]
+    hashes = [hash_of(key, "ada@example.org") for key in build_pipeline.redaction_keys(settings)]
+    assert [f"to [redacted:email:{one}]" for one in hashes] == [after, before]
+    assert [one[:4] for one in hashes] == [key_id(b"second"), key_id(b"first")]
 
 
-def test_two_keys_that_cannot_be_told_apart_are_refused_without_being_shown(tmp_path: Path) -> None:
-    """At the start and at a reload alike, as any mistake of the configuration."""
+def test_equal_keys_are_an_error_without_being_shown(tmp_path: Path) -> None:
+    """At start and at reload, as any configuration error."""
     (tmp_path / "keys").write_text(f"{SECRET}\n{SECRET}\n")
-    with pytest.raises(ConfigurationError, match=r"redact\.key: a key is there twice") as refused:
+    with pytest.raises(ConfigurationError, match=r"redact\.key: duplicate key") as caught:
         config.load(None, {}, {"redact": {"mode": "hash", "key_file": str(tmp_path / "keys")}})
-    assert SECRET not in str(refused.value)
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_two_keys_that_cannot_be_told_apart_are_refused_without_being_shown(tmp_
         (["+33 6 12 34 56 78", "+33612345678"], "+33612345678"),
     ],
 )
-def test_one_value_has_one_hash_however_it_is_written(spellings_: list[str], hashed: str) -> None:
-    """So that a person is found by an address or a number in whatever form it was logged."""
+def test_one_value_has_one_hash_in_every_spelling(spellings_: list[str], hashed: str) -> None:
+    """A person can be found by an address or number in any logged form."""
     redactor = Redactor(key=b"k", mode="hash")
     wanted = hash_of(b"k", hashed)
     for spelling in spellings_:
@@ -117,7 +117,7 @@ def test_one_value_has_one_hash_however_it_is_written(spellings_: list[str], has
 
 
 def nested(path: tuple[str, ...], value: object) -> dict[str, Any]:
-    """The configuration that gives one key."""
+    """Return a configuration that sets one key."""
     return {path[0]: value} if len(path) == 1 else {path[0]: nested(path[1:], value)}
 
 
@@ -130,44 +130,44 @@ WRONG: dict[str, Callable[[tuple[str, ...]], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("secret", SECRETS, ids=".".join)
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_refused_configuration_shows_no_secret(secret: tuple[str, ...], wrong: str) -> None:
-    """Neither in its message, nor in the traceback of it and of what caused it."""
-    with pytest.raises(ConfigurationError) as refused:
+def test_an_invalid_configuration_shows_no_secret(secret: tuple[str, ...], wrong: str) -> None:
+    """Neither in the message, nor in the traceback of the error and its cause."""
+    with pytest.raises(ConfigurationError) as caught:
         config.load(None, {}, WRONG[wrong](secret))
-    assert SECRET not in str(refused.value)
-    assert SECRET not in "".join(traceback.format_exception(refused.value))
+    assert SECRET not in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("secret", SECRETS, ids=".".join)
 def test_settings_show_no_secret(secret: tuple[str, ...]) -> None:
-    """As `repr`, as text, as JSON, and where pydantic itself refuses a copy of them."""
-    given = nested(secret, SECRET)
-    given.get("elasticsearch", {}).update({"username": "u"} if secret[-1] == "password" else {})
-    given.get("kafka", {}).update(
+    """As `repr`, text and JSON, and if pydantic rejects a copy."""
+    flags = nested(secret, SECRET)
+    flags.get("elasticsearch", {}).update({"username": "u"} if secret[-1] == "password" else {})
+    flags.get("kafka", {}).update(
         {"username": "u", "security_protocol": "sasl_ssl"} if secret[-1] == "password" else {}
     )
-    settings = config.load(None, {}, given)
+    settings = config.load(None, {}, flags)
     for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
         assert SECRET not in shown
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(ValidationError) as caught:
         Settings.model_validate({"token": settings.token, **settings.model_dump(by_alias=True), "listen": 5})
-    assert SECRET not in str(refused.value)
+    assert SECRET not in str(caught.value)
 
 
-def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
-    """Those that hold secrets, and what stands in state and store; certificates may be read by anyone."""
+def test_files_that_others_can_read_are_reported(tmp_path: Path) -> None:
+    """Secret files, and the content of state and store; certificates may be public."""
     for name in ("token", "keys", "ca", "key.pem", "cert.pem"):
         (tmp_path / name).write_text("x\n")
         (tmp_path / name).chmod(0o644)
     (tmp_path / "keys").chmod(0o600)
-    given = {
+    flags = {
         "token_file": str(tmp_path / "token"),
         "redact": {"key_file": str(tmp_path / "keys")},
         "elasticsearch": {"ca_file": str(tmp_path / "ca"), "key_file": str(tmp_path / "key.pem"), "certificate_file": str(tmp_path / "cert.pem")},
     }  # fmt: skip
-    found = list(_secret_files(config.load(None, {}, given)))
-    assert {finding.subject for finding in found} == {"token_file", "elasticsearch.key_file"}
-    assert all(finding.grade == "note" and "chmod 600" in finding.hint for finding in found)
+    findings = list(_secret_files(config.load(None, {}, flags)))
+    assert {finding.subject for finding in findings} == {"token_file", "elasticsearch.key_file"}
+    assert all(finding.grade == "note" and "chmod 600" in finding.hint for finding in findings)
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
     (folder / "state.db").touch(0o600)
@@ -178,7 +178,7 @@ def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "given", "told"),
+    ("output", "section", "expected"),
     [
         (
             "http://es:9200",
@@ -193,9 +193,9 @@ def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
         ("kafka://k:9092/logs", {"ca_file": "/ca.pem", "api_key": "k"}, []),
     ],
 )
-def test_what_goes_in_plain_text_is_told(output: str, given: dict[str, Any], told: list[str]) -> None:
-    """A certificate that was meant for TLS does nothing without it, and a secret is one no more."""
-    settings = Settings.model_validate({"output": output, "elasticsearch": given})
-    notes = [found.what for found in _output(settings, lambda _: None) if found.grade == "note"]
-    assert len(notes) == len(told)
-    assert all(part in note for part, note in zip(told, notes, strict=True))
+def test_unencrypted_secrets_are_reported(output: str, section: dict[str, Any], expected: list[str]) -> None:
+    """Without TLS a certificate has no effect, and secrets are sent unencrypted."""
+    settings = Settings.model_validate({"output": output, "elasticsearch": section})
+    notes = [finding.what for finding in _output(settings, lambda _: None) if finding.grade == "note"]
+    assert len(notes) == len(expected)
+    assert all(part in note for part, note in zip(expected, notes, strict=True))

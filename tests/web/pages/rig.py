@@ -1,4 +1,4 @@
-"""A rig for pages: an agent that says what the test wants, a store in memory, and requests without a socket."""
+"""Rig for pages: an agent with a chosen state, a store in memory, and requests without a socket."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Body = dict[str, Any]
 
 
 class StillClock(Clock):
-    """Stands still until the test moves it."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -44,8 +44,8 @@ class StillClock(Clock):
 
 
 @dataclass
-class Patient:
-    """An agent that is as the test says."""
+class FakeAgent:
+    """An agent with a chosen state."""
 
     state: str = "healthy"
     is_ready: bool = True
@@ -58,7 +58,7 @@ class Patient:
     logins: dict[str, float] = field(default_factory=lambda: {"backend": 7.0, "worker": 0.0})
 
     @property
-    def snapshot(self) -> "Patient":
+    def snapshot(self) -> "FakeAgent":
         return self
 
     def metrics(self) -> Snapshot:
@@ -93,11 +93,11 @@ class Patient:
 
 @dataclass
 class Memory:
-    """A store that holds what the test puts in; the reading side alone."""
+    """A readable store in memory, filled by the test."""
 
     events: list[Body] = field(default_factory=list)
-    refused: list[Body] = field(default_factory=list)
-    asked: list[Query] = field(default_factory=list)
+    quarantined: list[Body] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
     pause: Callable[[], None] = lambda: None
     broken: ShipperError | None = None
 
@@ -108,11 +108,11 @@ class Memory:
         return self
 
     def search(self, query: Query) -> Iterator[Body]:
-        self.asked.append(query)
+        self.queries.append(query)
         wanted = accepts(query)
-        found = [body for body in self.events if wanted(body)]
-        found.sort(key=lambda body: str(body["@timestamp"]), reverse=query.newest_first)
-        for body in found[: query.limit]:
+        matches = [body for body in self.events if wanted(body)]
+        matches.sort(key=lambda body: str(body["@timestamp"]), reverse=query.newest_first)
+        for body in matches[: query.limit]:
             self.pause()
             yield body
 
@@ -120,18 +120,18 @@ class Memory:
         self, *, reason: str | None = None, mentioning: str | None = None, limit: int | None = None,
         newest_first: bool = False,
     ) -> Iterator[Body]:  # fmt: skip
-        found = [body for body in self.refused if reason in (None, body["reasons"][0]["kind"])]
-        yield from [body for body in found if mentioning is None or mentioning in body["raw"]][:limit]
+        entries = [body for body in self.quarantined if reason in (None, body["reasons"][0]["kind"])]
+        yield from [body for body in entries if mentioning is None or mentioning in body["raw"]][:limit]
 
     def release(self, index: str, document_id: str, document: Document) -> None:
-        raise AssertionError("pages only show")
+        raise AssertionError("pages are read-only")
 
     def close(self) -> None:
-        """Holds nothing."""
+        """Nothing to close."""
 
 
 def event(seconds: float, name: str, **fields: Any) -> Body:
-    """An event of one request, so many seconds after ten o'clock."""
+    """Return an event of one request, `seconds` after ten o'clock."""
     number = f"{int(seconds * 1000):08x}"
     return {
         "@timestamp": f"2026-11-23T10:00:{seconds:06.3f}Z", "level": "info", "event": name, "correlation_id": "visit-1",
@@ -139,8 +139,8 @@ def event(seconds: float, name: str, **fields: Any) -> Body:
     }  # fmt: skip
 
 
-def refusal(**fields: Any) -> Body:
-    """A quarantined entry."""
+def quarantined(**fields: Any) -> Body:
+    """Return a quarantined entry."""
     return {
         "@timestamp": "2026-11-23T10:00:00.000Z", "raw": '{"event": "x"}', "stream": "stdout",
         "reasons": [{"kind": "correlation_id_missing", "detail": "no correlation id", "field": "correlation_id"}],
@@ -151,7 +151,7 @@ def refusal(**fields: Any) -> Body:
 
 @dataclass
 class Reply:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -159,31 +159,31 @@ class Reply:
 
 
 class Site:
-    """The pages of one agent, asked without a socket; keeps a cookie, as a browser does."""
+    """The pages of one agent, requested without a socket; keeps its cookie, as a browser does."""
 
-    def __init__(self, store: Memory | None = None, patient: Patient | None = None, *, token: str | None = None,
+    def __init__(self, store: Memory | None = None, fake: FakeAgent | None = None, *, token: str | None = None,
                  loopback: bool = True, agent: AgentView | None = None) -> None:  # fmt: skip
-        self.store, self.patient, self.clock = store or Memory(), patient or Patient(), StillClock()
+        self.store, self.fake, self.clock = store or Memory(), fake or FakeAgent(), StillClock()
         settings = Settings.model_validate({"host": "node-1", "output": "local:/store"})
-        self.pages = WebPages(agent or self.patient, self.store, lambda: settings, self.clock)
+        self.pages = WebPages(agent or self.fake, self.store, lambda: settings, self.clock)
         self.access = Access(token, loopback=loopback, clock=self.clock)
-        self.face = WebApp(agent or self.patient, self.access, self.pages, loopback=loopback)
+        self.app = WebApp(agent or self.fake, self.access, self.pages, loopback=loopback)
         self.cookie = ""
 
     def get(self, path: str, *, method: str = "GET", body: bytes = b"", headers: dict[str, str] | None = None,
             **query: str) -> Reply:  # fmt: skip
-        """Ask for a page; `query` is appended to its address."""
-        told: list[Any] = []
+        """Request a page; `query` is appended to its address."""
+        head: list[Any] = []
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": urlencode(query), "HTTP_HOST": "localhost:9108",
             "HTTP_COOKIE": self.cookie, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
             **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in (headers or {}).items()},
         }  # fmt: skip
-        parts = b"".join(self.face(environ, lambda *head: told.extend(head)))
-        found = dict(told[1])
-        if "Set-Cookie" in found:
-            self.cookie = found["Set-Cookie"].partition(";")[0]
-        return Reply(int(told[0][:3]), found, parts.decode())
+        parts = b"".join(self.app(environ, lambda *start: head.extend(start)))
+        response_headers = dict(head[1])
+        if "Set-Cookie" in response_headers:
+            self.cookie = response_headers["Set-Cookie"].partition(";")[0]
+        return Reply(int(head[0][:3]), response_headers, parts.decode())
 
     def post(self, path: str, headers: dict[str, str] | None = None, **form: str) -> Reply:
         """Send a form."""

@@ -1,4 +1,4 @@
-"""The pages as a browser gets them: guarded, escaped, bounded, and closed to strangers."""
+"""Pages as a browser gets them: protected, escaped, bounded, and closed without a token."""
 
 import re
 import time
@@ -12,16 +12,16 @@ from shipper.system.errors import StoreUnreadable
 from shipper.web.app import ADDRESSES as OTHERS
 from shipper.web.auth import MOST_SESSIONS, SESSION_S
 from shipper.web.pages.routes import ADDRESSES
-from tests.web.pages.rig import Memory, Patient, Site, event, refusal
+from tests.web.pages.rig import FakeAgent, Memory, Site, event, quarantined
 
 PATHS = ("/", "/search", "/timeline", "/tail", "/quarantine")
 ATTACK = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}\x1b[2J\x9b\u202e\u200b"
-"""Breaks out of an attribute, an element, a template, a terminal and the order of reading, where anything is amiss."""
+"""Attack on attributes, elements, templates, terminals and reading order."""
 DECEIVING = set("\x1b\x9b\u202e\u200b")
 
 
-class Seen(HTMLParser):
-    """The elements of a page."""
+class ParsedPage(HTMLParser):
+    """Elements and text of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -36,12 +36,12 @@ class Seen(HTMLParser):
         self.text += data
 
     def of(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of each element of that name."""
+        """Return the attributes of each element of that name."""
         return [attributes for name, attributes in self.elements if name == tag]
 
 
 def attacked() -> Site:
-    """A site whose store, agent and quarantine hold nothing but attacks."""
+    """Return a site whose store, agent and quarantine are full of attacks."""
     names = (
         "level",
         "event",
@@ -62,13 +62,13 @@ def attacked() -> Site:
     other = event(
         2, "y", message=ATTACK, service={"name": ATTACK}, correlation_id="visit-1", exception=f"{ATTACK}\n" * 9
     )
-    held = refusal(raw=ATTACK, service={"name": ATTACK}, log={"file": {"path": ATTACK}, "offset": ATTACK},
+    held = quarantined(raw=ATTACK, service={"name": ATTACK}, log={"file": {"path": ATTACK}, "offset": ATTACK},
                    reasons=[{"kind": ATTACK, "field": ATTACK, "detail": ATTACK}])  # fmt: skip
-    patient = Patient(
+    agent = FakeAgent(
         "degraded", error=ATTACK, unreadable={ATTACK: ATTACK}, configuration={"error": ATTACK, "file": ATTACK},
         logs=[{"path": ATTACK, "container": ATTACK, "size": 1, "lag_bytes": 1}], logins={ATTACK: 3, "b": 0},
     )  # fmt: skip
-    return Site(Memory([body, other], [held]), patient)
+    return Site(Memory([body, other], [held]), agent)
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def attacked() -> Site:
         ("/quarantine", {"reason": ATTACK}),
     ],
 )  # fmt: skip
-def test_whatever_a_log_or_an_address_holds_is_text(path: str, query: dict[str, str]) -> None:
-    """No element, attribute or address of a page is made by it, and nothing in it hides or reorders."""
+def test_log_data_and_parameters_are_only_text(path: str, query: dict[str, str]) -> None:
+    """They create no element, attribute or link, and hide or reorder nothing."""
     site = attacked()
     reply = site.get(path, **query)
-    seen = Seen(reply.text)
+    seen = ParsedPage(reply.text)
     assert not DECEIVING & set(reply.text)
     assert {attributes.get("src", "").partition("?")[0] for attributes in seen.of("script")} <= {"assets/page.js"}
     assert not seen.of("img")
@@ -98,17 +98,17 @@ def test_whatever_a_log_or_an_address_holds_is_text(path: str, query: dict[str, 
             assert place is None or not set(place) & set("\"'<>"), place
 
 
-def test_an_attack_is_shown_as_what_it_is() -> None:
-    """Escaped, not dropped: whoever looks sees that somebody tried."""
-    assert "<script>alert(1)</script>" in Seen(attacked().get("/search", limit="50").text).text
-    assert r"\x1b[2J\x9b\u202e\u200b" in Seen(attacked().get("/quarantine").text).text
+def test_an_attack_is_visible() -> None:
+    """Escaped, not dropped: readers see the attempt."""
+    assert "<script>alert(1)</script>" in ParsedPage(attacked().get("/search", limit="50").text).text
+    assert r"\x1b[2J\x9b\u202e\u200b" in ParsedPage(attacked().get("/quarantine").text).text
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/assets/page.css", "/assets/page.js", "/status"])
-def test_every_page_is_guarded_by_its_headers(path: str) -> None:
-    """Own styles and scripts alone, none of them inline; no frame, no sniffing, no referrer for others.
+def test_every_page_has_security_headers(path: str) -> None:
+    """Only own styles and scripts, none inline; no frames, no sniffing, no referrer for other sites.
 
-    With none for ourselves either, browsers would hide from us where our own forms come from.
+    The same-origin referrer stays, since browsers derive the Origin header of our forms from it.
     """
     reply = Site().get(path)
     assert reply.status == 200
@@ -122,22 +122,22 @@ def test_every_page_is_guarded_by_its_headers(path: str) -> None:
     assert ("immutable" in reply.headers["Cache-Control"]) == path.startswith("/assets/")
 
 
-def test_pages_ask_for_nothing_that_is_not_served() -> None:
-    """Styles, script and icon are there, and relative, so that a proxy may put a path before them."""
+def test_pages_reference_only_existing_files() -> None:
+    """Styles, script and icon exist and are relative, so that a proxy may add a path prefix."""
     site = Site()
-    seen = Seen(site.get("/").text)
-    wanted = [attributes["href"] for attributes in seen.of("link")] + [found["src"] for found in seen.of("script")]
+    seen = ParsedPage(site.get("/").text)
+    wanted = [attributes["href"] for attributes in seen.of("link")] + [script["src"] for script in seen.of("script")]
     assert len(wanted) == 3
     for address in wanted:
         assert address is not None
         assert site.get(f"/{address.partition('?')[0]}").status == 200
 
 
-def test_search_shows_a_table_and_says_where_it_ends() -> None:
-    """The newest first, each with its JSON and its timeline."""
+def test_search_shows_a_table_and_its_limit() -> None:
+    """Newest first, each entry with its JSON and its timeline."""
     store = Memory([event(second, f"e{second}") for second in range(59)])
     reply = Site(store).get("/search", limit="50", level="info")
-    seen = Seen(reply.text)
+    seen = ParsedPage(reply.text)
     assert len([row for row in seen.of("tr") if "data-key" in row]) == 50
     assert reply.text.index("e58") < reply.text.index("e57")
     assert "Only the newest 50 are shown" in seen.text
@@ -145,25 +145,25 @@ def test_search_shows_a_table_and_says_where_it_ends() -> None:
     assert {"class": "id", "href": "timeline?id=visit-1", "title": "Timeline of visit-1"} in seen.of("a")
 
 
-def test_a_search_for_nothing_and_one_without_result_say_what_to_do() -> None:
-    """No table without rows, and no search that nobody asked for."""
+def test_an_empty_search_and_an_empty_result_have_a_hint() -> None:
+    """No table without rows, and no search without a filter."""
     site = Site()
-    assert "Ask for something" in site.get("/search").text
-    assert site.store.asked == []
-    assert "Nothing matches" in site.get("/search", event="x").text
+    assert "Enter a search" in site.get("/search").text
+    assert site.store.queries == []
+    assert "No matching events" in site.get("/search", event="x").text
     assert site.get("/search", level="loud").status == 400
 
 
 def test_a_timeline_can_be_shared_and_named() -> None:
-    """Its address is all that it needs; errors, gaps and folded traces are there."""
+    """By its address alone; with errors, gaps and folded traces."""
     store = Memory([
         event(1, "request_start"), event(1.1, "request_seen"), event(3, "failed", level="error", exception="Trace\nline", correlation_id="visit-1"),
         event(2, "other", correlation_id="visit-2"),
     ])  # fmt: skip
     reply = Site(store).get("/timeline", id="visit-1")
-    seen = Seen(reply.text)
+    seen = ParsedPage(reply.text)
     assert "visit-1 · shipper on node-1" in seen.text
-    assert [found["href"] for found in seen.of("a") if "data-copy-link" in found] == ["timeline?id=visit-1"]
+    assert [link["href"] for link in seen.of("a") if "data-copy-link" in link] == ["timeline?id=visit-1"]
     assert "1.90s without an entry" in seen.text
     assert "1 error at +2.000s in backend: failed" in seen.text
     assert "Stack trace, 2 lines" in seen.text
@@ -171,76 +171,76 @@ def test_a_timeline_can_be_shared_and_named() -> None:
     assert "other" not in {part.strip() for part in seen.text.split("\n")}
 
 
-def test_an_unknown_correlation_id_is_looked_for_in_the_quarantine() -> None:
-    """As the command line does; the answer is a 404 with what to do."""
-    site = Site(Memory([], [refusal(raw='{"correlation_id": "bad id"}')]))
-    found = site.get("/timeline", id="bad id")
-    assert found.status == 404
-    assert "shipper quarantine release cccccccccccc" in found.text
-    assert "holds nothing that mentions it" in site.get("/timeline", id="nope").text
+def test_an_unknown_correlation_id_is_searched_in_the_quarantine() -> None:
+    """As on the command line; a 404 with a hint."""
+    site = Site(Memory([], [quarantined(raw='{"correlation_id": "bad id"}')]))
+    reply = site.get("/timeline", id="bad id")
+    assert reply.status == 404
+    assert "shipper quarantine release cccccccccccc" in reply.text
+    assert "No quarantined entry mentions it" in site.get("/timeline", id="nope").text
     assert "One request, across all containers" in site.get("/timeline").text
 
 
 def test_the_quarantine_lists_reasons_and_commands() -> None:
-    """By reason, as the overview links to it."""
-    site = Site(Memory([], [refusal(), refusal(reasons=[{"kind": "blank", "detail": "an empty line"}])]))
+    """Filtered by reason, as linked from the overview."""
+    site = Site(Memory([], [quarantined(), quarantined(reasons=[{"kind": "blank", "detail": "an empty line"}])]))
     assert site.get("/quarantine").text.count("shipper quarantine release cccccccccccc") == 2
     of_one = site.get("/quarantine", reason="blank").text
     assert of_one.count("shipper quarantine release cccccccccccc") == 1
     assert "shipper quarantine release --reason blank" in of_one
-    assert "Nothing waits here" in Site().get("/quarantine").text
+    assert "No quarantined entries" in Site().get("/quarantine").text
     unknown = site.get("/quarantine", reason="blanc")
-    assert (unknown.status, "is no reason" in unknown.text) == (400, True)
+    assert (unknown.status, "unknown reason" in unknown.text) == (400, True)
     assert "release --all" not in unknown.text
 
 
-def test_the_tail_goes_on_from_the_newest_and_looks_back_a_little() -> None:
-    """What is stored late still comes in; what a clock dated into the future does not hold it up."""
+def test_the_tail_continues_from_the_newest_entry_and_looks_back_a_little() -> None:
+    """Entries stored late still appear; an entry dated in the future does not stop the tail."""
     site = Site(Memory([event(10, "x")]))
-    first = Seen(site.get("/tail").text)
-    (newest,) = [found["data-newest"] for found in first.of("tbody") if "data-newest" in found]
+    first = ParsedPage(site.get("/tail").text)
+    (newest,) = [body["data-newest"] for body in first.of("tbody") if "data-newest" in body]
     assert newest == "1795428000000"  # not after now
-    assert [found for found in first.of("table") if found.get("data-tail") == "tail?part=rows"]
+    assert [table for table in first.of("table") if table.get("data-tail") == "tail?part=rows"]
     site.get("/tail", part="rows", after=newest or "", event="x")
-    assert site.store.asked[-1].since == 1_795_428_000_000 - 30_000
+    assert site.store.queries[-1].since == 1_795_428_000_000 - 30_000
     site.get("/tail", part="rows", after="9" * 14)
-    assert site.store.asked[-1].since == 1_795_428_000_000 - 30_000
-    site.patient.lag_s = 600
+    assert site.store.queries[-1].since == 1_795_428_000_000 - 30_000
+    site.fake.lag_s = 600
     site.clock.now += 10
-    site.pages.beat()
+    site.pages.tick()
     site.get("/tail", part="rows", after=newest or "")
-    assert site.store.asked[-1].since == 1_795_428_000_000 - 630_000  # storing is behind
+    assert site.store.queries[-1].since == 1_795_428_000_000 - 630_000  # storing is behind
 
 
-def test_without_javascript_a_tail_loads_itself_anew_where_that_is_asked_for() -> None:
-    """And never by itself."""
+def test_without_javascript_a_tail_reloads_itself_on_request() -> None:
+    """And not by default."""
     site = Site()
     assert 'http-equiv="refresh"' not in site.get("/tail").text
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in site.get("/tail", every="5").text
     assert 'http-equiv="refresh"' not in site.get("/tail", every="0.1").text
 
 
-def test_an_agent_without_events_says_what_to_do() -> None:
+def test_an_agent_without_events_has_a_hint() -> None:
     """With files and without."""
-    assert "No file matches the inputs yet" in Site(patient=Patient(lines=0)).get("/").text
+    assert "No file matches the inputs yet" in Site(fake=FakeAgent(lines=0)).get("/").text
     logs = [{"path": "/logs/a", "size": 0, "lag_bytes": 0}]
-    assert "1 log followed" in Site(patient=Patient(lines=0, logs=logs)).get("/").text
+    assert "1 log followed" in Site(fake=FakeAgent(lines=0, logs=logs)).get("/").text
     assert "No events yet" not in Site().get("/").text
 
 
-def test_a_store_that_is_away_is_told_with_its_hint() -> None:
-    """The overview is there all the same."""
+def test_an_unavailable_store_is_reported_with_its_hint() -> None:
+    """The overview still works."""
     site = Site(Memory(broken=StoreUnreadable("http://es:9200 cannot be reached", "see whether it runs")))
     reply = site.get("/search", event="x")
     assert (reply.status, "see whether it runs" in reply.text) == (502, True)
     assert site.get("/").status == 200
 
 
-def test_too_many_searches_are_turned_away_with_a_time_to_come_back() -> None:
-    """503, and a page that says why."""
+def test_too_many_searches_are_rejected_with_retry_after() -> None:
+    """503, with a page that explains it."""
     site = Site(Memory([event(1, "x")]))
-    site.pages._finding._patience = 0
-    held = [site.pages._finding.admitted() for _ in range(2)]
+    site.pages._searches._wait_s = 0
+    held = [site.pages._searches.slot() for _ in range(2)]
     for one in held:
         one.__enter__()
     reply = site.get("/search", event="x")
@@ -250,8 +250,8 @@ def test_too_many_searches_are_turned_away_with_a_time_to_come_back() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_pages_only_show(path: str) -> None:
-    """Nothing can be sent to them; HEAD gives what GET does without the body."""
+def test_pages_are_read_only(path: str) -> None:
+    """POST is rejected; HEAD is like GET without the body."""
     site = Site()
     assert site.post(path).status == 405
     head = site.get(path, method="HEAD")
@@ -259,7 +259,7 @@ def test_pages_only_show(path: str) -> None:
     assert head.headers["Content-Length"] == str(len(site.get(path).text.encode()))
 
 
-def test_every_address_that_is_served_is_told_and_no_other() -> None:
+def test_exactly_the_served_addresses_are_documented() -> None:
     """The reference lists them."""
     site = Site()
     assert site.pages.paths == ADDRESSES.keys()
@@ -267,15 +267,15 @@ def test_every_address_that_is_served_is_told_and_no_other() -> None:
         assert site.get(address).status in (200, 303, 405)
 
 
-def test_a_wrong_method_is_told_the_right_ones() -> None:
-    """Who types the address of signing out into a browser is not sent away with what he did."""
+def test_a_wrong_method_is_answered_with_the_right_ones() -> None:
+    """Opening the sign-out address in a browser explains what is allowed."""
     site = Site()
-    assert "answers to POST alone" in site.get("/logout").text
-    assert "answers to GET, HEAD alone" in site.post("/status").text
+    assert "use POST" in site.get("/logout").text
+    assert "use GET, HEAD" in site.post("/status").text
 
 
-def test_an_address_with_too_many_fields_is_refused() -> None:
-    """It is no form of ours."""
+def test_an_address_with_too_many_parameters_is_rejected() -> None:
+    """No form of ours has as many."""
     assert Site().get("/search", **{f"f{number}": "x" for number in range(40)}).status == 400
 
 
@@ -283,13 +283,13 @@ def test_an_address_with_too_many_fields_is_refused() -> None:
 
 
 def site_beyond_loopback(token: str | None = "s3cret") -> Site:
-    """One that asks for a token."""
-    return Site(Memory([event(1, "secret_event")], [refusal()]), token=token, loopback=False)
+    """Return a site that requires a token."""
+    return Site(Memory([event(1, "secret_event")], [quarantined()]), token=token, loopback=False)
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_stranger_gets_the_form_and_nothing_else(path: str) -> None:
-    """401, no word of events, host output or counters; styles are open."""
+def test_without_a_session_there_is_only_the_sign_in_form(path: str) -> None:
+    """401, without events, output or counters; styles are public."""
     site = site_beyond_loopback()
     reply = site.get(path, limit="50")
     assert reply.status == 401
@@ -301,13 +301,13 @@ def test_a_stranger_gets_the_form_and_nothing_else(path: str) -> None:
     assert site.get("/assets/page.css").status == 200
 
 
-def test_signing_in_leads_on_and_signing_out_ends_it() -> None:
-    """The cookie is no token, kept from scripts and other sites, and worth nothing afterwards."""
+def test_sign_in_redirects_and_sign_out_ends_the_session() -> None:
+    """The cookie is not the token, hidden from scripts and other sites, and invalid afterwards."""
     site = site_beyond_loopback()
     (following,) = [
-        found["value"]
-        for found in Seen(site.get("/timeline", id="visit-1", x="ä&").text).of("input")
-        if found["name"] == "following"
+        field["value"]
+        for field in ParsedPage(site.get("/timeline", id="visit-1", x="ä&").text).of("input")
+        if field["name"] == "following"
     ]
     reply = site.post("/login", token="s3cret", following=following or "")
     assert (reply.status, reply.headers["Location"]) == (303, "timeline?id=visit-1&x=%C3%A4%26")
@@ -327,8 +327,8 @@ def test_signing_in_leads_on_and_signing_out_ends_it() -> None:
     assert site.get("/").status == 401
 
 
-def test_a_wrong_token_is_told_and_opens_nothing() -> None:
-    """The form again, with what was looked for."""
+def test_a_wrong_token_is_rejected() -> None:
+    """The form appears again with the requested location."""
     site = site_beyond_loopback()
     for wrong in ("", "S3CRET", "s3cret ", "s3cret\x00", "é" * 50):
         reply = site.post("/login", token=wrong, following="search?event=x")
@@ -341,13 +341,13 @@ def test_a_wrong_token_is_told_and_opens_nothing() -> None:
     "place",
     ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "login", "../x", "a\r\nb"],
 )
-def test_signing_in_leads_to_no_other_site(place: str) -> None:
-    """Only to pages of our own."""
+def test_sign_in_never_redirects_to_another_site(place: str) -> None:
+    """Only to own pages."""
     assert site_beyond_loopback().post("/login", token="s3cret", following=place).headers["Location"] == "./"
 
 
-def test_a_program_gives_its_token_in_a_header() -> None:
-    """As before; a wrong one is told as JSON."""
+def test_a_program_sends_its_token_in_a_header() -> None:
+    """A wrong token is answered with JSON."""
     site = site_beyond_loopback()
     assert "secret_event" in site.get("/search", limit="50", headers={"Authorization": "Bearer s3cret"}).text
     wrong = site.get("/search", headers={"Authorization": "Bearer nope"})
@@ -355,7 +355,7 @@ def test_a_program_gives_its_token_in_a_header() -> None:
 
 
 def test_a_session_ends_after_a_shift() -> None:
-    """And the oldest one where too many sign in."""
+    """And the oldest session ends if there are too many."""
     site = site_beyond_loopback()
     site.post("/login", token="s3cret")
     first = site.cookie
@@ -372,8 +372,8 @@ def test_a_session_ends_after_a_shift() -> None:
 
 
 @pytest.mark.parametrize("other", ['prefs={"a": 1}', "x=a b", "a b=c", "x=é", 'x="', "path", "", "=", "x=[1],{}"])
-def test_cookies_of_other_programs_on_the_host_keep_nobody_out(other: str) -> None:
-    """They know no ports, and are not ours to read, however they are written and wherever they stand."""
+def test_cookies_of_other_programs_on_the_host_are_ignored(other: str) -> None:
+    """Cookies ignore ports, so others may appear anywhere in the header, in any form."""
     site = site_beyond_loopback()
     site.post("/login", token="s3cret")
     own = site.cookie
@@ -383,8 +383,8 @@ def test_cookies_of_other_programs_on_the_host_keep_nobody_out(other: str) -> No
     assert site.get("/").status == 401
 
 
-def test_a_strangers_cookie_takes_no_time() -> None:
-    """Whatever it is made of, it is as long as a header may be and no more."""
+def test_a_large_cookie_is_parsed_quickly() -> None:
+    """Its length is bounded by the header limit."""
     site = site_beyond_loopback()
     site.cookie = 'a="' + '\\"' * 32_000 + '"'
     began = time.process_time()
@@ -392,8 +392,8 @@ def test_a_strangers_cookie_takes_no_time() -> None:
     assert time.process_time() - began < 1
 
 
-def test_without_a_configured_token_nobody_gets_in() -> None:
-    """Not with an empty one either; the page says what to do."""
+def test_without_a_configured_token_access_is_closed() -> None:
+    """An empty token does not help; the page shows a hint."""
     site = site_beyond_loopback(None)
     assert "token_file" in site.get("/").text
     assert site.post("/login", token="").status == 401
@@ -401,14 +401,14 @@ def test_without_a_configured_token_nobody_gets_in() -> None:
     assert '<input id="token"' not in site.get("/").text
 
 
-def test_behind_tls_the_cookie_stays_there() -> None:
-    """A proxy says so."""
+def test_behind_tls_the_cookie_is_secure() -> None:
+    """As reported by the proxy."""
     reply = site_beyond_loopback().post("/login", {"X-Forwarded-Proto": "https"}, token="s3cret")
     assert "; Secure" in reply.headers["Set-Cookie"]
 
 
-def test_on_loopback_there_is_nothing_to_sign_in_to() -> None:
-    """The form leads to the overview."""
+def test_on_loopback_there_is_no_sign_in() -> None:
+    """The form redirects to the overview."""
     assert Site(token="s3cret").get("/login").headers["Location"] == "./"
     assert "Sign out" not in Site(token="s3cret").get("/").text
 
@@ -421,18 +421,18 @@ ELSEWHERE: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("headers", ELSEWHERE.values(), ids=ELSEWHERE.keys())
-def test_a_page_of_another_site_cannot_make_us_search(headers: dict[str, str]) -> None:
-    """A link can lead here, nothing else can."""
+def test_a_page_of_another_site_cannot_start_a_search(headers: dict[str, str]) -> None:
+    """Only links are allowed."""
     site = Site(Memory([event(1, "x")]))
     assert site.get("/search", headers=headers, limit="50").status == 403
-    assert site.store.asked == []
+    assert site.store.queries == []
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert site.get("/search", headers=link, limit="50").status == 200
     assert site.get("/metrics", headers=headers).status == 200
 
 
-def test_a_form_of_another_site_signs_nobody_in_or_out() -> None:
-    """By what the browser says of where it comes from."""
+def test_a_form_of_another_site_cannot_sign_in_or_out() -> None:
+    """According to the browser's Origin and Sec-Fetch-Site headers."""
     site = site_beyond_loopback()
     assert site.post("/login", {"Origin": "https://evil.example"}, token="s3cret").status == 403
     assert site.post("/login", {"Origin": "http://localhost:9108"}, token="s3cret").status == 303
@@ -440,8 +440,8 @@ def test_a_form_of_another_site_signs_nobody_in_or_out() -> None:
     assert site.get("/").status == 200
 
 
-def test_a_shared_link_asks_once_more_before_it_asks_for_the_token() -> None:
-    """A browser withholds a strict cookie where the link stands on another site, and gives it to the page itself."""
+def test_a_shared_link_reloads_once_before_it_asks_for_the_token() -> None:
+    """A browser omits a strict cookie after a link on another site, and sends it when the page reloads."""
     site = site_beyond_loopback()
     link: dict[str, Any] = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert '<meta http-equiv="refresh" content="0">' in site.get("/timeline", id="visit-1", headers=link).text
@@ -449,18 +449,20 @@ def test_a_shared_link_asks_once_more_before_it_asks_for_the_token() -> None:
     assert "refresh" not in site.get("/timeline", id="visit-1", headers=link).text
 
 
-def test_the_forms_of_pages_name_their_own_addresses() -> None:
-    """Relative ones, that are served."""
+def test_forms_use_existing_addresses() -> None:
+    """Relative addresses that are served."""
     for path in PATHS:
-        for found in Seen(Site().get(path).text).of("form"):
-            assert f"/{found['action']}" in PATHS
+        for form in ParsedPage(Site().get(path).text).of("form"):
+            assert f"/{form['action']}" in PATHS
 
 
 @pytest.mark.parametrize(("closed", "forms"), [(True, 0), (False, 1)])
 @pytest.mark.parametrize("problem", [None, "Another text.", "no token: token_file names none"])
-def test_the_form_to_sign_in_follows_from_the_state_and_no_words(problem: str | None, closed: bool, forms: int) -> None:
-    """A message may be reworded, and name any setting."""
+def test_the_sign_in_form_depends_on_the_state_and_not_on_the_message(
+    problem: str | None, closed: bool, forms: int
+) -> None:
+    """A message may be reworded, and may name any setting."""
     answer = Site().pages.sign_in("./", problem, closed=closed, again=False)
-    page = Seen(answer.body.decode())
+    page = ParsedPage(answer.body.decode())
     assert len(page.of("form")) == forms
     assert problem is None or problem in page.text

@@ -1,5 +1,5 @@
 "use strict";
-/* What pages do beyond what they say: stay current, follow, copy. Each of them is whole without it. */
+/* Enhancements: live updates, live tail, copy buttons. The pages work without them. */
 (() => {
   const EVERY_MS = 2000;
   const SLOWEST_MS = 15000;
@@ -7,9 +7,9 @@
   const REMEMBERED = 4000;
   const TEN_MINUTES_S = 600;
 
-  const say = (words) => { document.getElementById("said").textContent = words; };
+  const announce = (words) => { document.getElementById("said").textContent = words; };
 
-  /* Times of this machine, for whoever points at one. */
+  /* Local times as tooltips. */
   const local = (root) => {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
@@ -31,7 +31,7 @@
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      select(node); // a page without TLS has no clipboard: what is chosen may be copied by hand
+      select(node); // without TLS there is no clipboard API: the selection can be copied manually
       return document.execCommand("copy");
     }
   };
@@ -43,8 +43,8 @@
     made.textContent = name;
     made.addEventListener("click", async () => {
       const done = await copied(text(), node);
-      made.textContent = done ? "Copied" : "Chosen";
-      say(done ? "Copied" : "The text is selected, copy it by hand");
+      made.textContent = done ? "Copied" : "Selected";
+      announce(done ? "Copied" : "The text is selected; copy it manually");
       setTimeout(() => { made.textContent = name; }, 1500);
     });
     node.after(" ", made);
@@ -55,13 +55,13 @@
     for (const node of root.querySelectorAll("[data-copy-link]")) button("Copy", node, () => node.href);
   };
 
-  /* --- asking again and again, while somebody looks --- */
-  const repeat = (ask) => {
+  /* --- polling while the page is visible --- */
+  const poll = (update) => {
     const hold = document.getElementById("hold");
     let held = false;
     let wait = EVERY_MS;
     let timer = 0;
-    let away = false;
+    let unreachable = false;
 
     const later = () => {
       clearTimeout(timer);
@@ -69,16 +69,16 @@
     };
     const turn = async () => {
       try {
-        await ask();
-        if (away) say("The agent answers again");
-        away = false;
+        await update();
+        if (unreachable) announce("The agent responds again");
+        unreachable = false;
         wait = EVERY_MS;
         document.body.classList.remove("lost");
       } catch (error) {
-        if (!away) say("The agent does not answer; trying again");
-        away = true;
+        if (!unreachable) announce("The agent does not respond; retrying");
+        unreachable = true;
         wait = Math.min(wait * 2, SLOWEST_MS);
-        document.getElementById("asof").textContent = `no answer (${error.message}), trying again`;
+        document.getElementById("asof").textContent = `no response (${error.message}), retrying`;
       }
       later();
     };
@@ -86,8 +86,8 @@
     hold.addEventListener("click", () => {
       held = !held;
       hold.setAttribute("aria-pressed", String(held));
-      hold.textContent = held ? "Go on" : "Pause";
-      say(held ? "Paused" : "Following");
+      hold.textContent = held ? "Resume" : "Pause";
+      announce(held ? "Paused" : "Following");
       if (held) clearTimeout(timer); else turn();
     });
     document.addEventListener("visibilitychange", () => { if (document.hidden) clearTimeout(timer); else if (!held) turn(); });
@@ -95,11 +95,11 @@
   };
 
   const fetched = async (address) => {
-    const answer = await fetch(address, { signal: AbortSignal.timeout(12000), headers: { Accept: "text/html" } });
-    if (answer.status === 401) window.location.reload();
-    if (!answer.ok) throw new Error(answer.status === 503 ? "busy" : `status ${answer.status}`);
+    const response = await fetch(address, { signal: AbortSignal.timeout(12000), headers: { Accept: "text/html" } });
+    if (response.status === 401) window.location.reload();
+    if (!response.ok) throw new Error(response.status === 503 ? "busy" : `status ${response.status}`);
     const parts = document.createElement("template");
-    parts.innerHTML = await answer.text(); // our own page, escaped by the server; the policy runs no script in it
+    parts.innerHTML = await response.text(); // our own page, escaped by the server; the content policy forbids scripts in it
     return parts.content;
   };
 
@@ -115,7 +115,7 @@
     for (const chart of root.querySelectorAll("svg[data-values]")) {
       const values = chart.dataset.values.split(" ").filter(Boolean).map(Number);
       const place = chart.parentElement.querySelector(".readout");
-      const said = place.textContent;
+      const initial = place.textContent;
       const room = Number(chart.dataset.room);
       if (values.length < 2) continue;
       const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -130,7 +130,7 @@
         line.setAttribute("d", `M${x} 0V48`);
         chart.append(line);
       });
-      chart.addEventListener("pointerleave", () => { place.textContent = said; line.remove(); });
+      chart.addEventListener("pointerleave", () => { place.textContent = initial; line.remove(); });
     }
   };
 
@@ -139,11 +139,11 @@
 
   const overview = (live) => {
     readouts(live);
-    repeat(async () => {
+    poll(async () => {
       const fresh = await fetched(live.dataset.live);
       const parts = new Map([...fresh.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
       const shown = [...live.querySelectorAll("[data-part]")];
-      if (shown.length !== parts.size) { // a part came or went
+      if (shown.length !== parts.size) { // a part was added or removed
         live.replaceChildren(fresh);
         readouts(live);
         offerCopies(live);
@@ -151,8 +151,8 @@
         for (const part of shown) {
           const next = parts.get(part.dataset.part);
           if (!next) { window.location.reload(); return; }
-          if (busyIn(part) || part.dataset.part === "empty") continue; // somebody reads it
-          if (part.dataset.part === "state" && part.className !== next.className) say(next.querySelector(".word").textContent);
+          if (busyIn(part) || part.dataset.part === "empty") continue; // in use
+          if (part.dataset.part === "state" && part.className !== next.className) announce(next.querySelector(".word").textContent);
           const open = [...part.querySelectorAll("details")].map((one) => one.open);
           next.querySelectorAll("details").forEach((one, place) => { one.open = open[place] || false; });
           part.replaceWith(next);
@@ -175,7 +175,7 @@
     };
     for (const row of body.rows) known(row);
     let newest = Number(body.dataset.newest);
-    repeat(async () => {
+    poll(async () => {
       const address = new URL(table.dataset.tail, window.location.href);
       address.searchParams.set("after", String(newest));
       const fresh = await fetched(address);
