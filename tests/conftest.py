@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Settings and fixtures shared by all tests."""
 
 from collections.abc import Iterator
 
@@ -12,6 +12,6 @@ settings.load_profile("shipper")
 
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
-    """A test that runs the command line in process leaves no log behind that writes to its closed streams."""
+    """Reset logging after each test, so that no log writes to the closed streams of a command run in process."""
     yield
     structlog.reset_defaults()

@@ -11,7 +11,7 @@ from tests.imports import PACKAGES, ROOT, folders, layers, modules
 MOST_LOOSE = 3
 MOST_NAMES = 12
 UNCOUNTED = {"__init__.py", "__main__.py", "py.typed", "__pycache__"}
-"""What every package has, or none shows."""
+"""Names that every package has, or that are hidden."""
 WIDE = {
     "shipper": "the folders are the steps of a line and what they stand on; docs/architecture.md draws them in one order",
     "shipper/cli/commands": "one file for each command, named like it",

@@ -10,7 +10,7 @@ from deploy.services.debian import program
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 ALERTMANAGER = ROOT / "deploy" / "alertmanager"
-CURE = "run it as root on Debian, or install prometheus and prometheus-alertmanager"
+HINT = "run it as root on Debian, or install prometheus and prometheus-alertmanager"
 
 
 class Programs(NamedTuple):

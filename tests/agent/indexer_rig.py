@@ -15,7 +15,7 @@ from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
 from shipper.outputs.kafka.message import Prefixes
 from shipper_processors.route import Skew
-from tests.hazards.rig import HandClock, MemoryOutput
+from tests.hazards.rig import ManualClock, MemoryOutput
 
 
 class Topic(Consumer):
@@ -57,7 +57,7 @@ class Member:
     """One indexer, its clock, its output and its topic."""
 
     def __init__(self) -> None:
-        self.clock, self.output = HandClock(), MemoryOutput()
+        self.clock, self.output = ManualClock(), MemoryOutput()
         self.topics: list[Topic] = []
         redactor = build_pipeline.redactor_of(Settings(), b"k" * 32)
         translate = Translate.of(Prefixes("keneyapp-logs", "keneyapp-quarantine"), redactor, "node-1", Skew())

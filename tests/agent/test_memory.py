@@ -12,7 +12,7 @@ from shipper.delivery.in_flight import InFlight
 from shipper.model.documents import Document
 from shipper.outputs.sqlite.output import LocalStore
 from tests.agent.indexer_rig import Member
-from tests.hazards.rig import HandClock, Rig
+from tests.hazards.rig import ManualClock, Rig
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_an_agent_keeps_no_batch_that_was_answered(tmp_path: Path) -> None:
 def test_an_agent_keeps_no_batch_that_was_refused(tmp_path: Path) -> None:
     """An output that is away for days is asked again and again."""
     rig = Rig(tmp_path)
-    agent, rig.output.away = rig.start(), True
+    agent, rig.output.unavailable = rig.start(), True
     rig.write(rig.lines(2))
     for failures in range(1, 4):
         rig.read()
@@ -72,7 +72,7 @@ def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
     """A parcel holds its documents, some megabytes of them."""
     member = Member()
     for away in (False, True, False):
-        member.output.away = away
+        member.output.unavailable = away
         member.turn(8)
     assert member.topics[0].committed == len(member.output.stored) > 8
     assert kept(InFlight, MessageBatch) <= 3  # what is read next, and what is under way
@@ -80,7 +80,7 @@ def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
 
 def test_memory_is_given_back_now_and_then_under_load() -> None:
     """Between two turns, never more often than asked for, beside what else is done there."""
-    clock, given_back, taken = HandClock(), [0], [0]
+    clock, given_back, taken = ManualClock(), [0], [0]
 
     def give_back() -> None:
         given_back[0] += 1

@@ -93,7 +93,7 @@ def test_what_threads_see_agrees_while_logs_come_and_go(tmp_path: Path) -> None:
         for path in rig.logs.glob(f"{step - 1}-*.log"):
             path.unlink()
         rig.clock.pass_seconds(6)
-    rig.patiently()
+    rig.drain()
     for visitor in visitors:
         visitor.ended.set()
         visitor.join()
@@ -136,7 +136,7 @@ def test_logs_that_did_not_change_keep_their_row(tmp_path: Path) -> None:
     quiet = rig.logs / "quiet.log"
     rig.write(rig.lines(1), quiet)
     rig.read()
-    rig.output.away = True
+    rig.output.unavailable = True
     rig.write(rig.lines(1))
     rig.read()
     rows = {row.path: row for row in vitals.snapshot.measured.logs}

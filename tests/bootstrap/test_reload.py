@@ -20,7 +20,7 @@ from shipper.model.query import Query
 from shipper.outputs.sqlite.reader import LocalReader
 from shipper.system.errors import OutputUnavailable
 from shipper_schemas.metrics import Distribution
-from tests.hazards.rig import HandClock, MemoryOutput, docker_line
+from tests.hazards.rig import ManualClock, MemoryOutput, docker_line
 
 NO_SHOWS = {"name": "no_shows_total", "help": "h", "when": {"event": "missed"}}
 
@@ -29,7 +29,7 @@ class Node:
     """An agent over a folder, its configuration file, and its reloader; time stands still but for `look`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.file, self.clock = folder, folder / "shipper.yaml", HandClock()
+        self.folder, self.file, self.clock = folder, folder / "shipper.yaml", ManualClock()
         self.serial = 0
         self.write()
         configuration = read(self.file, {}, {})
@@ -380,11 +380,11 @@ def test_a_change_of_policies_waits_for_what_may_be_stored(node: Node, slow: Mem
     future, documents = slow.unanswered.pop()
     slow.write(documents)
     future.set_exception(OutputUnavailable("the connection broke", "wait"))
-    slow.away = True
+    slow.unavailable = True
     flagging(node)
     node.turns(3)
     assert node.told()["waiting"]
-    slow.away = slow.slow = False
+    slow.unavailable = slow.slow = False
     node.clock.pass_seconds(60)
     node.turns(3)
     assert not node.told()["waiting"]

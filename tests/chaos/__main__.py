@@ -28,63 +28,63 @@ PLACES = {ELASTICSEARCH: ElasticsearchPlace, KAFKA: KafkaPlace, DOCKER: DockerPl
 
 @dataclass
 class Table:
-    """Fault by fault, over all schedules in which it came."""
+    """Outcomes summed up by fault, over all schedules that contained it."""
 
     tried: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
-    doubled: Counter[str] = field(default_factory=Counter)
+    duplicated: Counter[str] = field(default_factory=Counter)
     error: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     written: int = 0
     excused: int = 0
-    taken_back: int = 0
+    accepted_later: int = 0
     torn: int = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Take in a schedule; what is wrong in it is every fault's that was in it."""
-        found = outcome.balance
+        """Add the outcome of a schedule; a failure is counted for every fault of that schedule."""
+        balance = outcome.balance
         self.tried.update(outcome.tried)
-        self.written, self.excused = self.written + found.written, self.excused + found.excused
-        self.taken_back, self.torn = self.taken_back + found.taken_back, self.torn + found.torn
+        self.written, self.excused = self.written + balance.written, self.excused + balance.excused
+        self.accepted_later, self.torn = self.accepted_later + balance.accepted_later, self.torn + balance.torn
         for name in outcome.tried:
-            self.lost[name] += len(found.lost)
-            self.doubled[name] += len(found.doubled)
-            self.error[name] += found.counter_error
+            self.lost[name] += len(balance.lost)
+            self.duplicated[name] += len(balance.duplicated)
+            self.error[name] += balance.counter_error
 
     @property
     def kills(self) -> int:
-        """All kills, at chosen instructions too."""
+        """Number of kills, including those at fail points."""
         return sum(number for name, number in self.tried.items() if name.startswith(KILL))
 
     def __str__(self) -> str:
         rows = [
-            f"| {name} | {self.tried[name]:,} | {self.lost[name]} | {self.doubled[name]} | {self.error[name]:g} |"
+            f"| {name} | {self.tried[name]:,} | {self.lost[name]} | {self.duplicated[name]} | {self.error[name]:g} |"
             for name in sorted(self.tried)
         ]
         return "\n".join(
             [
-                "| fault | times tried | lines lost | doubled | counter error |",
+                "| fault | times tried | lines lost | duplicated | counter error |",
                 "| --- | ---: | ---: | ---: | ---: |",
                 *rows,
             ]
         )
 
 
-def play(schedule: Schedule, place: Place, base: Path, *, tell: bool = True) -> Outcome:
-    """One schedule; its folder stays where the books do not balance."""
-    if tell:
+def play(schedule: Schedule, place: Place, base: Path, *, verbose: bool = True) -> Outcome:
+    """Run one schedule; keep its folder if the books do not balance."""
+    if verbose:
         print(schedule, flush=True)
     folder = base / f"{schedule.place}-{schedule.seed}"
     outcome = World(folder, schedule, place).run()
-    if outcome.even:
+    if outcome.balanced:
         shutil.rmtree(folder, ignore_errors=True)
     return outcome
 
 
 def report(schedule: Schedule, outcome: Outcome, options: argparse.Namespace) -> None:
-    """One line, or all there is to know of what went wrong."""
+    """Print one line, or everything known about a failure."""
     kills = sum(number for name, number in outcome.tried.items() if name.startswith(KILL))
     print(f"seed {schedule.seed}, {schedule.place}: {kills} kills, {outcome.balance}", flush=True)
-    if not outcome.even:
+    if not outcome.balanced:
         print(schedule)
         if outcome.trouble:
             print(f"TROUBLE: {outcome.trouble}")
@@ -97,31 +97,35 @@ def report(schedule: Schedule, outcome: Outcome, options: argparse.Namespace) ->
 
 
 def schedule_of(seed: int, place: str, options: argparse.Namespace) -> Schedule:
-    """The schedule of a seed; with chosen faults, each comes at least once."""
+    """Return the schedule of a seed; chosen faults occur at least once each."""
     chosen = [name.strip() for name in options.faults.split(",")] if options.faults else []
     if unknown := [name for name in chosen if name not in FAULTS]:
-        raise SystemExit(f"no fault is called {unknown[0]!r}; there are: {', '.join(FAULTS)}")
+        raise SystemExit(f"unknown fault {unknown[0]!r}; expected one of: {', '.join(FAULTS)}")
     weights = {
         name: fault.weight for name, fault in FAULTS.items() if place in fault.places and (not chosen or name in chosen)
     }
     if not weights:
-        raise SystemExit(f"none of these faults can come to {place}")
+        raise SystemExit(f"none of these faults applies to {place}")
     return Schedule.of(seed, place, weights, options.length, chosen)
 
 
 def main() -> None:
-    """See the options."""
+    """Parse the options and run the schedules; exit 1 if one does not balance."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first, or only, seed")
-    parser.add_argument("--rounds", type=int, default=1, help="how many seeds, one after another")
-    parser.add_argument("--kills", type=int, default=0, help="go on to further seeds until so many kills")
-    parser.add_argument("--faults", default="", help="these faults alone, by name, with commas between")
-    parser.add_argument("--place", default="files", help="files, elasticsearch, kafka, docker, or several with commas")
-    parser.add_argument("--length", type=int, default=LENGTH, help="faults of a schedule")
+    parser.add_argument("--rounds", type=int, default=1, help="number of seeds, one after another")
+    parser.add_argument("--kills", type=int, default=0, help="continue with further seeds up to this number of kills")
+    parser.add_argument("--faults", default="", help="only these faults, comma-separated")
+    parser.add_argument(
+        "--place", default="files", help="files, elasticsearch, kafka or docker; several comma-separated"
+    )
+    parser.add_argument("--length", type=int, default=LENGTH, help="number of faults in a schedule")
     parser.add_argument("--beside", type=int, default=1, help="schedules at a time")
-    parser.add_argument("--folder", type=Path, default=None, help="where worlds are made")
+    parser.add_argument("--folder", type=Path, default=None, help="folder of the worlds")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # disks are unmounted on the way out
+    signal.signal(
+        signal.SIGTERM, lambda _number, _frame: sys.exit(143)
+    )  # exit in the ordinary way, so that disks are unmounted
     base = options.folder or Path(tempfile.mkdtemp(prefix="shipper-chaos-"))
     table, uneven = Table(), 0
     started = time.monotonic()
@@ -129,30 +133,30 @@ def main() -> None:
         uneven += run_place(name, base, options, table)
     print(f"{datetime.now(UTC):%Y-%m-%d}, {time.monotonic() - started:.0f} s: {' '.join(sys.argv[1:])}")
     print(
-        f"\n{table}\n\n{table.kills:,} kills, {table.written:,} entries, {table.excused:,} out of reach, {table.taken_back} taken back, {table.torn} torn"
+        f"\n{table}\n\n{table.kills:,} kills, {table.written:,} entries, {table.excused:,} out of reach, {table.accepted_later} accepted later, {table.torn} torn"
     )
     sys.exit(1 if uneven else 0)
 
 
 def run_place(name: str, base: Path, options: argparse.Namespace, table: Table) -> int:
-    """Schedules at one place until there are enough; how many did not balance."""
+    """Run schedules at one place until there are enough; return how many did not balance."""
     seed, uneven, before = options.seed, 0, table.kills
     with opened(name, base) as place, ThreadPoolExecutor(options.beside) as pool:
         beside = options.beside if name == FILES else 1
         while seed < options.seed + options.rounds or table.kills - before < options.kills:
             schedules = [schedule_of(seed + ahead, name, options) for ahead in range(beside)]
             seed += beside
-            told = partial(play, place=place, base=base, tell=options.rounds == 1 and not options.kills)
-            for schedule, outcome in zip(schedules, pool.map(told, schedules), strict=True):
+            run = partial(play, place=place, base=base, verbose=options.rounds == 1 and not options.kills)
+            for schedule, outcome in zip(schedules, pool.map(run, schedules), strict=True):
                 table.add(outcome)
                 report(schedule, outcome, options)
-                uneven += not outcome.even
+                uneven += not outcome.balanced
     return uneven
 
 
 @contextmanager
 def opened(name: str, base: Path) -> Iterator[Place]:
-    """The place of that name, with its servers."""
+    """Yield the place of that name, with its servers started."""
     if name == FILES:
         yield Files()
         return

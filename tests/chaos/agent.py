@@ -1,4 +1,4 @@
-"""The process under test: `shipper run`, started, killed, and asked what it has committed."""
+"""The process under test: `shipper run`, started and killed; its committed state is read from its files."""
 
 import contextlib
 import gzip
@@ -19,14 +19,14 @@ GRACE_S = 60.0
 
 
 class Ended(AssertionError):
-    """The process ended where nobody had ended it."""
+    """The process ended although nothing had ended it."""
 
 
 class Subject:
-    """One agent, or indexer, over a folder of its own. Its own log goes to `NAME.log` there."""
+    """An agent or indexer in its own folder; its log goes to `NAME.log` there."""
 
     def __init__(self, folder: Path, name: str, inputs: list[str], output: str, config: str) -> None:
-        """Starts nothing."""
+        """Write the configuration; start nothing."""
         self.folder, self.name, self.inputs, self.output = folder, name, inputs, output
         self.state = folder / f"{name}-state"
         self.config = folder / f"{name}.yaml"
@@ -36,58 +36,58 @@ class Subject:
         self.process: Process | None = None
         self.point: str | None = None
         self.may_end = False
-        """Whether it may end by itself, as where its disk is full."""
+        """True if it may end on its own, for example because its disk is full."""
 
     def arguments(self, *extra: str) -> list[str]:
-        """What follows `shipper` on its command line."""
-        given = [part for found in self.inputs for part in ("--input", found)]
+        """Return the command-line arguments after `shipper`."""
+        options = [part for source in self.inputs for part in ("--input", source)]
         return [
-            "run", "--config", str(self.config), *given, "--output", self.output,
+            "run", "--config", str(self.config), *options, "--output", self.output,
             "--state-dir", str(self.state), "--listen", "off", "--log-format", "json", *extra,
         ]  # fmt: skip
 
-    def start(self, *, compiled: bool, fresh: bool = False, point: str | None = None) -> None:
-        """Start it, the compiled way or the plain one, and with a fail point if any."""
-        environment = {"SHIPPER_COMPILED": str(compiled).lower(), **self.environment}
+    def start(self, *, native: bool, fresh: bool = False, point: str | None = None) -> None:
+        """Start it on the native or the Python path, with a fail point if one is named."""
+        environment = {"SHIPPER_COMPILED": str(native).lower(), **self.environment}
         environment |= {"CHAOS_POINT": point} if point else {}
         self.point = point
         self.process = start(self.arguments(), environment, self.log, fresh=fresh)
 
     @property
     def alive(self) -> bool:
-        """Whether it runs. Raises Ended where it ended and should not have."""
+        """True while it runs. Raises Ended if it ended and should not have."""
         if self.process is None:
             return False
         code = self.process.poll()
         if code is None:
             return True
         if code != -signal.SIGKILL and not self.may_end:
-            raise Ended(f"{self.name} ended with {code}: {self.last_words()}")
+            raise Ended(f"{self.name} ended with {code}: {self.log_end()}")
         if code == -signal.SIGKILL and self.point is None:
             raise Ended(f"{self.name} was killed, and not by this schedule")
         self.process = None
         return False
 
     def wait_for_point(self, seconds: float) -> bool:
-        """Whether it came to its fail point within the time; killed where it did not."""
+        """Return True if it reached its fail point in time; kill it otherwise."""
         assert self.process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
-        came = self.process.poll() == -signal.SIGKILL
+        reached = self.process.poll() == -signal.SIGKILL
         if self.process.poll() not in (None, -signal.SIGKILL):
             assert not self.alive
         self.kill()
-        return came
+        return reached
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(PATIENCE_S)
             self.process = None
 
     def stop(self, grace: float) -> bool:
-        """SIGTERM, and SIGKILL after `grace` seconds. Whether it ended by itself before that."""
+        """Send SIGTERM, and SIGKILL after `grace` seconds. True if it ended before that."""
         process, self.process = self.process, None
         if process is None:
             return True
@@ -98,12 +98,12 @@ class Subject:
             process.kill()
             process.wait(PATIENCE_S)
             return False
-        if code not in (0, -signal.SIGTERM):  # SIGTERM before it listens for signals ends it at once
-            raise Ended(f"{self.name} was asked to stop and ended with {code}: {self.last_words()}")
+        if code not in (0, -signal.SIGTERM):  # SIGTERM before it handles signals ends it immediately
+            raise Ended(f"{self.name} ended after SIGTERM with {code}: {self.log_end()}")
         return True
 
-    def refuses(self, before: int, seconds: float) -> str | None:
-        """What it says where it refuses to start; None where it runs on. `before`: the size of its log before."""
+    def startup_error(self, before: int, seconds: float) -> str | None:
+        """Return the error with which it fails to start, None if it runs. `before`: size of its log before the start."""
         assert self.process is not None
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
@@ -112,15 +112,15 @@ class Subject:
             time.sleep(0.02)
         if self.process.poll() is None:
             state = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()[2]
-            raise Ended(f"{self.name} neither starts nor ends ({state}): {self.last_words()}")
+            raise Ended(f"{self.name} neither starts nor ends ({state}): {self.log_end()}")
         code, self.process = self.process.poll(), None
-        said = self.log.read_bytes()[before:].decode(errors="replace")
+        output = self.log.read_bytes()[before:].decode(errors="replace")
         if code != 1:
-            raise Ended(f"{self.name} ended with {code}: {said[-2000:]}")
-        return said
+            raise Ended(f"{self.name} ended with {code}: {output[-2000:]}")
+        return output
 
     def once(self) -> None:
-        """`run --once` until it goes through: what there is, is shipped."""
+        """Repeat `run --once` until it succeeds, so that all input is shipped."""
         end = time.monotonic() + PATIENCE_S
         while True:
             process = start(self.arguments("--once"), self.environment, self.log, fresh=False)
@@ -128,21 +128,21 @@ class Subject:
             if code == 0:
                 return
             if time.monotonic() > end:
-                raise Ended(f"{self.name} --once ends with {code}: {self.last_words()}")
+                raise Ended(f"{self.name} --once ends with {code}: {self.log_end()}")
             time.sleep(0.5)
 
-    def last_words(self) -> str:
-        """The end of its own log."""
+    def log_end(self) -> str:
+        """Return the end of its log."""
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
 
     def tracebacks(self) -> int:
-        """How many it has told of: each is a defect."""
+        """Number of tracebacks in its log; each is a defect."""
         return self.log.read_bytes().count(b"Traceback (most recent call last)") if self.log.exists() else 0
 
-    # --- what it knows ----------------------------------------------------------------------------
+    # --- its files --------------------------------------------------------------------------------
 
     def holds(self, inode: int, beginning: bytes) -> bool:
-        """Whether it has a file open of that inode that begins like this: inodes are used again at once."""
+        """True if it has a file open with this inode and beginning; inodes are reused immediately."""
         if self.process is None or self.process.poll() is not None:
             return False
         with contextlib.suppress(OSError), os.scandir(f"/proc/{self.process.pid}/fd") as entries:
@@ -153,10 +153,10 @@ class Subject:
         return False
 
     def committed(self, log: Path, beginning: bytes, size: int) -> bool:
-        """Whether both its positions are committed beyond a file that begins like this and has so many bytes."""
+        """True if both cursors are committed beyond a file with this beginning and size."""
         try:
             with closing(sqlite3.connect(f"file:{self.state}/state.db?mode=ro", uri=True, timeout=5)) as db:
-                heads = db.execute(
+                cursors = db.execute(
                     "SELECT counted_file, counted_offset, coalesce(shipped_file, counted_file),"
                     " coalesce(shipped_offset, counted_offset) FROM log WHERE path = ?", (str(log),)
                 ).fetchall()  # fmt: skip
@@ -169,13 +169,13 @@ class Subject:
             (key, passed) for key, length, prefix, passed in files if length and hashed(beginning[:length]) == prefix
         ]
         return any(
-            passed or all(file > key or (file == key and offset >= size) for file, offset in (head[:2], head[2:]))
+            passed or all(file > key or (file == key and offset >= size) for file, offset in (cursor[:2], cursor[2:]))
             for key, passed in keys
-            for head in heads
+            for cursor in cursors
         )
 
     def series(self) -> dict[tuple[str, ...], float]:
-        """Its committed counters, by metric and labels."""
+        """Return its committed counters, by metric and labels."""
         with closing(sqlite3.connect(f"file:{self.state}/state.db?mode=ro", uri=True, timeout=5)) as db:
             rows = db.execute("SELECT metric, labels, value FROM series").fetchall()
         return {(metric, *json.loads(labels)): value for metric, labels, value in rows}
@@ -183,8 +183,8 @@ class Subject:
 
 def _begins(path: str, beginning: bytes) -> bool:
     with open(path, "rb") as file:
-        found = file.read(len(beginning))
-        if found[:2] == b"\x1f\x8b":
+        content = file.read(len(beginning))
+        if content[:2] == b"\x1f\x8b":
             file.seek(0)
-            found = gzip.GzipFile(fileobj=file).read(len(beginning))
-    return found == beginning
+            content = gzip.GzipFile(fileobj=file).read(len(beginning))
+    return content == beginning

@@ -1,4 +1,4 @@
-"""The books: what was written against what is stored, and the truth against the counters."""
+"""The books: written lines against stored documents, and the truth against the counters."""
 
 import json
 import sqlite3
@@ -11,121 +11,123 @@ from pathlib import Path
 from tests.chaos.lines import Key, Truth, serials, token
 
 Stored = tuple[str, bytes]
-"""An index, a quarantine or `dead-letters`, and a document."""
+"""Index name (`dead-letters` for dead letters) and document."""
 DEAD = "dead-letters"
 MOST_NAMED = 20
 
 
 @dataclass
 class Balance:
-    """What does not agree. Nothing of it may be there."""
+    """Everything that does not agree; all of it must be empty."""
 
     lost: list[int] = field(default_factory=list)
-    doubled: list[int] = field(default_factory=list)
+    duplicated: list[int] = field(default_factory=list)
     misplaced: list[int] = field(default_factory=list)
-    """In the quarantine without a fault, or in the index with one."""
+    """In the quarantine without a violation, or in the index with one."""
     counters: dict[str, tuple[float, float, float]] = field(default_factory=dict)
-    """Least, found, most."""
+    """Least, actual and most value of each wrong counter."""
     written: int = 0
     excused: int = 0
-    """Not there, and in files that were destroyed before anybody could have read them."""
-    taken_back: int = 0
-    """In the index and, as refused by it, in the quarantine: the server changed its mind between two tries."""
+    """Not stored, and in files that were destroyed before an agent could have read them."""
+    accepted_later: int = 0
+    """In the index and, as rejected by it, in the quarantine: the server changed its verdict between two attempts."""
 
     torn: int = 0
-    """Entries of several lines, stored whole before a kill and in part after it, since their file had gone meanwhile."""
+    """Entries of several lines, stored whole before a kill and in part after it, because their file was deleted meanwhile."""
 
     @property
-    def even(self) -> bool:
-        """Whether the books balance."""
-        return not (self.lost or self.doubled or self.misplaced or self.counters)
+    def balanced(self) -> bool:
+        """True if the books balance."""
+        return not (self.lost or self.duplicated or self.misplaced or self.counters)
 
     @property
     def counter_error(self) -> float:
-        """By how much counters are off, in all."""
-        return sum(max(least - found, found - most) for least, found, most in self.counters.values())
+        """Sum of all counters' deviations."""
+        return sum(max(least - value, value - most) for least, value, most in self.counters.values())
 
     def __str__(self) -> str:
-        told = [f"{self.written} written, {self.excused} out of reach"]
-        told += [
-            f"{number} {name}" for name, number in (("torn", self.torn), ("taken back", self.taken_back)) if number
+        parts = [f"{self.written} written, {self.excused} out of reach"]
+        parts += [
+            f"{number} {name}"
+            for name, number in (("torn", self.torn), ("accepted later", self.accepted_later))
+            if number
         ]
-        for name in ("lost", "doubled", "misplaced"):
-            found: list[int] = getattr(self, name)
-            if found:
-                shown = ", ".join(f"{serial} ({token(serial)})" for serial in found[:MOST_NAMED])
-                told.append(f"{len(found)} {name}: {shown}{' …' if len(found) > MOST_NAMED else ''}")
-        told += [
-            f"{name} is {found:g}, and should be {least:g}" + (f" to {most:g}" if most > least else "")
-            for name, (least, found, most) in self.counters.items()
+        for name in ("lost", "duplicated", "misplaced"):
+            numbers: list[int] = getattr(self, name)
+            if numbers:
+                shown = ", ".join(f"{serial} ({token(serial)})" for serial in numbers[:MOST_NAMED])
+                parts.append(f"{len(numbers)} {name}: {shown}{' …' if len(numbers) > MOST_NAMED else ''}")
+        parts += [
+            f"{name} is {value:g}, expected {least:g}" + (f" to {most:g}" if most > least else "")
+            for name, (least, value, most) in self.counters.items()
         ]
-        return "; ".join(told)
+        return "; ".join(parts)
 
 
 @dataclass
 class Arrived:
-    """How often each serial number is where."""
+    """Number of documents of each serial number, by place."""
 
     indexed: Counter[int] = field(default_factory=Counter)
     kept: Counter[int] = field(default_factory=Counter)
     """In the quarantine."""
-    refused: set[int] = field(default_factory=set)
-    """In the quarantine because the index refused them."""
+    rejected: set[int] = field(default_factory=set)
+    """In the quarantine because the index rejected them."""
     letters: set[int] = field(default_factory=set)
     """Dead letters."""
 
     @classmethod
     def of(cls, stored: Iterable[Stored]) -> "Arrived":
-        """Look through all documents."""
-        found = cls()
+        """Read all documents."""
+        arrived = cls()
         for index, body in stored:
             held = serials(body)
             if index == DEAD:
-                found.letters |= held
+                arrived.letters |= held
             elif "quarantine" in index:
-                found.kept.update(held)
-                found.refused |= held if b"refused_by_index" in body else set()
+                arrived.kept.update(held)
+                arrived.rejected |= held if b"refused_by_index" in body else set()
             else:
-                found.indexed.update(held)
-        return found
+                arrived.indexed.update(held)
+        return arrived
 
-    def taken_back(self, serial: int, times: int) -> bool:
-        """Whether it is in the index, and in the quarantine because the index had refused it before."""
-        return serial in self.refused and self.indexed[serial] == times and self.kept[serial] == 1
+    def accepted_later(self, serial: int, times: int) -> bool:
+        """True if it is in the index, and in the quarantine from an earlier rejection by the index."""
+        return serial in self.rejected and self.indexed[serial] == times and self.kept[serial] == 1
 
     def misplaced(self, serial: int, violation: str) -> bool:
-        """Whether it is where it does not belong."""
+        """True if it is in the quarantine without a violation, or in the index with one."""
         if violation:
             return bool(self.indexed[serial])
-        return bool(self.kept[serial]) and serial not in self.refused
+        return bool(self.kept[serial]) and serial not in self.rejected
 
 
 def balance(truth: Truth, stored: Iterable[Stored], counters: Mapping[Key, float]) -> Balance:
-    """Compare. `counters` are committed series by metric and labels."""
-    found, arrived = Balance(written=len(truth.facts)), Arrived.of(stored)
+    """Compare what was written with what is stored. `counters` are committed series by metric and labels."""
+    books, arrived = Balance(written=len(truth.facts)), Arrived.of(stored)
     for serial, times in truth.times.items():
         there = arrived.indexed[serial] + arrived.kept[serial]
-        if there > times and arrived.taken_back(serial, times):
-            found.taken_back += 1
+        if there > times and arrived.accepted_later(serial, times):
+            books.accepted_later += 1
         elif there == times + 1 and serial in truth.excused and truth.facts[serial].joined:
-            found.torn += 1
+            books.torn += 1
         elif there > times:
-            found.doubled.append(serial)
+            books.duplicated.append(serial)
         elif there < times and serial not in arrived.letters:
             if serial in truth.excused:
-                found.excused += 1
+                books.excused += 1
             else:
-                found.lost.append(serial)
+                books.lost.append(serial)
         # of an excused file a part may have been read: the beginning of a message whose end is gone, for one
         if serial not in truth.excused and arrived.misplaced(serial, truth.facts[serial].violation):
-            found.misplaced.append(serial)
-    found.doubled += sorted((arrived.indexed.keys() | arrived.kept.keys()) - truth.times.keys())
-    found.counters = differences(truth, counters)
-    return found
+            books.misplaced.append(serial)
+    books.duplicated += sorted((arrived.indexed.keys() | arrived.kept.keys()) - truth.times.keys())
+    books.counters = differences(truth, counters)
+    return books
 
 
 def differences(truth: Truth, counters: Mapping[Key, float]) -> dict[str, tuple[float, float, float]]:
-    """Counters that are not between the truth without what is excused and the truth with it."""
+    """Return counters outside the range between the truth without the excused lines and the truth with them."""
     least, most = Counter[Key](), Counter[Key]()
     for serial, times in truth.times.items():
         for key, number in truth.facts[serial].adds():
@@ -146,7 +148,7 @@ def differences(truth: Truth, counters: Mapping[Key, float]) -> dict[str, tuple[
 
 
 def in_store(folder: Path) -> Iterator[Stored]:
-    """All that an embedded store holds."""
+    """Yield all documents of an embedded store."""
     for path in sorted(folder.glob("*.db")):
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
             for (body,) in db.execute("SELECT body FROM entry"):
@@ -154,7 +156,7 @@ def in_store(folder: Path) -> Iterator[Stored]:
 
 
 def in_letters(state: Path) -> Iterator[Stored]:
-    """All dead letters."""
+    """Yield all dead letters."""
     from shipper.outputs.dead_letters import DeadLetters
 
     for letter in DeadLetters(state).letters():

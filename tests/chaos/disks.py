@@ -9,7 +9,7 @@ from deploy.services.unavailable import Unavailable
 
 
 class SmallDisk:
-    """A tmpfs at a folder, of so many mebibytes; root alone can mount one."""
+    """A tmpfs of `mebibytes` MiB at a folder; only root can mount one."""
 
     def __init__(self, folder: Path, mebibytes: int) -> None:
         """Mount it. Raises Unavailable."""
@@ -18,10 +18,10 @@ class SmallDisk:
         command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "tmpfs", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Unavailable(f"no small disk can be mounted at {folder}: {done.stderr.strip()}")
+            raise Unavailable(f"cannot mount a tmpfs at {folder}: {done.stderr.strip()}")
 
     def fill(self) -> None:
-        """Leave no room at all."""
+        """Fill it completely."""
         with self.ballast.open("ab", buffering=0) as file:
             for size in (1 << 16, 4096, 1):
                 with contextlib.suppress(OSError):
@@ -29,17 +29,17 @@ class SmallDisk:
                         file.write(b"\0" * size)
 
     def release(self) -> None:
-        """Give the room back."""
+        """Free the filled space."""
         self.ballast.unlink(missing_ok=True)
 
     def unmount(self) -> None:
-        """Take it away, with what is on it."""
+        """Unmount it; its content is lost."""
         subprocess.run(["umount", "-l", str(self.folder)], check=True)
 
 
 @contextlib.contextmanager
 def kept(disks: list[SmallDisk]) -> Iterator[None]:
-    """Unmount them in the end."""
+    """Unmount the disks at the end."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""A place with a real Docker engine: real containers print, and the truth is what stands in their files."""
+"""A place with a real Docker engine: real containers print, and the truth is read from their log files."""
 
 import io
 import json
@@ -25,21 +25,21 @@ from shipper.inputs.files.fingerprint import PREFIX
 from tests.chaos.agent import Subject
 from tests.chaos.books import Stored, in_store
 from tests.chaos.faults import DOCKER, REACH_S, fault, owed
-from tests.chaos.lines import Fact, serials, spoken
+from tests.chaos.lines import Fact, entry_lines, serials
 from tests.chaos.logs import Log, Written
 from tests.chaos.schedule import KILL
 from tests.chaos.world import CONFIG, World
 
 IMAGE = "shipper-chaos:busybox"
 OPTIONS = {"max-size": "100k", "max-file": "100"}
-"""Rotation by size; nothing falls out, so that the files hold all that was printed."""
+"""Rotation by size; no file is dropped, so that the files hold everything that was printed."""
 PRINT = 'while read -r line; do echo "$line"; i=$((i+1)); [ $((i % 25)) = 0 ] && usleep 40000; done < /lines/lines; sleep 600'
 LINES = 2500
 
 
 @dataclass(eq=False)
 class Printing:
-    """A container and what it prints."""
+    """A container and the serial numbers it prints."""
 
     container: Any
     path: Path
@@ -48,7 +48,7 @@ class Printing:
 
 
 class DockerPlace:
-    """Containers of a private engine, into the embedded store."""
+    """Containers of a private engine, shipped into the embedded store."""
 
     name = DOCKER
 
@@ -59,30 +59,30 @@ class DockerPlace:
         wanted = [package for program, package in docker_engine.PACKAGES.items() if shutil.which(program) is None]
         if wanted:
             install(*wanted)
-        self.folder = tempfile.mkdtemp(prefix="shipper-docker-")  # short: a socket's path has to fit 108 bytes
+        self.folder = tempfile.mkdtemp(prefix="shipper-docker-")  # short, since a socket's path has at most 108 bytes
         self.address = self.start()
         self.printing: list[Printing] = []
         self._import()
 
     def start(self) -> str:
-        """Start the engine over its data; containers that run go on. Raises Unavailable."""
+        """Start the engine over its data; running containers continue. Raises Unavailable."""
         pid = Path(self.folder) / "exec/containerd/containerd.pid"
         if pid.exists() and _gone(int(pid.read_text())):
-            pid.unlink()  # one that nobody has waited for looks alive to the engine
+            pid.unlink()  # a zombie looks alive to the engine
         return docker_engine.asked("start", self.folder, "--live-restore")
 
     def end_engine(self, how: signal.Signals) -> None:
-        """End the engine's process, and none of its containers."""
+        """End the engine's process without ending its containers."""
         pid = int((Path(self.folder) / "started.pid").read_text())
         os.kill(pid, how)
         if not waited(lambda: _gone(pid), REACH_S):
             raise AssertionError("the engine does not end")
-        if how is signal.SIGTERM:  # it ends what it started, but for the containers
+        if how is signal.SIGTERM:  # it ends what it started, except the containers
             under = Path(self.folder) / "exec/containerd/containerd.pid"
             waited(lambda: not under.exists() or _gone(int(under.read_text())), 10)
 
     def client(self) -> Any:
-        """A new connection."""
+        """Return a new connection."""
         return docker.DockerClient(base_url=self.address, timeout=60)
 
     def _import(self) -> None:
@@ -96,26 +96,26 @@ class DockerPlace:
         client.close()
 
     def open(self, world: World) -> Subject:
-        """An agent over the engine's folder."""
+        """Return an agent over the engine's folder."""
         glob = f"docker:{self.root}/containers/*/*-json.log"
         return Subject(world.folder, "agent", [glob], f"local:{world.folder}/store", CONFIG)
 
     def logs(self, world: World) -> list[Log]:
-        """None of ours: two containers print."""
+        """Start two containers that print; return no generated logs."""
         chance = random.Random(f"{world.schedule.seed} containers")
         for _ in range(2):
             self.run(world, chance, LINES)
         return []
 
     def run(self, world: World, chance: random.Random, entries: int) -> Printing:
-        """Start a container that prints so many entries, and then goes on running."""
+        """Start a container that prints `entries` entries and then stays running."""
         first, lines = len(world.truth.facts), []
         while len(lines) < entries:
-            told, facts = spoken(chance, len(world.truth.facts))
-            if len(told) > 1 or len(told[0][1]) > 4096:
+            entry, facts = entry_lines(chance, len(world.truth.facts))
+            if len(entry) > 1 or len(entry[0][1]) > 4096:
                 continue
             world.truth.times[world.truth.note(Fact(1, *facts[0]))] = 0
-            lines.append(told[0][1])
+            lines.append(entry[0][1])
         folder = world.folder / f"lines-{first}"
         folder.mkdir()
         (folder / "lines").write_bytes(b"".join(lines))
@@ -127,27 +127,27 @@ class DockerPlace:
         )  # fmt: skip
         client.close()
         path = self.root / "containers" / container.id / f"{container.id}-json.log"
-        found = Printing(container.id, path, first, len(world.truth.facts) - 1)
-        self.printing.append(found)
-        return found
+        printing = Printing(container.id, path, first, len(world.truth.facts) - 1)
+        self.printing.append(printing)
+        return printing
 
     def settle(self, world: World) -> None:
-        """The engine is there; containers end, their files tell the truth, and the agent ships them."""
+        """Start the engine if needed, end the containers, record what their files hold, and ship it."""
         self.address = self.start()
         client = self.client()
         for printing in self.printing:
             client.containers.get(printing.container).kill()
             client.containers.get(printing.container).wait(timeout=60)
-            told(world, printing)
+            record_files(world, printing)
         client.close()
         world.agent.once()
 
     def stored(self, world: World) -> Iterator[Stored]:
-        """All day files."""
+        """Return the documents of all day files."""
         return in_store(world.folder / "store")
 
     def close(self, world: World) -> None:
-        """Remove what is left."""
+        """Remove the remaining containers."""
         self.address = self.start()
         client = self.client()
         for printing in self.printing:
@@ -157,7 +157,7 @@ class DockerPlace:
         self.printing = []
 
     def end(self) -> None:
-        """End the engine and what runs in it."""
+        """Stop the engine and its containers."""
         with suppress(docker.errors.DockerException):
             client = self.client()
             for container in client.containers.list(all=True):
@@ -173,20 +173,20 @@ def _gone(pid: int) -> bool:
         return True
 
 
-def told(world: World, printing: Printing) -> list[Written]:
-    """Take into the truth what a container's files hold now, and give the files."""
-    found = []
+def record_files(world: World, printing: Printing) -> list[Written]:
+    """Add the current content of a container's files to the truth and return the files."""
+    files = []
     for path in sorted(printing.path.parent.glob(f"{printing.path.name}*")):
         data = path.read_bytes()
         file = Written(path, path.stat().st_ino, len(data), data[:PREFIX])
         for line in data.splitlines():
-            take(world, line, file)
-        found.append(file)
-    return found
+            record_line(world, line, file)
+        files.append(file)
+    return files
 
 
-def take(world: World, line: bytes, file: Written) -> None:
-    """One physical line. What an engine that was killed left in the middle is no record."""
+def record_line(world: World, line: bytes, file: Written) -> None:
+    """Add one physical line to the truth. A record cut off by a killed engine is an invalid envelope."""
     held = sorted(serials(line))
     try:
         json.loads(line)
@@ -199,32 +199,32 @@ def take(world: World, line: bytes, file: Written) -> None:
 
 
 def place_of(world: World) -> DockerPlace:
-    """The place, which is this one."""
+    """Return the world's place as a DockerPlace."""
     assert isinstance(world.place, DockerPlace)
     return world.place
 
 
 def printed(printing: Printing, serial: int) -> bool:
-    """Whether an entry stands in one of the container's files."""
+    """Return True if an entry is in one of the container's files."""
     return any(serial in serials(path.read_bytes()) for path in printing.path.parent.glob(f"{printing.path.name}*"))
 
 
 @fault("Docker engine restarted", (DOCKER,), 2)
 def engine_restarted(world: World, chance: random.Random) -> None:
-    """SIGTERM to the engine, and started again; containers print on meanwhile."""
+    """Send SIGTERM to the engine and start it again; containers print meanwhile."""
     restart(world, chance, signal.SIGTERM)
     world.tried["Docker engine restarted"] += 1
 
 
 @fault("Docker engine killed", (DOCKER,), 2)
 def engine_killed(world: World, chance: random.Random) -> None:
-    """SIGKILL to the engine, and started again; a record may be left in the middle."""
+    """Send SIGKILL to the engine and start it again; a record may be cut off in the middle."""
     restart(world, chance, signal.SIGKILL)
     world.tried["Docker engine killed"] += 1
 
 
 def restart(world: World, chance: random.Random, how: signal.Signals) -> None:
-    """End it and start it again; now and then the agent is killed meanwhile."""
+    """Stop the engine and start it again; half of the time the agent is killed meanwhile."""
     place = place_of(world)
     place.end_engine(how)
     if chance.random() < 0.5:
@@ -237,7 +237,7 @@ def restart(world: World, chance: random.Random, how: signal.Signals) -> None:
 
 @fault("container restarted", (DOCKER,), 2)
 def container_restarted(world: World, chance: random.Random) -> None:
-    """It prints from the beginning, into the same file."""
+    """Restart a container, which prints from the beginning into the same file."""
     place = place_of(world)
     client = place.client()
     client.containers.get(chance.choice(place.printing).container).restart(timeout=0)
@@ -247,11 +247,11 @@ def container_restarted(world: World, chance: random.Random) -> None:
 
 @fault("container removed at once", (DOCKER,), 3)
 def container_removed(world: World, chance: random.Random) -> None:
-    """`docker rm -f` right after the last line, while the agent follows it."""
+    """Run `docker rm -f` right after the last line, while the agent follows the container."""
     place = place_of(world)
     printing = place.run(world, chance, 300)
     if not waited(printing.path.exists, REACH_S):
-        raise AssertionError(f"{printing.path} does not come")
+        raise AssertionError(f"{printing.path} was not created")
 
     def followed() -> bool:
         return printing.path.exists() and world.agent.holds(printing.path.stat().st_ino, b"")
@@ -260,7 +260,7 @@ def container_removed(world: World, chance: random.Random) -> None:
         raise AssertionError(f"{printing.path} is not followed, or not printed to its end")
     stub = Log.__new__(Log)
     stub.path = printing.path
-    gone = told(world, printing)
+    gone = record_files(world, printing)
     with world.lock:
         for file in gone:
             world.destroyed(stub, file)

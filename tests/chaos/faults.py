@@ -1,4 +1,4 @@
-"""The faults, each by the name that schedules and the table have."""
+"""The faults, by the names used in schedules and in the table."""
 
 import random
 import shutil
@@ -20,7 +20,7 @@ EVERYWHERE = (FILES, ELASTICSEARCH, KAFKA, DOCKER)
 GENERATED = (FILES, ELASTICSEARCH, KAFKA)
 POINT_S = 12.0
 REACH_S = 90.0
-"""How long may pass until an agent starts, or is done with a file; an output that was away is asked again after 30 s."""
+"""Most seconds until an agent has started or released a file; an unavailable output is retried after up to 30 s."""
 STATE_DISK, STORE_DISK, CLOCK = "state disk full", "store disk full", "clock stepped"
 OF_LETTERS = {"between two refusals", "half a dead letter", "after a dead letter"}
 OF_ELASTICSEARCH = {"before the bulk", "after the bulk"} | OF_LETTERS
@@ -28,13 +28,13 @@ OF_KAFKA = {"before the messages", "after the messages"}
 OF_INDEXER = {"before the offsets", "between index and offsets", "after the offsets"}
 OF_STORE = {name for name in POINTS if "store" in name or "day file" in name}
 FIRST = {"a state is made": 1, "the lock is noted": 2, "a day file is drafted": 2}
-"""Points that are passed where something is new, as many times; elsewhere seldom or never."""
+"""Points that are passed when something is created, with the number of passes; rarely or never elsewhere."""
 Act = Callable[[World, random.Random], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens, where it may, and how often beside others."""
+    """A fault: its action, the places where it can occur, and its weight among others."""
 
     act: Act
     places: tuple[str, ...]
@@ -45,7 +45,7 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(name: str, places: tuple[str, ...], weight: float) -> Callable[[Act], Act]:
-    """Have it in schedules under this name."""
+    """Register a fault under this name."""
 
     def named(act: Act) -> Act:
         FAULTS[name] = Fault(act, places, weight)
@@ -55,7 +55,7 @@ def fault(name: str, places: tuple[str, ...], weight: float) -> Callable[[Act], 
 
 
 def points_of(place: str) -> list[str]:
-    """The fail points that an agent of this place comes by."""
+    """Return the fail points that an agent of this place passes."""
     if place == ELASTICSEARCH:
         return sorted(POINTS.keys() - FIRST.keys() - OF_STORE - OF_KAFKA - OF_INDEXER - OF_LETTERS)
     if place == KAFKA:
@@ -68,21 +68,21 @@ def points_of(place: str) -> list[str]:
 
 @fault(KILL, EVERYWHERE, 10)
 def kill(world: World, chance: random.Random) -> None:
-    """SIGKILL at any instruction."""
+    """Send SIGKILL at an arbitrary instruction."""
     world.kill()
     world.tried[KILL] += 1
 
 
 @fault(POINT, EVERYWHERE, 6)
 def fail_point(world: World, chance: random.Random) -> None:
-    """SIGKILL at a chosen instruction, between the steps of a commit for one."""
+    """Send SIGKILL at a chosen instruction, for example between the steps of a commit."""
     world.kill()
     world.tried[KILL] += 1
     at_point(world, chance.choice(points_of(world.place.name)), chance.randrange(1, 6))
 
 
 def at_point(world: World, name: str, passes: int) -> None:
-    """Start an agent that is killed there, if it comes there in time, and then all the same."""
+    """Start an agent that is killed at a fail point, or anywhere if it does not reach the point in time."""
     world.ensure(f"{name}:{passes}")
     if world.agent.wait_for_point(POINT_S):
         world.tried[f"{KILL}: {name}"] += 1
@@ -93,7 +93,7 @@ def at_point(world: World, name: str, passes: int) -> None:
 
 @fault(FIRST_POINT, GENERATED, 0)
 def first_start(world: World, chance: random.Random) -> None:
-    """Killed where a state, or a day of the store, is just being made; to be the first of a schedule."""
+    """Kill while a state or a day file is being created; the first fault of a schedule."""
     names = [name for name in FIRST if world.place.name == FILES or name not in OF_STORE]
     world.kill()
     chance.shuffle(names)
@@ -103,7 +103,7 @@ def first_start(world: World, chance: random.Random) -> None:
 
 @fault(TERM, EVERYWHERE, 3)
 def short_grace(world: World, chance: random.Random) -> None:
-    """SIGTERM, and SIGKILL a moment later."""
+    """Send SIGTERM, and SIGKILL a moment later."""
     world.agent.stop(chance.uniform(0.0, 0.6))
     world.agent_is_gone()
     world.tried[TERM] += 1
@@ -114,7 +114,7 @@ def short_grace(world: World, chance: random.Random) -> None:
 
 @fault("rotation storm", GENERATED, 1)
 def rotation_storm(world: World, chance: random.Random) -> None:
-    """Files of 1 MB, three kept, compressed or not; the other faults go on meanwhile."""
+    """Write and rotate files of 1 MB, three kept, compressed or not, while other faults occur."""
     log, compress = chance.choice(world.logs), chance.random() < 0.4
     if world.background(lambda: world.storm(log, chance, 4, compress=compress), "storm"):
         world.tried["rotation storm"] += 1
@@ -122,7 +122,7 @@ def rotation_storm(world: World, chance: random.Random) -> None:
 
 @fault("compression", GENERATED, 1)
 def compression(world: World, chance: random.Random) -> None:
-    """A rotation, and the rotated file compressed as the runtime does it."""
+    """Rotate, and compress the rotated file as the runtime does."""
     with world.lock:
         log = chance.choice(world.logs)
         log.rotate(60)
@@ -132,7 +132,7 @@ def compression(world: World, chance: random.Random) -> None:
 
 @fault("copytruncate", GENERATED, 1.5)
 def copytruncate(world: World, chance: random.Random) -> None:
-    """Rotation by copy, with new lines at once."""
+    """Rotate by copy and truncation, with new lines immediately."""
     with world.lock:
         log = chance.choice([log for log in world.logs if log.kind != "cri"])
         log.copytruncate()
@@ -142,23 +142,23 @@ def copytruncate(world: World, chance: random.Random) -> None:
 
 @fault("inode used again", GENERATED, 1.5)
 def inode_used_again(world: World, chance: random.Random) -> None:
-    """A new file of the inode of one just deleted: at the rotated end, or at the live name itself."""
+    """Create a file with the inode of one just deleted: as the live file after a rotation, or at the same path."""
     with world.lock:
         log = chance.choice(world.logs)
         if chance.random() < 0.5:
             before = log.live.size
-            came = log.reuse_live()
+            reused = log.reuse_live()
             while log.live.size <= before and chance.random() < 0.9:
                 log.write(20, chance, world.now_ns)
         else:
-            came = log.reuse_rotated()
+            reused = log.reuse_rotated()
             log.write(20, chance, world.now_ns)
-    world.tried["inode used again"] += came
+    world.tried["inode used again"] += reused
 
 
 @fault("removed at once", GENERATED, 1)
 def removed_at_once(world: World, chance: random.Random) -> None:
-    """A container that goes right after its last line, while the agent follows it."""
+    """Remove a container right after its last line, while the agent follows it."""
     with world.lock:
         log = world.new_log(chance.choice(TIMED))
         log.write(20, chance, world.now_ns)
@@ -172,7 +172,7 @@ def removed_at_once(world: World, chance: random.Random) -> None:
 
 
 def owed(world: World, gone: list[Written]) -> None:
-    """Wait until the agent, which nobody disturbs, has let go of files that are gone: their lines are owed."""
+    """Wait until the undisturbed agent has released removed files, so that all their lines count as due."""
 
     def done() -> bool:
         return world.agent.alive and not any(world.agent.holds(file.inode, file.beginning) for file in gone)
@@ -189,18 +189,18 @@ def owed(world: World, gone: list[Written]) -> None:
 
 @fault(STATE_DISK, GENERATED, 1)
 def state_disk_full(world: World, chance: random.Random) -> None:
-    """No room under the state directory for a while."""
+    """Fill the disk of the state directory for a while."""
     full(world, chance, STATE_DISK)
 
 
 @fault(STORE_DISK, (FILES,), 1)
 def store_disk_full(world: World, chance: random.Random) -> None:
-    """No room under the store for a while."""
+    """Fill the disk of the store for a while."""
     full(world, chance, STORE_DISK)
 
 
 def full(world: World, chance: random.Random, name: str) -> None:
-    """Fill a disk; now and then the agent is killed meanwhile, and has to start over a full disk."""
+    """Fill a disk; half of the time the agent is killed meanwhile and has to start on a full disk."""
     disk = world.disks[name]
     world.agent.may_end = True
     disk.fill()
@@ -219,7 +219,7 @@ def full(world: World, chance: random.Random, name: str) -> None:
 
 @fault("state damaged", GENERATED, 2)
 def state_damaged(world: World, chance: random.Random) -> None:
-    """Bytes of the state changed between two runs: refused, and a copy restored as the message says, or harmless."""
+    """Change bytes of the state between two runs; it is rejected and restored from a copy as the error says, or harmless."""
     if chance.random() < 0.7:
         world.kill()
         world.tried[KILL] += 1
@@ -236,15 +236,15 @@ def state_damaged(world: World, chance: random.Random) -> None:
         damage(state / chance.choice(names), chance)
     before = _size(world.agent.log)
     world.ensure()
-    refusal = world.agent.refuses(before, REACH_S)
-    world.note(f"refused: {refusal}")
+    error = world.agent.startup_error(before, REACH_S)
+    world.note(f"startup error: {error}")
     world.tried["state damaged"] += 1
-    if refusal is not None:
-        if "from a copy" not in refusal and "run the shipper that wrote it" not in refusal:
-            raise AssertionError(f"refused without the hint: {refusal}")
+    if error is not None:
+        if "from a copy" not in error and "run the shipper that wrote it" not in error:
+            raise AssertionError(f"startup error without the hint: {error}")
         world.tried["state damaged: refused"] += 1
-        for found in state.iterdir():
-            found.unlink()
+        for file in state.iterdir():
+            file.unlink()
         shutil.copytree(copy, state, dirs_exist_ok=True)
 
 
@@ -253,7 +253,7 @@ def _size(path: Path) -> int:
 
 
 def damage(path: Path, chance: random.Random) -> None:
-    """Change one byte; headers as often as all the rest."""
+    """Change one byte; half of the time in the header."""
     data = bytearray(path.read_bytes())
     at = chance.randrange(min(len(data), chance.choice([100, len(data)])))
     data[at] ^= chance.randrange(1, 256)
@@ -263,7 +263,7 @@ def damage(path: Path, chance: random.Random) -> None:
 
 @fault(CLOCK, (FILES, ELASTICSEARCH), 1.5)
 def clock_stepped(world: World, chance: random.Random) -> None:
-    """The wall clock of agent and runtime steps, back or forth."""
+    """Step the wall clock of agent and runtime forward or backward."""
     with world.lock:
         world.offset_s = chance.choice([0, 5, -5, 90, -90, 3600, -3600, 86_400, -86_400])
         (world.folder / "clock").write_text(str(world.offset_s))
@@ -271,10 +271,10 @@ def clock_stepped(world: World, chance: random.Random) -> None:
 
 
 def kinds(world: World) -> tuple[str, ...]:
-    """The kinds of logs that a world may have."""
+    """Return the kinds of logs that a world may have."""
     return TIMED if CLOCK in world.faults else (*TIMED, "plain")
 
 
 def several(world: World) -> list[Log]:
-    """One log of each kind."""
+    """Return one log of each kind."""
     return [world.new_log(kind) for kind in kinds(world)]

@@ -1,4 +1,4 @@
-"""What stands before a real Elasticsearch: passes requests on, answers in its place, or breaks off in the middle."""
+"""A proxy in front of a real Elasticsearch: forwards requests, responds itself, or cuts connections."""
 
 import contextlib
 import http.client
@@ -13,7 +13,7 @@ NODE_S = 60.0
 
 
 class Reply(NamedTuple):
-    """An answer."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -21,28 +21,28 @@ class Reply(NamedTuple):
 
 
 class BrokenOff(Exception):
-    """The connection is to be cut, after what was done."""
+    """The connection is to be cut, whatever was done."""
 
 
 Forward = Callable[[], Reply]
 Manner = Callable[["Gate", str, bytes, Forward], Reply]
-"""What is done with a request: the gate, its method and path, its body, and what passes it on."""
+"""Handler of a request: gate, method and path, body, and a function that forwards it."""
 JSON = {"Content-Type": "application/json", "X-Elastic-Product": "Elasticsearch"}
 
 
 def passes(gate: "Gate", line: str, body: bytes, forward: Forward) -> Reply:
-    """As if there were no gate."""
+    """Forward unchanged."""
     return forward()
 
 
-def refuses(status: int, kind: str, **headers: str) -> Manner:
-    """A refusal of the server's."""
-    told = json.dumps({"error": {"type": kind, "reason": "chaos"}, "status": status}).encode()
-    return lambda _gate, _line, _body, _forward: Reply(status, JSON | headers, told)
+def error_response(status: int, kind: str, **headers: str) -> Manner:
+    """Respond with an error of the server."""
+    body = json.dumps({"error": {"type": kind, "reason": "chaos"}, "status": status}).encode()
+    return lambda _gate, _line, _body, _forward: Reply(status, JSON | headers, body)
 
 
 def too_large(limit: int) -> Manner:
-    """A proxy's 413 for bodies of more than `limit` bytes."""
+    """Respond with a proxy's 413 to bodies of more than `limit` bytes."""
 
     def manner(gate: "Gate", line: str, body: bytes, forward: Forward) -> Reply:
         return Reply(413, {"Content-Type": "text/plain"}, b"too large") if len(body) > limit else forward()
@@ -51,26 +51,26 @@ def too_large(limit: int) -> Manner:
 
 
 def html(status: int) -> Manner:
-    """The page of something else that listens there."""
+    """Respond with the page of another service that listens there."""
     return lambda _gate, _line, _body, _forward: Reply(
         status, {"Content-Type": "text/html"}, b"<html><p>Please log in</p></html>"
     )
 
 
 def half_answers(gate: "Gate", line: str, body: bytes, forward: Forward) -> Reply:
-    """Done by the server, and half of the answer gets lost."""
-    found = forward()
-    return found._replace(headers=found.headers | {"X-Cut": "half"})
+    """Forward, and lose half of the response."""
+    reply = forward()
+    return reply._replace(headers=reply.headers | {"X-Cut": "half"})
 
 
 def no_answer(gate: "Gate", line: str, body: bytes, forward: Forward) -> Reply:
-    """Done by the server, and its answer gets lost."""
+    """Forward, and lose the response."""
     forward()
     raise BrokenOff
 
 
 def cut_request(gate: "Gate", line: str, body: bytes, forward: Forward) -> Reply:
-    """Half of a bulk request comes to the server, and the connection is gone."""
+    """Forward half of a bulk request and cut the connection."""
     if "_bulk" not in line:
         return forward()
     with contextlib.suppress(OSError), socket.create_connection(gate.address, timeout=5) as server:
@@ -80,16 +80,16 @@ def cut_request(gate: "Gate", line: str, body: bytes, forward: Forward) -> Reply
 
 
 class Gate(ThreadingHTTPServer):
-    """Listens on a free loopback port until it is closed."""
+    """A server on a free loopback port, until it is closed."""
 
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, node: str) -> None:
-        """Before the node at that URL."""
+        """Listen in front of the node at that URL."""
         super().__init__(("127.0.0.1", 0), Handler)
-        found = urlsplit(node)
-        self.address = (found.hostname or "", found.port or 0)
+        parts = urlsplit(node)
+        self.address = (parts.hostname or "", parts.port or 0)
         self.manner: Manner = passes
         self.open: set[socket.socket] = set()
 
@@ -104,7 +104,7 @@ class Gate(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that was cut says nothing."""
+        """Print nothing for a connection that was cut."""
 
     def cut(self) -> None:
         """Cut every connection."""
@@ -120,24 +120,24 @@ class Handler(BaseHTTPRequestHandler):
     server: Gate
 
     def handle_one_request(self) -> None:
-        """Of any method."""
+        """Handle a request of any method."""
         self.raw_requestline = self.rfile.readline(65_537)
         if not self.raw_requestline or not self.parse_request():
             self.close_connection = True
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
-            found = self.server.manner(self.server, f"{self.command} {self.path}", body, lambda: self._forwarded(body))
+            reply = self.server.manner(self.server, f"{self.command} {self.path}", body, lambda: self._forwarded(body))
         except (OSError, http.client.HTTPException, BrokenOff):
             self.close_connection = True
             return
-        cut = found.headers.pop("X-Cut", None) is not None
-        self.send_response_only(found.status)
-        for name, value in found.headers.items():
+        cut = reply.headers.pop("X-Cut", None) is not None
+        self.send_response_only(reply.status)
+        for name, value in reply.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(found.body)))
+        self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        self.wfile.write(found.body[: len(found.body) // 2] if cut else found.body)
+        self.wfile.write(reply.body[: len(reply.body) // 2] if cut else reply.body)
         self.wfile.flush()
         self.close_connection = self.close_connection or cut
 
@@ -154,4 +154,4 @@ class Handler(BaseHTTPRequestHandler):
             node.close()
 
     def log_message(self, *_: Any) -> None:
-        """Nothing."""
+        """Log nothing."""

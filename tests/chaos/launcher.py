@@ -1,9 +1,10 @@
-"""Starts the real command with what tests alone may do to it; the product itself has no such hooks.
+"""The real command with hooks for tests; the product itself has none.
 
 CHAOS_POINT=NAME:N   SIGKILL at the N-th pass of a fail point
-CHAOS_CLOCK=FILE     the wall clock is off by the seconds that the file holds, from moment to moment
+CHAOS_CLOCK=FILE     offset of the wall clock: the seconds that the file holds at the moment
 CHAOS_NAMES=FILE     names that end in `.chaos.test` are 127.0.0.1 while the file holds `there`, else unknown
-CHAOS_DEFECT=NAME    a defect, to see whether the books notice
+CHAOS_DEFECT=NAME    a deliberate defect, to test that the books notice it
+
 """
 
 import os
@@ -25,46 +26,46 @@ LOADED = (
     "shipper.cli.commands.run", "shipper.agent.indexer", "shipper.agent.indexer_status", "shipper.outputs.elasticsearch.output",
     "shipper.outputs.elasticsearch.client", "shipper.outputs.kafka.output",
 )  # fmt: skip
-"""What a server that forks commands imports before."""
-Patch = Callable[["Fuse"], None]
+"""Modules that a server that forks commands imports beforehand."""
+Patch = Callable[["Countdown"], None]
 POINTS: dict[str, Patch] = {}
 
 
-class Fuse:
-    """Burns down with each pass, and ends the process with the last."""
+class Countdown:
+    """A countdown of passes that kills the process at the last one."""
 
     def __init__(self, passes: int) -> None:
         self.left = passes
 
-    def burn(self) -> None:
-        """One pass."""
+    def count(self) -> None:
+        """Count one pass."""
         self.left -= 1
         if self.left <= 0:
             end()
 
     @property
     def last(self) -> bool:
-        """Whether the next pass is the last."""
+        """True if the next pass is the last."""
         return self.left <= 1
 
 
 def end() -> NoReturn:
-    """What `kill -9` does."""
+    """Kill this process, as `kill -9` does."""
     os.kill(os.getpid(), signal.SIGKILL)
     while True:
         time.sleep(1)
 
 
 def before(owner: Any, name: str) -> Patch:
-    """Burn before each call."""
+    """Count a pass before each call."""
 
-    def patch(fuse: Fuse) -> None:
+    def patch(countdown: Countdown) -> None:
         original = getattr(owner, name)
 
         @wraps(original)
-        def wrapped(*given: Any, **named: Any) -> Any:
-            fuse.burn()
-            return original(*given, **named)
+        def wrapped(*args: Any, **named: Any) -> Any:
+            countdown.count()
+            return original(*args, **named)
 
         setattr(owner, name, wrapped)
 
@@ -72,16 +73,16 @@ def before(owner: Any, name: str) -> Patch:
 
 
 def after(owner: Any, name: str) -> Patch:
-    """Burn after each call that returned."""
+    """Count a pass after each call that returned."""
 
-    def patch(fuse: Fuse) -> None:
+    def patch(countdown: Countdown) -> None:
         original = getattr(owner, name)
 
         @wraps(original)
-        def wrapped(*given: Any, **named: Any) -> Any:
-            found = original(*given, **named)
-            fuse.burn()
-            return found
+        def wrapped(*args: Any, **named: Any) -> Any:
+            returned = original(*args, **named)
+            countdown.count()
+            return returned
 
         setattr(owner, name, wrapped)
 
@@ -89,56 +90,56 @@ def after(owner: Any, name: str) -> Patch:
 
 
 class HalfWritten:
-    """Stands for the module `os` in dead letters: the last write writes half of what it is given, then all ends."""
+    """A replacement of the module `os` for dead letters: the last write writes half of its data, then the process is killed."""
 
-    def __init__(self, fuse: Fuse) -> None:
-        self.fuse = fuse
+    def __init__(self, countdown: Countdown) -> None:
+        self.countdown = countdown
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
     def write(self, descriptor: int, data: bytes) -> int:
-        """Half of it, if it is the last."""
-        if self.fuse.last:
+        """Write; only half if it is the last pass."""
+        if self.countdown.last:
             os.write(descriptor, data[: len(data) // 2])
-        self.fuse.burn()
+        self.countdown.count()
         return os.write(descriptor, data)
 
 
-def half_a_letter(fuse: Fuse) -> None:
-    """In the middle of a dead letter."""
-    dead_letters.os = HalfWritten(fuse)  # type: ignore[assignment]
+def half_a_letter(countdown: Countdown) -> None:
+    """Count a pass in the middle of a dead letter."""
+    dead_letters.os = HalfWritten(countdown)  # type: ignore[assignment]
 
 
 def of_elasticsearch(when: Callable[[Any, str], Patch], name: str) -> Patch:
-    """The same over a module that is loaded for this output alone."""
+    """Patch Elasticsearch's output, which is loaded only where it is used."""
 
-    def patch(fuse: Fuse) -> None:
+    def patch(countdown: Countdown) -> None:
         from shipper.outputs.elasticsearch.output import ElasticsearchOutput
 
-        when(ElasticsearchOutput, name)(fuse)
+        when(ElasticsearchOutput, name)(countdown)
 
     return patch
 
 
 def of_kafka(when: Callable[[Any, str], Patch], name: str) -> Patch:
-    """The same over Kafka's output."""
+    """Patch Kafka's output."""
 
-    def patch(fuse: Fuse) -> None:
+    def patch(countdown: Countdown) -> None:
         from shipper.outputs.kafka.output import KafkaOutput
 
-        when(KafkaOutput, name)(fuse)
+        when(KafkaOutput, name)(countdown)
 
     return patch
 
 
 def of_indexer(when: Callable[[Any, str], Patch], name: str) -> Patch:
-    """The same over the indexer."""
+    """Patch the indexer."""
 
-    def patch(fuse: Fuse) -> None:
+    def patch(countdown: Countdown) -> None:
         from shipper.agent.indexer import Indexer
 
-        when(Indexer, name)(fuse)
+        when(Indexer, name)(countdown)
 
     return patch
 
@@ -170,7 +171,7 @@ POINTS |= {
 
 
 def other_clock(path: Path) -> None:
-    """Have the wall clock be off; the monotonic one goes on."""
+    """Shift the wall clock; the monotonic clock is unchanged."""
     real, real_ns = time.time, time.time_ns
     time.time = lambda: real() + _seconds(path)
     time.time_ns = lambda: real_ns() + _seconds(path) * 10**9
@@ -184,25 +185,25 @@ def _seconds(path: Path) -> int:
 
 
 def other_names(path: Path) -> None:
-    """Have a name be known only for as long as the file says so."""
+    """Resolve a name only while the file says so."""
     original = socket.getaddrinfo
 
-    def found(host: Any, *given: Any, **named: Any) -> Any:
+    def resolve(host: Any, *args: Any, **named: Any) -> Any:
         if not str(host).endswith(".chaos.test"):
-            return original(host, *given, **named)
+            return original(host, *args, **named)
         if path.read_text() != "there":
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        return original("127.0.0.1", *given, **named)
+        return original("127.0.0.1", *args, **named)
 
-    socket.getaddrinfo = found
+    socket.getaddrinfo = resolve
 
 
 def defect(name: str) -> None:
-    """What the books must notice: a document less, one more, a line counted twice, a position passed too far."""
+    """Patch in a defect for the books to notice: a document lost or duplicated, or a line counted twice."""
     if name == "loses":
         write = output.LocalStore.write
         output.LocalStore.write = lambda self, documents: write(self, list(documents)[1:] or list(documents))  # type: ignore[method-assign,assignment]
-    elif name == "doubles":
+    elif name == "duplicates":
         written = output.LocalStore.write
 
         def twice(self: Any, documents: Any) -> Any:
@@ -223,14 +224,14 @@ def defect(name: str) -> None:
 
         Ledger.add = more  # type: ignore[method-assign]
     else:
-        raise SystemExit(f"no defect is called {name!r}")
+        raise SystemExit(f"unknown defect {name!r}")
 
 
 def main() -> None:
-    """Patch, then be `shipper`."""
+    """Patch, then run `shipper`."""
     if (point := os.environ.get("CHAOS_POINT")) is not None:
         name, _, passes = point.rpartition(":")
-        POINTS[name](Fuse(int(passes)))
+        POINTS[name](Countdown(int(passes)))
     if (clock := os.environ.get("CHAOS_CLOCK")) is not None:
         other_clock(Path(clock))
     if (names := os.environ.get("CHAOS_NAMES")) is not None:

@@ -1,4 +1,4 @@
-"""Lines with a truth: each carries a token that is found again wherever the line ends up."""
+"""Lines with known truth: each carries a token that identifies it wherever it ends up."""
 
 import json
 import random
@@ -13,7 +13,7 @@ from deploy.demo.json_file import PART, records
 LETTERS = "abcdefghijklmnop"
 TOKEN = re.compile(rb"zq([a-p]{7})qz")
 FILLER = "rstuvwxy"
-"""Letters of which no token is made."""
+"""Letters that occur in no token."""
 EVENTS = {"login_failed": 0.25, "patient_created": 0.2, "request_complete": 0.35, "heartbeat": 0.2}
 FAILED = {"login_failed", "request_complete"}
 KINDS = {
@@ -28,34 +28,34 @@ KINDS = {
 }
 LONG = 20_000
 Key = tuple[str, ...]
-"""A metric, and the value of its label where that matters."""
+"""A metric, and the value of its label if that matters."""
 
 
 def token(serial: int) -> str:
-    """The token of a serial number."""
+    """Return the token of a serial number."""
     return f"zq{''.join(LETTERS[serial >> shift & 15] for shift in range(24, -1, -4))}qz"
 
 
 def serials(text: bytes) -> set[int]:
-    """The serial numbers whose tokens are in a text."""
+    """Return the serial numbers whose tokens are in a text."""
     return {
-        sum(LETTERS.index(chr(letter)) << 4 * (6 - at) for at, letter in enumerate(found))
-        for found in TOKEN.findall(text)
+        sum(LETTERS.index(chr(letter)) << 4 * (6 - at) for at, letter in enumerate(letters))
+        for letters in TOKEN.findall(text)
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What is true of the lines that one token stands for."""
+    """Known properties of the lines that one token stands for."""
 
     lines: int
     event: str = ""
     violation: str = ""
     joined: bool = False
-    """Whether the entry is of several physical lines."""
+    """True if the entry has several physical lines."""
 
     def adds(self) -> Iterator[tuple[Key, int]]:
-        """What it adds to counters."""
+        """Yield the counters that it increments, with the increments."""
         yield ("shipper_lines_read_total",), self.lines
         yield ("shipper_lines_total",), self.lines
         if self.event in FAILED:
@@ -74,21 +74,21 @@ class Truth:
     facts: list[Fact] = field(default_factory=list)
     times: Counter[int] = field(default_factory=Counter)
     excused: set[int] = field(default_factory=set)
-    """Written into files that were destroyed before anybody could have read them."""
+    """Written into files that were destroyed before an agent could have read them."""
 
     def note(self, fact: Fact) -> int:
-        """Take up a fact; gives its serial number."""
+        """Add a fact and return its serial number."""
         self.facts.append(fact)
         self.times[len(self.facts) - 1] = 1
         return len(self.facts) - 1
 
 
-Spoken = list[tuple[int, bytes, str]]
+OutputLines = list[tuple[int, bytes, str]]
 """Lines of output: the serial number of the token in it (-1 without one), the text, the stream."""
 
 
-def spoken(chance: random.Random, next_serial: int) -> tuple[Spoken, list[tuple[str, str]]]:
-    """One entry as an application prints it, and (event, violation) of each of its tokens."""
+def entry_lines(chance: random.Random, next_serial: int) -> tuple[OutputLines, list[tuple[str, str]]]:
+    """Return one entry as an application prints it, and (event, violation) of each of its tokens."""
     name, event = (
         chance.choices(list(KINDS), list(KINDS.values()))[0],
         chance.choices(list(EVENTS), list(EVENTS.values()))[0],
@@ -105,8 +105,12 @@ def spoken(chance: random.Random, next_serial: int) -> tuple[Spoken, list[tuple[
     if name == "trace":
         head, tail = f"ERROR:    it broke {own}\n", f"ValueError: {token(next_serial + 1)}\n"
         between = ["Traceback (most recent call last):\n", '  File "x.py", line 1, in f\n', "    boom()\n"]
-        told = [(next_serial, head, stream), *((-1, line, stream) for line in between), (next_serial + 1, tail, stream)]
-        return [(serial, line.encode(), where) for serial, line, where in told], [("", ""), ("", "")]
+        lines = [
+            (next_serial, head, stream),
+            *((-1, line, stream) for line in between),
+            (next_serial + 1, tail, stream),
+        ]
+        return [(serial, line.encode(), where) for serial, line, where in lines], [("", ""), ("", "")]
     violation = ""
     if name == "invalid":
         fields["correlation_id"], violation = "not usable!", "correlation_id_invalid"
@@ -121,21 +125,21 @@ def spoken(chance: random.Random, next_serial: int) -> tuple[Spoken, list[tuple[
 
 
 def stamp(now_ns: int) -> str:
-    """The runtime's time of a line, in nanoseconds."""
+    """Return a line's runtime timestamp, in nanoseconds."""
     second, rest = divmod(now_ns, 10**9)
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
 def enveloped(kind: str, text: bytes, stream: str, now_ns: int) -> list[bytes]:
-    """The physical lines of one line of output."""
+    """Return the physical lines of one line of output."""
     if kind == "docker":
         return records(text, stream, stamp(now_ns))
     if kind == "plain":
         return [text]
     body = text.removesuffix(b"\n")
-    pieces = [body[start : start + PART] for start in range(0, len(body), PART)] or [b""]
-    tags = [b"P"] * (len(pieces) - 1) + [b"F"]
+    parts = [body[start : start + PART] for start in range(0, len(body), PART)] or [b""]
+    tags = [b"P"] * (len(parts) - 1) + [b"F"]
     return [
-        b"%b %b %b %b\n" % (stamp(now_ns).encode(), stream.encode(), tag, piece)
-        for tag, piece in zip(tags, pieces, strict=True)
+        b"%b %b %b %b\n" % (stamp(now_ns).encode(), stream.encode(), tag, part)
+        for tag, part in zip(tags, parts, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Logs as container runtimes and logrotate write them, with the memory of what each file holds."""
+"""Logs as container runtimes and logrotate write them, with a record of what each file holds."""
 
 import gzip
 import json
@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shipper.inputs.files.fingerprint import PREFIX
-from tests.chaos.lines import Fact, Truth, enveloped, spoken
+from tests.chaos.lines import Fact, Truth, entry_lines, enveloped
 
 INODE_TRIES = 400
 STORM_FILE = 1 << 20
 NEAR = 0.15
-"""How often a line is written in two halves, or an entry left unfinished until the next time."""
+"""Probability that a line is written in two halves, or an entry left unfinished until the next write."""
 
 
 @dataclass(eq=False)
 class Written:
-    """One file: where it is, and what is in it."""
+    """One file: its path and the serial numbers in it."""
 
     path: Path
     inode: int
@@ -31,15 +31,15 @@ class Written:
 
 
 class Log:
-    """One container's log. Not for two threads at once."""
+    """One container's log. Not thread-safe."""
 
     def __init__(
         self, kind: str, folder: Path, number: int, truth: Truth, destroyed: Callable[["Log", Written], None]
     ) -> None:
-        """`destroyed` is told of each file just before it goes."""
+        """Create the log. `destroyed` is called with each file just before it is deleted."""
         self.kind, self.truth, self.destroyed = kind, truth, destroyed
         self.rotations, self.pending, self.half = 0, [], b""
-        """Lines of an entry that is not finished, and the rest of a line of which a part is written."""
+        """Lines of an unfinished entry, and the rest of a line that is written in part."""
         self.pending_lines: list[tuple[int, bytes]] = []
         self.path = self._place(folder, number)
         self.files = [self._created(self.path)]
@@ -63,7 +63,7 @@ class Log:
 
     @staticmethod
     def globs(folder: Path) -> dict[str, str]:
-        """What an input has to name, by kind."""
+        """Return the inputs of each kind."""
         return {
             "docker": f"docker:{folder}/containers/*/*-json.log",
             "cri": f"cri:{folder}/pod-logs/*.log",
@@ -83,14 +83,14 @@ class Log:
     # --- writing ----------------------------------------------------------------------------------
 
     def write(self, entries: int, chance: random.Random, now: Callable[[], int]) -> int:
-        """Write entries; the last may stay unfinished. Gives the bytes written."""
+        """Write entries and return the number of bytes; the last entry may stay unfinished."""
         before = self.live.size
         self.finish()
         for at in range(entries):
-            told, facts = spoken(chance, len(self.truth.facts))
+            entry, facts = entry_lines(chance, len(self.truth.facts))
             lines = [
                 (serial, record)
-                for serial, text, stream in told
+                for serial, text, stream in entry
                 for record in enveloped(self.kind, text, stream, now())
             ]
             firsts = [
@@ -107,11 +107,11 @@ class Log:
         return self.live.size - before
 
     def _half(self, chance: random.Random, now: Callable[[], int]) -> None:
-        """Begin a line whose end comes with the next write."""
-        told, facts = spoken(chance, len(self.truth.facts))
-        if len(told) > 1:
+        """Write the beginning of a line whose end follows with the next write."""
+        entry, facts = entry_lines(chance, len(self.truth.facts))
+        if len(entry) > 1:
             return
-        lines = enveloped(self.kind, told[0][1], told[0][2], now())
+        lines = enveloped(self.kind, entry[0][1], entry[0][2], now())
         serial = self.truth.note(Fact(len(lines), *facts[0], joined=len(lines) > 1))
         data = b"".join(lines)
         cut = chance.randrange(1, len(data))
@@ -120,7 +120,7 @@ class Log:
         self.half = data[cut:]
 
     def finish(self) -> None:
-        """Complete what was begun, as an application does before its file is rotated or removed."""
+        """Complete unfinished lines, as an application does before its file is rotated or removed."""
         half, self.half = self.half, b""
         if half:
             self._write(half)
@@ -145,7 +145,7 @@ class Log:
     # --- rotating ---------------------------------------------------------------------------------
 
     def _aside(self) -> Path:
-        """Make room, and give the name that the live file gets."""
+        """Shift the rotated files and return the new name of the live file."""
         self.rotations += 1
         if self.kind == "cri":  # the kubelet's; two in one second do not happen there
             return Path(f"{self.path}.{datetime.fromtimestamp(1_795_428_000 + self.rotations, UTC):%Y%m%d-%H%M%S}")
@@ -155,7 +155,7 @@ class Log:
         return Path(f"{self.path}.1")
 
     def rotate(self, keep: int) -> None:
-        """By renaming; of the rotated files `keep` stay."""
+        """Rotate by renaming; `keep` rotated files remain."""
         self.finish()
         while len(self.files) > keep:
             self._destroy(self.files[0])
@@ -163,7 +163,7 @@ class Log:
         self.files.append(self._created(self.path))
 
     def copytruncate(self) -> None:
-        """By copying and emptying the live file, which keeps its inode."""
+        """Rotate by copying and truncating the live file, which keeps its inode."""
         self.finish()
         copied, live = self._aside(), self.live
         shutil.copy(self.path, copied)
@@ -172,7 +172,7 @@ class Log:
         live.path, live.inode = copied, copied.stat().st_ino
 
     def compress(self, slowly: Callable[[], None]) -> None:
-        """The youngest rotated file that is not: Docker has the `.gz` grow beside it, the kubelet renames it whole."""
+        """Compress the youngest uncompressed file: Docker writes the `.gz` in place, the kubelet renames it when complete."""
         plain = [file for file in self.files[:-1] if file.path.suffix != ".gz"]
         if not plain:
             return
@@ -195,28 +195,28 @@ class Log:
     # --- inodes -----------------------------------------------------------------------------------
 
     def reuse_rotated(self) -> bool:
-        """Rotate so that the new live file has the inode of the file that fell off the end. Whether it came back."""
+        """Rotate so that the new live file has the inode of the deleted oldest file. True if it does."""
         self.finish()
         if len(self.files) < 2:
             self.rotate(60)
         inode = self.files[0].inode
         self._destroy(self.files[0])
         self.live.path = self.path.rename(self._aside())
-        came = self._taken(inode)
+        reused = self._taken(inode)
         self.files.append(self._created(self.path))
-        return came
+        return reused
 
     def reuse_live(self) -> bool:
-        """Delete the live file and begin another of the same name and inode. Whether the inode came back."""
+        """Delete the live file and create one of the same name and inode. True if the inode was reused."""
         self.finish()
         inode = self.live.inode
         self._destroy(self.live)
-        came = self._taken(inode)
+        reused = self._taken(inode)
         self.files.append(self._created(self.path))
-        return came
+        return reused
 
     def _taken(self, inode: int) -> bool:
-        """Create files until one has that inode, which becomes the live one."""
+        """Create files until one has that inode, which becomes the live file."""
         misses: list[Path] = []
         for number in range(INODE_TRIES):
             made = self.path.with_name(f"try.{number}")
@@ -230,7 +230,7 @@ class Log:
         return self.path.exists()
 
     def remove(self) -> list[Written]:
-        """All files at once, as `docker rm -f` does after the last line. Gives what they held."""
+        """Remove and return all files, as `docker rm -f` does after the last line."""
         self.finish()
         gone = list(self.files)
         for file in gone:

@@ -1,4 +1,4 @@
-"""Where lines go: the embedded store here; servers stand in `servers`."""
+"""The place with the embedded store; those with servers are in `servers`."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ STATE_MIB, STORE_MIB = 12, 192
 
 
 def subject(world: World, output: str, config: str = "") -> Subject:
-    """An agent over the logs of a world, on disks that can be filled where the schedule wants them."""
+    """Return an agent over the logs of a world, on disks that can be filled if the schedule does that."""
     globs = Log.globs(world.folder)
     agent = Subject(world.folder, "agent", [globs[kind] for kind in kinds(world)], output, CONFIG + config)
     if STATE_DISK in world.faults:
@@ -24,28 +24,28 @@ def subject(world: World, output: str, config: str = "") -> Subject:
 
 
 class Files:
-    """Generated logs into the embedded store."""
+    """Generated logs, shipped into the embedded store."""
 
     name = FILES
 
     def open(self, world: World) -> Subject:
-        """An agent over `local:`."""
+        """Return an agent with a `local:` output."""
         agent = subject(world, f"local:{world.folder}/store")
         if STORE_DISK in world.faults:
             world.disks[STORE_DISK] = SmallDisk(world.folder / "store", STORE_MIB)
         return agent
 
     def logs(self, world: World) -> list[Log]:
-        """One of each kind."""
+        """Return one log of each kind."""
         return several(world)
 
     def settle(self, world: World) -> None:
-        """Ship what is there."""
+        """Ship everything that was written."""
         world.agent.once()
 
     def stored(self, world: World) -> Iterator[Stored]:
-        """All day files."""
+        """Return the documents of all day files."""
         return in_store(world.folder / "store")
 
     def close(self, world: World) -> None:
-        """Nothing to give back."""
+        """Release nothing."""

@@ -1,6 +1,7 @@
-"""Processes of the command, started as people start it, or forked from one that has imported it.
+"""Processes of the command: a new interpreter, or a fork of a server that has imported it.
 
-Kills while Python starts and imports tell nothing, so most agents are forked.
+Most agents are forked: a kill while Python starts and imports tests nothing.
+
 """
 
 import os
@@ -16,25 +17,25 @@ ROOT = Path(__file__).parents[2]
 
 
 class Process(Protocol):
-    """What is asked of either."""
+    """Interface of both kinds of processes."""
 
     pid: int
 
     def poll(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
+        """Return the exit code, negative for a signal, or None while it runs."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """The same, waited for. Raises subprocess.TimeoutExpired."""
+        """Wait for the exit code. Raises subprocess.TimeoutExpired."""
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], log: Path, *, fresh: bool) -> Process:
-    """The command with these arguments; its output goes to `log`; `fresh`: by an interpreter of its own."""
+    """Start the command with its output in `log`; `fresh`: in a new interpreter."""
     environ = {**os.environ, **environment}
     if not fresh:
         return Forked(Launch(list(arguments), environ, ROOT, Path(os.devnull), log, log))

@@ -1,4 +1,4 @@
-"""A schedule: from a seed, which fault comes after how many seconds."""
+"""Schedules: a seed decides which fault follows after how many seconds."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ KILL, POINT, FIRST_POINT, TERM = "kill", "fail point", "fail point at the first 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One fault: `after` seconds since the one before; `seed` is for its details."""
+    """One fault: `after` seconds since the one before; `seed` decides its details."""
 
     after: float
     fault: str
@@ -21,7 +21,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What is to happen, and where."""
+    """A sequence of faults at one place."""
 
     seed: int
     place: str
@@ -31,7 +31,7 @@ class Schedule:
     def of(
         cls, seed: int, place: str, weights: Mapping[str, float], length: int, must: Sequence[str] = ()
     ) -> "Schedule":
-        """`length` faults, chosen by weight; each of `must` at least once. Equal seeds give equal schedules."""
+        """Choose `length` faults by weight; each of `must` at least once. Equal seeds give equal schedules."""
         chance = random.Random(f"{seed} {place}")
         names = list(must) + chance.choices(list(weights), list(weights.values()), k=max(0, length - len(must)))
         names = [name for name in names if name != FIRST_POINT]

@@ -25,13 +25,13 @@ from tests.services.elasticsearch_node import ElasticsearchNode
 from tests.services.kafka_broker import KafkaBroker, create_topics
 
 NAME = "search.chaos.test"
-"""The name under which the agent knows the server; see the launcher."""
+"""The host name under which the agent reaches the server; see the launcher."""
 PARTITIONS = 3
 CLIENTS = ("kafka-python", "confluent")
 
 
 class ElasticsearchPlace:
-    """Generated logs into a real node, through a gate, under a name that can be forgotten."""
+    """Generated logs, shipped through a gate into a real node whose name can stop resolving."""
 
     name = ELASTICSEARCH
 
@@ -45,7 +45,7 @@ class ElasticsearchPlace:
         list(registry.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
 
     def open(self, world: World) -> Subject:
-        """An agent that knows the gate by name; the node is empty."""
+        """Return an agent that reaches the gate by name; the node's indices are deleted."""
         with self._client() as client:
             for index in client.indices.get(index="keneyapp-*"):
                 client.indices.delete(index=index)
@@ -61,11 +61,11 @@ class ElasticsearchPlace:
         return Elasticsearch(self.node.url, request_timeout=60)
 
     def logs(self, world: World) -> list[Log]:
-        """One of each kind."""
+        """Return one log of each kind."""
         return several(world)
 
     def settle(self, world: World) -> None:
-        """The node is there and answers; ship what is there."""
+        """Restore the node, its name and the gate, and ship everything that was written."""
         self.gate.manner = gate.passes
         (world.folder / "names").write_text("there")
         if self.node.process.pid is None:
@@ -73,7 +73,7 @@ class ElasticsearchPlace:
         world.agent.once()
 
     def stored(self, world: World) -> Iterator[Stored]:
-        """All indices, and the dead letters."""
+        """Yield the documents of all indices, and the dead letters."""
         with self._client() as client:
             client.indices.refresh(index="keneyapp-*")
             for hit in helpers.scan(client, index="keneyapp-*", size=5000):
@@ -81,23 +81,23 @@ class ElasticsearchPlace:
         yield from in_letters(world.agent.state)
 
     def close(self, world: World) -> None:
-        """The node serves the next world too."""
+        """Release nothing: the node serves the next world too."""
 
     def end(self) -> None:
-        """Stop it."""
+        """Stop the node."""
         self.gate.shutdown()
         self.gate.server_close()
         self.node.kill()
 
 
 def place_of(world: World) -> ElasticsearchPlace:
-    """The place, which is this one."""
+    """Return the world's place as an ElasticsearchPlace."""
     assert isinstance(world.place, ElasticsearchPlace)
     return world.place
 
 
 def for_a_while(world: World, name: str, seconds: float, begin: Callable[[], None], end: Callable[[], None]) -> None:
-    """Have it be so for some seconds, while the schedule goes on; one such thing at a time."""
+    """Apply a change for some seconds while the schedule continues; one such change at a time."""
 
     def run() -> None:
         begin()
@@ -111,7 +111,7 @@ def for_a_while(world: World, name: str, seconds: float, begin: Callable[[], Non
 
 
 def answers(name: str, manner: Callable[[random.Random], gate.Manner]) -> None:
-    """Declare a fault by which the gate behaves otherwise for some seconds."""
+    """Declare a fault in which the gate responds in another manner for some seconds."""
 
     @fault(name, (ELASTICSEARCH,), 1.2)
     def act(world: World, chance: random.Random) -> None:
@@ -126,8 +126,8 @@ def answers(name: str, manner: Callable[[random.Random], gate.Manner]) -> None:
         for_a_while(world, name, chance.uniform(0.5, 2.5), begin, end)
 
 
-answers("Elasticsearch answers 429", lambda _chance: gate.refuses(429, "es_rejected_execution_exception"))
-answers("Elasticsearch answers 503", lambda _chance: gate.refuses(503, "unavailable", **{"Retry-After": "1"}))
+answers("Elasticsearch answers 429", lambda _chance: gate.error_response(429, "es_rejected_execution_exception"))
+answers("Elasticsearch answers 503", lambda _chance: gate.error_response(503, "unavailable", **{"Retry-After": "1"}))
 answers("Elasticsearch answers HTML", lambda chance: gate.html(chance.choice([200, 502])))
 answers("Elasticsearch answers half a body", lambda _chance: gate.half_answers)
 answers("Elasticsearch's answer lost", lambda _chance: gate.no_answer)
@@ -136,7 +136,7 @@ answers("bulk cut in the middle", lambda _chance: gate.cut_request)
 
 @fault("Elasticsearch answers 413", (ELASTICSEARCH,), 1.5)
 def answers_413(world: World, chance: random.Random) -> None:
-    """A limit on requests, so low for a while that long entries become dead letters; killed in the middle of one."""
+    """Limit the size of requests, so low for a while that long entries become dead letters; kill during one of them."""
     place = place_of(world)
     if "server" in world.busy:
         return
@@ -155,7 +155,7 @@ def answers_413(world: World, chance: random.Random) -> None:
 
 @fault("DNS gone", (ELASTICSEARCH,), 1.2)
 def dns_gone(world: World, chance: random.Random) -> None:
-    """The server's name is not known for some seconds, and what was connected is cut."""
+    """Make the server's name unresolvable for some seconds and cut open connections."""
     place, names = place_of(world), world.folder / "names"
 
     def begin() -> None:
@@ -167,7 +167,7 @@ def dns_gone(world: World, chance: random.Random) -> None:
 
 @fault("Elasticsearch slow", (ELASTICSEARCH,), 1)
 def elasticsearch_slow(world: World, chance: random.Random) -> None:
-    """Stopped by SIGSTOP, longer than a request may take."""
+    """Stop the server with SIGSTOP for longer than a request may take."""
     process = place_of(world).node.process
     if process.pid is None:
         return
@@ -180,13 +180,13 @@ def elasticsearch_slow(world: World, chance: random.Random) -> None:
 
 @fault("Elasticsearch killed", (ELASTICSEARCH,), 0.7)
 def elasticsearch_killed(world: World, chance: random.Random) -> None:
-    """SIGKILL, and started again."""
+    """Send SIGKILL to the server and start it again."""
     node = place_of(world).node
     for_a_while(world, "Elasticsearch killed", chance.uniform(0.5, 2.0), node.kill, lambda: (node.start(), None)[1])
 
 
 class KafkaPlace:
-    """Generated logs into a real broker, and an indexer from there into the embedded store."""
+    """Generated logs, shipped to a real broker, and an indexer from there into the embedded store."""
 
     name = KAFKA
 
@@ -196,7 +196,7 @@ class KafkaPlace:
         self.broker = KafkaBroker(folder).start()
 
     def open(self, world: World) -> Subject:
-        """An agent that writes to topics of this world's own; its indexer is beside it."""
+        """Return an agent that writes to topics of this world, and add its indexer."""
         topic, client = f"logs-{world.schedule.seed}-{int(time.time())}", CLIENTS[world.schedule.seed % 2]
         create_topics(self.broker.address, topic, f"{topic}-quarantine", partitions=PARTITIONS)
         config = f"kafka: {{client: {client}, session_timeout: 6s, delivery_timeout: 5s, group: {topic}}}\n"
@@ -206,11 +206,11 @@ class KafkaPlace:
         return subject(world, url, config)
 
     def logs(self, world: World) -> list[Log]:
-        """One of each kind."""
+        """Return one log of each kind."""
         return several(world)
 
     def settle(self, world: World) -> None:
-        """The broker is there; ship what is there, and index it."""
+        """Restore the broker, ship everything that was written, and index it."""
         if self.broker.process.pid is None:
             self.broker.start()
         world.agent.once()
@@ -219,31 +219,31 @@ class KafkaPlace:
         self.indexer.once()
 
     def stored(self, world: World) -> Iterator[Stored]:
-        """What the indexer stored, and dead letters of both."""
+        """Yield the documents that the indexer stored, and the dead letters of both processes."""
         yield from in_store(world.folder / "store")
-        for found in (world.agent, self.indexer):
-            yield from in_letters(found.state)
+        for process in (world.agent, self.indexer):
+            yield from in_letters(process.state)
 
     def close(self, world: World) -> None:
-        """The broker serves the next world too."""
+        """Kill the indexer; the broker serves the next world too."""
         self.indexer.kill()
 
     def end(self) -> None:
-        """Stop it."""
+        """Stop the broker."""
         self.broker.kill()
 
 
 def indexer_of(world: World) -> Subject:
-    """The indexer, running."""
+    """Return the running indexer."""
     (indexer,) = world.others
     if not indexer.alive:
-        indexer.start(compiled=True)
+        indexer.start(native=True)
     return indexer
 
 
 @fault("Kafka broker killed", (KAFKA,), 2)
 def broker_killed(world: World, chance: random.Random) -> None:
-    """SIGKILL, and started again; agent and indexer go on by themselves."""
+    """Send SIGKILL to the broker and start it again; agent and indexer recover without help."""
     assert isinstance(world.place, KafkaPlace)
     broker = world.place.broker
     for_a_while(world, "Kafka broker killed", chance.uniform(0.3, 2.0), broker.kill, lambda: (broker.start(), None)[1])
@@ -251,7 +251,7 @@ def broker_killed(world: World, chance: random.Random) -> None:
 
 @fault("Kafka broker slow", (KAFKA,), 1)
 def broker_slow(world: World, chance: random.Random) -> None:
-    """Stopped by SIGSTOP for some seconds."""
+    """Stop the broker with SIGSTOP for some seconds."""
     assert isinstance(world.place, KafkaPlace)
     process = world.place.broker.process
 
@@ -263,25 +263,25 @@ def broker_slow(world: World, chance: random.Random) -> None:
 
 @fault("indexer killed", (KAFKA,), 5)
 def indexer_killed(world: World, chance: random.Random) -> None:
-    """SIGKILL at any instruction."""
+    """Kill the indexer at an arbitrary instruction."""
     indexer_of(world).kill()
     world.tried[f"{KILL}: indexer"] += 1
 
 
 @fault("indexer's fail point", (KAFKA,), 4)
 def indexer_fail_point(world: World, chance: random.Random) -> None:
-    """SIGKILL between the index and the offsets, for one."""
+    """Kill the indexer at a fail point, for example between the index and the offsets."""
     (indexer,) = world.others
     indexer.kill()
     name = chance.choice(sorted(OF_INDEXER | OF_STORE - {"a day file is drafted"}))
-    indexer.start(compiled=True, point=f"{name}:{chance.randrange(1, 4)}")
-    came = indexer.wait_for_point(POINT_S * 2)
-    world.tried[f"{KILL}: indexer, {name}" if came else f"{KILL}: indexer"] += 1
+    indexer.start(native=True, point=f"{name}:{chance.randrange(1, 4)}")
+    reached = indexer.wait_for_point(POINT_S * 2)
+    world.tried[f"{KILL}: indexer, {name}" if reached else f"{KILL}: indexer"] += 1
 
 
 @fault("indexer's short grace", (KAFKA,), 1)
 def indexer_short_grace(world: World, chance: random.Random) -> None:
-    """SIGTERM, and SIGKILL a moment later."""
+    """Send SIGTERM to the indexer, and SIGKILL a moment later."""
     with suppress(IndexError):
         indexer_of(world).stop(chance.uniform(0.0, 1.0))
         world.tried["indexer: short grace"] += 1

@@ -1,4 +1,4 @@
-"""A world under a schedule: logs that grow, an agent over them, faults as they come, and the books in the end."""
+"""A world under a schedule: logs that grow, an agent that follows them, faults, and finally the books."""
 
 import contextlib
 import random
@@ -20,50 +20,50 @@ from tests.chaos.schedule import Schedule
 
 KINDS = ("docker", "cri", "plain")
 TIMED = ("docker", "cri")
-"""Logs whose lines carry the runtime's time: a line without one belongs to the day on which it is read."""
+"""Kinds of logs whose lines carry the runtime's time; a line without one is stored under the day on which it is read."""
 CONFIG = """
 tail: {poll_interval: 50ms, scan_interval: 200ms, batch_age: 200ms, batch_bytes: 256KiB, rotate_wait: 1s}
 join: {wait: 500ms}
 """
 FRESH = 0.1
-"""How many of the agents have an interpreter of their own."""
+"""Share of agents that run in a new interpreter."""
 RELEASED_S = 1.0
-"""How long an agent must have let go of a file before it counts as done with it."""
+"""Seconds after which a file that an agent has closed counts as finished."""
 
 
 class Place(Protocol):
-    """Where lines go, and what can happen to that."""
+    """A destination of lines, with the operations that a world needs."""
 
     name: str
 
     def open(self, world: "World") -> Subject:
-        """Make ready; gives the agent, not started."""
+        """Prepare the place and return the agent, not started."""
 
     def logs(self, world: "World") -> list[Log]:
-        """What grows."""
+        """Return the logs that grow."""
 
     def settle(self, world: "World") -> None:
-        """Undo what was done to it, and let all that is on its way arrive."""
+        """Undo all faults of the place and let everything in flight arrive."""
 
     def stored(self, world: "World") -> Iterator[Stored]:
-        """All that arrived."""
+        """Yield all stored documents."""
 
     def close(self, world: "World") -> None:
-        """Give back what `open` took."""
+        """Release what `open` acquired."""
 
 
 @dataclass(eq=False)
 class Held:
-    """A file that is gone and that the agent still had open."""
+    """A deleted file that the agent still had open."""
 
     log: Log
     file: Written
-    let_go_at: float | None = None
+    closed_at: float | None = None
 
 
 @dataclass
 class Outcome:
-    """What a schedule came to."""
+    """The result of a schedule."""
 
     tried: Counter[str]
     balance: Balance
@@ -71,14 +71,14 @@ class Outcome:
     trouble: str | None = None
 
     @property
-    def even(self) -> bool:
-        """Whether all is as it should be."""
-        return self.trouble is None and self.balance.even
+    def balanced(self) -> bool:
+        """True if the books balance and nothing else failed."""
+        return self.trouble is None and self.balance.balanced
 
 
 @dataclass(eq=False)
 class World:
-    """One schedule at work in a folder of its own."""
+    """One running schedule in its own folder."""
 
     folder: Path
     schedule: Schedule
@@ -100,26 +100,26 @@ class World:
         self.held: list[Held] = []
         self.threads: list[threading.Thread] = []
         self.busy: set[str] = set()
-        """Faults that go on in the background and come one at a time."""
+        """Faults in the background of which one runs at a time."""
         self.number = 0
         self.others: list[Subject] = []
-        """Processes beside the agent."""
+        """Processes other than the agent."""
         self.faults = {step.fault for step in self.schedule.steps}
 
     def now_ns(self) -> int:
-        """The wall clock of this world."""
+        """Return this world's wall-clock time, in nanoseconds."""
         return time.time_ns() + self.offset_s * 10**9
 
     def note(self, what: str) -> None:
-        """Keep what happened when, for whoever has to find out why."""
+        """Append an event with its time to the file `story`, for whoever looks for a cause."""
         with (self.folder / "story").open("a") as file:
             file.write(f"{time.strftime('%H:%M:%S')}{time.time() % 1:.3f}".replace("0.", ".") + f" {what}\n")
 
     # --- a whole run ------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
-        """Follow the schedule, then balance."""
-        from tests.chaos.faults import FAULTS  # they know this class
+        """Run the schedule, then balance the books."""
+        from tests.chaos.faults import FAULTS  # it imports this module
 
         trouble = None
         self.agent = self.place.open(self)
@@ -138,26 +138,26 @@ class World:
                     if self.errors:
                         raise self.errors[0]
             finally:
-                self._come_to_rest()
+                self._stop_background()
             self.settle()
-        except Exception as error:  # noqa: BLE001 -- told with what was tried and where it lies
+        except Exception as error:  # noqa: BLE001 -- reported with what was tried and the folder
             trouble = f"{type(error).__name__}: {error}"
         try:
-            found = self.books() if trouble is None else Balance(written=len(self.truth.facts))
+            books = self.books() if trouble is None else Balance(written=len(self.truth.facts))
         finally:
             for subject in (self.agent, *self.others):
                 subject.kill()
             self.place.close(self)
             for disk in self.disks.values():
-                if trouble is not None or not found.even:
+                if trouble is not None or not books.balanced:
                     shutil.copytree(disk.folder, self.folder / f"kept-{disk.folder.name}", dirs_exist_ok=True)
                 disk.unmount()
         for subject in (self.agent, *self.others):
             if trouble is None and (number := subject.tracebacks()):
                 trouble = f"{number} tracebacks in {subject.log}"
-        return Outcome(self.tried, found, self.folder, trouble)
+        return Outcome(self.tried, books, self.folder, trouble)
 
-    def _come_to_rest(self) -> None:
+    def _stop_background(self) -> None:
         self.quiet.set()
         for thread in self.threads:
             thread.join(120)
@@ -166,7 +166,7 @@ class World:
             disk.release()
 
     def settle(self) -> None:
-        """Nothing is in the way any more: all that is there arrives."""
+        """Ship everything that was written, with all faults ended."""
         if self.errors:
             raise self.errors[0]
         with self.lock:
@@ -180,33 +180,33 @@ class World:
         self.place.settle(self)
 
     def books(self) -> Balance:
-        """What was written against what arrived."""
+        """Balance what was written against what is stored."""
         return balance(self.truth, self.place.stored(self), self.agent.series())
 
     # --- the agent --------------------------------------------------------------------------------
 
     def ensure(self, point: str | None = None) -> None:
-        """Have the agent run."""
+        """Start the agent and the other processes that do not run."""
         if not self.agent.alive:
             self.agent_is_gone()
             fresh = self.chance.random() < FRESH
             self.note(f"start {point or ''}{' (fresh)' if fresh else ''}")
-            self.agent.start(compiled=self.chance.random() < 0.5, fresh=fresh and point is None, point=point)
+            self.agent.start(native=self.chance.random() < 0.5, fresh=fresh and point is None, point=point)
         for other in self.others:
             if not other.alive:
-                other.start(compiled=True)
+                other.start(native=True)
 
     def kill(self) -> None:
-        """SIGKILL, if it runs."""
+        """Send SIGKILL to the agent if it runs."""
         self.note("kill")
         self.agent.kill()
         self.agent_is_gone()
 
     def agent_is_gone(self) -> None:
-        """What it had open and had not committed nobody can read any more."""
+        """Excuse the lines of deleted files that the agent had open and had not committed: nobody can read them."""
         with self.lock:
             for held in self.held:
-                if held.let_go_at is None or time.monotonic() - held.let_go_at < RELEASED_S:
+                if held.closed_at is None or time.monotonic() - held.closed_at < RELEASED_S:
                     self._excuse(held.log, held.file)
             self.held = []
 
@@ -215,27 +215,27 @@ class World:
             self.truth.excused.update(file.serials)
 
     def destroyed(self, log: Log, file: Written) -> None:
-        """A file is about to go."""
+        """Note that a file is about to be deleted; excuse it if the agent does not have it open."""
         if self.agent.holds(file.inode, file.beginning):
             self.held.append(Held(log, file))
         else:
             self._excuse(log, file)
 
     def _watch(self) -> None:
-        """Files that the agent let go of, while it lives, are its affair: their lines are owed."""
+        """Watch deleted files: of those that a running agent has closed, all lines are due."""
         while not self.quiet.is_set():
             with self.lock:
                 for held in list(self.held):
                     if self.agent.committed(held.log.path, held.file.beginning, held.file.size):
                         self.held.remove(held)
                     elif not self.agent.holds(held.file.inode, held.file.beginning):
-                        held.let_go_at = held.let_go_at or time.monotonic()
+                        held.closed_at = held.closed_at or time.monotonic()
             self.quiet.wait(0.1)
 
     # --- the logs ---------------------------------------------------------------------------------
 
     def new_log(self, kind: str) -> Log:
-        """One log more."""
+        """Create one more log."""
         self.number += 1
         return Log(kind, self.folder, self.number, self.truth, self.destroyed)
 
@@ -265,10 +265,10 @@ class World:
                         break
                 time.sleep(0.02)
 
-    # --- what goes on beside ----------------------------------------------------------------------
+    # --- in the background ------------------------------------------------------------------------
 
     def background(self, work: Callable[[], None], name: str | None = None) -> bool:
-        """Do it in a thread; of what has a name one at a time. Whether it was begun."""
+        """Run work in a thread; with a name, one at a time. True if it was started."""
         if name is not None and name in self.busy:
             return False
         if name is not None:
@@ -288,6 +288,6 @@ class World:
         return True
 
     def rest(self, seconds: float) -> None:
-        """Wait in a background fault; at the end of the run no longer."""
+        """Wait in a background fault, until the end of the run at the latest."""
         with contextlib.suppress(TimeoutError):
             self.quiet.wait(seconds)

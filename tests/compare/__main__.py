@@ -33,7 +33,7 @@ class Compared(NamedTuple):
 
     @property
     def unexpected(self) -> int:
-        """Number of differences that nobody named."""
+        """Number of differences that no entry declares deliberate."""
         return sum(reason is None for _, reason in self.differences)
 
 

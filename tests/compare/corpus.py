@@ -42,7 +42,7 @@ class Log:
         return len(self.content.rpartition(b"\n")[2])
 
     def part(self, stage: int) -> bytes:
-        """What is written for a stage, from 0."""
+        """Return the bytes that are written in a stage, from 0."""
         size = len(self.content)
         ends = [0, *(int(size * cut) for cut in self.cuts), size]
         return self.content[ends[stage] : ends[stage + 1]]
@@ -102,7 +102,7 @@ def _rotate(log: Log, file: Path, gone: Path, stage: int) -> None:
 
 
 def container(number: int, service: str | None = None, http: str | None = None) -> dict[str, bytes]:
-    """What Docker keeps beside a container's log."""
+    """Return the files that Docker keeps beside a container's log."""
     labels = {"shipper.service": service, "shipper.http-source": http, "team": "ada@team.example"}
     config = {
         "ID": f"{number:064x}", "Name": f"/app-{number}",

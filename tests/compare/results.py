@@ -39,7 +39,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that one checkout made of the corpus with one configuration."""
+    """Everything that one checkout produced from the corpus with one configuration."""
 
     documents: list[Document] = field(default_factory=list)
     series: Mapping[str, str] = field(default_factory=dict)
@@ -162,14 +162,14 @@ def _rows(
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a state database holds: series, and checkpoints by log and column."""
+    """Content of a state database: series, and checkpoints by log and column."""
 
     series: dict[str, str]
     checkpoints: dict[str, str]
 
 
 def saved(state: Path, corpus: Path, stage: int) -> Saved:
-    """What the state holds after a stage."""
+    """Return the content of the state after a stage."""
     with closing(sqlite3.connect(f"file:{state / 'state.db'}?mode=ro", uri=True)) as db:
         logs, files = _rows(db, LOG_TABLE, LOG_COLUMNS), _rows(db, FILE_TABLE, FILE_COLUMNS)
         series = _rows(db, SERIES_TABLE, SERIES_COLUMNS)

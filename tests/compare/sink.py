@@ -27,7 +27,7 @@ class Sent:
 
 
 class Sink:
-    """Answers as a server does: an id that is there is a conflict, and some texts are rejected or put off once."""
+    """A server that responds like Elasticsearch: an existing id is a conflict, and some texts are rejected or throttled once."""
 
     def __init__(self) -> None:
         self.stage = 0

@@ -1,4 +1,4 @@
-"""The comparison sees what it is there for: each kind of difference between two results, and nothing between equal ones."""
+"""The comparison detects each kind of difference between two results, and none between equal ones."""
 
 import json
 import sqlite3
@@ -222,6 +222,6 @@ def test_an_unknown_state_is_reported(tmp_path: Path) -> None:
 
 
 def test_categories_are_those_that_differences_have() -> None:
-    """What the help lists is what a deliberate difference can name."""
+    """A deliberate difference can name every category that the help lists."""
     old = results(read(body(level="info")))
     assert set(kinds(old, replace(results(), documents=[]))) <= set(CATEGORIES)

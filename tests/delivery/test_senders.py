@@ -26,7 +26,7 @@ def test_an_agent_reads_again_what_is_rolled_back(tmp_path: Path) -> None:
     rig.read()
     (batch,) = agent.delivery.in_flight
     assert [(path, mark.offset) for path, mark in batch.marks.items()] == [(str(rig.path), 0)]
-    rig.output.answer(0, refuse=True)
+    rig.output.answer(0, fail=True)
     rig.read()
     assert not agent.delivery.in_flight
     assert agent.delivery.state.failures == 1
@@ -48,7 +48,7 @@ def test_an_indexer_seeks_to_what_is_rolled_back() -> None:
     first = member.indexer.delivery.in_flight[0].marks.first
     topic = member.topics[0]
     read = topic.read
-    member.output.answer(0, refuse=True)
+    member.output.answer(0, fail=True)
     member.indexer.turn()
     assert not member.indexer.delivery.in_flight
     assert topic.read <= read

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.services.http import ask
-from deploy.services.monitoring import CURE, programs
+from deploy.services.monitoring import HINT, programs
 from deploy.services.postgres_server import PostgresServer, binaries
 from deploy.services.unavailable import Unavailable
 from deploy.story.stage import Stage
@@ -62,7 +62,7 @@ def test_without_servers_the_application_keeps_all_in_memory(
     try:
         programs()
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     setpriv = shutil.which("setpriv", path=os.defpath)

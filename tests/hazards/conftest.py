@@ -1,4 +1,4 @@
-"""Rigs are taken down after each test."""
+"""Rigs are closed after each test."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,8 @@ from tests.hazards.rig import Rig
 
 
 @pytest.fixture(autouse=True)
-def rigs_are_taken_down() -> Iterator[None]:
-    """Give back the locks and descriptors of every rig that a test has set up."""
+def close_rigs() -> Iterator[None]:
+    """Release the locks and descriptors of every rig that a test created."""
     yield
     while Rig.all:
         Rig.all.pop().kill()

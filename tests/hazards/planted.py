@@ -1,4 +1,4 @@
-"""Secrets, and the places in a log where applications, their clients and those who deploy them leave them."""
+"""Secrets, and the places in a log where applications, their clients and their operators leave them."""
 
 import json
 import re
@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 from shipper_processors.redact_patterns import luhn
 
 LETTERS = "bcdfghjkmnpqrstvwxz"
-"""No word and no number comes of these, so that a piece of a secret is not in an output by chance."""
+"""Letters that form no word and no number, so that no part of a secret occurs in an output by chance."""
 TIME = "2026-11-23T10:00:00.123456789Z"
 
 
 class Planted(NamedTuple):
-    """A secret as it stands in a text, and the pieces that nothing may show."""
+    """A secret as it occurs in a text, and the parts that must not be shown anywhere."""
 
     kind: str
     text: str
-    pieces: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 def number_that(holds: Callable[[str], bool], digits: str) -> str:
-    """The digits with a last one that makes them valid."""
+    """Return the digits with a check digit that makes them valid."""
     return next(f"{digits}{last}" for last in range(10) if holds(f"{digits}{last}"))
 
 
@@ -57,17 +57,17 @@ secrets = st.one_of(
 
 
 def event(**fields: Any) -> str:
-    """A structured entry."""
+    """Return a structured entry."""
     return json.dumps({"correlation_id": "visit-1", "event": "patient_read", **fields})
 
 
 def escaped(text: str) -> str:
-    """JSON's content of a text with each of its signs escaped."""
+    """Return a text as JSON content with every character escaped."""
     return "".join(f"\\u{ord(sign):04x}" for sign in text)
 
 
 BOUND = ("correlation id", "other id")
-"""Carriers whose text is bound by the schema: a number in an id is nobody's, and no word stands before another."""
+"""Carriers whose text the schema constrains: a number in an id is not personal, and no word precedes it."""
 CARRIERS: dict[str, Callable[[str], str]] = {
     "message": lambda secret: event(message=f"refused {secret} at once"),
     "plain text": lambda secret: f"refused {secret} at once",
@@ -103,29 +103,29 @@ CARRIERS: dict[str, Callable[[str], str]] = {
     "a line that is too long": lambda secret: "x" * 3990 + f" {secret} and {secret} " + "y" * 4000,
     "long JSON": lambda secret: event(message="z" * 3900 + f" {secret} " * 9),
 }  # fmt: skip
-"""What is logged, by where the secret stands in it."""
+"""Logged text, by the place of the secret in it."""
 
 
-def docker(text: str, stream: str = "stdout", part: int = 0) -> bytes:
-    """json-file records of a text: of each of its lines, in pieces of `part` characters where that is given."""
+def docker(text: str, stream: str = "stdout", size: int = 0) -> bytes:
+    """Return json-file records of a text, one or more for each line, in parts of `size` characters if that is not 0."""
     records = []
     for line in f"{text}\n".splitlines(keepends=True):
-        pieces = [line[at : at + part] for at in range(0, len(line), part)] if part else [line]
-        records += [json.dumps({"log": piece, "stream": stream, "time": TIME}) for piece in pieces]
+        parts = [line[at : at + size] for at in range(0, len(line), size)] if size else [line]
+        records += [json.dumps({"log": part, "stream": stream, "time": TIME}) for part in parts]
     return "".join(f"{record}\n" for record in records).encode()
 
 
-def cri(text: str, stream: str = "stdout", part: int = 0) -> bytes:
-    """The same as CRI lines."""
+def cri(text: str, stream: str = "stdout", size: int = 0) -> bytes:
+    """Return the same as CRI lines."""
     lines = []
     for line in text.splitlines():
-        pieces = [line[at : at + part] for at in range(0, len(line), part)] if part else [line]
-        lines += [f"{TIME} {stream} {'P' if at + 1 < len(pieces) else 'F'} {p}" for at, p in enumerate(pieces)]
+        parts = [line[at : at + size] for at in range(0, len(line), size)] if size else [line]
+        lines += [f"{TIME} {stream} {'P' if at + 1 < len(parts) else 'F'} {p}" for at, p in enumerate(parts)]
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def plain(text: str, _stream: str = "stdout", _part: int = 0) -> bytes:
-    """The text as it is."""
+def plain(text: str, _stream: str = "stdout", _size: int = 0) -> bytes:
+    """Return the text unchanged."""
     return f"{text}\n".encode()
 
 
@@ -138,9 +138,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 def shown_by(data: bytes, planted: Planted) -> list[str]:
-    """The pieces of a secret that are in some bytes, as text of any width, escaped or not."""
+    """Return the parts of a secret that occur in some bytes, in any width, escaped or not."""
     forms = {
-        piece: (piece.encode(), quote(piece).encode(), escaped(piece).encode(), piece.encode("utf-16-le"))
-        for piece in planted.pieces
+        part: (part.encode(), quote(part).encode(), escaped(part).encode(), part.encode("utf-16-le"))
+        for part in planted.parts
     }
-    return [piece for piece, written in forms.items() if any(form in data for form in written)]
+    return [part for part, written in forms.items() if any(form in data for form in written)]

@@ -1,4 +1,4 @@
-"""A rig for tail hazards: the real agent over real files, with clocks and an output that the test holds."""
+"""A rig for tail hazards: the real agent over real files, with clocks and an output that the test controls."""
 
 import gzip
 import json
@@ -34,8 +34,8 @@ from shipper_schemas.entry import Origin
 START_NS = 1_795_428_000_000_000_000  # 2026-11-23T10:00:00Z
 
 
-class HandClock(Clock):
-    """Stands still until the test moves it."""
+class ManualClock(Clock):
+    """A clock that moves only when the test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -53,39 +53,39 @@ class HandClock(Clock):
 
 
 class Killed(BaseException):
-    """The instant of a kill."""
+    """Raised in place of a SIGKILL."""
 
 
 class MemoryOutput:
-    """Holds documents by (index, id), as every real output does; can be away."""
+    """An output that holds documents by (index, id), as every real output does; can be made unavailable."""
 
     url = "memory:"
     window = 3
 
     def __init__(self) -> None:
         self.stored: dict[tuple[str, bytes], dict[str, Any]] = {}
-        self.away = False
+        self.unavailable = False
         self.killed_after_write = False
         self.writes = 0
         self.slow = False
-        """Answers only when `answer` is called, as an output behind a network does."""
+        """True if it responds only when `answer` is called, as an output behind a network does."""
         self.unanswered: list[tuple[Future[Written], Sequence[Document]]] = []
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
         answer: Future[Written] = Future()
-        if self.away:
-            answer.set_exception(OutputUnavailable("the output is away", "wait"))
+        if self.unavailable:
+            answer.set_exception(OutputUnavailable("the output is unavailable", "wait"))
         elif self.slow:
             self.unanswered.append((answer, documents))
         else:
             answer.set_result(self.write(documents))
         return answer
 
-    def answer(self, number: int, *, refuse: bool = False) -> None:
-        """Store and answer one of the batches under way, or answer that it could not be stored."""
+    def answer(self, number: int, *, fail: bool = False) -> None:
+        """Store and acknowledge one of the batches in flight, or fail it."""
         future, documents = self.unanswered.pop(number % len(self.unanswered))
-        if refuse:
-            future.set_exception(OutputUnavailable("not now", "wait"))
+        if fail:
+            future.set_exception(OutputUnavailable("throttled", "wait"))
         else:
             future.set_result(self.write(documents))
 
@@ -105,7 +105,7 @@ class MemoryOutput:
 
 
 def docker_line(log: str, stream: str = "stdout", at: int = 0) -> bytes:
-    """A json-file record; `at` is milliseconds after the rig's start."""
+    """Return a json-file record; `at` is milliseconds after the rig's start."""
     second, ms = divmod(at, 1000)
     minute, second = divmod(second, 60)
     time = f"2026-11-23T10:{minute:02d}:{second:02d}.{ms:03d}000001Z"
@@ -114,7 +114,7 @@ def docker_line(log: str, stream: str = "stdout", at: int = 0) -> bytes:
 
 @dataclass
 class Rig:
-    """One state directory, one folder of logs, and as many agents one after another as the test likes."""
+    """One state directory, one folder of logs, and any number of agents one after another."""
 
     folder: Path
     kind: str = "docker"
@@ -122,10 +122,10 @@ class Rig:
     bounds: Bounds = field(default_factory=Bounds)
     limits: Limits = field(default_factory=Limits)
     from_end: bool = False
-    compiled: bool = True
-    """Whether the next agent takes ordinary lines the compiled way, where that is installed."""
+    native: bool = True
+    """True if the next agent uses the native path, where that is installed."""
     output: MemoryOutput = field(default_factory=MemoryOutput)
-    clock: HandClock = field(default_factory=HandClock)
+    clock: ManualClock = field(default_factory=ManualClock)
     agent: Agent | None = None
     sequence: int = 0
     all: ClassVar[list["Rig"]] = []
@@ -139,7 +139,7 @@ class Rig:
     # --- the agent ---
 
     def start(self) -> Agent:
-        """A new agent over the same state."""
+        """Start a new agent over the same state."""
         settings = Settings()
         state = State(self.folder / "state")
         counting = counting_of(settings, {})
@@ -149,7 +149,7 @@ class Rig:
         ledger.declare([*catalogue.from_zero("agent"), *counting.declared()], 0.0)
         pipeline = Pipeline(Enforce(), counting, redactor_of(settings, b"k" * 32))
         inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", Folders()), self._origin, self.from_end)]
-        compiled = compiled_of(settings.model_copy(update={"compiled": self.compiled}), pipeline)
+        compiled = compiled_of(settings.model_copy(update={"compiled": self.native}), pipeline)
         tail = Tail(inputs, self.bounds, self.limits, state.logs(), compiled=compiled)
         self.agent = Agent(
             tail,
@@ -167,27 +167,27 @@ class Rig:
         return Origin(real, source, service="backend", host="node-1")
 
     def kill(self) -> None:
-        """As SIGKILL leaves it: nothing settled, the lock given back."""
+        """Drop the agent as SIGKILL does: nothing settled, the lock released."""
         if self.agent is not None:
             self.agent.tail.close()
             self.agent.state.close()
             self.agent = None
 
     def stop(self) -> None:
-        """As SIGTERM does it."""
+        """Settle and stop the agent as SIGTERM does."""
         assert self.agent is not None
         self.agent.settle()
         self.kill()
 
     def read(self, turns: int = 1) -> None:
-        """Turn until nothing more comes, `turns` times, with a poll's time between."""
+        """Take turns until nothing more is read, `turns` times, with a poll interval between."""
         agent = self.agent or self.start()
         for _ in range(turns):
             while agent.turn(hurry=not (self.output.slow or self.output.unanswered)):
                 pass
             self.clock.pass_seconds(0.25)
 
-    def patiently(self) -> None:
+    def drain(self) -> None:
         """Read, let all waiting times pass, and read what was held back."""
         self.read()
         self.clock.pass_seconds(10)
@@ -196,32 +196,32 @@ class Rig:
     # --- the files ---
 
     def entry(self, **fields: Any) -> str:
-        """A structured entry with a serial number as its message."""
+        """Return a structured entry with a serial number as its message."""
         self.sequence += 1
         return json.dumps(
             {"correlation_id": f"c-{self.sequence}", "event": "e", "message": str(self.sequence)} | fields
         )
 
     def lines(self, number: int) -> bytes:
-        """Raw lines of `number` entries with serial numbers."""
+        """Return raw lines of `number` entries with serial numbers."""
         if self.kind == "docker":
             return b"".join(docker_line(self.entry() + "\n", at=self.sequence) for _ in range(number))
         return b"".join(self.entry().encode() + b"\n" for _ in range(number))
 
     def write(self, data: bytes, path: Path | None = None) -> None:
-        """Append to the live file."""
+        """Append to the live file, or to the file at `path`."""
         with (path or self.path).open("ab") as file:
             file.write(data)
 
     def rotate(self, keep: int = 3, *, compress: bool = False) -> None:
-        """Rename rotation: .2 -> .3, .1 -> .2, live -> .1; `compress` makes .1 a .gz."""
+        """Rotate by renaming: .2 -> .3, .1 -> .2, live -> .1; `compress` makes .1 a .gz."""
         self.make_room(keep)
         self.path.rename(f"{self.path}.1")
         if compress:
             self.compress(Path(f"{self.path}.1"))
 
     def make_room(self, keep: int = 3) -> None:
-        """Rotated files, each one further: .2 -> .3, .1 -> .2."""
+        """Shift the rotated files by one: .2 -> .3, .1 -> .2."""
         for number in range(keep, 0, -1):
             for ending in ("", ".gz"):
                 older = Path(f"{self.path}.{number}{ending}")
@@ -234,31 +234,31 @@ class Rig:
         Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
 
-    # --- what came of it ---
+    # --- the results ---
 
     def messages(self) -> list[str]:
-        """Messages of all stored events, in the order they were stored."""
+        """Return the messages of all stored events, in the order they were stored."""
         return [body["message"] for (index, _), body in self.output.stored.items() if "quarantine" not in index]
 
     def serials(self) -> list[int]:
-        """Serial numbers of the stored entries, sorted."""
+        """Return the serial numbers of the stored entries, sorted."""
         return sorted(int(message) for message in self.messages())
 
     def quarantined(self) -> list[dict[str, Any]]:
-        """Quarantined documents."""
+        """Return the quarantined documents."""
         return [body for (index, _), body in self.output.stored.items() if "quarantine" in index]
 
     def counter(self, name: str, *labels: str) -> float:
-        """A committed counter value."""
+        """Return a committed counter value."""
         assert self.agent is not None
         value = self.agent.ledger.committed[name, labels]
         assert isinstance(value, float | int)
         return value
 
     def serials_of_entries(self) -> list[int]:
-        """Serial numbers of the entries among the stored events; other lines are passed over."""
+        """Return the serial numbers among the messages of stored events, sorted; other messages are skipped."""
         return sorted(int(message) for message in self.all_messages() if message.isdigit())
 
     def all_messages(self) -> list[str]:
-        """Messages of stored events that have one."""
+        """Return the messages of stored events, empty for an event without one."""
         return [body.get("message", "") for (index, _), body in self.output.stored.items() if "quarantine" not in index]

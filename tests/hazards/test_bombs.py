@@ -1,4 +1,4 @@
-"""Decompression bombs: files of some kilobytes that unpack to very much more, among rotated siblings and in a replay."""
+"""Decompression bombs: files of some kilobytes that unpack to far more, among rotated siblings and in a replay."""
 
 import gzip
 import tracemalloc
@@ -15,7 +15,7 @@ LIMITS = Limits(chunk_bytes=16_384, line_bytes=65_536)
 
 
 def bomb(path: Path, mib: int, *, before: bytes = b"", after: bytes = b"") -> None:
-    """A compressed file that holds so many MiB of one line without an end, made without holding them."""
+    """Write a compressed file with `mib` MiB of one line without a newline, without holding them in memory."""
     with gzip.open(path, "wb", 6) as file:
         file.write(before)
         for _ in range(mib):
@@ -25,7 +25,7 @@ def bomb(path: Path, mib: int, *, before: bytes = b"", after: bytes = b"") -> No
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bomb of the tests' size takes several looks, as a real one does."""
+    """Make a bomb of the tests' size take several searches for its end, as a real one does."""
     monkeypatch.setattr("shipper.inputs.files.long_lines.SEARCHED_AT_ONCE", 2 * MIB)
 
 
@@ -35,14 +35,14 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bomb_among_rotated_siblings_is_one_cut_entry_and_costs_no_memory(
     tmp_path: Path, kind: str, *, ended: bool
 ) -> None:
-    """It is told as a line that was cut, counted, and what stands before, behind and beside it is read."""
+    """It is reported as a cut line and counted, and the lines before, after and beside it are read."""
     rig = Rig(tmp_path, kind=kind, limits=LIMITS)
     before, after = rig.lines(1), (b"\n" + rig.lines(1)) if ended else b""
     bomb(Path(f"{rig.path}.1.gz"), 12, before=before, after=after)
     rig.write(rig.lines(1))
     rig.start()
     tracemalloc.start()
-    rig.patiently()
+    rig.drain()
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 8 * MIB
@@ -57,8 +57,8 @@ def test_a_bomb_among_rotated_siblings_is_one_cut_entry_and_costs_no_memory(
 
 
 @pytest.mark.usefixtures("measured")
-def test_a_bomb_is_looked_through_in_pieces_between_which_other_logs_are_read(tmp_path: Path) -> None:
-    """No turn of the agent lasts as long as the whole bomb: a log beside it is read before the bomb has ended."""
+def test_a_bomb_is_searched_in_parts_between_which_other_logs_are_read(tmp_path: Path) -> None:
+    """No turn of the agent lasts as long as the whole bomb: a log beside it is read before the bomb ends."""
     rig = Rig(tmp_path, limits=LIMITS)
     bomb(Path(f"{rig.path}.1.gz"), 12, after=b"\n")
     rig.write(docker_line("live\n"))
@@ -72,25 +72,25 @@ def test_a_bomb_is_looked_through_in_pieces_between_which_other_logs_are_read(tm
     assert agent.tail.logs[str(rig.path)].count_cursor.offset == 0  # the bomb's line is not at its end yet
 
 
-def test_two_lines_that_are_too_long_are_told_apart_by_both_heads(tmp_path: Path) -> None:
-    """How far the counting head has looked through its line says nothing of the line that the shipping one is at."""
+def test_both_cursors_keep_their_own_long_line(tmp_path: Path) -> None:
+    """The count cursor's progress through its long line is not that of the ship cursor through another."""
     rig = Rig(tmp_path, kind="plain", limits=Limits(chunk_bytes=1024, line_bytes=4096))
-    rig.output.away = True
+    rig.output.unavailable = True
     rig.write(b"a" * 9000 + b"\n" + rig.lines(2) + b"b" * 9000)
     rig.read(3)
-    rig.output.away = False
+    rig.output.unavailable = False
     rig.clock.pass_seconds(60)
     rig.read(3)
     assert rig.serials_of_entries() == [1, 2]
     rig.write(b"b" * 10 + b"\n" + rig.lines(1))
-    rig.patiently()
+    rig.drain()
     assert rig.serials_of_entries() == [1, 2, 3]
     cut = sorted(body["message"][0] for body in rig.output.stored.values() if body.get("schema"))
     assert cut == ["a", "b"]
 
 
 def test_a_damaged_file_ends_where_its_damage_begins_at_each_reading(tmp_path: Path) -> None:
-    """What stands behind it is never taken for another beginning, and the readable part is the same from every offset."""
+    """Bytes after the damage are never read as a new beginning, and the readable part is the same from every offset."""
     path = tmp_path / "app.log.1.gz"
     content = b"".join(b"%d a line of a log\n" % number for number in range(40_000))
     packed = gzip.compress(content)
@@ -115,9 +115,9 @@ def test_a_damaged_file_ends_where_its_damage_begins_at_each_reading(tmp_path: P
 
 
 def read_in(path: Path, size: int) -> bytes:
-    """All of a file in reads of a size."""
-    handle, found = GzipHandle(str(path)), b""
-    while piece := handle.read(len(found), size):
-        found += piece
+    """Return all of a file, in reads of a size."""
+    handle, content = GzipHandle(str(path)), b""
+    while chunk := handle.read(len(content), size):
+        content += chunk
     handle.close()
-    return found
+    return content

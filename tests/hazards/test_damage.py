@@ -1,4 +1,4 @@
-"""A state with any byte changed is refused, or holds exactly what was committed: never anything in between."""
+"""A state with any byte changed is rejected, or holds exactly what was committed, never anything in between."""
 
 import random
 import shutil
@@ -21,7 +21,7 @@ TOUCHED = (FILE, f"{FILE}-wal", f"{FILE}-shm", MARK)
 
 
 def saved(number: int, position: int) -> SavedLog:
-    """A log with two files, in the middle of an entry, whose shipping is behind."""
+    """Return a log with two files, in the middle of an entry, with its ship cursor behind."""
     files = [
         SavedFile(key, f"/l/{number}.{key}", 1, 2, 64, b"p" * 16, position, b"s" * 16, 0, True, False) for key in (1, 2)
     ]
@@ -30,7 +30,7 @@ def saved(number: int, position: int) -> SavedLog:
 
 
 def written(directory: Path) -> None:
-    """A state of several commits, some of them only in the write-ahead log, left as a kill leaves it."""
+    """Write a state of several commits, some of them only in the write-ahead log, as a kill leaves it."""
     with closing(State(directory.with_name("alive"))) as state:
         for commit in range(1, COMMITS + 1):
             key: SeriesKey = ("logins_total", (f"service-{commit % 5}",))
@@ -43,31 +43,31 @@ def written(directory: Path) -> None:
 
 
 def content(state: State) -> object:
-    """All that a state gives back."""
+    """Return everything that a state restores."""
     return state.logs(), state.series()
 
 
 @pytest.fixture
 def original(tmp_path: Path) -> Iterator[Path]:
-    """The state before any damage."""
+    """Yield the state before any damage."""
     written(tmp_path / "original")
     yield tmp_path / "original"
     shutil.rmtree(tmp_path)
 
 
 def damaged(original: Path, name: str, offset: int, change: int) -> Path:
-    """A copy with one byte changed."""
+    """Return a copy with one byte changed."""
     copy = original.with_name("copy")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(original, copy)
-    found = bytearray((copy / name).read_bytes())
-    found[offset] ^= change
-    (copy / name).write_bytes(found)
+    content = bytearray((copy / name).read_bytes())
+    content[offset] ^= change
+    (copy / name).write_bytes(content)
     return copy
 
 
 def flips(original: Path, number: int) -> Iterator[tuple[str, int, int]]:
-    """File, offset and change: headers as often as all the rest."""
+    """Yield file, offset and change; half of the changes are in headers."""
     chance = random.Random(7)
     for _ in range(number):
         name = chance.choice(TOUCHED)
@@ -77,7 +77,7 @@ def flips(original: Path, number: int) -> Iterator[tuple[str, int, int]]:
 
 @pytest.mark.parametrize("number", [60, pytest.param(1500, marks=pytest.mark.integration)])
 def test_any_changed_byte_is_refused_or_changes_nothing(original: Path, number: int) -> None:
-    """In the database, its write-ahead log, its index or the mark; what is not refused goes on and can be written."""
+    """In the database, its write-ahead log, its index or the mark; a state that is accepted can be written."""
     with closing(State(shutil.copytree(original, original.with_name("whole")))) as whole:
         expected = content(whole)
     refused: list[StateError] = []
@@ -85,8 +85,8 @@ def test_any_changed_byte_is_refused_or_changes_nothing(original: Path, number: 
         copy = damaged(original, *flip)
         try:
             state = State(copy)
-        except StateError as refusal:
-            refused.append(refusal)
+        except StateError as error:
+            refused.append(error)
             continue
         with closing(state):
             assert content(state) == expected, flip
@@ -94,12 +94,12 @@ def test_any_changed_byte_is_refused_or_changes_nothing(original: Path, number: 
         State(copy).close()
     assert number * 0.2 < len(refused) < number
     hints = ("from a copy", "run the shipper that wrote it")
-    assert all(str(original.with_name("copy")) in told.what for told in refused)
-    assert all(any(hint in told.hint for hint in hints) for told in refused)
+    assert all(str(original.with_name("copy")) in error.what for error in refused)
+    assert all(any(hint in error.hint for hint in hints) for error in refused)
 
 
 def test_a_changed_value_in_a_row_is_refused(original: Path) -> None:
-    """SQLite finds nothing wrong with another number in its place."""
+    """SQLite accepts another number in its place."""
     State(original).close()
     with closing(sqlite3.connect(original / FILE)) as db, db:
         db.execute("UPDATE series SET value = value + 1 WHERE labels = '[\"service-1\"]'")
@@ -109,7 +109,7 @@ def test_a_changed_value_in_a_row_is_refused(original: Path) -> None:
 
 
 def test_a_row_that_is_gone_or_was_added_is_refused(original: Path) -> None:
-    """A forgotten log would be read from its beginning, and counted twice."""
+    """A log missing from the state would be read from its beginning and counted twice."""
     State(original).close()
     for change in ("DELETE FROM log WHERE path = '/l/1'", "DELETE FROM file WHERE key = 1", "DELETE FROM series"):
         copy = shutil.copytree(original, original.with_name("changed"))
@@ -121,17 +121,17 @@ def test_a_row_that_is_gone_or_was_added_is_refused(original: Path) -> None:
 
 
 def test_a_write_ahead_log_that_lost_its_end_is_refused(original: Path) -> None:
-    """SQLite takes the commits before for the whole: counters that were shown would go back, and nobody be told."""
+    """SQLite takes the commits before for the whole: reported counters would go back without an error."""
     wal = original / f"{FILE}-wal"
     wal.write_bytes(wal.read_bytes()[: wal.stat().st_size // 2])
     with pytest.raises(StateError, match=rf"older than what was committed.*knows of commit {COMMITS}\n.*from a copy"):
         State(original)
-    (original / MARK).unlink()  # as the message says, where it is meant to be as it is
+    (original / MARK).unlink()  # as the message says, to accept the state as it is
     State(original).close()
 
 
 def test_a_copy_of_the_directory_is_taken(original: Path) -> None:
-    """The hint that the message names; also a copy of some time ago."""
+    """This is the hint of the error; an older copy is accepted too."""
     with closing(State(original)) as state:
         before = content(state)
     copy = shutil.copytree(original, original.with_name("older"))
@@ -142,8 +142,8 @@ def test_a_copy_of_the_directory_is_taken(original: Path) -> None:
         assert content(state) == before
 
 
-def test_a_state_moved_away_is_begun_anew(original: Path) -> None:
-    """The other hint: what lies beside the database does not stand in its way."""
+def test_a_state_moved_aside_starts_empty(original: Path) -> None:
+    """This is the other hint: the files left beside the database do not prevent a new start."""
     (original / FILE).rename(original / "state.db.damaged")
     with closing(State(original)) as state:
         assert content(state) == ({}, ({}, {}))
@@ -153,7 +153,7 @@ def test_a_state_moved_away_is_begun_anew(original: Path) -> None:
 
 @pytest.mark.parametrize("version", [VERSION + 1, VERSION + 40])
 def test_a_state_of_another_version_is_refused_and_left_as_it_is(original: Path, version: int) -> None:
-    """Its rows would be misread; the shipper that wrote it opens it again."""
+    """Its rows would be misread; the shipper that wrote it can still open it."""
     with closing(sqlite3.connect(original / FILE)) as db:
         db.execute(f"PRAGMA user_version={version}")
     for _ in range(2):
@@ -169,7 +169,7 @@ def test_a_state_of_another_version_is_refused_and_left_as_it_is(original: Path,
 
 
 def test_a_file_that_a_log_has_no_more_is_forgotten(tmp_path: Path) -> None:
-    """Also one that younger and older files outlive: a restart would take it for a file not yet read to its end."""
+    """Even if older and younger files remain: after a restart it would be taken for an unfinished file."""
     log = saved(1, 10)
     gone = SavedLog(*(getattr(log, name) for name in SavedLog.__slots__))
     gone.files[:] = [*log.files, SavedFile(3, "/l/1.3", 1, 2, 64, b"p", 1, b"s", 0, True, False)]

@@ -27,7 +27,7 @@ def test_unreadable_file_is_read_once_it_can_be(tmp_path: Path) -> None:
     denied = rig.path
 
     rig.path.chmod(0)
-    if os.geteuid() == 0:  # root reads everything: a folder in the place of the file fails as surely
+    if os.geteuid() == 0:  # root reads everything: a folder in place of the file fails as well
         rig.path.rename(tmp_path / "aside")
         rig.path.mkdir()
     rig.read(2)
@@ -42,22 +42,22 @@ def test_unreadable_file_is_read_once_it_can_be(tmp_path: Path) -> None:
     assert not agent.tail.unreadable
 
 
-def test_unreadable_files_are_told_once_and_many_are_summed_up(tmp_path: Path) -> None:
-    """Each when it is found, and not at every look; of many at once the first ones and how many more."""
+def test_unreadable_files_are_reported_once_and_many_are_summed_up(tmp_path: Path) -> None:
+    """Each is reported when it is detected, not at every scan; of many at once the first ones and the number of the rest."""
     rig = Rig(tmp_path)
     paths = [rig.logs / f"app-{number}.log" for number in range(SHOWN + 2)]
     for path in paths:
         path.mkdir()  # a folder in the place of a file: root may read everything else
-    with structlog.testing.capture_logs() as told:
+    with structlog.testing.capture_logs() as events:
         rig.start()
         rig.read(3)
-    named = [entry["path"] for entry in told if entry["event"] == "log_unreadable"]
+    named = [entry["path"] for entry in events if entry["event"] == "log_unreadable"]
     assert named == [str(path) for path in paths[:SHOWN]]
-    assert [entry["more"] for entry in told if entry["event"] == "logs_unreadable"] == [2]
+    assert [entry["more"] for entry in events if entry["event"] == "logs_unreadable"] == [2]
 
 
 def test_a_rotated_file_that_cannot_be_opened_costs_no_descriptors(tmp_path: Path) -> None:
-    """The log is met again at each look, and what was opened beside it is closed each time."""
+    """The log is tried again at each scan, and files that were opened beside it are closed each time."""
     rig = Rig(tmp_path)
     rig.write(rig.lines(1))
     rig.write(rig.lines(1), rig.logs / "app.log.2")
@@ -77,7 +77,7 @@ def test_a_rotated_file_that_cannot_be_opened_costs_no_descriptors(tmp_path: Pat
 def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """As where descriptors run out: what was read of its logs is known when it can be listed again."""
+    """For example when descriptors run out: offsets of its logs are known when it can be listed again."""
     rig = Rig(tmp_path, kind=kind)
     pods = tmp_path / "pods"
     pods.mkdir()
@@ -87,7 +87,7 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(
     rig.read()
     rig.rotate()
     rig.write(rig.lines(3))
-    rig.patiently()
+    rig.drain()
     rig.stop()
     listdir = os.listdir
 
@@ -99,10 +99,10 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(
     with monkeypatch.context() as patched:
         patched.setattr(os, "listdir", exhausted)
         agent = rig.start()
-        rig.patiently()
+        rig.drain()
         assert str(rig.path) in agent.tail.unreadable
     rig.write(rig.lines(1))
-    rig.patiently()
+    rig.drain()
     assert not agent.tail.unreadable
     assert rig.serials() == list(range(1, 8))
     assert rig.counter("shipper_lines_read_total") == 7
@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(
 
 @pytest.mark.parametrize("jump_s", [-86_400, 86_400])
 def test_a_clock_that_jumps_does_not_end_the_waiting_for_the_rest_of_an_entry(tmp_path: Path, jump_s: int) -> None:
-    """How long it waits is told by the time of its line, once, and by a clock that does not jump."""
+    """The waiting time starts with the time of its line, once, and is measured by the monotonic clock."""
     rig = Rig(tmp_path)
     entry = rig.entry()
     rig.write(docker_line(entry[:20]))
@@ -120,30 +120,30 @@ def test_a_clock_that_jumps_does_not_end_the_waiting_for_the_rest_of_an_entry(tm
     rig.read(2)
     assert rig.serials() == [2]
     rig.write(docker_line(entry[20:] + "\n"))
-    rig.patiently()
+    rig.drain()
     assert rig.serials() == [1, 2]
     assert not rig.quarantined()
 
 
 @pytest.mark.parametrize("jump_s", [-86_400, 86_400])
-def test_clock_jumps_lose_and_double_nothing(tmp_path: Path, jump_s: int) -> None:
-    """The wall clock stepping a day either way changes neither what is read nor where it is stored."""
+def test_clock_jumps_lose_and_duplicate_nothing(tmp_path: Path, jump_s: int) -> None:
+    """A wall clock that steps a day either way changes neither what is read nor where it is stored."""
     rig = Rig(tmp_path)
     rig.write(rig.lines(3))
     rig.read()
     rig.clock.wall += jump_s * 10**9
     rig.write(rig.lines(3))
-    rig.patiently()
+    rig.drain()
     assert rig.serials() == list(range(1, 7))
     assert {index for index, _ in rig.output.stored} == {"keneyapp-logs-2026.11.23"}
 
 
-def test_output_away_never_stops_counting(tmp_path: Path) -> None:
-    """Counters go on and match the truth; the index catches up afterwards and no counter moves by it."""
+def test_an_unavailable_output_never_stops_counting(tmp_path: Path) -> None:
+    """Counters advance and match the truth; the index catches up afterwards without a change of counters."""
     rig = Rig(tmp_path)
     rig.write(rig.lines(5))
     rig.read()
-    rig.output.away = True
+    rig.output.unavailable = True
     for _ in range(3):
         rig.write(rig.lines(40))
         rig.read(2)
@@ -154,7 +154,7 @@ def test_output_away_never_stops_counting(tmp_path: Path) -> None:
     rig.start()
     rig.read(2)
     assert rig.counter("shipper_lines_read_total") == 125
-    rig.output.away = False
+    rig.output.unavailable = False
     rig.clock.pass_seconds(60)
     rig.read(5)
     assert rig.serials() == list(range(1, 126))
@@ -164,8 +164,8 @@ def test_output_away_never_stops_counting(tmp_path: Path) -> None:
     assert all(log.ship_cursor is None for log in rig.agent.tail.logs.values())
 
 
-def test_kill_between_write_and_commit_doubles_nothing(tmp_path: Path) -> None:
-    """What was written and not committed is written again under the same ids and counted once."""
+def test_kill_between_write_and_commit_duplicates_nothing(tmp_path: Path) -> None:
+    """Documents that were written and not committed are written again under the same ids and counted once."""
     rig = Rig(tmp_path)
     rig.write(rig.lines(10))
     rig.output.killed_after_write = True
@@ -183,7 +183,7 @@ def test_kill_between_write_and_commit_doubles_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB; only root can mount one."""
+    """Yield a file system of 2 MiB; only root can mount one."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root; run the suite as root or in CI")
     folder = tmp_path / "small"
@@ -196,7 +196,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_full_disk_under_the_state_directory_stops_reading_until_there_is_room(
     tmp_path: Path, small_disk: Path
 ) -> None:
-    """Nothing is shown that is not committed, and when there is room again everything is there once."""
+    """No uncommitted counter is published, and once there is space everything is stored once."""
     rig = Rig(tmp_path)
     (tmp_path / "state").symlink_to(small_disk, target_is_directory=True)
     agent = rig.start()
@@ -220,8 +220,8 @@ def test_full_disk_under_the_state_directory_stops_reading_until_there_is_room(
 
 
 @pytest.mark.parametrize("new", [True, False])
-def test_a_full_disk_at_the_start_is_told_as_that(tmp_path: Path, new: bool) -> None:
-    """Before anything else is written there, and where all else is there already."""
+def test_a_full_disk_at_the_start_is_reported_as_such(tmp_path: Path, new: bool) -> None:
+    """Both before anything is written there and with an existing state."""
     directory, key = tmp_path / "state", b"given"
     if not new:
         State(directory, key).close()
@@ -231,7 +231,7 @@ def test_a_full_disk_at_the_start_is_told_as_that(tmp_path: Path, new: bool) -> 
 
 
 def test_two_agents_on_one_state_directory_are_refused(tmp_path: Path) -> None:
-    """The second one is told who holds the directory and what to do."""
+    """The second one reports which process holds the directory and what to do."""
     first = State(tmp_path / "state")
     with pytest.raises(StateError, match=rf"process {os.getpid()}.*\n.*--state-dir"):
         State(tmp_path / "state")
@@ -240,7 +240,7 @@ def test_two_agents_on_one_state_directory_are_refused(tmp_path: Path) -> None:
 
 
 def test_state_of_another_version_is_refused(tmp_path: Path) -> None:
-    """A state written by another version stops the start and names the hint."""
+    """A state written by another version stops the start with a hint."""
     State(tmp_path / "state").close()
     db = sqlite3.connect(tmp_path / "state" / "state.db")
     db.execute("PRAGMA user_version = 99")
@@ -251,7 +251,7 @@ def test_state_of_another_version_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["noise", "empty", "foreign", "text"])
 def test_damaged_state_is_refused_and_never_taken_for_empty(tmp_path: Path, damage: str) -> None:
-    """Whatever is wrong with the file, the start is refused and the hint named."""
+    """Whatever is wrong with the file, the start fails with a hint."""
     rig = Rig(tmp_path)
     rig.write(rig.lines(200))
     rig.read()
@@ -274,14 +274,14 @@ def test_damaged_state_is_refused_and_never_taken_for_empty(tmp_path: Path, dama
 
 
 def test_a_kill_during_the_very_first_start_is_no_damage(tmp_path: Path) -> None:
-    """An empty file that never held anything is a first start that did not get far."""
+    """An empty file that never held anything is an interrupted first start."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "state.db").touch()
     (tmp_path / "state" / "lock").write_text("123\n")
     State(tmp_path / "state").close()
 
 
-def test_state_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+def test_a_state_directory_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     """The message names the directory and the option."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(StateError, match="--state-dir"):
@@ -289,14 +289,14 @@ def test_state_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 
 def test_state_is_private(tmp_path: Path) -> None:
-    """State holds raw pieces of log lines: only its owner may read it."""
+    """State holds raw fragments of log lines: only its owner may read it."""
     State(tmp_path / "state").close()
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
     assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "state").iterdir())
 
 
 def test_an_output_without_room_never_stops_counting(tmp_path: Path) -> None:
-    """Batches under way fill the window; counting goes on, shipping catches up, nothing is counted or stored twice."""
+    """Batches in flight fill the window; counting continues, shipping catches up, nothing is counted or stored twice."""
     rig = Rig(tmp_path)
     rig.output.slow = True
     for _ in range(6):
@@ -315,7 +315,7 @@ def test_an_output_without_room_never_stops_counting(tmp_path: Path) -> None:
 
 
 def test_a_later_batch_is_not_acknowledged_before_an_earlier_one(tmp_path: Path) -> None:
-    """The second answer comes first; a kill then ships both again, because the first was never stored."""
+    """The second response comes first; a kill then ships both again, because the first was never stored."""
     rig = Rig(tmp_path)
     rig.output.slow = True
     for _ in range(2):

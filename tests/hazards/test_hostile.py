@@ -1,6 +1,7 @@
-"""Hostile content on every face that is text: each entry of `tests.hazards.hostile` on each of them.
+"""Hostile content on every text output: each entry of `tests.hazards.hostile` on each of them.
 
-The page is looked at in a browser, and Elasticsearch over a server, in `tests/integration/`.
+The pages are tested in a browser, and Elasticsearch over a server, in `tests/integration/`.
+
 """
 
 import io
@@ -57,49 +58,49 @@ Body = dict[str, Any]
 
 @cache
 def bodies() -> dict[str, Body]:
-    """What each entry is stored as, by its name."""
-    found = documents()
-    assert len(found) == len(ENTRIES)
+    """Return the stored document of each entry, by its name."""
+    stored = documents()
+    assert len(stored) == len(ENTRIES)
     return {
         name: {**orjson.loads(document.body), "_id": document.id.hex(), "_index": document.index}
-        for name, document in zip(ENTRIES, found, strict=True)
+        for name, document in zip(ENTRIES, stored, strict=True)
     }
 
 
 @cache
 def chain() -> Pipeline:
-    """The steps, with the built-in counters."""
+    """Return the steps, with the built-in counters."""
     return Pipeline(Enforce(), Counting(builtin_rules([])), Redactor())
 
 
 def source_of(service: str) -> Source:
-    """A container whose service, name and labels are this."""
+    """Return a container with this service, name and labels."""
     labels = {"shipper.service": service, service: service}
     return Source.of(Origin("/x.log", "c1", service=service, container_id="c1", container_name=service, labels=labels))
 
 
 def as_origin(text: str) -> str:
-    """A name as metadata gives it: no lone surrogates, and no longer than a bound."""
+    """Return a name as metadata gives it: without lone surrogates, and bounded."""
     return text.encode("utf-8", "replace").decode()[:256]
 
 
 def screen(terminal: bool, encoding: str = "utf-8") -> Console:
-    """A console without colours, so that every escape sequence in it is somebody else's."""
+    """Return a console without colours, so that every escape sequence in it comes from the content."""
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
     return Console(file=file, width=100, force_terminal=terminal, color_system=None, highlight=False)
 
 
 def read(console: Console) -> str:
-    """What was shown."""
+    """Return the text that was printed."""
     assert isinstance(console.file, io.TextIOWrapper)
     return console.file.buffer.getvalue().decode(console.file.encoding)  # type: ignore[attr-defined]
 
 
-# --- the faces: what each shows of an entry and of a name ----------------------------------------------
+# --- outputs: everything that shows an entry or a name --------------------------------------------------
 
 
 def rendered(render: Callable[[list[Body], Console], object]) -> Callable[[Body, str], Iterator[str]]:
-    """A renderer of entries, on a terminal and in a pipe."""
+    """Return an output that renders entries on a terminal and in a pipe."""
 
     def face(body: Body, name: str) -> Iterator[str]:
         origin = {
@@ -115,21 +116,21 @@ def rendered(render: Callable[[list[Body], Console], object]) -> Callable[[Body,
 
 
 def tail(bodies_: list[Body], console: Console) -> None:
-    """`shipper tail`."""
+    """Render as `shipper tail`."""
     stream = Stream(console)
     for body in bodies_:
         stream.show(body)
 
 
 def quarantine_show(bodies_: list[Body], console: Console) -> None:
-    """`shipper quarantine show`."""
+    """Render as `shipper quarantine show`."""
     for body in bodies_:
         for line in quarantine_command.described(body):
             emit(console, line, Look.of(console).uncut())
 
 
 def top(_body: Body, name: str) -> Iterator[str]:
-    """`shipper top`."""
+    """Render as `shipper top`."""
     status = {
         "running": True, "logs": [{"path": name, "container": name, "size": 1, "counted": 1, "shipped": 1, "lag_bytes": 1, "lag_seconds": 1}],
         "state": {"directory": name, "error": None}, "output": {"url": name, "error": name}, "unreadable": {name: name},
@@ -142,10 +143,10 @@ def top(_body: Body, name: str) -> Iterator[str]:
 
 
 def status(_body: Body, name: str) -> Iterator[str]:
-    """`shipper status`."""
+    """Render as `shipper status`."""
     log = {"path": name, "container": name, "size": 1, "counted": 1, "shipped": 1, "lag_bytes": 1}
     output = {"url": name, "error": name}
-    found = {
+    snapshot = {
         "running": True,
         "state": {"directory": name, "error": None},
         "logs": [log],
@@ -153,12 +154,12 @@ def status(_body: Body, name: str) -> Iterator[str]:
         "unreadable": {name: name},
     }
     console = screen(terminal=True)
-    show_status(found, console)
+    show_status(snapshot, console)
     yield read(console)
 
 
 def own_log(form: Any) -> Callable[[Body, str], Iterator[str]]:
-    """The shipper's own log, as what it tells of paths, errors and exceptions."""
+    """Return the shipper's own log of paths, errors and exceptions."""
 
     def face(body: Body, name: str) -> Iterator[str]:
         before, sys.stderr = sys.stderr, io.StringIO()
@@ -180,7 +181,7 @@ def own_log(form: Any) -> Callable[[Body, str], Iterator[str]]:
 
 
 def explained(_body: Body, name: str) -> Iterator[str]:
-    """`shipper explain`, of a line whose text is the name."""
+    """Render as `shipper explain` of a line whose text is the name."""
     settings = Settings()
     explainer = Explainer(chain(), builtin_rules([]), settings, source_of(as_origin(name)))
     raw = json.dumps({"log": f"{name}\n", "stream": "stdout", "time": "2026-11-23T10:00:00Z"}).encode()
@@ -206,17 +207,17 @@ FACES: dict[str, Callable[[Body, str], Iterator[str]]] = {
     "own log for people": own_log("console"),
     "own log as JSON": own_log("json"),
 }
-"""Everything that puts words on a terminal."""
+"""Everything that prints text to a terminal."""
 OF_NAMES = ("explain", "top", "status", "own log for people", "own log as JSON")
-"""Faces on which the entry itself is not shown."""
+"""Outputs that do not show the entry itself."""
 
 
 @pytest.mark.parametrize("face", FACES)
 def test_nothing_hostile_is_obeyed_on_a_terminal(face: str) -> None:
-    """No entry, no name of a service, container, file or error reaches a terminal with a character that it would obey."""
+    """No entry and no name of a service, container, file or error sends a control character to a terminal."""
     names = [name.encode("utf-8", "replace").decode()[:2000] for name in (*TEXTS.values(), *SERVICES.values())]
-    found = list(bodies().items())
-    shows = found if face not in OF_NAMES else found[: len(names)]
+    everything = list(bodies().items())
+    shows = everything if face not in OF_NAMES else everything[: len(names)]
     reached: dict[str, list[str]] = {}
     for number, (name, body) in enumerate(shows):
         for shown in FACES[face](body, names[number % len(names)]):
@@ -226,7 +227,7 @@ def test_nothing_hostile_is_obeyed_on_a_terminal(face: str) -> None:
 
 
 def test_a_line_cannot_forge_another_one_in_a_pipe() -> None:
-    """One entry is one line, whatever line ends it holds: `grep` and `wc -l` tell the truth."""
+    """An entry is one line, whatever newlines it holds, so that `grep` and `wc -l` are right."""
     for render in (render_table, render_json, tail, quarantine_command.render_list):
         for name, body in bodies().items():
             console = screen(terminal=False)
@@ -234,8 +235,8 @@ def test_a_line_cannot_forge_another_one_in_a_pipe() -> None:
             assert len(read(console).splitlines()) == 1, name
 
 
-def test_own_log_is_one_object_a_line_whatever_it_tells() -> None:
-    """A forged line of the shipper's own log stays inside the value that it came in."""
+def test_own_log_is_one_object_a_line_whatever_it_reports() -> None:
+    """A forged line of the shipper's own log stays inside the value that held it."""
     for text in TEXTS.values():
         (shown,) = own_log("json")({"message": text}, text[:1000])
         lines = [json.loads(line) for line in shown.splitlines()]
@@ -247,7 +248,7 @@ def test_own_log_is_one_object_a_line_whatever_it_tells() -> None:
 
 
 def counted(compiled_most: int = 200) -> tuple[Ledger, int]:
-    """All entries, once for each service, counted; and how many failed logins there were."""
+    """Count all entries once for each service; return the counters and the number of failed logins."""
     counting = Counting(builtin_rules([]), max_label_values=compiled_most)
     own = replace(chain(), counting=counting)
     ledger = Ledger({metric.name: metric for metric in (VIOLATIONS, OVERFLOWS, *counting.metrics())})
@@ -271,7 +272,7 @@ def counted(compiled_most: int = 200) -> tuple[Ledger, int]:
     ids=["text", "OpenMetrics"],
 )
 def test_no_label_makes_a_series_of_its_own_in_the_metrics(generate: Any, parse: Any) -> None:
-    """Names of services and medicines, whatever they hold, are values of labels: no family, no sample is injected."""
+    """Names of services and medicines, whatever they hold, are label values: no family and no sample is injected."""
     ledger, logins = counted()
     snapshot = Snapshot(ledger.metrics, dict(ledger.committed), dict(ledger.created), {})
     shown = generate(registry_of(lambda: snapshot)).decode()
@@ -304,30 +305,30 @@ def test_no_label_makes_a_series_of_its_own_in_the_metrics(generate: Any, parse:
 
 
 def test_every_hostile_entry_is_stored_once_in_its_own_index_and_found(tmp_path: Path) -> None:
-    """Two indices and no other; each entry under its id; a search by the id, and for any text, answers."""
+    """Two indices and no other; each entry under its id; searches by the id and for any text succeed."""
     store = LocalStore(tmp_path)
-    for service in (SERVICES["parents"], "backend"):  # what comes again is stored once, whatever it says it is of
+    for service in (SERVICES["parents"], "backend"):  # repeated documents are stored once, whatever service they name
         store.write(documents(as_origin(service)))
     reader = LocalReader(tmp_path, "keneyapp-logs", "keneyapp-quarantine")
-    found = [*reader.search(Query(limit=None)), *reader.quarantine()]
-    assert Counter(body["_id"] for body in found) == Counter({body["_id"]: 1 for body in bodies().values()})
-    assert {body["_index"] for body in found} == {"keneyapp-logs-2026.11.23", "keneyapp-quarantine-2026.11.23"}
+    stored = [*reader.search(Query(limit=None)), *reader.quarantine()]
+    assert Counter(body["_id"] for body in stored) == Counter({body["_id"]: 1 for body in bodies().values()})
+    assert {body["_index"] for body in stored} == {"keneyapp-logs-2026.11.23", "keneyapp-quarantine-2026.11.23"}
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".db") == sorted(
-        f"{body['_index']}.db" for body in {body["_index"]: body for body in found}.values()
+        f"{body['_index']}.db" for body in {body["_index"]: body for body in stored}.values()
     )
     usable = [name for name, body in bodies().items() if body.get("correlation_id") == CORRELATION_ID]
     assert len(list(reader.search(Query(correlation_id=CORRELATION_ID, limit=None)))) == len(usable) > 20
     for text in [*TEXTS.values(), *SERVICES.values()]:
-        asked = text.encode("utf-8", "replace").decode()[:1000]
-        list(reader.search(Query(text=asked, correlation_id=asked, event=asked, container=asked)))
-        list(reader.quarantine(reason=asked, mentioning=asked))
+        term = text.encode("utf-8", "replace").decode()[:1000]
+        list(reader.search(Query(text=term, correlation_id=term, event=term, container=term)))
+        list(reader.quarantine(reason=term, mentioning=term))
     reader.close()
     store.close()
 
 
 @pytest.mark.parametrize("name", ENTRIES)
-def test_hostile_entry_is_none_that_we_failed_on(name: str) -> None:
-    """It is stored or refused for a reason of its own: nothing that is logged makes the chain fail."""
+def test_hostile_entry_makes_no_step_fail(name: str) -> None:
+    """It is stored, or quarantined for a specific reason: no logged content makes the chain fail."""
     assert "internal_error" not in [reason["kind"] for reason in bodies()[name].get("reasons", [])]
 
 
@@ -335,16 +336,16 @@ def test_hostile_entry_is_none_that_we_failed_on(name: str) -> None:
 
 
 def test_hashes_of_names_have_a_secret_wherever_the_shipper_runs() -> None:
-    """Names of fields are hashed with a secret of each process: no client can know which of them collide."""
+    """Field names are hashed with a secret of each process: no client can predict which of them collide."""
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
     command = [sys.executable, "-c", "import sys; print(sys.flags.hash_randomization, hash('correlation_id'))"]
-    told = [
+    outputs = [
         subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()
         for _ in range(2)
     ]
-    assert told[0][0] == told[1][0] == "1"
-    assert told[0][1] != told[1][1]
+    assert outputs[0][0] == outputs[1][0] == "1"
+    assert outputs[0][1] != outputs[1][1]
     deployed = [ROOT / "Dockerfile", ROOT / "docker-compose.yml", *(ROOT / "deploy").rglob("*")]
     for file in deployed:
         if file.is_file() and b"PYTHONHASHSEED" in file.read_bytes():
-            pytest.fail(f"{file} takes the secret away")
+            pytest.fail(f"{file} removes the secret")

@@ -1,4 +1,4 @@
-"""Lines: what runtimes split, what applications garble, what clients smuggle in."""
+"""Lines that runtimes split, applications garble, and clients inject."""
 
 import json
 from pathlib import Path
@@ -14,30 +14,30 @@ PART = 16_384
 
 
 def parts(text: str, stream: str, at: int) -> list[bytes]:
-    """A message as Docker splits it: all parts of one time, only the last with a newline."""
-    pieces = [text[i : i + PART] for i in range(0, len(text), PART)]
-    return [docker_line(piece, stream, at) for piece in pieces[:-1]] + [docker_line(pieces[-1] + "\n", stream, at)]
+    """Return a message as Docker splits it: all parts with one time, only the last with a newline."""
+    parts = [text[i : i + PART] for i in range(0, len(text), PART)]
+    return [docker_line(part, stream, at) for part in parts[:-1]] + [docker_line(parts[-1] + "\n", stream, at)]
 
 
 def cri_parts(text: str, stream: str, second: int) -> list[bytes]:
-    """A message as the CRI splits it: tag P but for the last, which has F."""
-    pieces = [text[i : i + PART] for i in range(0, len(text), PART)]
-    tags = ["P"] * (len(pieces) - 1) + ["F"]
+    """Return a message as the CRI splits it: tag P, and F for the last part."""
+    parts = [text[i : i + PART] for i in range(0, len(text), PART)]
+    tags = ["P"] * (len(parts) - 1) + ["F"]
     return [
-        f"2026-11-23T10:00:{second:02d}.{number:09d}Z {stream} {tag} {piece}\n".encode()
-        for number, (tag, piece) in enumerate(zip(tags, pieces, strict=True))
+        f"2026-11-23T10:00:{second:02d}.{number:09d}Z {stream} {tag} {part}\n".encode()
+        for number, (tag, part) in enumerate(zip(tags, parts, strict=True))
     ]
 
 
 def interleaved(left: list[bytes], right: list[bytes]) -> bytes:
-    """Lines of both, in turns."""
+    """Return lines of both, alternating."""
     longest = max(len(left), len(right))
     return b"".join(b"".join(pair) for pair in zip(left + [b""] * longest, right + [b""] * longest, strict=False))
 
 
 @pytest.mark.parametrize("kind", ["docker", "cri"])
 def test_partials_of_both_streams_are_joined_apart(tmp_path: Path, kind: str) -> None:
-    """40 KiB messages whose parts stand between one another come out whole, one event each."""
+    """40 KiB messages with interleaved parts come out whole, one event each."""
     rig = Rig(tmp_path, kind=kind)
     out, err = rig.entry(big="o" * 40_000), rig.entry(big="e" * 40_000)
     split = parts if kind == "docker" else cri_parts
@@ -49,7 +49,7 @@ def test_partials_of_both_streams_are_joined_apart(tmp_path: Path, kind: str) ->
 
 
 def test_old_partials_are_joined_over_the_reads_of_a_long_file(tmp_path: Path) -> None:
-    """Waiting times apply at the end of a file alone: a backlog of any age is joined as it was written."""
+    """Waiting times apply only at the end of a file: a backlog of any age is joined as it was written."""
     rig = Rig(tmp_path, limits=Limits(chunk_bytes=20_000))
     rig.clock.wall += 86_400 * 10**9
     for _ in range(5):
@@ -73,7 +73,7 @@ def test_partials_on_both_sides_of_a_rotation(tmp_path: Path) -> None:
 
 
 def test_partials_survive_a_kill_between_them(tmp_path: Path) -> None:
-    """What was read of an unfinished message is part of the position."""
+    """The part of a message that was read is saved in the checkpoint."""
     rig = Rig(tmp_path)
     first, second, third = parts(rig.entry(big="x" * 40_000), "stdout", 1)
     rig.write(first)
@@ -91,16 +91,16 @@ def test_partials_survive_a_kill_between_them(tmp_path: Path) -> None:
 
 
 def test_partial_whose_end_never_comes_is_shipped_after_its_waiting_time(tmp_path: Path) -> None:
-    """Half a message of a container that died is an event, and does not swallow what comes after."""
+    """Half a message of a container that died is an event, and does not include later lines."""
     rig = Rig(tmp_path)
     rig.write(docker_line("cut off here", at=1))
     rig.read()
     assert rig.messages() == []
-    rig.patiently()
+    rig.drain()
     assert rig.messages() == ["cut off here"]
     rig.write(docker_line("no newline", at=9000) + rig.lines(1))
     rig.read()
-    rig.patiently()
+    rig.drain()
     assert rig.messages() == ["cut off here", "no newline", "1"] or sorted(rig.messages()) == [
         "1",
         "cut off here",
@@ -109,20 +109,20 @@ def test_partial_whose_end_never_comes_is_shipped_after_its_waiting_time(tmp_pat
 
 
 def test_message_over_the_bound_is_cut_with_a_note(tmp_path: Path) -> None:
-    """Parts are not joined without end: the rest is cut off, noted and counted; the next message is whole."""
+    """Parts are joined up to a limit: the rest is cut off, noted and counted; the next message is whole."""
     rig = Rig(tmp_path, bounds=Bounds(message_bytes=30_000))
     rig.write(b"".join(parts("x" * 100_000, "stdout", 1)) + rig.lines(1))
     rig.read()
-    rig.patiently()
+    rig.drain()
     long = next(body for body in rig.output.stored.values() if body["event"] == "unstructured")
-    assert len(long["message"]) == 30_000 - LONGEST_END  # the word in which it was cut might have been half a secret
+    assert len(long["message"]) == 30_000 - LONGEST_END  # the word at the cut might be half a secret
     assert long["schema"]["errors"][0]["kind"] == "line_cut"
     assert rig.counter("shipper_violations_total", "line_cut") == 1
     assert rig.serials_of_entries() == [1]
 
 
 def test_line_over_the_bound_is_cut_and_what_follows_is_read(tmp_path: Path) -> None:
-    """A line longer than memory should hold is kept in its beginning."""
+    """The beginning of a line that exceeds the memory limit is kept."""
     rig = Rig(tmp_path, kind="plain", limits=Limits(chunk_bytes=4096, line_bytes=10_000))
     rig.write(rig.lines(1) + b"y" * 50_000)
     rig.read()
@@ -136,7 +136,7 @@ def test_line_over_the_bound_is_cut_and_what_follows_is_read(tmp_path: Path) -> 
 
 
 def test_identical_neighbours_stay_two_events(tmp_path: Path) -> None:
-    """Two byte-identical lines are two events, also with a kill between them and over a rotation."""
+    """Two byte-identical lines are two events, also with a kill between them and across a rotation."""
     rig = Rig(tmp_path)
     line = docker_line(rig.entry() + "\n")
     rig.write(line * 2)
@@ -185,10 +185,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_line_ends_stored_or_in_quarantine_and_loses_nothing_after_it(tmp_path: Path, name: str) -> None:
-    """The line is an event or a quarantine entry with a reason for people; its neighbours are unharmed."""
+    """The line becomes an event or a quarantined entry with a readable reason; its neighbours are unaffected."""
     rig = Rig(tmp_path)
     rig.write(rig.lines(1) + HOSTILE[name] + rig.lines(1))
-    rig.patiently()
+    rig.drain()
     assert rig.serials_of_entries() == [1, 2]
     assert len(rig.output.stored) == 3
     for body in rig.quarantined():
@@ -198,7 +198,7 @@ def test_hostile_line_ends_stored_or_in_quarantine_and_loses_nothing_after_it(tm
 
 
 def test_chunk_with_a_damaged_record_gives_the_same_as_line_by_line(tmp_path: Path) -> None:
-    """The fast path gives up on a chunk with one bad record; nothing in the chunk changes by that."""
+    """The fast path falls back for a chunk with one bad record; the chunk's documents stay the same."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     together, alone = Rig(tmp_path / "a"), Rig(tmp_path / "b")
@@ -207,7 +207,7 @@ def test_chunk_with_a_damaged_record_gives_the_same_as_line_by_line(tmp_path: Pa
             rig.write(rig.lines(1) + line + docker_line("text\n", at=position))
             if rig is alone:
                 rig.read()
-        rig.patiently()
+        rig.drain()
     strip = [{k: v for k, v in body.items() if k != "log"} for body in together.output.stored.values()]
     assert together.output.stored.keys() == alone.output.stored.keys()
     assert [
@@ -218,12 +218,12 @@ def test_chunk_with_a_damaged_record_gives_the_same_as_line_by_line(tmp_path: Pa
 
 
 def test_a_restart_waits_for_the_rest_of_an_entry_as_long_as_any_agent_does(tmp_path: Path) -> None:
-    """A stack trace half of which was read before a kill is one entry when its other half comes a moment after it."""
+    """A stack trace half of which was read before a kill is one entry if its other half follows soon."""
     rig = Rig(tmp_path)
     rig.write(docker_line("ERROR:    it broke\n") + docker_line("Traceback (most recent call last):\n", at=1))
     rig.read()
     rig.kill()
     rig.read()
     rig.write(docker_line('  File "x.py", line 1, in f\n', at=2) + docker_line("ValueError: bad\n", at=3))
-    rig.patiently()
+    rig.drain()
     assert rig.messages() == ["ERROR:    it broke"]

@@ -1,7 +1,8 @@
-"""A model of a log under fire: random writes, rotations, truncations, restarts, kills and outages.
+"""A model of a log under random writes, rotations, truncations, restarts, kills and outages.
 
-The model is a list of what was written and what could no longer be read when it vanished. Whatever the order, in the
-end every line is stored once, lines read equal lines accounted for, and counters equal a recount of the truth.
+The model is a list of what was written and what was deleted before it could be read. Whatever the order, in the end
+every line is stored once, lines read equal lines accounted for, and counters equal a recount of the truth.
+
 """
 
 import gzip
@@ -22,19 +23,19 @@ from tests.hazards.rig import Killed, Rig, docker_line
 EVENTS = ("login_failed", "patient_created", "request_complete", "unheard_of")
 
 
-def is_there(machine: "LogUnderFire") -> bool:
-    """Whether there is a live file."""
+def has_live_file(machine: "LogMachine") -> bool:
+    """Return True if a live file exists."""
     return machine.rig.path.exists()
 
 
-def taken(machine: "LogUnderFire") -> bool:
-    """Whether the output takes all that comes, at once."""
+def output_accepts(machine: "LogMachine") -> bool:
+    """Return True if the output accepts every batch immediately."""
     output = machine.rig.output
-    return not (output.away or output.slow or output.unanswered)
+    return not (output.unavailable or output.slow or output.unanswered)
 
 
-class LogUnderFire(RuleBasedStateMachine):
-    """See the module."""
+class LogMachine(RuleBasedStateMachine):
+    """State machine of one log; see the module."""
 
     kind = "docker"
 
@@ -45,7 +46,7 @@ class LogUnderFire(RuleBasedStateMachine):
         self.rig.path.touch()
         self.dated = dated
         self.truth: Counter[str] = Counter()
-        self.refused = 0
+        self.quarantined = 0
         self.unfinished = b""
         self.generation = 0
 
@@ -63,7 +64,7 @@ class LogUnderFire(RuleBasedStateMachine):
         )
 
     def finish(self) -> None:
-        """Complete the line that was begun, as a writer does before its file is rotated."""
+        """Complete a line that was begun, as a writer does before its file is rotated."""
         if self.unfinished:
             self.rig.write(self.unfinished)
             self.unfinished = b""
@@ -81,7 +82,7 @@ class LogUnderFire(RuleBasedStateMachine):
         self.rig.sequence += 1
         self.put('{"correlation_id":"not usable \\u001b","event":"login_failed","n":%d}' % self.rig.sequence)
         self.truth["login_failed"] += 1
-        self.refused += 1
+        self.quarantined += 1
 
     @rule()
     def write_half_a_line(self) -> None:
@@ -95,8 +96,8 @@ class LogUnderFire(RuleBasedStateMachine):
         self.rig.write(line[:17])
         self.unfinished = line[17:]
 
-    def aside(self) -> Path:
-        """The name of the youngest rotated file, with room made for it."""
+    def shift(self) -> Path:
+        """Shift the rotated files and return the name of the youngest one."""
         self.finish()
         if self.dated:
             self.generation += 1
@@ -104,36 +105,36 @@ class LogUnderFire(RuleBasedStateMachine):
         self.rig.make_room(keep=50)
         return Path(f"{self.rig.path}.1")
 
-    @precondition(is_there)
+    @precondition(has_live_file)
     @rule(compress=st.booleans(), new=st.booleans())
     def rotate(self, *, compress: bool, new: bool) -> None:
-        """Some writers leave nothing at the live path until they have something to write."""
-        rotated = self.aside()
+        """Rotate; some writers create no live file until they have something to write."""
+        rotated = self.shift()
         self.rig.path.rename(rotated)
         if compress:
             self.rig.compress(rotated)
         if new:
             self.rig.path.touch()
 
-    @precondition(is_there)
+    @precondition(has_live_file)
     @rule(look=st.booleans())
     def rotate_by_link(self, *, look: bool) -> None:
-        """For a moment, the live file has both names."""
-        os.link(self.rig.path, self.aside())
+        """Rotate by a hard link; for a moment the live file has both names."""
+        os.link(self.rig.path, self.shift())
         if look:
             self.rig.read()
         (self.rig.logs / "new").touch()
         (self.rig.logs / "new").rename(self.rig.path)
 
-    @precondition(is_there)
+    @precondition(has_live_file)
     @rule()
     def copytruncate(self) -> None:
-        shutil.copy(self.rig.path, self.aside())
+        shutil.copy(self.rig.path, self.shift())
         os.truncate(self.rig.path, 0)
 
     @rule(which=st.integers(0, 5), halfway=st.booleans())
     def compress(self, which: int, *, halfway: bool) -> None:
-        """A file that was rotated earlier; halfway, as long as its compressed twin is being written."""
+        """Compress an older rotated file; halfway, its .gz is still being written."""
         plain = [path for path in self.rig.logs.iterdir() if path != self.rig.path and path.suffix != ".gz"]
         if not plain:
             return
@@ -144,7 +145,7 @@ class LogUnderFire(RuleBasedStateMachine):
         else:
             self.rig.compress(path)
 
-    @precondition(taken)
+    @precondition(output_accepts)
     @rule(number=st.integers(1, 5), rotated=st.booleans(), cut=st.booleans())
     def destroy(self, number: int, *, rotated: bool, cut: bool) -> None:
         """Remove or empty the live file, or remove the whole log, which is read meanwhile and to its end."""
@@ -177,10 +178,10 @@ class LogUnderFire(RuleBasedStateMachine):
     def allow_descriptors(self, most: int) -> None:
         (self.rig.agent or self.rig.start()).tail.max_open = most
 
-    @precondition(taken)
+    @precondition(output_accepts)
     @rule()
     def reload(self) -> None:
-        """The input goes and comes again, with nothing on its way."""
+        """Remove the input and add it again, with nothing in flight."""
         agent = self.rig.agent or self.rig.start()
         if agent.settle():
             inputs = agent.tail.inputs
@@ -197,11 +198,11 @@ class LogUnderFire(RuleBasedStateMachine):
         if self.rig.agent is not None:
             self.rig.stop()
 
-    @rule(compiled=st.booleans())
-    def kill(self, *, compiled: bool) -> None:
-        """The next agent may go the other way: positions and ids are the same for both."""
+    @rule(native=st.booleans())
+    def kill(self, *, native: bool) -> None:
+        """Kill; the next agent may use the other path, since offsets and ids are the same for both."""
         self.rig.kill()
-        self.rig.compiled = compiled
+        self.rig.native = native
 
     @rule()
     def kill_between_write_and_commit(self) -> None:
@@ -212,19 +213,19 @@ class LogUnderFire(RuleBasedStateMachine):
             self.rig.kill()
         self.rig.output.killed_after_write = False
 
-    @rule(away=st.booleans())
-    def output_comes_and_goes(self, away: bool) -> None:
-        self.rig.output.away = away
+    @rule(unavailable=st.booleans())
+    def output_comes_and_goes(self, unavailable: bool) -> None:
+        self.rig.output.unavailable = unavailable
 
     @rule(slow=st.booleans())
     def output_becomes_slow_or_quick(self, slow: bool) -> None:
         self.rig.output.slow = slow
 
-    @rule(which=st.integers(0, 5), refuse=st.booleans())
-    def output_answers(self, which: int, refuse: bool) -> None:
-        """In any order, and also after the agent that asked was killed."""
+    @rule(which=st.integers(0, 5), fail=st.booleans())
+    def output_answers(self, which: int, fail: bool) -> None:
+        """Complete a batch, in any order, even after the agent that sent it was killed."""
         if self.rig.output.unanswered:
-            self.rig.output.answer(which, refuse=refuse)
+            self.rig.output.answer(which, fail=fail)
 
     # --- the books ---
 
@@ -235,7 +236,7 @@ class LogUnderFire(RuleBasedStateMachine):
             assert len(serials) == len(set(serials))
 
     def settle(self, times: int = 6) -> None:
-        """Read on while time passes."""
+        """Read while time passes."""
         for _ in range(times):
             self.rig.clock.pass_seconds(45)
             self.rig.read(2)
@@ -243,13 +244,13 @@ class LogUnderFire(RuleBasedStateMachine):
     def balance(self) -> None:
         """Let everything settle, then compare with the truth."""
         self.finish()
-        self.rig.output.away = self.rig.output.slow = False
+        self.rig.output.unavailable = self.rig.output.slow = False
         while self.rig.output.unanswered:
             self.rig.output.answer(0)
         self.settle(60)
         total = sum(self.truth.values())
-        assert len(self.rig.serials()) == total - self.refused
-        assert len(self.rig.quarantined()) == self.refused
+        assert len(self.rig.serials()) == total - self.quarantined
+        assert len(self.rig.quarantined()) == self.quarantined
         count = self.rig.counter
         assert count("shipper_lines_read_total") == total
         outcomes = ("indexed", "quarantined", "dropped")
@@ -257,15 +258,15 @@ class LogUnderFire(RuleBasedStateMachine):
         self.compare_counters()
 
     def compare_counters(self) -> None:
-        """The business counters against a recount of what was written."""
+        """Compare the business counters with a recount of what was written."""
         failed = self.truth["login_failed"] + self.truth["request_complete"]
         assert self.rig.counter("failed_login_attempts_total", "backend") == failed
         created = self.truth["patient_created"]
         assert self.rig.counter("patient_operations_total", "create") == created
 
 
-class PlainLogUnderFire(LogUnderFire):
-    """The same for a plain file, whose lines have no time of their own."""
+class PlainLogMachine(LogMachine):
+    """State machine of a plain file, whose lines carry no time."""
 
     kind = "plain"
 
@@ -277,7 +278,7 @@ QUICK = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-TestLogUnderFire = LogUnderFire.TestCase
-TestLogUnderFire.settings = QUICK
-TestPlainLogUnderFire = PlainLogUnderFire.TestCase
-TestPlainLogUnderFire.settings = QUICK
+TestLogMachine = LogMachine.TestCase
+TestLogMachine.settings = QUICK
+TestPlainLogMachine = PlainLogMachine.TestCase
+TestPlainLogMachine.settings = QUICK

@@ -1,4 +1,4 @@
-"""Names of files: whoever may write beside a log chooses them."""
+"""Names of files, which anybody who may write beside a log can choose."""
 
 import os
 from pathlib import Path
@@ -18,24 +18,24 @@ NAMES = {
 @pytest.mark.parametrize("kind", ["docker", "cri", "plain"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_log_of_any_name_is_followed_over_restarts_and_stops_no_other(tmp_path: Path, name: str, kind: str) -> None:
-    """A name that is no UTF-8 or pretends to be something is a name: stored, kept in the state, told in JSON."""
+    """A name that is not UTF-8 or looks like something else is a name: stored, saved in the state, shown in JSON."""
     rig = Rig(tmp_path, kind=kind)
     rig._origin = Provenance("node-1").of(InputSettings(type=kind, glob="*.log"))  # type: ignore[method-assign, arg-type]
     beside, rig.path = rig.path, rig.logs / NAMES[name]
     rig.write(rig.lines(2))
     rig.write(rig.lines(1), beside)
-    rig.patiently()
+    rig.drain()
     rig.kill()
     rig.write(rig.lines(1))
     rig.start()
-    rig.patiently()
+    rig.drain()
     assert len(rig.output.stored) == 4
     assert rig.counter("shipper_lines_read_total") == 4
 
 
 @pytest.mark.parametrize("name", ["app.log.1.gz", "app.log.1", "pipe.log"])
-def test_a_pipe_among_logs_is_waited_for_by_nobody(tmp_path: Path, name: str) -> None:
-    """Whoever may write there could stop the reading of all logs: it is told as no log, and others are read."""
+def test_a_pipe_among_logs_blocks_nothing(tmp_path: Path, name: str) -> None:
+    """Whoever may write there could block the reading of all logs: it is reported as not a log, and others are read."""
     rig = Rig(tmp_path)
     os.mkfifo(rig.logs / name)
     rig.write(rig.lines(2), rig.logs / "other.log")

@@ -1,4 +1,4 @@
-"""Plain logs: two of them stay two however they begin, and a file that moves keeps the identity it was first seen with."""
+"""Plain logs: two of them stay distinct however they begin, and a file that moves keeps its first identity."""
 
 import json
 from pathlib import Path
@@ -14,32 +14,32 @@ SAME = b"started\nlistening\nready\n"
 
 
 def rig_of(folder: Path) -> Rig:
-    """A rig for plain logs in folders of their own."""
+    """Return a rig for plain logs in separate folders."""
     return Rig(folder, kind="plain", glob="*/*.log")
 
 
 def place(rig: Rig, folder: str) -> Path:
-    """The path of a log in a folder, which is made."""
+    """Return the path of a log in a folder, which is created."""
     path = rig.logs / folder / "app.log"
     path.parent.mkdir(exist_ok=True)
     return path
 
 
 def stored(rig: Rig) -> int:
-    """Documents of any kind, once all waiting times have passed: for a rotated file, and for what may go on."""
-    rig.patiently()
-    rig.patiently()
+    """Return the number of stored documents after all waiting times: for a rotated file, and for an unfinished entry."""
+    rig.drain()
+    rig.drain()
     return len(rig.output.stored)
 
 
 def saved_identity(rig: Rig, path: Path) -> str:
-    """What the state holds of a log's identity."""
+    """Return a log's identity as saved in the state."""
     assert rig.agent is not None
     return str(json.loads(rig.agent.state.logs()[str(path)].origin)["source"])
 
 
 def test_logs_in_two_folders_that_hold_the_same_are_two(tmp_path: Path) -> None:
-    """Six documents of three lines in each: a base name is no identity."""
+    """Six documents of three lines in each: a base name is not an identity."""
     rig = rig_of(tmp_path)
     rig.write(SAME, place(rig, "a"))
     rig.write(SAME, place(rig, "b"))
@@ -48,11 +48,11 @@ def test_logs_in_two_folders_that_hold_the_same_are_two(tmp_path: Path) -> None:
 
 
 def test_a_rotated_file_keeps_the_identity_of_its_log(tmp_path: Path) -> None:
-    """Under its new name nothing of it is another event, also after a restart."""
+    """Under its new name it gives no other events, also after a restart."""
     rig = rig_of(tmp_path)
     rig.path = place(rig, "a")
     rig.write(SAME)
-    rig.patiently()
+    rig.drain()
     rig.rotate()
     rig.write(SAME + b"again\n")
     assert stored(rig) == 7
@@ -65,12 +65,12 @@ def test_a_rotated_file_keeps_the_identity_of_its_log(tmp_path: Path) -> None:
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("rotated", [False, True])
 def test_a_log_that_moves_keeps_its_identity(tmp_path: Path, *, restarts: bool, rotated: bool) -> None:
-    """Its folder renamed under the agent or while there was none: what is read again has the ids that it had."""
+    """Its folder is renamed while an agent runs or between two: lines read again have the same ids."""
     rig = rig_of(tmp_path)
     first = rig.path = place(rig, "a")
-    if rotated:  # the file that moves is then told from one before it that began alike
+    if rotated:  # the moved file is then distinguished from an older one with the same beginning
         rig.write(SAME)
-        rig.patiently()
+        rig.drain()
         rig.rotate()
     rig.write(SAME)
     before = stored(rig)
@@ -88,11 +88,11 @@ def test_a_log_that_moves_keeps_its_identity(tmp_path: Path, *, restarts: bool, 
 
 
 def test_a_new_log_in_the_place_of_one_that_moved_is_another(tmp_path: Path) -> None:
-    """It begins as the moved one did, which has taken the identity of the path along: no line of it is lost."""
+    """It begins like the moved one, which kept the identity of the path: no line of it is lost."""
     rig = rig_of(tmp_path)
     first = place(rig, "a")
     rig.write(SAME, first)
-    rig.patiently()
+    rig.drain()
     first.parent.rename(rig.logs / "moved")
     assert stored(rig) == 3
     rig.write(SAME, place(rig, "a"))
@@ -104,18 +104,18 @@ def test_a_new_log_in_the_place_of_one_that_moved_is_another(tmp_path: Path) -> 
 
 
 class _Renamed(Rig):
-    """The same node after its name has changed."""
+    """The same node under another host name."""
 
     def _origin(self, path: str, real: str) -> Origin:
         return Origin(real, plain_identity("renamed", real), service="backend", host="renamed")
 
 
 def test_a_host_that_is_renamed_keeps_the_identities_of_its_logs(tmp_path: Path) -> None:
-    """After a restart and after a reload: as first seen, while documents tell the new name."""
+    """After a restart and after a reload identities stay, while documents show the new name."""
     rig = rig_of(tmp_path)
     path = place(rig, "a")
     rig.write(SAME, path)
-    rig.patiently()
+    rig.drain()
     rig.kill()
     rig.__class__ = _Renamed
     rig.write(b"more\n", path)

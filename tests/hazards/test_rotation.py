@@ -1,4 +1,4 @@
-"""Rotation, truncation and removal: every line once, whatever happens to the file."""
+"""Rotation, truncation and removal: every line is read once, whatever happens to the file."""
 
 import errno
 import gzip
@@ -18,12 +18,12 @@ from tests.hazards.rig import Rig, docker_line
 
 @pytest.fixture(params=["docker", "plain"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
-    """A rig for each way of telling lines apart."""
+    """Return a rig for a kind of log, each with its own line ids."""
     return Rig(tmp_path, kind=request.param)
 
 
 def settled(rig: Rig) -> None:
-    """Read until late lines of rotated files are not waited for any more."""
+    """Read until late lines of rotated files are no longer waited for."""
     rig.read(2)
     rig.clock.pass_seconds(6)
     rig.read(3)
@@ -41,7 +41,7 @@ def test_rename_rotation_goes_on_in_the_new_file(rig: Rig) -> None:
 
 
 def test_a_file_that_is_never_seen_at_its_path_is_read(rig: Rig) -> None:
-    """A job that writes and rotates between two looks, each time: nobody sees more of it than what it was renamed to."""
+    """A job writes and rotates between two scans, each time: the file is seen only under its rotated name."""
     for number in range(1, 8):
         rig.write(rig.lines(1))
         rig.rotate()
@@ -50,7 +50,7 @@ def test_a_file_that_is_never_seen_at_its_path_is_read(rig: Rig) -> None:
 
 
 def test_rotation_by_a_hard_link_reads_a_file_once(rig: Rig) -> None:
-    """For a moment, or for longer, the live file has its next name already; newsyslog does it so."""
+    """For a while the live file already has its next name as well, as newsyslog does it."""
     new = rig.logs / "new"
     for _ in range(3):
         rig.write(rig.lines(2))
@@ -70,7 +70,7 @@ def test_rotation_by_a_hard_link_reads_a_file_once(rig: Rig) -> None:
 
 
 def test_a_link_to_the_file_of_the_day_reads_it_once(rig: Rig) -> None:
-    """What `rotatelogs -L` keeps: files that bear their day from the beginning, and a hard link to the youngest."""
+    """As `rotatelogs -L` does: dated files from the beginning, and a hard link to the youngest."""
     for day in (23, 24, 25):
         dated = Path(f"{rig.path}.202611{day}")
         rig.write(rig.lines(2), dated)
@@ -84,7 +84,7 @@ def test_a_link_to_the_file_of_the_day_reads_it_once(rig: Rig) -> None:
 
 
 def test_several_rotations_between_two_polls_lose_nothing(rig: Rig) -> None:
-    """Files that were live and rotated away unseen are read in the order of their age."""
+    """Files that were live and rotated away unseen are read from the oldest to the youngest."""
     rig.write(rig.lines(2))
     rig.read()
     for _ in range(3):
@@ -100,7 +100,7 @@ def test_several_rotations_between_two_polls_lose_nothing(rig: Rig) -> None:
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_rotation_while_stopped_is_read_on_in_the_siblings(rig: Rig, compress: bool) -> None:
-    """After a stop, reading goes on in .1, .2.gz and so on, from the saved position."""
+    """After a stop, reading continues in .1, .2.gz and older files, from the saved offset."""
     rig.write(rig.lines(3))
     rig.read()
     rig.stop()
@@ -135,8 +135,8 @@ def test_kubelet_rotation_while_stopped_is_read_on(tmp_path: Path, compress: boo
     assert rig.serials() == list(range(1, 10))
 
 
-def test_what_timed_handlers_rotate_while_stopped_is_read_on(tmp_path: Path) -> None:
-    """The name is the handler's own."""
+def test_files_that_timed_handlers_rotate_while_stopped_are_read(tmp_path: Path) -> None:
+    """The rotated name is the handler's own."""
     rig = Rig(tmp_path, kind="plain")
     rig.write(rig.lines(3))
     rig.read()
@@ -154,7 +154,7 @@ def test_what_timed_handlers_rotate_while_stopped_is_read_on(tmp_path: Path) -> 
 
 
 def test_rotated_files_that_were_read_are_not_read_again(rig: Rig) -> None:
-    """A restart knows the rotated files by content, also when they were compressed meanwhile."""
+    """A restart recognises rotated files by content, even if they were compressed meanwhile."""
     rig.write(rig.lines(3))
     rig.rotate()
     rig.write(rig.lines(3))
@@ -168,7 +168,7 @@ def test_rotated_files_that_were_read_are_not_read_again(rig: Rig) -> None:
 
 
 def test_first_start_reads_rotated_files_too(rig: Rig) -> None:
-    """A log that was never seen begins with its oldest file."""
+    """A new log is read from its oldest file."""
     rig.write(rig.lines(2))
     rig.rotate(compress=True)
     rig.write(rig.lines(2))
@@ -179,7 +179,7 @@ def test_first_start_reads_rotated_files_too(rig: Rig) -> None:
 
 
 def test_from_end_passes_over_what_is_there_and_follows_what_comes(tmp_path: Path) -> None:
-    """`--from end` begins after the last whole line of files that are there at the start, and nowhere else."""
+    """`--from end` starts after the last whole line of files that exist at the start, and at the beginning of later files."""
     rig = Rig(tmp_path, kind="plain", from_end=True)
     rig.write(rig.lines(2))
     rig.rotate()
@@ -195,7 +195,7 @@ def test_from_end_passes_over_what_is_there_and_follows_what_comes(tmp_path: Pat
 @pytest.mark.parametrize("live", ["lines", "none yet", "no file"])
 @pytest.mark.parametrize("restart", [False, True])
 def test_from_end_passes_over_rotated_files_for_good(tmp_path: Path, live: str, restart: bool) -> None:
-    """Also where nothing can be read of the live file, after a restart, and after a truncation."""
+    """Also with an empty or missing live file, after a restart, and after a truncation."""
     rig = Rig(tmp_path, kind="plain", from_end=True)
     for compress in (True, False):
         rig.write(rig.lines(2))
@@ -208,10 +208,10 @@ def test_from_end_passes_over_rotated_files_for_good(tmp_path: Path, live: str, 
     before = rig.sequence
     if restart:
         rig.kill()
-    rig.write(came := rig.lines(2))
+    rig.write(added := rig.lines(2))
     settled(rig)
     assert rig.counter("shipper_lines_read_total") == 2
-    assert rig.counter("shipper_bytes_read_total") == len(came)
+    assert rig.counter("shipper_bytes_read_total") == len(added)
     os.truncate(rig.path, 0)
     rig.write(rig.lines(1))
     settled(rig)
@@ -219,7 +219,7 @@ def test_from_end_passes_over_rotated_files_for_good(tmp_path: Path, live: str, 
 
 
 def test_copytruncate_reads_the_copy_to_its_end(rig: Rig) -> None:
-    """Lines that were copied away before they were read are read in the copy, those after the truncation in place."""
+    """Lines copied before they were read are read in the copy, lines after the truncation in place."""
     rig.write(rig.lines(4))
     rig.read()
     rig.write(rig.lines(3))
@@ -230,7 +230,7 @@ def test_copytruncate_reads_the_copy_to_its_end(rig: Rig) -> None:
     assert rig.serials() == list(range(1, 10))
 
 
-def test_truncation_begins_anew_and_is_counted(rig: Rig) -> None:
+def test_truncation_starts_from_the_beginning_and_is_counted(rig: Rig) -> None:
     """A file cut to nothing is read from its beginning."""
     rig.write(rig.lines(4))
     rig.read()
@@ -242,10 +242,10 @@ def test_truncation_begins_anew_and_is_counted(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_a_live_file_that_is_lost_sends_no_one_back(rig: Rig, stopped: bool) -> None:
-    """The output is away, so the file before it is still needed; it was counted all the same."""
+def test_a_lost_live_file_rolls_back_no_cursor(rig: Rig, stopped: bool) -> None:
+    """The output is unavailable, so the file before it is still needed; its lines were counted already."""
     rig.start()
-    rig.output.away = True
+    rig.output.unavailable = True
     rig.write(rig.lines(2))
     rig.read()
     rig.rotate()
@@ -259,7 +259,7 @@ def test_a_live_file_that_is_lost_sends_no_one_back(rig: Rig, stopped: bool) -> 
     rig.write(rig.lines(2))
     settled(rig)
     assert rig.counter("shipper_lines_read_total") == 6
-    rig.output.away = False
+    rig.output.unavailable = False
     rig.clock.pass_seconds(60)
     settled(rig)
     assert rig.counter("shipper_lines_read_total") == 6
@@ -267,7 +267,7 @@ def test_a_live_file_that_is_lost_sends_no_one_back(rig: Rig, stopped: bool) -> 
 
 
 def test_truncation_and_growth_beyond_the_position_is_noticed(rig: Rig) -> None:
-    """A file that was truncated and is already longer than before is told by the bytes before the position."""
+    """A file that was truncated and is longer than before is detected by the bytes before the offset."""
     rig.write(rig.lines(2))
     rig.read()
     os.truncate(rig.path, 0)
@@ -282,7 +282,7 @@ def test_reused_inode_is_another_file(rig: Rig) -> None:
     rig.read()
     content = rig.lines(5)
     rig.stop()
-    with rig.path.open("r+b") as file:  # the same inode with other content is what reuse looks like
+    with rig.path.open("r+b") as file:  # reuse looks like the same inode with other content
         file.write(content)
     rig.start()
     settled(rig)
@@ -290,7 +290,7 @@ def test_reused_inode_is_another_file(rig: Rig) -> None:
 
 
 def test_inode_of_a_deleted_rotated_file_comes_back_as_the_live_one(rig: Rig) -> None:
-    """What Docker does at every rotation: the new live file has the inode of the dropped sibling."""
+    """As Docker does at every rotation: the new live file has the inode of the deleted sibling."""
     for _ in range(6):
         rig.write(rig.lines(4))
         rig.rotate(keep=2)
@@ -299,35 +299,35 @@ def test_inode_of_a_deleted_rotated_file_comes_back_as_the_live_one(rig: Rig) ->
     assert rig.serials() == list(range(1, 31))
 
 
-class Wide:
-    """What a file system says of a file, with a number of 64 bits."""
+class WideInode:
+    """A stat result with an inode of 64 bits."""
 
-    def __init__(self, found: os.stat_result) -> None:
-        self._found = found
-        self.st_ino = found.st_ino | 1 << 63
+    def __init__(self, status: os.stat_result) -> None:
+        self._found = status
+        self.st_ino = status.st_ino | 1 << 63
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._found, name)
 
 
 def test_inodes_of_network_file_systems_are_remembered(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite's numbers have 63 bits beside the sign."""
+    """SQLite's integers have 63 bits and a sign."""
     stat, fstat = os.stat, os.fstat
-    monkeypatch.setattr(os, "stat", lambda *args, **options: Wide(stat(*args, **options)))
-    monkeypatch.setattr(os, "fstat", lambda *args: Wide(fstat(*args)))
+    monkeypatch.setattr(os, "stat", lambda *args, **options: WideInode(stat(*args, **options)))
+    monkeypatch.setattr(os, "fstat", lambda *args: WideInode(fstat(*args)))
     rig.write(rig.lines(2))
-    rig.patiently()
+    rig.drain()
     rig.kill()
     rig.rotate()
     rig.write(rig.lines(1))
     rig.start()
-    rig.patiently()
+    rig.drain()
     assert rig.serials() == [1, 2, 3]
     assert rig.counter("shipper_lines_read_total") == 3
 
 
 def test_small_files_grow_without_being_taken_for_new(rig: Rig) -> None:
-    """Files far below a kilobyte are recognised over restarts by the little they hold."""
+    """Files far below a kilobyte are recognised after restarts by their short content."""
     for _ in range(5):
         rig.write(rig.lines(1))
         rig.read()
@@ -339,7 +339,7 @@ def test_small_files_grow_without_being_taken_for_new(rig: Rig) -> None:
 
 
 def test_a_compressed_log_is_unpacked_once(tmp_path: Path) -> None:
-    """A glob may name one that is no rotated file: while it stays as it is, so does what is known of it."""
+    """A glob may match one that is not a rotated file: while it does not change, its handle is kept."""
     rig = Rig(tmp_path, glob="*")
     rig.path = rig.logs / "old.log.gz"
     rig.write(gzip.compress(rig.lines(500)))
@@ -353,18 +353,18 @@ def test_a_compressed_log_is_unpacked_once(tmp_path: Path) -> None:
     rig.read(2)
     assert rig.serials() == list(range(1, 506))
     rig.path.unlink()
-    rig.patiently()
-    rig.patiently()
+    rig.drain()
+    rig.drain()
     assert not rig.agent.tail.logs
 
 
 def test_same_first_line_in_many_files(tmp_path: Path) -> None:
-    """Files that begin alike are told apart."""
+    """Files that begin alike are kept apart."""
     rig = Rig(tmp_path)
     banner = docker_line("Starting up\n")
     for number in range(20):
         rig.write(banner + rig.lines(1), rig.logs / f"app-{number}.log")
-    rig.patiently()
+    rig.drain()
     assert sorted(rig.messages()) == sorted(["Starting up"] * 20 + [str(n) for n in range(1, 21)])
 
 
@@ -378,16 +378,16 @@ def test_a_plain_log_that_always_begins_alike_loses_no_line(tmp_path: Path) -> N
         settled(rig)
     for _ in range(2):
         rig.write(b"Starting up\nready\n")
-        rig.patiently()
+        rig.drain()
         os.truncate(rig.path, 0)
         rig.read()
-    rig.patiently()
+    rig.drain()
     assert rig.messages().count("Starting up") == 5
     assert rig.counter("shipper_lines_total", "indexed") == 7
 
 
 def test_deleted_while_read_is_read_to_its_end(rig: Rig) -> None:
-    """What was written before the file was removed is read by the open handle."""
+    """Lines written before the file was removed are read through the open handle."""
     rig.write(rig.lines(2))
     rig.read()
     rig.write(rig.lines(3))
@@ -397,7 +397,7 @@ def test_deleted_while_read_is_read_to_its_end(rig: Rig) -> None:
 
 
 def test_a_removed_log_is_held_until_its_end_is_read(rig: Rig) -> None:
-    """However far behind the agent is, and however long the file has been gone by then."""
+    """However far behind the agent is, and however long ago the file was removed."""
     rig.limits = Limits(chunk_bytes=1000)
     rig.write(rig.lines(100))
     agent = rig.start()
@@ -406,15 +406,15 @@ def test_a_removed_log_is_held_until_its_end_is_read(rig: Rig) -> None:
     for _ in range(5):
         agent.turn()
         rig.clock.pass_seconds(3)
-    rig.patiently()
-    rig.patiently()
+    rig.drain()
+    rig.drain()
     assert rig.serials() == list(range(1, 101))
     assert rig.counter("shipper_lines_read_total") == 100
     assert not agent.tail.logs
 
 
-class Refusing:
-    """The handle of a file that cannot be read from an offset on."""
+class Unreadable:
+    """The handle of a file that cannot be read from some offset."""
 
     def __init__(self, handle: Handle, code: int, first: int = 0) -> None:
         self._handle, self._code, self._first = handle, code, first
@@ -432,30 +432,30 @@ class Refusing:
         self._handle.close()
 
 
-def test_a_log_removed_on_a_network_file_system_is_let_go(rig: Rig) -> None:
-    """Its handle ends with its name: what was not read is counted as lost, and nothing stays unreadable for ever."""
+def test_a_log_removed_on_a_network_file_system_is_forgotten(rig: Rig) -> None:
+    """Its handle is invalid once its name is gone: unread bytes count as lost, and nothing stays unreadable."""
     rig.write(rig.lines(2))
-    rig.patiently()
+    rig.drain()
     assert rig.agent is not None
     (file,) = rig.agent.tail.logs[str(rig.path)].log.files
     assert file.handle is not None
-    file.handle = Refusing(file.handle, errno.ESTALE)
+    file.handle = Unreadable(file.handle, errno.ESTALE)
     rig.path.unlink()
-    rig.patiently()
+    rig.drain()
     assert not rig.agent.tail.logs
     assert not rig.agent.tail.unreadable
     assert rig.counter("shipper_files_lost_total") == 1
 
 
-def test_a_removed_file_that_a_disk_withholds_holds_up_no_other(rig: Rig) -> None:
-    """It is waited for as long as for late lines, costs no descriptors meanwhile, and is counted as lost."""
+def test_an_unreadable_removed_file_holds_up_no_other(rig: Rig) -> None:
+    """It is retried for as long as late lines are waited for, uses no descriptors meanwhile, and is counted as lost."""
     rig.write(rig.lines(2))
     rig.read()
     agent = rig.agent
     assert agent is not None
     (file,) = agent.tail.logs[str(rig.path)].log.files
     assert file.handle is not None
-    file.handle = Refusing(file.handle, errno.EIO)
+    file.handle = Unreadable(file.handle, errno.EIO)
     rig.path.unlink()
     rig.write(rig.lines(2))
     rig.read()
@@ -463,20 +463,20 @@ def test_a_removed_file_that_a_disk_withholds_holds_up_no_other(rig: Rig) -> Non
     rig.read(10)
     assert len(os.listdir("/proc/self/fd")) == before
     assert str(rig.path) in agent.tail.unreadable
-    rig.patiently()
+    rig.drain()
     assert rig.serials() == [1, 2, 3, 4]
     assert not agent.tail.unreadable
     assert rig.counter("shipper_files_lost_total") == 1
 
 
-def test_removed_log_is_let_go_with_its_last_words(rig: Rig) -> None:
-    """A last line without newline is an event once nothing can follow; then the log is forgotten."""
+def test_a_removed_log_is_forgotten_after_its_last_line(rig: Rig) -> None:
+    """A last line without newline becomes an event once nothing can follow; then the log is forgotten."""
     rig.write(rig.lines(2) + rig.lines(1).rstrip(b"\n"))
     rig.read()
     assert rig.serials() == [1, 2]
     rig.path.unlink()
-    rig.patiently()
-    rig.patiently()
+    rig.drain()
+    rig.drain()
     assert rig.serials() == [1, 2, 3]
     assert rig.agent is not None
     assert not rig.agent.tail.logs
@@ -485,21 +485,21 @@ def test_removed_log_is_let_go_with_its_last_words(rig: Rig) -> None:
 
 @pytest.mark.parametrize("line_bytes", [3000, 100_000])
 def test_a_long_last_line_is_shipped_after_its_log_was_removed(rig: Rig, line_bytes: int) -> None:
-    """It was counted without its end while the output was away, and is longer than what is read at once."""
+    """It was counted without its end while the output was unavailable, and is longer than one read."""
     rig.limits = Limits(chunk_bytes=1000, line_bytes=line_bytes)
     rig.write(rig.lines(2))
     agent = rig.start()
     rig.read()
-    rig.output.away = True
+    rig.output.unavailable = True
     rig.write(docker_line(rig.entry(pad="x" * 5000) + "\n").rstrip(b"\n"))
-    rig.patiently()
+    rig.drain()
     rig.path.unlink()
-    rig.patiently()
+    rig.drain()
     assert rig.counter("shipper_lines_read_total") == 3
-    rig.output.away = False
+    rig.output.unavailable = False
     for _ in range(3):
         rig.clock.pass_seconds(60)
-        rig.patiently()
+        rig.drain()
     assert len(rig.output.stored) == 3
     outcomes = ("indexed", "quarantined", "dropped")
     assert sum(rig.counter("shipper_lines_total", outcome) for outcome in outcomes) == 3
@@ -516,15 +516,15 @@ def test_folder_removed_before_the_end_was_read(tmp_path: Path) -> None:
     rig.read()
     rig.write(rig.lines(200))
     shutil.rmtree(folder)
-    rig.patiently()
+    rig.drain()
     assert rig.serials() == list(range(1, 203))
 
 
 def test_line_without_its_newline_waits(rig: Rig) -> None:
-    """Half a line is no event; it is one when its newline comes, also over a restart."""
+    """Half a line is not an event until its newline is written, also across a restart."""
     line = rig.lines(1)
     rig.write(line[:20])
-    rig.patiently()
+    rig.drain()
     assert rig.messages() == []
     rig.stop()
     rig.start()
@@ -534,7 +534,7 @@ def test_line_without_its_newline_waits(rig: Rig) -> None:
 
 
 def test_symlinks_are_followed_to_the_real_file(tmp_path: Path) -> None:
-    """Kubernetes lists links; the file behind them, its rotation and its siblings are what is read."""
+    """Kubernetes lists links; the files they point to, with their rotated siblings, are read."""
     rig = Rig(tmp_path, kind="plain", glob="*.log")
     pods = tmp_path / "pods"
     pods.mkdir()
@@ -550,7 +550,7 @@ def test_symlinks_are_followed_to_the_real_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("link", ["current", "current/app.log"])
 def test_a_link_that_leads_elsewhere_is_followed_there(tmp_path: Path, link: str) -> None:
-    """A deployment points `current` at its next release; what was written to the one before it is read as well."""
+    """A deployment points `current` at its next release; lines of the release before are read as well."""
     rig = Rig(tmp_path, glob="current/*.log")
     releases = [tmp_path / number for number in "123"]
     for release in releases:
@@ -571,7 +571,7 @@ def test_a_link_that_leads_elsewhere_is_followed_there(tmp_path: Path, link: str
 
 @pytest.mark.integration
 def test_ten_thousand_files_are_followed_within_the_descriptors_allowed(tmp_path: Path) -> None:
-    """More files than descriptors: all are read, then and later."""
+    """More files than descriptors: all are read, at first and later."""
     rig = Rig(tmp_path, kind="plain")
     for number in range(10_000):
         (rig.logs / f"{number}.log").write_bytes(rig.entry().encode() + b"\n")
@@ -587,10 +587,10 @@ def test_ten_thousand_files_are_followed_within_the_descriptors_allowed(tmp_path
 
 
 def test_a_removed_file_is_held_where_descriptors_are_few(rig: Rig) -> None:
-    """It cannot be opened again; here it is needed for as long as the output is away."""
+    """It cannot be opened again, and is needed for as long as the output is unavailable."""
     agent = rig.start()
     agent.tail.max_open = 1
-    rig.output.away = True
+    rig.output.unavailable = True
     rig.write(rig.lines(5))
     rig.read()
     rig.path.unlink()
@@ -598,14 +598,14 @@ def test_a_removed_file_is_held_where_descriptors_are_few(rig: Rig) -> None:
     for number in range(3):
         rig.write(rig.lines(1), rig.logs / f"{number}.log")
         rig.read()
-    rig.output.away = False
+    rig.output.unavailable = False
     rig.clock.pass_seconds(60)
-    rig.patiently()
+    rig.drain()
     assert rig.serials() == list(range(1, 9))
 
 
 def test_half_a_line_keeps_no_agent_busy_where_descriptors_are_few(rig: Rig) -> None:
-    """Its file is opened at each look and closed again, and nothing has moved by that."""
+    """Its file is opened and closed at each scan, which counts as no progress."""
     agent = rig.start()
     agent.tail.max_open = 0
     line = rig.lines(1)
@@ -613,12 +613,12 @@ def test_half_a_line_keeps_no_agent_busy_where_descriptors_are_few(rig: Rig) -> 
     agent.turn()
     assert not any(agent.turn() for _ in range(3))
     rig.write(line[20:])
-    rig.patiently()
+    rig.drain()
     assert rig.serials() == [1]
 
 
 def test_an_empty_rotated_file_is_left_where_descriptors_are_few(rig: Rig) -> None:
-    """It is taken up anew at each look, and has been rotated for as long as before."""
+    """It is reopened at each scan, and the time of its rotation stays."""
     agent = rig.start()
     agent.tail.max_open = 0
     rig.write(rig.lines(1))
@@ -636,7 +636,7 @@ def test_an_empty_rotated_file_is_left_where_descriptors_are_few(rig: Rig) -> No
 
 
 def test_the_state_holds_the_files_that_are_there_and_no_others(tmp_path: Path) -> None:
-    """A live file that waits behind a backlog is looked at again and again; each look may take it up anew."""
+    """A live file that waits behind a backlog is checked again and again; no check adds it a second time."""
     rig = Rig(tmp_path, limits=Limits(chunk_bytes=1000))
     rig.write(rig.lines(50))
     rig.read()
@@ -650,29 +650,29 @@ def test_the_state_holds_the_files_that_are_there_and_no_others(tmp_path: Path) 
         agent.turn()
         (saved,) = agent.state.logs().values()
         assert len(saved.files) <= 2
-    rig.patiently()
+    rig.drain()
     assert rig.serials() == list(range(1, 111))
     for _ in range(20):
         rig.write(rig.lines(1))
         rig.rotate()
         rig.read()
-    rig.patiently()
+    rig.drain()
     (saved,) = agent.state.logs().values()
     assert len(saved.files) == len(list(rig.logs.iterdir()))
 
 
-def test_last_words_that_a_disk_withholds_end_no_agent(rig: Rig) -> None:
-    """What was read stays, what cannot be is counted as lost, and the other logs are followed."""
+def test_an_unreadable_last_line_ends_no_agent(rig: Rig) -> None:
+    """Lines that were read stay, the rest is counted as lost, and the other logs are followed."""
     rig.write(read := rig.lines(2))
     rig.write(rig.lines(1).rstrip(b"\n"))
-    rig.patiently()
+    rig.drain()
     assert rig.agent is not None
     (file,) = rig.agent.tail.logs[str(rig.path)].log.files
     assert file.handle is not None
-    file.handle = Refusing(file.handle, errno.EIO, len(read))
+    file.handle = Unreadable(file.handle, errno.EIO, len(read))
     rig.path.unlink()
-    rig.patiently()
-    rig.patiently()
+    rig.drain()
+    rig.drain()
     assert rig.serials() == [1, 2]
     assert not rig.agent.tail.logs
     assert not rig.agent.tail.unreadable

@@ -1,4 +1,4 @@
-"""Planted secrets: wherever they stand in a log, none is in an event, a refusal, a counter, an explanation or the state."""
+"""Planted secrets: none appears in an event, a quarantined entry, a counter, an explanation or the state."""
 
 import json
 import os
@@ -41,11 +41,11 @@ NOW = 1_795_428_000_000
 SOURCE = Source.of(Origin("/x.log", "c1", service="backend", container_id="c1", container_name="b-1"))
 
 
-def all_that_is_told(kind: str, lines: bytes, redactor: Redactor, *, compiled: bool) -> bytes:
-    """Documents, label values and explanations of what lines of a log come to."""
+def everything_shown(kind: str, lines: bytes, redactor: Redactor, *, native: bool) -> bytes:
+    """Return documents, label values and explanations of a log's lines, as bytes."""
     counting = Counting(RULES)
     chain = Pipeline(Enforce(), counting, redactor)
-    made = FastChain.of(chain.enforce, counting, redactor, chain.skew) if compiled else None
+    made = FastChain.of(chain.enforce, counting, redactor, chain.skew) if native else None
     log = made.of_log(kind, SOURCE.origin, SOURCE.renderer) if made else None
     bounds, batch = Bounds(message_bytes=4000), Batch()
     assembler = ASSEMBLERS[kind]("c1", bounds, log)
@@ -53,12 +53,14 @@ def all_that_is_told(kind: str, lines: bytes, redactor: Redactor, *, compiled: b
     chain.process(assembler.flush(), SOURCE, batch, NOW, count=True, ship=True)
     explainer, plain = Explainer(chain, RULES, Settings(), SOURCE), ASSEMBLERS[kind]("c1", bounds)
     steps = [explainer.explained(entry, NOW) for entry in [*plain.plain(lines, 0), *plain.flush()]]
-    told = [line.plain for number, step in enumerate(steps) for line in described(number, step, ["reads_total"])]
-    found: list[Any] = [
+    explanations = [
+        line.plain for number, step in enumerate(steps) for line in described(number, step, ["reads_total"])
+    ]
+    outputs: list[Any] = [
         *((document.body.decode(), document.correlation_id, document.text) for document in batch.documents),
-        list(batch.counted.sums), batch.counted.observations, steps, told,
+        list(batch.counted.sums), batch.counted.observations, steps, explanations,
     ]  # fmt: skip
-    return json.dumps(found, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+    return json.dumps(outputs, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
 
 
 @given(
@@ -66,31 +68,31 @@ def all_that_is_told(kind: str, lines: bytes, redactor: Redactor, *, compiled: b
     st.sampled_from([0, 0, 17, 64]), st.booleans(), st.sampled_from(["mask", "hash"]),
 )  # fmt: skip
 @settings(max_examples=80, deadline=None)
-def test_no_planted_secret_is_told(
-    planted: Planted, carrier: str, kind: str, damage: str, part: int, compiled: bool, mode: Any
+def test_no_planted_secret_is_shown(
+    planted: Planted, carrier: str, kind: str, damage: str, part: int, native: bool, mode: Any
 ) -> None:
-    """In every kind of entry, whole or in parts, damaged or not, by both ways."""
+    """In every kind of entry, whole or in parts, damaged or not, on the native and the Python path."""
     if damage == "no envelope":
-        part = 0  # what no envelope holds together is not put together
+        part = 0  # without an envelope, parts are not joined
     assume(carrier not in BOUND or planted.kind not in ("card", "phone", "bearer"))
     lines = DAMAGE[damage](WRAPPED[kind](CARRIERS[carrier](planted.text), "stdout", part))
-    told = all_that_is_told(kind, lines, Redactor(key=b"k", mode=mode), compiled=compiled)
-    assert shown_by(told, planted) == [], (carrier, planted.text)
+    output = everything_shown(kind, lines, Redactor(key=b"k", mode=mode), native=native)
+    assert shown_by(output, planted) == [], (carrier, planted.text)
 
 
-def test_all_is_kept_of_lines_that_hold_nothing() -> None:
-    """Masking everything would pass the test above."""
+def test_lines_without_secrets_are_kept_whole() -> None:
+    """The test above would pass if everything were masked."""
     for carrier, made in CARRIERS.items():
         if "cookie" not in carrier and "escaped" not in carrier and "password" not in carrier and "long" not in carrier:
-            told = all_that_is_told("docker", docker(made("harmless")), Redactor(), compiled=False)
-            assert b"redacted:" not in told, carrier
-            assert b"harmless" in told or carrier == "timestamp", carrier
+            output = everything_shown("docker", docker(made("harmless")), Redactor(), native=False)
+            assert b"redacted:" not in output, carrier
+            assert b"harmless" in output or carrier == "timestamp", carrier
 
 
 @given(secrets)
 @settings(max_examples=20, deadline=None)
 def test_labels_and_names_of_containers_are_masked(planted: Planted) -> None:
-    """They are chosen by whoever runs the container, and its environment is not read at all."""
+    """Whoever runs the container chooses them; its environment is not read at all."""
     with TemporaryDirectory() as folder:
         inner = {
             "Image": "keneyapp:2",
@@ -109,11 +111,11 @@ def test_labels_and_names_of_containers_are_masked(planted: Planted) -> None:
     assert shown_by(repr(origin).encode(), planted) == []
 
 
-# --- what the state holds back --------------------------------------------------------------------
+# --- unfinished entries in the state --------------------------------------------------------------
 
 
 def on_disk(folder: Path) -> bytes:
-    """Every byte of every file."""
+    """Return every byte of every file."""
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
@@ -128,10 +130,10 @@ PARTS = [
 ]
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_the_state_holds_back_nothing_in_clear_and_loses_nothing_of_it(tmp_path: Path, compiled: bool) -> None:
-    """Half a message and half a stack trace outlive a kill, hidden; what comes of them is what came without it."""
-    rig = Rig(tmp_path, compiled=compiled)
+@pytest.mark.parametrize("native", [True, False])
+def test_unfinished_entries_are_encrypted_in_the_state_and_not_lost(tmp_path: Path, native: bool) -> None:
+    """Half a message and half a stack trace survive a kill, encrypted; the documents are the same as without a kill."""
+    rig = Rig(tmp_path, native=native)
     rig.write(PARTS[0] + PARTS[1] + docker("Traceback (most recent call last):\n  password=hunter2hunter2", "stderr"))
     rig.read()
     assert rig.agent is not None
@@ -142,7 +144,7 @@ def test_the_state_holds_back_nothing_in_clear_and_loses_nothing_of_it(tmp_path:
     assert b"hunter2" not in kept
     rig.path.unlink()
     rig.write(PARTS[2])
-    rig.patiently()
+    rig.drain()
     stored = {body["event"]: body for body in rig.output.stored.values()}
     assert stored["login_failed"]["extra"] == {"password": "[redacted:field]", "note": "late"}
     assert "password=[redacted:password]" in json.dumps(stored["unstructured"])
@@ -151,7 +153,7 @@ def test_the_state_holds_back_nothing_in_clear_and_loses_nothing_of_it(tmp_path:
 
 
 def test_a_state_without_its_key_stops_the_start(tmp_path: Path) -> None:
-    """It names the log and the key, and begins from nothing in silence never."""
+    """The error names the log and the key; the state is never taken for empty."""
     rig = Rig(tmp_path)
     rig.write(PARTS[0])
     rig.read()
@@ -166,8 +168,8 @@ def test_a_state_without_its_key_stops_the_start(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=500), st.binary(min_size=1, max_size=80))
-def test_what_is_hidden_is_opened_by_its_key_alone(data: bytes, key: bytes) -> None:
-    """The same bytes come back; a bit that was changed, or another key, is noticed; two of one text differ."""
+def test_encrypted_text_is_opened_by_its_key_alone(data: bytes, key: bytes) -> None:
+    """The same bytes are restored; a changed bit or another key is an error; equal texts give different bytes."""
     cipher = Cipher(key)
     hidden = cipher.close(data)
     assert cipher.open(hidden) == data
@@ -186,7 +188,7 @@ def test_what_is_hidden_is_opened_by_its_key_alone(data: bytes, key: bytes) -> N
 
 @pytest.mark.parametrize("content", ["", "\n"])
 def test_an_empty_key_is_refused(tmp_path: Path, content: str) -> None:
-    """Everybody has it."""
+    """An empty key is known to everybody."""
     State(tmp_path / "state").close()
     (tmp_path / "state" / "state.key").write_text(content)
     with pytest.raises(StateError, match=r"state\.key is empty\n.*remove it"):

@@ -12,7 +12,7 @@ from shipper.outputs.sqlite.reader import LocalReader
 
 
 class AgentProcess:
-    """`shipper run` over a folder of its own."""
+    """A `shipper run` process in its own folder."""
 
     def __init__(
         self, folder: Path, *inputs: str, listen: str = "off", output: str | None = None, config: Path | None = None
@@ -23,28 +23,28 @@ class AgentProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self, *extra: str) -> list[str]:
-        """Its command line."""
-        given = [part for found in self.inputs for part in ("--input", found)]
+        """Return its command line."""
+        options = [part for source in self.inputs for part in ("--input", source)]
         return [
-            sys.executable, "-m", "shipper", "run", *given, "--output", self.output,
+            sys.executable, "-m", "shipper", "run", *options, "--output", self.output,
             "--state-dir", f"{self.folder}/state", "--listen", self.listen, "--log-format", "json",
             *(("--config", str(self.config)) if self.config else ()), *extra,
         ]  # fmt: skip
 
     def start(self) -> "AgentProcess":
-        """Start it; its own log goes to a file beside the store."""
+        """Start it; its log goes to a file beside the store."""
         with (self.folder / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
         return self
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(30)
 
     def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples with these labels; 0 where nobody answers."""
+        """Return the sum of a metric's samples with these labels; 0 if the agent does not respond."""
         try:
             with urllib.request.urlopen(f"http://{self.listen}/metrics", timeout=30) as answer:
                 text = answer.read().decode()
@@ -58,7 +58,7 @@ class AgentProcess:
         )
 
     def largest_memory(self) -> int:
-        """The most resident memory that the process has had, in bytes."""
+        """Return the process's peak resident memory, in bytes."""
         assert self.process is not None
         (line,) = [
             line for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines() if "VmHWM" in line
@@ -66,17 +66,17 @@ class AgentProcess:
         return int(line.split()[1]) * 1024
 
     def stop(self) -> int:
-        """SIGTERM, and its exit code."""
+        """Send SIGTERM and return the exit code."""
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(60)
 
     def once(self) -> subprocess.CompletedProcess[str]:
-        """`shipper run --once`."""
+        """Run `shipper run --once`."""
         return subprocess.run(self.command("--once"), capture_output=True, text=True, timeout=200, check=False)
 
     def events(self) -> list[dict[str, Any]]:
-        """All stored events in the order of their time."""
+        """Return all stored events, ordered by time."""
         if not (self.folder / "store").exists():
             return []
         return list(
@@ -84,7 +84,7 @@ class AgentProcess:
         )
 
     def quarantined(self) -> list[dict[str, Any]]:
-        """All quarantined entries."""
+        """Return all quarantined entries."""
         if not (self.folder / "store").exists():
             return []
         return list(LocalReader(self.folder / "store", "keneyapp-logs", "keneyapp-quarantine").quarantine())

@@ -1,7 +1,8 @@
-"""The books: how many entries the logs hold, and what came of them.
+"""The books: the number of entries in the logs, and their outcomes.
 
-SHIPPER_TEST_EVENTS is how many entries are shipped, SHIPPER_TEST_RECORD a file that figures are added to;
+SHIPPER_TEST_EVENTS is the number of entries that are shipped, SHIPPER_TEST_RECORD a file that figures are added to;
 docs/reliability.md has those of a million.
+
 """
 
 import json
@@ -13,19 +14,19 @@ LONG = 60 + EVENTS / 500
 
 
 def truth(logs: Path) -> dict[str, int]:
-    """What the lines of generated logs hold."""
-    found = {"lines": 0, "failed": 0, "refused": 0}
+    """Return totals of the lines in generated logs."""
+    totals = {"lines": 0, "failed": 0, "refused": 0}
     for path in logs.glob("*/*-json.log"):
         with path.open("rb") as file:
             for line in file:
-                found["lines"] += 1
-                found["failed"] += b'\\"event\\": \\"login_failed\\"' in line
-                found["refused"] += b"correlation_id" not in line and b"INFO:" not in line
-    return found
+                totals["lines"] += 1
+                totals["failed"] += b'\\"event\\": \\"login_failed\\"' in line
+                totals["refused"] += b"correlation_id" not in line and b"INFO:" not in line
+    return totals
 
 
 def record(name: str, **figures: float) -> None:
-    """Keep figures where SHIPPER_TEST_RECORD says."""
+    """Append figures to the file named by SHIPPER_TEST_RECORD."""
     if (path := os.environ.get("SHIPPER_TEST_RECORD")) is not None:
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"test": name, "events": EVENTS, **figures}) + "\n")

@@ -1,4 +1,4 @@
-"""Real servers for the tests: found, or started here; missing, a failure in CI and a skip with its hint elsewhere."""
+"""Real servers for the tests: existing ones, or started here; without one, a failure in CI and a skip with a hint elsewhere."""
 
 import io
 import os
@@ -35,7 +35,7 @@ def missing(what: str, hint: str) -> NoReturn:
 
 @dataclass
 class Engine:
-    """A Docker engine whose log files can be read here."""
+    """A Docker engine whose log files this process can read."""
 
     client: Any
     root: Path
@@ -43,11 +43,11 @@ class Engine:
 
     @property
     def glob(self) -> str:
-        """The logs of all its containers, as an input."""
+        """Return the logs of all its containers, as an input."""
         return f"docker:{self.root}/containers/*/*-json.log"
 
     def run(self, script: str, **options: str) -> Any:
-        """Start a container that runs a shell script; `options` are those of the json-file log driver."""
+        """Start a container that runs a shell script; `options` configure the json-file log driver."""
         config = docker.types.LogConfig(
             type="json-file", config={name.replace("_", "-"): value for name, value in options.items()}
         )
@@ -66,7 +66,7 @@ class Engine:
 
 @pytest.fixture(scope="session")
 def docker_address() -> Iterator[str]:
-    """An engine: SHIPPER_TEST_DOCKER_HOST, or one that is reachable and readable, or one started here."""
+    """Yield an engine: SHIPPER_TEST_DOCKER_HOST, or one that is reachable and readable, or one started here."""
     named = os.environ.get("SHIPPER_TEST_DOCKER_HOST")
     for address in (named, os.environ.get("DOCKER_HOST"), "unix:///var/run/docker.sock"):
         if address and readable(address):
@@ -83,7 +83,7 @@ def docker_address() -> Iterator[str]:
 
 
 def readable(address: str) -> bool:
-    """Whether an engine answers there and its log files are ours to read."""
+    """Return True if an engine responds there and this process can read its log files."""
     try:
         client = docker.DockerClient(base_url=address, timeout=5)
         try:
@@ -97,7 +97,7 @@ def readable(address: str) -> bool:
 
 @pytest.fixture(scope="session")
 def docker_session(docker_address: str) -> Iterator[Engine]:
-    """The engine with an image that has a shell, made here: nothing is pulled."""
+    """Yield the engine with an image that has a shell, built here: nothing is pulled."""
     client = docker.DockerClient(base_url=docker_address, timeout=60)
     busybox = shutil.which("busybox")
     if busybox is None:
@@ -113,7 +113,7 @@ def docker_session(docker_address: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def engine(docker_session: Engine) -> Iterator[Engine]:
-    """The engine, without containers of other tests."""
+    """Yield the engine, without containers of other tests."""
     yield docker_session
     docker_session.clean()
 
@@ -127,7 +127,7 @@ def shared(
     container: Callable[[], AbstractContextManager[str]],
     local: Callable[[], AbstractContextManager[str]],
 ) -> Iterator[str]:
-    """A server for all tests: the one a variable names, a container, or one started here from its jars."""
+    """Yield a server for all tests: the one a variable names, a container, or one started here from its jars."""
     if named := os.environ.get(variable):
         yield named
     elif containers.can_pull(image):
@@ -143,7 +143,7 @@ def shared(
 
 
 class Started:
-    """The address of a server that is stopped at the end."""
+    """A server's address; the server is stopped at the end."""
 
     def __init__(self, address: str, server: ElasticsearchNode | KafkaBroker) -> None:
         self.address, self.server = address, server
@@ -157,7 +157,7 @@ class Started:
 
 @pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a node that tests share: SHIPPER_TEST_ELASTICSEARCH, or one started."""
+    """Yield the URL of a node that tests share: SHIPPER_TEST_ELASTICSEARCH, or one started here."""
 
     def local() -> Started:
         node = ElasticsearchNode(tmp_path_factory.mktemp("elasticsearch")).start()
@@ -168,7 +168,7 @@ def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def elasticsearch_8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a node of the version before."""
+    """Yield the URL of a node of the major version before."""
     node = own(lambda: ElasticsearchNode(tmp_path_factory.mktemp("elasticsearch-8"), EIGHT).start())
     yield node.url
     node.stop()
@@ -176,7 +176,7 @@ def elasticsearch_8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def own_elasticsearch(tmp_path: Path) -> Iterator[ElasticsearchNode]:
-    """A node of the test's own, not started: it may be killed and given settings."""
+    """Yield the test's own node, not started: it may be killed and given settings."""
     (tmp_path / "node").mkdir()
     node = own(lambda: ElasticsearchNode(tmp_path / "node"))
     yield node
@@ -185,7 +185,7 @@ def own_elasticsearch(tmp_path: Path) -> Iterator[ElasticsearchNode]:
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a broker that tests share: SHIPPER_TEST_KAFKA, or one started."""
+    """Yield the address of a broker that tests share: SHIPPER_TEST_KAFKA, or one started here."""
 
     def local() -> Started:
         broker = KafkaBroker(tmp_path_factory.mktemp("kafka")).start()
@@ -196,7 +196,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A broker of the test's own, started: it may be killed."""
+    """Yield the test's own broker, started: it may be killed."""
     broker = own(lambda: KafkaBroker(tmp_path_factory.mktemp("own-kafka")).start())
     yield broker
     broker.kill()
@@ -206,7 +206,7 @@ Server = TypeVar("Server", ElasticsearchNode, KafkaBroker)
 
 
 def own(start: Callable[[], Server]) -> Server:
-    """What `start` gives; missing where it cannot be had."""
+    """Return the server that `start` gives; `missing` if it is unavailable."""
     try:
         return start()
     except Unavailable as error:
@@ -215,5 +215,5 @@ def own(start: Callable[[], Server]) -> Server:
 
 @pytest.fixture(scope="session")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four json-file logs with EVENTS lines in all."""
+    """Write four json-file logs with EVENTS lines in all."""
     return ensure(tmp_path_factory.mktemp("logs"), EVENTS, 4)

@@ -1,4 +1,4 @@
-"""A proxy in front of a real server: it speaks TLS, cuts connections, or answers in the server's place."""
+"""A proxy in front of a real server: it speaks TLS, cuts connections, or responds in the server's place."""
 
 import socket
 import ssl
@@ -13,12 +13,12 @@ CHUNK = 65_536
 
 @dataclass
 class Proxy:
-    """Forwards bytes to `target` (a URL) from a free loopback port until it is closed."""
+    """A proxy that forwards bytes from a free loopback port to `target` (a URL) until it is closed."""
 
     target: str
     context: ssl.SSLContext | None = None
     answer: Callable[[int, bytes], bytes | None] = lambda _number, _head: None
-    """Called with the number of a request's connection and its first bytes; what it gives is answered instead."""
+    """Called with the number of a request's connection and its first bytes; a result other than None is the response."""
     cut_after: int | None = None
     """Bytes from the client after which a connection is cut, once."""
     requests: list[bytes] = field(default_factory=list)
@@ -32,11 +32,11 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """URL at which it listens."""
         return f"{'http' if self.context is None else 'https'}://localhost:{self.port}"
 
     def close(self) -> None:
-        """Cut everything."""
+        """Cut all connections."""
         self.listener.close()
         for connection in list(self.open):
             with suppress(OSError):
@@ -103,6 +103,6 @@ class Proxy:
 
 
 def http(status: str, body: bytes, *headers: str) -> bytes:
-    """An HTTP answer."""
+    """Return an HTTP response."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -16,12 +16,12 @@ import pytest
 from shipper import __version__
 from shipper.system.version import APPLICATIONS
 from tests.integration.conftest import missing
-from tests.integration.test_packages import ROOT, UV, installed, told
+from tests.integration.test_packages import ROOT, UV, installed, output_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 FOLDERS = ("processors/shipper_processors", "schemas/shipper_schemas")
 TOO_MUCH = ("elasticsearch", "kafka", "confluent_kafka", "click", "rich", "jinja2", "re2", "shipper")
-"""Modules that an application must not get with its log processors."""
+"""Modules that an application must not install with its log processors."""
 APPLICATION = {
     "schemas/__init__.py": "",
     "schemas/event.py": 'ORDER = "order_placed"\n',
@@ -66,12 +66,12 @@ Redactor(extra_patterns={"ward": "W[0-9]{3}"})
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both distributions' wheels, and the slim one's sdist, which its wheel is built from."""
+    """Build both distributions' wheels, and the slim one's sdist, from which its wheel is built."""
     if not UV.exists():
         missing(f"no uv beside {sys.executable}", ".ci/setup")
     folder = tmp_path_factory.mktemp("dist")
-    told(UV, "build", "--quiet", "--wheel", "--out-dir", folder, cwd=ROOT)
-    told(UV, "build", "--quiet", "--out-dir", folder, "processors", cwd=ROOT)
+    output_of(UV, "build", "--quiet", "--wheel", "--out-dir", folder, cwd=ROOT)
+    output_of(UV, "build", "--quiet", "--out-dir", folder, "processors", cwd=ROOT)
     return {
         "agent": next(folder.glob("shipper_agent-*.whl")),
         "slim": next(folder.glob("shipper_processors-*.whl")),
@@ -81,7 +81,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def application(tmp_path: Path) -> Path:
-    """An application that has packages `schemas` and `processors` of its own."""
+    """Write an application with its own packages `schemas` and `processors`."""
     for name, text in APPLICATION.items():
         path = tmp_path / "application" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,16 +90,16 @@ def application(tmp_path: Path) -> Path:
 
 
 def environment(folder: Path, *distributions: object) -> Path:
-    """A new environment that holds these distributions and what they depend on; its Python."""
-    told(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
+    """Create an environment with these distributions and their dependencies; return its Python."""
+    output_of(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
     python = folder / "venv" / "bin" / "python"
-    told(UV, "pip", "install", "--quiet", "--python", python, *distributions)
+    output_of(UV, "pip", "install", "--quiet", "--python", python, *distributions)
     return python
 
 
 def logged(python: Path, application: Path) -> list[dict[str, Any]]:
-    """Run the application; its lines, when the schema finds no violation in them."""
-    output = told(python, application / "main.py", cwd=application)
+    """Run the application and return its lines, after validating them against the schema."""
+    output = output_of(python, application / "main.py", cwd=application)
     checked = subprocess.run(
         [python, application / "conforming.py"], input=output, capture_output=True, text=True, timeout=60, check=True
     )
@@ -108,7 +108,7 @@ def logged(python: Path, application: Path) -> list[dict[str, Any]]:
 
 
 def is_logged_well(lines: list[dict[str, Any]]) -> bool:
-    """Whether the order and its request are one line each, with the request's id and without the password."""
+    """Return True if the order and its request are one line each, with the request's id and without the password."""
     order, request = lines
     assert order["event"] == "order_placed"
     assert order["extra"] == {"price": 5.0}
@@ -119,7 +119,7 @@ def is_logged_well(lines: list[dict[str, Any]]) -> bool:
 
 
 def requirements(wheel: Path) -> Iterator[str]:
-    """What a wheel's metadata says it needs, extras left out."""
+    """Yield the requirements in a wheel's metadata, without extras."""
     with zipfile.ZipFile(wheel) as opened:
         metadata = next(name for name in opened.namelist() if name.endswith(".dist-info/METADATA"))
         for line in opened.read(metadata).decode().splitlines():
@@ -129,7 +129,7 @@ def requirements(wheel: Path) -> Iterator[str]:
 
 def test_the_slim_distribution_holds_processors_and_schemas_alone(wheels: dict[str, Path]) -> None:
     """The files git has of both packages, in wheel and sdist, with the agent's version and its licence."""
-    both = installed(set(told("git", "ls-files", *FOLDERS, cwd=ROOT).split()))
+    both = installed(set(output_of("git", "ls-files", *FOLDERS, cwd=ROOT).split()))
     with zipfile.ZipFile(wheels["slim"]) as wheel:
         names = wheel.namelist()
         licence = wheel.read(f"shipper_processors-{__version__}.dist-info/licenses/LICENSE")
@@ -158,8 +158,8 @@ def test_an_application_with_packages_of_the_same_names_logs_through_the_slim_on
     python = environment(tmp_path, wheels["slim"])
     assert is_logged_well(logged(python, application))
     probe = "import importlib.util, sys; print([name for name in sys.argv[1:] if importlib.util.find_spec(name)])"
-    assert told(python, "-c", probe, *TOO_MUCH, cwd=tmp_path) == "[]\n"
-    assert told(python, "-c", probe, "structlog", "pydantic", cwd=tmp_path) == "['structlog', 'pydantic']\n"
+    assert output_of(python, "-c", probe, *TOO_MUCH, cwd=tmp_path) == "[]\n"
+    assert output_of(python, "-c", probe, "structlog", "pydantic", cwd=tmp_path) == "['structlog', 'pydantic']\n"
 
 
 def test_patterns_of_ones_own_name_the_extra_that_they_need(
@@ -173,8 +173,8 @@ def test_patterns_of_ones_own_name_the_extra_that_they_need(
     assert failed.stderr.splitlines()[-1] == (
         "ModuleNotFoundError: redaction pattern 'ward' needs google-re2: pip install 'shipper-processors[patterns]'"
     )
-    told(UV, "pip", "install", "--quiet", "--python", python, f"{wheels['slim']}[patterns]")
-    told(python, application / "patterns.py")
+    output_of(UV, "pip", "install", "--quiet", "--python", python, f"{wheels['slim']}[patterns]")
+    output_of(python, application / "patterns.py")
 
 
 def test_the_agent_runs_beside_an_application_with_packages_of_the_same_names(
@@ -199,9 +199,9 @@ def test_both_in_one_environment_are_reported(wheels: dict[str, Path], tmp_path:
     python = environment(tmp_path, wheels["agent"])
     shipper = python.parent / "shipper"
     check = [shipper, "check", "--format", "json", "--input", f"plain:{tmp_path}/*.log"]
-    assert APPLICATIONS not in told(shipper, "--version", cwd=tmp_path) + told(*check, cwd=tmp_path)
-    told(UV, "pip", "install", "--quiet", "--python", python, wheels["slim"])
-    assert f"{APPLICATIONS} {__version__} is installed too" in told(shipper, "--version", cwd=tmp_path)
-    (finding,) = [one for one in json.loads(told(*check, cwd=tmp_path)) if one["subject"] == "installation"]
+    assert APPLICATIONS not in output_of(shipper, "--version", cwd=tmp_path) + output_of(*check, cwd=tmp_path)
+    output_of(UV, "pip", "install", "--quiet", "--python", python, wheels["slim"])
+    assert f"{APPLICATIONS} {__version__} is installed too" in output_of(shipper, "--version", cwd=tmp_path)
+    (finding,) = [one for one in json.loads(output_of(*check, cwd=tmp_path)) if one["subject"] == "installation"]
     assert finding["grade"] == "note"
     assert "pip install --force-reinstall --no-deps shipper-agent" in finding["hint"]

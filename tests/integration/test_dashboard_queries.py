@@ -1,4 +1,4 @@
-"""Every query of every dashboard, asked of a real Prometheus and a real Elasticsearch while there is traffic."""
+"""Every query of every dashboard, run on a real Prometheus and a real Elasticsearch while there is traffic."""
 
 import math
 import os
@@ -35,15 +35,15 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first ru
 RANGE_S = 600
 """Longer than the traffic takes."""
 SHOWN_S = 60
-"""The end of it, of which panels with a graph show something."""
-CURE = "run the tests as root on Debian, or install the package"
+"""The last part of it, for which panels with a graph show values."""
+HINT = "run the tests as root on Debian, or install the package"
 BUSINESS = "grafana-business-kpi-dashboard.json"
 QUERIES = list(queries())
 EXAMPLE = ROOT / "deploy" / "sample-app" / "shipper.yaml"
 
 
 def substituted(text: str, environment: str = "test") -> str:
-    """A query as Grafana would send it."""
+    """Return a query as Grafana would send it."""
     values = {
         "__rate_interval": "15s", "__range": f"{RANGE_S}s", "environment": environment, "job": "(keneyapp-backend)",
         "instance": ".*", "service": "(backend)",
@@ -52,7 +52,7 @@ def substituted(text: str, environment: str = "test") -> str:
 
 
 class System:
-    """The application with its servers, exporters and traffic; the shipper, and what both tell Prometheus."""
+    """The application with its servers, exporters and traffic; the shipper, and Prometheus that scrapes both."""
 
     def __init__(self, folder: Path, elasticsearch: str) -> None:
         self.folder, self.elasticsearch = folder, Elasticsearch(elasticsearch)
@@ -61,11 +61,11 @@ class System:
         self.truth: Truth
         self.prometheus: PrometheusServer
         self.at: float
-        """The moment, right after the traffic, at which everything is looked at (seconds since the epoch)."""
+        """Time of all queries, right after the traffic (seconds since the epoch)."""
         self._stack = ExitStack()
 
     def start(self) -> "System":
-        """Everything, and traffic until there is something to see. Raises Unavailable."""
+        """Start everything, and run traffic until there is data. Raises Unavailable."""
         database = PostgresServer()
         self._stack.callback(database.remove)
         database.start()
@@ -97,7 +97,7 @@ class System:
         return self
 
     def _agent(self, app: SampleApp) -> AgentProcess:
-        """`shipper setup`, then `shipper run`, with the counters of the example beside the application."""
+        """Run `shipper setup`, then `shipper run`, with the counters of the example beside the application."""
         counters = yaml.safe_load(EXAMPLE.read_text())["counters"]
         index = {"prefix": self.prefixes["keneyapp-logs"], "quarantine_prefix": self.prefixes["keneyapp-quarantine"]}
         config = self.folder / "shipper.yaml"
@@ -118,9 +118,10 @@ class System:
         return Truth.read(path)
 
     def _scraped(self) -> bool:
-        """Whether Prometheus saw the last of it, from all targets at one moment, which is kept.
+        """Return True once Prometheus has the final values of all targets at one time, which is kept.
 
-        And a second before: a subquery looks at whole seconds, the last of which is over.
+        They have to be a second old as well: a subquery evaluates whole seconds, of which the last must be over.
+
         """
         self.at = time.time()
         truth = self.truth
@@ -143,24 +144,24 @@ class System:
         return int(self.at * 1000)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """An instant query's series at that moment."""
+        """Return an instant query's series at that time."""
         return self.prometheus.query(expression, self._at_ms)
 
     def values(self, query: Query, environment: str = "test") -> list[float]:
-        """What a panel would show; NaN is nothing."""
+        """Return the values that a panel would show, without NaN."""
         expression = substituted(query.target["expr"], environment)
         if query.target.get("instant"):
-            found = [series["value"] for series in self.query(expression)]
+            points = [series["value"] for series in self.query(expression)]
         else:
             ranges = self.prometheus.query_range(expression, self.at - SHOWN_S, self.at)
-            found = [value for series in ranges for value in series["values"]]
-        return [float(value) for _, value in found if not math.isnan(float(value))]
+            points = [value for series in ranges for value in series["values"]]
+        return [float(value) for _, value in points if not math.isnan(float(value))]
 
     def documents(self, query: Query) -> int:
-        """How many documents or buckets a panel of the index would show."""
+        """Return the number of documents or buckets that a panel of the index would show."""
         index = f"{self.prefixes[query.source]}-*"
         self.elasticsearch.indices.refresh(index=index)
-        asked: dict[str, Any] = {
+        search: dict[str, Any] = {
             "query": {
                 "bool": {
                     "filter": [
@@ -179,16 +180,16 @@ class System:
             }
         }
         aggregations = {
-            found["id"]: {"terms": {"field": found["field"], "size": int(found["settings"]["size"])}}
-            for found in query.target["bucketAggs"]
+            buckets["id"]: {"terms": {"field": buckets["field"], "size": int(buckets["settings"]["size"])}}
+            for buckets in query.target["bucketAggs"]
         }
-        answer = self.elasticsearch.search(index=index, size=10, aggs=aggregations or None, **asked)
+        answer = self.elasticsearch.search(index=index, size=10, aggs=aggregations or None, **search)
         if aggregations:
-            return sum(len(found["buckets"]) for found in answer["aggregations"].values())
+            return sum(len(buckets["buckets"]) for buckets in answer["aggregations"].values())
         return len(answer["hits"]["hits"])
 
     def stop(self) -> None:
-        """All of it, and what was written to the shared server."""
+        """Stop everything, and delete what was written to the shared server."""
         self._stack.close()
         for prefix in self.prefixes.values():
             for index in self.elasticsearch.indices.get(index=f"{prefix}-*"):
@@ -199,20 +200,20 @@ class System:
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, elasticsearch: str) -> Iterator[System]:
-    """Running, with traffic behind it."""
-    found = System(tmp_path_factory.mktemp("system"), elasticsearch)
+    """Yield the running system, after its traffic."""
+    running = System(tmp_path_factory.mktemp("system"), elasticsearch)
     try:
-        yield found.start()
+        yield running.start()
         if (page := os.environ.get("SHIPPER_TEST_PANELS")) is not None:
-            Path(page).write_text("\n".join(live(found)) + "\n", encoding="utf-8")
+            Path(page).write_text("\n".join(live(running)) + "\n", encoding="utf-8")
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     finally:
-        found.stop()
+        running.stop()
 
 
 def live(system: System) -> Iterator[str]:
-    """A page of every query with what it showed: what there is to look at where Grafana cannot run."""
+    """Yield a page of every query with its values, for places where Grafana cannot run."""
     yield from (
         "# Dashboards, live",
         "",
@@ -226,13 +227,13 @@ def live(system: System) -> Iterator[str]:
     )
     for query in QUERIES:
         board, row, title, _ = query.name.split(" | ")
-        asked = query.target.get("expr") or query.target["query"]
+        expression = query.target.get("expr") or query.target["query"]
         if "expr" in query.target:
             values = system.values(query)
             showed = f"{values[-1]:.4g}" if values else "nothing"
         else:
             showed = f"{system.documents(query)} documents or groups"
-        text = " ".join(asked.split()).replace("|", "\\|")
+        text = " ".join(expression.split()).replace("|", "\\|")
         yield f"| {board} | {row} | {title} | `{text}` | {showed} |"
 
 
@@ -250,7 +251,7 @@ def test_no_query_shows_another_environment(system: System) -> None:
 
 
 def test_the_business_numbers_are_the_truth(system: System) -> None:
-    """Whole numbers, equal to what was confirmed."""
+    """Whole numbers, equal to the confirmed operations."""
     truth = system.truth
     for title, expected in (
         ("New Patients Today", truth.patients["create"]),
@@ -259,21 +260,21 @@ def test_the_business_numbers_are_the_truth(system: System) -> None:
         ("Prescriptions Created Today", truth.prescriptions.total()),
         ("Active Users", 4),
     ):
-        found = panel(BUSINESS, title)
-        assert system.values(Query(title, found, found["targets"][0])) == [expected], title
+        board_panel = panel(BUSINESS, title)
+        assert system.values(Query(title, board_panel, board_panel["targets"][0])) == [expected], title
 
 
 @pytest.mark.parametrize("query", [query for query, _ in VARIABLES.values()], ids=VARIABLES)
 def test_every_variable_has_values(system: System, query: str) -> None:
-    """Its metric is there, and carries the label."""
+    """Its metric exists, and carries the label."""
     match = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
     assert match is not None
     assert all(series["metric"][match[2]] for series in system.query(match[1]))
     assert system.query(match[1])
 
 
-def test_every_metric_that_the_rules_ask_for_is_told_by_somebody(system: System) -> None:
-    """By the application, an exporter or the shipper: a rule over a name that nobody exports is silent for ever."""
+def test_every_metric_of_the_rules_is_exported(system: System) -> None:
+    """The application, an exporter or the shipper exports it: a rule on a missing metric never fires."""
     text = "\n".join(path.read_text() for path in sorted((PROMETHEUS / "rules").glob("*.yml")))
     names = set(re.findall(r"(?<![\w:])([a-z]\w*)\{(?=\w)", text))
     assert len(names) > 20

@@ -1,4 +1,4 @@
-"""README's first command: ends well, shows a whole visit, and what it says to try works."""
+"""README's first command: it succeeds, shows a whole visit, and the commands that it suggests work."""
 
 import os
 import re
@@ -16,7 +16,7 @@ STARTED = re.compile(r"^  \+\d+\.\d{3}s", re.MULTILINE)
 
 
 def test_the_demo_ends_with_a_visit_and_what_to_try_next(tmp_path: Path) -> None:
-    """Counters equal the truth, the timeline has the visit's steps, and each command of the end does something."""
+    """Counters equal the truth, the timeline has the visit's steps, and each suggested command works."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     done = subprocess.run(
         [sys.executable, "-m", "deploy.demo"],
@@ -46,7 +46,7 @@ def test_the_demo_ends_with_a_visit_and_what_to_try_next(tmp_path: Path) -> None
 
 
 def test_without_a_python_the_hint_is_named(tmp_path: Path) -> None:
-    """One that is too old is none; nothing is left behind."""
+    """One that is too old does not count; nothing is left behind."""
     for name in ("dirname", "find"):
         (tmp_path / name).symlink_to(
             next(path for path in (Path("/usr/bin") / name, Path("/bin") / name) if path.exists())

@@ -1,4 +1,4 @@
-"""On the logs of a real Docker engine: every line arrives once, whatever rotates, restarts or is removed."""
+"""Logs of a real Docker engine: every line arrives once, whatever is rotated, restarted or removed."""
 
 import json
 import subprocess
@@ -34,31 +34,31 @@ done
 
 @pytest.fixture
 def agent(tmp_path: Path, engine: Engine) -> Iterator[AgentProcess]:
-    """The agent over the engine's logs, not yet started."""
-    found = AgentProcess(tmp_path, engine.glob)
-    yield found
-    if found.process is not None and found.process.poll() is None:
-        found.process.kill()
-        found.process.wait()
+    """Yield an agent over the engine's logs, not yet started."""
+    follower = AgentProcess(tmp_path, engine.glob)
+    yield follower
+    if follower.process is not None and follower.process.poll() is None:
+        follower.process.kill()
+        follower.process.wait()
 
 
-def told(agent: AgentProcess) -> Counter[str]:
-    """How often each message was stored; of a trace the first line."""
+def stored_messages(agent: AgentProcess) -> Counter[str]:
+    """Return the number of stored events of each message; of a trace by its first line."""
     return Counter(event["message"].partition("\n")[0] for event in agent.events())
 
 
 def expected(number: int) -> Counter[str]:
-    """What the writer says."""
-    found = Counter(f"{kind} {i}" for kind in ("json", "plain", "err") for i in range(1, number + 1))
+    """Return the messages that the writer prints, with their number."""
+    messages = Counter(f"{kind} {i}" for kind in ("json", "plain", "err") for i in range(1, number + 1))
     for i in range(40, number + 1, 40):
-        found[f"big {i}"] += 1
-        found[f"ERROR:    trace {i}"] += 1
-    return found
+        messages[f"big {i}"] += 1
+        messages[f"ERROR:    trace {i}"] += 1
+    return messages
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"max_size": "100k", "max_file": "8"}, {"max_size": "200k", "max_file": "4", "compress": "true"}]
-)  # they keep all that is written: no pause of a busy machine makes them destroy what was not read yet
+)  # all written lines are kept, so that a busy machine's pause destroys no unread ones
 def test_every_line_arrives_once_while_the_engine_rotates(
     agent: AgentProcess, engine: Engine, options: dict[str, str]
 ) -> None:
@@ -67,9 +67,9 @@ def test_every_line_arrives_once_while_the_engine_rotates(
     container = engine.run(WRITER % 400, **options)
     container.wait(timeout=90)
     wanted = expected(400)
-    until(lambda: told(agent).total() >= wanted.total())
+    until(lambda: stored_messages(agent).total() >= wanted.total())
     assert agent.stop() == 0
-    assert told(agent) == wanted
+    assert stored_messages(agent) == wanted
     assert agent.quarantined() == []
     big = [event for event in agent.events() if event["message"].startswith("big")]
     assert {len(event["extra"]["filler"]) for event in big} == {40_000}
@@ -81,44 +81,44 @@ def test_every_line_arrives_once_while_the_engine_rotates(
 
 
 def test_rotation_while_the_agent_is_stopped_is_read_on(agent: AgentProcess, engine: Engine) -> None:
-    """Stopped in the middle, started when the file it read was rotated away and compressed."""
+    """It is stopped in the middle, and started after the file that it read was rotated and compressed."""
     agent.start()
     container = engine.run(WRITER % 600, max_size="60k", max_file="20", compress="true")
-    until(lambda: told(agent).total() > 50)
+    until(lambda: stored_messages(agent).total() > 50)
     assert agent.stop() == 0
     container.wait(timeout=90)
     agent.start()
     wanted = expected(600)
-    until(lambda: told(agent).total() >= wanted.total())
+    until(lambda: stored_messages(agent).total() >= wanted.total())
     assert agent.stop() == 0
-    assert told(agent) == wanted
+    assert stored_messages(agent) == wanted
 
 
 def test_container_started_again_appends_and_is_followed(agent: AgentProcess, engine: Engine) -> None:
-    """A restarted container goes on in the same file."""
+    """A restarted container continues in the same file."""
     agent.start()
     container = engine.run("echo first")
     container.wait(timeout=90)
     container.restart()
     container.wait(timeout=90)
-    until(lambda: told(agent)["first"] == 2)
+    until(lambda: stored_messages(agent)["first"] == 2)
     assert agent.stop() == 0
-    assert told(agent)["first"] == 2
+    assert stored_messages(agent)["first"] == 2
 
 
 def test_container_removed_at_once_after_its_last_line(agent: AgentProcess, engine: Engine) -> None:
-    """What a followed container printed before `docker rm -f` is stored."""
+    """All lines of a followed container before `docker rm -f` are stored."""
     agent.start()
     container = engine.run(
         "echo begun; sleep 2; i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo last $i; done; sleep 60"
     )
-    until(lambda: told(agent)["begun"] == 1)
+    until(lambda: stored_messages(agent)["begun"] == 1)
     until(lambda: b"last 500\n" in container.logs())
     container.remove(force=True)
     engine.containers.remove(container)
-    until(lambda: told(agent)["last 500"] == 1)
+    until(lambda: stored_messages(agent)["last 500"] == 1)
     assert agent.stop() == 0
-    assert told(agent) == Counter(["begun", *(f"last {i}" for i in range(1, 501))])
+    assert stored_messages(agent) == Counter(["begun", *(f"last {i}" for i in range(1, 501))])
 
 
 def test_run_once_twice_and_over_a_copy_adds_nothing(agent: AgentProcess, engine: Engine, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_run_once_twice_and_over_a_copy_adds_nothing(agent: AgentProcess, engine
     container.wait(timeout=90)
     first = agent.once()
     assert first.returncode == 0, first.stderr
-    wanted = told(agent)
+    wanted = stored_messages(agent)
     assert wanted == expected(100)
     assert agent.once().returncode == 0
     copy = tmp_path / "copy"
@@ -138,21 +138,21 @@ def test_run_once_twice_and_over_a_copy_adds_nothing(agent: AgentProcess, engine
     assert again.once().returncode == 0
     elsewhere = subprocess_state(again)
     assert "0 indexed" in elsewhere
-    assert told(agent) == wanted
+    assert stored_messages(agent) == wanted
 
 
 def subprocess_state(agent: AgentProcess) -> str:
-    """What `run --once` with a new state says of the same store."""
+    """Return the output of `run --once` with a new state over the same store."""
     command = [part if not part.endswith("/state") else f"{part}-of-the-copy" for part in agent.command("--once")]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-def test_the_api_tells_what_an_unreadable_configuration_does_not(engine: Engine, docker_address: str) -> None:
-    """Where it is allowed, the Docker API stands in for the runtime's file."""
+def test_the_api_gives_the_metadata_of_an_unreadable_configuration(engine: Engine, docker_address: str) -> None:
+    """If it is enabled, the Docker API replaces the runtime's file."""
     container = engine.run("sleep 30")
-    found = DockerApi(docker_address).lookup(container.id)
-    assert found.name == container.name
-    assert found.labels == {"com.docker.compose.service": "backend"}
+    metadata = DockerApi(docker_address).lookup(container.id)
+    assert metadata.name == container.name
+    assert metadata.labels == {"com.docker.compose.service": "backend"}
 
 
 SAMPLES = [
@@ -169,7 +169,7 @@ SAMPLES = [
 
 
 def printing(sample: bytes) -> str:
-    """A shell command that prints a sample."""
+    """Return a shell command that prints a sample."""
     if len(sample) > 1000:
         return f"{{ head -c {len(sample) - 1} /dev/zero | tr '\\0' {chr(sample[0])}; echo; }}"
     octal = "".join(f"\\{byte:03o}" for byte in sample)
@@ -177,7 +177,7 @@ def printing(sample: bytes) -> str:
 
 
 def test_our_writer_writes_what_the_engine_writes(engine: Engine) -> None:
-    """The json-file writer of the demo and of the tests agrees with a real engine byte for byte, but for the time."""
+    """The json-file writer of the demo and the tests equals a real engine byte for byte, except the time."""
     container = engine.run("\n".join(printing(sample) for sample in SAMPLES))
     container.wait(timeout=90)
     path = engine.root / "containers" / container.id / f"{container.id}-json.log"

@@ -1,4 +1,4 @@
-"""From a container's line to the answer of `shipper search`, as a person would do it by hand, on real servers."""
+"""From a container's line to the result of `shipper search`, as a person would do it by hand, on real servers."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ echo '{"event":"nameless"}'
 
 
 def test_a_failure_is_found_by_its_correlation_id(engine: Engine, elasticsearch: str, tmp_path: Path) -> None:
-    """Docker run, shipper setup, shipper check, shipper run, shipper search: each as it stands in the README."""
+    """Docker run, shipper setup, shipper check, shipper run, shipper search: each as written in the README."""
     (tmp_path / "shipper.yaml").write_text(
         json.dumps({
             "inputs": [engine.glob], "output": elasticsearch, "listen": "off", "elasticsearch": {"replicas": 0},

@@ -1,4 +1,4 @@
-"""The Elasticsearch output against a real server: verdicts, splits, refusals, faults of the way there."""
+"""The Elasticsearch output against a real server: verdicts, splits, rejections, and network faults."""
 
 import datetime as dt
 import ssl
@@ -36,17 +36,17 @@ Make = Callable[..., Document]
 
 @pytest.fixture
 def names() -> dict[str, str]:
-    """Prefixes of this test's own, so that tests share a server."""
+    """Return prefixes of this test, so that tests share a server."""
     own = uuid.uuid4().hex[:8]
     return {"prefix": f"t{own}-logs", "quarantine_prefix": f"t{own}-quarantine"}
 
 
 class Cluster:
-    """A server as a test sees it: an output, a reader, and what is stored."""
+    """A server as a test sees it: an output, a reader, and the stored documents."""
 
     def __init__(self, url: str, names: dict[str, str], folder: Path, **elasticsearch: Any) -> None:
-        found = {"request_timeout": 60, "retry_for": 60, "replicas": 0, **elasticsearch}
-        self.settings = Settings(output=url, index=names, state_dir=folder, elasticsearch=found)
+        settings = {"request_timeout": 60, "retry_for": 60, "replicas": 0, **elasticsearch}
+        self.settings = Settings(output=url, index=names, state_dir=folder, elasticsearch=settings)
         self.names, self.client = names, Elasticsearch(url) if url.startswith("http:") else None
         self.output = registry.output_of(self.settings)
         assert isinstance(self.output, ElasticsearchOutput)
@@ -57,24 +57,24 @@ class Cluster:
         return self
 
     def write(self, documents: Sequence[Document]) -> Written:
-        """Write, and make it visible."""
+        """Write, and make the documents visible."""
         written = self.output.write(documents)
         self.refresh()
         return written
 
     def refresh(self) -> None:
-        """Make what was written visible."""
+        """Make written documents visible."""
         assert self.client is not None
         self.client.indices.refresh(index=f"{self.names['prefix']}-*,{self.names['quarantine_prefix']}-*")
 
     def count(self, name: str = "prefix") -> int:
-        """Documents in the indices of a prefix."""
+        """Return the number of documents in the indices of a prefix."""
         assert self.client is not None
         self.refresh()
         return int(self.client.count(index=f"{self.names[name]}-*")["count"])
 
     def close(self) -> None:
-        """Remove what the test made."""
+        """Remove everything that the test created."""
         self.output.close()
         if self.client is not None:
             for index in self.client.indices.get(index=[f"{name}-*" for name in self.names.values()]):
@@ -86,15 +86,15 @@ class Cluster:
 
 @pytest.fixture
 def cluster(elasticsearch: str, names: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
-    """A shared server, prepared."""
-    found = Cluster(elasticsearch, names, tmp_path).setup()
-    yield found
-    found.close()
+    """Yield a shared server, prepared."""
+    prepared = Cluster(elasticsearch, names, tmp_path).setup()
+    yield prepared
+    prepared.close()
 
 
 @pytest.fixture
 def make(names: dict[str, str]) -> Make:
-    """Documents for this test's indices; `prefix` may be the usual one of quarantine."""
+    """Return a factory of documents for this test's indices; `prefix` may be the usual one of quarantine."""
 
     def made(number: int, **fields: Any) -> Document:
         prefix = fields.pop("prefix", "keneyapp-logs")
@@ -105,7 +105,7 @@ def make(names: dict[str, str]) -> Make:
 
 
 class Refreshing(ElasticsearchReader):
-    """Sees its own releases at once."""
+    """A reader that sees its own releases immediately."""
 
     def release(self, index: str, document_id: str, document: Document) -> None:
         super().release(index, document_id, document)
@@ -114,18 +114,18 @@ class Refreshing(ElasticsearchReader):
 
 @pytest.fixture
 def store(cluster: Cluster) -> Cluster:
-    """What the contract writes to."""
+    """Return the store that the contract writes to."""
     return cluster
 
 
 @pytest.fixture
 def reader(cluster: Cluster) -> Iterator[ElasticsearchReader]:
-    """The reading side of the cluster."""
-    found = registry.reader(cluster.settings)
-    assert isinstance(found, ElasticsearchReader)
-    found.__class__ = Refreshing
-    yield found
-    found.close()
+    """Yield the cluster's reader."""
+    refreshing = registry.reader(cluster.settings)
+    assert isinstance(refreshing, ElasticsearchReader)
+    refreshing.__class__ = Refreshing
+    yield refreshing
+    refreshing.close()
 
 
 class TestElasticsearchReader(ReaderContract):
@@ -133,17 +133,17 @@ class TestElasticsearchReader(ReaderContract):
 
 
 class TestElasticsearch8(ReaderContract):
-    """Over the version before, which the same client speaks to."""
+    """The major version before, which the same client supports."""
 
     @pytest.fixture
     def cluster(self, elasticsearch_8: str, names: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
-        """A server of that version, prepared."""
-        found = Cluster(elasticsearch_8, names, tmp_path).setup()
-        yield found
-        found.close()
+        """Yield a server of that version, prepared."""
+        prepared = Cluster(elasticsearch_8, names, tmp_path).setup()
+        yield prepared
+        prepared.close()
 
     def test_verdicts_are_those_of_the_newest(self, cluster: Cluster, make: Make, reader: ElasticsearchReader) -> None:
-        """Stored, found there, refused with the reason; setup again changes nothing."""
+        """Stored, duplicate, rejected with the reason; a second setup changes nothing."""
         assert {step.outcome for step in registry.installation(cluster.settings)} == {"unchanged"}
         assert cluster.write([make(1), make(2, duration_ms="a moment")]) == Written(1, 0, 1)
         assert cluster.write([make(1), make(3)]) == Written(1, 1)
@@ -152,7 +152,7 @@ class TestElasticsearch8(ReaderContract):
 
 
 def test_a_document_is_stored_once_however_often_it_is_written(cluster: Cluster, make: Make) -> None:
-    """`create` with an id: the second time it is there already, and says so."""
+    """`create` with an id: the second time it exists already, and the result is a duplicate."""
     documents = [make(number) for number in range(500)]
     assert cluster.write(documents) == Written(500, 0)
     assert cluster.write(documents) == Written(0, 500)
@@ -160,10 +160,10 @@ def test_a_document_is_stored_once_however_often_it_is_written(cluster: Cluster,
     assert cluster.count() == 501
 
 
-def test_a_refused_document_goes_to_quarantine_and_its_neighbours_are_stored(
+def test_a_rejected_document_goes_to_quarantine_and_its_neighbours_are_stored(
     cluster: Cluster, make: Make, reader: ElasticsearchReader
 ) -> None:
-    """One of a thousand disagrees with the mapping: it is found with the server's own reason."""
+    """One of a thousand contradicts the mapping: it is quarantined with the server's own reason."""
     bad = make(500, duration_ms="a moment")
     documents = [make(number) if number != 500 else bad for number in range(1000)]
     assert cluster.write(documents) == Written(999, 0, 1)
@@ -181,10 +181,10 @@ def test_a_refused_document_goes_to_quarantine_and_its_neighbours_are_stored(
     assert cluster.count("quarantine_prefix") == 2
 
 
-def test_a_document_that_the_quarantine_refuses_too_becomes_a_dead_letter(
+def test_a_document_that_the_quarantine_rejects_too_becomes_a_dead_letter(
     cluster: Cluster, make: Make, tmp_path: Path
 ) -> None:
-    """There is a last place, and nothing goes round in circles."""
+    """There is a last resort, and nothing is retried for ever."""
     client = cluster.client
     assert client is not None
     client.indices.create(
@@ -201,10 +201,8 @@ def test_a_document_that_the_quarantine_refuses_too_becomes_a_dead_letter(
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["read-only", "closed"])
-def test_an_index_that_takes_nothing_now_holds_events_back(
-    cluster: Cluster, make: Make, tmp_path: Path, *, closed: bool
-) -> None:
-    """A write block or a closed index is no event's fault: nothing is put aside, and all is stored once it is lifted."""
+def test_a_blocked_index_holds_events_back(cluster: Cluster, make: Make, tmp_path: Path, *, closed: bool) -> None:
+    """A write block or a closed index is no fault of an event: nothing is quarantined, and all is stored once it is lifted."""
     client, index = cluster.client, make(0).index
     assert client is not None
     assert cluster.write([make(0)]) == Written(1, 0)
@@ -225,10 +223,8 @@ def test_an_index_that_takes_nothing_now_holds_events_back(
     assert not (tmp_path / "dead-letters.ndjson").exists()
 
 
-def test_a_cluster_that_takes_nothing_now_holds_events_back(
-    own_elasticsearch: Any, names: dict[str, str], tmp_path: Path
-) -> None:
-    """No more shards, or read-only as a whole: a new day waits for room, beside a known day that has some."""
+def test_a_blocked_cluster_holds_events_back(own_elasticsearch: Any, names: dict[str, str], tmp_path: Path) -> None:
+    """No more shards, or a read-only cluster: a new day waits, beside a known day that is written."""
     own_elasticsearch.start(settings={"cluster.max_shards_per_node": "1"})
     cluster = Cluster(own_elasticsearch.url, names, tmp_path).setup()
     client = cluster.client
@@ -250,10 +246,10 @@ def test_a_cluster_that_takes_nothing_now_holds_events_back(
     cluster.close()
 
 
-def test_nothing_is_written_before_the_templates_are_there(
+def test_nothing_is_written_before_the_templates_exist(
     elasticsearch: str, names: dict[str, str], tmp_path: Path, make: Make
 ) -> None:
-    """The refusal names the hint; told not to ask, it writes."""
+    """The error names the hint; with the check disabled, it writes."""
     cluster = Cluster(elasticsearch, names, tmp_path)
     with pytest.raises(OutputUnavailable, match="no index template") as error:
         cluster.write([make(1)])
@@ -267,7 +263,7 @@ def test_nothing_is_written_before_the_templates_are_there(
 
 
 def test_an_index_that_was_made_without_its_template_is_refused(cluster: Cluster, make: Make) -> None:
-    """Its mapping was guessed from the first document."""
+    """Its mapping was derived from the first document."""
     client = cluster.client
     assert client is not None
     client.indices.delete_index_template(name=cluster.names["prefix"])
@@ -281,9 +277,9 @@ def test_an_index_that_was_made_without_its_template_is_refused(cluster: Cluster
 def test_setup_twice_changes_nothing_and_a_foreign_template_is_left_alone(
     elasticsearch: str, names: dict[str, str], tmp_path: Path
 ) -> None:
-    """Created, then unchanged; updated when a setting changed; a template of somebody else is an error."""
+    """Created, then unchanged; updated when a setting changed; a foreign template of that name is an error."""
     cluster = Cluster(elasticsearch, names, tmp_path)
-    steps = lambda found: [step.outcome for step in registry.installation(found) if step.kind == "index template"]  # noqa: E731
+    steps = lambda settings: [step.outcome for step in registry.installation(settings) if step.kind == "index template"]  # noqa: E731
     assert steps(cluster.settings) == ["created", "created"]
     assert steps(cluster.settings) == ["unchanged", "unchanged"]
     more = cluster.settings.model_copy(
@@ -299,7 +295,7 @@ def test_setup_twice_changes_nothing_and_a_foreign_template_is_left_alone(
 
 
 def test_the_template_gives_the_mapping_and_aliases(cluster: Cluster, make: Make) -> None:
-    """Known fields are typed, unknown ones are kept and not mapped, ECS names find ours."""
+    """Known fields are typed, unknown ones are kept and not mapped, ECS names are aliases of ours."""
     cluster.write([make(1, correlation_id="abc", status_code=503, method="POST", extra={"a": {"b": 7}}, unheard="of")])
     client = cluster.client
     assert client is not None
@@ -315,10 +311,10 @@ def test_the_template_gives_the_mapping_and_aliases(cluster: Cluster, make: Make
         assert client.count(index=index, query=query)["count"] == 1
 
 
-def test_a_release_that_the_index_still_refuses_is_told(
+def test_a_release_that_the_index_still_rejects_is_reported(
     cluster: Cluster, make: Make, reader: ElasticsearchReader
 ) -> None:
-    """A refused document is released once the mapping has it, under the same id and day."""
+    """A rejected document is released once the mapping accepts it, under the same id and day."""
     bad = make(1, duration_ms="a moment")
     cluster.write([bad])
     (entry,) = reader.quarantine()
@@ -339,7 +335,7 @@ def test_a_release_that_the_index_still_refuses_is_told(
 
 
 def test_a_request_that_is_too_large_is_split(own_elasticsearch: Any, names: dict[str, str], tmp_path: Path) -> None:
-    """413 halves the request down to the one document that is too large by itself, which is quarantined."""
+    """413 halves the request down to the one document that is too large alone, which is quarantined."""
     own_elasticsearch.start(settings={"http.max_content_length": "64kb"})
     cluster = Cluster(own_elasticsearch.url, names, tmp_path, compress=False).setup()
     documents = [make_document(number, prefix=names["prefix"], message="x" * 900) for number in range(300)]
@@ -352,10 +348,10 @@ def test_a_request_that_is_too_large_is_split(own_elasticsearch: Any, names: dic
     cluster.close()
 
 
-def test_a_server_that_asks_for_less_gets_everything_in_the_end(
+def test_a_server_that_rejects_large_requests_gets_everything_in_the_end(
     own_elasticsearch: Any, names: dict[str, str], tmp_path: Path
 ) -> None:
-    """429 on requests larger than its memory for indexing: they come again, smaller, and nothing is refused."""
+    """429 on requests larger than its memory for indexing: they are retried in smaller parts, and nothing is rejected."""
     own_elasticsearch.start(settings={"indexing_pressure.memory.limit": "100kb"})
     cluster = Cluster(own_elasticsearch.url, names, tmp_path).setup()
     batches = [
@@ -363,13 +359,13 @@ def test_a_server_that_asks_for_less_gets_everything_in_the_end(
         for batch in range(6)
     ]
     written = [answer.result(timeout=200) for answer in [cluster.output.submit(batch) for batch in batches]]
-    assert sum(found.stored for found in written) == 6000
-    assert sum(found.throttled for found in written) > 0
+    assert sum(result.stored for result in written) == 6000
+    assert sum(result.throttled for result in written) > 0
     assert cluster.count() == 6000
     cluster.close()
 
 
-def test_another_node_is_asked_when_one_is_down(elasticsearch: str, names: dict[str, str], tmp_path: Path) -> None:
+def test_another_node_is_used_when_one_is_down(elasticsearch: str, names: dict[str, str], tmp_path: Path) -> None:
     """The first host refuses connections; documents go to the second."""
     cluster = Cluster(elasticsearch, names, tmp_path).setup()
     down = Proxy(elasticsearch)
@@ -384,7 +380,7 @@ def test_another_node_is_asked_when_one_is_down(elasticsearch: str, names: dict[
 
 @pytest.fixture
 def through(elasticsearch: str, names: dict[str, str], tmp_path: Path) -> Iterator[tuple[Cluster, Proxy, Cluster]]:
-    """A cluster, a proxy in front of it, and the same cluster through the proxy."""
+    """Yield a cluster, a proxy in front of it, and the same cluster through the proxy."""
     direct = Cluster(elasticsearch, names, tmp_path).setup()
     proxy = Proxy(elasticsearch)
     indirect = Cluster(proxy.url, names, tmp_path, compress=False)
@@ -394,8 +390,8 @@ def through(elasticsearch: str, names: dict[str, str], tmp_path: Path) -> Iterat
     direct.close()
 
 
-def test_a_connection_cut_in_the_middle_loses_and_doubles_nothing(through: tuple[Cluster, Proxy, Cluster]) -> None:
-    """The half of a request that arrived is stored or not; the repeat makes it whole."""
+def test_a_connection_cut_in_the_middle_loses_and_duplicates_nothing(through: tuple[Cluster, Proxy, Cluster]) -> None:
+    """The half of a request that arrived is stored or not; the retry stores the rest."""
     direct, proxy, indirect = through
     documents = [make_document(number, prefix=direct.names["prefix"]) for number in range(3000)]
     proxy.cut_after = 300_000
@@ -415,27 +411,27 @@ def test_a_connection_cut_in_the_middle_loses_and_doubles_nothing(through: tuple
         (b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"half', "cannot be reached"),
     ],
 )
-def test_an_answer_that_is_none_makes_the_output_unavailable(
+def test_an_invalid_response_makes_the_output_unavailable(
     through: tuple[Cluster, Proxy, Cluster], answer: bytes, said: str
 ) -> None:
-    """A proxy in between, a wrong password: nothing is taken for stored, and the message says what to look at."""
+    """A proxy in between, a wrong password: nothing counts as stored, and the message names what to check."""
     direct, proxy, indirect = through
     indirect.output.write([make_document(0, prefix=direct.names["prefix"])])
     proxy.answer = lambda _number, _head: answer
     for connection in list(proxy.open):
         connection.close()
     documents = [make_document(1, prefix=direct.names["prefix"])]
-    with suppress(OutputUnavailable):  # the first may still go over a connection that was open
+    with suppress(OutputUnavailable):  # the first request may still use an open connection
         indirect.output.write(documents)
     with pytest.raises(OutputUnavailable, match=said) as error:
         indirect.output.write(documents)
     assert error.value.hint
 
 
-def test_a_gateway_that_asks_for_time_gets_it(through: tuple[Cluster, Proxy, Cluster]) -> None:
-    """503 with Retry-After is waited for, and the same documents are sent again."""
+def test_retry_after_is_respected(through: tuple[Cluster, Proxy, Cluster]) -> None:
+    """503 with Retry-After is respected, and the same documents are retried."""
     direct, proxy, indirect = through
-    for _ in range(2):  # the second time the index is there, and known from then on
+    for _ in range(2):  # the second time the index exists, and is known from then on
         indirect.output.write([make_document(0, prefix=direct.names["prefix"])])
     busy = http("503 Service Unavailable", b"<h1>busy</h1>", "Content-Type: text/html", "Retry-After: 1")
     proxy.answer = lambda _number, head: (
@@ -451,19 +447,19 @@ def test_a_gateway_that_asks_for_time_gets_it(through: tuple[Cluster, Proxy, Clu
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("credentials", "sent"),
     [
         ({"api_key": "c2VjcmV0LWtleQ=="}, b"ApiKey c2VjcmV0LWtleQ=="),
         ({"username": "shipper", "password": "hunter2"}, b"Basic c2hpcHBlcjpodW50ZXIy"),
         ({}, None),
     ],
 )
-def test_the_server_is_told_who_writes(
-    through: tuple[Cluster, Proxy, Cluster], tmp_path: Path, given: dict[str, str], sent: bytes | None
+def test_requests_carry_the_credentials(
+    through: tuple[Cluster, Proxy, Cluster], tmp_path: Path, credentials: dict[str, str], sent: bytes | None
 ) -> None:
-    """API key, or user and password; bodies are compressed, and the secret is in no error."""
+    """An API key, or user and password; bodies are compressed, and the secret is in no error."""
     direct, proxy, _ = through
-    cluster = Cluster(proxy.url, direct.names, tmp_path, **given)
+    cluster = Cluster(proxy.url, direct.names, tmp_path, **credentials)
     assert cluster.output.write([make_document(n, prefix=direct.names["prefix"]) for n in range(50)]).stored == 50
     heads = b"".join(proxy.requests).lower()
     assert (b"authorization: " + sent.lower() in heads) if sent is not None else b"authorization" not in heads
@@ -476,8 +472,8 @@ def test_the_server_is_told_who_writes(
     cluster.output.close()
 
 
-def test_opensearch_is_refused_with_what_can_be_done(through: tuple[Cluster, Proxy, Cluster]) -> None:
-    """It answers like an old Elasticsearch, and the client will not have it."""
+def test_opensearch_is_rejected_with_a_hint(through: tuple[Cluster, Proxy, Cluster]) -> None:
+    """It responds like an old Elasticsearch, which the client rejects."""
     _, proxy, indirect = through
     body = (
         b'{"name":"node","version":{"distribution":"opensearch","number":"2.19.1"},"tagline":"The OpenSearch Project"}'
@@ -490,7 +486,7 @@ def test_opensearch_is_refused_with_what_can_be_done(through: tuple[Cluster, Pro
 
 
 def test_an_older_server_is_refused_by_its_number(through: tuple[Cluster, Proxy, Cluster]) -> None:
-    """Version 7 has another interface: nothing is tried on it."""
+    """Version 7 has another API: nothing is tried on it."""
     _, proxy, indirect = through
     body = b'{"name":"node","version":{"number":"7.17.9","build_flavor":"default"},"tagline":"You Know, for Search"}'
     product = "X-Elastic-Product: Elasticsearch"
@@ -502,7 +498,7 @@ def test_an_older_server_is_refused_by_its_number(through: tuple[Cluster, Proxy,
 def test_a_data_stream_takes_the_place_of_daily_indices(
     elasticsearch: str, names: dict[str, str], tmp_path: Path
 ) -> None:
-    """Every day goes to one stream, what is refused to daily indices as ever; it is searched like the others."""
+    """Every day goes to one stream, quarantined entries to daily indices as before; the stream is searched like the others."""
     cluster = Cluster(elasticsearch, names, tmp_path, data_stream=True).setup()
     days = ("2026-11-22T10:00:00Z", "2026-11-23T10:00:00Z")
     documents = [make_document(n, at=days[n % 2], prefix=names["prefix"], correlation_id="abc") for n in range(20)]
@@ -514,10 +510,10 @@ def test_a_data_stream_takes_the_place_of_daily_indices(
         assert client is not None
         client.indices.refresh(index=names["prefix"])
         reader = registry.reader(cluster.settings)
-        found = list(reader.search(Query(correlation_id="abc")))
+        entries = list(reader.search(Query(correlation_id="abc")))
         reader.close()
-        assert len(found) == 20
-        assert {entry["_index"].startswith(f".ds-{names['prefix']}-") for entry in found} == {True}
+        assert len(entries) == 20
+        assert {entry["_index"].startswith(f".ds-{names['prefix']}-") for entry in entries} == {True}
     finally:
         cluster.output.close()
 
@@ -526,7 +522,7 @@ def test_a_data_stream_takes_the_place_of_daily_indices(
 
 
 def certificate(folder: Path, host: str, *, days: int = 1) -> tuple[Path, Path]:
-    """A self-signed certificate and its key, as PEM files."""
+    """Write a self-signed certificate and its key, as PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = dt.datetime.now(dt.UTC)
@@ -558,7 +554,7 @@ def certificate(folder: Path, host: str, *, days: int = 1) -> tuple[Path, Path]:
 def test_tls_is_verified(
     elasticsearch: str, names: dict[str, str], tmp_path: Path, host: str, days: int, trusted: bool, refusal: str | None
 ) -> None:
-    """A certificate of the named authority, for this host and of today; anything else is refused with its hint."""
+    """A certificate of the configured authority, for this host and valid today; any other is an error with a hint."""
     direct = Cluster(elasticsearch, names, tmp_path).setup()
     pem, key = certificate(tmp_path, host, days=days)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

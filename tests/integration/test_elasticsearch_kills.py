@@ -1,4 +1,4 @@
-"""The agent over a server that is killed, busy, or refuses an entry: the books balance, without anybody's help."""
+"""The agent over a server that is killed, busy, or rejects an entry: the books balance without manual intervention."""
 
 import json
 import time
@@ -22,7 +22,7 @@ LOGS, QUARANTINE = "keneyapp-logs-*", "keneyapp-quarantine-*"
 
 
 class Stage:
-    """An agent, a server of its own, and the totals of both."""
+    """An agent, its own server, and the totals of both."""
 
     def __init__(self, server: Any, folder: Path, logs: Path) -> None:
         self.server, self.folder = server, folder
@@ -33,30 +33,30 @@ class Stage:
         self.client = Elasticsearch(server.url, request_timeout=60)
 
     def prepare(self) -> None:
-        """Put the templates in place."""
+        """Install the templates."""
         list(registry.installation(self.settings))
 
     def done(self) -> float:
-        """Events that were stored, refused or found there."""
+        """Return the number of events that were stored, rejected or duplicates."""
         return self.agent.metric("shipper_events_total")
 
     def count(self, index: str, query: dict[str, Any] | None = None) -> int:
-        """Documents in the indices."""
+        """Return the number of documents in the indices."""
         self.client.indices.refresh(index=index)
         return int(self.client.count(index=index, query=query)["count"])
 
 
 @pytest.fixture
 def stage(own_elasticsearch: Any, tmp_path: Path, logs: Path) -> Iterator[Stage]:
-    """Nothing started yet."""
-    found = Stage(own_elasticsearch, tmp_path, logs)
-    yield found
-    if found.agent.process is not None and found.agent.process.poll() is None:
-        found.agent.kill()
-    found.client.close()
+    """Yield a stage on which nothing is started yet."""
+    prepared = Stage(own_elasticsearch, tmp_path, logs)
+    yield prepared
+    if prepared.agent.process is not None and prepared.agent.process.poll() is None:
+        prepared.agent.kill()
+    prepared.client.close()
 
 
-def test_a_server_killed_three_times_and_busy_between_loses_and_doubles_nothing(stage: Stage, logs: Path) -> None:
+def test_a_server_killed_three_times_and_busy_between_loses_and_duplicates_nothing(stage: Stage, logs: Path) -> None:
     """Every line is in the index or in the quarantine once, counters are exact, memory is bounded."""
     expected = truth(logs)
     stage.server.start(settings={"indexing_pressure.memory.limit": "1mb"})
@@ -71,7 +71,7 @@ def test_a_server_killed_three_times_and_busy_between_loses_and_doubles_nothing(
         time.sleep(2)
         counted_while_away = stage.agent.metric("shipper_lines_read_total")
         stage.server.start(settings={})
-        until(lambda: stage.done() > EVENTS * share, LONG)  # noqa: B023 -- asked within the loop
+        until(lambda: stage.done() > EVENTS * share, LONG)  # noqa: B023 -- called within the loop
     until(lambda: stage.done() >= EVENTS, LONG)
     took = time.monotonic() - started
     assert stage.count(LOGS) == expected["lines"] - expected["refused"]
@@ -95,14 +95,16 @@ def test_a_server_killed_three_times_and_busy_between_loses_and_doubles_nothing(
     assert stage.agent.stop() == 0
 
 
-def test_one_entry_that_the_mapping_refuses_holds_nobody_up(stage: Stage, logs: Path, tmp_path: Path) -> None:
+def test_one_entry_that_the_mapping_rejects_blocks_no_other(stage: Stage, logs: Path, tmp_path: Path) -> None:
     """One of all lines is in quarantine with the server's reason; the others are stored, and nothing is sent twice."""
     expected = truth(logs)
     stage.server.start()
     stage.prepare()
-    found = stage.client.indices.get_index_template(name="keneyapp-logs").body["index_templates"][0]["index_template"]
-    found["template"]["mappings"]["properties"]["patient_id"] = {"type": "long"}
-    stage.client.indices.put_index_template(name="keneyapp-logs", **writable(found))
+    template = stage.client.indices.get_index_template(name="keneyapp-logs").body["index_templates"][0][
+        "index_template"
+    ]
+    template["template"]["mappings"]["properties"]["patient_id"] = {"type": "long"}
+    stage.client.indices.put_index_template(name="keneyapp-logs", **writable(template))
     odd = tmp_path / "odd" / ("f" * 64)
     odd.mkdir(parents=True)
     payload = json.dumps({"correlation_id": "odd-one", "event": "odd", "patient_id": "no number", "level": "info"})
@@ -126,6 +128,6 @@ def test_one_entry_that_the_mapping_refuses_holds_nobody_up(stage: Stage, logs: 
 
 
 def writable(template: dict[str, Any]) -> dict[str, Any]:
-    """A template as it is put, without what the server adds to it."""
+    """Return a template as it is put, without the server's additions."""
     added = ("created_date", "modified_date")
     return {name.replace("_meta", "meta"): value for name, value in template.items() if not name.startswith(added)}

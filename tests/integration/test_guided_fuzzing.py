@@ -1,4 +1,4 @@
-"""Guided fuzzing runs: every target for a moment, with coverage, and what it finds is told."""
+"""Guided fuzzing runs: every target for a moment, with coverage, and its findings are reported."""
 
 import importlib.util
 import subprocess
@@ -18,19 +18,19 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 INPUTS = 150
-"""Of each target: a smoke test, not a search."""
+"""Number of inputs for each target: a smoke test, not a search."""
 
 
 def test_every_target_runs_guided_and_finds_nothing_at_once(tmp_path: Path) -> None:
-    """All targets in one process, beginning with what is kept for each: a moment of what `make fuzz` does for long."""
-    inputs, found = tmp_path / "inputs", tmp_path / "found"
+    """All targets in one process, starting with the corpus of each: `make fuzz` for a moment."""
+    inputs, findings = tmp_path / "inputs", tmp_path / "found"
     inputs.mkdir()
-    found.mkdir()
+    findings.mkdir()
     for number, name in enumerate(sorted(TARGETS)):
         for path in corpus(name)[::5]:
             (inputs / f"{name}-{path.name}").write_bytes(bytes([number]) + path.read_bytes())
     options = [
-        f"-artifact_prefix={found}/",
+        f"-artifact_prefix={findings}/",
         f"-runs={INPUTS * len(TARGETS)}",
         "-max_total_time=40",
         "-report_slow_units=100",
@@ -41,4 +41,4 @@ def test_every_target_runs_guided_and_finds_nothing_at_once(tmp_path: Path) -> N
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "INITED cov: " in done.stderr
-    assert list(found.iterdir()) == []
+    assert list(findings.iterdir()) == []

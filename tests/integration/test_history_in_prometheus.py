@@ -1,4 +1,4 @@
-"""A history becomes blocks, and Prometheus answers with the numbers that were."""
+"""A history becomes blocks, and Prometheus gives the original numbers."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ X = f'{LOGINS.name}{{service="a"}}'
 
 
 def happened() -> History:
-    """Two parts, merged; the second holds what came before the first."""
+    """Return two histories, merged; the second holds the earlier events."""
     metrics = (LOGINS, DECLARED, SECONDS)
     declared = [(DECLARED.name, ())]
     whole, part = (History(metrics, STEP, declared=declared, labels={"job": "shipper"}) for _ in range(2))
@@ -43,7 +43,7 @@ def happened() -> History:
 
 @pytest.fixture(scope="module")
 def summary_and_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Summary, PrometheusServer]]:
-    """What was written, and a server that shows it."""
+    """Write the blocks; yield their summary and a server over them."""
     folder = tmp_path_factory.mktemp("prometheus")
     with (folder / "history.om").open("w", encoding="utf-8") as file:
         summary = happened().write(file)
@@ -60,24 +60,24 @@ def summary_and_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 
 @pytest.fixture
 def summary(summary_and_server: tuple[Summary, PrometheusServer]) -> Summary:
-    """What was written."""
+    """Return the summary of the written blocks."""
     return summary_and_server[0]
 
 
 @pytest.fixture
 def server(summary_and_server: tuple[Summary, PrometheusServer]) -> PrometheusServer:
-    """The server that shows it."""
+    """Return the server over the blocks."""
     return summary_and_server[1]
 
 
 def between(start_ms: int, end_ms: int) -> int:
-    """How many logins there were after `start_ms`, up to `end_ms`."""
+    """Return the number of logins after `start_ms`, up to `end_ms`."""
     return bisect_right(TIMES, end_ms) - bisect_right(TIMES, start_ms)
 
 
 @pytest.mark.parametrize("hours", [1, 2, 3, 4])
 def test_increase_over_a_full_hour(server: PrometheusServer, hours: int) -> None:
-    """The first event included; across blocks. From Prometheus 3 on, a range leaves out its beginning: half a percent."""
+    """The first event included, and across blocks. From Prometheus 3 on, a range excludes its start: half a percent."""
     end_ms = T + hours * HOUR
     truth = between(end_ms - HOUR, end_ms)
     assert truth > 7
@@ -88,7 +88,7 @@ def test_increase_over_a_full_hour(server: PrometheusServer, hours: int) -> None
 @pytest.mark.parametrize("minutes", [1, 10, 60, 120])
 @pytest.mark.parametrize("end_ms", [T + 37 * MINUTE, T + 3 * HOUR, EARLY[-1] + 5 * MINUTE, LATE[0] + 45 * MINUTE])
 def test_the_exact_number_in_any_range(server: PrometheusServer, minutes: int, end_ms: int) -> None:
-    """Between steps, before the first event, at a block's edge, and out of a long pause."""
+    """Between steps, before the first event, at a block's edge, and inside a long pause."""
     end_ms += 7_000 - end_ms % STEP
     start_ms = end_ms - minutes * MINUTE
     truth = between(start_ms + -start_ms % STEP, end_ms - end_ms % STEP)
@@ -115,13 +115,13 @@ def test_increase_over_everything(server: PrometheusServer, summary: Summary) ->
 
 @pytest.mark.parametrize("minutes", [1, 30, 119, 120, 121, 279])
 def test_the_value_at_a_moment(server: PrometheusServer, minutes: int) -> None:
-    """What a scrape would have shown at the step before."""
+    """The value is that of a scrape at the step before."""
     moment = T + minutes * MINUTE + 14_000
     assert server.value(X, moment) == between(0, moment - 14_000)
 
 
 def test_rates_come_back_to_zero(server: PrometheusServer) -> None:
-    """After the last event, and before a long pause, in which there is nothing to see."""
+    """After the last event, and before a long pause, which has no samples."""
     for last in (EARLY[-1], LATE[-1]):
         assert server.value(f"rate({X}[4m])", last + 5 * MINUTE) == 0
     assert server.ask(X, EARLY[-1] + 11 * MINUTE) == {}

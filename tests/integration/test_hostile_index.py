@@ -1,4 +1,4 @@
-"""Hostile content through the whole agent: into a real Elasticsearch, out of the commands, and past promtool."""
+"""Hostile content through the whole agent: into a real Elasticsearch, out of the commands, and through promtool."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from deploy.services.monitoring import CURE, programs
+from deploy.services.monitoring import HINT, programs
 from deploy.services.processes import free_port
 from deploy.services.unavailable import Unavailable
 from shipper.config.settings import Settings
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 def containers(folder: Path) -> int:
-    """A container for each hostile service with a failed login in its log, and one that prints everything; how many lines."""
+    """Write a container with a failed login for each hostile service, and one that prints everything; return the number of lines."""
     for number, service in enumerate(["backend", *SERVICES.values()]):
         place = folder / f"{number:064x}"
         place.mkdir(parents=True)
@@ -42,7 +42,7 @@ def containers(folder: Path) -> int:
 def test_every_hostile_entry_is_in_elasticsearch_once_and_the_mapping_is_unharmed(
     elasticsearch: str, tmp_path: Path
 ) -> None:
-    """Stored, or in the quarantine by the schema's or the index's refusal; no index beside the two; no field that was not there."""
+    """Stored, or quarantined by the schema or the index; no other index, and no new field in the mapping."""
     own = uuid.uuid4().hex[:8]
     names = {"prefix": f"h{own}-logs", "quarantine_prefix": f"h{own}-quarantine"}
     config = tmp_path / "shipper.yaml"
@@ -59,7 +59,8 @@ def test_every_hostile_entry_is_in_elasticsearch_once_and_the_mapping_is_unharme
             )
             done = agent.once()
             assert done.returncode == 0, done.stderr
-            (tmp_path / "state").rename(tmp_path / f"state-{uuid.uuid4().hex}")  # all comes again, and is found there
+            # without a state all documents are sent again, and are duplicates
+            (tmp_path / "state").rename(tmp_path / f"state-{uuid.uuid4().hex}")
         client.indices.refresh(index=f"h{own}-*")
         hits = all_hits(client, f"h{own}-*")
         assert Counter(hit["_id"] for hit in hits).most_common(1)[0][1] == 1
@@ -72,8 +73,8 @@ def test_every_hostile_entry_is_in_elasticsearch_once_and_the_mapping_is_unharme
             mapped = client.indices.get_mapping(index=index)[index]["mappings"]
             template = client.indices.simulate_template(name=index.rpartition("-")[0])["template"]["mappings"]
             assert fields_of(mapped) == fields_of(template), index
-        found = client.count(index=f"{names['prefix']}-*", query={"term": {"correlation_id": CORRELATION_ID}})["count"]
-        assert found > 20
+        count = client.count(index=f"{names['prefix']}-*", query={"term": {"correlation_id": CORRELATION_ID}})["count"]
+        assert count > 20
         shown_by_commands(tmp_path, config, elasticsearch)
     finally:
         for index in client.indices.get(index=f"h{own}-*"):
@@ -84,20 +85,20 @@ def test_every_hostile_entry_is_in_elasticsearch_once_and_the_mapping_is_unharme
 
 
 def all_hits(client: Elasticsearch, indices: str) -> list[dict[str, Any]]:
-    """Every document."""
+    """Return every document."""
     return list(client.search(index=indices, size=1000)["hits"]["hits"])
 
 
 def fields_of(mapping: dict[str, Any], above: str = "") -> set[str]:
-    """Names of all mapped fields with their types."""
-    found = set()
+    """Return the names of all mapped fields with their types."""
+    fields = set()
     for name, field in mapping.get("properties", {}).items():
-        found |= {f"{above}{name}: {field.get('type', 'object')}"} | fields_of(field, f"{above}{name}.")
-    return found
+        fields |= {f"{above}{name}: {field.get('type', 'object')}"} | fields_of(field, f"{above}{name}.")
+    return fields
 
 
 def shown_by_commands(folder: Path, config: Path, output: str) -> None:
-    """What search and quarantine print of it is clean, each entry on a line of its own."""
+    """Assert that search and quarantine print it clean, each entry on one line."""
     common = ["--config", str(config), "--output", output]
     entries = shipper("search", *common, "--limit", "0")
     assert deceiving(entries) == []
@@ -111,7 +112,7 @@ def shown_by_commands(folder: Path, config: Path, output: str) -> None:
 
 
 def shipper(*arguments: str) -> str:
-    """What a command prints, on both streams."""
+    """Return the output of a command, on both streams."""
     done = subprocess.run(
         [sys.executable, "-m", "shipper", *arguments], capture_output=True, text=True, check=False, timeout=120
     )
@@ -120,11 +121,11 @@ def shipper(*arguments: str) -> str:
 
 
 def test_promtool_and_commands_take_what_a_running_agent_shows_of_hostile_containers(tmp_path: Path) -> None:
-    """No injected series, no name that promtool refuses; `status`, `top` and the agent's own log are clean."""
+    """No injected series, no name that promtool rejects; `status`, `top` and the agent's own log are clean."""
     try:
         tool = programs().promtool
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     number = containers(tmp_path / "containers")
     listen = f"127.0.0.1:{free_port()}"
     agent = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", listen=listen).start()

@@ -1,4 +1,4 @@
-"""The how-to pages, done as they are written: each configuration kept, each command run, each output looked for."""
+"""The how-to pages, run as written: each configuration applied, each command run, each output compared."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from tests.integration.conftest import missing
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 PAGES = [*sorted((ROOT / "docs" / "howto").glob("*.md")), ROOT / "docs" / "concepts.md"]
 ELSEWHERE = re.compile(r"kafka|elasticsearch:|docker (?!:)|kubectl|curl ")
-"""Blocks that need a server: these are parsed by tests/docs/test_blocks.py, and tried over real ones by other tests."""
+"""Blocks that need a server: tests/docs/test_blocks.py parses them, and other tests run them over real ones."""
 RUN = {
     "add-a-counter": 4, "add-a-redaction": 2, "backfill-a-lost-day": 3, "behind-kafka": 0, "from-fluent-bit": 0,
     "from-vector": 1, "rotate-the-redaction-key": 5, "size-it": 1, "concepts": 1,
 }  # fmt: skip
-"""How many blocks of each page are run: a page whose steps no longer are is noticed."""
+"""Number of blocks of each page that are run, so that a page whose steps are no longer run is noticed."""
 CONTAINER = "4f6d0c3b9a1e" * 5 + "4f6d"
 SHIPPER = """#!/bin/sh
 # The agent ends when it has read what is there; everything else is as it was called.
@@ -31,7 +31,7 @@ exec {python} -m shipper "$@"
 
 
 class Place:
-    """A folder that stands for a machine: logs of a node, a backup of them, and this shipper on the path."""
+    """A folder in place of a machine: logs of a node, a backup of them, and this shipper on the path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,13 +48,13 @@ class Place:
         own.chmod(0o755)
 
     def here(self, text: str) -> str:
-        """A block with the places of this machine."""
+        """Return a block with the paths of this machine."""
         for shown, place in self.paths.items():
             text = text.replace(shown, str(place))
         return text
 
     def run(self, block: Block) -> str:
-        """What its commands print; all of them have to end well."""
+        """Run the block's commands and return their output; all have to succeed."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SHIPPER_")}
         done = subprocess.run(
             ["bash", "-c", f"set -e -o pipefail\n{self.here(block.text)}"],
@@ -66,7 +66,7 @@ class Place:
 
 
 def lines() -> list[str]:
-    """Lines of a day, as Docker writes them."""
+    """Return lines of a day, as Docker writes them."""
     events = ("appointment_missed", "login_failed", "patient_created")
     entries = [{"correlation_id": f"visit-{number}", "event": event} for number, event in enumerate(events)]
     return [
@@ -77,13 +77,13 @@ def lines() -> list[str]:
 
 
 def squeezed(text: str) -> str:
-    """A text in which every gap is one space."""
+    """Return a text with each gap reduced to one space."""
     return re.sub(r"[ \t]+", " ", text)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_step_does_what_the_page_says(page: Path, tmp_path: Path) -> None:
-    """In order, each with the configuration shown before it; what is shown as output is printed."""
+    """In order, each with the configuration shown before it; the output that the page shows is printed."""
     if shutil.which("bash") is None:
         missing("no bash for the commands of the page", "apt-get install bash")
     place, printed, run = Place(tmp_path), None, 0

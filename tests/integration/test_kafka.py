@@ -1,4 +1,4 @@
-"""Kafka between node agents and the index: nothing lost, nothing twice, by either client library."""
+"""Kafka between node agents and the index: nothing lost, nothing duplicated, with both client libraries."""
 
 import json
 import os
@@ -47,14 +47,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 CLIENTS = ("kafka-python", "confluent")
 SESSION_S = 6.0
-"""The shortest silence that a broker lets a member lose its partitions for; for tests in which one falls silent."""
+"""Shortest silence after which a broker removes a member from its group; for tests with a silent member."""
 PATIENT_S = 60.0
-"""A silence that no busy machine makes of a member that is there."""
+"""Silence that no live member reaches, however busy the machine is."""
 
 
 @dataclass
 class Topic:
-    """A topic of a test's own with its quarantine, and what is written and read there."""
+    """A topic of one test with its quarantine, and what is written and read there."""
 
     address: str
     name: str
@@ -70,28 +70,28 @@ class Topic:
 
     @property
     def url(self) -> str:
-        """As output and as input."""
+        """URL of the topic, as output and as input."""
         return f"kafka://{self.address}/{self.name}"
 
     def settings(self, group: str = "indexers", **kafka: Any) -> KafkaSettings:
-        """Settings with the client under test."""
-        found = {
+        """Return settings with the client under test."""
+        settings = {
             "client": self.client,
             "compression": "gzip",
             "session_timeout": PATIENT_S,
             "group": f"{self.name}-{group}",
         }
-        return KafkaSettings.model_validate({**found, **kafka})
+        return KafkaSettings.model_validate({**settings, **kafka})
 
     def output(self, **kafka: Any) -> KafkaOutput:
-        """A node agent's output; dead letters go to the test's folder."""
-        found = registry.output_of(Settings(output=self.url, state_dir=self.folder, kafka=self.settings(**kafka)))
-        assert isinstance(found, KafkaOutput)
-        self.outputs.append(found)
-        return found
+        """Return a node agent's output; dead letters go to the test's folder."""
+        output = registry.output_of(Settings(output=self.url, state_dir=self.folder, kafka=self.settings(**kafka)))
+        assert isinstance(output, KafkaOutput)
+        self.outputs.append(output)
+        return output
 
     def deliver(self, output: KafkaOutput, documents: Sequence[Document]) -> None:
-        """Send one batch as the agent does: where the answer is that the broker is away, it is sent again."""
+        """Send one batch as the agent does, with retries while the broker is unavailable."""
         end = time.monotonic() + LONG_S
         while True:
             try:
@@ -109,26 +109,26 @@ class Topic:
         output.close()
 
     def indexer(self, group: str = "indexers", output: Output | None = None, **kafka: Any) -> Indexer:
-        """An indexer into the test's store, or into `output`."""
+        """Return an indexer into the test's store, or into `output`."""
         settings = Settings(
             inputs=[self.url],
             output=f"local:{self.folder}/store",
             state_dir=self.folder,
             kafka=self.settings(group, **kafka),
         )
-        found = build_indexer.indexer(settings, Clock())
+        indexer = build_indexer.indexer(settings, Clock())
         if output is not None:
-            found.delivery.output = output
-        return found
+            indexer.delivery.output = output
+        return indexer
 
     def member(self, group: str = "indexers", output: Output | None = None, **kafka: Any) -> "Member":
-        """An indexer that runs in a thread until it is stopped."""
-        found = Member(self.indexer(group, output, **kafka))
-        self.members.append(found)
-        return found
+        """Start an indexer in a thread."""
+        member = Member(self.indexer(group, output, **kafka))
+        self.members.append(member)
+        return member
 
     def once(self, group: str = "indexers", **kafka: Any) -> dict[str, int]:
-        """Index what is there; events by what became of them."""
+        """Index all messages; return the number of events by outcome."""
         indexer = self.indexer(group, **kafka)
         try:
             indexer.run_once()
@@ -137,25 +137,25 @@ class Topic:
         return indexer.outcomes()
 
     def committed(self, group: str = "indexers") -> dict[Partition, int]:
-        """What the group has committed of the events' topic."""
+        """Return the offsets that the group has committed for the events' topic."""
         admin = KafkaAdminClient(bootstrap_servers=self.address)
-        found = admin.list_group_offsets(f"{self.name}-{group}")[f"{self.name}-{group}"]
+        offsets = admin.list_group_offsets(f"{self.name}-{group}")[f"{self.name}-{group}"]
         admin.close()
-        return {Partition(*place): told.offset for place, told in found.items() if told.offset > 0}
+        return {Partition(*place): committed.offset for place, committed in offsets.items() if committed.offset > 0}
 
     @property
     def reader(self) -> LocalReader:
-        """The reading side of the test's store."""
+        """Return the reader of the test's store."""
         return LocalReader(self.folder / "store", "keneyapp-logs", "keneyapp-quarantine")
 
     def stored(self) -> Counter[str]:
-        """How often each id stands in the main indices."""
+        """Return the number of documents of each id in the main indices."""
         if not (self.folder / "store").exists():
             return Counter()
-        return Counter(found["_id"] for found in self.reader.search(Query(limit=None)))
+        return Counter(entry["_id"] for entry in self.reader.search(Query(limit=None)))
 
     def close(self) -> None:
-        """End what a failed test left running."""
+        """Stop everything that a failed test left running."""
         for output in self.outputs:
             output.close()
         for member in self.members:
@@ -163,7 +163,7 @@ class Topic:
 
 
 class Member:
-    """An indexer in a thread of its own."""
+    """An indexer in its own thread."""
 
     def __init__(self, indexer: Indexer) -> None:
         self.indexer = indexer
@@ -174,13 +174,13 @@ class Member:
     def _run(self) -> None:
         try:
             self.indexer.run()
-        except BaseException as error:  # noqa: BLE001 -- told when it is stopped
+        except BaseException as error:  # noqa: BLE001 -- raised when it is stopped
             self.failure = error
         finally:
             self.indexer.close()
 
     def stop(self) -> None:
-        """As SIGTERM does."""
+        """Stop as SIGTERM does."""
         self.indexer.stopping.set()
         self.thread.join(LONG_S)
         assert not self.thread.is_alive()
@@ -188,7 +188,7 @@ class Member:
 
 
 class Sender:
-    """A node agent that has something to send every few milliseconds, until it is told to stop."""
+    """A node agent that sends something every few milliseconds until it is stopped."""
 
     def __init__(self, topic: Topic, each: int = 50, **kafka: Any) -> None:
         self.sent: list[Document] = []
@@ -204,11 +204,11 @@ class Sender:
                 batch = events(self._each, len(self.sent))
                 self._topic.deliver(self._output, batch)
                 self.sent += batch
-        except BaseException as error:  # noqa: BLE001 -- told when it is stopped
+        except BaseException as error:  # noqa: BLE001 -- raised when it is stopped
             self.failure = error
 
     def stop(self) -> list[Document]:
-        """All that was acknowledged."""
+        """Stop, and return all acknowledged documents."""
         self._enough.set()
         self._thread.join(2 * LONG_S)
         assert not self._thread.is_alive()
@@ -217,8 +217,8 @@ class Sender:
 
 
 @dataclass
-class Withholding:
-    """An output that answers when it is told to, in whatever order."""
+class ManualOutput:
+    """An output that completes its batches when a test says so, in any order."""
 
     url: str = "test:withholding"
     window: int = 64
@@ -230,7 +230,7 @@ class Withholding:
         return self.asked[-1][1]
 
     def answer(self, number: int) -> None:
-        """Answer for one batch."""
+        """Complete one batch."""
         documents, future = self.asked[number]
         future.set_result(Written(len(documents), 0))
 
@@ -239,7 +239,7 @@ class Withholding:
 
 
 class Unreliable:
-    """A store that is away now and then, some of the time after it has stored what it was given."""
+    """A store that is sometimes unavailable, in part of the cases after it has stored the batch."""
 
     window = 64
 
@@ -247,7 +247,7 @@ class Unreliable:
         self.store, self.failures, self.calls, self.url = store, failures, 0, store.url
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Fail before or after storing, at the calls that are named."""
+        """Fail before or after storing, at the configured calls."""
         self.calls += 1
         how = self.failures.get(self.calls)
         future = Future[Written]() if how == "before" else self.store.submit(documents)
@@ -264,34 +264,34 @@ class Unreliable:
 
 @pytest.fixture
 def topic(kafka: str, client: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Topic]:
-    """Names of topics that no other test uses, not created yet."""
-    found = Topic(kafka, f"t{abs(hash((request.node.name, time.time_ns()))):x}", tmp_path, client)
-    yield found
-    found.close()
+    """Yield names of topics that no other test uses, not created yet."""
+    fresh = Topic(kafka, f"t{abs(hash((request.node.name, time.time_ns()))):x}", tmp_path, client)
+    yield fresh
+    fresh.close()
 
 
 @pytest.fixture(params=CLIENTS)
 def client(request: pytest.FixtureRequest) -> str:
-    """Both libraries."""
+    """Return the name of each library."""
     return str(request.param)
 
 
 def events(number: int, start: int = 0, **fields: Any) -> list[Document]:
-    """Documents with correlation ids, so that they go to all partitions."""
+    """Return documents with correlation ids, so that they go to all partitions."""
     return [make_document(n, correlation_id=f"c-{n % 97}", **fields) for n in range(start, start + number)]
 
 
 def ids(documents: Sequence[Document]) -> Counter[str]:
-    """What a store must hold of them."""
+    """Return the ids that a store must hold, once each."""
     return Counter(document.id.hex() for document in documents)
 
 
-# --- there and back ---------------------------------------------------------------------------------
+# --- round trip ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("each", [1, 50])
-def test_what_is_sent_is_stored_once_as_it_was(topic: Topic, each: int) -> None:
-    """All arrives as the node agent made it, the quarantine too; a second reading of the topic finds nothing new."""
+def test_messages_are_stored_once_and_unchanged(topic: Topic, each: int) -> None:
+    """All arrives unchanged, the quarantine too; a second read of the topic finds only duplicates."""
     topic.create()
     sent = events(3000)
     refused = [
@@ -303,18 +303,18 @@ def test_what_is_sent_is_stored_once_as_it_was(topic: Topic, each: int) -> None:
     topic.send([*sent, *refused], events_per_record=each)
     assert topic.once() == {"indexed": 3000, "quarantined": 40, "dropped": 0, "duplicate": 0}
     assert topic.stored() == ids(sent)
-    found = {entry["_id"]: entry for entry in topic.reader.search(Query(limit=None, correlation_id="c-5"))}
+    stored = {entry["_id"]: entry for entry in topic.reader.search(Query(limit=None, correlation_id="c-5"))}
     expected = {document.id.hex(): orjson.loads(document.body) for document in sent if document.correlation_id == "c-5"}
     assert {
         key: {name: value for name, value in entry.items() if name not in {"_id", "_index"}}
-        for key, entry in found.items()
+        for key, entry in stored.items()
     } == expected
     assert {entry["raw"] for entry in topic.reader.quarantine()} == {f"line {n}" for n in range(40)}
     assert topic.once("again") == {"indexed": 0, "quarantined": 0, "dropped": 0, "duplicate": 3040}
 
 
 def test_one_client_reads_what_the_other_wrote(topic: Topic) -> None:
-    """Node agents and indexers need not have the same library, and a key leads to the same partition by both."""
+    """Node agents and indexers may use different libraries; both map a key to the same partition."""
     topic.create(8)
     topic.send(events(500))
     other = next(name for name in CLIENTS if name != topic.client)
@@ -328,25 +328,25 @@ def test_one_client_reads_what_the_other_wrote(topic: Topic) -> None:
     until(lambda: gather(consumer, places) == 1000)
     consumer.close()
     assert len(places) == 97
-    assert {len(found) for found in places.values()} == {1}
+    assert {len(partitions) for partitions in places.values()} == {1}
 
 
 def gather(consumer: Any, places: dict[bytes, set[int]]) -> int:
-    """Note the partitions of each key; how many messages were read."""
+    """Note the partitions of each key; return the number of messages read."""
     for records in consumer.poll(100, max_records=2000).values():
         for record in records:
             places.setdefault(record.key, set()).add(record.partition)
     return sum(consumer.position(place) for place in consumer.assignment())
 
 
-# --- the order of things ----------------------------------------------------------------------------
+# --- order of commits ----------------------------------------------------------------------------
 
 
 def test_offsets_are_committed_only_after_the_output_answered(topic: Topic) -> None:
-    """An answer for a later batch moves no offset past an earlier one that is not answered for."""
+    """The acknowledgement of a later batch moves no offset past an unacknowledged earlier one."""
     topic.create(1)
     topic.send(events(300))
-    output = Withholding()
+    output = ManualOutput()
     indexer = topic.indexer(output=output)
     indexer.pace = Pace(poll=0.05, batch_bytes=1, batch_age=0.0)
     read = 0
@@ -373,8 +373,8 @@ def test_offsets_are_committed_only_after_the_output_answered(topic: Topic) -> N
     indexer.close()
 
 
-def test_an_output_that_is_away_delays_and_doubles_nothing(topic: Topic) -> None:
-    """What was given up is read again from the last acknowledged offset; the membership survives the absence."""
+def test_an_unavailable_output_delays_and_duplicates_nothing(topic: Topic) -> None:
+    """A batch that was given up is read again from the last acknowledged offset; the membership is kept."""
     topic.create()
     store = Unreliable(LocalStore(topic.folder / "store"), {2: "before", 3: "after", 5: "before", 6: "after"})
     indexer = topic.indexer(output=store)
@@ -414,10 +414,10 @@ class Idle:
 
 
 def test_what_a_rebalance_interrupts_is_read_again_from_partitions_that_are_kept(topic: Topic) -> None:
-    """A client may leave a kept partition's position behind what was read and not answered for."""
+    """A client may leave a kept partition's position after messages that were read and not acknowledged."""
     topic.create(4)
     topic.send(events(400))
-    output = Withholding()
+    output = ManualOutput()
     indexer = topic.indexer(output=output)
     indexer.pace = Pace(poll=0.05, batch_age=0.1)
     end = time.monotonic() + LONG_S
@@ -448,20 +448,20 @@ def test_what_a_rebalance_interrupts_is_read_again_from_partitions_that_are_kept
 
 
 def test_a_member_that_polls_briefly_is_taken_in(topic: Topic) -> None:
-    """However much time goes by between two polls, as on a busy machine, and while answers are waited for."""
+    """However much time passes between two polls, as on a busy machine, and while acknowledgements are pending."""
     topic.create()
     topic.send(events(300))
     consumer = open_consumer(topic.url, topic.settings(), [topic.name], Idle())
-    end, found = time.monotonic() + LONG_S, 0
-    while found < 300:
-        found += len(consumer.poll(0, 500))
+    end, polled = time.monotonic() + LONG_S, 0
+    while polled < 300:
+        polled += len(consumer.poll(0, 500))
         time.sleep(0.05)
-        assert time.monotonic() < end, found
+        assert time.monotonic() < end, polled
     consumer.close()
 
 
 def test_members_come_and_go(topic: Topic) -> None:
-    """While messages keep coming, a second indexer joins the group, and the first leaves: each is indexed once."""
+    """A second indexer joins the group while messages arrive, and the first leaves: each message is indexed once."""
     topic.create(4)
     sender, first = Sender(topic), topic.member()
     until(lambda: first.indexer.outcomes()["indexed"] > 300)
@@ -475,8 +475,8 @@ def test_members_come_and_go(topic: Topic) -> None:
     second.stop()
     assert sum(topic.committed().values()) == len(sent)
     outcomes = first.indexer.outcomes(), second.indexer.outcomes()
-    assert sum(found["indexed"] for found in outcomes) == len(sent)
-    assert sum(found["duplicate"] for found in outcomes) == 0
+    assert sum(outcome["indexed"] for outcome in outcomes) == len(sent)
+    assert sum(outcome["duplicate"] for outcome in outcomes) == 0
 
 
 def test_a_killed_member_loses_nothing(topic: Topic) -> None:
@@ -504,12 +504,12 @@ def test_a_killed_member_loses_nothing(topic: Topic) -> None:
 
 
 def log(topic: Topic, number: int) -> str:
-    """What an indexer says of itself."""
+    """Return the log of an indexer."""
     return (topic.folder / f"indexer-{number}.log").read_text()
 
 
 def start_indexer(topic: Topic, number: int) -> subprocess.Popen[bytes]:
-    """`shipper run` between the topic and the store."""
+    """Start `shipper run` between the topic and the store."""
     config = topic.folder / f"config-{number}.yaml"
     config.write_text(
         json.dumps(
@@ -531,7 +531,7 @@ def start_indexer(topic: Topic, number: int) -> subprocess.Popen[bytes]:
 
 
 def test_a_killed_broker_delays_and_loses_nothing(own_kafka: KafkaBroker, client: str, tmp_path: Path) -> None:
-    """SIGKILL of the broker while messages come and go: both ends ride through it, and all is stored once."""
+    """SIGKILL of the broker while messages are sent: both ends recover, and all is stored once."""
     before_it = set(threading.enumerate())
     topic = Topic(own_kafka.address, f"killed-{client}-{time.time_ns()}", tmp_path, client).create()
     try:
@@ -549,11 +549,11 @@ def test_a_killed_broker_delays_and_loses_nothing(own_kafka: KafkaBroker, client
         assert sum(topic.committed().values()) >= len(sent)
     finally:
         topic.close()
-    until(lambda: not {found for found in threading.enumerate() if "kafka" in found.name} - before_it, LONG_S)
+    until(lambda: not {thread for thread in threading.enumerate() if "kafka" in thread.name} - before_it, LONG_S)
 
 
-def test_a_broker_that_is_away_is_told_in_time(client: str, tmp_path: Path) -> None:
-    """The future brings OutputUnavailable with its hint, does not hang, and leaves no thread behind at any try."""
+def test_an_unavailable_broker_is_reported_in_time(client: str, tmp_path: Path) -> None:
+    """The future raises OutputUnavailable with its hint, does not hang, and leaves no thread behind after any attempt."""
     before_it = set(threading.enumerate())
     topic = Topic("127.0.0.1:1", "nowhere", tmp_path, client)
     output = topic.output(delivery_timeout=2)
@@ -561,11 +561,11 @@ def test_a_broker_that_is_away_is_told_in_time(client: str, tmp_path: Path) -> N
         output.submit(events(1)).result(20)
     assert "start one" in refusal.value.hint
     output.close()
-    until(lambda: not {found for found in threading.enumerate() if "kafka" in found.name} - before_it)
+    until(lambda: not {thread for thread in threading.enumerate() if "kafka" in thread.name} - before_it)
 
 
-def test_a_missing_topic_is_told_with_the_command_that_creates_it(topic: Topic) -> None:
-    """Topics are not made by accident, with one partition and one copy."""
+def test_a_missing_topic_is_reported_with_the_command_that_creates_it(topic: Topic) -> None:
+    """Topics are not created by accident, with one partition and one replica."""
     output = topic.output()
     with pytest.raises(OutputUnavailable, match=f"topic {topic.name} does not exist") as refusal:
         output.submit(events(1)).result(LONG_S)
@@ -575,15 +575,15 @@ def test_a_missing_topic_is_told_with_the_command_that_creates_it(topic: Topic) 
 
 
 def test_a_message_too_large_becomes_a_dead_letter_and_holds_up_no_other(topic: Topic) -> None:
-    """Neither those sent with it nor those that come after are refused with it, and it is not tried for ever."""
+    """Messages sent with it or later are not rejected with it, and it is not retried for ever."""
     topic.create(1, **{"max.message.bytes": "20000"})
     large = [make_document(n, message=os.urandom(20_000).hex()) for n in (10_000, 10_001)]
     sent = [*events(200), large[0], *events(200, 200), large[1], *events(200, 400)]
     output = topic.output()
     answers = [output.submit(sent[start : start + 151]) for start in range(0, len(sent), 151)]
     written = [answer.result(LONG_S) for answer in answers]
-    assert sum(found.stored for found in written) == 600
-    assert sum(found.refused for found in written) == 2
+    assert sum(batch.stored for batch in written) == 600
+    assert sum(batch.refused for batch in written) == 2
     letters = list(DeadLetters(topic.folder).letters())
     assert sorted(letter["id"] for letter in letters) == sorted(document.id.hex() for document in large)
     assert {letter["document"].encode() for letter in letters} == {document.body for document in large}
@@ -592,11 +592,11 @@ def test_a_message_too_large_becomes_a_dead_letter_and_holds_up_no_other(topic: 
     assert topic.stored() == ids(events(600))
 
 
-# --- what others write ------------------------------------------------------------------------------
+# --- foreign messages ------------------------------------------------------------------------------
 
 
 class Undecodable(str):
-    """A header's name that is no UTF-8 on the wire."""
+    """A header name that is not UTF-8 on the wire."""
 
     __slots__ = ()
 
@@ -605,7 +605,7 @@ class Undecodable(str):
 
 
 def produce_undecodable(topic: Topic) -> None:
-    """A Produce request of our own, since no client sends such a header (Kafka protocol, Produce version 7)."""
+    """Send a hand-written Produce request, since no client sends such a header (Kafka protocol, Produce version 7)."""
     builder = DefaultRecordBatchBuilder(
         magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
         batch_size=9999,
@@ -622,8 +622,8 @@ def produce_undecodable(topic: Topic) -> None:
         assert connection.recv(4096)
 
 
-def test_a_header_that_is_no_text_ends_no_indexer(topic: Topic, client: str) -> None:
-    """One library puts the message aside; the other says what it cannot read, who can, and takes nothing for read."""
+def test_a_header_that_is_not_text_ends_no_indexer(topic: Topic, client: str) -> None:
+    """One library quarantines the message; the other names it, and which library can read it, and commits nothing."""
     topic.create(1)
     topic.send(events(5))
     produce_undecodable(topic)
@@ -642,7 +642,7 @@ def test_a_header_that_is_no_text_ends_no_indexer(topic: Topic, client: str) -> 
 
 
 def test_what_others_wrote_goes_to_the_quarantine(topic: Topic) -> None:
-    """It holds up nothing, creates no index of its choice, and a second reading finds it stored."""
+    """It blocks nothing, cannot choose an index, and a second read finds it stored."""
     topic.create(1)
     index = events(1)[0].index.encode()
     foreign: list[tuple[bytes | None, list[tuple[str, bytes]]]] = [

@@ -1,4 +1,4 @@
-"""Agent, Kafka, indexers, Elasticsearch, all real: a broker dies, indexers come and go, and the books balance."""
+"""Agent, Kafka, indexers, Elasticsearch, all real: a broker is killed, indexers are started and stopped, and the books balance."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ PARTITIONS = 6
 
 @dataclass
 class Line:
-    """The whole line, from files to the index."""
+    """The whole pipeline, from files to the index."""
 
     folder: Path
     broker: KafkaBroker
@@ -34,33 +34,33 @@ class Line:
     indexers: list[AgentProcess] = field(default_factory=list)
 
     def prepare(self) -> None:
-        """Topics and templates."""
+        """Create topics and templates."""
         create_topics(self.broker.address, TOPIC, f"{TOPIC}-quarantine", partitions=PARTITIONS)
         list(registry.installation(Settings(output=self.node.url, elasticsearch={"replicas": 0})))
 
     @property
     def topic(self) -> str:
-        """As output and as input."""
+        """URL of the topic, as output and as input."""
         return f"kafka://{self.broker.address}/{TOPIC}"
 
-    def process(self, name: str, given: str, output: str) -> AgentProcess:
-        """`shipper run` with a folder, a configuration and an address of its own."""
+    def process(self, name: str, source: str, output: str) -> AgentProcess:
+        """Return a `shipper run` process with its own folder, configuration and address."""
         folder = self.folder / name
         folder.mkdir()
         (folder / "shipper.yaml").write_text(
             f"kafka: {{client: {self.client}, session_timeout: 6s, delivery_timeout: 10s}}\n"
         )
         listen = f"127.0.0.1:{free_port()}"
-        return AgentProcess(folder, given, listen=listen, output=output, config=folder / "shipper.yaml")
+        return AgentProcess(folder, source, listen=listen, output=output, config=folder / "shipper.yaml")
 
     def indexer(self) -> AgentProcess:
-        """One more indexer, running."""
-        found = self.process(f"indexer-{len(self.indexers)}", self.topic, self.node.url).start()
-        self.indexers.append(found)
-        return found
+        """Start one more indexer."""
+        process = self.process(f"indexer-{len(self.indexers)}", self.topic, self.node.url).start()
+        self.indexers.append(process)
+        return process
 
     def indexed(self) -> int:
-        """Documents in the index and in the quarantine, as far as they are visible; 0 where it is not told yet."""
+        """Return the number of visible documents in the index and in the quarantine; 0 if it is not known yet."""
         with Elasticsearch(self.node.url, request_timeout=30, retry_on_status=()) as client, suppress(ApiError):
             return int(client.count(index="keneyapp-*", ignore_unavailable=True)["count"])
         return 0
@@ -70,17 +70,17 @@ class Line:
 def line(
     own_kafka: KafkaBroker, own_elasticsearch: ElasticsearchNode, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Line]:
-    """Servers started, nothing of ours running."""
-    found = Line(tmp_path, own_kafka, own_elasticsearch.start(), request.param)
-    found.prepare()
-    yield found
-    for process in found.indexers:
+    """Yield the pipeline with servers started and no process of ours."""
+    pipeline = Line(tmp_path, own_kafka, own_elasticsearch.start(), request.param)
+    pipeline.prepare()
+    yield pipeline
+    for process in pipeline.indexers:
         if process.process is not None and process.process.poll() is None:
             process.kill()
 
 
-def test_a_broker_killed_and_indexers_that_come_and_go_lose_and_double_nothing(line: Line, logs: Path) -> None:
-    """Count in the index = lines; counters are the agent's alone and exact; memory is bounded."""
+def test_a_killed_broker_and_changing_indexers_lose_and_duplicate_nothing(line: Line, logs: Path) -> None:
+    """The index holds one document for each line; counters come only from the agent and are exact; memory is bounded."""
     expected = truth(logs)
     started = time.monotonic()
     agent = line.process("agent", f"docker:{logs}/*/*-json.log", line.topic).start()

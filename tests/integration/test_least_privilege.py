@@ -1,7 +1,8 @@
-"""The agent with the least that it needs: another user than root, one right to read, nothing else to write to.
+"""The agent with the least privileges: not root, one right to read, and one directory to write.
 
-In a mount namespace of its own all file systems are read-only but for its state directory, `/run` is empty (no socket of
-any runtime), and no capability is left beside the one that a case asks for.
+In its own mount namespace all file systems are read-only except its state directory, `/run` is empty (no socket of
+any runtime), and no capability is left except the one that a case needs.
+
 """
 
 import os
@@ -42,17 +43,17 @@ READING = "--inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search
 
 @dataclass
 class Node:
-    """A folder that stands for a node: logs that are root's, a state directory that is the agent's."""
+    """A folder in place of a node: logs owned by root, a state directory owned by the agent."""
 
     folder: Path
 
     @property
     def state(self) -> Path:
-        """Where alone the agent may write."""
+        """The only directory that the agent may write."""
         return self.folder / "state"
 
     def run(self, rights: str, *command: str) -> "subprocess.CompletedProcess[str]":
-        """A command in the agent's place: Python with these words."""
+        """Run Python with these arguments in the agent's place."""
         python = self.folder / "runtime" / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
         script = PREPARE.format(
             state=self.state, prefix=shlex.quote(sys.base_prefix), runtime=self.folder / "runtime", user=USER,
@@ -70,16 +71,16 @@ class Node:
         )  # fmt: skip
 
     def shipper(self, rights: str, *words: str) -> "subprocess.CompletedProcess[str]":
-        """One of our commands."""
-        given = ["--input", f"docker:{self.folder}/containers/*/*-json.log", "--state-dir", str(self.state)]
+        """Run one of our commands."""
+        options = ["--input", f"docker:{self.folder}/containers/*/*-json.log", "--state-dir", str(self.state)]
         return self.run(
-            rights, "-m", "shipper", *words, *given, "--output", f"local:{self.state}/store", "--listen", "off"
+            rights, "-m", "shipper", *words, *options, "--output", f"local:{self.state}/store", "--listen", "off"
         )
 
 
 @pytest.fixture
 def node() -> Iterator[Node]:
-    """Logs as Docker leaves them: root's, folders 0710, files 0640, the container's description 0600."""
+    """Yield logs as Docker leaves them: owned by root, folders 0710, files 0640, the container's description 0600."""
     if os.geteuid() != 0 or not (shutil.which("unshare") and shutil.which("setpriv")):
         missing("no root to give rights up, or no util-linux", "run the tests as root, with unshare and setpriv")
     folder = Path(mkdtemp(prefix="least-", dir="/tmp"))
@@ -94,7 +95,7 @@ def node() -> Iterator[Node]:
 
 
 def give(node: Node, group: int, folders: int) -> None:
-    """Owner, group and modes of all that the runtime keeps."""
+    """Set owner, group and modes of all files of the runtime."""
     for path in [node.folder / "containers", *(node.folder / "containers").rglob("*")]:
         os.chown(path, 0, group)
         path.chmod(folders if path.is_dir() else 0o640 if path.suffix == ".log" else 0o600)
@@ -108,7 +109,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_ships_everything_with_one_right_to_read(node: Node, case: str) -> None:
-    """Every line is stored and counted once, and what was made belongs to it alone."""
+    """Every line is stored and counted once, and new files are owned by it and private."""
     group, folders, rights = CASES[case]
     give(node, group, folders)
     held = node.run(rights, "-c", "print(open('/proc/self/status').read())").stdout
@@ -125,13 +126,13 @@ def test_it_ships_everything_with_one_right_to_read(node: Node, case: str) -> No
     assert len(list(reader.search(Query(limit=None)))) == known["lines"] - known["refused"]
     assert node.shipper(rights, "run", "--once").stdout.startswith("0 indexed, 0 quarantined, 0 dropped, 0 duplicate")
     for path in node.state.rglob("*"):
-        found = path.stat()
-        assert (found.st_uid, found.st_mode & 0o077) == (USER, 0), path
+        status = path.stat()
+        assert (status.st_uid, status.st_mode & 0o077) == (USER, 0), path
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_can_write_nowhere_else(node: Node, case: str) -> None:
-    """Not where it reads, nor where it is installed, nor in a folder that is anybody's."""
+    """It cannot write the logs, the installation, or a folder that everybody may write."""
     group, folders, rights = CASES[case]
     give(node, group, folders)
     tried = [f"{node.folder}/containers/x", f"{ROOT}/x", "/tmp/x", "/var/tmp/x", "/run/docker.sock", "/etc/x"]
@@ -142,13 +143,13 @@ def test_it_can_write_nowhere_else(node: Node, case: str) -> None:
         "    except OSError as error: print(error.errno)\n"
         "print('sockets', [name for name in os.listdir('/run') if name != 'mount'])  # which mount itself makes"
     )
-    told = node.run(rights, "-c", script, *tried)
-    assert "wrote" not in told.stdout, told.stdout
-    assert told.stdout.endswith("sockets []\n"), told.stdout + told.stderr
+    result = node.run(rights, "-c", script, *tried)
+    assert "wrote" not in result.stdout, result.stdout
+    assert result.stdout.endswith("sockets []\n"), result.stdout + result.stderr
 
 
 def test_without_that_right_it_says_what_it_cannot_read(node: Node) -> None:
-    """The right is what lets it read: without, nothing is shipped, and check and run name the hint."""
+    """The right is the reason that it can read: without it nothing is shipped, and check and run give the hint."""
     give(node, 0, 0o710)
     rights = f"--clear-groups {NOTHING}"
     checked = node.shipper(rights, "check")

@@ -1,4 +1,4 @@
-"""The page on moving over from Filebeat, done as it is written: no gap, no double, no counter moved."""
+"""The page on migrating from Filebeat, run as written: no gap, no duplicate, no counter changed."""
 
 import json
 import os
@@ -27,7 +27,7 @@ KEYWORDS = {"properties": {"container": {"properties": {"id": {"type": "keyword"
 
 
 class Move:
-    """A node's logs, the Filebeat that was, and the commands of the page with its places put in."""
+    """A node's logs, the former Filebeat, and the commands of the page with its paths filled in."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url, self.name = folder, url, f"m{uuid.uuid4().hex[:8]}"
@@ -36,7 +36,7 @@ class Move:
         """Day and correlation id of every line."""
 
     def log(self, day: str, number: int) -> list[dict[str, object]]:
-        """Write lines of both containers, every third a failed login; gives them as Filebeat would send them."""
+        """Write lines of both containers, every third a failed login; return them as Filebeat would send them."""
         sent: list[dict[str, object]] = []
         for container in CONTAINERS:
             place = self.folder / "containers" / container
@@ -52,13 +52,13 @@ class Move:
         return sent
 
     def filebeat(self, day: str, sent: list[dict[str, object]]) -> None:
-        """Store what Filebeat sent, under ids of the server's choice."""
+        """Store what Filebeat sent, under ids that the server chooses."""
         index = f"{self.name}-logs-{day.replace('-', '.')}"
         self.client.indices.create(index=index, mappings=KEYWORDS, settings={"number_of_replicas": 0})
         helpers.bulk(self.client, [{"_index": index, "_source": source} for source in sent], refresh=True)
 
-    def put_in(self, text: str) -> str:
-        """An example with the test's server, folders and names."""
+    def filled_in(self, text: str) -> str:
+        """Return an example with the test's server, folders and names."""
         for shown, here in (
             ("http://elasticsearch:9200", self.url),
             ("/etc/shipper.yaml", f"{self.folder}/shipper.yaml"),
@@ -71,17 +71,17 @@ class Move:
         return text
 
     def configure(self, number: int) -> None:
-        """The page's configuration of that place becomes the agent's."""
-        text = self.put_in(list(examples(PAGE, "yaml"))[number])
+        """Apply the page's configuration with that number."""
+        text = self.filled_in(list(examples(PAGE, "yaml"))[number])
         (self.folder / "shipper.yaml").write_text(text, encoding="utf-8")
 
-    def do(self, number: int) -> str:
-        """Run the page's commands of that place; gives what they print."""
+    def run_commands(self, number: int) -> str:
+        """Run the page's commands with that number; return their output."""
         env = {
             **os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "SHIPPER_LISTEN": "off", "SHIPPER_ELASTICSEARCH__REPLICAS": "0",
         }  # fmt: skip
-        script = self.put_in(list(examples(PAGE, "sh"))[number])
+        script = self.filled_in(list(examples(PAGE, "sh"))[number])
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script], env=env, capture_output=True, text=True, timeout=90, check=False
         )
@@ -90,12 +90,12 @@ class Move:
         return done.stdout
 
     def stored(self) -> Counter[tuple[str, str]]:
-        """Day and correlation id of every event under the final names."""
+        """Return day and correlation id of every event under the final names."""
         hits = helpers.scan(self.client, index=f"{self.name}-logs-*")
         return Counter((hit["_index"][-10:].replace(".", "-"), hit["_source"]["correlation_id"]) for hit in hits)
 
     def clean(self) -> None:
-        """Remove what it made on the server."""
+        """Remove everything that it created on the server."""
         for index in self.client.indices.get(index=f"*{self.name}-*"):
             self.client.indices.delete(index=index)
         for template in self.client.indices.get_index_template(name=f"{self.name}-*")["index_templates"]:
@@ -105,33 +105,33 @@ class Move:
 
 @pytest.fixture
 def move(tmp_path: Path, elasticsearch: str) -> Iterator[Move]:
-    """Two days of logs that Filebeat has sent, and an older day that is in its index alone."""
+    """Yield two days of logs that Filebeat has sent, and an older day that is only in its index."""
     for program in ("bash", "curl", "jq"):
         if shutil.which(program) is None:
             missing(f"no {program} for the commands of the page", f"apt-get install {program}")
-    found = Move(tmp_path, elasticsearch)
-    yield found
-    found.clean()
+    node = Move(tmp_path, elasticsearch)
+    yield node
+    node.clean()
 
 
-def test_moving_over_as_the_page_says_leaves_no_gap_and_no_double(move: Move) -> None:
+def test_migrating_as_the_page_says_leaves_no_gap_and_no_duplicate(move: Move) -> None:
     """Side by side, compared, moved and filled: each line is in the index once, and counted once."""
     side_by_side, compare, set_aside, start, fill = 0, 1, 3, 4, 5
     move.filebeat("2026-11-01", [{"correlation_id": "long-ago", "event": "e", "container": {"id": CONTAINERS[0]}}])
     for day in DAYS:
         move.filebeat(day, move.log(day, 30))
     move.configure(1)
-    move.do(side_by_side)
-    told = move.do(compare)
-    counts = [json.loads(line) for line in told.replace("}\n{", "}\x00{").split("\x00")]
-    assert [found.get("count") for found in counts[:3]] == [60, 60, None]
+    move.run_commands(side_by_side)
+    output = move.run_commands(compare)
+    counts = [json.loads(line) for line in output.replace("}\n{", "}\x00{").split("\x00")]
+    assert [entry.get("count") for entry in counts[:3]] == [60, 60, None]
     assert counts[3] == counts[4] == {container[:12]: 30 for container in CONTAINERS}
-    move.log(DAYS[1], 10)  # while nobody looks: Filebeat is stopped, the agent is between two runs
-    move.do(set_aside)
+    move.log(DAYS[1], 10)  # meanwhile Filebeat is stopped, and the agent is between two runs
+    move.run_commands(set_aside)
     move.configure(2)
-    move.do(start)
+    move.run_commands(start)
     move.log(DAYS[1], 10)
-    move.do(fill)
+    move.run_commands(fill)
     agent = AgentProcess(
         move.folder, listen=f"127.0.0.1:{free_port()}", output=move.url, config=move.folder / "shipper.yaml"
     ).start()

@@ -33,8 +33,8 @@ for package in {PACKAGES!r}:
 """
 
 
-def told(*command: object, cwd: Path | None = None) -> str:
-    """What a command prints; it has to end well."""
+def output_of(*command: object, cwd: Path | None = None) -> str:
+    """Run a command, which has to succeed, and return its output."""
     done = subprocess.run(
         [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=200, check=False
     )
@@ -44,31 +44,31 @@ def told(*command: object, cwd: Path | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both distributions, the wheel made from the sdist, as an index would build it."""
+    """Build both distributions, the wheel from the sdist, as an index would do it."""
     if not UV.exists():
         missing(f"no uv beside {sys.executable}", ".ci/setup")
     folder = tmp_path_factory.mktemp("dist")
-    told(UV, "build", "--quiet", "--out-dir", folder, cwd=ROOT)
+    output_of(UV, "build", "--quiet", "--out-dir", folder, cwd=ROOT)
     return {"wheel": next(folder.glob("*.whl")), "sdist": next(folder.glob("*.tar.gz"))}
 
 
 def modules() -> set[str]:
-    """The files of the three packages, as git knows them."""
-    return set(told("git", "ls-files", *FOLDERS, cwd=ROOT).split())
+    """Return the files of the three packages, as git knows them."""
+    return set(output_of("git", "ls-files", *FOLDERS, cwd=ROOT).split())
 
 
 def installed(names: set[str]) -> set[str]:
-    """The same files as a wheel holds them: each import package at the top."""
+    """Return the same files as a wheel holds them: each import package at the top."""
     return {name.removeprefix("processors/").removeprefix("schemas/") for name in names}
 
 
 def pages() -> set[str]:
-    """The manual pages, by name."""
-    return {Path(name).name for name in told("git", "ls-files", "docs/man", cwd=ROOT).split()}
+    """Return the names of the manual pages."""
+    return {Path(name).name for name in output_of("git", "ls-files", "docs/man", cwd=ROOT).split()}
 
 
 def test_wheel_and_sdist_hold_every_file_and_no_test(built: dict[str, Path]) -> None:
-    """The three packages and the manual as git has them, the file that tells the commit, what a distribution needs."""
+    """The three packages and the manual as in git, the file with the commit, and the files that a distribution needs."""
     with zipfile.ZipFile(built["wheel"]) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     shared = f"shipper_agent-{__version__}.data/data/share/man/man1"
@@ -81,28 +81,28 @@ def test_wheel_and_sdist_hold_every_file_and_no_test(built: dict[str, Path]) -> 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])
 def test_each_works_in_an_empty_environment(built: dict[str, Path], kind: str, tmp_path: Path) -> None:
-    """Installed with what it asks for and no more: every module loads, a log is shipped and found again."""
-    told(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
+    """Installed with its requirements and nothing else: every module loads, a log is shipped and searched."""
+    output_of(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"
-    told(UV, "pip", "install", "--quiet", "--python", python, built[kind])
-    told(python, "-c", IMPORT_ALL, cwd=tmp_path)
+    output_of(UV, "pip", "install", "--quiet", "--python", python, built[kind])
+    output_of(python, "-c", IMPORT_ALL, cwd=tmp_path)
     command = tmp_path / "venv" / "bin" / "shipper"
-    commit = told("git", "rev-parse", "HEAD", cwd=ROOT)[:12]
-    said = told(command, "--version", cwd=tmp_path).splitlines()
+    commit = output_of("git", "rev-parse", "HEAD", cwd=ROOT)[:12]
+    said = output_of(command, "--version", cwd=tmp_path).splitlines()
     assert said[0] == f"shipper, version {__version__}"
     assert said[1].removesuffix("+") == f"commit: {commit}"
     assert "confluent-kafka: not installed; pip install 'shipper-agent[kafka]' brings it" in said
     entry = {"correlation_id": "visit-1", "event": "login_failed"}
     (tmp_path / "app.log").write_bytes(docker_line(json.dumps(entry) + "\n"))
     logs = f"docker:{tmp_path}/*.log"
-    shipped = told(command, "run", "--once", "--listen", "off", "--input", logs, cwd=tmp_path)
+    shipped = output_of(command, "run", "--once", "--listen", "off", "--input", logs, cwd=tmp_path)
     assert shipped.startswith("1 indexed")
-    assert "login_failed" in told(command, "search", "visit-1", cwd=tmp_path)
+    assert "login_failed" in output_of(command, "search", "visit-1", cwd=tmp_path)
     assert "login_failed" in timeline(command, tmp_path, logs)
 
 
 def timeline(command: Path, folder: Path, logs: str) -> str:
-    """The page of the visit, as an installed agent serves it, when its style and script are there too."""
+    """Return the page of the visit from an installed agent, after checking its style, script and icon."""
     listen = f"127.0.0.1:{free_port()}"
     agent = ServerProcess(folder, "agent")
     ready = partial(answers, f"http://{listen}/ready")
@@ -110,16 +110,16 @@ def timeline(command: Path, folder: Path, logs: str) -> str:
     agent.start([str(command), "run", "--listen", listen, *options], ready)
     try:
         for asset in ("page.css", "page.js", "icon.svg"):
-            with urllib.request.urlopen(f"http://{listen}/assets/{asset}", timeout=20) as found:
-                assert found.read()
-        with urllib.request.urlopen(f"http://{listen}/timeline?id=visit-1", timeout=20) as found:
-            return str(found.read().decode())
+            with urllib.request.urlopen(f"http://{listen}/assets/{asset}", timeout=20) as response:
+                assert response.read()
+        with urllib.request.urlopen(f"http://{listen}/timeline?id=visit-1", timeout=20) as response:
+            return str(response.read().decode())
     finally:
         agent.stop()
 
 
 def test_the_version_stands_in_one_place(built: dict[str, Path]) -> None:
-    """Distributions and the command take it from there."""
+    """Distributions and the command read it from there."""
     assert [path.name for path in built.values()] == [
         f"shipper_agent-{__version__}-py3-none-any.whl",
         f"shipper_agent-{__version__}.tar.gz",

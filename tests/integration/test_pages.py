@@ -1,4 +1,4 @@
-"""The steps of docs/elasticsearch.md and docs/replay.md, done over real servers as they stand there."""
+"""The steps of docs/elasticsearch.md and docs/replay.md, run over real servers as written there."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
-from deploy.services.monitoring import CURE, programs
+from deploy.services.monitoring import HINT, programs
 from deploy.services.prometheus_server import PrometheusServer
 from deploy.services.unavailable import Unavailable
 from shipper.outputs.dead_letters import FILE, DeadLetters
@@ -30,7 +30,7 @@ Shell = Callable[[str], str]
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """Runs what a page shows, in a folder of its own, with this shipper."""
+    """Return a function that runs a page's commands in an own folder, with this shipper."""
     for program in ("bash", "curl", "jq", "zcat"):
         if shutil.which(program) is None:
             missing(f"no {program} for the commands of the page", f"apt-get install {program}")
@@ -51,15 +51,15 @@ def shell(tmp_path: Path) -> Shell:
 
 
 def shown(page: str, beginning: str) -> str:
-    """The one example that holds a line with that beginning."""
-    found = [text for text in examples(DOCS / page, "sh") if f"\n{beginning}" in f"\n{text}"]
-    assert len(found) == 1, found
-    return found[0]
+    """Return the only example that has a line with that beginning."""
+    texts = [text for text in examples(DOCS / page, "sh") if f"\n{beginning}" in f"\n{text}"]
+    assert len(texts) == 1, texts
+    return texts[0]
 
 
 @pytest.fixture
 def prefix(elasticsearch: str) -> Iterator[str]:
-    """Of indices that are removed at the end."""
+    """Yield a prefix of indices that are removed at the end."""
     name = "letters"
     with Elasticsearch(elasticsearch) as client:
         yield name
@@ -67,12 +67,12 @@ def prefix(elasticsearch: str) -> Iterator[str]:
 
 
 def test_dead_letters_are_read_and_brought_back(shell: Shell, elasticsearch: str, prefix: str, tmp_path: Path) -> None:
-    """One was stored already, one is refused still, the others come in; each under its id."""
+    """One was stored already, one is still rejected, the others are indexed; each under its id."""
     state = tmp_path / "shipper-state"
     state.mkdir()
     letters = [make_document(number, prefix=prefix, message=f'line\n"{number}"') for number in range(3)]
     for document in (*letters, letters[0], make_document(9, prefix=prefix, duration_ms="a moment")):
-        DeadLetters(state).add(document, "400 nobody would have it")  # each by a run of its own: one by two of them
+        DeadLetters(state).add(document, "400 nobody would have it")  # each in a separate run, one of them in two
     mapping = {"properties": {"duration_ms": {"type": "double"}}}
     with Elasticsearch(elasticsearch) as client:
         client.indices.create(index=letters[0].index, mappings=mapping, settings={"number_of_replicas": 0})
@@ -81,13 +81,13 @@ def test_dead_letters_are_read_and_brought_back(shell: Shell, elasticsearch: str
         bring = shown("elasticsearch.md", "mv shipper-state").replace("https://elasticsearch:9200", elasticsearch)
         assert json.loads(shell(bring)) == {"201": 3, "400": 1, "409": 1}
         client.indices.refresh(index=letters[0].index)
-        found = {hit["_id"]: hit["_source"] for hit in client.search(index=letters[0].index)["hits"]["hits"]}
-    assert found == {document.id.hex(): json.loads(document.body) for document in letters}
+        stored = {hit["_id"]: hit["_source"] for hit in client.search(index=letters[0].index)["hits"]["hits"]}
+    assert stored == {document.id.hex(): json.loads(document.body) for document in letters}
     assert not (tmp_path / "shipper-state" / FILE).exists()
 
 
 def lines(day: int, number: int) -> str:
-    """Failed logins of a day of November, a minute apart from noon on, as Docker writes them."""
+    """Return failed logins of a day of November, one a minute from noon, as Docker writes them."""
     made = []
     for minute in range(number):
         at = f"2026-11-{day}T12:{minute:02}:00.5Z"
@@ -98,7 +98,7 @@ def lines(day: int, number: int) -> str:
 
 @pytest.fixture
 def backup(tmp_path: Path) -> Path:
-    """Logs of three days, the first of them in a rotated file."""
+    """Write logs of three days, the first of them in a rotated file."""
     folder = tmp_path / "backup" / CONTAINER
     folder.mkdir(parents=True)
     (folder / f"{CONTAINER}-json.log.1").write_text(lines(21, 3))
@@ -107,7 +107,7 @@ def backup(tmp_path: Path) -> Path:
 
 
 def test_a_lost_day_comes_back_step_by_step(shell: Shell, backup: Path, tmp_path: Path) -> None:
-    """Looked at, done, done again: that day and no other, each event once; the files stay as they were."""
+    """Dry run, run, and run again: only that day, each event once; the files stay unchanged."""
     before = {path: path.read_bytes() for path in backup.rglob("*.log*")}
     look, do = shown(
         "replay.md", "shipper replay /backup/node-7/containers --since 2026-11-22 --until 2026-11-23 --dry-run"
@@ -124,14 +124,14 @@ def test_a_lost_day_comes_back_step_by_step(shell: Shell, backup: Path, tmp_path
 
 
 def test_a_file_by_the_standard_input_gives_the_ids_of_its_container(shell: Shell, backup: Path) -> None:
-    """What the folder gave is found again."""
+    """Events of the folder are recognised as duplicates."""
     shell(f"shipper replay {backup}")
     shell(f"gzip -c {backup}/{CONTAINER}/{CONTAINER}-json.log.1 > backend-json.log.3.gz")
     assert "3  were there already" in shell(shown("replay.md", "zcat"))
 
 
 def test_the_counters_past_comes_into_prometheus_step_by_step(shell: Shell, backup: Path, tmp_path: Path) -> None:
-    """The commands of the page; then its expression gives what the lines hold."""
+    """The commands of the page; then its expression gives the number of the lines."""
     data = tmp_path / "data"
     try:
         folder = Path(programs().promtool).parent
@@ -139,7 +139,7 @@ def test_the_counters_past_comes_into_prometheus_step_by_step(shell: Shell, back
         shell(f"PATH={folder}:$PATH\n{steps}")
         server = PrometheusServer(tmp_path, data=data).start()
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     try:
         (expression,) = examples(DOCS / "replay.md", "promql")
         end = int(datetime(2026, 11, 22, 12, 30, tzinfo=UTC).timestamp() * 1000)

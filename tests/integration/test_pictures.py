@@ -1,4 +1,4 @@
-"""The pictures of the page: they can be taken again, and the handbook shows those that there are."""
+"""The pictures of the page: they can be regenerated, and the handbook shows the existing ones."""
 
 import struct
 from pathlib import Path
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 def size(picture: Path) -> tuple[int, int]:
-    """Width and height of a PNG, in pixels."""
+    """Return width and height of a PNG, in pixels."""
     content = picture.read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", content[16:24])
@@ -21,7 +21,7 @@ def size(picture: Path) -> tuple[int, int]:
 
 
 def test_the_pictures_are_taken_of_a_running_agent(tmp_path: Path) -> None:
-    """All of them, in their sizes; and each is where the handbook shows it."""
+    """All of them, in their sizes, and each in its place in the handbook."""
     try:
         pictures.main(1, tmp_path)
     except Unavailable as error:

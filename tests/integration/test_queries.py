@@ -1,4 +1,4 @@
-"""The queries of docs/queries.md: asked of real servers, and about fields and metrics that there are."""
+"""The queries of docs/queries.md: run on real servers, and about fields and metrics that exist."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from elasticsearch import Elasticsearch
 
-from deploy.services.monitoring import CURE, programs
+from deploy.services.monitoring import HINT, programs
 from deploy.services.unavailable import Unavailable
 from shipper.config.settings import Settings
 from shipper.outputs import registry
@@ -58,7 +58,7 @@ LOGINS: list[dict[str, Any]] = [
         )
     ),
 ]  # fmt: skip
-"""Six that count; then an access line that tells of the same request, a success and another path."""
+"""Six that count; then an access line of the same request, a success and another path."""
 EVENTS: list[dict[str, Any]] = [
     {"correlation_id": "visit-4711", "event": "request_start"},
     {"correlation_id": "visit-4712", "event": "request_complete", "duration_ms": 12.0, "path": "/api/v1/patients"},
@@ -75,7 +75,7 @@ ITS_DAY = "the day of the documents"
 
 
 class Store(NamedTuple):
-    """A server, and the day of all that is stored there: midnight may have passed since."""
+    """A server, and the day of all stored documents: midnight may have passed since."""
 
     url: str
     day: str
@@ -83,7 +83,7 @@ class Store(NamedTuple):
 
 @pytest.fixture(scope="module")
 def store(elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A server with something to find for every question, written by the real output."""
+    """Yield a server with documents for every question, written by the real output."""
     settings = Settings(
         output=elasticsearch, state_dir=tmp_path_factory.mktemp("queries"), elasticsearch={"replicas": 0}
     )
@@ -108,19 +108,19 @@ Buckets = dict[str, Any]
 
 
 def counted(aggregation: dict[str, Any]) -> Buckets:
-    """How many documents by key, the keys of an inner aggregation after a slash."""
-    found: Buckets = {}
+    """Return the number of documents by key, with the keys of an inner aggregation after a slash."""
+    totals: Buckets = {}
     for bucket in aggregation["buckets"]:
         key = bucket.get("key_as_string", bucket["key"])
         inner = [part for part in bucket.values() if isinstance(part, dict) and "buckets" in part]
-        found |= {f"{key}/{name}": number for part in inner for name, number in counted(part).items()}
+        totals |= {f"{key}/{name}": number for part in inner for name, number in counted(part).items()}
         if not inner:
-            found[key] = bucket["doc_count"]
-    return found
+            totals[key] = bucket["doc_count"]
+    return totals
 
 
-def told(answer: dict[str, Any]) -> Any:
-    """What an answer says: a number, what its aggregations count, or the events it found in their order."""
+def result_of(answer: dict[str, Any]) -> Any:
+    """Return a response's count, its aggregations, or its events in their order."""
     if "count" in answer:
         return answer["count"]
     if "aggregations" in answer:
@@ -129,47 +129,47 @@ def told(answer: dict[str, Any]) -> Any:
 
 
 def events_of(sources: list[dict[str, Any]], field: str) -> list[Any]:
-    """One field of what was found."""
+    """Return one field of each event."""
     return [source[field] for source in sources]
 
 
 def by_minute(aggregations: list[Buckets]) -> bool:
-    """An hour of minutes up to now, the empty ones too."""
+    """Return True for an hour of minutes up to now, including the empty ones."""
     (minutes,) = aggregations
     return len(minutes) in (61, 62) and sum(minutes.values()) == STORED and next(iter(minutes.values())) == 0
 
 
 ANSWERS: dict[str, list[Any]] = {
     "What happened to this request?": [
-        lambda found: events_of(found, "event") == ["request_start", "request_complete"]
+        lambda events: events_of(events, "event") == ["request_start", "request_complete"]
     ],
     "Who fails to log in?": [[{"10.1.2.3": 4, "10.1.2.4": 2}, {"backend": 6}]],
     "What goes wrong, and where?": [[{"backend/request_error": 2}]],
-    "Which stack traces mention it?": [lambda found: len(found) == 1],
+    "Which stack traces mention it?": [lambda events: len(events) == 1],
     "What is slow?": [
-        lambda found: events_of(found, "duration_ms") == [1800.5, 12.0],
-        lambda found: list(found[0]) == ["/api/v1/reports", "/api/v1/patients"],
+        lambda events: events_of(events, "duration_ms") == [1800.5, 12.0],
+        lambda events: list(events[0]) == ["/api/v1/reports", "/api/v1/patients"],
     ],
-    "What was done to one patient's record?": [lambda found: events_of(found, "event") == ["patient_updated"]],
+    "What was done to one patient's record?": [lambda events: events_of(events, "event") == ["patient_updated"]],
     "Was anything refused, and why?": [
         [{"correlation_id_missing/backend": 1, "refused_by_index/backend": 1}],
-        lambda found: len(found) == 1 and found[0]["index"].startswith("keneyapp-logs-"),
+        lambda events: len(events) == 1 and events[0]["index"].startswith("keneyapp-logs-"),
     ],
     "Has a container stopped to log?": [by_minute],
     "Is a day complete?": [[{ITS_DAY: STORED}], STORED],
 }
-"""What each curl of a section answers over the documents above."""
+"""Expected result of each curl of a section over the documents above."""
 
 
 def sections() -> Iterator[tuple[str, list[str]]]:
-    """The headings of the page, each with its curls."""
+    """Yield the headings of the page, each with its curls."""
     for part in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
         heading, _, body = part.partition("\n")
         yield heading, [text for text in re.findall(r"```sh\n(.*?)```", body, re.DOTALL) if text.startswith("curl ")]
 
 
 def test_every_curl_has_its_answer() -> None:
-    """A question that is added needs one."""
+    """A new question needs an expected result."""
     assert {heading: len(curls) for heading, curls in sections() if curls} == {
         heading: len(answers) for heading, answers in ANSWERS.items()
     }
@@ -178,24 +178,24 @@ def test_every_curl_has_its_answer() -> None:
 @pytest.mark.integration
 @pytest.mark.parametrize("heading", ANSWERS)
 def test_every_curl_answers_its_question(store: Store, heading: str, tmp_path: Path) -> None:
-    """Run by a shell as it stands there, against a real server, on the day of the documents."""
+    """Run by a shell as written, against a real server, on the day of the documents."""
     program(tmp_path / "date", f'{shutil.which("date")} --date="{store.day} UTC"')
     variables = {"ES": store.url, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     for curl, expected in zip(dict(sections())[heading], ANSWERS[heading], strict=True):
         answer = json.loads(shell(curl, variables).replace(f"{store.day}T00:00:00.000Z", ITS_DAY))
         assert "error" not in answer, answer
-        found = told(answer)
-        assert expected(found) if callable(expected) else found == expected, found
+        value = result_of(answer)
+        assert expected(value) if callable(expected) else value == expected, value
 
 
 def program(path: Path, command: str) -> None:
-    """Have a command of that name do something with the arguments it is given."""
+    """Write a command of that name that runs a script with its arguments."""
     path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     path.chmod(0o755)
 
 
 def shell(command: str, variables: dict[str, str]) -> str:
-    """What a command line of the page writes."""
+    """Return the output of a command line of the page."""
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
         capture_output=True, text=True, timeout=60, env={**os.environ, **variables}, check=False,
@@ -212,14 +212,14 @@ def test_every_search_finds_something(store: Store, command: str, tmp_path: Path
         missing("no jq for the commands of the page", "apt-get install jq")
     program(tmp_path / "shipper", f"{sys.executable} -m shipper")
     path = f"{tmp_path}:{os.environ['PATH']}"
-    found = shell(command, {"PATH": path, "SHIPPER_OUTPUT": store.url, "SHIPPER_STATE_DIR": str(tmp_path / "state")})
-    assert found.strip()
+    output = shell(command, {"PATH": path, "SHIPPER_OUTPUT": store.url, "SHIPPER_STATE_DIR": str(tmp_path / "state")})
+    assert output.strip()
     if "jq" in command:
-        assert found.splitlines() == ['["10.1.2.4","backend"]'] * 3  # the other path has the same words
+        assert output.splitlines() == ['["10.1.2.4","backend"]'] * 3  # the other path contains the same words
 
 
 def test_failed_logins_are_those_that_the_counter_counts() -> None:
-    """In every language the same events, and the request where there is none."""
+    """The same events in every query language, and the request where there is none."""
     part = PAGE.read_text(encoding="utf-8").partition("## Who fails")[2].partition("\n## ")[0]
     for language in ("kql", "esql", "sh"):
         text = re.findall(rf"```{language}\n(.*?)```", part, re.DOTALL)[-1]
@@ -230,23 +230,23 @@ def test_failed_logins_are_those_that_the_counter_counts() -> None:
 @pytest.mark.integration
 @pytest.mark.parametrize("query", KQL)
 def test_every_kql_finds_something(store: Store, query: str) -> None:
-    """Asked as Kibana would ask it."""
+    """The query is translated as Kibana would do it."""
     index = "keneyapp-quarantine-*" if "reasons." in query else "keneyapp-logs-*"
     with Elasticsearch(store.url) as client:
-        found = client.search(index=index, query=as_query(query), size=100)["hits"]["hits"]
-    assert len(found) == (6 if "login_failed" in query else len(found) or 1), query
+        hits = client.search(index=index, query=as_query(query), size=100)["hits"]["hits"]
+    assert len(hits) == (6 if "login_failed" in query else len(hits) or 1), query
 
 
 @pytest.mark.parametrize("query", KQL)
 def test_kql_names_fields_of_the_mapping(query: str) -> None:
-    """A field that is not there finds nothing, and Kibana does not say so."""
+    """An unknown field matches nothing, and Kibana does not report it."""
     kind = "keneyapp-quarantine" if "reasons." in query else "keneyapp-logs"
     assert {term.field for term in terms(query)} <= FIELDS[kind].keys()
 
 
 @pytest.mark.parametrize("query", ESQL)
 def test_esql_names_fields_of_the_mapping(query: str) -> None:
-    """Each word is a command, a function, a field, or a name that the query makes itself."""
+    """Each word is a command, a function, a field, or a name that the query defines."""
     lines = re.sub(r"\n {4,}", " ", query).splitlines()
     source = re.fullmatch(r"FROM (keneyapp-(?:logs|quarantine))-\*", lines[0])
     assert source is not None
@@ -258,25 +258,25 @@ def test_esql_names_fields_of_the_mapping(query: str) -> None:
 
 
 @pytest.mark.parametrize("command", SHIPPER)
-def test_every_command_is_one(command: str) -> None:
-    """The command line takes it as it stands there."""
+def test_every_command_is_valid(command: str) -> None:
+    """The command line accepts it as written."""
     parsed(shlex.split(command.partition(" | ")[0])[1:])
 
 
 @pytest.mark.parametrize("curl", CURLS, ids=range(len(CURLS)))
 def test_curl_names_fields_of_the_mapping(curl: str) -> None:
-    """A field that is not there finds nothing, and the server does not say so."""
+    """An unknown field matches nothing, and the server does not report it."""
     kind = re.findall(r"/(keneyapp-\w+)-", curl)[0]
     _, _, body = curl.partition("-d '")
-    named = set(asked_for(json.loads(body.rstrip().removesuffix("'")))) if body else set()
+    named = set(named_fields(json.loads(body.rstrip().removesuffix("'")))) if body else set()
     assert named <= FIELDS[kind].keys()
 
 
-def asked_for(part: Any) -> Iterator[str]:
-    """The fields that a query names."""
+def named_fields(part: Any) -> Iterator[str]:
+    """Yield the fields that a query names."""
     if isinstance(part, list):
         for inner in part:
-            yield from asked_for(inner)
+            yield from named_fields(inner)
     if not isinstance(part, dict):
         return
     for key, value in part.items():
@@ -285,24 +285,24 @@ def asked_for(part: Any) -> Iterator[str]:
         elif key in ("term", "terms", "range", "match_phrase") and "field" not in value:
             yield from value
         elif key in ("sort", "_source"):
-            yield from (name for found in value for name in ([found] if isinstance(found, str) else found))
+            yield from (name for names in value for name in ([names] if isinstance(names, str) else names))
         else:
-            yield from asked_for(value)
+            yield from named_fields(value)
 
 
 @pytest.mark.integration
 def test_promtool_reads_every_promql(tmp_path: Path) -> None:
-    """As the expression of a rule."""
+    """Each is valid as the expression of a rule."""
     rules = [{"record": f"query:{number}", "expr": text} for number, text in enumerate(examples(PAGE, "promql"))]
     assert promtool(tmp_path, "check", {"groups": [{"name": "queries", "rules": rules}]}) == ""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What an expression of the page gives over SERIES, by its labels."""
+    """Expected result of an expression of the page over SERIES, by its labels."""
 
     part: str
-    """What tells the expression from the others."""
+    """Text that occurs in this expression only."""
     samples: dict[str, float]
 
 
@@ -351,10 +351,10 @@ VALUES = (
 
 @pytest.mark.integration
 def test_every_promql_gives_the_number_it_promises(tmp_path: Path) -> None:
-    """Over several instances and endpoints, beside a job that is not asked for."""
+    """Over several instances and endpoints, beside a job that is not selected."""
     expressions = list(examples(PAGE, "promql"))
     assert [expected.part in text for expected, text in zip(VALUES, expressions, strict=True)] == [True] * len(VALUES)
-    asked = [
+    cases = [
         {
             "expr": text,
             "eval_time": "1h",
@@ -363,16 +363,16 @@ def test_every_promql_gives_the_number_it_promises(tmp_path: Path) -> None:
         for expected, text in zip(VALUES, expressions, strict=True)
     ]
     series = [{"series": name, "values": values} for name, values in SERIES.items()]
-    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": asked}]
+    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": cases}]
     assert promtool(tmp_path, "test", {"rule_files": [], "evaluation_interval": "1m", "tests": tests}) == ""
 
 
 def promtool(folder: Path, verb: str, content: dict[str, Any]) -> str:
-    """What `promtool VERB rules` has against a file."""
+    """Return the errors of `promtool VERB rules` for a file."""
     try:
         tool = programs().promtool
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     file = folder / "rules.yml"
     file.write_text(json.dumps(content))
     done = subprocess.run([tool, verb, "rules", str(file)], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""After a fix, what was refused goes where it would have gone: the same id, the same day, in either store."""
+"""After a fix, rejected entries go where they would have gone: the same id, the same day, in either store."""
 
 import json
 import subprocess
@@ -27,8 +27,8 @@ LINES = [
 FIXED = {"correlation_sources": ["correlation_id", "trace"]}
 
 
-class Ward:
-    """One log, and a store under indices of its own."""
+class Site:
+    """One log, and a store with its own indices."""
 
     def __init__(self, folder: Path, output: str) -> None:
         self.folder, self.output, self.own = folder, output, f"r{uuid.uuid4().hex[:6]}"
@@ -40,8 +40,8 @@ class Ward:
                 file.write(json.dumps(record) + "\n")
 
     def settings(self, name: str, **schema: Any) -> dict[str, Any]:
-        """A configuration whose indices and state are called `name`."""
-        found = {
+        """Return a configuration whose indices and state are called `name`."""
+        settings = {
             "inputs": [f"docker:{self.folder}/logs/*/*-json.log"],
             "output": self.output if self.output.startswith("http") else f"local:{self.folder}/{name}",
             "state_dir": f"{self.folder}/state-{name}",
@@ -49,10 +49,10 @@ class Ward:
             "index": {"prefix": f"{name}-logs", "quarantine_prefix": f"{name}-quarantine"},
             "elasticsearch": {"replicas": 0},
         }
-        return {**found, **({"schema": schema} if schema else {})}
+        return {**settings, **({"schema": schema} if schema else {})}
 
     def shipper(self, settings: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A command with that configuration."""
+        """Run a command with that configuration."""
         (self.folder / "shipper.yaml").write_text(json.dumps(settings))
         return subprocess.run(
             [sys.executable, "-m", "shipper", *arguments, "--config", "shipper.yaml"],
@@ -60,49 +60,49 @@ class Ward:
         )  # fmt: skip
 
     def prepared(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """The same, with templates in place where they are needed."""
+        """Install the templates if the output needs them; return the settings."""
         if self.output.startswith("http"):
             assert self.shipper(settings, "setup").returncode == 0
         return settings
 
     def stored(self, settings: dict[str, Any]) -> list[tuple[str, str, str | None]]:
-        """Id, day and correlation id of what is in the main indices."""
+        """Return id, day and correlation id of the documents in the main indices."""
         if self.output.startswith("http"):
             with Elasticsearch(self.output) as client:
                 client.indices.refresh(index=f"{settings['index']['prefix']}-*")
         reader: Reader = registry.reader(Settings.model_validate(settings))
-        found = [(entry["_id"], entry["_index"][-10:], entry.get("correlation_id")) for entry in reader.search(Query())]
+        rows = [(entry["_id"], entry["_index"][-10:], entry.get("correlation_id")) for entry in reader.search(Query())]
         reader.close()
-        return sorted(found)
+        return sorted(rows)
 
 
 @pytest.fixture(params=["local", "elasticsearch"])
-def ward(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ward]:
-    """Over each store."""
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """Yield a log over each store."""
     output = "local" if request.param == "local" else request.getfixturevalue("elasticsearch")
-    found = Ward(tmp_path, output)
-    yield found
+    prepared = Site(tmp_path, output)
+    yield prepared
     if output.startswith("http"):
         with Elasticsearch(output) as client:
-            for index in client.indices.get(index=f"{found.own}*"):
+            for index in client.indices.get(index=f"{prepared.own}*"):
                 client.indices.delete(index=index)
-            client.indices.delete_index_template(name=f"{found.own}*")
+            client.indices.delete_index_template(name=f"{prepared.own}*")
 
 
-def test_released_entries_are_those_that_a_correct_schema_would_have_stored(ward: Ward) -> None:
-    """Two of three refused ones are accepted after the fix; the index is the one that needed no fix, id by id."""
-    wrong = ward.prepared(ward.settings(f"{ward.own}a"))
-    assert ward.shipper(wrong, "run", "--once").stdout.startswith("1 indexed, 3 quarantined")
-    fixed = ward.settings(f"{ward.own}a", **FIXED)
-    if ward.output.startswith("http"):
-        with Elasticsearch(ward.output) as client:
-            client.indices.refresh(index=f"{ward.own}a-*")
-    released = ward.shipper(fixed, "quarantine", "release", "--all")
+def test_released_entries_are_those_that_a_correct_schema_would_have_stored(site: Site) -> None:
+    """Two of three rejected ones are accepted after the fix; the index equals one that needed no fix, id by id."""
+    wrong = site.prepared(site.settings(f"{site.own}a"))
+    assert site.shipper(wrong, "run", "--once").stdout.startswith("1 indexed, 3 quarantined")
+    fixed = site.settings(f"{site.own}a", **FIXED)
+    if site.output.startswith("http"):
+        with Elasticsearch(site.output) as client:
+            client.indices.refresh(index=f"{site.own}a-*")
+    released = site.shipper(fixed, "quarantine", "release", "--all")
     assert (released.returncode, released.stdout.splitlines()[:2]) == (1, ["released: 2", "still rejected: 1"])
-    right = ward.prepared(ward.settings(f"{ward.own}b", **FIXED))
-    assert ward.shipper(right, "run", "--once").stdout.startswith("3 indexed, 1 quarantined")
-    assert ward.stored(fixed) == ward.stored(right)
-    assert [day for _, day, correlation in ward.stored(fixed) if correlation == "t-1"] == ["2026.11.22"]
-    again = ward.shipper(fixed, "quarantine", "release", "--all")
+    right = site.prepared(site.settings(f"{site.own}b", **FIXED))
+    assert site.shipper(right, "run", "--once").stdout.startswith("3 indexed, 1 quarantined")
+    assert site.stored(fixed) == site.stored(right)
+    assert [day for _, day, correlation in site.stored(fixed) if correlation == "t-1"] == ["2026.11.22"]
+    again = site.shipper(fixed, "quarantine", "release", "--all")
     assert again.stdout.splitlines()[0] == "released: 0"
-    assert ward.stored(fixed) == ward.stored(right)
+    assert site.stored(fixed) == site.stored(right)

@@ -1,4 +1,4 @@
-"""Reloads of the real agent under load: counts stay exact over many, a wrong file in between, and SIGKILL meanwhile."""
+"""Reloads of the real agent under load: counts stay exact after many reloads, an invalid file, and SIGKILL."""
 
 import json
 import os
@@ -24,7 +24,7 @@ RULE = {"help": "h", "when": {"event": "login_failed"}}
 
 
 class Load:
-    """A container that logs without a pause until it is stopped."""
+    """A container that logs without pause until it is stopped."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / name / f"{name}-json.log"
@@ -40,7 +40,7 @@ class Load:
         self.stop()
 
     def stop(self) -> None:
-        """Write nothing more."""
+        """Stop writing."""
         self._end.set()
         self._thread.join()
 
@@ -59,7 +59,7 @@ class Load:
 
 
 class Fleet:
-    """One agent over two containers, and the configuration that it is given."""
+    """One agent over two containers, and its configuration."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.file = folder, folder / "shipper.yaml"
@@ -67,23 +67,23 @@ class Fleet:
         self.agent = AgentProcess(folder, listen=f"127.0.0.1:{free_port()}", config=self.file)
 
     def write(self, **more: Any) -> None:
-        """A whole configuration, renamed into place."""
-        given = {
+        """Write a whole configuration."""
+        settings = {
             "inputs": [f"docker:{self.folder}/logs/*/*-json.log"],
             "reload": {"interval": "100ms"},
             "counters": {"rules": [{"name": "always_total", **RULE}]},
             **more,
         }
-        self.put(yaml.safe_dump(given))
+        self.put(yaml.safe_dump(settings))
 
     def put(self, text: str) -> None:
-        """Have the file hold a text, at one moment."""
+        """Replace the file atomically."""
         new = self.file.with_suffix(".new")
         new.write_text(text)
         new.replace(self.file)
 
     def variation(self, number: int) -> None:
-        """Rules, inputs, redaction and policies that come and go."""
+        """Write a configuration with other rules, inputs, redaction and policies."""
         rules = [{"name": "always_total", **RULE}, *([{"name": "sometimes_total", **RULE}] if number % 2 else [])]
         named = (["*"], ["*", "b"], ["a"])[number % 3]
         inputs = [f"docker:{self.folder}/logs/{name}/*-json.log" for name in named]
@@ -101,15 +101,15 @@ class Fleet:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    """Its agent ends with the test."""
-    found = Fleet(tmp_path)
-    yield found
-    if found.agent.process is not None and found.agent.process.poll() is None:
-        found.agent.kill()
+    """Yield a fleet; its agent ends with the test."""
+    started = Fleet(tmp_path)
+    yield started
+    if started.agent.process is not None and started.agent.process.poll() is None:
+        started.agent.kill()
 
 
 def settle(fleet: Fleet, loads: list[Load]) -> None:
-    """Everything written is read and stored by an agent with the first configuration."""
+    """Read and store everything that was written, with the first configuration, and compare."""
     fleet.write()
     done = fleet.agent.once()
     assert done.returncode == 0, done.stderr
@@ -120,7 +120,7 @@ def settle(fleet: Fleet, loads: list[Load]) -> None:
 
 
 def committed(fleet: Fleet, *name: str) -> float:
-    """A counter of the state, its labels behind its name."""
+    """Return a committed counter; its labels follow its name."""
     db = sqlite3.connect(f"file:{fleet.folder}/state/state.db?mode=ro", uri=True)
     try:
         rows = db.execute("SELECT labels, value FROM series WHERE metric = ?", name[:1]).fetchall()
@@ -130,13 +130,13 @@ def committed(fleet: Fleet, *name: str) -> float:
 
 
 def goes_on(fleet: Fleet) -> None:
-    """Lines are counted still."""
+    """Wait until more lines are counted."""
     before = fleet.agent.metric("always_total")
     until(lambda: fleet.agent.metric("always_total") > before)
 
 
 def test_counts_are_exact_over_many_reloads_under_load(fleet: Fleet) -> None:
-    """Every line counted once and stored once, by file and by SIGHUP; a wrong file changes nothing but its count."""
+    """Every line is counted and stored once, on reloads by file and by SIGHUP; an invalid file changes only its own counter."""
     logs = fleet.folder / "logs"
     with Load(logs, "a") as one, Load(logs, "b") as two:
         fleet.agent.start()
@@ -170,8 +170,8 @@ def test_counts_are_exact_over_many_reloads_under_load(fleet: Fleet) -> None:
     assert committed(fleet, "always_total") == written
 
 
-def test_kills_during_reloads_lose_and_double_nothing(fleet: Fleet) -> None:
-    """SIGKILL while the configuration changes: the next start reads what stands there, and the books balance."""
+def test_kills_during_reloads_lose_and_duplicate_nothing(fleet: Fleet) -> None:
+    """SIGKILL while the configuration changes: the next start reads the new file, and the books balance."""
     chance = random.Random(20261125)
     logs = fleet.folder / "logs"
     with Load(logs, "a") as one, Load(logs, "b") as two:
@@ -193,7 +193,7 @@ def test_kills_during_reloads_lose_and_double_nothing(fleet: Fleet) -> None:
 
 
 def test_an_agent_whose_terminal_is_closed_ends_in_order(fleet: Fleet) -> None:
-    """A SIGHUP that comes from there is no wish for a reload: nobody would be left to end the agent."""
+    """The SIGHUP of a closed terminal is not a reload: nobody would be left to stop the agent."""
     child, terminal = pty.fork()
     if child == 0:
         command = fleet.agent.command()

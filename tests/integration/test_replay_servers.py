@@ -26,13 +26,13 @@ Shipper = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def prefix() -> str:
-    """Indices of this test's own."""
+    """Return a prefix of this test's indices."""
     return f"replay{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture
 def shipper(elasticsearch: str, prefix: str, tmp_path: Path) -> Iterator[Shipper]:
-    """The command line over the shared server, prepared; what it made is removed."""
+    """Yield the command line over the shared server, prepared; its indices are removed."""
     (tmp_path / "shipper.yaml").write_text(
         json.dumps({
             "output": elasticsearch, "state_dir": f"{tmp_path}/state", "listen": "off",
@@ -59,21 +59,21 @@ def shipper(elasticsearch: str, prefix: str, tmp_path: Path) -> Iterator[Shipper
 
 
 def last_sample_ms(history: Path) -> int:
-    """When a history ends: there `increase()` over all of it is exact."""
+    """Return the time of the last sample, at which `increase()` over all of the history is exact."""
     samples = [line for line in history.read_text().splitlines() if not line.startswith("#")]
     return max(int(line.rpartition(" ")[2]) for line in samples) * 1000
 
 
 def figure(report: str, what: str) -> int:
-    """A number of the report."""
-    found = re.search(rf"^ *([\d,]+)  {what}", report, re.MULTILINE)
-    return int(found[1].replace(",", "")) if found else 0
+    """Return a number of the report."""
+    match = re.search(rf"^ *([\d,]+)  {what}", report, re.MULTILINE)
+    return int(match[1].replace(",", "")) if match else 0
 
 
 def test_a_day_that_is_indexed_gets_nothing_and_an_archive_what_was_missing(
     shipper: Shipper, elasticsearch: str, prefix: str, tmp_path: Path
 ) -> None:
-    """The agent's day, replayed by two processes: 0 added; a longer archive of elsewhere: the rest; each id once."""
+    """The agent's day, replayed by two processes: 0 added; a longer archive from elsewhere: the rest; each id once."""
     logs = ensure(tmp_path / "node", LINES, 2)
     expected = truth(logs)
     ran = shipper("run", "--once", "--input", f"docker:{logs}/*/*-json.log").stdout
@@ -94,7 +94,7 @@ def test_a_day_that_is_indexed_gets_nothing_and_an_archive_what_was_missing(
 
 
 def test_the_history_of_a_replay_answers_in_prometheus(shipper: Shipper, tmp_path: Path) -> None:
-    """`--metrics-out` becomes blocks, and `increase()` over the day is what the lines hold."""
+    """`--metrics-out` becomes blocks, and `increase()` over the day equals the number of lines."""
     logs = ensure(tmp_path / "node", LINES, 2)
     shipper("replay", logs, "--workers", "2", "--metrics-out", tmp_path / "history.om")
     (tmp_path / "prometheus").mkdir()

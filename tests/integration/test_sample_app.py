@@ -1,4 +1,4 @@
-"""The sample application over real servers: its health, its metrics against the truth, and what the shipper counts."""
+"""The sample application over real servers: its health, its metrics against the truth, and the shipper's counters."""
 
 import subprocess
 import sys
@@ -24,9 +24,9 @@ from tests.waiting import until
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # the first run installs the servers
 HEALTHY = {"database": "healthy", "redis": "healthy", "celery": "healthy"}
 ASKED = ("/api/", "/health")
-"""What traffic asks; the tests themselves ask for /live, /ready and /metrics here."""
+"""Endpoints of the traffic; the tests themselves also call /live, /ready and /metrics."""
 EXAMPLE = ROOT / "deploy" / "sample-app" / "shipper.yaml"
-CURE = "run the tests as root on Debian, or install the package"
+HINT = "run the tests as root on Debian, or install the package"
 
 
 class Backend:
@@ -34,12 +34,12 @@ class Backend:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.redis = RedisServer(folder)  # first: it leaves nothing where the other cannot be had
+        self.redis = RedisServer(folder)  # first: it leaves nothing behind if the other is unavailable
         self.database = PostgresServer()
         self.app: SampleApp
 
     def start(self, folder: Path) -> None:
-        """An application that has counted nothing yet, over servers that hold nothing."""
+        """Start the application with zero counters, over empty servers."""
         with psycopg.connect(self.database.url) as database, Redis.from_url(self.redis.url) as redis:
             database.execute("DROP TABLE IF EXISTS records")
             redis.flushall()
@@ -59,88 +59,88 @@ class Backend:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    """PostgreSQL and Redis, running."""
+    """Yield running PostgreSQL and Redis servers."""
     try:
-        found = Backend(tmp_path_factory.mktemp("backend"))
-        found.database.start()
-        found.redis.start()
+        running = Backend(tmp_path_factory.mktemp("backend"))
+        running.database.start()
+        running.redis.start()
     except Unavailable as error:
-        missing(str(error), CURE)
-    yield found
-    found.redis.stop()
-    found.database.remove()
+        missing(str(error), HINT)
+    yield running
+    running.redis.stop()
+    running.database.remove()
 
 
 @pytest.fixture
 def backend(servers: Backend, tmp_path: Path) -> Iterator[Backend]:
-    """The application, ready."""
+    """Yield the application, ready."""
     servers.start(tmp_path)
     yield servers
     servers.app.stop()
 
 
 def metrics_of(truth: Truth) -> dict[tuple[str, tuple[tuple[str, str], ...]], int]:
-    """What the application's own counters must say."""
+    """Return the expected values of the application's own counters."""
     counted: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
-    for name, label, found in (
+    for name, label, values in (
         ("patient_operations_total", "operation", truth.patients),
         ("appointment_bookings_total", "status", truth.appointments),
         ("custom_event_total", "status", truth.payments),
     ):
-        counted |= {(name, ((label, value),)): number for value, number in found.items()}
+        counted |= {(name, ((label, value),)): number for value, number in values.items()}
     counted["prescription_created_total", ()] = truth.prescriptions.total()
     return counted
 
 
 def requests_by_status(app: SampleApp) -> dict[str, float]:
-    """Requests of the traffic that the application counted."""
-    found: dict[str, float] = {}
+    """Return the traffic's requests that the application counted."""
+    totals: dict[str, float] = {}
     for (name, labels), value in scrape(f"{app.url}/metrics").items():
-        told = dict(labels)
-        if name == "http_requests_total" and told["endpoint"].startswith(ASKED):
-            found[told["status"]] = found.get(told["status"], 0) + value
-    return found
+        by_name = dict(labels)
+        if name == "http_requests_total" and by_name["endpoint"].startswith(ASKED):
+            totals[by_name["status"]] = totals.get(by_name["status"], 0) + value
+    return totals
 
 
-def told(app: SampleApp, code: int, status: str, **away: str) -> dict[str, Any]:
-    """What /health tells once it tells this; `away` are the checks that are not healthy."""
-    wanted, seen = (code, status, {**HEALTHY, **away}), list[dict[str, Any]]()
+def health(app: SampleApp, code: int, status: str, **failed: str) -> dict[str, Any]:
+    """Wait until /health reports this status and these checks, and return its body; `failed` are the checks that are not healthy."""
+    wanted, seen = (code, status, {**HEALTHY, **failed}), list[dict[str, Any]]()
 
-    def tells() -> bool:
-        found, body = app.get("/health")
+    def reached() -> bool:
+        status_code, body = app.get("/health")
         seen.append(body)
-        return (found, body["status"], body["checks"]) == wanted
+        return (status_code, body["status"], body["checks"]) == wanted
 
-    until(tells)
+    until(reached)
     return seen[-1]
 
 
-def test_health_has_the_guides_shape_and_names_the_server_that_is_away(backend: Backend) -> None:
-    """Each check by itself, 503 while one is away, and healthy again when it is back."""
+def test_health_has_the_guides_shape_and_names_the_unavailable_server(backend: Backend) -> None:
+    """Each check separately, 503 while one fails, and healthy again after it recovers."""
     app = backend.app
-    healthy = told(app, 200, "healthy")
+    healthy = health(app, 200, "healthy")
     assert set(healthy) == {"status", "version", "checks", "timestamp"}
     assert healthy["version"] == "2.0.0"
     backend.redis.kill()
-    told(app, 503, "unhealthy", redis="unhealthy", celery="unhealthy")
+    health(app, 503, "unhealthy", redis="unhealthy", celery="unhealthy")
     backend.redis.start()
-    told(app, 200, "healthy")
+    health(app, 200, "healthy")
     backend.database.kill()
-    told(app, 503, "unhealthy", database="unhealthy")
+    health(app, 503, "unhealthy", database="unhealthy")
     backend.database.start()
-    told(app, 200, "healthy")
+    health(app, 200, "healthy")
 
 
 def test_a_long_queue_degrades_and_is_no_reason_to_stop_serving(backend: Backend) -> None:
     """The check says degraded, /health and /ready stay 200."""
     truth = backend.traffic("--fault", "backlog", "--redis", backend.redis.url, visits=1)
     assert truth.tasks_pushed > 100
-    told(backend.app, 200, "degraded", celery="degraded")
+    health(backend.app, 200, "degraded", celery="degraded")
     assert backend.app.get("/ready")[0] == 200
 
 
 def test_without_its_database_it_is_alive_and_not_ready(backend: Backend) -> None:
-    """A restart would not help, so /live stays 200; requests are refused with 503 and counted."""
+    """A restart would not help, so /live stays 200; requests get 503 and are counted."""
     app = backend.app
     backend.database.kill()
     assert app.get("/live")[0] == 200
@@ -153,7 +153,7 @@ def test_without_its_database_it_is_alive_and_not_ready(backend: Backend) -> Non
 
 
 def test_metrics_equal_the_truth_and_the_shipper_counts_the_same(backend: Backend, tmp_path: Path) -> None:
-    """What was answered, what the application counted, and what follows from its logs are the same numbers."""
+    """The responses, the application's counters, and the counters over its logs are equal."""
     truth, app = backend.traffic(visits=150), backend.app
     assert requests_by_status(app) == truth.requests
     assert truth.requests["500"] == len(truth.failures) > 0
@@ -162,9 +162,7 @@ def test_metrics_equal_the_truth_and_the_shipper_counts_the_same(backend: Backen
         assert app.sample(name, **dict(labels)) == number, (name, labels)
     assert app.sample("active_users") == 4
     patients = truth.patients["create"] - truth.patients["delete"]
-    until(
-        lambda: app.sample("records_active", kind="patient") == patients
-    )  # none, where the database is slow to answer
+    until(lambda: app.sample("records_active", kind="patient") == patients)  # none if the database responds slowly
     listen = f"127.0.0.1:{free_port()}"
     agent = AgentProcess(tmp_path, app.logs, listen=listen, config=EXAMPLE).start()
     page = f"http://{listen}/metrics"
@@ -181,7 +179,7 @@ def test_metrics_equal_the_truth_and_the_shipper_counts_the_same(backend: Backen
 
 
 def shipped(truth: Truth) -> Iterator[tuple[str, dict[str, str], int]]:
-    """What the shipper's counters must come to."""
+    """Yield the expected values of the shipper's counters."""
     yield "failed_login_attempts_total", {"service": "backend"}, truth.logins["failure"]
     for outcome, number in truth.logins.items():
         yield "login_attempts_total", {"outcome": outcome}, number
@@ -198,13 +196,13 @@ def shipped(truth: Truth) -> Iterator[tuple[str, dict[str, str], int]]:
 
 
 def test_the_cache_is_hit_and_the_fault_misses_it(backend: Backend) -> None:
-    """Records that are read again come from Redis; absent ones never do."""
+    """Records that are read again come from Redis; missing ones never do."""
     with Redis.from_url(backend.redis.url) as redis:
 
         def rate() -> float:
-            told = redis.info("stats")
+            stats = redis.info("stats")
             redis.config_resetstat()
-            return float(told["keyspace_hits"] / (told["keyspace_hits"] + told["keyspace_misses"]))
+            return float(stats["keyspace_hits"] / (stats["keyspace_hits"] + stats["keyspace_misses"]))
 
         redis.config_resetstat()
         backend.traffic(seed=1)
@@ -214,7 +212,7 @@ def test_the_cache_is_hit_and_the_fault_misses_it(backend: Backend) -> None:
 
 
 def test_faults_fill_the_pool_and_slow_the_answers(backend: Backend) -> None:
-    """Every connection held shows as active; slow queries move the 95th percentile over a second."""
+    """Every held connection shows as active; slow queries move the 95th percentile over a second."""
     app = backend.app
     command = [sys.executable, "-m", "deploy.traffic", "--url", app.url, "--seconds", "15", "--visits", "0"]
     command += ["--fault", "connections", "--held", "5"]
@@ -232,7 +230,7 @@ def test_faults_fill_the_pool_and_slow_the_answers(backend: Backend) -> None:
 
 
 def test_logins_that_are_refused_and_errors_come_in_bursts(backend: Backend) -> None:
-    """The switches multiply them, and the truth says by how much."""
+    """The switches multiply them, by the factor that the truth states."""
     truth = backend.traffic("--fault", "failed-logins", "--fault", "errors", visits=10)
     assert truth.logins["failure"] >= 50
     assert truth.requests["500"] >= 20

@@ -1,4 +1,4 @@
-"""Planted secrets and the real agent: no byte on disk, on the wire, on its pages or in its own log shows one."""
+"""Planted secrets and the real agent: none appears on disk, on the wire, on its pages or in its own log."""
 
 import datetime as dt
 import json
@@ -40,7 +40,7 @@ HALF = f'{{"correlation_id":"late","event":"login_failed","note":"{"n" * 16_300}
 
 
 def lines() -> bytes:
-    """Each secret in each carrier, whole and in the pieces in which Docker writes long lines."""
+    """Return each secret in each carrier, whole and in parts as Docker writes long lines."""
     made = [
         docker(make(planted.text), "stdout", part)
         for planted in PLANTED
@@ -51,14 +51,14 @@ def lines() -> bytes:
     return b"".join(made)
 
 
-def piece(text: str, time: str) -> bytes:
-    """A record of the message that is being written: it is held back until its end comes."""
+def partial_record(text: str, time: str) -> bytes:
+    """Return a record of an unfinished message: the agent waits for its end."""
     return json.dumps({"log": text, "stream": "stdout", "time": time}).encode() + b"\n"
 
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
-    """The log of a container that was started with secrets in its labels and its environment."""
+    """Return the log of a container that was started with secrets in its labels and its environment."""
     folder = tmp_path / "containers" / CONTAINER
     folder.mkdir(parents=True)
     inner = {"Labels": {"note": PLANTED[0].text, "api-key": WORD}, "Env": [PLANTED[1].text], "Image": "keneyapp:2"}
@@ -69,12 +69,12 @@ def logs(tmp_path: Path) -> Path:
 
 
 def shown(data: bytes) -> set[str]:
-    """The kinds of secrets of which something is shown."""
+    """Return the kinds of secrets of which a part is shown."""
     return {planted.kind for planted in PLANTED if shown_by(data, planted)}
 
 
 def on_disk(*folders: Path) -> bytes:
-    """Every byte of every file, and the files' names."""
+    """Return every byte of every file, and the files' names."""
     return b"".join(
         str(path).encode() + (path.read_bytes() if path.is_file() else b"")
         for folder in folders
@@ -82,12 +82,12 @@ def on_disk(*folders: Path) -> bytes:
     )
 
 
-def run(folder: Path, *words: str, given: bytes = b"") -> bytes:
-    """What a command prints, on both its streams."""
+def run(folder: Path, *words: str, stdin: bytes = b"") -> bytes:
+    """Return the output of a command, on both streams."""
     done = subprocess.run(
         [sys.executable, "-m", "shipper", *words],
         cwd=folder,
-        input=given,
+        input=stdin,
         capture_output=True,
         timeout=120,
         check=False,
@@ -97,19 +97,19 @@ def run(folder: Path, *words: str, given: bytes = b"") -> bytes:
 
 
 def pages(address: str) -> bytes:
-    """All that the agent serves."""
-    found = b""
+    """Return everything that the agent serves."""
+    served = b""
     for path in ("metrics", "status", "health", "ready", "live"):
         with urllib.request.urlopen(f"http://{address}/{path}", timeout=30) as answer:
-            found += answer.read()
-    return found
+            served += answer.read()
+    return served
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_nothing_on_disk_on_a_page_or_on_a_screen(
     tmp_path: Path, logs: Path, log_format: str, request: pytest.FixtureRequest
 ) -> None:
-    """Through a kill with half a secret read, a second start, and every command that shows something."""
+    """Across a kill with half a secret read, a second start, and every command that shows something."""
     address = f"127.0.0.1:{free_port()}"
     config = tmp_path / "shipper.yaml"
     config.write_text(
@@ -119,54 +119,54 @@ def test_nothing_on_disk_on_a_page_or_on_a_screen(
     agent = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", listen=address, config=config)
     request.addfinalizer(lambda: agent.process and agent.process.kill())
     with logs.open("ab") as file:
-        file.write(piece(HALF, now := f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S}.123456789Z"))
+        file.write(partial_record(HALF, now := f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S}.123456789Z"))
     agent.start()
     whole = logs.stat().st_size
     until(lambda: agent.metric("shipper_bytes_read_total") == whole, 90)
     until(lambda: agent.metric("shipper_lag_bytes") == 0, 90)
-    told = pages(address)
+    served = pages(address)
     agent.kill()
     kept = on_disk(tmp_path / "state", tmp_path / "store")
     assert b"[redacted:" in kept
     assert shown(kept) == set()
     assert not any(event.get("correlation_id") == "late" for event in agent.events())
     with logs.open("ab") as file:
-        file.write(piece(f'{WORD}", "user_id": 7}}\n', now))
+        file.write(partial_record(f'{WORD}", "user_id": 7}}\n', now))
     agent.start()
     until(lambda: any(event["correlation_id"] == "late" for event in agent.events() if "correlation_id" in event), 90)
     (late,) = [event for event in agent.events() if event.get("correlation_id") == "late"]
     assert late["user_id"] == 7
-    told += pages(address)
+    served += pages(address)
     assert agent.stop() == 0
-    given = ("--config", str(config), "--output", agent.output)
+    options = ("--config", str(config), "--output", agent.output)
     state = ("--state-dir", str(tmp_path / "state"))
     said = [
         (tmp_path / "agent.log").read_bytes(),
-        *(run(tmp_path, "search", "--limit", "0", "--format", form, *given) for form in ("json", "timeline")),
-        run(tmp_path, "quarantine", "list", *given),
+        *(run(tmp_path, "search", "--limit", "0", "--format", form, *options) for form in ("json", "timeline")),
+        run(tmp_path, "quarantine", "list", *options),
         run(tmp_path, "status", "--format", "json", *state, "--listen", address, "--config", str(config)),
-        run(tmp_path, "explain", "--config", str(config), "--why", "reads_total", given=lines()),
-        run(tmp_path, "explain", "--config", str(config), "--format", "json", given=lines()),
-        run(tmp_path, "replay", "containers", *given, *state),
-        run(tmp_path, "replay", "containers", "--dry-run", "--metrics-out", "history.txt", *given, *state),
-        run(tmp_path, "replay", "-", "--container", "c1", *given, *state, given=lines()),
+        run(tmp_path, "explain", "--config", str(config), "--why", "reads_total", stdin=lines()),
+        run(tmp_path, "explain", "--config", str(config), "--format", "json", stdin=lines()),
+        run(tmp_path, "replay", "containers", *options, *state),
+        run(tmp_path, "replay", "containers", "--dry-run", "--metrics-out", "history.txt", *options, *state),
+        run(tmp_path, "replay", "-", "--container", "c1", *options, *state, stdin=lines()),
         (tmp_path / "history.txt").read_bytes(),
         *(json.dumps(entry).encode() for entry in agent.quarantined()),
     ]
     assert len(agent.quarantined()) > len(PLANTED)
-    for shown_somewhere in (told, *said, on_disk(tmp_path / "state", tmp_path / "store")):
+    for shown_somewhere in (served, *said, on_disk(tmp_path / "state", tmp_path / "store")):
         assert shown(shown_somewhere) == set(), shown_somewhere[:400]
 
 
 def test_nothing_is_tailed(tmp_path: Path, logs: Path) -> None:
-    """`shipper tail` shows what would be stored."""
+    """`shipper tail` shows the same as would be stored."""
     glob = f"docker:{tmp_path}/containers/*/*-json.log"
     with (tmp_path / "tailed").open("wb") as into:
         tail = subprocess.Popen(
             [sys.executable, "-m", "shipper", "tail", "--input", glob], cwd=tmp_path, stdout=into, stderr=into
         )
     try:
-        for _ in range(600):  # what is written before it looks is not followed
+        for _ in range(600):  # lines written before its first scan are not followed
             with logs.open("ab") as file:
                 file.write(docker(CARRIERS["message"](PLANTED[0].text)) + docker(CARRIERS["no JSON"](PLANTED[4].text)))
             if (tmp_path / "tailed").stat().st_size > 2000:
@@ -182,7 +182,7 @@ def test_nothing_is_tailed(tmp_path: Path, logs: Path) -> None:
 
 
 def test_nothing_in_bulk_bodies_and_dead_letters(tmp_path: Path, logs: Path) -> None:
-    """Not in what is sent, nor in what the index refuses, nor in the last place of all."""
+    """Neither in requests, nor in rejected documents, nor in dead letters."""
     node, bodies = ScriptedElasticsearch(), list[bytes]()
     node.templates = {"keneyapp-logs", "keneyapp-quarantine"}
 
@@ -210,7 +210,7 @@ def test_nothing_in_bulk_bodies_and_dead_letters(tmp_path: Path, logs: Path) -> 
 
 @pytest.fixture
 def topic(kafka: str) -> Iterator[str]:
-    """A topic of its own, and its quarantine."""
+    """Yield a new topic, with its quarantine."""
     name = f"secrets-{WORD[:3]}"
     create_topics(kafka, name, f"{name}-quarantine")
     yield name

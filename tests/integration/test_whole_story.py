@@ -14,7 +14,7 @@ from deploy.story.scenes import FOLLOWED
 from deploy.story.stage import Stage
 from tests.deploy.boards import ROOT, panel
 from tests.integration.conftest import missing
-from tests.integration.test_dashboard_queries import BUSINESS, CURE, substituted
+from tests.integration.test_dashboard_queries import BUSINESS, HINT, substituted
 from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]  # the first run installs the servers
@@ -27,7 +27,7 @@ def test_one_refused_login_is_found_wherever_somebody_looks(tmp_path: Path, reco
         try:
             stage = running.enter_context(Stage(tmp_path))
         except Unavailable as error:
-            missing(str(error), CURE)
+            missing(str(error), HINT)
         scenes.as_many_as_may(stage)
         assert stage.told("HighFailedLoginAttempts") is None
         steps = list(scenes.one_too_many(stage))
@@ -41,19 +41,19 @@ def test_one_refused_login_is_found_wherever_somebody_looks(tmp_path: Path, reco
         shown = substituted(panel(BUSINESS, "Failed Login Attempts")["targets"][0]["expr"], environment="prod")
         until(lambda: stage.value(shown) >= 11)
         until(lambda: stage.search(FOLLOWED, "--format", "json").returncode == 0)
-        found = stage.search(FOLLOWED).stdout
-        assert f"correlation id {FOLLOWED}" in found
-        assert "login_failed" in found
-        assert "401" in found
+        output = stage.search(FOLLOWED).stdout
+        assert f"correlation id {FOLLOWED}" in output
+        assert "login_failed" in output
+        assert "401" in output
 
 
 def test_the_story_arrives_at_its_end() -> None:
-    """`make story`: each of the guide's alerts is told, an outage silences what follows from it, exit code 0."""
+    """`make story`: each of the guide's alerts arrives, an outage silences the alerts that follow from it, exit code 0."""
     done = subprocess.run(
         [sys.executable, "-m", "deploy.story"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
     if "not here:" in done.stdout:
-        missing(done.stdout, CURE)
+        missing(done.stdout, HINT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 of 8 alerts arrived" in done.stdout
     assert "APIDown silences it" in done.stdout

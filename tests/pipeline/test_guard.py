@@ -33,7 +33,7 @@ from shipper_processors.route import Skew
 from shipper_schemas.entry import Entry, HttpSource, Origin
 from shipper_schemas.metrics import Increment
 from shipper_schemas.violation import Kind, Violation
-from tests.hazards.rig import HandClock, Rig, docker_line
+from tests.hazards.rig import ManualClock, Rig, docker_line
 from tests.outputs.conftest import make_document
 
 SETTINGS = Settings.model_validate({"compiled": False, "redact": {"key": "k" * 32}, "host": "node-1"})
@@ -165,10 +165,10 @@ def replay_metrics_out(pipeline: Pipeline, _folder: Path) -> Result:
 
 def agent(pipeline: Pipeline, folder: Path) -> Result:
     """The agent over a real log."""
-    rig = Rig(folder, compiled=False)
+    rig = Rig(folder, native=False)
     rig.path.write_bytes(b"".join(docker_line(f"{text}\n") for text in TEXTS))
     rig.start().pipeline = pipeline
-    rig.patiently()
+    rig.drain()
     committed = rig.agent.ledger.committed if rig.agent else {}
     counters = {
         "logins": committed["failed_login_attempts_total", ("backend",)],
@@ -194,7 +194,7 @@ def native(pipeline: Pipeline, _folder: Path) -> Result:
 
 def tail(pipeline: Pipeline, folder: Path) -> Result:
     """`shipper tail`."""
-    log, clock = folder / "app.log", HandClock()
+    log, clock = folder / "app.log", ManualClock()
     log.write_bytes(b"")
     settings = SETTINGS.model_validate({"inputs": [f"docker:{folder}/*.log"], "state_dir": folder / "state"})
     follower = LiveTail(build_inputs.follower(settings, clock).tail, pipeline, clock)

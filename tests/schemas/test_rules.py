@@ -1,4 +1,4 @@
-"""The rule language: what it refuses, and that it says why."""
+"""The rule language: what it rejects, with which reason."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def test_a_rule_of_the_documentation_is_accepted() -> None:
     ],
 )
 def test_a_rule_that_cannot_work_is_refused_with_the_reason(change: dict[str, Any], said: str) -> None:
-    """Each refusal names what is wrong."""
+    """Each error names the problem."""
     with pytest.raises(ValidationError, match=said):
         Rule.model_validate(GOOD | change)
 
@@ -94,7 +94,7 @@ def test_a_field_that_looks_personal_is_no_label_however_it_is_written(field: st
     "field", ["department", "medication", "paid", "covid", "valid", "tooltip", "level", "status_code", "payment_method"]
 )
 def test_a_field_that_merely_sounds_like_an_id_is_a_label(field: str) -> None:
-    """What is coarse may be counted by."""
+    """Coarse values are allowed as labels."""
     assert Rule.model_validate(GOOD | {"labels": {"by": field}}).label_names() == ("by",)
 
 
@@ -105,7 +105,7 @@ def test_special_fields_are_labels() -> None:
 
 
 def test_numbers_and_truth_in_labels_are_text() -> None:
-    """YAML reads 401 and yes as no text; a person means what a log would show."""
+    """YAML reads 401 and yes as no text; a person means the text that a log shows."""
     labels = {"outcome": {"field": "status_code", "map": {401: "failure", True: 1}, "default": 0}}
     rule = Rule.model_validate(GOOD | {"labels": labels, "declare": {"outcome": [200, False]}})
     assert rule.labels["outcome"].map == {"401": "failure", "true": "1"}
@@ -113,22 +113,22 @@ def test_numbers_and_truth_in_labels_are_text() -> None:
     assert rule.declare == {"outcome": ["200", "false"]}
 
 
-def test_one_of_tells_numbers_from_truth() -> None:
-    """1 and true are one key to Python, and two values to a person."""
+def test_one_of_distinguishes_numbers_from_booleans() -> None:
+    """1 and true are equal keys in Python, and two values to a person."""
     rule = Rule.model_validate(GOOD | {"when": {"x": {"one_of": [1, True]}}})
     assert rule.when is not None
     assert [type(value) for value in rule.when.fields["x"].one_of or ()] == [int, bool]
 
 
 def test_the_example_of_the_documentation_is_accepted() -> None:
-    """What the module shows to readers works as it stands."""
+    """The example in the module's documentation is valid as it stands."""
     shown = yaml.safe_load((rules.__doc__ or "").partition("\n\n")[2])
-    found = one_metric_each([Rule.model_validate(rule) for rule in shown["counters"]["rules"]])
-    assert [rule.type for rule in found] == ["counter", "histogram"]
+    valid = one_metric_each([Rule.model_validate(rule) for rule in shown["counters"]["rules"]])
+    assert [rule.type for rule in valid] == ["counter", "histogram"]
 
 
 def test_a_counter_and_a_histogram_of_one_family_are_refused() -> None:
-    """`x_total` and `x` are one family to OpenMetrics, and a scrape of both fails whole."""
+    """`x_total` and `x` are one family in OpenMetrics, and a scrape of both fails."""
     counter = Rule.model_validate(GOOD | {"name": "visits_total"})
     histogram = {"type": "histogram", "name": "visits", "field": "duration_ms", "buckets": [1]}
     with pytest.raises(ValueError, match="both visits in OpenMetrics"):

@@ -1,4 +1,4 @@
-"""An authority that signs certificates for the tests, as an operator's own does."""
+"""A certificate authority for the tests, like an operator's own."""
 
 import datetime as dt
 import ipaddress
@@ -22,7 +22,7 @@ class Pair:
 
 
 class Authority:
-    """Signs what it is asked to; `certificate` is what those who trust it need."""
+    """An authority that signs certificates; clients trust it by `certificate`."""
 
     def __init__(self, folder: Path, name: str = "test authority") -> None:
         self._folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())

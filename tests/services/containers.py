@@ -1,4 +1,4 @@
-"""Servers in containers, where a Docker engine is there that can pull their images."""
+"""Servers in containers, if a Docker engine can pull their images."""
 
 import os
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def can_pull(image: str) -> bool:
 
 @contextmanager
 def elasticsearch() -> Iterator[str]:
-    """Its URL."""
+    """Yield its URL."""
     container = ElasticSearchContainer(ELASTICSEARCH, mem_limit="2g").with_env("xpack.security.enabled", "false")
     with running(container):
         yield f"http://{container.get_container_host_ip()}:{container.get_exposed_port(9200)}"
@@ -42,7 +42,7 @@ def elasticsearch() -> Iterator[str]:
 
 @contextmanager
 def kafka() -> Iterator[str]:
-    """Its bootstrap address."""
+    """Yield its bootstrap address."""
     container = KafkaContainer(KAFKA).with_kraft().with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
     with running(container):
         yield container.get_bootstrap_server()
@@ -50,7 +50,7 @@ def kafka() -> Iterator[str]:
 
 @contextmanager
 def running(container: DockerContainer) -> Iterator[None]:
-    """Started, and removed at the end."""
+    """Start a container, and remove it at the end."""
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # we remove what we started
     container.start()
     try:

@@ -1,4 +1,4 @@
-"""A real Elasticsearch node for the tests, from the jars that its makers publish."""
+"""A real Elasticsearch node for the tests, from the published jars."""
 
 import subprocess
 import urllib.error
@@ -19,7 +19,7 @@ DESCRIPTOR = "META-INF/es-plugins/transport-netty4/plugin-descriptor.properties"
 
 
 def home_of(version: str) -> tuple[Path, Path]:
-    """The JDK, and the folder with the server's libraries and modules. Raises Unavailable."""
+    """Return the JDK, and the folder with the server's libraries and modules. Raises Unavailable."""
     jdk = java(JAVA)
 
     def build(folder: Path) -> None:
@@ -49,7 +49,7 @@ def home_of(version: str) -> tuple[Path, Path]:
 
 
 def system_zstd() -> str | None:
-    """The library that the server compresses with; without it, it does without all native calls."""
+    """Return the path of libzstd, which the server compresses with; without it, it uses no native calls at all."""
     libraries = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=False).stdout
     places = [
         line.rpartition(" ")[2] for line in libraries.splitlines() if "libzstd.so.1 " in line and "x86-64" in line
@@ -58,10 +58,10 @@ def system_zstd() -> str | None:
 
 
 class ElasticsearchNode:
-    """One node on loopback, with data of its own that outlives its process."""
+    """A node on loopback, whose data outlives its process."""
 
     def __init__(self, folder: Path, version: str = NEWEST) -> None:
-        """Prepares the jars, starts nothing. Raises Unavailable."""
+        """Prepare the jars; start nothing. Raises Unavailable."""
         self._jdk, self._home = home_of(version)
         self._folder = folder
         self._port = free_port()
@@ -113,9 +113,9 @@ class ElasticsearchNode:
             return False
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self.process.kill()
 
     def stop(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
         self.process.stop()

@@ -1,4 +1,4 @@
-"""Servers written in Java, from their published jars: the way where no image can be pulled."""
+"""Servers written in Java, from their published jars, for machines that can pull no image."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 
 def java(least: int) -> Path:
-    """The home of a JDK of at least that version: JAVA_HOME, the PATH, the usual folder. Raises Unavailable."""
+    """Return the home of a JDK of at least that version: JAVA_HOME, the PATH, the usual folder. Raises Unavailable."""
     named = [os.environ["JAVA_HOME"]] if os.environ.get("JAVA_HOME") else []
     on_path = shutil.which("javac")
     homes = [
@@ -32,7 +32,7 @@ def java(least: int) -> Path:
 
 
 def version_of(home: Path) -> int:
-    """The major version of a JDK, by its release file; 0 where it has none."""
+    """Return the major version of a JDK from its release file; 0 without one."""
     try:
         release = re.search(r'JAVA_VERSION="(?:1\.)?(\d+)', (home / "release").read_text())
     except OSError:
@@ -41,7 +41,7 @@ def version_of(home: Path) -> int:
 
 
 def prepared(name: str, build: Callable[[Path], None], *made_of: str | Path) -> Path:
-    """A folder that `build` filled once on this machine; `made_of` are files and texts that it depends on."""
+    """Return a folder that `build` filled once on this machine; `made_of` are files and texts that it depends on."""
     digest = hashlib.blake2b(digest_size=8)
     for part in made_of:
         digest.update(part.read_bytes() if isinstance(part, Path) else part.encode())
@@ -60,14 +60,14 @@ def prepared(name: str, build: Callable[[Path], None], *made_of: str | Path) -> 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """One process at a time."""
+    """Hold a lock between processes."""
     with path.open("w") as lock:
         flock(lock, LOCK_EX)
         yield
 
 
 def jars(pom: Path, into: Path, *properties: str) -> None:
-    """Copy what a pom depends on at run time into a folder. Raises Unavailable."""
+    """Copy the run-time dependencies of a pom into a folder. Raises Unavailable."""
     if shutil.which("mvn") is None:
         raise Unavailable("no Maven, which fetches the server's jars: install it")
     run(
@@ -87,7 +87,7 @@ def compiled(home: Path, libraries: Path, jar: Path, *sources: Path) -> None:
 
 
 def run(*command: str | Path) -> None:
-    """Run to the end. Raises Unavailable with what it said."""
+    """Run a command to its end. Raises Unavailable with its output."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=600, check=False)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip()[-2000:]

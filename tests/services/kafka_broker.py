@@ -1,4 +1,4 @@
-"""A real Kafka broker for the tests, from the jars that its makers publish."""
+"""A real Kafka broker for the tests, from the published jars."""
 
 import base64
 import os
@@ -28,7 +28,7 @@ KNOWN_S = 120.0
 
 
 def create_topics(address: str, *names: str, partitions: int = 1, **configs: str) -> None:
-    """Create topics that can be used at once: to create one is to ask for it, and the broker hears of it a moment later."""
+    """Create topics and wait until they can be used: a broker learns of a new topic a moment after it is created."""
 
     def led(description: Mapping[str, Any]) -> bool:
         leaders = [place["leader_id"] for place in description["partitions"] if place["leader_id"] >= 0]
@@ -40,12 +40,13 @@ def create_topics(address: str, *names: str, partitions: int = 1, **configs: str
 
 
 class KafkaBroker:
-    """One broker on loopback that is its own controller, with data of its own that outlives its process."""
+    """A broker on loopback that is its own controller, whose data outlives its process."""
 
     def __init__(self, folder: Path, authority: Authority | None = None) -> None:
-        """Prepares the jars, starts nothing. Raises Unavailable.
+        """Prepare the jars; start nothing. Raises Unavailable.
 
-        With an authority it also speaks TLS: to all at `tls`, to those with a certificate of it at `mutual`.
+        With an authority it also speaks TLS: for everybody at `tls`, for holders of its certificates at `mutual`.
+
         """
         self._authority, self.tls, self.mutual = authority, f"localhost:{free_port()}", f"localhost:{free_port()}"
         self._jdk = java(JAVA)
@@ -56,7 +57,7 @@ class KafkaBroker:
         self.process = ServerProcess(folder, "kafka")
 
     def start(self) -> "KafkaBroker":
-        """Start it, over the data that it has. Raises Unavailable."""
+        """Start it over its existing data. Raises Unavailable."""
         configuration, logging = self._configured()
         java_ = [str(self._jdk / "bin/java"), f"-Dlog4j2.configurationFile={logging}", "-XX:+UseSerialGC"]
         jar_files = ":".join(map(str, sorted(self._jars.glob("*.jar"))))
@@ -134,9 +135,9 @@ class KafkaBroker:
             return False
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self.process.kill()
 
     def stop(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
         self.process.stop()

@@ -1,7 +1,8 @@
-"""Responses of the packaged server and Kibana to `shipper setup`, where the published jars have nothing: recorded shapes.
+"""Responses of the packaged server and Kibana to `shipper setup`, recorded, since the published jars lack these features.
 
 Sources: Elasticsearch reference, "Get lifecycle policy", "Get index template"; Kibana reference, "Import saved objects".
 Everything that is written or searched is tested on the real server.
+
 """
 
 import gzip
@@ -16,7 +17,7 @@ ROOT = {"name": "n", "cluster_name": "c", "version": {"number": "9.5.3"}, "tagli
 
 
 class PackagedServer:
-    """Keeps templates and policies that are put, and imports of saved objects."""
+    """A server that keeps templates and policies that are put, and imports of saved objects."""
 
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
@@ -51,7 +52,7 @@ class PackagedServer:
                 self.wfile.write(data)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the library's name
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -59,7 +60,7 @@ class PackagedServer:
         self._thread.start()
 
     def get(self, path: str) -> tuple[int, object]:
-        """Status and body."""
+        """Return status and body."""
         name = path.rpartition("/")[2]
         if path == "/":
             return 200, ROOT
@@ -75,7 +76,7 @@ class PackagedServer:
         return 200, {"index_templates": [{"name": name, "index_template": shown}]}
 
     def close(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)

@@ -1,4 +1,4 @@
-"""A Python base image made from this machine's own interpreter, for engines that can pull none."""
+"""A Python base image made from this machine's own interpreter, for engines that cannot pull one."""
 
 import io
 import os
@@ -27,7 +27,7 @@ EXPECTED = (
     "libstdc++.so.6",
     "libutil.so.1",
 )
-"""Libraries that wheels and the resolver load, and the interpreter may not."""
+"""Libraries that wheels and the resolver load, even if the interpreter does not."""
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 APPLETS = ("sh", "mkdir", "chown", "chmod", "cat", "env", "sleep")
@@ -40,9 +40,10 @@ ENVIRONMENT = (
 
 
 def import_python(client: Any, image: str) -> None:
-    """Give the engine an image called `image`: Python and pip, a shell, the authorities this machine trusts.
+    """Give the engine an image called `image`: Python and pip, a shell, the authorities that this machine trusts.
 
-    Raises Unavailable where no static busybox is there to be its shell.
+    Raises Unavailable without a static busybox for its shell.
+
     """
     busybox = shutil.which("busybox")
     if busybox is None:
@@ -85,7 +86,7 @@ def _kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 
 def _libraries(prefix: Path, name: str) -> Iterator[str]:
-    """Shared libraries of the interpreter, of its extension modules, and those that wheels expect of any system."""
+    """Yield the shared libraries of the interpreter, of its extension modules, and those that wheels expect of any system."""
     extensions = [str(path) for path in (prefix / "lib" / name / "lib-dynload").glob("*.so")]
     linked = subprocess.run(
         ["ldd", str(prefix / "bin" / name), *extensions], capture_output=True, text=True, check=False

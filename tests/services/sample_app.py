@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[2]
 
 
 class SampleApp:
-    """uvicorn with the sample application; each start is a container of its own under `folder`."""
+    """uvicorn with the sample application; each start is a separate container under `folder`."""
 
     def __init__(self, folder: Path, database: str = "", redis: str = "", *, faults: bool = True) -> None:
-        """Starts nothing. Without servers it keeps all in memory."""
+        """Start nothing. Without servers the application keeps everything in memory."""
         self._folder, self._starts = folder / "containers", 0
         self._env = {
             "PYTHONPATH": str(ROOT),
@@ -39,7 +39,7 @@ class SampleApp:
 
     @property
     def logs(self) -> str:
-        """All its logs, as an input of the shipper; its labels switch the counting of requests off."""
+        """Return its logs as an input of the shipper; their labels disable the counting of requests."""
         return f"docker:{self._folder}/*/*-json.log"
 
     def start(self) -> "SampleApp":
@@ -62,19 +62,19 @@ class SampleApp:
         return self
 
     def get(self, path: str) -> tuple[int, Any]:
-        """Status and body."""
+        """Return status and body."""
         return ask(f"{self.url}{path}")
 
     def sample(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples with these labels."""
+        """Return the sum of a metric's samples with these labels."""
         return total(scrape(f"{self.url}/metrics"), name, labels)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """SIGTERM, its last words written."""
+        """Send SIGTERM; its last output is written."""
         self._end(signal.SIGTERM)
 
     def _end(self, how: signal.Signals) -> None:

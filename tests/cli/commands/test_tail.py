@@ -29,7 +29,7 @@ from shipper.outputs.sqlite.reader import LocalReader
 from shipper.system.errors import ConfigurationError
 from shipper.system.shutdown import Stopping
 from tests.cli.conftest import made
-from tests.hazards.rig import HandClock, docker_line
+from tests.hazards.rig import ManualClock, docker_line
 
 
 def line(**fields: Any) -> bytes:
@@ -41,7 +41,7 @@ class Node:
     """A folder with a log and its follower."""
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.clock = folder / "app.log", HandClock()
+        self.path, self.clock = folder / "app.log", ManualClock()
         self.path.write_bytes(line(message="before"))
         self.settings = Settings.model_validate(
             {"inputs": [f"docker:{folder}/*.log"], "state_dir": folder / "state", "host": "node-1"}
@@ -100,7 +100,7 @@ def test_nothing_is_written(node: Node) -> None:
 def test_the_offsets_of_an_agent_are_not_affected(node: Node) -> None:
     """An agent on the same files reads them as without a tail."""
     agent = build_agent.agent(
-        node.settings.model_copy(update={"output": f"local:{node.path.parent}/store"}), HandClock()
+        node.settings.model_copy(update={"output": f"local:{node.path.parent}/store"}), ManualClock()
     )
     node.write(line(message="1"))
     assert len(node.turn()) == 1
@@ -112,7 +112,7 @@ def test_the_offsets_of_an_agent_are_not_affected(node: Node) -> None:
 def test_a_topic_is_not_read(tmp_path: Path) -> None:
     """It would take messages from the group; the error has a hint."""
     with pytest.raises(ConfigurationError, match="indexers"):
-        build_inputs.follower(Settings.model_validate({"inputs": ["kafka://k:9092/logs"]}), HandClock())
+        build_inputs.follower(Settings.model_validate({"inputs": ["kafka://k:9092/logs"]}), ManualClock())
 
 
 def test_only_matching_entries_are_shown(node: Node) -> None:

@@ -13,7 +13,7 @@ from shipper.inputs.files.tailer import Input, Tail
 from shipper.state.checkpoint import SavedLog
 from shipper_processors.assemble import Bounds
 from shipper_schemas.entry import Entry, Origin
-from tests.hazards.rig import HandClock, docker_line
+from tests.hazards.rig import ManualClock, docker_line
 
 
 def tail_of(folder: Path, saved: dict[str, SavedLog] | None = None) -> Tail:
@@ -101,13 +101,13 @@ def test_a_round_cut_short_has_what_was_read_until_then(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(docker_line(f'{{"event":"{name}"}}\n'))
     tail, read = tail_of(tmp_path), list[str]()
     tail.scan()
-    first = ReadRound(tail, 0.0, HandClock(), full=lambda: len(read) == 2)
+    first = ReadRound(tail, 0.0, ManualClock(), full=lambda: len(read) == 2)
     for batch in first.batches():
         read += texts(batch)
     assert (len(read), len(first.changed), first.moved) == (2, 2, True)
-    second = ReadRound(tail, 0.0, HandClock())
+    second = ReadRound(tail, 0.0, ManualClock())
     for batch in second.batches():
         read += texts(batch)
     assert sorted(read) == [f'{{"event":"{name}"}}' for name in ("a.log", "b.log", "c.log")]
-    quiet = ReadRound(tail, 0.0, HandClock())
+    quiet = ReadRound(tail, 0.0, ManualClock())
     assert (list(quiet.batches()), quiet.moved, quiet.changed) == ([], False, {})
