@@ -226,4 +226,4 @@ def test_the_command_follows_and_ends_in_order(tmp_path: Path) -> None:
 def test_a_follower_is_what_wiring_makes(node: Node) -> None:
     """Without runs of the compiled chain: each entry is looked at."""
     assert isinstance(node.follower, LiveTail)
-    assert node.follower.tail.compiled is None
+    assert node.follower.tail.fast_chain is None
