@@ -7,8 +7,8 @@ from benchmarks.lines import ensure
 from shipper.config.settings import Settings
 from shipper.model.documents import Document
 from shipper.replay import discover
-from shipper.replay.job import Job, located
-from shipper.replay.run import here
+from shipper.replay.job import Job, with_origins
+from shipper.replay.run import read_segments
 from shipper.replay.segment import Task
 from shipper.system.logging_setup import configure_own_log
 
@@ -19,5 +19,5 @@ def made(number: int) -> list[Document]:
     settings = Settings(log_level="error")
     with TemporaryDirectory() as folder:
         logs = discover.find([ensure(Path(folder), number, 1)], None).logs
-        tasks = [Task(0, 0, tuple(located(settings, logs)), {})]
-        return [document for stretch in here(Job(settings), tasks) for document in stretch.documents]
+        tasks = [Task(0, 0, tuple(with_origins(settings, logs)), {})]
+        return [document for segment in read_segments(Job(settings), tasks) for document in segment.documents]

@@ -106,7 +106,7 @@ def put_in_place(
     if change.output is not None:
         delivery.replace_output(change.output)
     upkeep, pipeline = Upkeep(change.upkeep(delivery.output)), change.pipeline(ledger.committed)
-    tail.recompile(change.compiled(pipeline))
+    tail.use_fast_chain(change.compiled(pipeline))
     ledger.redeclare(pipeline.counting.metrics())
     ledger.declare(change.declared(pipeline), now_s)
     for log in tail.logs.values():

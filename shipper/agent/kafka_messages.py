@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from shipper.inputs.kafka.consumer import Partition
-from shipper.inputs.kafka.read_message import Foreign, NotOurs, Received, documents
+from shipper.inputs.kafka.read_message import InvalidMessage, QuarantineBuilder, Received, documents
 from shipper.model.batch import INDEXED, QUARANTINED
 from shipper.model.documents import Document
 from shipper.outputs.kafka.message import Prefixes
@@ -24,21 +24,21 @@ class Translate(NamedTuple):
     """What a message carries, or an entry of the quarantine that tells why it is none of ours."""
 
     prefixes: Prefixes
-    foreign: Foreign
+    foreign: QuarantineBuilder
     skew: Skew
 
     @classmethod
     def of(cls, prefixes: Prefixes, redactor: Redactor, host: str, skew: Skew) -> "Translate":
         """`host` is this node's name. Clocks of nodes may be `CLOCKS_APART_MS` ahead beyond `skew`."""
         apart = skew._replace(future_ms=skew.future_ms + CLOCKS_APART_MS)
-        return cls(prefixes, Foreign(prefixes, redactor, host), apart)
+        return cls(prefixes, QuarantineBuilder(prefixes, redactor, host), apart)
 
     def __call__(self, received: Received, now_ms: int) -> list[Document]:
         """The documents of one message; `now_ms` is the time of one that has none."""
         believed = self.skew.believed(now_ms)
         try:
             return documents(received, self.prefixes, believed, now_ms)
-        except NotOurs as refusal:
+        except InvalidMessage as refusal:
             return [self._set_aside(received, str(refusal), (), now_ms, believed)]
         except Exception as error:  # noqa: BLE001 -- one message that we cannot read must not stop the rest
             return [self._set_aside(received, UNREAD, [failure_of(error)], now_ms, believed)]

@@ -1,4 +1,4 @@
-"""Types of the options of a replay."""
+"""Option types of `shipper replay`."""
 
 import os
 from typing import Any
@@ -9,15 +9,15 @@ from shipper_processors.sanitize import printable
 
 
 class MappedPath(click.ParamType[tuple[str, str]]):
-    """A path of a copy and the absolute one that it is read as."""
+    """A path in a copy and the absolute original path."""
 
     name = "BACKUP=ORIGINAL"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:  # noqa: ANN401
-        """Both, or fail as a mistake of usage."""
+        """Return both paths, or fail with a usage error."""
         if isinstance(value, tuple):
             return value
         backup, separator, original = str(value).partition("=/")
         if not backup or not separator or "\0" in value:
-            self.fail(f"invalid mapping {printable(value)!r}; expected BACKUP=/ORIGINAL, both paths", param, ctx)
+            self.fail(f"invalid mapping {printable(value)!r}; expected BACKUP=/ORIGINAL, two paths", param, ctx)
         return backup, os.path.normpath(f"/{original.lstrip('/')}")

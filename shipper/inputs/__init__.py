@@ -1,1 +1,1 @@
-"""Inputs, one folder a kind."""
+"""Inputs, one folder per kind."""

@@ -1,4 +1,4 @@
-"""Base of inputs that a server holds: the check before they are read."""
+"""Interface of an input that is read from a server: its connection check."""
 
 from typing import Protocol
 
@@ -6,10 +6,10 @@ from shipper.config.settings import InputSettings, Settings
 
 
 class InputFactory(Protocol):
-    """One kind of input with a server, built from the settings."""
+    """An input type that is read from a server, built from the settings."""
 
     confirmation: str
-    """The finding of `shipper check` where `check` raises nothing."""
+    """Text that `shipper check` prints if `check` raises nothing."""
 
     def check(self, settings: Settings, source: InputSettings) -> None:
-        """Raise ShipperError where `source` could not be read now."""
+        """Raise ShipperError if `source` cannot be read now."""

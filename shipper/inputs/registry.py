@@ -1,4 +1,4 @@
-"""The inputs in use: the process that reads them, and the factory of those that a server holds."""
+"""Inputs by type: the process that reads them, and the factory of those that are read from a server."""
 
 from importlib import import_module
 from typing import Literal
@@ -9,12 +9,12 @@ from shipper.inputs.base import InputFactory
 
 
 def process_of(settings: Settings) -> Literal["agent", "indexer"]:
-    """The process that reads the inputs; an agent where there are none."""
+    """Return the process that reads the inputs; "agent" if there are none."""
     return input_kind(settings.inputs[0].type).process if settings.inputs else "agent"
 
 
 def factory(source: InputSettings) -> InputFactory | None:
-    """The factory of an input, loaded now; None for files."""
+    """Load and return the factory of an input; None for files."""
     module = input_kind(source.type).factory
     if module is None:
         return None

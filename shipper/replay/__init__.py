@@ -1,1 +1,1 @@
-"""Replay: a backfill of the index from files, beside whatever agent is running and without touching its counters."""
+"""Replay: backfill of the index from files, independent of a running agent and its counters."""

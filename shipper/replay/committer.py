@@ -1,6 +1,6 @@
-"""Commit: stretches in their order become batches, batches are written, and what is written is committed.
+"""Committer: joins segments to batches in the order of the logs, sends them, and commits acknowledged batches.
 
-One process does this for all, so that label bounds, duplicates and positions are the same however many read.
+One process does this for all readers, so that label bounds, duplicates and checkpoints do not depend on their number.
 """
 
 from collections import Counter
@@ -17,8 +17,8 @@ from shipper.model.batch import Tally
 from shipper.model.documents import Document
 from shipper.outputs.base import Output
 from shipper.replay.discover import Problem
-from shipper.replay.job import Job, Located, Outcome, Progress
-from shipper.replay.segment import Stretch
+from shipper.replay.job import Job, Outcome, Progress, ReplayLog
+from shipper.replay.segment import Segment
 from shipper.state.checkpoint import SavedLog
 from shipper.state.store import State
 from shipper.system.clock import Clock
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from shipper.metrics.openmetrics_history import History
 
 PATIENCE_S = 300.0
-"""How long an output may be away before a replay gives up."""
-LOOK_S = 0.2
-"""How often a replay that waits for its output looks for a stop."""
+"""Seconds that an output may be unavailable before a replay gives up."""
+STOP_CHECK_S = 0.2
+"""Interval in seconds of checks for a stop while a replay waits for its output."""
 
 
 @dataclass(slots=True)
 class Pending:
-    """A batch: stretches that are written and committed together."""
+    """A batch: segments that are sent and committed together."""
 
     documents: list[Document] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
@@ -45,10 +45,11 @@ class Pending:
     problems: list[Problem] = field(default_factory=list)
     bytes: int = 0
     begun_at: float | None = None
+    """Time of its first segment (monotonic seconds)."""
 
 
 class Committer:
-    """Takes stretches, in their order."""
+    """Sends and commits segments, in their order."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Committer:
         stopped: Callable[[], bool] = lambda: False,
         clock: Clock | None = None,
     ) -> None:
-        """Take up what `state` has of a time before an interruption; without one nothing is kept for a later one."""
+        """Resume from `state`; without a state, nothing is saved for a later run."""
         settings = job.settings
         values, created = ({}, {}) if state is None else state.series()
         self.job, self.state, self.stopped = job, state, stopped
@@ -71,50 +72,50 @@ class Committer:
         self._open = Pending()
         self.delivery: Delivery[Pending] = Delivery(output, self._ledger, self._clock, OnFailure.RESEND)
         self._stop_by: float | None = None
-        """When a stop no longer waits for the batches in flight."""
+        """End of the grace period after a stop (monotonic seconds)."""
 
-    def welcome(self, logs: Sequence[Located]) -> None:
-        """Services have their place under the label bounds before any event of theirs comes."""
-        for located in logs:
-            series = self._counting.admit_service(located.origin.service or "unknown")
+    def register_logs(self, logs: Sequence[ReplayLog]) -> None:
+        """Register the services of all logs under the label bounds, and start their counters at 0."""
+        for log in logs:
+            series = self._counting.admit_service(log.origin.service or "unknown")
             self._ledger.declare(series, self.job.now_ms / 1000)
 
-    def take(self, stretch: Stretch) -> None:
-        """Add a stretch to the open batch; written where that is full or old. Raises ShipperError."""
+    def add(self, segment: Segment) -> None:
+        """Add a segment to the open batch; send the batch if it is full or old. Raises ShipperError."""
         now = self._clock.monotonic()
-        self._add(stretch)
+        self._merge(segment)
         batch = self._open
         batch.begun_at = now if batch.begun_at is None else batch.begun_at
         if batch.bytes >= self._pace.batch_bytes or now - batch.begun_at >= self._pace.batch_age:
-            self.settle()
+            self._send()
 
-    def _add(self, stretch: Stretch) -> None:
+    def _merge(self, segment: Segment) -> None:
         batch, tally = self._open, self._open.tally
-        batch.documents += stretch.documents
-        batch.bytes += sum(len(document.body) for document in stretch.documents)
-        for (outcome, _), number in stretch.ended.items():
+        batch.documents += segment.documents
+        batch.bytes += sum(len(document.body) for document in segment.documents)
+        for (outcome, _), number in segment.ended.items():
             batch.events[outcome] += number
-        for key, amount in stretch.sums.items():
+        for key, amount in segment.sums.items():
             tally.sums[self._counting.placed(key)] += amount
-        for metric, labels, amount in stretch.observations:
+        for metric, labels, amount in segment.observations:
             tally.observations.append(Increment(*self._counting.placed((metric, labels)), amount))
-        tally.sums[LINES_READ.name, ()] += stretch.lines
-        tally.sums[BYTES_READ.name, ()] += stretch.bytes
-        for index, number in stretch.indices.items():
+        tally.sums[LINES_READ.name, ()] += segment.lines
+        tally.sums[BYTES_READ.name, ()] += segment.bytes
+        for index, number in segment.indices.items():
             tally.sums[REPLAYED.name, (index,)] += number
-        batch.problems += stretch.problems
-        batch.saved |= {log.path: log for log in stretch.saved}
-        if self.history is not None and stretch.history is not None:
-            self._remember(self.history, stretch.history)
+        batch.problems += segment.problems
+        batch.saved |= {log.path: log for log in segment.saved}
+        if self.history is not None and segment.history is not None:
+            self._merge_history(self.history, segment.history)
 
-    def _remember(self, whole: "History", piece: "History") -> None:
-        for key, columns in piece.added.items():
-            placed = copy(piece)
+    def _merge_history(self, whole: "History", part: "History") -> None:
+        for key, columns in part.added.items():
+            placed = copy(part)
             placed.added = {self._counting.placed(key): columns}
             whole.merge(placed)
 
-    def settle(self) -> None:
-        """Send the open batch once the output has room, and commit what is acknowledged. Raises ShipperError."""
+    def _send(self) -> None:
+        """Send the open batch once the output has capacity, and commit acknowledged ones. Raises ShipperError."""
         while not self.delivery.may_send(self._clock.monotonic()):
             if not self._commit_oldest():
                 return
@@ -125,18 +126,18 @@ class Committer:
                 return
 
     def finish(self) -> bool:
-        """Write and commit all that was taken; False where a stop left some of it. Raises ShipperError."""
+        """Send and commit all segments; False if a stop left some uncommitted. Raises ShipperError."""
         if self._open.begun_at is not None:
-            self.settle()
+            self._send()
         while self.delivery.in_flight:
             if not self._commit_oldest():
                 return False
         return self._open.begun_at is None
 
     def _commit_oldest(self) -> bool:
-        """Commit the oldest batch once it is acknowledged; False where a stop does not wait for it any longer.
+        """Commit the oldest batch once it is acknowledged; False if a stop ends the wait.
 
-        Raises OutputUnavailable where the output is unavailable for too long.
+        Raises OutputUnavailable if the output is unavailable for too long.
         """
         while not self._stop_is_due():
             result = self.delivery.settle()
@@ -144,13 +145,13 @@ class Committer:
                 self._commit(result.marks)
                 return True
             if isinstance(result, Postponed):
-                self._give_up_late()
+                self._raise_if_unavailable_too_long()
             else:
-                self.delivery.wait_oldest(LOOK_S)
+                self.delivery.wait_oldest(STOP_CHECK_S)
         return False
 
     def _stop_is_due(self) -> bool:
-        """Return True after a stop, where the output is unavailable or the grace is over."""
+        """Return True after a stop if the output is unavailable or the grace period is over."""
         if not self.stopped():
             return False
         now = self._clock.monotonic()
@@ -158,8 +159,8 @@ class Committer:
             self._stop_by = now + self._pace.grace
         return now >= self._stop_by or self.delivery.state.error is not None
 
-    def _give_up_late(self) -> None:
-        """Raise OutputUnavailable where the output has been unavailable for `PATIENCE_S`."""
+    def _raise_if_unavailable_too_long(self) -> None:
+        """Raise OutputUnavailable if the output has been unavailable for `PATIENCE_S`."""
         state, now = self.delivery.state, self._clock.monotonic()
         if state.error is not None and state.away_since is not None and now - state.away_since >= PATIENCE_S:
             raise OutputUnavailable(state.error, state.asking_again())
@@ -171,34 +172,36 @@ class Committer:
                 changes, created = self._ledger.changes(), self._ledger.created
                 self.state.commit(batch.saved.values(), (), changes, created, batch.problems)
             except StateError as error:
-                raise StateError(error.what, "free space or restore access; nothing is lost: run it again") from error
+                raise StateError(
+                    error.what, "free space or restore access, then run it again; nothing is lost"
+                ) from error
         self._ledger.publish()
         self._problems |= dict.fromkeys(batch.problems)
 
     def progress(self) -> Progress:
-        """How much is committed."""
+        """Return the bytes and lines committed."""
         return Progress(self._number(BYTES_READ), self._number(LINES_READ))
 
     def _number(self, metric: Metric) -> int:
         return _total(self._ledger.committed.get((metric.name, ()), 0.0))
 
     def outcome(self, *, finished: bool) -> Outcome:
-        """What was committed, the time before an interruption included."""
-        found = Outcome(finished=finished, history=self.history, problems=list(self._problems))
+        """Return the totals committed, including those before an interruption."""
+        outcome = Outcome(finished=finished, history=self.history, problems=list(self._problems))
         own = {metric.name for metric in saved("replay")} - {VIOLATIONS.name}
         for (metric, labels), value in self._ledger.committed.items():
             number = _total(value)
             if metric == EVENTS.name:
-                found.events[labels[0]] += number
+                outcome.events[labels[0]] += number
             elif metric == REPLAYED.name:
-                found.indices[labels[0]] += number
+                outcome.indices[labels[0]] += number
             elif metric not in own and number:
-                found.counters[metric, labels] += number
-        found.lines, found.bytes = self._number(LINES_READ), self._number(BYTES_READ)
-        return found
+                outcome.counters[metric, labels] += number
+        outcome.lines, outcome.bytes = self._number(LINES_READ), self._number(BYTES_READ)
+        return outcome
 
     def saved(self) -> dict[str, SavedLog]:
-        """Where logs were left."""
+        """Return the saved checkpoints by path."""
         return {} if self.state is None else self.state.logs()
 
 

@@ -1,4 +1,4 @@
-"""A job: what a replay has been asked to do, cut into units that can be read apart, and what came of it."""
+"""Job: settings, units of work and outcome of a replay."""
 
 import gc
 from collections import Counter
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from shipper.bootstrap import build_pipeline
 from shipper.config.settings import InputSettings, Settings
-from shipper.inputs.files.container_metadata import Provenance, tells_container
-from shipper.replay.discover import GivenLog, Problem
+from shipper.inputs.files.container_metadata import Provenance, path_names_container
+from shipper.replay.discover import DiscoveredLog, Problem
 from shipper.replay.time_filter import Span
 from shipper.system.errors import ShipperError
 from shipper_processors.envelope import without_surrogates
@@ -19,51 +19,51 @@ from shipper_schemas.metrics import SeriesKey
 if TYPE_CHECKING:
     from shipper.metrics.openmetrics_history import History
 
-STRETCH_BYTES = 2 * 1024 * 1024
-"""How much of the logs is read and processed at once by one process."""
+SEGMENT_BYTES = 2 * 1024 * 1024
+"""Bytes of the logs that a process reads and processes at once."""
 CHUNK_BYTES = 512 * 1024
-"""How much is read from a file at once; a longer line is cut where it is longer than the settings allow."""
+"""Bytes read from a file at once; longer lines are read up to the limit of the settings."""
 
 
 class ReadingFailed(ShipperError):
-    """A process of a replay cannot go on; what the others made before it is whole."""
+    """A process of a replay failed; segments before its own are complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What was asked for. It travels between processes."""
+    """Settings of one replay, sent to its processes."""
 
     settings: Settings
     span: Span = field(default_factory=Span)
     dry_run: bool = False
     history: bool = False
-    """Whether the counters' history is wanted."""
+    """True if the counters' history is recorded."""
     now_ms: int = 0
-    """Stands in for the time of lines that tell none: one and the same in all processes."""
-    stretch_bytes: int = STRETCH_BYTES
+    """Time of lines without one, the same in all processes (milliseconds since the epoch)."""
+    segment_bytes: int = SEGMENT_BYTES
     chunk_bytes: int = CHUNK_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class ReplayLog:
     """A log with its provenance."""
 
-    log: GivenLog
+    log: DiscoveredLog
     origin: Origin
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a replay, the time before an interruption included."""
+    """Totals of a replay, including those before an interruption."""
 
     events: Counter[str] = field(default_factory=Counter)
-    """Events by what became of them."""
+    """Number of events by outcome."""
     indices: Counter[str] = field(default_factory=Counter)
-    """Documents by the daily index they belong to."""
+    """Number of documents by daily index."""
     counters: Counter[SeriesKey] = field(default_factory=Counter)
-    """What the events add to the counters of the rules, and violations by reason."""
+    """Increments of the rules' counters, and violations by reason."""
     problems: list[Problem] = field(default_factory=list)
-    """What could not be read."""
+    """Files and parts of files that could not be read."""
     lines: int = 0
     bytes: int = 0
     finished: bool = True
@@ -72,51 +72,51 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a replay is: bytes and lines read and committed."""
+    """Progress of a replay: bytes and lines read and committed."""
 
     bytes: int
     lines: int
 
 
-def located(settings: Settings, logs: Sequence[GivenLog], container: str | None = None) -> list[Located]:
-    """The logs with their provenance; `container` is the id of those whose names do not tell it."""
+def with_origins(settings: Settings, logs: Sequence[DiscoveredLog], container: str | None = None) -> list[ReplayLog]:
+    """Return the logs with their provenance; `container` is the container id of logs whose path has none."""
     provenance = Provenance(settings.host, settings.docker, build_pipeline.redactor_to_look_with(settings))
     finders = {}
     for kind in {log.kind for log in logs}:
-        given = next((found for found in settings.inputs if found.type == kind), None)
-        asked = InputSettings(
+        configured = next((source for source in settings.inputs if source.type == kind), None)
+        input_settings = InputSettings(
             type=kind,
             glob="given",
-            http_source=given.http_source if given else "structured",
-            service=given.service if given else None,
+            http_source=configured.http_source if configured else "structured",
+            service=configured.service if configured else None,
         )
-        finders[kind] = provenance.of(asked)
-    found = []
+        finders[kind] = provenance.of(input_settings)
+    replay_logs = []
     for log in logs:
         original = log.original or log.path
         beside = original if log.kind == "plain" else log.path  # a container's metadata is beside the copy
         origin = replace(finders[log.kind](beside, beside), path=without_surrogates(original))
-        if container is not None and not tells_container(log.kind, log.path):
+        if container is not None and not path_names_container(log.kind, log.path):
             origin = replace(origin, source=container, container_id=container)
-        found.append(Located(log, origin))
-    return found
+        replay_logs.append(ReplayLog(log, origin))
+    return replay_logs
 
 
-def units(logs: Sequence[Located], size: int) -> Iterator[tuple[Located, ...]]:
-    """The logs in their order, small ones together up to about `size` bytes."""
-    unit: list[Located] = []
-    together = 0
-    for found in logs:
-        unit.append(found)
-        together += found.log.bytes
-        if together >= size:
+def units(logs: Sequence[ReplayLog], size: int) -> Iterator[tuple[ReplayLog, ...]]:
+    """Yield the logs in their order; small ones are joined up to about `size` bytes."""
+    unit: list[ReplayLog] = []
+    unit_bytes = 0
+    for log in logs:
+        unit.append(log)
+        unit_bytes += log.log.bytes
+        if unit_bytes >= size:
             yield tuple(unit)
-            unit, together = [], 0
+            unit, unit_bytes = [], 0
     if unit:
         yield tuple(unit)
 
 
-def collect_seldom() -> None:
-    """Batches hold many small objects and no cycles: looking for some costs 3 %."""
+def tune_garbage_collection() -> None:
+    """Run garbage collection less often: batches hold many small objects and no cycles, and it costs 3 % of CPU."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

@@ -1,4 +1,4 @@
-"""Run: a replay wired together, from logs to what came of them."""
+"""Run of a replay, from its logs to its outcome."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,58 +11,64 @@ from shipper.model.documents import Document
 from shipper.outputs import registry
 from shipper.outputs.base import Output, settled
 from shipper.replay.committer import Committer
-from shipper.replay.job import Job, Located, Outcome, Progress, ReadingFailed, units
-from shipper.replay.segment import Processor, Stretch, StretchReader, Task
+from shipper.replay.job import Job, Outcome, Progress, ReadingFailed, ReplayLog, units
+from shipper.replay.segment import Processor, Segment, SegmentReader, Task
 from shipper.replay.worker_pool import Pool
 from shipper.state.checkpoint import SavedLog
 
-LEAST_STRETCHES = 4
-"""What a process must have to do, on average, to be worth its start."""
-Tell = Callable[[Progress], None]
+MIN_SEGMENTS_PER_PROCESS = 4
+"""Average number of segments that justifies the start of a process."""
+OnProgress = Callable[[Progress], None]
 Stopped = Callable[[], bool]
 
 
-class Nowhere:
-    """The output of a dry run."""
+class DryRunOutput:
+    """Output of a dry run."""
 
     url, window = "nowhere:", 1
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Takes everything, keeps nothing."""
+        """Discard the documents, and report them as stored."""
         return settled(Written(len(documents), 0))
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
-def run(  # noqa: PLR0913 -- one call for the command line, each by its name
-    job: Job, logs: Sequence[Located], state_dir: Path | None, *, workers: int, tell: Tell, stopped: Stopped
+def run(  # noqa: PLR0913 -- one call for the command line, with keyword arguments
+    job: Job,
+    logs: Sequence[ReplayLog],
+    state_dir: Path | None,
+    *,
+    workers: int,
+    on_progress: OnProgress,
+    stopped: Stopped,
 ) -> Outcome:
-    """Replay `logs` into the output of the settings, or nowhere. Raises ShipperError.
+    """Replay `logs` into the output of the settings, or no output in a dry run. Raises ShipperError.
 
-    What is done is kept in `state_dir` until all is; None begins from the start each time.
+    Progress is saved in `state_dir` until the replay is finished; with None, each run starts from the beginning.
     """
-    output: Output = Nowhere() if job.dry_run else registry.output_of(job.settings)
-    return run_into(output, job, logs, state_dir, workers=workers, tell=tell, stopped=stopped)
+    output: Output = DryRunOutput() if job.dry_run else registry.output_of(job.settings)
+    return run_into(output, job, logs, state_dir, workers=workers, on_progress=on_progress, stopped=stopped)
 
 
 def run_into(  # noqa: PLR0913 -- see `run`
     output: Output,
     job: Job,
-    logs: Sequence[Located],
+    logs: Sequence[ReplayLog],
     state_dir: Path | None,
     *,
     workers: int,
-    tell: Tell,
+    on_progress: OnProgress,
     stopped: Stopped,
 ) -> Outcome:
-    """`run` into an output, which is closed in the end."""
+    """Replay `logs` into `output`, and close it. See `run`."""
     try:
         state = None if state_dir is None else build_agent.state_of(job.settings, state_dir)
         try:
-            outcome = _run(Committer(job, output, state, stopped), logs, workers, tell)
+            outcome = _run(Committer(job, output, state, stopped), logs, workers, on_progress)
             if outcome.finished and state_dir is not None:
-                shutil.rmtree(state_dir, ignore_errors=True)  # while it is locked: nobody takes it up meanwhile
+                shutil.rmtree(state_dir, ignore_errors=True)  # while it is locked, so that no other process opens it
             return outcome
         finally:
             if state is not None:
@@ -71,34 +77,34 @@ def run_into(  # noqa: PLR0913 -- see `run`
         output.close()
 
 
-def _run(committer: Committer, logs: Sequence[Located], workers: int, tell: Tell) -> Outcome:
-    committer.welcome(logs)
+def _run(committer: Committer, logs: Sequence[ReplayLog], workers: int, on_progress: OnProgress) -> Outcome:
+    committer.register_logs(logs)
     job = committer.job
     tasks = tasks_of(job, logs, committer.saved())
-    number = min(workers, sum(found.log.bytes for found in logs) // (LEAST_STRETCHES * job.stretch_bytes))
+    number = min(workers, sum(log.log.bytes for log in logs) // (MIN_SEGMENTS_PER_PROCESS * job.segment_bytes))
     if number <= 1:
-        return _consume(committer, here(job, tasks), tell)
+        return _consume(committer, read_segments(job, tasks), on_progress)
     if not job.dry_run:
-        build_pipeline.redactor_of(job.settings)  # makes the key of redaction, so that the processes find it
+        build_pipeline.redactor_of(job.settings)  # creates the redaction key before the processes read it
     with Pool(job, tasks, number) as pool:
-        return _consume(committer, pool.stretches(), tell)
+        return _consume(committer, pool.segments(), on_progress)
 
 
-def tasks_of(job: Job, logs: Sequence[Located], saved: Mapping[str, SavedLog]) -> list[Task]:
-    """Where reading begins, unit by unit: at the beginning of each log, or where it was left."""
+def tasks_of(job: Job, logs: Sequence[ReplayLog], saved: Mapping[str, SavedLog]) -> list[Task]:
+    """Return the first task of each unit: each log starts at its beginning or at its saved checkpoint."""
     return [
-        Task(number, 0, unit, {path: saved[path] for path in (found.log.path for found in unit) if path in saved})
-        for number, unit in enumerate(units(logs, job.stretch_bytes))
+        Task(number, 0, unit, {path: saved[path] for path in (log.log.path for log in unit) if path in saved})
+        for number, unit in enumerate(units(logs, job.segment_bytes))
     ]
 
 
-def _consume(committer: Committer, stretches: Iterator[Stretch | None], tell: Tell) -> Outcome:
-    """Commit all stretches, or those that came before a stop or a failure of their makers."""
+def _consume(committer: Committer, segments: Iterator[Segment | None], on_progress: OnProgress) -> Outcome:
+    """Commit all segments, or those before a stop or a failed process."""
     try:
-        for stretch in stretches:
-            if stretch is not None:
-                committer.take(stretch)
-                tell(committer.progress())
+        for segment in segments:
+            if segment is not None:
+                committer.add(segment)
+                on_progress(committer.progress())
             if committer.stopped():
                 committer.finish()
                 return committer.outcome(finished=False)
@@ -106,14 +112,14 @@ def _consume(committer: Committer, stretches: Iterator[Stretch | None], tell: Te
         committer.finish()
         raise
     finished = committer.finish()
-    tell(committer.progress())
+    on_progress(committer.progress())
     return committer.outcome(finished=finished)
 
 
-def here(job: Job, tasks: Sequence[Task]) -> Iterator[Stretch]:
-    """The stretches of all tasks, in their order, read and processed by this process."""
+def read_segments(job: Job, tasks: Sequence[Task]) -> Iterator[Segment]:
+    """Yield the segments of all tasks, in their order, read and processed by this process."""
     processor = Processor(job)
-    reader = StretchReader(job, compiled=processor.compiled)
+    reader = SegmentReader(job, fast_chain=processor.fast_chain)
     try:
         for first in tasks:
             task: Task | None = first

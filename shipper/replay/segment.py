@@ -1,8 +1,8 @@
-"""A stretch: a piece of the logs, read and processed, and where the next one begins.
+"""Segment: a part of the logs, read and processed, and the start of the next one.
 
-Reading is what it is for an agent that is started anew for each stretch, with what the one before it had saved: open
-partial lines and stack traces, the ordinal of byte-identical neighbours, the running digest of a plain file. So an
-entry does not show where stretches end, and it does not matter who reads which.
+Each segment is read as by an agent that was restarted from the checkpoint of the segment before: with partial lines and
+stack traces, the ordinal of byte-identical neighbours, and the running digest of a plain file. So entries do not depend
+on the segment borders, nor on the process that reads a segment.
 """
 
 import time
@@ -25,9 +25,9 @@ from shipper.model.batch import Batch
 from shipper.model.documents import Document
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
-from shipper.replay.discover import FOUND_AGAIN, GivenFolders, GivenPaths, Problem, complete, unreadable
-from shipper.replay.job import Job, Located
-from shipper.replay.time_filter import Selecting, Span
+from shipper.replay.discover import RUN_AGAIN, DiscoveredFolders, DiscoveredPaths, Problem, is_complete, unreadable
+from shipper.replay.job import Job, ReplayLog
+from shipper.replay.time_filter import Span, TimeFilteredPipeline
 from shipper.state.checkpoint import SavedLog
 from shipper_processors.assemble import Bounds
 from shipper_processors.fast_path import FastBatch, FastChain
@@ -40,33 +40,37 @@ if TYPE_CHECKING:
 
 POLL_S = 0.05
 OPEN_LOGS = 8
-MOST_SERIES = 10_000
-"""How many series a process may have met before it forgets them: without a bound, they could be as many as lines."""
+MAX_SERIES = 10_000
+"""Number of series after which a process drops its pipeline: without a limit, there may be as many as lines."""
 UNBOUNDED = 1 << 62
-DRY_KEY = b"nothing of a dry run is kept"
+DRY_RUN_KEY = b"nothing of a dry run is kept"
 
 
 class Task(NamedTuple):
-    """What is to be read next: a unit from its log number `at` on, each log from where it was left."""
+    """Start of a segment: a unit from its log number `at` on, each log from its checkpoint."""
 
     unit: int
     number: int
-    """Of the stretch within its unit."""
-    logs: tuple[Located, ...]
+    """Number of the segment within its unit."""
+    logs: tuple[ReplayLog, ...]
     saved: dict[str, SavedLog]
-    """Where logs of the unit were left, by path."""
+    """Checkpoints of the unit's logs, by path."""
     at: int = 0
 
-    def whereabouts(self) -> str:
-        """What this begins with, for people."""
+    def start_point(self) -> str:
+        """Return path and offset for messages."""
         path = self.logs[self.at].log.path
         saved = self.saved.get(path)
-        return path if saved is None or not saved.counted.offset else f"{path} from byte {saved.counted.offset:,}"
+        return (
+            path
+            if saved is None or not saved.count_position.offset
+            else f"{path} from byte {saved.count_position.offset:,}"
+        )
 
 
 @dataclass(slots=True)
-class Stretch:
-    """What a stretch came to. Labels of counters are not bounded yet, since that depends on what came before."""
+class Segment:
+    """Results of a segment. Counter labels are not bounded yet, since that depends on the segments before."""
 
     documents: list[Document]
     indices: Counter[str]
@@ -82,114 +86,116 @@ class Stretch:
 
 @dataclass(slots=True)
 class Reading:
-    """What was read, before anyone looked at what it says."""
+    """Entries of a segment, read but not processed."""
 
     entries: list[tuple[Source, list[Entry | FastBatch]]] = field(default_factory=list)
     saved: list[SavedLog] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     bytes: int = 0
     following: Task | None = None
-    """What is to be read after it; None at the end of the unit."""
+    """Start of the next segment; None at the end of the unit."""
 
-    def take(self, batches: Iterable[ReadBatch], entries: list[Entry | FastBatch]) -> None:
-        """Add the entries of batches of one log to its `entries`."""
+    def add(self, batches: Iterable[ReadBatch], entries: list[Entry | FastBatch]) -> None:
+        """Add the entries of batches of one log to its list `entries`."""
         for batch in batches:
             entries += batch.entries
             self.bytes += batch.bytes
 
 
 @dataclass(slots=True)
-class StretchReader:
-    """Reads stretches of any logs; keeps the last few open, since a compressed one is only read forward."""
+class SegmentReader:
+    """Reads segments of any logs; keeps the last few open, since compressed files can only be read forward."""
 
     job: Job
     wall_s: Callable[[], float] = time.time
-    compiled: FastChain | None = None
-    """Of the processor that takes what is read here."""
+    fast_chain: FastChain | None = None
+    """Native path of the processor that processes these entries."""
     _folders: Folders = field(default_factory=Folders)
     _open: OrderedDict[str, LogReader] = field(default_factory=OrderedDict)
 
     def read(self, task: Task) -> Reading:
-        """Read about as much as the job has in a stretch, log after log."""
-        found = Reading()
+        """Read about as many bytes as a segment has, log after log."""
+        reading = Reading()
         saved = dict(task.saved)
         for at in range(task.at, len(task.logs)):
-            located = task.logs[at]
+            replay_log = task.logs[at]
             try:
-                reader = self._reader(located, saved.pop(located.log.path, None), found.problems)
+                reader = self._reader(replay_log, saved.pop(replay_log.log.path, None), reading.problems)
             except OSError as error:
-                found.problems.append(unreadable(error, located.log.path))
+                reading.problems.append(unreadable(error, replay_log.log.path))
                 continue
-            ended = self._take(located, reader, found)
-            found.saved.append(reader.checkpoint())
+            ended = self._read_log(replay_log, reader, reading)
+            reading.saved.append(reader.checkpoint())
             if not ended:
-                saved[reader.path] = found.saved[-1]
-                found.following = task._replace(number=task.number + 1, saved=saved, at=at)
+                saved[reader.path] = reading.saved[-1]
+                reading.following = task._replace(number=task.number + 1, saved=saved, at=at)
                 break
             self.forget(reader.path)
-        return found
+        return reading
 
-    def _take(self, located: Located, reader: LogReader, found: Reading) -> bool:
-        """Read on in one log until the stretch is full. Whether the log is done with."""
+    def _read_log(self, replay_log: ReplayLog, reader: LogReader, reading: Reading) -> bool:
+        """Read one log until the segment is full; return True if the log is finished."""
         entries: list[Entry | FastBatch] = []
-        found.entries.append((reader.source, entries))
+        reading.entries.append((reader.source, entries))
         ended = True
         try:
-            ended = self._read_on(located, reader, found, entries)
+            ended = self._read_segment(replay_log, reader, reading, entries)
         except OSError as error:
-            found.problems.append(unreadable(error, reader.path))
-        found.problems += _damaged(reader, ended=ended)
-        found.problems += _incidents(reader)
+            reading.problems.append(unreadable(error, reader.path))
+        reading.problems += _damaged(reader, ended=ended)
+        reading.problems += _incidents(reader)
         return ended
 
-    def _read_on(self, located: Located, reader: LogReader, reading: Reading, entries: list[Entry | FastBatch]) -> bool:
-        """Read until the segment is full, or to the end with the partial entries; return True where the log ended."""
-        while reading.bytes < self.job.stretch_bytes:
-            now, before = time.monotonic(), reader.place()
-            if reader.look(now):
-                reading.take(reader.read(now, self._wall_ms()), entries)
-            if reader.place() != before:
+    def _read_segment(
+        self, replay_log: ReplayLog, reader: LogReader, reading: Reading, entries: list[Entry | FastBatch]
+    ) -> bool:
+        """Read until the segment is full, or to the end with the partial entries; return True if the log ended."""
+        while reading.bytes < self.job.segment_bytes:
+            now, before = time.monotonic(), reader.progress_token()
+            if reader.poll(now):
+                reading.add(reader.read(now, self._wall_ms()), entries)
+            if reader.progress_token() != before:
                 continue
             if reader.log.after(reader.count_cursor.key) is not None:  # the runtime may still write to the earlier file
                 time.sleep(POLL_S)
-            elif located.log.whole or all(complete(file.path, self.wall_s()) for file in reader.log.files):
-                reading.take(reader.last_words(), entries)
+            elif replay_log.log.complete or all(is_complete(file.path, self.wall_s()) for file in reader.log.files):
+                reading.add(reader.read_to_end(), entries)
                 return True
             elif not reader.count_cursor.assembler.waiting:
                 return True
             else:
                 time.sleep(POLL_S)
-                reading.take(reader.overdue(now, self._wall_ms()), entries)
+                reading.add(reader.overdue(now, self._wall_ms()), entries)
         return False
 
     def _wall_ms(self) -> int:
         return int(self.wall_s() * 1000)
 
-    def _reader(self, located: Located, saved: SavedLog | None, problems: list[Problem]) -> LogReader:
-        """A reader that stands where `saved` says. Raises OSError."""
-        path = located.log.path
+    def _reader(self, replay_log: ReplayLog, saved: SavedLog | None, problems: list[Problem]) -> LogReader:
+        """Return a reader at the checkpoint `saved`. Raises OSError."""
+        path = replay_log.log.path
         reader = self._open.pop(path, None)
-        if reader is None or saved is None or not _moved(reader, saved):
+        if reader is None or saved is None or not _try_restore(reader, saved):
             if reader is not None:
                 _close(reader)
-            reader = self._new(located, saved)
-            reader.look(time.monotonic())
-            problems += _missing(located, reader, saved)
+            reader = self._new(replay_log, saved)
+            reader.poll(time.monotonic())
+            problems += _missing(replay_log, reader, saved)
         self._open[path] = reader
         while len(self._open) > OPEN_LOGS:
             _close(self._open.popitem(last=False)[1])
         return reader
 
-    def _new(self, located: Located, saved: SavedLog | None) -> LogReader:
-        log, settings = located.log, self.job.settings
+    def _new(self, replay_log: ReplayLog, saved: SavedLog | None) -> LogReader:
+        log, settings = replay_log.log, self.job.settings
         tail, join = settings.tail, settings.join
         chunk = self.job.chunk_bytes
         limits = Limits(chunk_bytes=chunk, line_bytes=tail.max_line_bytes, rotate_wait=0.0, join_wait=join.wait)
         bounds = Bounds(join.max_lines, join.max_bytes, tail.max_line_bytes, join.wait)
-        source = Input(log.kind, GivenPaths((log,)), lambda _path, _real: located.origin)
+        source = Input(log.kind, DiscoveredPaths((log,)), lambda _path, _real: replay_log.origin)
         states = {} if saved is None else {log.path: saved}
-        folders = GivenFolders(log, self._folders)
-        (reader,) = Tail([source], bounds, limits, states, folders, compiled=self.compiled).scan()
+        folders = DiscoveredFolders(log, self._folders)
+        (reader,) = Tail([source], bounds, limits, states, folders, fast_chain=self.fast_chain).scan()
         return reader
 
     def forget(self, path: str) -> None:
@@ -207,8 +213,8 @@ def _close(reader: LogReader) -> None:
     reader.log.close()
 
 
-def _moved(reader: LogReader, saved: SavedLog) -> bool:
-    """Let a reader go on where another process left, its files still open; False where it knows other files."""
+def _try_restore(reader: LogReader, saved: SavedLog) -> bool:
+    """Set a reader to a checkpoint of another process and keep its files open; False if the files differ."""
     known = {file.key: file for file in reader.log.files}
     if not all(row.key in known or row.passed for row in saved.files) or saved.next_key != reader.log.next_key:
         return False
@@ -225,36 +231,36 @@ def _moved(reader: LogReader, saved: SavedLog) -> bool:
     return True
 
 
-def _missing(located: Located, reader: LogReader, saved: SavedLog | None) -> Iterator[Problem]:
-    """Files that were there to be read, and are not any more."""
-    where = printable(located.log.path)
-    here = {(file.identity.device, file.identity.inode) for file in reader.log.files}
+def _missing(replay_log: ReplayLog, reader: LogReader, saved: SavedLog | None) -> Iterator[Problem]:
+    """Yield a problem for files that were deleted before they were read."""
+    where = printable(replay_log.log.path)
+    present = {(file.fingerprint.device, file.fingerprint.inode) for file in reader.log.files}
     if saved is None:
-        if number := len(located.log.files - here):
-            what = f"{number} of the {len(located.log.files)} files of {where} went before they were read"
-            yield Problem(what, "see what removes or compresses them, and replay what it made of them")
+        if number := len(replay_log.log.files - present):
+            what = f"{number} of the {len(replay_log.log.files)} files of {where} were deleted before they were read"
+            yield Problem(what, "find what removes or compresses them, and replay the files that it created")
         return
     kept = {file.key for file in reader.log.files}
     for row in saved.files:
-        there = row.key in kept or (row.offset == 0 and (row.device, row.inode) in here)
-        if row.key >= saved.counted.file and not row.passed and not there:
-            what = f"{printable(row.path)} went, or was cut short, before it was read to its end (byte {row.offset:,})"
-            yield Problem(what, "see what removes or compresses it, and replay what it made of it")
+        is_present = row.key in kept or (row.offset == 0 and (row.device, row.inode) in present)
+        if row.key >= saved.count_position.file and not row.passed and not is_present:
+            what = f"{printable(row.path)} was deleted or truncated before it was read to its end (byte {row.offset:,})"
+            yield Problem(what, "find what removes or compresses it, and replay the file that it created")
 
 
 def _damaged(reader: LogReader, *, ended: bool) -> Iterator[Problem]:
-    """Compressed files that end in the middle, once they are done with."""
+    """Yield a problem for each damaged compressed file that was read to its damage."""
     for file in reader.log.files:
         if (ended or file is not reader.count_cursor.file) and (damage := _damage(file)) is not None:
-            at = f"after {file.identity.offset:,} bytes of what it unpacks to"
+            at = f"after {file.fingerprint.offset:,} decompressed bytes"
             yield Problem(
                 f"{printable(file.path)} is damaged {at}: {damage}",
-                f"what comes before is stored; put a whole copy in its place, {FOUND_AGAIN}",
+                f"events before the damage are stored; replace the file with an intact copy, {RUN_AGAIN}",
             )
 
 
 def _damage(file: LogFile) -> str | None:
-    """What was found of a file, once."""
+    """Return and reset the damage of a file."""
     handle = file.handle
     if not isinstance(handle, GzipHandle):
         return None
@@ -263,49 +269,49 @@ def _damage(file: LogFile) -> str | None:
 
 
 def _incidents(reader: LogReader) -> Iterator[Problem]:
-    """What happened to files while they were read."""
-    found, reader.log.incidents = reader.log.incidents, Incidents()
-    for number, what in ((found.truncations, "cut short in place"), (found.lost, "gone before they were read")):
+    """Yield a problem for files that were truncated or deleted while they were read."""
+    incidents, reader.log.incidents = reader.log.incidents, Incidents()
+    for number, what in ((incidents.truncations, "truncated"), (incidents.lost, "deleted before they were read")):
         if number:
-            files = "a file of it was" if number == 1 else f"{number} files of it were"
-            hint = "what stood there is in no file any more, unless a copy of it is"
+            files = "1 file was" if number == 1 else f"{number} files were"
+            hint = "the unread lines are lost, unless a copy of the log contains them"
             yield Problem(f"{printable(reader.path)}: {files} {what}", hint)
 
 
 class Processor:
-    """Makes of what was read what is to be stored and counted."""
+    """Turns the entries of a segment into documents and counter increments."""
 
     def __init__(self, job: Job) -> None:
-        """Wire the steps. A dry run masks with any key, since nothing of it is kept."""
+        """Build the pipeline. A dry run redacts with a fixed key, since nothing is stored."""
         self._job = job
-        self._redactor = build_pipeline.redactor_of(job.settings, DRY_KEY if job.dry_run else None)
+        self._redactor = build_pipeline.redactor_of(job.settings, DRY_RUN_KEY if job.dry_run else None)
         self._history = build_pipeline.history_of(job.settings) if job.history else None
-        self._pipeline, self._series = self._wired(), 0
+        self._pipeline, self._series = self._new_pipeline(), 0
 
-    def _wired(self) -> Pipeline:
+    def _new_pipeline(self) -> Pipeline:
         counters = self._job.settings.counters.model_copy(update={"max_label_values": UNBOUNDED})
         settings = self._job.settings.model_copy(update={"counters": counters})
         pipeline = build_pipeline.pipeline_of(settings, build_pipeline.counting_of(settings, ()), self._redactor)
         return replace(pipeline, skew=pipeline.skew.of_any_age())
 
     @property
-    def compiled(self) -> FastChain | None:
-        """The same steps, compiled, where events are neither chosen nor noted one by one."""
+    def fast_chain(self) -> FastChain | None:
+        """Native path of the pipeline; None if events are filtered by time or recorded in a history."""
         if self._history is not None or self._job.span != Span():
             return None
         return build_pipeline.compiled_of(self._job.settings, self._pipeline)
 
-    def process(self, reading: Reading) -> Stretch:
-        """Run all entries through the steps of the agent."""
+    def process(self, reading: Reading) -> Segment:
+        """Run all entries through the pipeline."""
         batch, history = Batch(), self._new_history()
-        pipeline = self._selecting(history)
+        pipeline = self._filtered(history)
         for source, entries in reading.entries:
             pipeline.process(entries, source, batch, self._job.now_ms, count=True, ship=True)
         counted = batch.counted
-        self._series += len(counted.sums) + len({found[:2] for found in counted.observations})
-        if self._series > MOST_SERIES:
-            self._pipeline, self._series = self._wired(), 0
-        return Stretch(
+        self._series += len(counted.sums) + len({increment[:2] for increment in counted.observations})
+        if self._series > MAX_SERIES:
+            self._pipeline, self._series = self._new_pipeline(), 0
+        return Segment(
             [] if self._job.dry_run else list(batch.documents),
             batch.documents.by_index(),
             batch.ended,
@@ -325,10 +331,10 @@ class Processor:
         history.added = {}
         return history
 
-    def _selecting(self, history: "History | None") -> Pipeline:
-        """The pipeline itself, where all events are taken."""
-        plain, span = self._pipeline, self._job.span
+    def _filtered(self, history: "History | None") -> Pipeline:
+        """Return the pipeline, with the time filter and the history if there are any."""
+        pipeline, span = self._pipeline, self._job.span
         if history is None and span == Span():
-            return plain
-        steps = {name: getattr(plain, name) for name in plain.__dataclass_fields__}
-        return Selecting(**steps, span=span, history=history)
+            return pipeline
+        steps = {name: getattr(pipeline, name) for name in pipeline.__dataclass_fields__}
+        return TimeFilteredPipeline(**steps, span=span, history=history)

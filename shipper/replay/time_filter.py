@@ -1,4 +1,4 @@
-"""Select: the pipeline of a replay, which takes the events of a span of time and leaves the others out."""
+"""Time filter: the pipeline of a replay, which skips events outside a time range."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,44 +15,44 @@ if TYPE_CHECKING:
     from shipper.metrics.openmetrics_history import History
 
 OUTSIDE = "outside"
-"""Outcome of events before `since` or from `until` on."""
+"""Outcome of events outside the time range."""
 FOREVER_MS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `since_ms`, inclusive, to `until_ms`, exclusive; milliseconds since the epoch."""
+    """Time range from `since_ms`, inclusive, to `until_ms`, exclusive; milliseconds since the epoch."""
 
     since_ms: int = -FOREVER_MS
     until_ms: int = FOREVER_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Selecting(Pipeline):
-    """The same steps on the events of a span; additions to counters are noted in `history` with their time.
+class TimeFilteredPipeline(Pipeline):
+    """Pipeline for the events of a time range; records counter increments with their time in `history`.
 
-    An entry that a step failed on is kept whatever its time: it could not be read.
+    An entry on which a step failed is kept regardless of its time, which could not be read.
     """
 
     span: Span = field(default_factory=Span)
     history: "History | None" = None
 
     def document(self, assessed: Assessed, entry: Entry, source: Source) -> tuple[str, Document | None]:
-        """Outcome and document of an event of the span; `OUTSIDE` and None for others."""
-        if not self._inside(assessed):
+        """Return outcome and document of an event in the range; `OUTSIDE` and None for others."""
+        if not self._is_inside(assessed):
             return OUTSIDE, None
         return Pipeline.document(self, assessed, entry, source)
 
     def increments(self, assessed: Assessed, entry: Entry, origin: Origin) -> Sequence[Increment] | None:
-        """Additions of an event of the span, noted in the history; None for others, which are not counted at all."""
-        if not self._inside(assessed) and not _has_failed(assessed):
+        """Record and return the increments of an event in the range; None for others, which are not counted."""
+        if not self._is_inside(assessed) and not _has_failed(assessed):
             return None
-        added = Pipeline.increments(self, assessed, entry, origin)
-        if self.history is not None and added:
-            self.history.add(assessed.time_ms, added)
-        return added
+        increments = Pipeline.increments(self, assessed, entry, origin)
+        if self.history is not None and increments:
+            self.history.add(assessed.time_ms, increments)
+        return increments
 
-    def _inside(self, assessed: Assessed) -> bool:
+    def _is_inside(self, assessed: Assessed) -> bool:
         return self.span.since_ms <= assessed.time_ms < self.span.until_ms
 
 

@@ -1,7 +1,7 @@
-"""A pool of processes that read and process stretches; what they make is given on in the order of the logs.
+"""Worker pool: processes that read and process segments; the results are returned in the order of the logs.
 
-A process reads a stretch, hands back where the next one begins, and then processes what it read, while another reads
-on. None of them keeps anything or writes anything: one that is killed has lost nothing that was committed.
+A process reads a segment, returns the start of the next one, and then processes its own, while another process reads
+the next. No process stores anything, so that a killed one loses nothing that was committed.
 """
 
 import multiprocessing
@@ -20,21 +20,21 @@ from typing import Any, Self
 import msgspec
 
 from shipper.model.documents import Document
-from shipper.replay.job import Job, ReadingFailed, collect_seldom
-from shipper.replay.segment import Processor, Stretch, StretchReader, Task
+from shipper.replay.job import Job, ReadingFailed, tune_garbage_collection
+from shipper.replay.segment import Processor, Segment, SegmentReader, Task
 from shipper.system.errors import ShipperError
 from shipper.system.logging_setup import configure_own_log
 
-LOOK_S = 0.2
+IDLE_S = 0.2
 JOIN_S = 5.0
-HANDED, DONE, FAILED = "handed", "done", "failed"
+READ, DONE, FAILED = "read", "done", "failed"
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Document])
 
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """One process, and what it is at."""
+    """A process and its present task."""
 
     process: BaseProcess
     connection: "Connection[Any, Any]"
@@ -42,10 +42,10 @@ class Worker:
 
 
 class Pool:
-    """`number` processes over the stretches of `tasks`, each the beginning of a unit.
+    """`number` processes that work on `tasks`, the first task of each unit.
 
-    A thread gives out what is to be read next and takes what was made. It runs ahead of whoever takes the stretches,
-    but not by more than `ahead`: that bounds the memory.
+    A thread assigns tasks and collects results. It is at most `ahead` segments ahead of the consumer, which bounds the
+    memory.
     """
 
     def __init__(self, job: Job, tasks: Iterable[Task], number: int) -> None:
@@ -53,27 +53,27 @@ class Pool:
         self._units = iter(tasks)
         self._ahead = 2 * number + 2
         self._ready: list[tuple[int, int, Task]] = []
-        self._made: dict[tuple[int, int], tuple[Stretch, bytes]] = {}
-        self._last: dict[int, int] = {}
-        """Number of the last stretch of a unit, as soon as it is known."""
+        self._results: dict[tuple[int, int], tuple[Segment, bytes]] = {}
+        self._last_number: dict[int, int] = {}
+        """Number of the last segment of a unit, once known."""
         self._due = (0, 0)
-        self._given = self._taken = 0
+        self._assigned = self._consumed = 0
         self._closing = False
-        self._out: queue.SimpleQueue[tuple[Stretch, bytes] | BaseException | None] = queue.SimpleQueue()
+        self._out: queue.SimpleQueue[tuple[Segment, bytes] | BaseException | None] = queue.SimpleQueue()
         self._wakes, self._wake = multiprocessing.Pipe(duplex=False)
         context = multiprocessing.get_context("spawn")
-        self._workers = [_started(context, job, name) for name in range(number)]
-        self._thread = Thread(target=self._serve, name="replay-pool", daemon=True)
+        self._workers = [_start_worker(context, job, name) for name in range(number)]
+        self._thread = Thread(target=self._run, name="replay-pool", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the processes, whatever they are at: they keep nothing."""
+        """Kill the processes, which store nothing."""
         self._closing = True
         for worker in self._workers:
             worker.process.kill()
@@ -83,42 +83,42 @@ class Pool:
             worker.process.join()
             worker.connection.close()
 
-    def stretches(self) -> Iterator[Stretch | None]:
-        """All stretches in the order of the logs; None now and then while there is none. Raises ReadingFailed."""
+    def segments(self) -> Iterator[Segment | None]:
+        """Yield all segments in the order of the logs; None after `IDLE_S` without one. Raises ReadingFailed."""
         while True:
             try:
-                found = self._out.get(timeout=LOOK_S)
+                result = self._out.get(timeout=IDLE_S)
             except queue.Empty:
                 yield None
                 continue
-            if found is None:
+            if result is None:
                 return
-            if isinstance(found, BaseException):
-                raise found
+            if isinstance(result, BaseException):
+                raise result
             self._wake.send_bytes(b"+")
-            yield replace(found[0], documents=_decoder.decode(found[1]))
+            yield replace(result[0], documents=_decoder.decode(result[1]))
 
     # --- the thread ---------------------------------------------------------------------------------
 
-    def _serve(self) -> None:
+    def _run(self) -> None:
         try:
-            self._give_out()
+            self._assign_tasks()
             while self._is_busy() and not self._closing:
                 for ready in wait([self._wakes, *(worker.connection for worker in self._workers)]):
                     if ready is self._wakes:
-                        self._taken += self._wakes.recv_bytes() == b"+"
+                        self._consumed += self._wakes.recv_bytes() == b"+"
                     else:
-                        self._hear(next(worker for worker in self._workers if worker.connection is ready))
-                self._give_out()
+                        self._receive(next(worker for worker in self._workers if worker.connection is ready))
+                self._assign_tasks()
             self._out.put(None)
-        except BaseException as error:  # noqa: BLE001 -- whoever takes the stretches is told
+        except BaseException as error:  # noqa: BLE001 -- raised to the consumer of the segments
             self._out.put(error)
 
     def _is_busy(self) -> bool:
         return bool(self._ready) or any(worker.task is not None for worker in self._workers)
 
-    def _give_out(self) -> None:
-        """Give idle processes what comes earliest in the logs; what is due is given out even to a full house."""
+    def _assign_tasks(self) -> None:
+        """Assign the earliest tasks to idle processes; the segment due next is assigned even beyond the limit."""
         for worker in self._workers:
             if worker.task is not None:
                 continue
@@ -126,76 +126,76 @@ class Pool:
                 heappush(self._ready, (unit.unit, unit.number, unit))
             if not self._ready:
                 return
-            if self._given - self._taken >= self._ahead and self._ready[0][:2] != self._due:
+            if self._assigned - self._consumed >= self._ahead and self._ready[0][:2] != self._due:
                 return
             worker.task = heappop(self._ready)[2]
-            self._given += 1
+            self._assigned += 1
             try:
                 worker.connection.send(worker.task)
             except OSError:
-                raise _killed(worker) from None
+                raise _process_failed(worker) from None
 
-    def _hear(self, worker: Worker) -> None:
-        """Take what a process says. Raises ReadingFailed where it failed or is gone."""
+    def _receive(self, worker: Worker) -> None:
+        """Process a message of a worker. Raises ReadingFailed if it failed or was killed."""
         try:
-            kind, *said = worker.connection.recv()
+            kind, *payload = worker.connection.recv()
             documents = worker.connection.recv_bytes() if kind == DONE else b""
         except (EOFError, OSError):
-            raise _killed(worker) from None
+            raise _process_failed(worker) from None
         task = worker.task
-        assert task is not None  # noqa: S101 -- a process speaks of what it was given
+        assert task is not None  # noqa: S101 -- a process sends messages about its task only
         if kind == FAILED:
-            raise ReadingFailed(*said)
+            raise ReadingFailed(*payload)
         if kind == DONE:
             worker.task = None
-            self._made[task.unit, task.number] = (said[0], documents)
-            self._pass_on()
-        elif said[0] is None:
-            self._last[task.unit] = task.number
+            self._results[task.unit, task.number] = (payload[0], documents)
+            self._emit_due()
+        elif payload[0] is None:
+            self._last_number[task.unit] = task.number
         else:
-            heappush(self._ready, (task.unit, task.number + 1, said[0]))
+            heappush(self._ready, (task.unit, task.number + 1, payload[0]))
 
-    def _pass_on(self) -> None:
-        """Give on what is due, and what was waiting for it."""
-        while (found := self._made.pop(self._due, None)) is not None:
-            self._out.put(found)
+    def _emit_due(self) -> None:
+        """Return the result due next, and those that waited for it."""
+        while (result := self._results.pop(self._due, None)) is not None:
+            self._out.put(result)
             unit, number = self._due
-            self._due = (unit + 1, 0) if self._last.get(unit) == number else (unit, number + 1)
+            self._due = (unit + 1, 0) if self._last_number.get(unit) == number else (unit, number + 1)
 
 
-def _started(context: multiprocessing.context.SpawnContext, job: Job, name: int) -> Worker:
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, job), daemon=True, name=f"replay-{name}")
+def _start_worker(context: multiprocessing.context.SpawnContext, job: Job, name: int) -> Worker:
+    parent, child = context.Pipe()
+    process = context.Process(target=_work, args=(child, job), daemon=True, name=f"replay-{name}")
     process.start()
-    theirs.close()
-    return Worker(process, ours)
+    child.close()
+    return Worker(process, parent)
 
 
-def _killed(worker: Worker) -> ReadingFailed:
-    """What is told of a process that is gone."""
+def _process_failed(worker: Worker) -> ReadingFailed:
+    """Return the error of a process that has ended."""
     worker.process.join(JOIN_S)
     code = worker.process.exitcode
     how = f"was killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with code {code}"
-    at = "while it waited" if worker.task is None else f"while it was at {worker.task.whereabouts()}"
-    hint = "run it again; where memory ran out, with fewer --workers"
-    return ReadingFailed(f"process {worker.process.pid} of the replay {how} {at}", hint)
+    at = "while idle" if worker.task is None else f"while reading {worker.task.start_point()}"
+    hint = "run the same command again; if memory ran out, with fewer --workers"
+    return ReadingFailed(f"replay process {worker.process.pid} {how} {at}", hint)
 
 
 def _work(connection: "Connection[Any, Any]", job: Job) -> None:
-    """One process: interrupts are the parent's to handle, and its end is the end of this one too."""
+    """Run a worker process. It ignores interrupts, which the parent handles, and ends with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_own_log(job.settings.log_format, job.settings.log_level)
-    collect_seldom()
+    tune_garbage_collection()
     try:
         processor = Processor(job)
-        reader = StretchReader(job, compiled=processor.compiled)
+        reader = SegmentReader(job, fast_chain=processor.fast_chain)
         while True:
             reading = reader.read(connection.recv())
-            connection.send((HANDED, reading.following))
-            made = processor.process(reading)
-            connection.send((DONE, replace(made, documents=[])))
-            connection.send_bytes(_encoder.encode(made.documents))
+            connection.send((READ, reading.following))
+            segment = processor.process(reading)
+            connection.send((DONE, replace(segment, documents=[])))
+            connection.send_bytes(_encoder.encode(segment.documents))
     except ShipperError as error:
         connection.send((FAILED, error.what, error.hint))
     except (EOFError, ConnectionError):
-        os._exit(1)  # whoever asked is gone, and nothing of this is kept
+        os._exit(1)  # the parent has ended, and nothing is stored here

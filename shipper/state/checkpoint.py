@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class SavedFile:
-    """A row of `file`: one file of a log, as `shipper.inputs.files.rotated_log.LogFile` remembers it."""
+    """A row of `file`: one file of a log, as `shipper.inputs.files.log_file.LogFile` holds it."""
 
     key: int
     path: str
     device: int
     inode: int
     prefix_size: int
-    prefix: bytes
+    prefix_hash: bytes
     offset: int
-    seam: bytes
+    tail_hash: bytes
     repeat: int
     begun: bool
     passed: bool
@@ -22,23 +22,24 @@ class SavedFile:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a head stands: file key, byte offset, residue of the assembler."""
+    """Position of a cursor: file key, byte offset, partial state of the assembler."""
 
     file: int
     offset: int
-    residue: bytes
+    partial_state: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class SavedLog:
-    """Everything that must be known to read a log on."""
+    """Checkpoint of a log: everything needed to resume reading it."""
 
     path: str
     kind: str
     origin: bytes
     """`shipper_schemas.entry.Origin` as JSON: the provenance outlives the container."""
-    counted: Position
-    shipped: Position | None
+    count_position: Position
+    ship_position: Position | None
+    """None if shipping resumes at `count_position`."""
     next_key: int
     beginnings: bytes
     files: list[SavedFile] = field(default_factory=list)

@@ -24,14 +24,14 @@ NOT_NOW = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, s
 SCHEMA = """
 CREATE TABLE log (
     path TEXT PRIMARY KEY, kind TEXT NOT NULL, origin BLOB NOT NULL,
-    counted_file INTEGER NOT NULL, counted_offset INTEGER NOT NULL, counted_residue BLOB NOT NULL,
-    shipped_file INTEGER, shipped_offset INTEGER, shipped_residue BLOB,
+    count_file INTEGER NOT NULL, count_offset INTEGER NOT NULL, count_partial_state BLOB NOT NULL,
+    ship_file INTEGER, ship_offset INTEGER, ship_partial_state BLOB,
     next_key INTEGER NOT NULL, beginnings BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE file (
     log TEXT NOT NULL, key INTEGER NOT NULL, path TEXT NOT NULL,
     device INTEGER NOT NULL, inode INTEGER NOT NULL,
-    prefix_size INTEGER NOT NULL, prefix BLOB NOT NULL, offset INTEGER NOT NULL, seam BLOB NOT NULL,
+    prefix_size INTEGER NOT NULL, prefix_hash BLOB NOT NULL, offset INTEGER NOT NULL, tail_hash BLOB NOT NULL,
     repeat INTEGER NOT NULL, begun INTEGER NOT NULL, passed INTEGER NOT NULL,
     PRIMARY KEY (log, key)
 ) WITHOUT ROWID;

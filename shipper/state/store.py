@@ -89,17 +89,18 @@ class State:
             key, path, *rest = row
             files.setdefault(os.fsdecode(log), []).append(SavedFile(key, os.fsdecode(path), *rest))
         saved = {}
-        for path, kind, origin, cf, co, cr, *head, next_key, beginnings in self._rows("SELECT * FROM log", LOG_TYPES):
-            log = os.fsdecode(path)
-            counted, shipped = self._position(log, cf, co, cr), None if None in head else self._position(log, *head)
-            if shipped is None and head != [None, None, None]:
+        for path, kind, origin, *cursors, next_key, beginnings in self._rows("SELECT * FROM log", LOG_TYPES):
+            log, ship = os.fsdecode(path), cursors[3:]
+            count = self._position(log, *cursors[:3])
+            ship_position = None if None in ship else self._position(log, *ship)
+            if ship_position is None and ship != [None, None, None]:
                 raise self._damaged("half of a position")
-            saved[log] = SavedLog(log, kind, origin, counted, shipped, next_key, beginnings, files.get(log, []))
+            saved[log] = SavedLog(log, kind, origin, count, ship_position, next_key, beginnings, files.get(log, []))
         return saved
 
-    def _position(self, log: str, file: int, offset: int, residue: bytes) -> Position:
+    def _position(self, log: str, file: int, offset: int, partial_state: bytes) -> Position:
         try:
-            return Position(file, offset, self._cipher.open(residue))
+            return Position(file, offset, self._cipher.open(partial_state))
         except Broken as error:
             raise StateError(
                 f"what the state in {self.directory} holds back of {printable(log)} cannot be read: {error}",
@@ -190,14 +191,14 @@ class State:
         )
 
     def _log_rows(self, log: SavedLog) -> "tuple[LogRow, list[FileRow]]":
-        shipped = (None, None, None) if log.shipped is None else self._head_row(log.shipped)
-        counted = self._head_row(log.counted)
-        row = (_path(log.path), log.kind, log.origin, *counted, *shipped, log.next_key, log.beginnings)
+        ship = (None, None, None) if log.ship_position is None else self._cursor_row(log.ship_position)
+        count = self._cursor_row(log.count_position)
+        row = (_path(log.path), log.kind, log.origin, *count, *ship, log.next_key, log.beginnings)
         return row, sorted(_file_row(file) for file in log.files)
 
-    def _head_row(self, head: Position) -> tuple[int, int, bytes]:
-        hidden = self._cipher.close(head.residue) if holds_text(head.residue) else head.residue
-        return head.file, head.offset, hidden
+    def _cursor_row(self, cursor: Position) -> tuple[int, int, bytes]:
+        state = cursor.partial_state
+        return cursor.file, cursor.offset, self._cipher.close(state) if holds_text(state) else state
 
     def close(self) -> None:
         """Close the database and give the lock back."""
@@ -218,8 +219,8 @@ def _path(path: str) -> str | bytes:
 
 def _file_row(file: SavedFile) -> FileRow:
     return (
-        file.key, _path(file.path), file.device, file.inode, file.prefix_size, file.prefix, file.offset, file.seam,
-        file.repeat, int(file.begun), int(file.passed),
+        file.key, _path(file.path), file.device, file.inode, file.prefix_size, file.prefix_hash, file.offset,
+        file.tail_hash, file.repeat, int(file.begun), int(file.passed),
     )  # fmt: skip
 
 

@@ -157,8 +157,8 @@ class Subject:
         try:
             with closing(sqlite3.connect(f"file:{self.state}/state.db?mode=ro", uri=True, timeout=5)) as db:
                 cursors = db.execute(
-                    "SELECT counted_file, counted_offset, coalesce(shipped_file, counted_file),"
-                    " coalesce(shipped_offset, counted_offset) FROM log WHERE path = ?", (str(log),)
+                    "SELECT count_file, count_offset, coalesce(ship_file, count_file),"
+                    " coalesce(ship_offset, count_offset) FROM log WHERE path = ?", (str(log),)
                 ).fetchall()  # fmt: skip
                 files = db.execute(
                     "SELECT key, prefix_size, prefix, passed FROM file WHERE log = ?", (str(log),)

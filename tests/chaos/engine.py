@@ -21,7 +21,7 @@ from deploy.services import docker_engine
 from deploy.services.debian import install
 from deploy.services.unavailable import Unavailable
 from deploy.services.waiting import waited
-from shipper.inputs.files.fingerprint import PREFIX
+from shipper.inputs.files.fingerprint import PREFIX_BYTES
 from tests.chaos.agent import Subject
 from tests.chaos.books import Stored, in_store
 from tests.chaos.faults import DOCKER, REACH_S, fault, owed
@@ -178,7 +178,7 @@ def record_files(world: World, printing: Printing) -> list[Written]:
     files = []
     for path in sorted(printing.path.parent.glob(f"{printing.path.name}*")):
         data = path.read_bytes()
-        file = Written(path, path.stat().st_ino, len(data), data[:PREFIX])
+        file = Written(path, path.stat().st_ino, len(data), data[:PREFIX_BYTES])
         for line in data.splitlines():
             record_line(world, line, file)
         files.append(file)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shipper.inputs.files.fingerprint import PREFIX
+from shipper.inputs.files.fingerprint import PREFIX_BYTES
 from tests.chaos.lines import Fact, Truth, entry_lines, enveloped
 
 INODE_TRIES = 400
@@ -139,8 +139,8 @@ class Log:
             file.write(data)
         live = self.live
         live.size += len(data)
-        if len(live.beginning) < PREFIX:
-            live.beginning = (live.beginning + data)[:PREFIX]
+        if len(live.beginning) < PREFIX_BYTES:
+            live.beginning = (live.beginning + data)[:PREFIX_BYTES]
 
     # --- rotating ---------------------------------------------------------------------------------
 

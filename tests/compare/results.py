@@ -128,9 +128,9 @@ def dead_letters(state: Path, stage: int) -> list[Sent]:
 LOG_TABLE, FILE_TABLE, SERIES_TABLE = ("log",), ("file",), ("series",)
 """Names that a table has had, the first that is there counts; so with columns."""
 LOG_COLUMNS = {
-    "path": ("path",), "kind": ("kind",), "count file": ("counted_file",), "count offset": ("counted_offset",),
-    "count partial": ("counted_residue",), "ship file": ("shipped_file",), "ship offset": ("shipped_offset",),
-    "ship partial": ("shipped_residue",),
+    "path": ("path",), "kind": ("kind",), "count file": ("count_file", "counted_file"), "count offset": ("count_offset", "counted_offset"),
+    "count partial": ("count_partial_state", "counted_residue"), "ship file": ("ship_file", "shipped_file"), "ship offset": ("ship_offset", "shipped_offset"),
+    "ship partial": ("ship_partial_state", "shipped_residue"),
 }  # fmt: skip
 FILE_COLUMNS = {
     "log": ("log",), "key": ("key",), "path": ("path",), "inode": ("inode",), "prefix size": ("prefix_size",),

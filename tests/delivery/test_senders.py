@@ -8,13 +8,13 @@ from shipper.delivery.loop import Delivery, OnFailure
 from shipper.metrics.catalogue import WRITES
 from shipper.replay.committer import PATIENCE_S, Committer
 from shipper.replay.job import Job
-from shipper.replay.run import here, tasks_of
+from shipper.replay.run import read_segments, tasks_of
 from shipper.system.errors import OutputUnavailable
 from tests.agent.indexer_rig import Member
 from tests.delivery.scripted import FakeClock, ScriptedOutput, Wait
 from tests.hazards.rig import Rig
 from tests.replay.hostile import plain_line
-from tests.replay.rig import NOW_MS, SETTINGS, found, write
+from tests.replay.rig import NOW_MS, SETTINGS, logs_in, write
 
 
 def test_an_agent_reads_again_what_is_rolled_back(tmp_path: Path) -> None:
@@ -63,23 +63,23 @@ class Replay:
 
     def __init__(self, folder: Path) -> None:
         write(folder, [b"".join(plain_line(f"step {n}", "", 0, True) + b"\n" for n in range(300))], [False])
-        self.logs, self.clock, self.stopped = found(folder, "plain"), FakeClock(), False
+        self.logs, self.clock, self.stopped = logs_in(folder, "plain"), FakeClock(), False
         self.output = ScriptedOutput(self.clock, window=2)
-        self.job = Job(SETTINGS, history=False, now_ms=NOW_MS, stretch_bytes=512, chunk_bytes=512)
+        self.job = Job(SETTINGS, history=False, now_ms=NOW_MS, segment_bytes=512, chunk_bytes=512)
         self.committer = Committer(self.job, self.output, stopped=lambda: self.stopped, clock=self.clock)
         self.wait = self.committer.delivery.wait = Wait(self.clock, self.output)
 
     def take(self, most: int) -> None:
-        """Take stretches until so many requests were sent."""
-        self.committer.welcome(self.logs)
-        for stretch in here(self.job, tasks_of(self.job, self.logs, {})):
-            self.committer.take(stretch)
+        """Add segments until the number of requests is sent."""
+        self.committer.register_logs(self.logs)
+        for segment in read_segments(self.job, tasks_of(self.job, self.logs, {})):
+            self.committer.add(segment)
             if len(self.output.requests) == most:
                 return
 
 
 def test_a_replay_sends_the_same_batch_again(tmp_path: Path) -> None:
-    """Its stretches cannot be read again."""
+    """Its segments cannot be read again."""
     replay = Replay(tmp_path)
     replay.take(1)
     assert replay.committer.delivery.on_failure is OnFailure.RESEND

@@ -2,7 +2,7 @@
 
 import orjson
 
-from shipper.inputs.kafka.read_message import Foreign, NotOurs, Received, documents
+from shipper.inputs.kafka.read_message import InvalidMessage, QuarantineBuilder, Received, documents
 from shipper.model.documents import Document
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.elasticsearch.bulk import AllStored, Garbled, Judged, Request, refusal, verdicts
@@ -62,8 +62,8 @@ def kafka(data: bytes) -> None:
         for believed in (range(LATEST_MS + 1), range(NOW - 1000, NOW + 1000)):
             try:
                 carried = documents(received, PREFIXES, believed, NOW)
-            except NotOurs as refused:
-                entry = Foreign(PREFIXES, Redactor(), "node-1")(received, str(refused), NOW)
+            except InvalidMessage as refused:
+                entry = QuarantineBuilder(PREFIXES, Redactor(), "node-1")(received, str(refused), NOW)
                 body = orjson.loads(entry.body)
                 assert is_daily(entry.index, PREFIXES.quarantine)
                 assert body["reasons"][0]["detail"]

@@ -126,7 +126,7 @@ def saved_state() -> bytes:
             )
             tail = Tail([_input(place / name)], Bounds(), Limits(), {}, Folders())
             (reader,) = tail.scan()
-            reader.look(0.0)
+            reader.poll(0.0)
             for batch in reader.read(0.0, 0):
                 list(batch.entries)
             logs.append(reader.checkpoint())
@@ -164,7 +164,7 @@ def _taken_up(content: bytes, change: tuple[str, tuple[object, ...]] | None = No
             with closing(State(directory)) as state:
                 tail = Tail([], Bounds(), Limits(), state.logs(), Folders())
                 for reader in tail.scan():  # of logs that are gone: all that is known of them comes from the state
-                    for batch in reader.last_words():
+                    for batch in reader.read_to_end():
                         list(batch.entries)
                 tail.close()
                 state.series()
@@ -181,9 +181,9 @@ def state_bytes(data: bytes) -> None:
 
 
 COLUMNS = [
-    *(("log", name) for name in ("path", "kind", "origin", "counted_file", "counted_offset", "counted_residue", "shipped_file",
-                                 "shipped_offset", "shipped_residue", "next_key", "beginnings")),
-    *(("file", name) for name in ("log", "key", "path", "device", "inode", "prefix_size", "prefix", "offset", "seam", "repeat",
+    *(("log", name) for name in ("path", "kind", "origin", "count_file", "count_offset", "count_partial_state", "ship_file",
+                                 "ship_offset", "ship_partial_state", "next_key", "beginnings")),
+    *(("file", name) for name in ("log", "key", "path", "device", "inode", "prefix_size", "prefix_hash", "offset", "tail_hash", "repeat",
                                   "begun", "passed")),
     *(("series", name) for name in ("metric", "labels", "value", "counts", "created")),
 ]  # fmt: skip

@@ -150,7 +150,7 @@ class Rig:
         pipeline = Pipeline(Enforce(), counting, redactor_of(settings, b"k" * 32))
         inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", Folders()), self._origin, self.from_end)]
         compiled = compiled_of(settings.model_copy(update={"compiled": self.native}), pipeline)
-        tail = Tail(inputs, self.bounds, self.limits, state.logs(), compiled=compiled)
+        tail = Tail(inputs, self.bounds, self.limits, state.logs(), fast_chain=compiled)
         self.agent = Agent(
             tail,
             pipeline,

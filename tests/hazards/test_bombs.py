@@ -26,7 +26,7 @@ def bomb(path: Path, mib: int, *, before: bytes = b"", after: bytes = b"") -> No
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a bomb of the tests' size take several searches for its end, as a real one does."""
-    monkeypatch.setattr("shipper.inputs.files.long_lines.SEARCHED_AT_ONCE", 2 * MIB)
+    monkeypatch.setattr("shipper.inputs.files.long_lines.SEARCHED_PER_READ", 2 * MIB)
 
 
 @pytest.mark.usefixtures("measured")

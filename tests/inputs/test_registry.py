@@ -10,14 +10,14 @@ from shipper.inputs import registry
 
 
 def test_every_type_of_the_settings_has_one_kind() -> None:
-    """No type is left out, none stands twice."""
+    """No type is missing or duplicated."""
     types = [name for kind in INPUT_KINDS for name in kind.types]
     assert sorted(types) == sorted(get_args(InputSettings.model_fields["type"].annotation))
 
 
 @pytest.mark.parametrize("kind", INPUT_KINDS, ids=lambda kind: kind.types[0])
-def test_what_a_row_names_is_there(kind: InputKind) -> None:
-    """A factory where a server has to be asked, and the beginnings that a shell completes."""
+def test_the_factories_of_a_row_exist(kind: InputKind) -> None:
+    """A factory if the input is read from a server, and the prefixes for shell completion."""
     source = InputSettings(type=kind.types[0], glob="//k:9092/logs")
     assert (registry.factory(source) is None) == (kind.process == "agent")
     assert {prefix.partition(":")[0] for prefix in kind.prefixes} == set(kind.types)

@@ -117,7 +117,7 @@ def test_a_lost_day_comes_back_step_by_step(shell: Shell, backup: Path, tmp_path
     assert f"{LOGINS}  failed_login_attempts_total" in said
     assert not (tmp_path / "shipper-data").exists()
     assert f"{LOGINS}  added to the index" in shell(do.replace(BACKUP, str(backup)))
-    assert f"{LOGINS}  were there already" in shell(do.replace(BACKUP, str(backup)))
+    assert f"{LOGINS}  already stored" in shell(do.replace(BACKUP, str(backup)))
     assert len(shell("shipper search --limit 0 --format json").splitlines()) == LOGINS
     assert {path: path.read_bytes() for path in backup.rglob("*.log*")} == before
     assert list((tmp_path / "shipper-state" / "replay").iterdir()) == []
@@ -127,7 +127,7 @@ def test_a_file_by_the_standard_input_gives_the_ids_of_its_container(shell: Shel
     """Events of the folder are recognised as duplicates."""
     shell(f"shipper replay {backup}")
     shell(f"gzip -c {backup}/{CONTAINER}/{CONTAINER}-json.log.1 > backend-json.log.3.gz")
-    assert "3  were there already" in shell(shown("replay.md", "zcat"))
+    assert "3  already stored" in shell(shown("replay.md", "zcat"))
 
 
 def test_the_counters_past_comes_into_prometheus_step_by_step(shell: Shell, backup: Path, tmp_path: Path) -> None:

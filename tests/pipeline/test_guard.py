@@ -24,7 +24,7 @@ from shipper.model.source import Source
 from shipper.outputs.kafka.message import Prefixes, Topics, messages
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
-from shipper.replay.time_filter import OUTSIDE, Selecting, Span
+from shipper.replay.time_filter import OUTSIDE, Span, TimeFilteredPipeline
 from shipper_processors.assemble import Bounds, JsonFileAssembler
 from shipper_processors.count import Contribution, Counting, GroupEffect
 from shipper_processors.enforce import Enforce
@@ -138,9 +138,9 @@ def processed(pipeline: Pipeline) -> Result:
     return result(ended, sums_of(batch))
 
 
-def selecting(pipeline: Pipeline, **choice: Any) -> Selecting:
+def selecting(pipeline: Pipeline, **choice: Any) -> TimeFilteredPipeline:
     """A pipeline as a replay with `--since` or `--metrics-out` has it."""
-    return Selecting(**{name: getattr(pipeline, name) for name in Pipeline.__dataclass_fields__}, **choice)
+    return TimeFilteredPipeline(**{name: getattr(pipeline, name) for name in Pipeline.__dataclass_fields__}, **choice)
 
 
 def replay(pipeline: Pipeline, _folder: Path) -> Result:

@@ -10,7 +10,7 @@ from shipper.metrics.catalogue import VIOLATIONS
 from shipper.model.batch import Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
-from shipper.replay.time_filter import Selecting, Span
+from shipper.replay.time_filter import Span, TimeFilteredPipeline
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.redact import Redactor
@@ -156,7 +156,7 @@ def test_an_event_that_a_later_step_fails_on_counts_all_the_same(span: Span | No
     """Whoever makes a step fail cannot try passwords unseen by it; a replay counts as the agent does."""
     plain = replace(pipeline(), redactor=Unmasking())
     fields = {name: getattr(plain, name) for name in Pipeline.__dataclass_fields__}
-    chain = plain if span is None else Selecting(**fields, span=span)
+    chain = plain if span is None else TimeFilteredPipeline(**fields, span=span)
     batch = processed(chain, entry('{"correlation_id":"a","event":"login_failed","note":"a@b.example"}'))
     assert batch.events == {"quarantined": 1}
     assert batch.counted.sums["failed_login_attempts_total", ("backend",)] == 1

@@ -1,4 +1,4 @@
-"""Hostile logs: what comes to lie on a border between two stretches when borders lie everywhere."""
+"""Hostile logs, for segment borders at any place."""
 
 import json
 from collections.abc import Callable
@@ -24,8 +24,8 @@ EVENTS = st.builds(
 MESSAGES = EVENTS | TEXTS | EVENTS.map(lambda text: text + "\r")
 STREAMS = st.sampled_from(["stdout", "stderr"])
 STEPS = st.sampled_from([0, 0, 0, 1, 400, 5000])
-"""Milliseconds from a line to the next: none, so that parts and twins come about; few; too many for a stack trace."""
-FOREIGN = st.sampled_from([b"\x00\xff rubbish", b"", b"{}", b'{"log":1}', b"z" * (2 * LINE_BYTES), b"\xef\xbb\xbf{"])
+"""Milliseconds from a line to the next: none, so that parts and duplicates occur; few; too many for a stack trace."""
+INVALID = st.sampled_from([b"\x00\xff rubbish", b"", b"{}", b'{"log":1}', b"z" * (2 * LINE_BYTES), b"\xef\xbb\xbf{"])
 Line = Callable[[str, str, int, bool], bytes]
 
 
@@ -55,18 +55,18 @@ WRITERS: dict[str, Line] = {"docker": docker_line, "cri": cri_line, "plain": pla
 
 @st.composite
 def files(draw: st.DrawFn, kind: str) -> list[bytes]:
-    """One to three files of a log, the oldest first: parts, traces and twins over streams and files."""
+    """One to three files of a log, the oldest first: parts, traces and duplicates over streams and files."""
     write, ms = WRITERS[kind], 0
     lines: list[bytes] = []
     for _ in range(draw(st.integers(1, 24))):
         ms += draw(STEPS)
         if draw(st.integers(0, 9)) == 0:
-            lines.append(draw(FOREIGN))
+            lines.append(draw(INVALID))
         elif lines and draw(st.integers(0, 6)) == 0:
-            lines.append(lines[-draw(st.integers(1, min(3, len(lines))))])  # a twin, next door or not
+            lines.append(lines[-draw(st.integers(1, min(3, len(lines))))])  # a duplicate, adjacent or not
         else:
             lines.append(write(draw(MESSAGES), draw(STREAMS), ms, draw(st.integers(0, 3)) > 0))
     cuts = sorted(draw(st.lists(st.integers(0, len(lines)), max_size=2)))
-    pieces = [lines[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(lines)], strict=True)]
-    found = [b"".join(line + b"\n" for line in piece) for piece in pieces]
-    return [data.removesuffix(b"\n") if draw(st.booleans()) else data for data in found]
+    parts = [lines[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(lines)], strict=True)]
+    contents = [b"".join(line + b"\n" for line in part) for part in parts]
+    return [data.removesuffix(b"\n") if draw(st.booleans()) else data for data in contents]

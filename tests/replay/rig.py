@@ -1,4 +1,4 @@
-"""A rig for replays: logs in a folder, an output that keeps what it gets, and all that a replay leaves behind."""
+"""A rig for replays: logs in a folder, an output that keeps its documents, and the results of a replay."""
 
 import gzip
 import io
@@ -13,9 +13,9 @@ from shipper.model.documents import Document
 from shipper.outputs.base import settled
 from shipper.replay import discover
 from shipper.replay.committer import Committer
-from shipper.replay.job import Job, Located, Outcome, located
-from shipper.replay.run import here, tasks_of
-from shipper.replay.segment import Processor, Stretch, StretchReader, Task
+from shipper.replay.job import Job, Outcome, ReplayLog, with_origins
+from shipper.replay.run import read_segments, tasks_of
+from shipper.replay.segment import Processor, Segment, SegmentReader, Task
 from tests.replay.hostile import LINE_BYTES
 
 NOW_MS = 1_795_430_000_000
@@ -46,7 +46,7 @@ class Keeping:
         self.documents: dict[tuple[str, bytes], Document] = {}
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Keep the new ones."""
+        """Keep the new documents."""
         before = len(self.documents)
         for document in documents:
             self.documents.setdefault((document.index, document.id), document)
@@ -54,21 +54,21 @@ class Keeping:
         return settled(Written(stored, len(documents) - stored))
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
-def found(folder: Path, kind: discover.Kind = "docker") -> list[Located]:
+def logs_in(folder: Path, kind: discover.Kind = "docker") -> list[ReplayLog]:
     """The logs in a folder."""
-    return located(SETTINGS, discover.find([folder], kind).logs, "4f" * 32)
+    return with_origins(SETTINGS, discover.find([folder], kind).logs, "4f" * 32)
 
 
-def committed(job: Job, logs: list[Located], stretches: Iterator[Stretch]) -> tuple[list[Document], Outcome, str]:
-    """All that a replay leaves behind: documents in their order, figures, the history's text."""
+def committed(job: Job, logs: list[ReplayLog], segments: Iterator[Segment]) -> tuple[list[Document], Outcome, str]:
+    """Commit segments; return documents in their order, outcome, and the history's text."""
     output = Keeping()
     committer = Committer(job, output)
-    committer.welcome(logs)
-    for stretch in stretches:
-        committer.take(stretch)
+    committer.register_logs(logs)
+    for segment in segments:
+        committer.add(segment)
     assert committer.finish()
     outcome = committer.outcome(finished=True)
     text = io.StringIO()
@@ -78,32 +78,32 @@ def committed(job: Job, logs: list[Located], stretches: Iterator[Stretch]) -> tu
     return list(output.documents.values()), outcome, text.getvalue()
 
 
-def whole(logs: list[Located], *, history: bool = True) -> tuple[list[Document], Outcome, str]:
-    """The outcome of one reading that is nowhere cut, the plain way."""
+def whole(logs: list[ReplayLog], *, history: bool = True) -> tuple[list[Document], Outcome, str]:
+    """Replay as one segment over the Python path."""
     job = Job(
         SETTINGS.model_copy(update={"compiled": False}),
         history=history,
         now_ms=NOW_MS,
-        stretch_bytes=WHOLE,
+        segment_bytes=WHOLE,
         chunk_bytes=LINE_BYTES,
     )
-    return committed(job, logs, here(job, tasks_of(job, logs, {})))
+    return committed(job, logs, read_segments(job, tasks_of(job, logs, {})))
 
 
-def worker(job: Job) -> tuple[StretchReader, Processor]:
-    """What one process has; where no history is asked for, it goes the compiled way."""
+def worker(job: Job) -> tuple[SegmentReader, Processor]:
+    """Return reader and processor of one process; the native path is used if there is no history."""
     processor = Processor(job)
-    return StretchReader(job, compiled=processor.compiled), processor
+    return SegmentReader(job, fast_chain=processor.fast_chain), processor
 
 
 def cut(
-    logs: list[Located], sizes: list[int], turns: list[int], *, history: bool = True
+    logs: list[ReplayLog], sizes: list[int], turns: list[int], *, history: bool = True
 ) -> tuple[list[Document], Outcome, str]:
-    """The outcome of stretches of these sizes, in turns, each read by one of three as `turns` has it."""
-    jobs = [Job(SETTINGS, history=history, now_ms=NOW_MS, stretch_bytes=size, chunk_bytes=size) for size in sizes]
+    """Replay in segments of these sizes, in turn, each read by one of three readers according to `turns`."""
+    jobs = [Job(SETTINGS, history=history, now_ms=NOW_MS, segment_bytes=size, chunk_bytes=size) for size in sizes]
     workers = [[worker(job) for job in jobs] for _ in range(3)]
 
-    def stretches() -> Iterator[Stretch]:
+    def segments() -> Iterator[Segment]:
         number = 0
         for unit in tasks_of(jobs[0], logs, {}):
             task: Task | None = unit
@@ -116,11 +116,11 @@ def cut(
             for reader, _ in of_one:
                 reader.close()
 
-    return committed(jobs[0], logs, stretches())
+    return committed(jobs[0], logs, segments())
 
 
 def write(folder: Path, contents: list[bytes], packed: list[bool]) -> None:
-    """A log's files, the last one live, older ones packed or not."""
+    """Write a log's files, the last one live, older ones compressed or not."""
     for age, data in enumerate(reversed(contents)):
         name = "app.log" if age == 0 else f"app.log.{age}"
         if age and packed[age % len(packed)]:

@@ -1,4 +1,4 @@
-"""What a replay keeps over an interruption, and where."""
+"""State that a replay keeps over an interruption."""
 
 import sqlite3
 from collections import Counter
@@ -9,7 +9,7 @@ import pytest
 from shipper.replay.committer import Committer
 from shipper.replay.discover import Problem
 from shipper.replay.job import Job
-from shipper.replay.segment import Stretch
+from shipper.replay.segment import Segment
 from shipper.state.database import FILE
 from shipper.state.store import State
 from shipper.system.errors import StateError
@@ -23,27 +23,27 @@ PROBLEMS = [
 ]
 
 
-def stretch(*problems: Problem) -> Stretch:
-    """A stretch with one line, and what could not be read."""
-    return Stretch([], Counter(), {("dropped", 1): 1}, 1, 10, {}, [], [], [*problems])
+def segment(*problems: Problem) -> Segment:
+    """A segment with one line and these problems."""
+    return Segment([], Counter(), {("dropped", 1): 1}, 1, 10, {}, [], [], [*problems])
 
 
 def committer(state: State | None) -> Committer:
-    """One that goes on from `state`."""
+    """A committer that resumes from `state`."""
     return Committer(Job(SETTINGS, history=False, now_ms=NOW_MS), Keeping(), state)
 
 
 def test_problems_survive_an_interruption_beside_the_counters(tmp_path: Path) -> None:
-    """Each once, whatever signs are in it; no label of a metric holds any."""
+    """Each once, whatever characters it contains; no metric label contains any."""
     for problems in ([PROBLEMS[0], PROBLEMS[1]], [PROBLEMS[1], PROBLEMS[2]], []):
         state = State(tmp_path, KEY)
         replay = committer(state)
-        replay.take(stretch(*problems))
+        replay.add(segment(*problems))
         assert replay.finish()
-        found = replay.outcome(finished=False)
+        outcome = replay.outcome(finished=False)
         state.close()
-    assert sorted(found.problems) == sorted(PROBLEMS)
-    assert (found.lines, found.counters) == (3, {})
+    assert sorted(outcome.problems) == sorted(PROBLEMS)
+    assert (outcome.lines, outcome.counters) == (3, {})
     with sqlite3.connect(tmp_path / FILE) as db:
         labels = [label for (label,) in db.execute("SELECT labels FROM series")]
     assert labels
@@ -51,10 +51,10 @@ def test_problems_survive_an_interruption_beside_the_counters(tmp_path: Path) ->
 
 
 def test_problems_that_are_not_committed_are_not_reported(tmp_path: Path) -> None:
-    """They come again with the stretch that is read again; one transaction has all of it."""
+    """They are reported when the segment is read again; one transaction has all of it."""
     state = State(tmp_path, KEY)
     replay = committer(state)
-    replay.take(stretch(PROBLEMS[0]))
+    replay.add(segment(PROBLEMS[0]))
     assert replay.outcome(finished=False).problems == []
     state.close()
     again = State(tmp_path, KEY)
@@ -65,16 +65,16 @@ def test_problems_that_are_not_committed_are_not_reported(tmp_path: Path) -> Non
 def test_without_a_state_problems_are_reported_all_the_same() -> None:
     """A dry run keeps nothing."""
     replay = committer(None)
-    replay.take(stretch(*PROBLEMS, *PROBLEMS))
+    replay.add(segment(*PROBLEMS, *PROBLEMS))
     assert replay.finish()
     assert replay.outcome(finished=True).problems == PROBLEMS
 
 
-def test_a_problem_that_was_changed_behind_our_back_is_damage(tmp_path: Path) -> None:
+def test_a_problem_changed_in_the_database_is_damage(tmp_path: Path) -> None:
     """The seal is over problems too."""
     state = State(tmp_path, KEY)
     replay = committer(state)
-    replay.take(stretch(PROBLEMS[0]))
+    replay.add(segment(PROBLEMS[0]))
     replay.finish()
     state.close()
     with sqlite3.connect(tmp_path / FILE) as db:

@@ -1,4 +1,4 @@
-"""A replay into an output that fails when it hurts most, stopped, killed, and run again."""
+"""Replays into a failing output, stopped, killed, and run again."""
 
 import multiprocessing
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from structlog.testing import capture_logs
 
 from shipper.model.batch import Written
 from shipper.model.documents import Document
-from shipper.replay.job import Job, Located, Outcome, Progress, ReadingFailed
+from shipper.replay.job import Job, Outcome, Progress, ReadingFailed, ReplayLog
 from shipper.replay.run import run_into
 from shipper.system.errors import OutputUnavailable, StateError
 from shipper.system.logging_setup import configure_own_log
 from tests.replay.hostile import docker_line, plain_line
-from tests.replay.rig import NOW_MS, SETTINGS, Keeping, found, whole, write
+from tests.replay.rig import NOW_MS, SETTINGS, Keeping, logs_in, whole, write
 
 SMALL = 512
 
@@ -27,8 +27,8 @@ def quiet() -> None:
 
 
 @pytest.fixture
-def logs(tmp_path: Path) -> list[Located]:
-    """A log over a rotation, with parts, traces and twins, and a plain one; about 60 KB."""
+def logs(tmp_path: Path) -> list[ReplayLog]:
+    """A log over a rotation, with parts, traces and duplicates, and a plain one; about 60 KB."""
     content = []
     for n in range(260):
         entry = '{"event":"login_failed","correlation_id":"c-%d","medication":"m-%d"}' % (n, n % 9)
@@ -42,11 +42,11 @@ def logs(tmp_path: Path) -> list[Located]:
     plain.mkdir()
     write(docker, [b"".join(line + b"\n" for line in part) for part in (content[:300], content[300:])], [True])
     write(plain, [b"".join(plain_line(f"step {n % 3}", "", 0, True) + b"\n" for n in range(300))], [False])
-    return [*found(docker), *found(plain, "plain")]
+    return [*logs_in(docker), *logs_in(plain, "plain")]
 
 
 def replayed(
-    logs: list[Located],
+    logs: list[ReplayLog],
     output: Keeping,
     state: Path | None,
     *,
@@ -55,23 +55,29 @@ def replayed(
     stop_after: int = 1 << 30,
     at_first: "list[Progress] | None" = None,
 ) -> Outcome:
-    """Run it, stopped after so many stretches."""
-    told: list[Progress] = [] if at_first is None else at_first
-    job = Job(SETTINGS, history=state is None, now_ms=NOW_MS, stretch_bytes=size, chunk_bytes=size)
+    """Run a replay, stopped after `stop_after` segments."""
+    reports: list[Progress] = [] if at_first is None else at_first
+    job = Job(SETTINGS, history=state is None, now_ms=NOW_MS, segment_bytes=size, chunk_bytes=size)
     return run_into(
-        output, job, logs, state, workers=workers, tell=told.append, stopped=lambda: len(told) >= stop_after
+        output,
+        job,
+        logs,
+        state,
+        workers=workers,
+        on_progress=reports.append,
+        stopped=lambda: len(reports) >= stop_after,
     )
 
 
 def same(outcome: Outcome, other: Outcome) -> bool:
-    """Whether all figures agree, but for what was found where a kill came between writing and committing."""
+    """Return True if all totals agree; a kill between writing and committing turns stored events into duplicates."""
     return (outcome.counters, outcome.indices, outcome.lines, outcome.bytes, outcome.problems, outcome.events.total()) == (
         other.counters, other.indices, other.lines, other.bytes, other.problems, other.events.total()
     )  # fmt: skip
 
 
 @pytest.mark.integration
-def test_processes_leave_behind_what_one_reading_leaves(logs: list[Located]) -> None:
+def test_processes_leave_behind_what_one_reading_leaves(logs: list[ReplayLog]) -> None:
     """Documents in their order, to the byte; all figures; the history."""
     documents, expected, _ = whole(logs)
     output = Keeping()
@@ -84,8 +90,10 @@ def test_processes_leave_behind_what_one_reading_leaves(logs: list[Located]) -> 
 
 @pytest.mark.integration
 @pytest.mark.parametrize("after", [1, 7, 30])
-def test_a_stopped_replay_goes_on_with_any_number_of_processes(logs: list[Located], tmp_path: Path, after: int) -> None:
-    """Stopped again and again, then finished by two: nothing lost, nothing twice, and the figures are of all of it."""
+def test_a_stopped_replay_resumes_with_any_number_of_processes(
+    logs: list[ReplayLog], tmp_path: Path, after: int
+) -> None:
+    """Stopped repeatedly, then finished by two processes: nothing lost or duplicated, and the totals cover all runs."""
     documents, expected, _ = whole(logs)
     output = Keeping()
     first = replayed(logs, output, tmp_path / "state", stop_after=after)
@@ -104,26 +112,26 @@ class Killed(BaseException):
 
 
 class Killing(Keeping):
-    """An output in whose call `number` the process is killed, when all is written."""
+    """An output that kills the process in call `number`, after storing the documents."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self.left = number
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Keep them; nobody hears of it."""
-        answer = super().submit(documents)
+        """Store them, and raise before the result is returned."""
+        result = super().submit(documents)
         self.left -= 1
         if self.left == 0:
             raise Killed
-        return answer
+        return result
 
 
 @pytest.mark.parametrize("call", [1, 2, 9])
-def test_a_kill_between_writing_and_committing_loses_and_doubles_nothing(
-    logs: list[Located], tmp_path: Path, call: int
+def test_a_kill_between_writing_and_committing_loses_and_duplicates_nothing(
+    logs: list[ReplayLog], tmp_path: Path, call: int
 ) -> None:
-    """The same again: written documents are found, counters count each event once."""
+    """On the next run, written documents are duplicates, and counters count each event once."""
     documents, expected, _ = whole(logs)
     output = Killing(call)
     with pytest.raises(Killed):
@@ -135,10 +143,10 @@ def test_a_kill_between_writing_and_committing_loses_and_doubles_nothing(
 
 
 @pytest.mark.integration
-def test_a_killed_process_is_named_with_what_it_was_at_and_the_next_run_goes_on(
-    logs: list[Located], tmp_path: Path
+def test_a_killed_process_is_reported_with_its_task_and_the_next_run_resumes(
+    logs: list[ReplayLog], tmp_path: Path
 ) -> None:
-    """What the others made before it is committed; no process stays behind."""
+    """Segments before its own are committed; no process is left over."""
     documents, expected, _ = whole(logs)
     output = Keeping()
 
@@ -148,9 +156,9 @@ def test_a_killed_process_is_named_with_what_it_was_at_and_the_next_run_goes_on(
                 multiprocessing.active_children()[0].kill()
             super().append(progress)
 
-    with pytest.raises(ReadingFailed, match=r"process \d+ of the replay was killed by SIGKILL while") as failed:
+    with pytest.raises(ReadingFailed, match=r"replay process \d+ was killed by SIGKILL while") as failed:
         replayed(logs, output, tmp_path / "state", workers=2, at_first=KillingOne())
-    assert "run it again" in failed.value.hint
+    assert "run the same command again" in failed.value.hint
     assert multiprocessing.active_children() == []
     last = replayed(logs, output, tmp_path / "state", workers=2)
     assert list(output.documents.values()) == documents
@@ -159,27 +167,27 @@ def test_a_killed_process_is_named_with_what_it_was_at_and_the_next_run_goes_on(
 
 
 class Failing(Keeping):
-    """An output that is away at the calls that are named."""
+    """An output that is unavailable at these calls."""
 
     def __init__(self, *calls: int) -> None:
         super().__init__()
         self.calls, self.number = calls, 0
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Store, or be away."""
+        """Store the documents, or fail."""
         self.number += 1
         if self.number in self.calls:
-            away = Future[Written]()
-            away.set_exception(OutputUnavailable("busy for a second", "wait"))
-            return away
+            failed = Future[Written]()
+            failed.set_exception(OutputUnavailable("busy for a second", "wait"))
+            return failed
         return super().submit(documents)
 
 
 @pytest.mark.parametrize("calls", [(1,), (2,), (1, 2), (2, 3)])
-def test_an_output_that_is_away_for_a_moment_gets_it_all_the_same(
-    logs: list[Located], tmp_path: Path, calls: tuple[int, ...]
+def test_a_briefly_unavailable_output_gets_all_documents(
+    logs: list[ReplayLog], tmp_path: Path, calls: tuple[int, ...]
 ) -> None:
-    """In the same order, since a batch that was refused is sent again before the next is acknowledged."""
+    """A failed batch is retried before the next is acknowledged."""
     documents, expected, _ = whole(logs)
     output = Failing(*calls)
     outcome = replayed(logs, output, tmp_path / "state", size=1 << 20)
@@ -188,8 +196,8 @@ def test_an_output_that_is_away_for_a_moment_gets_it_all_the_same(
     assert outcome.events == expected.events
 
 
-def test_an_output_that_is_away_is_told(logs: list[Located], tmp_path: Path) -> None:
-    """Once, when the waiting begins, with what to do; a replay waits for minutes before it gives up."""
+def test_an_unavailable_output_is_logged(logs: list[ReplayLog], tmp_path: Path) -> None:
+    """Once, when the wait starts, with a hint; a replay waits for minutes before it gives up."""
     configure_own_log("json", "warning")
     with capture_logs() as said:
         replayed(logs, Failing(1, 2), tmp_path / "state", size=1 << 20)
@@ -197,17 +205,17 @@ def test_an_output_that_is_away_is_told(logs: list[Located], tmp_path: Path) -> 
     assert (away["error"], away["hint"]) == ("busy for a second", "wait")
 
 
-def test_the_same_replay_twice_at_once_is_refused(logs: list[Located], tmp_path: Path) -> None:
-    """The second finds the first at work, and touches nothing of it."""
-    refused = []
+def test_the_same_replay_cannot_run_twice_at_once(logs: list[ReplayLog], tmp_path: Path) -> None:
+    """The second fails while the first is running, and changes nothing."""
+    errors = []
 
     class Second(Keeping):
         def submit(self, documents: Sequence[Document]) -> Future[Written]:
-            if not refused:
+            if not errors:
                 with pytest.raises(StateError, match="in use") as error:
                     replayed(logs, Keeping(), tmp_path / "state")
-                refused.append(error.value)
+                errors.append(error.value)
             return super().submit(documents)
 
     assert replayed(logs, Second(), tmp_path / "state").finished
-    assert refused
+    assert errors

@@ -1,4 +1,4 @@
-"""`shipper replay`: a backfill of the index from files, beside whatever agent is running."""
+"""`shipper replay`: backfill the index from files, independent of a running agent."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ from shipper.cli.terminal import replay_report as report
 from shipper.cli.terminal.json_output import as_json
 from shipper.cli.terminal.progress import TELL_S, working
 from shipper.config.settings import InputSettings, Settings
-from shipper.inputs.files.container_metadata import tells_container
+from shipper.inputs.files.container_metadata import path_names_container
 from shipper.outputs import registry
 from shipper.replay import discover, path_map
 from shipper.replay.path_map import PathMap
@@ -41,36 +41,36 @@ from shipper_processors.times import format_ms, parse_ms
 
 if TYPE_CHECKING:
     from shipper.replay import job
-    from shipper.replay.discover import Given, GivenLog
+    from shipper.replay.discover import DiscoveredLog, Discovery
 
 KINDS: tuple[Literal["docker", "cri", "plain"], ...] = ("docker", "cri", "plain")
 STDIN = Path("-")
 FOLDER = "replay"
 
 
-class Moment(int):
-    """Milliseconds since the epoch; `said` is how they were asked for, the same when `2d` is asked again."""
+class EpochMs(int):
+    """Milliseconds since the epoch; `text` is the value on the command line, which stays the same for `2d`."""
 
-    said: str = ""
+    text: str = ""
 
 
-class Asked(When):
-    """A time that remembers how it was asked for."""
+class ReplayTime(When):
+    """A time that keeps its text on the command line."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
-        """Read it, or fail as a mistake of usage."""
-        found = Moment(super().convert(value, param, ctx))
-        found.said = str(value)
-        return found
+        """Parse the value, or fail with a usage error."""
+        time_ms = EpochMs(super().convert(value, param, ctx))
+        time_ms.text = str(value)
+        return time_ms
 
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--since", type=Asked(), help="Events from this time on: RFC 3339, a date, or how long ago (2h, 3d).")
-@click.option("--until", type=Asked(), help="Events before this time.")
-@click.option("--dry-run", is_flag=True, help="Say what would be indexed, quarantined and counted; write nothing.")
+@click.option("--since", type=ReplayTime(), help="Start time: RFC 3339, a date, or a duration ago (2h, 3d).")
+@click.option("--until", type=ReplayTime(), help="End time, exclusive.")
+@click.option("--dry-run", is_flag=True, help="Show what would be indexed, quarantined and counted; write nothing.")
 @click.option(
-    "--type", "kind", type=click.Choice(KINDS), help="What wrote the files. [default: told by their first line]"
+    "--type", "kind", type=click.Choice(KINDS), help="Format of the files. [default: detected from their first line]"
 )
 @click.option("--service", type=NonEmptyText(), help="Service name of all lines, instead of the container's labels.")
 @click.option(
@@ -82,11 +82,11 @@ class Asked(When):
 @click.option("--host", metavar="NAME", type=NonEmptyText(), help="Node that wrote the files. [default: this one]")
 @click.option(
     "--map-path", metavar="BACKUP=ORIGINAL", type=MappedPath(), multiple=True,
-    help="Read files below BACKUP as those that were at ORIGINAL, so that plain logs get the same ids; repeatable.",
+    help="Original path of files below BACKUP, so that plain logs keep their ids; repeatable.",
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=lambda: len(os.sched_getaffinity(0)), metavar="N",
-    help="Processes; what comes of it is the same with any number. [default: one a core]",
+    help="Number of processes; the result is the same with any number. [default: one per core]",
 )  # fmt: skip
 @click.option(
     "--metrics-out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -94,112 +94,117 @@ class Asked(When):
 )  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @configured("output", "state_dir")
-def replay(settings: Settings, **asked: Any) -> None:  # noqa: ANN401
-    """Index the logs in files and folders, rotated and compressed ones, or the standard input (-).
+def replay(settings: Settings, **options: Any) -> None:  # noqa: ANN401
+    """Index logs from files and folders, also rotated and compressed ones, or from the standard input (-).
 
-    Events get the ids and days that the agent gives them: what is stored already is found and not stored again. Ids of
-    plain files follow from host and path: for a copy, give --host and --map-path. The running agent's positions and
-    counters are left alone. Can be interrupted: the same command goes on where it stopped.
+    Events get the same ids and daily indices as from the agent, so that stored events are not duplicated. Ids of plain
+    files depend on host and path: for a copy, set --host and --map-path. Checkpoints and counters of a running agent do
+    not change. An interrupted replay resumes with the same command.
     """
-    refuse_backwards(asked["since"], asked["until"])
-    refuse_place(asked["metrics_out"])
+    refuse_backwards(options["since"], options["until"])
+    require_writable(options["metrics_out"])
     quiet = "warning" if settings.log_level == "info" else settings.log_level
-    settings = adjusted(settings, service=asked["service"], host=asked["host"]).model_copy(update={"log_level": quiet})
+    settings = adjusted(settings, service=options["service"], host=options["host"]).model_copy(
+        update={"log_level": quiet}
+    )
     configure_own_log(settings.log_format, settings.log_level)
     console = Console(stderr=True, highlight=False)
-    with given_logs(settings, asked) as found:
-        total = replayed(settings, found, console, asked)
-    if asked["dry_run"]:
-        warn(console, too_old(settings, total.indices))
-    problems = list(dict.fromkeys([*found.problems, *total.problems]))
+    with discovered_logs(settings, options) as discovery:
+        total = run_and_report(settings, discovery, console, options)
+    if options["dry_run"]:
+        warn(console, expired_days(settings, total.indices))
+    problems = list(dict.fromkeys([*discovery.problems, *total.problems]))
     warn(console, (f"{problem.what}; {problem.hint}" for problem in problems))
     if not total.finished:
-        again = "it goes on where it stopped" if state_of(settings, asked) else "what is stored already is found"
-        console.print(f"interrupted: run the same command again, and {again}")
+        resume = " to resume" if state_of(settings, options) else "; stored events are not duplicated"
+        console.print(f"interrupted: run the same command again{resume}")
     elif total.history is not None:
-        write_history(total.history, asked["metrics_out"])
+        write_history(total.history, options["metrics_out"])
     if problems or not total.finished:
         sys.exit(1)
 
 
-def replayed(settings: Settings, found: "Given", console: Console, asked: dict[str, Any]) -> "job.Outcome":
-    """Replay the logs and tell what came of it. Raises ShipperError."""
-    folder = state_of(settings, asked)
+def run_and_report(
+    settings: Settings, discovery: "Discovery", console: Console, options: dict[str, Any]
+) -> "job.Outcome":
+    """Replay the logs and print the outcome. Raises ShipperError."""
+    folder = state_of(settings, options)
     if folder is not None and folder.is_dir():
-        console.print(f"going on with a replay that was interrupted; remove {folder} to start anew")
-    if asked["container"] is None:
-        warn(console, nameless(found.logs))
-    if not asked["dry_run"]:
-        warn(console, too_old_already(settings, found.logs))
+        console.print(f"resuming an interrupted replay; remove {folder} to start from the beginning")
+    if options["container"] is None:
+        warn(console, logs_without_container(discovery.logs))
+    if not options["dry_run"]:
+        warn(console, expired_logs(settings, discovery.logs))
     started = time.monotonic()
-    total = run(settings, found.logs, folder, console, asked)
-    tell(settings, found, total, time.monotonic() - started, asked)
+    total = run(settings, discovery.logs, folder, console, options)
+    report_outcome(settings, discovery, total, time.monotonic() - started, options)
     return total
 
 
-def tell(settings: Settings, found: "Given", total: "job.Outcome", seconds: float, asked: dict[str, Any]) -> None:
-    """Print what came of it, in the format that was asked for."""
-    dry_run, logs = asked["dry_run"], len(found.logs)
-    places = [report.Place(settings.host, root) for root in path_map.plain_roots(found.logs)]
-    if asked["form"] == "json":
-        total = replace(total, problems=[*found.problems, *total.problems])
-        told = report.as_json(total, logs, seconds, build_pipeline.saved_metrics(settings), places, dry_run=dry_run)
-        click.echo(as_json(told))
+def report_outcome(
+    settings: Settings, discovery: "Discovery", total: "job.Outcome", seconds: float, options: dict[str, Any]
+) -> None:
+    """Print the outcome in the requested format."""
+    dry_run, logs = options["dry_run"], len(discovery.logs)
+    places = [report.PlainRoot(settings.host, root) for root in path_map.plain_roots(discovery.logs)]
+    if options["form"] == "json":
+        total = replace(total, problems=[*discovery.problems, *total.problems])
+        summary = report.as_json(total, logs, seconds, build_pipeline.saved_metrics(settings), places, dry_run=dry_run)
+        click.echo(as_json(summary))
         return
-    for line in report.told(total, logs, seconds, places, dry_run=dry_run):
+    for line in report.summary_lines(total, logs, seconds, places, dry_run=dry_run):
         click.echo(printable(line))
 
 
-def state_of(settings: Settings, asked: dict[str, Any]) -> Path | None:
-    """The folder that says how far a replay is; None for one that begins from the start each time."""
-    if asked["dry_run"] or asked["metrics_out"] is not None or STDIN in asked["paths"]:
+def state_of(settings: Settings, options: dict[str, Any]) -> Path | None:
+    """Return the folder of the replay's checkpoints; None if each run starts from the beginning."""
+    if options["dry_run"] or options["metrics_out"] is not None or STDIN in options["paths"]:
         return None
-    return settings.state_dir / FOLDER / task_of(settings, asked)
+    return settings.state_dir / FOLDER / task_of(settings, options)
 
 
-def task_of(settings: Settings, asked: dict[str, Any]) -> str:
-    """A name for what was asked for: the same command, interrupted, finds what it did before.
+def task_of(settings: Settings, options: dict[str, Any]) -> str:
+    """Return a name for the replay, the same for the same command, so that it can resume.
 
-    How many processes do it does not matter, nor how it is told.
+    The number of processes and the output format do not matter.
     """
-    places = sorted(os.path.abspath(path) for path in asked["paths"])
-    what = asked.items() - {(name, asked[name]) for name in ("paths", "workers", "form")}
-    rest = sorted((name, getattr(value, "said", str(value))) for name, value in what)
-    return blake2b(repr((settings.output, places, rest)).encode(), digest_size=8).hexdigest()
+    paths = sorted(os.path.abspath(path) for path in options["paths"])
+    other = options.items() - {(name, options[name]) for name in ("paths", "workers", "form")}
+    rest = sorted((name, getattr(value, "text", str(value))) for name, value in other)
+    return blake2b(repr((settings.output, paths, rest)).encode(), digest_size=8).hexdigest()
 
 
 @contextmanager
-def given_logs(settings: Settings, asked: dict[str, Any]) -> "Iterator[Given]":
-    """The logs that the command names; the standard input is kept in a file meanwhile. Raises ShipperError."""
-    named = [path for path in asked["paths"] if path != STDIN]
-    if STDIN not in asked["paths"]:
-        found = discover.find(asked["paths"], asked["kind"])
-        yield found._replace(logs=PathMap.of(asked["map_path"], named).applied(found.logs))
+def discovered_logs(settings: Settings, options: dict[str, Any]) -> "Iterator[Discovery]":
+    """Yield the logs of the command line; the standard input is saved in a file for that time. Raises ShipperError."""
+    named = [path for path in options["paths"] if path != STDIN]
+    if STDIN not in options["paths"]:
+        discovery = discover.find(options["paths"], options["kind"])
+        yield discovery._replace(logs=PathMap.of(options["map_path"], named).applied(discovery.logs))
         return
     with discover.spooled(sys.stdin.buffer, settings.state_dir / FOLDER) as spool:
-        found = discover.find([*named, spool], asked["kind"])
-        logs = [replace(log, whole=log.whole or log.path == os.path.realpath(spool)) for log in found.logs]
+        discovery = discover.find([*named, spool], options["kind"])
+        logs = [replace(log, complete=log.complete or log.path == os.path.realpath(spool)) for log in discovery.logs]
         kind = next(log.kind for log in logs if log.path == os.path.realpath(spool))
-        if kind != "plain" and asked["container"] is None:
+        if kind != "plain" and options["container"] is None:
             raise ShipperError(
-                f"the standard input holds lines that a container runtime wrote ({kind}), and nothing tells whose they"
-                " are",
-                "give --container ID, as its folder is named: the ids of events follow from it",
+                f"the standard input contains lines of a container runtime ({kind}), but no container id",
+                "set --container ID, the name of its folder: event ids depend on it",
             )
-        yield discover.Given(PathMap.of(asked["map_path"], named, spool).applied(logs), found.problems)
+        yield discover.Discovery(PathMap.of(options["map_path"], named, spool).applied(logs), discovery.problems)
 
 
-def warn(console: Console, found: Iterator[str]) -> None:
-    """Say what speaks against it, and go on."""
-    for warning in found:
+def warn(console: Console, warnings: Iterator[str]) -> None:
+    """Print warnings."""
+    for warning in warnings:
         console.print(f"[yellow]warning[/]: {escape(printable(warning))}", soft_wrap=True)
 
 
 def adjusted(settings: Settings, *, service: str | None, host: str | None) -> Settings:
-    """The settings with what the command line says of the files."""
+    """Return the settings with the command line's service and host."""
     update: dict[str, Any] = {} if host is None else {"host": host}
     if service is not None:
-        inputs = {found.type: found for found in settings.inputs}
+        inputs = {source.type: source for source in settings.inputs}
         update["inputs"] = [
             (inputs.get(kind) or InputSettings(type=kind, glob="given")).model_copy(update={"service": service})
             for kind in KINDS
@@ -208,48 +213,50 @@ def adjusted(settings: Settings, *, service: str | None, host: str | None) -> Se
 
 
 def run(
-    settings: Settings, logs: "Sequence[GivenLog]", folder: Path | None, console: Console, asked: dict[str, Any]
+    settings: Settings, logs: "Sequence[DiscoveredLog]", folder: Path | None, console: Console, options: dict[str, Any]
 ) -> "job.Outcome":
-    """All of it, with its progress shown. Raises ShipperError."""
+    """Run the replay and show its progress. Raises ShipperError."""
     from shipper.replay import job, time_filter  # noqa: PLC0415 -- slow to load, and --help needs none of it
     from shipper.replay.run import run as run_job  # noqa: PLC0415
 
     span = time_filter.Span(
-        -time_filter.FOREVER_MS if asked["since"] is None else int(asked["since"]),
-        time_filter.FOREVER_MS if asked["until"] is None else int(asked["until"]),
+        -time_filter.FOREVER_MS if options["since"] is None else int(options["since"]),
+        time_filter.FOREVER_MS if options["until"] is None else int(options["until"]),
     )
-    wanted = asked["metrics_out"] is not None
-    what = job.Job(settings, span, dry_run=asked["dry_run"], history=wanted, now_ms=Clock().wall_ms())
-    if not asked["dry_run"]:
+    history = options["metrics_out"] is not None
+    replay_job = job.Job(settings, span, dry_run=options["dry_run"], history=history, now_ms=Clock().wall_ms())
+    if not options["dry_run"]:
         registry.check_output(settings)
-        build_pipeline.redactor_of(settings)  # makes the key of redaction, so that all that follows finds it
-    located = job.located(settings, logs, asked["container"])
-    job.collect_seldom()
-    with interruptible() as stopped, shown(console, sum(log.bytes for log in logs)) as tell:
-        return run_job(what, located, folder, workers=asked["workers"], tell=tell, stopped=stopped)
+        build_pipeline.redactor_of(settings)  # creates the redaction key before it is read
+    replay_logs = job.with_origins(settings, logs, options["container"])
+    job.tune_garbage_collection()
+    with interruptible() as stopped, progress(console, sum(log.bytes for log in logs)) as on_progress:
+        return run_job(
+            replay_job, replay_logs, folder, workers=options["workers"], on_progress=on_progress, stopped=stopped
+        )
 
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """While it lasts, SIGINT and SIGTERM ask for an orderly end; a second SIGINT ends at once."""
-    asked: list[int] = []
+    """Stop gracefully on SIGINT or SIGTERM, and immediately on a second signal."""
+    signals: list[int] = []
 
-    def ask(number: int, _frame: FrameType | None) -> None:
-        if asked:
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if signals:
             raise KeyboardInterrupt
-        asked.append(number)
+        signals.append(number)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(signals)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def shown(console: Console, total: int) -> "Iterator[Callable[[job.Progress], None]]":
-    """Progress with rate and time left: a bar on a terminal, a line now and then elsewhere."""
+def progress(console: Console, total: int) -> "Iterator[Callable[[job.Progress], None]]":
+    """Show progress with rate and time left: a bar on a terminal, periodic lines elsewhere."""
     started = time.monotonic()
     if console.is_terminal:
         columns = (
@@ -267,58 +274,58 @@ def shown(console: Console, total: int) -> "Iterator[Callable[[job.Progress], No
         return
     last = started
 
-    def say(done: "job.Progress") -> None:
+    def print_line(done: "job.Progress") -> None:
         nonlocal last
         now = time.monotonic()
         if now - last < TELL_S:
             return
         last = now
         share = min(done.bytes / total, 1.0) if total else 1.0
-        left = f"{(now - started) * (1 - share) / share:,.0f} s left" if share else "nothing done yet"
+        left = f"{(now - started) * (1 - share) / share:,.0f} s left" if share else "starting"
         rate = done.lines / (now - started)
         click.echo(f"{share:4.0%}  {done.lines:,} lines  {rate:,.0f} lines/s  {left}", err=True)
 
-    yield say
+    yield print_line
 
 
-def nameless(logs: "Sequence[GivenLog]") -> Iterator[str]:
-    """Logs whose path does not tell the container: what an agent read of them has other ids, and comes twice."""
-    found = [log.path for log in logs if not tells_container(log.kind, log.path)]
-    if found:
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+def logs_without_container(logs: "Sequence[DiscoveredLog]") -> Iterator[str]:
+    """Yield a warning for logs whose path has no container id: their events may be stored again under other ids."""
+    paths = [log.path for log in logs if not path_names_container(log.kind, log.path)]
+    if paths:
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         yield (
-            f"{found[0]}{more}: the path does not tell which container wrote it, and ids of events follow from that;"
-            " if an agent has read it before, give --container ID, or its events are stored twice"
+            f"{paths[0]}{more}: the path contains no container id, on which event ids depend;"
+            " if an agent has read the log, set --container ID, or its events are duplicated"
         )
 
 
-def too_old_already(settings: Settings, logs: "Sequence[GivenLog]") -> Iterator[str]:
-    """What would undo the backfill, as far as the first line of each log tells."""
+def expired_logs(settings: Settings, logs: "Sequence[DiscoveredLog]") -> Iterator[str]:
+    """Yield a warning for logs that the retention deletes, by the time in their first line."""
     times = [ms for log in logs if log.first_time is not None and (ms := parse_ms(log.first_time)) is not None]
-    yield from too_old(settings, Counter(index_name(settings.index.prefix, ms) for ms in times))
+    yield from expired_days(settings, Counter(index_name(settings.index.prefix, ms) for ms in times))
 
 
-def too_old(settings: Settings, indices: Counter[str]) -> Iterator[str]:
-    """Days that what deletes old indices would delete at once."""
+def expired_days(settings: Settings, indices: Counter[str]) -> Iterator[str]:
+    """Yield a warning for daily indices that the retention deletes immediately."""
     try:
-        found = registry.retention(settings)
+        retention = registry.retention(settings)
     except ShipperError:
         return
-    if found is None:
+    if retention is None:
         return
-    seconds, by_whom = found
+    seconds, setting = retention
     oldest = format_ms(Clock().wall_ms() - int(seconds * 1000))[:10]
     lost = sorted(index for index in indices if index[-10:].replace(".", "-") < oldest)
     if lost:
         span = lost[0] if len(lost) == 1 else f"{lost[0]} to {lost[-1]}"
         yield (
-            f"{by_whom} deletes what is older than {seconds / 86_400:,.0f} days: {span} would be deleted as soon as"
-            " it is written; lengthen the retention first"
+            f"{setting} deletes indices older than {seconds / 86_400:,.0f} days: {span} would be deleted as soon as"
+            " it is written; extend the retention first"
         )
 
 
-def refuse_place(path: Path | None) -> None:
-    """Raise OutputUnavailable where the history could not be written in the end, before all is read for it."""
+def require_writable(path: Path | None) -> None:
+    """Raise OutputUnavailable if the file of the history cannot be written, before the logs are read."""
     if path is None:
         return
     place = path if os.path.exists(path) else os.path.join(path.parent, "")
@@ -327,12 +334,12 @@ def refuse_place(path: Path | None) -> None:
 
 
 def not_written(path: Path, why: str | None) -> OutputUnavailable:
-    """That the file of the history cannot be written."""
-    return OutputUnavailable(f"{path} cannot be written: {why}", "give another --metrics-out")
+    """Return the error for an unwritable file of the history."""
+    return OutputUnavailable(f"cannot write {path}: {why}", "set another --metrics-out")
 
 
 def write_history(history: Any, path: Path) -> None:  # noqa: ANN401
-    """The counters' history as a file. Raises OutputUnavailable where it cannot be written."""
+    """Write the counters' history to a file. Raises OutputUnavailable if that fails."""
     try:
         with (
             working(f"writing {path}", "lines") as count,

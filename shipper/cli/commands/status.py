@@ -76,7 +76,7 @@ def from_state(directory: Path) -> dict[str, Any]:
             f"no agent answers, and {path} does not exist", "start one with `shipper run`, or give --state-dir"
         )
     with to_look_at(directory) as db:
-        rows = db.execute("SELECT path, counted_offset, coalesce(shipped_offset, counted_offset) FROM log").fetchall()
+        rows = db.execute("SELECT path, count_offset, coalesce(ship_offset, count_offset) FROM log").fetchall()
     logs = [_log_from_state(path, counted, shipped) for path, counted, shipped in rows]
     state = {"directory": str(directory), "error": None}
     return {"running": locked(directory / LOCK), "state": state, "logs": logs}

@@ -1,1 +1,1 @@
-"""Where lines come from: files, their rotations, and what stands beside them."""
+"""File inputs: discovery, rotation, reading and container metadata."""

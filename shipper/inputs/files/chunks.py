@@ -1,9 +1,9 @@
-"""Chunks: the complete lines that one read gives."""
+"""Chunks: the complete lines returned by one read."""
 
 from collections.abc import Iterator
 
 from shipper.inputs.files.cursor import Cursor
-from shipper.inputs.files.fingerprint import PREFIX, SEAM
+from shipper.inputs.files.fingerprint import PREFIX_BYTES, TAIL_BYTES
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.long_lines import read_long_line
@@ -12,8 +12,8 @@ from shipper_schemas.entry import Entry
 
 
 def read_chunk(cursor: Cursor, limits: Limits, until: int | None = None) -> Iterator[Entry | FastBatch] | None:
-    """Return the entries of the lines that one read gives, up to offset `until`; None where no line is complete."""
-    assert cursor.file is not None  # noqa: S101 -- read by a cursor that is in a file
+    """Return the entries of the lines of one read, up to offset `until`; None if no line is complete."""
+    assert cursor.file is not None  # noqa: S101 -- only a cursor in a file reads
     if until is not None and until <= cursor.offset:
         return None
     if cursor.file.long_line_at(cursor.offset) is not None:
@@ -29,7 +29,7 @@ def read_chunk(cursor: Cursor, limits: Limits, until: int | None = None) -> Iter
 
 
 def skip_to_end(cursor: Cursor, limits: Limits) -> None:
-    """Move a cursor beyond everything that is there now, except for a line that has no end yet."""
+    """Move a cursor past the present content of all files, except for a last line without its newline."""
     live = cursor.log.live()
     cursor.enter(live)
     for file in cursor.log.files:
@@ -42,16 +42,16 @@ def skip_to_end(cursor: Cursor, limits: Limits) -> None:
         start = max(0, size - limits.chunk_bytes)
         end = live.handle.read(start, size - start).rfind(b"\n") + 1
         if end:
-            cursor.advance(start + end, live.handle.read(max(0, start + end - SEAM), SEAM))
+            cursor.advance(start + end, live.handle.read(max(0, start + end - TAIL_BYTES), TAIL_BYTES))
             cursor.bytes_read, live.begun = 0, True
             return
         size = start
 
 
 def _skip(file: LogFile) -> None:
-    """Read no more of a file than it is known again by."""
+    """Read only the bytes of a file that its fingerprint needs, and mark it as read."""
     if file.handle is not None:
-        beginning = file.handle.read(0, PREFIX)
-        file.identity.grow(file.handle, len(beginning), beginning)
+        beginning = file.handle.read(0, PREFIX_BYTES)
+        file.fingerprint.update(file.handle, len(beginning), beginning)
     file.passed = True
     file.close()

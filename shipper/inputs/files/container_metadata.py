@@ -1,8 +1,8 @@
-"""Metadata: where a log comes from, by its path and by what the runtime keeps beside it.
+"""Container metadata: the origin of a log, from its path and from the runtime's files beside it.
 
-Docker: `config.v2.json` in the container's folder (ID, Name, Config.Image, Config.Labels). CRI: the names that the
-kubelet gives, `<pod>_<namespace>_<container>-<id>.log` and `/var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log`.
-The Docker socket, as good as root, is never needed; where it is allowed it stands in for an unreadable file.
+Docker: `config.v2.json` in the container's folder (ID, Name, Config.Image, Config.Labels). CRI: the kubelet's names,
+`<pod>_<namespace>_<container>-<id>.log` and `/var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log`.
+The Docker socket, which grants root access, is never required; if allowed, it replaces an unreadable file.
 """
 
 import os
@@ -28,21 +28,21 @@ from shipper_schemas.entry import HttpSource, Origin
 CONFIG = "config.v2.json"
 LARGEST_CONFIG = 1024 * 1024
 MOST_LABELS, LONGEST_VALUE, LONGEST_READ = 64, 256, 4096
-"""Labels kept, characters of a value kept, and of a value looked at: what is cut off first is not recognised."""
-ANSWER_S = 5
-"""How long the engine may take: all logs wait for it meanwhile."""
+"""Labels kept, characters of a value kept, and characters read, since redaction needs more than is kept."""
+API_TIMEOUT_S = 5
+"""Timeout of Docker API requests in seconds: all logs wait for them."""
 SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernetes.io/name")
 HTTP_SOURCE_LABEL = "shipper.http-source"
 HTTP_SOURCES = ("structured", "access", "off")
 SHORT_ID = 12
-"""Digits by which Docker shows a container."""
+"""Digits of a container id that Docker shows."""
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 CONTAINER_LINK = re.compile(r"(?P<pod>[^_]+)_(?P<namespace>[^_]+)_(?P<container>.+)-(?P<id>[0-9a-f]{64})\.log")
 POD_FOLDER = re.compile(r"(?P<namespace>[^_]+)_(?P<pod>[^_]+)_(?P<uid>[^_]+)")
 
 
-def tells_container(kind: str, path: str) -> bool:
-    """Whether a log's real path tells which container wrote it: without that, its events get ids of their own."""
+def path_names_container(kind: str, path: str) -> bool:
+    """Return True if a log's real path identifies its container; otherwise its events get different ids."""
     place = Path(path)
     if kind == "docker":
         return bool(CONTAINER_ID.search(place.name) or CONTAINER_ID.fullmatch(place.parent.name))
@@ -52,9 +52,9 @@ def tells_container(kind: str, path: str) -> bool:
 
 
 def plain_identity(host: str | None, path: str) -> str:
-    """The identity of a log that no container wrote: host and path of its live file, as a `file` URL.
+    """Return the identity of a log without a container: host and path of its live file, as a `file` URL.
 
-    A rotated file has the identity of its log. All but ASCII is percent-encoded, so that no two paths are one.
+    A rotated file has the identity of its log. Non-ASCII is percent-encoded, so that different paths stay different.
     """
     folder, name = os.path.split(path)
     live = os.fsencode(os.path.join(folder, base_name(name) or name))
@@ -63,7 +63,7 @@ def plain_identity(host: str | None, path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What is known of a container."""
+    """Name, image and labels of a container."""
 
     name: str | None = None
     image: str | None = None
@@ -71,70 +71,70 @@ class Container:
 
 
 Lookup = Callable[[str], Container]
-"""Asks for a container by its id."""
+"""Lookup of a container by its id."""
 
 
 class DockerApi:
-    """The Docker API through the `docker` package, which is loaded on first use."""
+    """Docker API client over the `docker` package, which is imported on first use."""
 
-    def __init__(self, url: str | None, patience: int = ANSWER_S) -> None:
-        """`url`: address of the engine, the usual socket where None; `patience` in seconds."""
-        self._url, self._patience = url, patience
+    def __init__(self, url: str | None, timeout_s: int = API_TIMEOUT_S) -> None:
+        """Set the address of the engine (`url`; None for the default socket) and the timeout of requests."""
+        self._url, self._timeout_s = url, timeout_s
         self._client: Any = None
 
     def lookup(self, container_id: str) -> Container:
-        """Name, image and labels. Raises OSError, ImportError or docker's own errors."""
+        """Return name, image and labels. Raises OSError, ImportError or docker's own errors."""
         import docker  # noqa: PLC0415 -- optional, and slow to load
 
         if self._client is None:
-            made = partial(docker.DockerClient, base_url=self._url) if self._url else docker.from_env
-            self._client = made(timeout=self._patience)
-        found = self._client.api.inspect_container(container_id)
-        return _container({"Name": found.get("Name"), "Config": found.get("Config")})
+            create = partial(docker.DockerClient, base_url=self._url) if self._url else docker.from_env
+            self._client = create(timeout=self._timeout_s)
+        details = self._client.api.inspect_container(container_id)
+        return _container({"Name": details.get("Name"), "Config": details.get("Config")})
 
 
 @dataclass(slots=True)
 class Provenance:
-    """Finds the origin of logs."""
+    """Builds the origin of logs from their paths and container metadata."""
 
     host: str | None
     docker: DockerSettings = field(default_factory=DockerSettings)
     redactor: Redactor = field(default_factory=Redactor)
-    """Labels and names are chosen by whoever runs a container: they are masked as what it logs is."""
+    """Masks labels and names, which are chosen by whoever runs the container, as it masks log text."""
     _api: DockerApi | None = None
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.metadata"))
 
-    def of(self, found: InputSettings) -> Callable[[str, str], Origin]:
-        """The origin of a log of that input, from the path that the glob named and the real one."""
+    def of(self, settings: InputSettings) -> Callable[[str, str], Origin]:
+        """Return the function from the path of a log in the glob of an input, and its real path, to its origin."""
         finders = {"docker": self._docker_origin, "cri": self._cri_origin, "plain": self._plain_origin}
-        finder = finders[found.type]
-        return lambda path, real: finder(found, path, real)
+        finder = finders[settings.type]
+        return lambda path, real: finder(settings, path, real)
 
-    def _docker_origin(self, found: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
+    def _docker_origin(self, settings: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
         folder = Path(real).parent
         match = CONTAINER_ID.search(os.path.basename(real)) or CONTAINER_ID.fullmatch(folder.name)
         container_id = match[0] if match else folder.name
         container = self._container(folder, container_id)
-        return self._origin(found, real, container_id, container, container_id=container_id)
+        return self._origin(settings, real, container_id, container, container_id=container_id)
 
     def _container(self, folder: Path, container_id: str) -> Container:
         try:
             with closing(PlainHandle(str(folder / CONFIG))) as file:
                 return _container(orjson.loads(file.read(0, LARGEST_CONFIG)))
         except FileNotFoundError:
-            why = f"{CONFIG} is not there"
+            why = f"{CONFIG} does not exist"
         except (OSError, ValueError) as error:
             why = str(error)
         if self.docker.api:
             try:
                 self._api = self._api or DockerApi(self.docker.url)
                 return self._api.lookup(container_id)
-            except Exception as error:  # noqa: BLE001 -- metadata is a help; a log without it is followed all the same
-                why = f"{why}; the Docker API: {error}"
+            except Exception as error:  # noqa: BLE001 -- metadata is optional; a log without it is followed anyway
+                why = f"{why}; Docker API: {error}"
         self._log.info("container_unknown", container=container_id[:12], why=why)
         return Container()
 
-    def _cri_origin(self, found: InputSettings, path: str, real: str) -> Origin:
+    def _cri_origin(self, settings: InputSettings, path: str, real: str) -> Origin:
         kubernetes: dict[str, str] = {}
         container_id = None
         link = CONTAINER_LINK.fullmatch(os.path.basename(path))
@@ -148,14 +148,14 @@ class Provenance:
         name = kubernetes.get("container")
         source = f"{kubernetes['uid']}/{name}/{place.name}" if "uid" in kubernetes else container_id or place.name
         container = Container(name=name)
-        return self._origin(found, real, source, container, container_id=container_id, kubernetes=kubernetes)
+        return self._origin(settings, real, source, container, container_id=container_id, kubernetes=kubernetes)
 
-    def _plain_origin(self, found: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
-        return self._origin(found, real, plain_identity(self.host, real), Container())
+    def _plain_origin(self, settings: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
+        return self._origin(settings, real, plain_identity(self.host, real), Container())
 
     def _origin(  # noqa: PLR0913 -- the columns of an origin
         self,
-        found: InputSettings,
+        settings: InputSettings,
         real: str,
         source: str,
         container: Container,
@@ -163,16 +163,16 @@ class Provenance:
         container_id: str | None = None,
         kubernetes: dict[str, str] | None = None,
     ) -> Origin:
-        """The origin, whatever the names are made of: a file's name may be no UTF-8."""
+        """Return the origin; names of files may be invalid UTF-8."""
         container, mask = self._masked(container), self.redactor.redact_text
         labels = container.labels
-        asked = labels.get(HTTP_SOURCE_LABEL)
+        http_source = labels.get(HTTP_SOURCE_LABEL)
         labelled = next((labels[name] for name in SERVICE_LABELS if labels.get(name)), None)
         return Origin(
             path=without_surrogates(real),
             source=without_surrogates(source),
             service=without_surrogates(
-                found.service or labelled or container.name or mask(_unnamed(real, container_id))
+                settings.service or labelled or container.name or mask(_default_service(real, container_id))
             ),
             host=self.host,
             container_id=container_id and without_surrogates(container_id),
@@ -180,7 +180,7 @@ class Provenance:
             image=container.image,
             labels=labels,
             kubernetes={name: without_surrogates(value) for name, value in (kubernetes or {}).items()},
-            http_source=cast("HttpSource", asked) if asked in HTTP_SOURCES else found.http_source,
+            http_source=cast("HttpSource", http_source) if http_source in HTTP_SOURCES else settings.http_source,
         )
 
     def _masked(self, container: Container) -> Container:
@@ -193,15 +193,15 @@ class Provenance:
         )
 
 
-def _unnamed(real: str, container_id: str | None) -> str:
-    """What a service is called of which nothing is known: its container's short id, or the file."""
+def _default_service(real: str, container_id: str | None) -> str:
+    """Return the default service name: the short id of the container, or the name of the file."""
     if container_id is not None and CONTAINER_ID.fullmatch(container_id):
         return container_id[:SHORT_ID]
     return Path(real).name.split(".", 1)[0][:LONGEST_VALUE]
 
 
 def _container(config: Any) -> Container:  # noqa: ANN401 -- the runtime's JSON
-    """Name, image and labels of the runtime's description, bounded; what is missing or odd is left out."""
+    """Return name, image and labels of the runtime's description, truncated; omit missing and malformed values."""
     if not isinstance(config, dict):
         return Container()
     inner = config.get("Config")

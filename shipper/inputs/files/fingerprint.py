@@ -1,55 +1,55 @@
-"""Identity of a file: by what it holds. Device and inode are a hint, since inodes are used again at once.
+"""Fingerprint of a file: a hash of its content. Device and inode are only a hint, since inodes are reused.
 
-A file is recognised by the hash of its beginning, which grows up to `PREFIX` bytes as the file is read, and by the
-*seam*: the hash of the bytes just before the position. The seam is checked at every read, so that a file truncated
-and filled again beyond the position is noticed.
+A file is recognized by the hash of its first bytes, up to `PREFIX_BYTES` as the file is read, and by the *tail hash* of
+the bytes just before the offset. The tail hash is checked at every read, which detects a file that was truncated and
+filled again beyond the offset.
 """
 
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
-PREFIX = 1024
-SEAM = 128
+PREFIX_BYTES = 1024
+TAIL_BYTES = 128
 HASH_SIZE = 16
 
 
 class Readable(Protocol):
-    """Bytes at offsets, decompressed where the file is compressed."""
+    """Bytes at offsets, decompressed if the file is compressed."""
 
     def read(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes from `offset`; fewer at the end of the file."""
+        """Read up to `size` bytes from `offset`; fewer at the end of the file."""
 
 
 def hashed(data: bytes) -> bytes:
-    """The hash that identities are made of."""
+    """Return the hash that fingerprints use."""
     return blake2b(data, digest_size=HASH_SIZE).digest()
 
 
 @dataclass(slots=True)
-class Identity:
-    """What is remembered of a file: where it was, how it begins, and what stands before the position `offset`."""
+class Fingerprint:
+    """Device, inode and content hashes of a file that is read up to `offset`."""
 
     device: int
     inode: int
     prefix_size: int = 0
-    prefix: bytes = b""
+    prefix_hash: bytes = b""
     offset: int = 0
-    seam: bytes = b""
+    tail_hash: bytes = b""
 
-    def grow(self, file: Readable, offset: int, before: bytes) -> None:
-        """The position moved to `offset`; `before` ends there and holds at least the last `SEAM` bytes, if any."""
-        if self.prefix_size < PREFIX and offset > self.prefix_size:
-            beginning = file.read(0, min(PREFIX, offset))
-            self.prefix_size, self.prefix = len(beginning), hashed(beginning)
+    def update(self, file: Readable, offset: int, before: bytes) -> None:
+        """Follow a read to `offset`; `before` ends there and holds at least the last `TAIL_BYTES` bytes, if any."""
+        if self.prefix_size < PREFIX_BYTES and offset > self.prefix_size:
+            beginning = file.read(0, min(PREFIX_BYTES, offset))
+            self.prefix_size, self.prefix_hash = len(beginning), hashed(beginning)
         self.offset = offset
-        self.seam = hashed(before[-SEAM:])
+        self.tail_hash = hashed(before[-TAIL_BYTES:])
 
-    def describes(self, file: Readable) -> bool:
-        """Whether `file` holds what was read so far. True for every file while nothing was read."""
+    def matches(self, file: Readable) -> bool:
+        """Return True if `file` holds the bytes read so far; always True before the first read."""
         if self.offset == 0:
             return True
-        if hashed(file.read(0, self.prefix_size)) != self.prefix:
+        if hashed(file.read(0, self.prefix_size)) != self.prefix_hash:
             return False
-        size = min(SEAM, self.offset)
-        return hashed(file.read(self.offset - size, size)) == self.seam
+        size = min(TAIL_BYTES, self.offset)
+        return hashed(file.read(self.offset - size, size)) == self.tail_hash

@@ -1,4 +1,4 @@
-"""Scan: which logs an input's glob names, at the cost of a stat a folder while nothing changes."""
+"""Glob scan: the logs that match an input's glob; unchanged folders cost one stat each."""
 
 import os
 import re
@@ -11,53 +11,53 @@ from shipper.inputs.files.rotated_names import base_name
 
 SETTLED_NS = 100_000_000
 COARSE_NS = 2_000_000_000
-"""A folder changed more recently than this may change again under the same time stamp; the second figure is for file
-systems that keep whole seconds."""
+"""A folder changed more recently than this may change again with the same timestamp; the second value is for file
+systems with timestamps of whole seconds."""
 GONE = -1
-"""The stamp of a folder that is not there."""
+"""Timestamp of a missing folder."""
 
 
 class Folders:
-    """Listings of folders, kept as long as the folder's time of change says that they hold."""
+    """Cached listings of folders, valid while the folder's modification time is unchanged."""
 
     def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
-        """`now_ns` is the clock that the file systems stamp with."""
+        """Use `now_ns` as the clock of the file systems' timestamps."""
         self._now_ns = now_ns
         self._listings: dict[str, tuple[int, list[str]]] = {}
 
     def names(self, folder: str) -> list[str]:
-        """Names in `folder`, sorted; empty where it cannot be listed."""
+        """Return the names in `folder`, sorted; empty if it cannot be listed."""
         try:
             return self._listed(folder)
         except OSError:
             return []
 
     def _listed(self, folder: str) -> list[str]:
-        """Names in `folder`, sorted. Raises OSError."""
+        """Return the names in `folder`, sorted. Raises OSError."""
         known = self._listings.pop(folder, None)
         changed = os.stat(folder).st_mtime_ns
         names = known[1] if known is not None and known[0] == changed else sorted(os.listdir(folder))
-        if self._holds(changed):
+        if self._is_settled(changed):
             self._listings[folder] = (changed, names)
         return names
 
     def stamp(self, folder: str) -> int | None:
-        """As long as it stays the same, so do the names in `folder`; None where that cannot be told yet."""
+        """Return a value that changes with the names in `folder`; None if the folder changed too recently to know."""
         try:
             changed = os.stat(folder).st_mtime_ns
         except OSError:
             return GONE
-        return changed if self._holds(changed) else None
+        return changed if self._is_settled(changed) else None
 
-    def _holds(self, changed: int) -> bool:
+    def _is_settled(self, changed: int) -> bool:
         return self._now_ns() - changed > (SETTLED_NS if changed % 1_000_000_000 else COARSE_NS)
 
     def forget(self, folder: str) -> None:
-        """Keep no listing of `folder`: it is gone, or nobody will ask for it soon."""
+        """Drop the cached listing of `folder`, which is deleted or no longer used."""
         self._listings.pop(folder, None)
 
     def beginning_with(self, folder: str, prefix: str) -> list[str]:
-        """Names in `folder` that begin with `prefix`. Raises OSError where it is there and cannot be listed."""
+        """Return the names in `folder` that start with `prefix`. Raises OSError if it exists and cannot be listed."""
         try:
             names = self._listed(folder)
         except FileNotFoundError:
@@ -68,10 +68,10 @@ class Folders:
 
 
 class Scanner:
-    """Expands one glob again and again; only folders that changed are listed anew."""
+    """Expands one glob repeatedly; lists only folders that changed."""
 
     def __init__(self, pattern: str, folders: Folders) -> None:
-        """`pattern`: an absolute or relative path with `*`, `?` and `[…]` in any of its parts."""
+        """Parse `pattern`, an absolute or relative path with `*`, `?` and `[…]` in any of its parts."""
         self._folders = folders
         self.pattern = pattern
         parts = os.path.abspath(pattern).split("/")[1:]
@@ -81,9 +81,9 @@ class Scanner:
         self._visited: set[str] = set()
 
     def paths(self) -> Iterator[str]:
-        """Live paths of the logs that the glob names, a rotated name standing for its log.
+        """Yield the live paths of the logs that match the glob; a rotated name yields the path of its log.
 
-        Folders that cannot be read are passed over; `shipper check` names them.
+        Folders that cannot be read are skipped; `shipper check` reports them.
         """
         folders = [self._root]
         visited = set(folders)

@@ -1,4 +1,4 @@
-"""The two cursors of a log, its checkpoints, and what delivery tells of them: held, rolled back, acknowledged."""
+"""The two cursors of a log and its checkpoints: held, rolled back, acknowledged."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from shipper_schemas.entry import Entry
 
 @dataclass(slots=True)
 class LogCursors:
-    """The count cursor and the ship cursor over the files of one log."""
+    """The count cursor and the ship cursor of one log."""
 
     path: str
     kind: str
@@ -30,13 +30,13 @@ class LogCursors:
     log: LogFiles
     count_cursor: Cursor
     ship_cursor: Cursor | None = None
-    """None while both cursors are one."""
+    """None while shipping follows the count cursor."""
     sent_from: Position | None = None
-    """Position of the oldest entry that is sent and not acknowledged; None where all are acknowledged."""
+    """Position of the oldest entry that is sent and not acknowledged; None if all are acknowledged."""
     size: int = 0
-    """Bytes of the live file, when it was last looked at."""
+    """Size of the live file at the last poll, in bytes."""
     _entries: Entries | None = None
-    """Those of the last read."""
+    """Entries of the last read."""
 
     def _cursors(self) -> list[Cursor]:
         return [self.count_cursor] if self.ship_cursor is None else [self.count_cursor, self.ship_cursor]
@@ -47,8 +47,8 @@ class LogCursors:
     def _checkpointed(self, *, may_ship: bool) -> Iterator[Position | None]:
         """Record the ship position before reading; detach the ship cursor if the output is unavailable.
 
-        Gives the position that the count cursor's next entries are shipped from, None where it reads for the counters
-        alone. Afterwards both cursors are one again where nothing separates them.
+        Yields the position from which the count cursor's next entries are shipped, None if they are only counted.
+        Attaches the ship cursor again afterwards if both cursors are level.
         """
         self._require_consumed()
         together, before = self.ship_cursor is None, None
@@ -57,7 +57,7 @@ class LogCursors:
             if not may_ship:
                 self.ship_cursor, before = self._cursor_at(before, counts=False), None
         yield before
-        self._rejoin()
+        self._reattach()
 
     def _require_consumed(self) -> None:
         if self._entries is not None and not self._entries.consumed:
@@ -72,20 +72,20 @@ class LogCursors:
     # --- checkpoints ------------------------------------------------------------------------------
 
     def hold(self, position: Position | None) -> None:
-        """Keep `position` as the oldest one sent and not acknowledged; None once everything sent is acknowledged."""
+        """Keep `position` as the oldest one sent and not acknowledged; None once all are acknowledged."""
         self.sent_from = position
 
     def roll_back(self, position: Position) -> None:
-        """Give up everything sent since `position`: it is read again from there, by the ship cursor alone."""
+        """Discard everything sent since `position`; the ship cursor reads it again from there."""
         self.sent_from, self.ship_cursor = None, self._cursor_at(position, counts=False)
 
     def release(self) -> None:
-        """Let go of the files that both cursors are beyond and that are acknowledged."""
+        """Release the files that both cursors have read and that are acknowledged."""
         first = min(cursor.next_key for cursor in self._cursors())
         self.log.release(first if self.sent_from is None else min(first, self.sent_from.file))
 
     def checkpoint(self) -> SavedLog:
-        """Release files, and return what the state keeps of the log. Raises EntriesPending."""
+        """Release files, and return the checkpoint of the log. Raises EntriesPending."""
         self._require_consumed()
         self.release()
         return SavedLog(
@@ -100,41 +100,41 @@ class LogCursors:
         )
 
     def restore(self, saved: SavedLog) -> None:
-        """Go to a checkpoint, with no file open. Raises msgspec.MsgspecError or UnicodeDecodeError on damage."""
+        """Go to a checkpoint, with no file open. Raises msgspec.MsgspecError or UnicodeDecodeError if it is damaged."""
         self.log.files, self.log.next_key = [LogFile.restored(row) for row in saved.files], saved.next_key
         self.log.beginnings = msgspec.msgpack.decode(saved.beginnings, type=dict[bytes, int])
-        self.count_cursor = self._cursor_at(saved.counted, counts=True)
-        if saved.shipped is not None:
-            self.ship_cursor = self._cursor_at(saved.shipped, counts=False)
+        self.count_cursor = self._cursor_at(saved.count_position, counts=True)
+        if saved.ship_position is not None:
+            self.ship_cursor = self._cursor_at(saved.ship_position, counts=False)
 
     def _cursor_at(self, position: Position, *, counts: bool) -> Cursor:
-        """Return a cursor at a position; one whose file is gone goes on with the next."""
+        """Return a cursor at a position, or at the start of the next file if its file is gone."""
         assembler = self.new_assembler()
-        assembler.restore(position.residue)
+        assembler.restore(position.partial_state)
         file = next((file for file in self.log.files if file.key >= position.file and not file.passed), None)
         exact = file is not None and file.key == position.file
         return Cursor(self.log, file, position.offset if exact else 0, assembler, counts, max(0, position.file - 1))
 
     def unshipped_from(self) -> Position | None:
-        """Return where shipping goes on after a crash; None where that is where counting goes on."""
+        """Return the position from which shipping resumes after a crash; None if it is the count position."""
         if self.sent_from is not None:
             return self.sent_from
         return None if self.ship_cursor is None else self.ship_cursor.position()
 
-    def _rejoin(self) -> None:
-        """Make both cursors one again where they are level and carry the same partial entries."""
+    def _reattach(self) -> None:
+        """Attach the ship cursor again if both are at the same byte with the same partial state."""
         ship, count = self.ship_cursor, self.count_cursor
-        if ship is not None and ship.is_level_with(count):
+        if ship is not None and ship.is_at(count):
             mine, other = ship.assembler, count.assembler
             if not (mine.waiting or other.waiting) or mine.residue() == other.residue():
                 self.ship_cursor = None
 
-    def place(self) -> tuple[object, ...]:
+    def progress_token(self) -> tuple[object, ...]:
         """Return a value that changes with each movement of a cursor."""
-        return tuple(cursor.place() for cursor in self._cursors())
+        return tuple(cursor.progress_token() for cursor in self._cursors())
 
     def lag_bytes(self) -> int:
-        """Return the bytes on disk that are not acknowledged yet, as far as sizes are known."""
+        """Return the bytes on disk that are not acknowledged, as far as sizes are known."""
         cursor, live = self.ship_cursor or self.count_cursor, self.log.live()
         if cursor.file is None and self.sent_from is None:
             return self.size

@@ -1,8 +1,8 @@
-"""One file of a log: its identity, its number, and how far its lines were searched."""
+"""One file of a log: its fingerprint, its number and its state of reading."""
 
 from dataclasses import dataclass
 
-from shipper.inputs.files.fingerprint import Identity
+from shipper.inputs.files.fingerprint import Fingerprint
 from shipper.inputs.files.handles import Handle
 from shipper.state.checkpoint import SavedFile
 
@@ -11,59 +11,59 @@ Signature = tuple[int, int, int, int]
 
 @dataclass(slots=True)
 class LongLine:
-    """A line that is too long to be read whole, and how far it was searched for its end."""
+    """A line that is too long to be read as a whole, and the progress of the search for its end."""
 
     begin: int
     searched: int
     """Offset up to which there is no newline."""
     beginning: bytes = b""
-    """Its first bytes, kept where reading them again would be expensive."""
+    """Its first bytes, kept if reading them again is expensive."""
 
 
 @dataclass(slots=True)
 class LogFile:
-    """One file of a log. `identity` remembers how far the count cursor has read it."""
+    """One file of a log. `fingerprint` holds the offset of the count cursor."""
 
     key: int
-    """Number of the file within its log, rising with time."""
-    identity: Identity
+    """Number of the file within its log; later files have higher numbers."""
+    fingerprint: Fingerprint
     path: str
     repeat: int = 0
-    """Number of earlier files of the log that began with the same line (plain files)."""
+    """Number of earlier files of the log with the same first line (plain files)."""
     begun: bool = False
-    """True once `repeat` is known, because the first line was seen."""
+    """True once the first line was read and `repeat` is set."""
     passed: bool = False
-    """Both cursors are beyond it; it is known as long as it is on disk, so that it is not read again."""
+    """True once both cursors have read it; it is kept while it is on disk, so that it is not read again."""
     gone: bool = False
-    """Without a name when it was last looked for: it is known only until both cursors are beyond it."""
+    """True if it had no name at the last scan; it is dropped once both cursors have read it."""
     handle: Handle | None = None
     rotated_at: float | None = None
-    """When it was seen not to be live any more (monotonic seconds); None while it is live."""
+    """Time at which its rotation was detected (monotonic seconds); None while it is live."""
     verified: Signature | None = None
-    """Device, inode, size and time of change when its content was last compared."""
+    """Device, inode, size and modification time at the last comparison of its content."""
     long_line: LongLine | None = None
 
     @classmethod
     def restored(cls, row: SavedFile) -> "LogFile":
         """Return a saved file, not opened."""
-        identity = Identity(row.device, row.inode, row.prefix_size, row.prefix, row.offset, row.seam)
-        return cls(row.key, identity, row.path, row.repeat, bool(row.begun), bool(row.passed))
+        fingerprint = Fingerprint(row.device, row.inode, row.prefix_size, row.prefix_hash, row.offset, row.tail_hash)
+        return cls(row.key, fingerprint, row.path, row.repeat, bool(row.begun), bool(row.passed))
 
     def saved(self) -> SavedFile:
-        """Return its row of the state."""
-        known = self.identity
+        """Return its row in the state."""
+        known = self.fingerprint
         return SavedFile(
-            self.key, self.path, known.device, known.inode, known.prefix_size, known.prefix, known.offset, known.seam,
-            self.repeat, self.begun, self.passed,
+            self.key, self.path, known.device, known.inode, known.prefix_size, known.prefix_hash, known.offset,
+            known.tail_hash, self.repeat, self.begun, self.passed,
         )  # fmt: skip
 
     def long_line_at(self, offset: int) -> LongLine | None:
-        """Return the long line that begins at `offset`, None where none is known there."""
+        """Return the long line that starts at `offset`, or None."""
         line = self.long_line
         return line if line is not None and line.begin == offset else None
 
     def close(self) -> None:
-        """Give the descriptor back; the file can be opened again by its path."""
+        """Close the descriptor; the file can be opened again by its path."""
         if self.handle is not None:
             self.handle.close()
             self.handle = None

@@ -1,7 +1,7 @@
-"""Reading a log: two cursors over its files, each turning bytes into entries from its own position.
+"""Log reader: two cursors over the files of a log, each of which turns bytes into entries.
 
-The count cursor goes on whether or not the output is available. The ship cursor is the same one while the output keeps
-up, and is detached, with a position of its own, after the output was unavailable.
+The count cursor also reads while the output is unavailable. Shipping follows the count cursor while the output keeps
+up; if the output becomes unavailable, a separate ship cursor is detached, with its own position.
 """
 
 import os
@@ -24,25 +24,25 @@ from shipper_schemas.entry import Entry
 
 @dataclass(slots=True)
 class LogReader(LogCursors):
-    """One followed log. All times are monotonic seconds unless they end in `_ms`."""
+    """One followed log. All times are monotonic seconds unless their name ends in `_ms`."""
 
     gone_at: float | None = None
     read_at: float = NEVER
     at_end: bool = False
-    """The last read of the count cursor gave nothing."""
-    withheld: bool = False
-    """The last read of the count cursor ended in an error."""
+    """True if the last read of the count cursor returned nothing."""
+    read_failed: bool = False
+    """True if the last read of the count cursor failed."""
     changed_ns: int = 0
 
-    # --- looking ----------------------------------------------------------------------------------
+    # --- polling ----------------------------------------------------------------------------------
 
-    def look(self, now: float) -> bool:
-        """Stat the live path, notice rotation, truncation and removal; return True where a read may give something.
+    def poll(self, now: float) -> bool:
+        """Stat the live path, detect rotation, truncation and removal; return True if a read may return entries.
 
-        A file that changed without growing, or before anything of it was read, may have been copied away and
-        truncated meanwhile; its content then decides.
+        A file that changed without growing, or before its first read, may have been copied and truncated in between;
+        its content is compared then.
 
-        Raises OSError where the file is there and cannot be opened.
+        Raises OSError if the file exists and cannot be opened.
         """
         try:
             stat = os.stat(self.path)
@@ -50,30 +50,30 @@ class LogReader(LogCursors):
             if self.log.live() is not None or self.log.moved():
                 self._discover(now)
             self.gone_at = now if self.gone_at is None else self.gone_at
-            return self._behind()
+            return self._is_behind()
         self.gone_at = None
         changed, live = stat.st_mtime_ns != self.changed_ns, self.log.live()
         self.size, self.changed_ns = stat.st_size, stat.st_mtime_ns
-        packed = self.path.endswith(GZIP)  # its size says nothing of how far it is read
+        packed = self.path.endswith(GZIP)  # its size does not show how much is unread
         if live is None or self.log.fresh or self._replaced(live, stat, changed=changed, packed=packed):
             self._discover(now)
             return True
         if packed:
-            return not self.at_end or self._behind()
-        if changed and stat.st_size == live.identity.offset:
-            self._usable(live, now)
-        self.at_end = stat.st_size <= live.identity.offset and not self._behind()
+            return not self.at_end or self._is_behind()
+        if changed and stat.st_size == live.fingerprint.offset:
+            self._is_usable(live, now)
+        self.at_end = stat.st_size <= live.fingerprint.offset and not self._is_behind()
         return not self.at_end
 
     @staticmethod
     def _replaced(live: LogFile, stat: os.stat_result, *, changed: bool, packed: bool) -> bool:
-        """Return True where the live path may hold another file than the known one, or the same one truncated."""
-        known = live.identity
+        """Return True if the live path may hold a different file, or the same file truncated."""
+        known = live.fingerprint
         if inode_of(stat) != known.inode or (stat.st_size < known.offset and not packed):
             return True
         return changed and (known.offset == 0 or packed)
 
-    def _behind(self) -> bool:
+    def _is_behind(self) -> bool:
         if self.ship_cursor is not None or self.gone_at is not None:
             return True
         return self.log.after(self.count_cursor.key) is not None
@@ -85,16 +85,16 @@ class LogReader(LogCursors):
                 cursor.enter_next()
 
     def start_at_end(self) -> None:
-        """Skip everything that is there now, except for a line that has no end yet."""
+        """Skip the present content, except for a last line without its newline."""
         skip_to_end(self.count_cursor, self.limits)
 
     # --- reading ----------------------------------------------------------------------------------
 
     def read(self, now: float, wall_ms: int, *, may_ship: bool = True) -> Iterator[ReadBatch]:
-        """Generate what one read gives: entries of the count cursor, and those of a detached ship cursor.
+        """Yield the entries of one read by the count cursor, and by the ship cursor if it is detached.
 
-        Raises OSError where a file cannot be read; what was generated before stays valid. Where the output is not
-        available (`may_ship`), entries are only counted.
+        Raises OSError if a file cannot be read; batches yielded before stay valid. If the output is unavailable (not
+        `may_ship`), entries are only counted.
         """
         with self._checkpointed(may_ship=may_ship) as before:
             entries = self._read_count(now)
@@ -104,27 +104,27 @@ class LogReader(LogCursors):
                 yield from self._read_ship(self.ship_cursor, now, wall_ms)
 
     def _read_count(self, now: float) -> Iterator[Entry | FastBatch] | None:
-        self.withheld = True
+        self.read_failed = True
         entries = self._read(self.count_cursor, now, None)
-        self.at_end, self.withheld = entries is None, False
+        self.at_end, self.read_failed = entries is None, False
         if entries is not None:
             self.read_at = now
         return entries
 
     def _read_ship(self, cursor: Cursor, now: float, wall_ms: int) -> Iterator[ReadBatch]:
-        """Read on with a detached ship cursor, never beyond the count cursor."""
+        """Read with a detached ship cursor, up to the count cursor at most."""
         before = cursor.position()
         until = self.count_cursor.offset if cursor.file is self.count_cursor.file else None
         entries = self._read(cursor, now, until)
         if entries is not None:
             yield self._batch(entries, before, count=False)
-        if self.count_cursor.assembler.waiting or not cursor.is_level_with(self.count_cursor):
+        if self.count_cursor.assembler.waiting or not cursor.is_at(self.count_cursor):
             return
         if self._is_overdue(cursor, now, wall_ms):
             yield self._batch(cursor.assembler.flush(), cursor.position(), count=False)
 
     def overdue(self, now: float, wall_ms: int, *, may_ship: bool = True) -> Iterator[ReadBatch]:
-        """Generate the entries that waited long enough for a continuation, at the end of what is there."""
+        """At the end of the log, yield partial entries that have waited long enough for a continuation."""
         if self.at_end and self._is_overdue(self.count_cursor, now, wall_ms):
             with self._checkpointed(may_ship=may_ship) as before:
                 yield self._batch(self.count_cursor.assembler.flush(), before)
@@ -132,19 +132,19 @@ class LogReader(LogCursors):
     def _is_overdue(self, cursor: Cursor, now: float, wall_ms: int) -> bool:
         if not cursor.assembler.waiting:
             return False
-        if self.read_at == NEVER:  # restored from the state: the continuation may have been written meanwhile
+        if self.read_at == NEVER:  # restored from the state: the continuation may have been written since
             self.read_at = now
-        cursor.wait(self.read_at, now, wall_ms, self.limits.join_wait + 1)
+        cursor.set_overdue(self.read_at, now, wall_ms, self.limits.join_wait + 1)
         return now >= cursor.overdue_at
 
     # --- the end of a log -------------------------------------------------------------------------
 
-    def last_words(self) -> Iterator[ReadBatch]:
-        """Read the rest of a log that ends, and flush partial entries. Raises OSError where it cannot be read."""
-        return self._last_words(self._rest, may_ship=True)
+    def read_to_end(self) -> Iterator[ReadBatch]:
+        """Read the rest of a log that has ended, and flush partial entries. Raises OSError if it cannot be read."""
+        return self._read_rest(self._rest, may_ship=True)
 
-    def farewell(self, *, may_ship: bool = True) -> Iterator[ReadBatch]:
-        """Read the rest of a deleted log, and flush partial entries; what cannot be read any more counts as lost."""
+    def read_deleted(self, *, may_ship: bool = True) -> Iterator[ReadBatch]:
+        """Read the rest of a deleted log, and flush partial entries; count an unreadable rest as lost."""
 
         def readable_rest() -> Iterator[Entry | FastBatch] | None:
             try:
@@ -153,9 +153,9 @@ class LogReader(LogCursors):
                 self.log.incidents.lost += 1
                 return None
 
-        return self._last_words(readable_rest, may_ship=may_ship)
+        return self._read_rest(readable_rest, may_ship=may_ship)
 
-    def _last_words(
+    def _read_rest(
         self, rest_of: Callable[[], Iterator[Entry | FastBatch] | None], *, may_ship: bool
     ) -> Iterator[ReadBatch]:
         assembler = self.count_cursor.assembler
@@ -165,19 +165,19 @@ class LogReader(LogCursors):
                 yield self._batch(chain(rest or (), assembler.flush()), before)
 
     def _rest(self) -> Iterator[Entry | FastBatch] | None:
-        """Return the last lines of the count cursor's file, the end of which need not be complete."""
+        """Return the last lines of the count cursor's file; the last one may be incomplete."""
         cursor = self.count_cursor
         if cursor.file is None or cursor.file.handle is None:
             return None
         rest = read_chunk(cursor, self.limits) or read_last_line(cursor, self.limits)
-        self.withheld = False
+        self.read_failed = False
         return rest
 
     def finished(self, now: float) -> bool:
-        """Return True once the log was removed, and everything that could be read of it was read and acknowledged."""
+        """Return True once the log was removed, and all that can be read of it was read and acknowledged."""
         if self.gone_at is None or now - self.gone_at < self.limits.rotate_wait or self.ship_cursor is not None:
             return False
-        if self.sent_from is not None or not (self.at_end or self.withheld):
+        if self.sent_from is not None or not (self.at_end or self.read_failed):
             return False
         file = self.count_cursor.file
         return (file is None or self.log.after(file.key) is None) and self.log.vanished()
@@ -185,21 +185,21 @@ class LogReader(LogCursors):
     # --- from file to file ------------------------------------------------------------------------
 
     def _read(self, cursor: Cursor, now: float, until: int | None) -> Iterator[Entry | FastBatch] | None:
-        """Read once, going on to the next file where one is finished; None where there is nothing to be had now."""
+        """Read once, and go to the next file if one is finished; None if there is nothing to read now."""
         while (file := cursor.file) is not None:
             try:
-                if not self._usable(file, now):
+                if not self._is_usable(file, now):
                     if cursor.file is file:
                         cursor.enter_next()
                     continue
                 entries = read_chunk(cursor, self.limits, until)
-                if entries is not None or not self._leaves(cursor, file, now):
+                if entries is not None or not self._is_complete(cursor, file, now):
                     return entries
                 last = read_last_line(cursor, self.limits)
             except OSError:
-                if not self._lost(file, now):
+                if not self._is_lost(file, now):
                     raise
-                file.close()  # without a name it cannot be opened again
+                file.close()  # it has no name and cannot be opened again
                 self._discover(now)
                 continue
             cursor.enter_next()
@@ -207,20 +207,20 @@ class LogReader(LogCursors):
                 return last
         return None
 
-    def _lost(self, file: LogFile, now: float) -> bool:
-        """Return True where an unreadable file is not waited for any more: it has no name, and another one follows."""
+    def _is_lost(self, file: LogFile, now: float) -> bool:
+        """Return True if an unreadable file is given up: it has no name, and a later file exists."""
         if not file.gone or file.rotated_at is None or self.log.after(file.key) is None:
             return False
         return now - file.rotated_at >= self.limits.rotate_wait
 
-    def _usable(self, file: LogFile, now: float) -> bool:
-        """Return True where the file is open and still holds what was read of it; discover anew where it does not."""
-        if file.handle is None or (file.handle.size() is not None and not file.identity.describes(file.handle)):
+    def _is_usable(self, file: LogFile, now: float) -> bool:
+        """Return True if the file is open and still holds the bytes read from it; scan the folder if not."""
+        if file.handle is None or (file.handle.size() is not None and not file.fingerprint.matches(file.handle)):
             self._discover(now)
         return file.handle is not None and any(file is known for known in self.log.files)
 
-    def _leaves(self, cursor: Cursor, file: LogFile, now: float) -> bool:
-        """Return True where a cursor at the end of `file` has nothing more to expect there."""
+    def _is_complete(self, cursor: Cursor, file: LogFile, now: float) -> bool:
+        """Return True if `file` cannot grow any more and a later one exists."""
         if cursor is self.ship_cursor and cursor.file is self.count_cursor.file:
             return False
         if file.rotated_at is None or self.log.after(file.key) is None:

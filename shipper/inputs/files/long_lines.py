@@ -1,4 +1,4 @@
-"""Lines longer than a chunk: read whole up to the limit, else cut to their beginning once their end is found."""
+"""Lines longer than a chunk: read as a whole up to the limit, truncated beyond it once their end is reached."""
 
 from collections.abc import Iterator
 
@@ -8,16 +8,16 @@ from shipper.inputs.files.log_file import LongLine
 from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
 
-SEARCHED_AT_ONCE = 64 * 1024 * 1024
-"""Bytes of a long line that are searched in one read: a compressed one may go on for terabytes."""
+SEARCHED_PER_READ = 64 * 1024 * 1024
+"""Bytes of a long line that are searched per read: a compressed one may be terabytes long."""
 
 
 def read_long_line(cursor: Cursor, limits: Limits, until: int | None) -> Iterator[Entry | FastBatch] | None:
-    """Return the entries of a line that no chunk holds; None where its end is not written yet.
+    """Return the entries of a line longer than a chunk; None if its end is not written yet.
 
-    A line without an end before `until` was a last line to the count cursor, which is there.
+    A line without a newline before `until` was read as a last line by the count cursor, which is at `until`.
     """
-    assert cursor.file is not None  # noqa: S101 -- read by a cursor that is in a file
+    assert cursor.file is not None  # noqa: S101 -- only a cursor in a file reads
     line = cursor.file.long_line_at(cursor.offset)
     if line is not None:
         return _search_end(cursor, limits, line, until)
@@ -35,31 +35,31 @@ def read_long_line(cursor: Cursor, limits: Limits, until: int | None) -> Iterato
 
 
 def _search_end(cursor: Cursor, limits: Limits, line: LongLine, until: int | None) -> Iterator[Entry] | None:
-    """Search on for the end, `SEARCHED_AT_ONCE` at most; no entries, but a movement, where it is not reached."""
-    most = line.searched + SEARCHED_AT_ONCE
+    """Continue the search for the end, by at most `SEARCHED_PER_READ`; empty if more has to be searched."""
+    most = line.searched + SEARCHED_PER_READ
     stop = most if until is None else min(most, until)
     while line.searched < stop:
-        piece = cursor.handle.read(line.searched, limits.within_chunk(stop - line.searched))
-        if not piece:
+        chunk = cursor.handle.read(line.searched, limits.within_chunk(stop - line.searched))
+        if not chunk:
             break
-        newline = piece.find(b"\n")
+        newline = chunk.find(b"\n")
         if newline >= 0:
             end = line.searched + newline
             return _cut(cursor, limits, line, end, end + 1)
-        line.searched += len(piece)
+        line.searched += len(chunk)
     if until is not None and line.searched >= until:
         return _cut(cursor, limits, line, until, until)
     return iter(()) if line.searched >= most else None
 
 
 def _cut(cursor: Cursor, limits: Limits, line: LongLine, end: int, following: int) -> Iterator[Entry]:
-    """Return the entry of a line up to its `end`; the next line begins at `following`."""
+    """Return the truncated entry of a line that ends at `end`; the next line starts at `following`."""
     beginning = line.beginning or cursor.handle.read(cursor.offset, limits.line_bytes)
     return cursor.feed_cut(beginning, end, following)
 
 
 def read_last_line(cursor: Cursor, limits: Limits) -> Iterator[Entry | FastBatch] | None:
-    """Return the entries of the last line of a finished file where it has no newline; None where it has one."""
+    """Return the entries of the last line of a finished file if it has no newline; None if it has one."""
     assert cursor.file is not None  # noqa: S101
     bound, line = limits.line_bytes, cursor.file.long_line_at(cursor.offset)
     known = line.beginning if line is not None else b""
@@ -72,10 +72,10 @@ def read_last_line(cursor: Cursor, limits: Limits) -> Iterator[Entry | FastBatch
 
 
 def _cut_at_end(cursor: Cursor, limits: Limits, beginning: bytes) -> Iterator[Entry]:
-    """Return the entry of a last line without its end that is too long to be read whole."""
+    """Return the truncated entry of a last line that has no newline and exceeds the limit."""
     assert cursor.file is not None  # noqa: S101
     line = cursor.file.long_line_at(cursor.offset)
     end = cursor.offset + len(beginning) if line is None else line.searched
-    while piece := cursor.handle.read(end, limits.chunk_bytes):
-        end += len(piece)
+    while chunk := cursor.handle.read(end, limits.chunk_bytes):
+        end += len(chunk)
     return cursor.feed_cut(beginning, end, end)

@@ -1,4 +1,4 @@
-"""Identities of plain logs that are new at their path: a file that moved there keeps the one it was first seen with."""
+"""Identities of plain logs at new paths: a file that moved keeps the identity it was first seen with."""
 
 import os
 from collections import defaultdict
@@ -13,7 +13,7 @@ from shipper.inputs.files.log_file import LogFile
 
 
 class PlainFile(NamedTuple):
-    """The youngest file of a plain log, with the log's path and identity."""
+    """The newest file of a plain log, with the log's path and identity."""
 
     path: str
     source: str
@@ -21,44 +21,44 @@ class PlainFile(NamedTuple):
 
 
 class NewLog(NamedTuple):
-    """What a log begins with: its identity, and `LogFiles.beginnings`."""
+    """Identity of a new log, and its `LogFiles.beginnings`."""
 
     source: str
     beginnings: dict[bytes, int]
 
 
 class KnownFiles:
-    """The plain logs that are known, followed or saved."""
+    """Plain logs that are followed or saved."""
 
     def __init__(self, files: Iterable[PlainFile]) -> None:
-        """`files`: one of each log."""
+        """Index `files`, one per log."""
         self._by_inode: defaultdict[int, list[PlainFile]] = defaultdict(list)
         self._sources: set[str] = set()
         for plain in files:
-            self._by_inode[plain.file.identity.inode].append(plain)
+            self._by_inode[plain.file.fingerprint.inode].append(plain)
             self._sources.add(plain.source)
 
     def new_log(self, real: str, source: str, line_bytes: int) -> NewLog:
-        """A log at the path `real`, whose own identity is `source`; lines are read up to `line_bytes`.
+        """Return the identity of a log at the path `real`, by default `source`; lines are read up to `line_bytes`.
 
-        A file whose former path is gone keeps the identity that it had there, and lines that are read again get the ids
-        that they have. Where a moved file took the identity of this path along, the log gets another.
+        A file whose former path no longer exists keeps its identity, so that lines that are read again keep their ids.
+        If a moved file took the identity of this path with it, the log gets another one.
         """
         try:
             for plain in self._by_inode.get(inode_of(os.stat(real)), ()):
-                if plain.file.identity.offset and not os.path.exists(plain.path):
+                if plain.file.fingerprint.offset and not os.path.exists(plain.path):
                     beginnings = _beginnings(plain.file, real, line_bytes)
                     if beginnings is not None:
                         return NewLog(plain.source, beginnings)
         except OSError:
-            return NewLog(source, {})  # whoever reads it meets the error
+            return NewLog(source, {})  # the error is reported when the log is read
         names = (source if number == 0 else f"{source}?{number}" for number in count())
         return NewLog(next(name for name in names if name not in self._sources), {})
 
 
 def _beginnings(file: LogFile, real: str, line_bytes: int) -> dict[bytes, int] | None:
-    """`LogFiles.beginnings` before `file`, now at `real`, is begun; None where another file is there."""
+    """Return `LogFiles.beginnings` as before the first line of `file`; None if another file is at `real`."""
     with closing(open_handle(real)) as handle:
-        if not file.identity.describes(handle):
+        if not file.fingerprint.matches(handle):
             return None
         return {hashed(handle.read(0, line_bytes).partition(b"\n")[0]): file.repeat}

@@ -12,48 +12,48 @@ from shipper_schemas.entry import Entry
 
 
 class EntriesPending(RuntimeError):
-    """A checkpoint was asked for, or another read begun, before the entries of the last read were consumed."""
+    """A checkpoint was requested, or another read started, before the entries of the last read were consumed."""
 
 
 class CheckpointedLog(Protocol):
-    """A log as delivery and commit know it: what was sent is held, rolled back, and saved."""
+    """A log as delivery and commit use it: sent positions are held, rolled back and saved."""
 
     path: str
 
     def hold(self, position: Position | None) -> None:
-        """Keep `position` as the oldest one sent and not acknowledged; None once everything sent is acknowledged.
+        """Keep `position` as the oldest one sent and not acknowledged; None once all are acknowledged.
 
-        Until then the saved ship position does not pass it, and no file from it on is let go.
+        Until then the saved ship position does not pass it, and no file from it on is released.
         """
 
     def roll_back(self, position: Position) -> None:
-        """Give up everything sent since `position`: it is read again from there, by the ship cursor alone."""
+        """Discard everything sent since `position`; the ship cursor reads it again from there."""
 
     def release(self) -> None:
-        """Let go of the files that nobody reads again."""
+        """Release the files that are not read again."""
 
     def checkpoint(self) -> SavedLog:
-        """Release files, and return what the state keeps of the log.
+        """Release files, and return the checkpoint of the log.
 
-        Raises EntriesPending while the entries of the last read are not consumed: the partial entries that the
-        checkpoint carries follow from them.
+        Raises EntriesPending while the entries of the last read are not consumed: they determine the partial state in
+        the checkpoint.
         """
 
 
 class Entries:
-    """The entries of one read, generated while they are consumed; for one consumer.
+    """The entries of one read, generated as they are consumed; for one consumer.
 
-    The work on one entry must be done before the next one is asked for.
+    An entry must be processed before the next one is requested.
     """
 
     __slots__ = ("_entries", "consumed")
 
     def __init__(self, entries: Iterator[Entry | FastBatch]) -> None:
-        """Nothing is consumed yet."""
+        """Start unconsumed."""
         self._entries, self.consumed = entries, False
 
     def __iter__(self) -> Iterator[Entry | FastBatch]:
-        """Generate the entries; the end is noticed without a cost for each of them."""
+        """Yield the entries, and set `consumed` at the end without a cost per entry."""
         return chain(self._entries, self._end())
 
     def _end(self) -> Iterator[Entry]:
@@ -63,17 +63,17 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class ReadBatch:
-    """Entries of one read of a log, to be consumed before anything else is read of it."""
+    """Entries of one read of a log, to be consumed before the next read."""
 
     log: CheckpointedLog
     source: Source
     entries: Entries
     before: Position | None
-    """Ship position before the first entry, to go back to if these are not stored; None where they are not shipped."""
+    """Ship position before the first entry, for a roll back if these are not stored; None if they are not shipped."""
     count: bool = True
-    """False where the count cursor has counted them before."""
+    """False if they have been counted already."""
     bytes: int = 0
-    """Bytes that the count cursor moved over."""
+    """Bytes read by the count cursor."""
 
     @property
     def path(self) -> str:
@@ -82,12 +82,12 @@ class ReadBatch:
 
     @property
     def ship(self) -> bool:
-        """True where they are to be sent to the output."""
+        """True if the entries are sent to the output."""
         return self.before is not None
 
     @property
     def after(self) -> SavedLog:
-        """Checkpoint of the log after these entries and all before them. Raises EntriesPending."""
+        """Checkpoint of the log after these entries. Raises EntriesPending."""
         if not self.entries.consumed:
             raise EntriesPending(self.path)
         return self.log.checkpoint()

@@ -1,4 +1,4 @@
-"""A round of reading: one read of every log that has something, overdue entries, and the rest of removed logs."""
+"""A read round: one read of every log with new data, overdue partial entries, and the rest of removed logs."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,27 +11,27 @@ from shipper.system.clock import Clock
 
 @dataclass(slots=True)
 class ReadRound:
-    """Reads all logs once, in turns; `moved`, `changed` and `removed` hold what was read, also of a round cut short."""
+    """Reads all logs once, in turn; `moved`, `changed` and `removed` hold for a partial round, too."""
 
     tail: Tail
     now: float
-    """When the round began (monotonic seconds)."""
+    """Start of the round (monotonic seconds)."""
     clock: Clock
     may_ship: Callable[[], bool] = lambda: True
-    """False where the output is unavailable or has no room: entries are counted, and shipped later."""
+    """False if the output is unavailable or full: entries are counted now and shipped later."""
     full: Callable[[], bool] = lambda: False
-    """True ends the round before the next log is read; the next round begins with that one."""
+    """True ends the round before the next log; the next round starts with that log."""
     moved: bool = False
-    """True once a cursor moved, so that there may be more to read."""
+    """True if a cursor moved, so that there may be more to read."""
     changed: dict[str, CheckpointedLog] = field(default_factory=dict)
-    """Logs whose checkpoint may be another one than before, by path."""
+    """Logs whose checkpoint may have changed, by path."""
     removed: dict[str, LogReader] = field(default_factory=dict)
-    """Logs that were read to their end after they were removed, by path."""
+    """Removed logs that were read to their end, by path."""
 
     def batches(self) -> Iterator[ReadBatch]:
-        """Generate what is read; the entries of each batch are consumed before the next one is asked for.
+        """Yield the batches read; the entries of each are consumed before the next one is requested.
 
-        A log that cannot be read becomes one of `Tail.unreadable`.
+        A log that cannot be read is added to `Tail.unreadable`.
         """
         for log in self.tail.ready(self.now):
             if self.full():
@@ -40,24 +40,24 @@ class ReadRound:
             yield from self._read(log)
         for log in list(self.tail.logs.values()):
             if log.count_cursor.assembler.waiting:
-                yield from self._noted(log, log.overdue(self.now, self.clock.wall_ms(), may_ship=self.may_ship()))
+                yield from self._recorded(log, log.overdue(self.now, self.clock.wall_ms(), may_ship=self.may_ship()))
         for log in self.tail.removed(self.now):
-            yield from self._noted(log, log.farewell(may_ship=self.may_ship()))
+            yield from self._recorded(log, log.read_deleted(may_ship=self.may_ship()))
             self.changed[log.path] = self.removed[log.path] = log
 
     def _read(self, log: LogReader) -> Iterator[ReadBatch]:
-        before = log.place()
+        before = log.progress_token()
         try:
-            yield from self._noted(log, log.read(self.now, self.clock.wall_ms(), may_ship=self.may_ship()))
+            yield from self._recorded(log, log.read(self.now, self.clock.wall_ms(), may_ship=self.may_ship()))
         except OSError as error:
             self.tail.unreadable[log.path] = error
-        if log.place() != before:
+        if log.progress_token() != before:
             self.moved = True
             self.changed[log.path] = log
         elif log.gone_at is None:
-            self.changed[log.path] = log  # its files may have other names
+            self.changed[log.path] = log  # its files may have been renamed
 
-    def _noted(self, log: LogReader, batches: Iterator[ReadBatch]) -> Iterator[ReadBatch]:
+    def _recorded(self, log: LogReader, batches: Iterator[ReadBatch]) -> Iterator[ReadBatch]:
         for batch in batches:
             self.changed[log.path] = log
             yield batch

@@ -1,6 +1,6 @@
-"""A log: one live path and the files it was rotated into, in the order they were written.
+"""A log: one live path and its rotated files, in the order they were written.
 
-What is on disk is matched with what is known by content, in `discover`; names and inodes only say where to look first.
+`discover` matches the files on disk with the known ones by content; names and inodes are only hints.
 """
 
 import os
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from errno import ESTALE
 
-from shipper.inputs.files.fingerprint import SEAM, Identity, hashed
+from shipper.inputs.files.fingerprint import TAIL_BYTES, Fingerprint, hashed
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import Handle, inode_of, open_handle
 from shipper.inputs.files.log_file import LogFile, Signature
@@ -18,12 +18,12 @@ from shipper.inputs.files.rotated_names import GZIP, oldest_first
 ATTEMPTS = 8
 NEVER = float("-inf")
 BEGINNINGS = 64
-"""First lines of plain files that a log remembers."""
+"""First lines of plain files that a log keeps."""
 
 
 @dataclass(slots=True)
-class Found:
-    """A file that `discover` met on disk."""
+class FileOnDisk:
+    """A file on disk, opened by `discover`."""
 
     path: str
     live: bool
@@ -33,14 +33,14 @@ class Found:
 
 @dataclass(slots=True)
 class Incidents:
-    """What happened to the files of a log since this was last taken."""
+    """Incidents of the files of a log since they were last reported."""
 
     rotations: int = 0
     truncations: int = 0
     lost: int = 0
-    """Files that were gone before they were read to their end."""
+    """Files that were deleted before they were read to their end."""
     damaged: int = 0
-    """Compressed files that end in the middle."""
+    """Compressed files that are truncated or corrupt."""
 
 
 @dataclass(slots=True)
@@ -52,23 +52,23 @@ class LogFiles:
     files: list[LogFile] = field(default_factory=list)
     next_key: int = 1
     beginnings: dict[bytes, int] = field(default_factory=dict)
-    """Number of plain files by the hash of the line that they began with."""
+    """Number of plain files by the hash of their first line."""
     incidents: Incidents = field(default_factory=Incidents)
     fresh: bool = True
-    """No look at the disk yet: what is rotated now was so before the agent came."""
+    """True before the first scan: files rotated now were rotated before the agent started."""
     _stamp: int | None = None
-    """Of the folder, before it was looked at."""
+    """Timestamp of the folder before its last scan."""
 
     def live(self) -> LogFile | None:
-        """The file that the live path names, None where there is none now."""
+        """Return the file at the live path; None if there is none now."""
         return self.files[-1] if self.files and self.files[-1].rotated_at is None else None
 
     def after(self, key: int) -> LogFile | None:
-        """The next file to be read after number `key`; the first one after 0."""
-        return next((found for found in self.files if found.key > key and not found.passed), None)
+        """Return the next file to read after number `key`; the first one for 0."""
+        return next((file for file in self.files if file.key > key and not file.passed), None)
 
     def begin(self, file: LogFile, first_line: bytes) -> int:
-        """Return the number of earlier files that began with the same line; fixed when the first cursor asks."""
+        """Return the number of earlier files with the same first line; set at the first call for a file."""
         if not file.begun:
             beginning = hashed(first_line)
             file.repeat, file.begun = self.beginnings.pop(beginning, 0), True
@@ -78,12 +78,12 @@ class LogFiles:
         return file.repeat
 
     def close(self) -> None:
-        """Give all descriptors back; files that still have a name can be opened again."""
+        """Close all descriptors; files that still have a name can be opened again."""
         for file in self.files:
             file.close()
 
     def release(self, first: int) -> None:
-        """Let go of the files before number `first`, which nobody reads again; those that are gone are forgotten."""
+        """Release the files before number `first`, which are not read again; drop those that are deleted."""
         for file in self.files:
             if file.key < first and not file.passed:
                 file.passed = True
@@ -91,58 +91,58 @@ class LogFiles:
         self.files = [file for file in self.files if not (file.passed and file.gone)]
 
     def vanished(self) -> bool:
-        """Whether no file of this log is on disk any more, as far as can be told."""
+        """Return True if no file of this log is on disk; False if that is unknown."""
         try:
             return not self._paths()
         except OSError:
             return False
 
     def moved(self) -> bool:
-        """Whether a file may have come, gone or got another name since `discover`."""
+        """Return True if a file may have been added, deleted or renamed since `discover`."""
         return self._stamp is None or self.folders.stamp(os.path.dirname(self.path)) != self._stamp
 
     def discover(self, now: float) -> None:
-        """Look at the folder: recognise known files under their present names, take up new ones in order of age.
+        """Scan the folder: find known files under their present names, add new ones in order of age.
 
-        Raises OSError where a file that is there cannot be opened, and where it cannot be told what is there.
+        Raises OSError if an existing file cannot be opened or the folder cannot be read.
         """
         stamp = self.folders.stamp(os.path.dirname(self.path))
-        found = self._listing()
-        with _given_back(found):
-            owners = self._recognise(found)
+        files = self._listing()
+        with _closed_on_error(files):
+            owners = self._match_known(files)
         self._stamp = stamp
         fresh: list[LogFile] = []
-        for position, file in enumerate(found):
+        for position, file in enumerate(files):
             known = owners.get(position)
             if known is not None:
                 self._rebind(known, file)
-                for older in fresh:  # was there before the first position: history, not news
+                for older in fresh:  # older than a known file: it was there before the first start
                     older.close()
                 fresh = []
             else:
-                identity = Identity(file.handle.device, file.handle.inode)
-                fresh.append(LogFile(0, identity, file.path, handle=file.handle, verified=file.signature))
+                fingerprint = Fingerprint(file.handle.device, file.handle.inode)
+                fresh.append(LogFile(0, fingerprint, file.path, handle=file.handle, verified=file.signature))
         recognised = {id(known) for known in owners.values()}
         for known in self.files:
             known.gone = id(known) not in recognised
-        kept = [file for file in self.files if not file.gone or self._readable(file, fresh)]
+        kept = [file for file in self.files if not file.gone or self._is_readable(file, fresh)]
         for new in fresh:
             new.key, self.next_key = self.next_key, self.next_key + 1
         self.files = kept + fresh
-        self._mark_rotated(found, now)
+        self._mark_rotated(files, now)
         self.fresh = False
 
-    def _listing(self) -> list[Found]:
-        """Every file of the log, opened, oldest first; looked at again until no name moved meanwhile."""
+    def _listing(self) -> list[FileOnDisk]:
+        """Open every file of the log, oldest first; repeat if a file was renamed in between."""
         for attempt in range(1, ATTEMPTS + 1):
-            found = self._open_all()
-            with _given_back(found):
-                settled = [(file.path, file.signature[:2]) for file in found] == self._names()
+            files = self._open_all()
+            with _closed_on_error(files):
+                settled = [(file.path, file.signature[:2]) for file in files] == self._names()
             if settled or attempt == ATTEMPTS:
                 break
-            for file in found:
+            for file in files:
                 file.handle.close()
-        return _once_each(found)
+        return _deduplicated(files)
 
     def _names(self) -> list[tuple[str, tuple[int, int]]]:
         named = []
@@ -159,59 +159,59 @@ class LogFiles:
         names = self.folders.beginning_with(folder, base)
         return [f"{folder}/{name}" for name in [*oldest_first(base, names), base] if name in names]
 
-    def _open_all(self) -> list[Found]:
-        found: list[Found] = []
-        with _given_back(found):
+    def _open_all(self) -> list[FileOnDisk]:
+        files: list[FileOnDisk] = []
+        with _closed_on_error(files):
             for path in self._paths():
                 if (file := _opened(path, live=path == self.path)) is not None:
-                    found.append(file)  # noqa: PERF401 -- one by one, so that an error finds those that are open
-        return found
+                    files.append(file)  # noqa: PERF401 -- one by one, so that an error closes those that are open
+        return files
 
-    def _recognise(self, found: list[Found]) -> dict[int, LogFile]:
-        """Which known file each found one is: first where inodes agree, then by content alone."""
+    def _match_known(self, files: list[FileOnDisk]) -> dict[int, LogFile]:
+        """Return the known file of each file on disk by its index: first by equal inodes, then by content alone."""
         owners: dict[int, LogFile] = {}
         unowned = list(self.files)
         for by_inode in (True, False):
-            for position, file in enumerate(found):
+            for position, file in enumerate(files):
                 if position in owners:
                     continue
-                known = next((known for known in unowned if _is(known, file, by_inode=by_inode)), None)
+                known = next((known for known in unowned if _is_same_file(known, file, by_inode=by_inode)), None)
                 if known is not None:
                     owners[position] = known
                     unowned = [other for other in unowned if other is not known]
         return owners
 
     @staticmethod
-    def _rebind(known: LogFile, file: Found) -> None:
+    def _rebind(known: LogFile, file: FileOnDisk) -> None:
         known.path, known.verified = file.path, file.signature
         if known.passed:
             file.handle.close()
             return
         known.close()
         known.handle = file.handle
-        known.identity.device, known.identity.inode = file.handle.device, file.handle.inode
+        known.fingerprint.device, known.fingerprint.inode = file.handle.device, file.handle.inode
 
-    def _readable(self, file: LogFile, fresh: list[LogFile]) -> bool:
-        """Whether a file that was not recognised can still be read to its end by its handle.
+    def _is_readable(self, file: LogFile, fresh: list[LogFile]) -> bool:
+        """Return True if a file that was not matched can still be read to its end by its handle.
 
-        One of which nothing was read yet is taken up anew instead, in its place among the `fresh`. Where the disk does
-        not tell, whoever reads it meets the error.
+        An unread file is replaced by its copy among the `fresh` files. A failed check counts as readable: the error is
+        reported when the file is read.
         """
         try:
-            anew = None if file.identity.offset else next((other for other in fresh if _holds(other, file)), None)
-            if anew is not None:
-                anew.rotated_at = file.rotated_at
-            if file.passed or anew is not None:
+            copy = None if file.fingerprint.offset else next((other for other in fresh if _is_copy(other, file)), None)
+            if copy is not None:
+                copy.rotated_at = file.rotated_at
+            if file.passed or copy is not None:
                 file.close()
                 return False
-            if file.handle is not None and file.identity.describes(file.handle):
+            if file.handle is not None and file.fingerprint.matches(file.handle):
                 size = file.handle.size()
-                if size is None or size >= file.identity.offset:
+                if size is None or size >= file.fingerprint.offset:
                     return True
         except OSError as error:
             if error.errno != ESTALE:
                 return True
-            file.close()  # on a network file system the handle ends with the name
+            file.close()  # on a network file system the handle is invalid once the name is gone
         if file.handle is None:
             self.incidents.lost += not self.fresh
         else:
@@ -219,8 +219,8 @@ class LogFiles:
             file.close()
         return False
 
-    def _mark_rotated(self, found: list[Found], now: float) -> None:
-        live = found[-1].path if found and found[-1].live else None
+    def _mark_rotated(self, files: list[FileOnDisk], now: float) -> None:
+        live = files[-1].path if files and files[-1].live else None
         for file in self.files:
             is_live = file.path == live and file is self.files[-1]
             if is_live:
@@ -230,8 +230,8 @@ class LogFiles:
                 self.incidents.rotations += not self.fresh
 
 
-def _opened(path: str, *, live: bool) -> Found | None:
-    """The file at a path; None where it is gone. Raises OSError."""
+def _opened(path: str, *, live: bool) -> FileOnDisk | None:
+    """Open the file at a path; None if it does not exist. Raises OSError."""
     try:
         handle = open_handle(path)
     except FileNotFoundError:
@@ -241,14 +241,14 @@ def _opened(path: str, *, live: bool) -> Found | None:
     except FileNotFoundError:
         handle.close()
         return None
-    return Found(path, live, handle, (handle.device, handle.inode, stat.st_size, stat.st_mtime_ns))
+    return FileOnDisk(path, live, handle, (handle.device, handle.inode, stat.st_size, stat.st_mtime_ns))
 
 
-def _once_each(found: Sequence[Found]) -> list[Found]:
-    """The files under the youngest of their names: some rotate by a hard link, or keep one to what is written now."""
-    youngest = {file.signature[:2]: file for file in found}
+def _deduplicated(files: Sequence[FileOnDisk]) -> list[FileOnDisk]:
+    """Return each file once, under its newest name: some tools rotate by hard link, or link the live file."""
+    youngest = {file.signature[:2]: file for file in files}
     kept = []
-    for file in found:
+    for file in files:
         if youngest[file.signature[:2]] is file:
             kept.append(file)
         else:
@@ -257,35 +257,35 @@ def _once_each(found: Sequence[Found]) -> list[Found]:
 
 
 @contextmanager
-def _given_back(found: Sequence[Found]) -> Iterator[None]:
-    """Close what was opened where an error comes: it is met again at each look, and descriptors would run out."""
+def _closed_on_error(files: Sequence[FileOnDisk]) -> Iterator[None]:
+    """Close the opened files on an error, which recurs at each scan and would exhaust the descriptors."""
     try:
         yield
     except OSError:
-        for file in found:
+        for file in files:
             file.handle.close()
         raise
 
 
-def _is(known: LogFile, file: Found, *, by_inode: bool) -> bool:
-    """Whether `file` on disk is the `known` one."""
-    same_inode = known.identity.inode == file.handle.inode and not file.path.endswith(GZIP)
+def _is_same_file(known: LogFile, file: FileOnDisk, *, by_inode: bool) -> bool:
+    """Return True if `file` on disk is the `known` one."""
+    same_inode = known.fingerprint.inode == file.handle.inode and not file.path.endswith(GZIP)
     if by_inode != same_inode:
         return False
-    if known.verified == file.signature and known.path == file.path and known.identity.offset > 0:
+    if known.verified == file.signature and known.path == file.path and known.fingerprint.offset > 0:
         return True
     if file.live and (known.passed or not same_inode):
-        return False  # a rotated file does not come back, and another inode at the live path is another file
-    return known.identity.offset > 0 and known.identity.describes(file.handle)
+        return False  # a rotated file does not return, and a new inode at the live path is a new file
+    return known.fingerprint.offset > 0 and known.fingerprint.matches(file.handle)
 
 
-def _holds(file: LogFile, other: LogFile) -> bool:
-    """Whether `file` is `other`, of which nothing was read, or a copy of it."""
-    if (file.identity.device, file.identity.inode) == (other.identity.device, other.identity.inode):
+def _is_copy(file: LogFile, other: LogFile) -> bool:
+    """Return True if `file` is the unread `other` or a copy of it."""
+    if (file.fingerprint.device, file.fingerprint.inode) == (other.fingerprint.device, other.fingerprint.inode):
         return True
     size = other.handle.size() if other.handle is not None else None
     if not size or other.handle is None or file.handle is None:
         return False
-    whole = Identity(0, 0)
-    whole.grow(other.handle, size, other.handle.read(max(0, size - SEAM), SEAM))
-    return whole.describes(file.handle)
+    whole = Fingerprint(0, 0)
+    whole.update(other.handle, size, other.handle.read(max(0, size - TAIL_BYTES), TAIL_BYTES))
+    return whole.matches(file.handle)

@@ -1,6 +1,6 @@
-"""Rotated siblings: which names beside a log are its older files, and in which order they were written.
+"""Names of rotated files: the older files of a log, and the order in which they were written.
 
-Conventions: Docker and logrotate number (`.1` is the youngest); logrotate's `dateext`, the kubelet and Python's
+Conventions: Docker and logrotate number files (`.1` is the newest); logrotate's `dateext`, the kubelet and Python's
 `TimedRotatingFileHandler` append a time (`-20261123`, `-20261123-1795428000`, `.20261123-101010`, `.2026-11-23_10-10`);
 each may end in `.gz`.
 """
@@ -14,13 +14,13 @@ ROTATION = re.compile(rf"(?P<base>.+?)(?:\.(?P<number>\d{{1,4}})|[.-](?P<time>{T
 
 
 def base_name(name: str) -> str | None:
-    """The name of the log that `name` is a rotated file of, or None where it is no rotated name."""
+    """Return the log name of the rotated name `name`; None if `name` is not a rotated name."""
     match = ROTATION.fullmatch(name)
     return match["base"] if match else None
 
 
 def age_key(base: str, name: str) -> tuple[int, str, int] | None:
-    """Sort key of a rotated sibling of `base`, the oldest smallest; None where `name` is none."""
+    """Return the sort key of a rotated file of `base`, the oldest first; None if `name` is not one."""
     if not name.startswith(base) or name == base:
         return None
     match = ROTATION.fullmatch(base + name[len(base) :])
@@ -32,7 +32,7 @@ def age_key(base: str, name: str) -> tuple[int, str, int] | None:
 
 
 def oldest_first(base: str, names: Iterable[str]) -> list[str]:
-    """The rotated siblings of `base` among `names`; a `.gz` beside its uncompressed twin is still being written."""
+    """Return the rotated files of `base` among `names`; skip a `.gz` beside its source, since it is being written."""
     known = set(names)
     keyed = [(key, name) for name in known if (key := age_key(base, name)) is not None]
     return [name for _, name in sorted(keyed) if not (name.endswith(GZIP) and name.removesuffix(GZIP) in known)]

@@ -1,4 +1,4 @@
-"""Tail: all logs of all inputs, found by their globs, each with its saved position, read in turns."""
+"""Tail: all logs that match the globs of the inputs, each with its checkpoint, read in turn."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -25,19 +25,19 @@ from shipper_schemas.entry import Origin
 
 
 class Paths(Protocol):
-    """What names the logs of an input."""
+    """Source of the paths of an input's logs."""
 
     def paths(self) -> Iterator[str]:
-        """Live paths of the logs, as they are now."""
+        """Yield the present live paths of the logs."""
 
 
 OriginOf = Callable[[str, str], Origin]
-"""Provenance of a log, from the path that the glob named and the real one."""
+"""Function from the path of a log in the glob and its real path to its provenance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input: its type, what it names, and where logs that were never seen begin."""
+    """One input: its type, its paths, and the start position of logs that are new to the state."""
 
     kind: str
     scanner: Paths
@@ -47,7 +47,7 @@ class Input:
 
 @dataclass(slots=True)
 class Tail:
-    """Follows the logs of `inputs`. Times are monotonic seconds; nothing here waits."""
+    """Follows the logs of `inputs`. Times are monotonic seconds; no method blocks."""
 
     inputs: list[Input]
     bounds: Bounds
@@ -55,26 +55,26 @@ class Tail:
     saved: dict[str, SavedLog]
     folders: Folders = field(default_factory=Folders)
     max_open: int = 1 << 20
-    compiled: FastChain | None = None
-    """Takes runs of ordinary lines, where the extension is installed."""
+    fast_chain: FastChain | None = None
+    """Native path for runs of ordinary lines, if the extension is installed."""
     logs: dict[str, LogReader] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
     scanned: bool = False
     _seen: dict[str, str] = field(default_factory=dict)
-    """Real path by the path that a glob named."""
-    _left_at: str | None = None
-    """The log at which the last round was broken off; None where it was finished."""
+    """Real path by path in a glob."""
+    _resume_at: str | None = None
+    """Log at which the last round was interrupted; None if it was finished."""
     _known: KnownFiles | None = None
-    """Plain logs that were known when a scan met a new one."""
+    """Plain logs that were known when a scan found a new one."""
 
     def scan(self) -> list[LogReader]:
-        """Look for logs that came since, and give them; logs that went are let go when they are read."""
+        """Start to follow new logs and return them; deleted logs are released once they are read."""
         before, self._known = set(self.logs), None
         if len(self._seen) > len(before):
             self._seen = {path: real for path, real in self._seen.items() if real in before}
         for source in self.inputs:
             for path in source.scanner.paths():
-                if not self._leads_to(path, self._seen.get(path)):
+                if not self._is_same_log(path, self._seen.get(path)):
                     real = os.path.realpath(path)
                     self._seen[path] = real
                     if real not in self.logs:
@@ -84,8 +84,8 @@ class Tail:
         self.scanned = True
         return [reader for path, reader in self.logs.items() if path not in before]
 
-    def _leads_to(self, path: str, known: str | None) -> bool:
-        """Whether a path still means the log that it meant; a link on the way to it may lead elsewhere by now."""
+    def _is_same_log(self, path: str, known: str | None) -> bool:
+        """Return True if a path still leads to the same log; a symbolic link in it may have changed."""
         if known not in self.logs:
             return False
         if known == path:
@@ -115,7 +115,7 @@ class Tail:
         return reader
 
     def _plain_files(self) -> Iterator[PlainFile]:
-        """The youngest file of each plain log, followed or saved."""
+        """Yield the newest file of each plain log, followed or saved."""
         for path, reader in self.logs.items():
             if reader.kind == "plain" and reader.log.files:
                 yield PlainFile(path, reader.source.origin.source, reader.log.files[-1])
@@ -124,10 +124,10 @@ class Tail:
                 yield PlainFile(path, _origin(saved).source, LogFile.restored(saved.files[-1]))
 
     def follow(self, inputs: list[Input]) -> None:
-        """Follow what `inputs` name, in place of what was named before; to be called with nothing on its way.
+        """Replace the inputs; to be called with no batch in flight.
 
-        A log that none of them names rests where it stands: named again, it is read on from there. One whose file is
-        gone is read to its end. What an input says of its logs holds for those followed already.
+        A log that no input matches keeps its checkpoint, and resumes there if it is matched again. A log whose file is
+        deleted is read to its end. The settings of an input also apply to logs that are followed already.
         """
         named = self.named(inputs)
         for path, reader in list(self.logs.items()):
@@ -140,18 +140,18 @@ class Tail:
 
     @staticmethod
     def named(inputs: list[Input]) -> dict[str, tuple[Input, str]]:
-        """The logs that `inputs` name now: real path to the input that is asked first, and the path it gave."""
-        found: dict[str, tuple[Input, str]] = {}
+        """Return the present logs of `inputs`: real path to the first input that matches, and the path in its glob."""
+        logs: dict[str, tuple[Input, str]] = {}
         for source in inputs:
             for path in source.scanner.paths():
-                found.setdefault(os.path.realpath(path), (source, path))
-        return found
+                logs.setdefault(os.path.realpath(path), (source, path))
+        return logs
 
     @staticmethod
     def _describe(reader: LogReader, source: Input, path: str) -> None:
-        """Take over what is said of a log; a container whose metadata went with it keeps its name.
+        """Update the provenance of a log; a removed container, whose metadata is deleted, keeps its name.
 
-        Its identity stays as it was first seen.
+        The identity of the log stays as it was first seen.
         """
         known = reader.source.origin
         origin = replace(source.origin(path, reader.path), source=known.source)
@@ -159,7 +159,7 @@ class Tail:
             reader.source = Source.of(origin)
 
     def _follow_gone(self) -> None:
-        """Take up what is left of saved logs that no glob finds any more: entries that were held back."""
+        """Follow saved logs whose files are deleted, for the partial entries in their checkpoints."""
         for path, saved in list(self.saved.items()):
             if not os.path.exists(path):
                 reader = self._reader(path, saved.kind, _origin(saved))
@@ -174,52 +174,52 @@ class Tail:
         return LogReader(path, kind, source, new_assembler, self.limits, log, Cursor(log, None, 0, new_assembler()))
 
     def _assembler(self, kind: str, source: Source) -> tuple[Callable[[], Assembler], FastLog | None]:
-        """What makes assemblers of a log, and the chain that takes its runs of ordinary lines."""
+        """Return the function that creates assemblers of a log, and the native path for its ordinary lines."""
         assembler, origin = ASSEMBLERS[kind], source.origin  # type: ignore[index]
-        compiled = self.compiled.of_log(kind, origin, source.renderer) if self.compiled else None
-        return lambda: assembler(origin.source, self.bounds, compiled), compiled
+        fast_log = self.fast_chain.of_log(kind, origin, source.renderer) if self.fast_chain else None
+        return lambda: assembler(origin.source, self.bounds, fast_log), fast_log
 
-    def recompile(self, compiled: FastChain | None) -> None:
-        """Have another chain take runs of ordinary lines, of logs that are followed already too."""
-        self.compiled = compiled
+    def use_fast_chain(self, fast_chain: FastChain | None) -> None:
+        """Replace the native path, also for logs that are followed already."""
+        self.fast_chain = fast_chain
         for reader in self.logs.values():
-            reader.new_assembler, own = self._assembler(reader.kind, reader.source)
-            reader.count_cursor.assembler.take_runs(own)
+            reader.new_assembler, fast_log = self._assembler(reader.kind, reader.source)
+            reader.count_cursor.assembler.take_runs(fast_log)
             if reader.ship_cursor is not None:
-                reader.ship_cursor.assembler.take_runs(own)
+                reader.ship_cursor.assembler.take_runs(fast_log)
 
     def _start_at_end(self, reader: LogReader) -> None:
         try:
-            reader.look(0.0)
+            reader.poll(0.0)
             reader.start_at_end()
         except OSError as error:
             self.unreadable[reader.path] = error
 
     def ready(self, now: float) -> Iterator[LogReader]:
-        """The logs in which something may be read, each looked at once.
+        """Poll each log once, and yield those that may have new data.
 
-        A round that is broken off goes on where it was left, so that no log waits for ever behind busier ones.
+        An interrupted round resumes at the same log, so that busy logs do not starve the others.
         """
         readers = list(self.logs.values())
-        left_at = self._left_at
-        first = 0 if left_at is None else next((n for n, reader in enumerate(readers) if reader.path == left_at), 0)
+        resume_at = self._resume_at
+        first = 0 if resume_at is None else next((n for n, reader in enumerate(readers) if reader.path == resume_at), 0)
         try:
             for reader in (*readers[first:], *readers[:first]):
-                self._left_at = reader.path
+                self._resume_at = reader.path
                 try:
-                    found = reader.look(now)
+                    has_data = reader.poll(now)
                 except OSError as error:
                     self.unreadable[reader.path] = error
                     continue
-                if found:
+                if has_data:
                     self.unreadable.pop(reader.path, None)
                     yield reader
-            self._left_at = None
+            self._resume_at = None
         finally:
             self._spare_descriptors()
 
     def _spare_descriptors(self) -> None:
-        """Close the files that were quiet for longest, where more are open than allowed and can be opened again."""
+        """Close the files that were idle the longest if too many are open, except those that cannot be opened again."""
         if len(self.logs) <= self.max_open:
             return
         opened = [reader for reader in self.logs.values() if any(file.handle for file in reader.log.files)]
@@ -229,37 +229,37 @@ class Tail:
                     file.close()
 
     def removed(self, now: float) -> list[LogReader]:
-        """Logs whose files are gone and were read; `forget` them once their last words are said."""
+        """Return the logs whose files are deleted and read; call `forget` once their rest is processed."""
         return [reader for reader in self.logs.values() if reader.finished(now)]
 
     def forget(self, reader: LogReader) -> None:
-        """Stop following a log that is gone."""
+        """Stop following a log."""
         reader.log.close()
         del self.logs[reader.path]
         self.unreadable.pop(reader.path, None)
         self.folders.forget(os.path.dirname(reader.path))
 
     def incidents(self) -> Incidents:
-        """What happened to files since this was last asked, over all logs."""
+        """Return and reset the incidents of all logs since the last call."""
         total = Incidents()
         for reader in self.logs.values():
-            found, reader.log.incidents = reader.log.incidents, Incidents()
+            incidents, reader.log.incidents = reader.log.incidents, Incidents()
             for name in Incidents.__slots__:
-                setattr(total, name, getattr(total, name) + getattr(found, name))
+                setattr(total, name, getattr(total, name) + getattr(incidents, name))
         return total
 
     def close(self) -> None:
-        """Give all descriptors back."""
+        """Close all descriptors."""
         for reader in self.logs.values():
             reader.log.close()
 
 
 def _origin(saved: SavedLog) -> Origin:
-    """The provenance of a log, as it was known. Raises StateError."""
+    """Return the provenance of a log from its checkpoint. Raises StateError."""
     with _readable(saved):
-        found = msgspec.json.decode(saved.origin, type=Origin)
+        origin = msgspec.json.decode(saved.origin, type=Origin)
         msgspec.convert(saved.kind, Literal["docker", "cri", "plain"])
-        return found
+        return origin
 
 
 @contextmanager
@@ -268,12 +268,12 @@ def _readable(saved: SavedLog) -> Iterator[None]:
         yield
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StateError(
-            f"the saved position of {printable(saved.path)} cannot be read: {error}",
-            "restore the state from a copy, or move the state directory away to start anew",
+            f"cannot read the checkpoint of {printable(saved.path)}: {error}",
+            "restore the state directory from a backup, or move it away to start from scratch",
         ) from error
 
 
 def restore(reader: LogReader, saved: SavedLog) -> None:
-    """Bring a reader to a checkpoint, with none of its files open. Raises StateError."""
+    """Set a reader to a checkpoint, with none of its files open. Raises StateError."""
     with _readable(saved):
         reader.restore(saved)

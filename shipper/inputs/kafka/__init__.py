@@ -1,1 +1,1 @@
-"""Topics as inputs: messages become documents again."""
+"""Kafka topics as inputs: messages are turned into documents."""

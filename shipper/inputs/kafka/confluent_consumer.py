@@ -1,4 +1,4 @@
-"""`shipper.inputs.kafka.consumer` over confluent-kafka (librdkafka): compiled, used where it is installed."""
+"""`shipper.inputs.kafka.consumer` over confluent-kafka (librdkafka), used if it is installed."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -17,7 +17,7 @@ from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable,
 from shipper.outputs.kafka.confluent_shared import common_options, created, translated
 from shipper.outputs.worker_threads import Workers
 
-GONE_TO_ANOTHER = (
+PARTITION_LOST = (
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -26,8 +26,8 @@ GONE_TO_ANOTHER = (
     KafkaError._NO_OFFSET,  # noqa: SLF001
 )
 HEADERS = methodcaller("headers")
-"""The library gives a result and leaves an error behind; called so, Python looks for that error at once."""
-PASSING = (
+"""Getter of a message's headers. The library may return a result and leave an error set; this call raises it."""
+TRANSIENT = (
     KafkaError._PARTITION_EOF,  # noqa: SLF001
     KafkaError._TRANSPORT,  # noqa: SLF001
     KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
@@ -37,7 +37,7 @@ PASSING = (
 
 
 def join(connection: Connection, topics: Sequence[str], listener: Rebalanced) -> "ConfluentConsumer":
-    """A member of the group. Raises KafkaUnavailable."""
+    """Join the consumer group. Raises KafkaUnavailable."""
     settings = connection.settings
     options = {
         **common_options(connection),
@@ -48,7 +48,7 @@ def join(connection: Connection, topics: Sequence[str], listener: Rebalanced) ->
         "isolation.level": "read_committed",
         "session.timeout.ms": int(settings.session_timeout * 1000),
         "heartbeat.interval.ms": int(min(settings.session_timeout / 3, 3) * 1000),
-        "partition.assignment.strategy": "range,roundrobin",  # what kafka-python does: both may be in one group
+        "partition.assignment.strategy": "range,roundrobin",  # as kafka-python does: both may be members of one group
         "max.partition.fetch.bytes": PARTITION_FETCH_BYTES,
         "fetch.max.bytes": FETCH_BYTES,
         "queued.max.messages.kbytes": FETCH_BYTES // 1024,
@@ -61,10 +61,10 @@ class ConfluentConsumer:
     """`shipper.inputs.kafka.consumer.Consumer` over confluent-kafka."""
 
     def __init__(self, consumer: Any, connection: Connection, topics: Sequence[str], listener: Rebalanced) -> None:  # noqa: ANN401
-        """Subscribes to `topics`."""
+        """Subscribe to `topics`."""
         self._consumer, self._connection, self._listener = consumer, connection, listener
         self._paused = False
-        self._failed: Failed | None = None
+        self._received_error: ReceivedError | None = None
         self._admin: Any = None
         self._commits: Workers[list[Any], list[Any]] = Workers(1, self._commit_now, "kafka-commits")
         self._committing: Future[list[Any]] | None = None
@@ -77,23 +77,23 @@ class ConfluentConsumer:
 
     def _on_revoke(self, _consumer: object, places: Sequence[Any]) -> None:
         if offsets := self._listener.revoked(_partitions(places)):
-            with suppress(KafkaUnavailable):  # what is not committed is read again, and found to be there
+            with suppress(KafkaUnavailable):  # uncommitted messages are read again and stored as duplicates
                 self.commit(offsets)
 
     def _on_lost(self, _consumer: object, places: Sequence[Any]) -> None:
         self._listener.lost(_partitions(places))
 
     def poll(self, seconds: float, most: int) -> list[Received]:
-        """Messages. Raises KafkaUnavailable."""
+        """Return up to `most` messages. Raises KafkaUnavailable."""
         if self._paused:
             self._consumer.pause(self._consumer.assignment())
-        if self._failed is not None:
-            failed, self._failed = self._failed, None
-            raise translated(failed.error, self._connection, failed.topic)
+        if self._received_error is not None:
+            failure, self._received_error = self._received_error, None
+            raise translated(failure.error, self._connection, failure.topic)
         try:
             messages = self._consumer.consume(most, seconds)
-        except KafkaException as refused:
-            raise translated(refused.args[0], self._connection) from refused
+        except KafkaException as failed:
+            raise translated(failed.args[0], self._connection) from failed
         received = []
         for message in messages:
             error = message.error()
@@ -108,48 +108,48 @@ class ConfluentConsumer:
                         _headers(message),
                     )
                 )
-            elif error.code() not in PASSING:
-                self._failed = Failed(error, message.topic() or "")
+            elif error.code() not in TRANSIENT:
+                self._received_error = ReceivedError(error, message.topic() or "")
         return received
 
     def commit(self, offsets: Mapping[Partition, int]) -> bool:
-        """Commit. Raises KafkaUnavailable.
+        """Commit offsets. Raises KafkaUnavailable.
 
-        The library waits forever while the group's coordinator is unavailable. So it waits in its own thread, and
-        what was given up there and arrives after all does no harm: the messages before those offsets are indexed.
+        The library blocks while the group's coordinator is unavailable, so it commits in a thread. A commit that
+        succeeds after its timeout does no harm: the messages before those offsets are indexed.
         """
         if self._committing is not None and not self._committing.done():
-            raise away(self._connection, "an earlier commit is not answered")
+            raise away(self._connection, "an earlier commit has no response yet")
         places = [Place(topic, number, offset) for (topic, number), offset in offsets.items()]
         self._committing = self._commits.submit(places)
         try:
             committed = self._committing.result(COMMIT_S)
         except TimeoutError as error:
-            raise away(self._connection, "a commit is not answered in time") from error
+            raise away(self._connection, "the commit timed out") from error
         except KafkaException as error:
-            if error.args[0].code() in GONE_TO_ANOTHER:
+            if error.args[0].code() in PARTITION_LOST:
                 return False
             raise translated(error.args[0], self._connection) from error
-        refused = next((place.error for place in committed if place.error is not None), None)
-        if refused is not None and refused.code() not in GONE_TO_ANOTHER:
-            raise translated(refused, self._connection)
-        return refused is None
+        failure = next((place.error for place in committed if place.error is not None), None)
+        if failure is not None and failure.code() not in PARTITION_LOST:
+            raise translated(failure, self._connection)
+        return failure is None
 
     def _commit_now(self, places: list[Any]) -> list[Any]:
-        """In the thread of commits."""
+        """Commit offsets, in the commit thread."""
         return list(self._consumer.commit(offsets=places, asynchronous=False))
 
     def seek(self, partition: Partition, offset: int) -> bool:
-        """Read on from `offset`."""
+        """Continue reading at `offset`."""
         if any((place.topic, place.partition) == partition for place in self._consumer.assignment()):
             try:
                 self._consumer.seek(Place(partition.topic, partition.number, offset))
-            except KafkaException:  # fetching has not begun
+            except KafkaException:  # fetching has not started
                 return False
         return True
 
     def pause(self) -> None:
-        """Have `poll` give nothing."""
+        """Make `poll` return no messages."""
         self._paused = True
 
     def resume(self) -> None:
@@ -158,7 +158,7 @@ class ConfluentConsumer:
         self._consumer.resume(self._consumer.assignment())
 
     def spans(self, seconds: float) -> dict[Partition, Span]:
-        """Offsets of the assigned partitions. Raises KafkaUnavailable."""
+        """Return the offsets of the assigned partitions. Raises KafkaUnavailable."""
         places = self._consumer.assignment()
         if not places:
             return {}
@@ -170,23 +170,25 @@ class ConfluentConsumer:
             fresh = [place for place in places if nexts[place.topic, place.partition] < 0]
             nexts |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
         except TimeoutError as error:
-            raise away(self._connection, "offsets are not told in time") from error
+            raise away(self._connection, "the request for offsets timed out") from error
         except KafkaException as error:
-            self._admin = None  # what it knows of the partitions' leaders may be of before a broker's end
+            self._admin = None  # its partition leaders may be outdated after a broker failure
             raise translated(error.args[0], self._connection) from error
         return {Partition(*place): Span(nexts[place], end) for place, end in ends.items()}
 
     def _listed(self, places: Sequence[Any], which: Any, seconds: float) -> dict[tuple[str, int], int]:  # noqa: ANN401
-        """Offsets, asked for on a connection of its own: on the consumer's, each answer waits behind a fetch."""
+        """Request offsets on a separate connection: on the consumer's, each response waits behind a fetch."""
         if self._admin is None:
             self._admin = AdminClient(common_options(self._connection))
-        answers = self._admin.list_offsets(
+        responses = self._admin.list_offsets(
             {Place(place.topic, place.partition): which for place in places}, request_timeout=seconds
         )
-        return {(place.topic, place.partition): answer.result(2 * seconds).offset for place, answer in answers.items()}
+        return {
+            (place.topic, place.partition): response.result(2 * seconds).offset for place, response in responses.items()
+        }
 
     def close(self) -> None:
-        """Leave the group; where a commit still waits for the coordinator, there is nobody to tell of it."""
+        """Leave the group, unless a commit still waits for the unavailable coordinator."""
         if self._committing is not None and not self._committing.done():
             return
         self._commits.close(COMMIT_S)
@@ -194,17 +196,17 @@ class ConfluentConsumer:
             self._consumer.close()
 
 
-class Failed:
-    """An error that came among messages, and the topic it is about."""
+class ReceivedError:
+    """An error received between messages, and its topic."""
 
     def __init__(self, error: Any, topic: str) -> None:  # noqa: ANN401 -- the library's type
         self.error, self.topic = error, topic
 
 
 def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:  # noqa: ANN401 -- the library's type
-    """The headers of a message; none where their names are no text, which the library cannot give.
+    """Return the headers of a message; empty if their names are invalid text, which the library cannot return.
 
-    Asked of each message by itself: the others of its poll are gone from the library, and must not be lost with it.
+    The error is caught per message, so that the other messages of the same poll are not lost.
     """
     try:
         return HEADERS(message) or ()

@@ -1,6 +1,6 @@
-"""Consumer: a member of the indexers' group, as a port, and the library behind it.
+"""Consumer: interface of a member of the indexers' group, and the choice of its library.
 
-The library is the one that the output takes; see docs/decisions/0009-kafka-clients.md.
+The library is the same as for the output; see docs/decisions/0009-kafka-clients.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ BACKENDS = {
     "kafka-python": "shipper.inputs.kafka.kafka_python_consumer",
 }
 PARTITION_FETCH_BYTES, FETCH_BYTES = 2 * 1024 * 1024, 16 * 1024 * 1024
-"""Bytes fetched ahead of one partition, and of all together."""
+"""Bytes fetched ahead per partition, and in total."""
 
 
 class Partition(NamedTuple):
@@ -27,66 +27,66 @@ class Partition(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A partition as a group sees it: offset of the next message to read, and of the next to be written."""
+    """Offsets of a partition: the next message to read by the group, and the next message to be written."""
 
     next: int
     end: int
 
 
 class Rebalanced(Protocol):
-    """Notified of partitions that come and go, during `Consumer.poll` or `close` and never beside it."""
+    """Callbacks for assigned and revoked partitions, called during `Consumer.poll` or `close` only."""
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
-        """These partitions are read from now on."""
+        """Start to read these partitions."""
 
     def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """These partitions go to another member; gives the offsets to commit before they go."""
+        """Give these partitions to another member, and return the offsets to commit before."""
 
     def lost(self, partitions: Sequence[Partition]) -> None:
-        """These partitions went without warning; nothing can be committed any more."""
+        """Drop these partitions, which were lost: nothing can be committed for them any more."""
 
 
 class Consumer(Protocol):
-    """A member of a consumer group. Commits nothing by itself. For one thread."""
+    """A member of a consumer group, without automatic commits. For one thread."""
 
     def poll(self, seconds: float, most: int) -> list[Received]:
-        """Up to `most` messages, waiting up to `seconds` for them; keeps the membership. Raises KafkaUnavailable."""
+        """Return up to `most` messages after at most `seconds`; keep the membership. Raises KafkaUnavailable."""
 
     def commit(self, offsets: Mapping[Partition, int]) -> bool:
-        """Commit offsets of the next messages to read; False where the partitions have gone to another member.
+        """Commit the offsets of the next messages to read; False if the partitions are assigned to another member.
 
         Raises KafkaUnavailable.
         """
 
     def seek(self, partition: Partition, offset: int) -> bool:
-        """Read on from `offset`; nothing is to be done where the partition is not assigned.
+        """Continue reading at `offset`; no-op if the partition is not assigned.
 
-        False where it cannot be done yet: until it was, nothing of this partition may be taken.
+        Return False if that is not possible yet: until it is, no message of this partition may be used.
         """
 
     def pause(self) -> None:
-        """Have `poll` give no messages of any assigned partition."""
+        """Make `poll` return no messages of the assigned partitions."""
 
     def resume(self) -> None:
         """Undo `pause`."""
 
     def spans(self, seconds: float) -> dict[Partition, Span]:
-        """Offsets of the assigned partitions. Raises KafkaUnavailable, at the latest after `seconds`."""
+        """Return the offsets of the assigned partitions. Raises KafkaUnavailable after at most `seconds`."""
 
     def close(self) -> None:
-        """Leave the group at once."""
+        """Leave the group immediately."""
 
 
 def open_consumer(url: str, settings: KafkaSettings, topics: Sequence[str], listener: Rebalanced) -> Consumer:
-    """A member of the group that the settings name. Raises KafkaUnavailable, ConfigurationError."""
+    """Join the consumer group of the settings. Raises KafkaUnavailable, ConfigurationError."""
     join: Callable[[Connection, Sequence[str], Rebalanced], Consumer] = import_module(BACKENDS[chosen(settings)]).join
     return join(connection_of(url, settings), topics, listener)
 
 
 def group_member(url: str, settings: KafkaSettings) -> Callable[[Rebalanced], Consumer]:
-    """The way into the group that reads the topics of `url`. Raises ConfigurationError.
+    """Return a function that joins the group reading the topics of `url`. Raises ConfigurationError.
 
-    Calling it raises KafkaUnavailable where a topic is missing.
+    The function raises KafkaUnavailable if a topic is missing.
     """
     client, topics = connect(url, settings), topics_of(url, settings)
 

@@ -1,4 +1,4 @@
-"""The Kafka input built from the settings: its URL, its check, and the way into the consumer group."""
+"""Kafka input built from the settings: connection check and membership of the consumer group."""
 
 from collections.abc import Callable
 
@@ -8,17 +8,17 @@ from shipper.outputs.kafka.factory import CONFIRMATION, check_topics
 
 
 class KafkaInput:
-    """`kafka://HOST:PORT/TOPIC`: a topic that node agents write to."""
+    """Input `kafka://HOST:PORT/TOPIC`: a topic that node agents write to."""
 
     confirmation = CONFIRMATION
 
     def check(self, settings: Settings, source: InputSettings) -> None:
-        """Raise ShipperError where the topic or its quarantine is missing."""
+        """Raise ShipperError if the topic or its quarantine topic is missing."""
         check_topics(settings, source.url)
 
 
 def member_of(settings: Settings) -> Callable[[Rebalanced], Consumer]:
-    """The way into the group of the indexers. Calling it raises KafkaUnavailable where a topic is missing."""
+    """Return a function that joins the indexers' group; it raises KafkaUnavailable if a topic is missing."""
     return group_member(settings.inputs[0].url, settings.kafka)
 
 

@@ -1,4 +1,4 @@
-"""`shipper.inputs.kafka.consumer` over kafka-python: plain Python, always installed."""
+"""`shipper.inputs.kafka.consumer` over kafka-python, which is always installed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,17 +19,17 @@ from shipper.inputs.kafka.read_message import Received
 from shipper.outputs.kafka.client import COMMIT_S, Connection
 from shipper.outputs.kafka.kafka_python import common_options, opened, silence, translated
 
-GONE_TO_ANOTHER = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
+PARTITION_LOST = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
 JOINING_S = 2.0
-"""Seconds that a poll waits for the group to admit the member.
+"""Minimum poll time in seconds while the member joins the group.
 
-The library forgets an answer that comes between two polls, and asks to join again: with short polls, on a busy
-machine or in a slow group, a member never had partitions, and each time all others gave theirs up.
+The library drops a response that arrives between two polls and joins again: with short polls, on a busy machine or in a
+slow group, a member never got partitions, and each attempt revoked those of all others.
 """
 
 
-def join(connection: Connection, topics: Sequence[str], listener: Rebalanced) -> "PlainConsumer":
-    """A member of the group. Raises KafkaUnavailable, ConfigurationError."""
+def join(connection: Connection, topics: Sequence[str], listener: Rebalanced) -> "KafkaPythonConsumer":
+    """Join the consumer group. Raises KafkaUnavailable, ConfigurationError."""
     silence()
     settings = connection.settings
     try:
@@ -49,22 +49,22 @@ def join(connection: Connection, topics: Sequence[str], listener: Rebalanced) ->
     except KafkaError as error:
         raise translated(error, connection) from error
     consumer.subscribe(topics=list(topics), listener=_Listener(consumer, listener))
-    return PlainConsumer(consumer, connection)
+    return KafkaPythonConsumer(consumer, connection)
 
 
-class PlainConsumer:
+class KafkaPythonConsumer:
     """`shipper.inputs.kafka.consumer.Consumer` over kafka-python."""
 
     def __init__(self, consumer: Any, connection: Connection) -> None:  # noqa: ANN401 -- the library has no types
-        """`consumer` is connected and subscribed."""
+        """Use `consumer`, which is connected and subscribed."""
         self._consumer, self._connection = consumer, connection
         self._paused = False
 
     def poll(self, seconds: float, most: int) -> list[Received]:
-        """Messages. Raises KafkaUnavailable."""
+        """Return up to `most` messages. Raises KafkaUnavailable."""
         if self._paused:
             self._consumer.pause(*self._consumer.assignment())
-        if self._consumer._coordinator.need_rejoin():  # noqa: SLF001 -- nothing else tells
+        if self._consumer._coordinator.need_rejoin():  # noqa: SLF001 -- no public API reports it
             seconds = max(seconds, JOINING_S)
         try:
             batches = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=most)
@@ -77,23 +77,23 @@ class PlainConsumer:
         ]
 
     def commit(self, offsets: Mapping[Partition, int]) -> bool:
-        """Commit. Raises KafkaUnavailable."""
+        """Commit offsets. Raises KafkaUnavailable."""
         try:
             self._consumer.commit(_offsets(offsets), timeout_ms=int(COMMIT_S * 1000))
-        except GONE_TO_ANOTHER:
+        except PARTITION_LOST:
             return False
         except KafkaError as error:
             raise translated(error, self._connection) from error
         return True
 
     def seek(self, partition: Partition, offset: int) -> bool:
-        """Read on from `offset`."""
+        """Continue reading at `offset`."""
         if (place := Place(*partition)) in self._consumer.assignment():
             self._consumer.seek(place, offset)
         return True
 
     def pause(self) -> None:
-        """Have `poll` give nothing."""
+        """Make `poll` return no messages."""
         self._paused = True
 
     def resume(self) -> None:
@@ -102,7 +102,7 @@ class PlainConsumer:
         self._consumer.resume(*self._consumer.assignment())
 
     def spans(self, seconds: float) -> dict[Partition, Span]:
-        """Offsets of the assigned partitions. Raises KafkaUnavailable."""
+        """Return the offsets of the assigned partitions. Raises KafkaUnavailable."""
         places, timeout_ms = sorted(self._consumer.assignment()), int(seconds * 1000)
         if not places:
             return {}
@@ -122,10 +122,10 @@ class PlainConsumer:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
-    """Called by the library's thread while ours waits in `poll` or `close`.
+    """Callbacks of the library's thread, called while ours waits in `poll` or `close`.
 
-    A blocking commit is not possible there. One that is sent here goes out before the next request to join, on the same
-    connection, so that the partition's next reader finds it.
+    A blocking commit is not possible here. An asynchronous one is sent before the next join request, on the same
+    connection, so that the partition's next reader gets it.
     """
 
     def __init__(self, consumer: Any, listener: Rebalanced) -> None:  # noqa: ANN401

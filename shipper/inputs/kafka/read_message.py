@@ -1,8 +1,7 @@
-"""Reading messages: documents out of what came from a topic. Pure: nothing here knows a broker.
+"""Message reader: turns messages of a topic into documents. Pure: no connection to a broker.
 
-`shipper.outputs.kafka.message` says how a shipper writes them. What comes from a topic may have been written by anyone:
-a name of an index is believed only where it is the one that the document's own time leads to, and that time only where
-it is not too far from the time of reading.
+`shipper.outputs.kafka.message` describes the format. Anyone may have written a message: an index name is accepted only
+if it follows from the document's time, and that time only if it is close enough to the time of reading.
 """
 
 import hashlib
@@ -29,47 +28,47 @@ ANY_TIME = range(LATEST_MS + 1)
 
 
 class Received(NamedTuple):
-    """A message as received; anybody may have written it."""
+    """A message as received, from any writer."""
 
     topic: str
     partition: int
     offset: int
     timestamp_ms: int
-    """Time of the message by its topic, in milliseconds since the epoch; negative where the topic has none."""
+    """Timestamp of the message in its topic, in milliseconds since the epoch; negative if it has none."""
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
 
 
-class NotOurs(ValueError):
-    """A message that no shipper wrote; the text says what is wrong with it."""
+class InvalidMessage(ValueError):
+    """A message that no shipper wrote; the text names the problem."""
 
 
-def documents(received: Received, prefixes: Prefixes, believed: range = ANY_TIME, now_ms: int = 0) -> list[Document]:
-    """The documents in a message. Raises NotOurs where any part of it is not as a shipper writes it.
+def documents(received: Received, prefixes: Prefixes, trusted: range = ANY_TIME, now_ms: int = 0) -> list[Document]:
+    """Return the documents in a message. Raises InvalidMessage if any part of it differs from a shipper's format.
 
-    A time that is not `believed` is replaced, with a note: by that of the message, which is the same at every reading,
-    or where that is none to believe either, by `now_ms`.
+    A time outside `trusted` is replaced, with a note: by the timestamp of the message, which is the same at every
+    reading, or by `now_ms` if that is outside, too.
     """
     if received.value is None:
-        raise NotOurs("a message without a value")
-    stand_in = received.timestamp_ms if received.timestamp_ms in believed else now_ms
+        raise InvalidMessage("the message has no value")
+    stand_in = received.timestamp_ms if received.timestamp_ms in trusted else now_ms
     headers = dict(received.headers)
     ids, index = _text(headers, ID).split(","), _text(headers, INDEX)
     bodies = [received.value] if len(ids) == 1 else received.value.split(b"\n")
     if len(bodies) != len(ids):
-        raise NotOurs(f"{len(ids)} ids for {len(bodies)} lines")
+        raise InvalidMessage(f"{len(ids)} ids for {len(bodies)} lines")
     pairs = zip(ids, bodies, strict=True)
-    return [_document(_id(text), index, body, prefixes, believed, stand_in) for text, body in pairs]
+    return [_document(_id(text), index, body, prefixes, trusted, stand_in) for text, body in pairs]
 
 
 def _text(headers: dict[str, bytes | None], name: str) -> str:
     value = headers.get(name)
     if value is None:
-        raise NotOurs(f"no header `{name}`")
+        raise InvalidMessage(f"no header `{name}`")
     try:
         return value.decode("ascii")
     except UnicodeDecodeError as error:
-        raise NotOurs(f"header `{name}` is no plain text") from error
+        raise InvalidMessage(f"header `{name}` is not ASCII text") from error
 
 
 def _id(text: str) -> bytes:
@@ -78,48 +77,48 @@ def _id(text: str) -> bytes:
     except ValueError:
         digits = b""
     if len(text) != ID_DIGITS or digits.hex() != text:
-        raise NotOurs(f"header `{ID}` is no id of {ID_DIGITS} hexadecimal digits")
+        raise InvalidMessage(f"invalid id in header `{ID}`; expected {ID_DIGITS} hexadecimal digits")
     return digits
 
 
-def _document(  # noqa: PLR0913, PLR0917 -- what a message says, and what of it is believed
-    id_: bytes, index: str, body: bytes, prefixes: Prefixes, believed: range, stand_in_ms: int
+def _document(  # noqa: PLR0913, PLR0917 -- content of a message, and the bounds of its time
+    id_: bytes, index: str, body: bytes, prefixes: Prefixes, trusted: range, stand_in_ms: int
 ) -> Document:
     try:
         event = orjson.loads(body)
     except ValueError as error:
-        raise NotOurs("the value is no JSON") from error
+        raise InvalidMessage("the value is not valid JSON") from error
     if not isinstance(event, dict):
-        raise NotOurs("the value is no JSON object")
+        raise InvalidMessage("the value is not a JSON object")
     stamp = event.get("@timestamp")
     time_ms = parse_ms(stamp) if isinstance(stamp, str) else None
     if time_ms is None or not 0 <= time_ms <= LATEST_MS:
-        raise NotOurs("invalid `@timestamp`")
-    refused = index == index_name(prefixes.quarantine, time_ms)
-    if refused:
-        _require_refused(event)
+        raise InvalidMessage("invalid `@timestamp`")
+    quarantined = index == index_name(prefixes.quarantine, time_ms)
+    if quarantined:
+        _require_quarantined(event)
     elif index != index_name(prefixes.events, time_ms):
-        known = f"{prefixes.events} or {prefixes.quarantine}"
-        raise NotOurs(f"index {index[:LONGEST_SHOWN]!r} is not {known} with the day of `@timestamp`")
-    if time_ms not in believed or (refused and _runtime_ms(event, time_ms) not in believed):
-        prefix = prefixes.quarantine if refused else prefixes.events
-        event, time_ms = _restamped(event, time_ms, stand_in_ms, refused=refused), stand_in_ms
+        expected = f"{prefixes.events} or {prefixes.quarantine}"
+        raise InvalidMessage(f"index {index[:LONGEST_SHOWN]!r} is not {expected} with the day of `@timestamp`")
+    if time_ms not in trusted or (quarantined and _runtime_ms(event, time_ms) not in trusted):
+        prefix = prefixes.quarantine if quarantined else prefixes.events
+        event, time_ms = _restamped(event, time_ms, stand_in_ms, quarantined=quarantined), stand_in_ms
         index, body = index_name(prefix, time_ms), _encoded(event)
     document = keyed(index, id_, time_ms, event, body)
-    return document._replace(text=event["raw"]) if refused else document
+    return document._replace(text=event["raw"]) if quarantined else document
 
 
 def _runtime_ms(event: dict[str, Any], otherwise: int) -> int:
-    """The runtime's time of a refused entry, which has its say at a release; `otherwise` where there is none."""
+    """Return the runtime's time of a quarantined entry, which a release uses; `otherwise` if it has none."""
     time_ms = parse_ms(event["time"]) if isinstance(event.get("time"), str) else None
     return otherwise if time_ms is None else time_ms
 
 
-def _restamped(event: dict[str, Any], time_ms: int, stand_in_ms: int, *, refused: bool) -> dict[str, Any]:
-    """`event` under a time that is believed, with a note on its own."""
+def _restamped(event: dict[str, Any], time_ms: int, stand_in_ms: int, *, quarantined: bool) -> dict[str, Any]:
+    """Return `event` with the time `stand_in_ms`, and a note about its own time."""
     note = skewed("@timestamp", time_ms, stand_in_ms, "the message's time").as_note()
     restamped = {**event, "@timestamp": format_ms(stand_in_ms)}
-    if refused:
+    if quarantined:
         restamped.pop("time", None)
         return {**restamped, "reasons": [*event["reasons"], note]}
     errors = inner(event, "schema").get("errors")
@@ -130,26 +129,26 @@ def _encoded(event: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(event)
     except TypeError as error:
-        raise NotOurs("the value is nested too deeply") from error
+        raise InvalidMessage("the value is nested too deeply") from error
 
 
-def _require_refused(event: dict[str, Any]) -> None:
-    """Raise NotOurs where `event` is no entry of the quarantine as a node agent writes it.
+def _require_quarantined(event: dict[str, Any]) -> None:
+    """Raise InvalidMessage if `event` is not a quarantined entry in the format of a node agent.
 
-    An agent sends to a topic the entries that the schema rejects. Entries that an index rejects come from the process
-    that writes to the index, and a release would believe them.
+    An agent sends entries that the schema rejects to a topic. Entries that an index rejects come from the process that
+    writes to the index, and a release trusts them.
     """
-    if (wrong := malformed(event)) is not None:
-        raise NotOurs(f"no entry of the quarantine: {wrong}")
+    if (problem := malformed(event)) is not None:
+        raise InvalidMessage(f"invalid quarantine entry: {problem}")
     if Kind.REFUSED_BY_INDEX in kinds(event):
-        raise NotOurs("no index refuses what goes to a topic")
+        raise InvalidMessage("an entry from a topic cannot be rejected by an index")
 
 
-class Foreign:
-    """Makes entries of the quarantine from messages that no shipper wrote."""
+class QuarantineBuilder:
+    """Builds quarantine entries from messages that no shipper wrote."""
 
     def __init__(self, prefixes: Prefixes, redactor: Redactor, host: str) -> None:
-        """`host` is the node that reads them."""
+        """Use `host` as the node that reads the messages."""
         self._prefixes, self._redactor, self._host = prefixes, redactor, host
         self._renderers: dict[tuple[str, int], Renderer] = {}
 
@@ -158,24 +157,23 @@ class Foreign:
         received: Received,
         reason: str,
         now_ms: int,
-        believed: range = ANY_TIME,
+        trusted: range = ANY_TIME,
         failures: Sequence[Violation] = (),
     ) -> Document:
-        """Return the entry for one message, under an id that the same message has at every reading.
+        """Return the entry for one message, with the same id at every reading.
 
-        `now_ms` stands in for the time of a message whose topic knows none that is `believed`. `failures` of ours
-        stand before the reason.
+        `now_ms` is the time of a message whose timestamp is outside `trusted`. Internal `failures` precede the reason.
         """
         raw = self._redactor.redact_raw((received.value or b"").decode("utf-8", "backslashreplace"))
         reasons = [*failures, Violation(Kind.ENVELOPE_INVALID, None, self._redactor.redact_text(reason))]
-        return self.entry(received, raw, reasons, now_ms, believed)
+        return self.entry(received, raw, reasons, now_ms, trusted)
 
     def entry(
-        self, received: Received, raw: str, reasons: Sequence[Violation], now_ms: int, believed: range = ANY_TIME
+        self, received: Received, raw: str, reasons: Sequence[Violation], now_ms: int, trusted: range = ANY_TIME
     ) -> Document:
-        """Return the entry for a text and reasons that are redacted already."""
+        """Return the entry for text and reasons that are already redacted."""
         known = 0 <= received.timestamp_ms <= LATEST_MS
-        time_ms = received.timestamp_ms if received.timestamp_ms in believed else now_ms
+        time_ms = received.timestamp_ms if received.timestamp_ms in trusted else now_ms
         place = f"{received.topic}\0{received.partition}\0{received.offset}".encode()
         digest = hashlib.blake2b(place, digest_size=DIGEST_BYTES).digest()
         entry = Entry(raw, "unknown", None, received.offset, 1, digest)

@@ -1,4 +1,4 @@
-"""`shipper replay` over the embedded store: what is missing is added, what is there is found, nothing else moves."""
+"""`shipper replay` over the embedded store: missing events are added, stored ones are not duplicated, nothing else changes."""
 
 import gzip
 import io
@@ -43,7 +43,7 @@ def lines(start: int, stop: int, **fields: Any) -> str:
 
 
 def container(folder: Path, identity: str = ID) -> Path:
-    """The live log of a container under `folder`; its folder is made."""
+    """Return the live log of a container under `folder`, whose folder is created."""
     (folder / identity).mkdir(parents=True, exist_ok=True)
     return folder / identity / f"{identity}-json.log"
 
@@ -88,22 +88,22 @@ def stored(folder: Path) -> Counter[str]:
 
 
 def contents(folder: Path) -> list[tuple[Any, ...]]:
-    """Ids, indices and messages in the store, of events and of what was refused."""
+    """Ids, indices and messages in the store, of events and of quarantined entries."""
     reader = LocalReader(folder / "store", "keneyapp-logs", "keneyapp-quarantine")
-    found = [*reader.search(Query(limit=None)), *reader.quarantine()]
-    return sorted((entry["_index"], entry["_id"], entry.get("message", "")) for entry in found)
+    entries = [*reader.search(Query(limit=None)), *reader.quarantine()]
+    return sorted((entry["_index"], entry["_id"], entry.get("message", "")) for entry in entries)
 
 
 def figures(text: str) -> dict[str, int]:
-    """The numbers of a report by what they say."""
-    found = re.findall(r"^ *([\d,]+)  (.+?)(?:: .*)?$", text, re.MULTILINE)
-    return {what: int(number.replace(",", "")) for number, what in found}
+    """Return the numbers of a report by their label."""
+    rows = re.findall(r"^ *([\d,]+)  (.+?)(?:: .*)?$", text, re.MULTILINE)
+    return {what: int(number.replace(",", "")) for number, what in rows}
 
 
 def test_folders_with_rotated_and_compressed_files_are_indexed_once(
     shipper: Shipper, logs: Path, tmp_path: Path
 ) -> None:
-    """All 59 and the refused one; the second time, nothing, and it says so."""
+    """All 59 and the quarantined one; the second run adds nothing, and says so."""
     code, out, _ = replay(shipper, logs)
     assert code == 0
     assert out.startswith("replayed 60 lines of 2 logs in ")
@@ -112,20 +112,20 @@ def test_folders_with_rotated_and_compressed_files_are_indexed_once(
     assert figures(out)["keneyapp-logs-2026.11.23"] == 59
     assert stored(tmp_path) == Counter(f"c-{n}" for n in range(59))
     code, out, _ = replay(shipper, logs)
-    assert (code, figures(out)["added to the index"], figures(out)["were there already"]) == (0, 0, 60)
-    assert "Nothing was added: every event was there already." in out
+    assert (code, figures(out)["added to the index"], figures(out)["already stored"]) == (0, 0, 60)
+    assert "Nothing added: every event was already stored." in out
     assert not (tmp_path / "state" / "replay").exists() or not list((tmp_path / "state" / "replay").iterdir())
 
 
-def test_what_an_agent_shipped_is_found_and_what_it_missed_is_added(
+def test_events_that_an_agent_shipped_are_not_duplicated_and_missed_ones_are_added(
     shipper: Shipper, logs: Path, tmp_path: Path
 ) -> None:
-    """An archive of the same container from another machine, longer than what the agent saw: the rest alone comes."""
+    """An archive of the same container from another machine, longer than what the agent read: only the rest is added."""
     assert shipper("run", "--once", "--input", f"docker:{logs}/*/*-json.log", "--listen", "off")[0] == 0
     archive = container(tmp_path / "elsewhere" / "backup")
     archive.write_text(lines(10, 20) + lines(20, 30) + lines(30, 40, event="login_failed") + lines(100, 125))
     _, out, _ = replay(shipper, tmp_path / "elsewhere", "--host", "node-7")
-    assert (figures(out)["added to the index"], figures(out)["were there already"]) == (25, 30)
+    assert (figures(out)["added to the index"], figures(out)["already stored"]) == (25, 30)
     assert stored(tmp_path) == Counter(f"c-{n}" for n in (*range(59), *range(100, 125)))
 
 
@@ -160,39 +160,39 @@ def test_since_and_until_are_about_the_event_s_own_time(shipper: Shipper, logs: 
 
 
 def test_a_span_that_holds_nothing_is_a_mistake_of_usage(shipper: Shipper, logs: Path) -> None:
-    """A slip in the dates does not read everything to add nothing, and call that done."""
+    """A mistake in the dates does not read everything to add nothing, and report success."""
     code, out, err = shipper("replay", logs, "--since", "2026-11-24", "--until", "2026-11-23")
     assert (code, out) == (2, "")
     assert "--until must be later than --since" in err
 
 
-@pytest.mark.parametrize("given", ["logs", "-"])
-def test_the_state_directory_that_it_makes_is_its_owners_alone(shipper: Shipper, logs: Path, given: str) -> None:
-    """Also where there was none before, whatever the umask: an agent is to be started there."""
+@pytest.mark.parametrize("argument", ["logs", "-"])
+def test_the_state_directory_that_it_creates_is_private(shipper: Shipper, logs: Path, argument: str) -> None:
+    """Also a new one, whatever the umask: an agent may be started there."""
     before = os.umask(0)
     try:
-        assert shipper("replay", given, stdin=b"a line\n")[0] == 0
+        assert shipper("replay", argument, stdin=b"a line\n")[0] == 0
     finally:
         os.umask(before)
     state = logs.parent / "state"
     assert {path.stat().st_mode & 0o777 for path in (state, state / "replay")} == {0o700}
 
 
-def test_a_dry_run_says_what_would_come_of_it_and_writes_nothing(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
+def test_a_dry_run_reports_the_outcome_and_writes_nothing(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
     """By day, by reason, by counter."""
     code, out, _ = replay(shipper, logs, "--dry-run")
     assert code == 0
     assert "1  would be quarantined: correlation_id_missing 1" in out
-    found = figures(out)
-    assert found["would be indexed"] == 59
-    assert found["keneyapp-logs-2026.11.23"] == 59
-    assert found["keneyapp-quarantine-2026.11.23"] == 1
-    assert sum(number for what, number in found.items() if what.startswith("failed_login_attempts_total")) == 10
+    numbers = figures(out)
+    assert numbers["would be indexed"] == 59
+    assert numbers["keneyapp-logs-2026.11.23"] == 59
+    assert numbers["keneyapp-quarantine-2026.11.23"] == 1
+    assert sum(number for what, number in numbers.items() if what.startswith("failed_login_attempts_total")) == 10
     assert not (tmp_path / "store").exists()
     assert figures(replay(shipper, logs)[1])["added to the index"] == 59
 
 
-def test_several_workers_make_the_index_that_one_makes(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
+def test_several_workers_create_the_same_index_as_one(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
     """The same documents under the same ids, and the same report."""
     one = replay(shipper, logs)[1]
     single = contents(tmp_path)
@@ -206,7 +206,7 @@ def test_the_standard_input_is_a_log_like_any_other(shipper: Shipper, logs: Path
     assert figures(replay(shipper, logs)[1])["added to the index"] == 59
     text = (lines(10, 30) + lines(200, 203)).encode()
     code, out, _ = replay(shipper, "-", "--container", ID, stdin=text)
-    assert (code, figures(out)["added to the index"], figures(out)["were there already"]) == (0, 3, 20)
+    assert (code, figures(out)["added to the index"], figures(out)["already stored"]) == (0, 3, 20)
 
 
 def copy_of(original: Path, folder: Path) -> Path:
@@ -226,14 +226,14 @@ def plain(tmp_path: Path) -> Path:
 
 
 def added(report: str) -> tuple[int, int]:
-    """How many were added and how many were there already."""
-    return figures(report)["added to the index"], figures(report).get("were there already", 0)
+    """Return the number of events added, and of those already stored."""
+    return figures(report)["added to the index"], figures(report).get("already stored", 0)
 
 
 def test_a_copy_of_plain_logs_read_as_the_original_adds_nothing(
     shipper: Shipper, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the agent stored is found from a copy on another machine, by --host and --map-path; the report says so."""
+    """With --host and --map-path, events that the agent stored are not duplicated; the report names host and path."""
     monkeypatch.setenv("SHIPPER_HOST", "node-7")
     assert shipper("run", "--once", "--input", f"plain:{plain}/*/*.log", "--listen", "off")[0] == 0
     monkeypatch.setenv("SHIPPER_HOST", "node-8")
@@ -241,7 +241,7 @@ def test_a_copy_of_plain_logs_read_as_the_original_adds_nothing(
     copy = copy_of(plain, tmp_path / "backup")
     code, out, _ = replay(shipper, copy, "--host", "node-7", "--map-path", f"{copy}={plain}")
     assert (code, added(out)) == (0, (0, 9))
-    assert f"plain logs read as those of node-7, {plain}\n" in out
+    assert f"plain logs read as node-7, {plain}\n" in out
     parts = [option for name in "ab" for option in ("--map-path", f"{copy}/{name}/={plain}/{name}")]
     code, out, _ = replay(shipper, copy, "--host", "node-7", *parts, "--format", "json")
     assert json.loads(out)["events"]["duplicate"] == 9
@@ -286,16 +286,16 @@ def test_the_standard_input_is_a_log_of_its_own_unless_it_is_given_a_path(shippe
         ("backup", 2, "expected BACKUP=/ORIGINAL"),
         ("=/var/log", 2, "expected BACKUP=/ORIGINAL"),
         ("plain=var/log", 2, "expected BACKUP=/ORIGINAL"),
-        ("elsewhere=/var/log", 1, "holds none of the logs"),
-        ("plain/b/app.log.1=/var/log/app.log", 1, "app.log, and not app.log.1"),
-        ("-=/var/log/app.log", 1, "holds none of the logs"),
+        ("elsewhere=/var/log", 1, "matches none of the logs"),
+        ("plain/b/app.log.1=/var/log/app.log", 1, "app.log, not app.log.1"),
+        ("-=/var/log/app.log", 1, "matches none of the logs"),
     ],
 )
 @pytest.mark.usefixtures("plain")
-def test_a_mapping_that_would_do_nothing_is_refused(
+def test_a_mapping_without_effect_is_invalid(
     shipper: Shipper, tmp_path: Path, option: str, code: int, said: str
 ) -> None:
-    """Before anything is stored under ids that nobody meant."""
+    """Before anything is stored under unintended ids."""
     ended, out, err = replay(shipper, "plain", "--map-path", option)
     assert (ended, out) == (code, "")
     assert said in " ".join(err.split())
@@ -320,41 +320,43 @@ def test_a_copy_of_container_logs_needs_no_mapping(shipper: Shipper, tmp_path: P
     assert "plain logs" not in out
 
 
-def test_runtime_lines_from_nowhere_are_refused_before_they_are_stored_twice(shipper: Shipper, tmp_path: Path) -> None:
-    """The id of an event follows from its container; where nothing tells it, the hint is named."""
+def test_runtime_lines_without_a_container_are_an_error_before_they_are_duplicated(
+    shipper: Shipper, tmp_path: Path
+) -> None:
+    """The id of an event depends on its container; if that is unknown, a hint says what to set."""
     code, out, err = replay(shipper, "-", stdin=lines(0, 3).encode())
     assert (code, out) == (1, "")
     assert "--container ID" in err
     (tmp_path / "copy.log").write_text(lines(0, 3))
     code, _, err = replay(shipper, tmp_path / "copy.log")
     assert code == 0
-    assert "does not tell which container wrote it" in err
+    assert "the path contains no container id" in err
     code, _, err = replay(shipper, "-", stdin=b"plain text\nof no container\n")
-    assert (code, "does not tell" in err) == (0, False)
+    assert (code, "container id" in err) == (0, False)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("name", "texts"),
     [
-        ("absent", ["absent is not there", "give files, folders"]),
-        ("empty", ["empty holds no files named *.log", "name the files themselves"]),
-        ("pipe", ["pipe is neither file nor folder", "give files, folders"]),
+        ("absent", ["absent does not exist", "specify files, folders"]),
+        ("empty", ["empty contains no *.log files", "specify the files themselves"]),
+        ("pipe", ["pipe is neither a file nor a folder", "specify files, folders"]),
     ],
 )
 def test_a_path_that_holds_no_log_is_named_with_its_hint(
-    shipper: Shipper, tmp_path: Path, given: str, said: list[str]
+    shipper: Shipper, tmp_path: Path, name: str, texts: list[str]
 ) -> None:
     """Before anything is written."""
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    code, out, err = replay(shipper, tmp_path / given)
+    code, out, err = replay(shipper, tmp_path / name)
     assert (code, out) == (1, "")
-    assert all(piece in err for piece in said), err
+    assert all(text in err for text in texts), err
     assert not (tmp_path / "store").exists()
 
 
-def test_damaged_and_foreign_bytes_are_told_and_the_rest_is_stored(shipper: Shipper, tmp_path: Path) -> None:
-    """Half a gzip file, binary rubbish, no end of line: what can be read is read, the rest is refused by reason."""
+def test_damaged_and_binary_data_is_reported_and_the_rest_is_stored(shipper: Shipper, tmp_path: Path) -> None:
+    """Half a gzip file, binary data, no newline: readable lines are stored, the rest is quarantined by reason."""
     log = container(tmp_path / "odd")
     packed = gzip.compress("".join(os.urandom(8).hex() + line(n) for n in range(2000)).encode())
     Path(f"{log}.1.gz").write_bytes(packed[: len(packed) // 2])
@@ -365,10 +367,10 @@ def test_damaged_and_foreign_bytes_are_told_and_the_rest_is_stored(shipper: Ship
     assert stored(tmp_path) == Counter(f"c-{n}" for n in range(6))
     assert figures(out)["added to the quarantine"] > 100
     assert f"warning: {log}.1.gz is damaged after " in err
-    assert "put a whole copy in its place, then run the same command again" in err
+    assert "replace the file with an intact copy, then run the same command again" in err
 
 
-def test_files_that_cannot_be_read_are_told_and_the_others_stored(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
+def test_unreadable_files_are_reported_and_the_others_stored(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
     """Each by its path and with the hint; exit code 1. The next run, with the hint, reads everything."""
     first = container(logs)
     Path(f"{first}.1").rename(tmp_path / "aside")
@@ -378,21 +380,19 @@ def test_files_that_cannot_be_read_are_told_and_the_others_stored(shipper: Shipp
     assert code == 1
     assert figures(out)["added to the index"] == 49
     assert (
-        f"warning: {first}.1 cannot be read: not a regular file; logs are regular files: correct the path or the pattern, then run"
+        f"warning: cannot read {first}.1: not a regular file; logs are regular files: correct the path or the pattern, then run"
         in err
     )
-    assert f"warning: {logs}/loop.log cannot be read: Too many levels of symbolic links" in err
+    assert f"warning: cannot read {logs}/loop.log: Too many levels of symbolic links" in err
     Path(f"{first}.1").unlink()
     (tmp_path / "aside").rename(f"{first}.1")
     (logs / "loop.log").unlink()
     code, out, err = replay(shipper, logs, "--type", "docker")
-    assert (code, figures(out)["added to the index"], figures(out)["were there already"]) == (0, 10, 50)
+    assert (code, figures(out)["added to the index"], figures(out)["already stored"]) == (0, 10, 50)
 
 
-def test_a_plain_file_is_left_out_whose_ids_could_follow_from_one_that_cannot_be_read(
-    shipper: Shipper, tmp_path: Path
-) -> None:
-    """Files that begin alike are told apart by their order: read without the earlier one, lines would come twice."""
+def test_a_plain_file_is_skipped_if_its_ids_depend_on_an_unreadable_one(shipper: Shipper, tmp_path: Path) -> None:
+    """Files that begin alike differ by their order: without the earlier one, lines would be duplicated."""
     folder = tmp_path / "plain"
     folder.mkdir()
     os.mkfifo(folder / "app.log.2")
@@ -403,19 +403,19 @@ def test_a_plain_file_is_left_out_whose_ids_could_follow_from_one_that_cannot_be
         os.utime(folder / f"app.log{age}", (1_700_000_000, 1_700_000_000))
     code, out, err = replay(shipper, folder)
     assert (code, figures(out)["added to the index"]) == (1, 2)
-    assert err.count("is left out, since an earlier file of its log cannot be read") == 2
+    assert err.count(", since an earlier file of its log cannot be read") == 2
     (folder / "app.log.2").unlink()
     (folder / "app.log.2").write_text("started\nbetween\n")
     code, out, _ = replay(shipper, folder)
-    assert (code, figures(out)["added to the index"], figures(out)["were there already"]) == (0, 6, 2)
+    assert (code, figures(out)["added to the index"], figures(out)["already stored"]) == (0, 6, 2)
 
 
-def test_nothing_readable_is_refused_with_its_hint(shipper: Shipper, tmp_path: Path) -> None:
-    """Rather than a report of nothing."""
+def test_nothing_readable_is_an_error_with_a_hint(shipper: Shipper, tmp_path: Path) -> None:
+    """Rather than an empty report."""
     (tmp_path / "logs").mkdir()
     os.mkfifo(tmp_path / "logs" / "app.log")
     code, out, err = replay(shipper, tmp_path / "logs")
-    assert (code, out, "app.log cannot be read" in err) == (1, "", True)
+    assert (code, out, "app.log: not a regular file" in err) == (1, "", True)
 
 
 def test_two_replays_of_the_standard_input_at_once_leave_each_other_alone(shipper: Shipper, tmp_path: Path) -> None:
@@ -437,10 +437,8 @@ def test_two_replays_of_the_standard_input_at_once_leave_each_other_alone(shippe
     assert list((tmp_path / "state" / "replay").iterdir()) == []
 
 
-def test_what_a_killed_replay_kept_of_the_standard_input_is_removed_by_the_next(
-    shipper: Shipper, tmp_path: Path
-) -> None:
-    """Nobody holds it any more. The last line needs no newline, since nobody writes on."""
+def test_the_saved_standard_input_of_a_killed_replay_is_removed_by_the_next(shipper: Shipper, tmp_path: Path) -> None:
+    """No process has it locked. The last line needs no newline, since no more is written."""
     left = tmp_path / "state" / "replay" / "stdin-left"
     left.mkdir(parents=True)
     (left / "stdin.log").write_text("somebody's\n")
@@ -448,18 +446,16 @@ def test_what_a_killed_replay_kept_of_the_standard_input_is_removed_by_the_next(
     assert (code, figures(out)["added to the index"], left.exists()) == (0, 2, False)
 
 
-def test_runs_that_begin_anew_each_time_leave_nothing_that_another_could_remove(
-    shipper: Shipper, logs: Path, tmp_path: Path
-) -> None:
-    """A dry run writes nothing at all; a history needs no memory of where it was."""
+def test_runs_that_always_start_from_the_beginning_leave_no_state(shipper: Shipper, logs: Path, tmp_path: Path) -> None:
+    """A dry run writes nothing at all; a run with a history does not resume."""
     assert replay(shipper, logs, "--dry-run")[0] == 0
     assert not (tmp_path / "state").exists()
     assert replay(shipper, logs, "--metrics-out", tmp_path / "history.om")[0] == 0
     assert not (tmp_path / "state" / "replay").exists()
 
 
-def test_a_retention_that_would_undo_the_backfill_is_told_beforehand(shipper: Shipper, logs: Path) -> None:
-    """The store's own retention deletes a day that is too old as soon as the agent tidies up."""
+def test_a_retention_that_would_delete_the_backfill_is_a_warning(shipper: Shipper, logs: Path) -> None:
+    """The store's own retention deletes a day that is too old at the agent's next maintenance."""
     os.environ["SHIPPER_LOCAL__RETENTION_DAYS"] = "30"
     try:
         old = container(logs, "7c" * 32)
@@ -467,7 +463,7 @@ def test_a_retention_that_would_undo_the_backfill_is_told_beforehand(shipper: Sh
         _, _, err = replay(shipper, logs)
     finally:
         del os.environ["SHIPPER_LOCAL__RETENTION_DAYS"]
-    assert "warning: local.retention_days deletes what is older than 30 days" in err.replace("\n", " ")
+    assert "warning: local.retention_days deletes indices older than 30 days" in err.replace("\n", " ")
     assert "keneyapp-logs-2020.01.01" in err
 
 
@@ -483,15 +479,15 @@ def test_the_history_of_counters_ends_at_what_was_counted(shipper: Shipper, logs
     assert last.total() == 10
 
 
-def test_a_place_for_the_history_that_cannot_be_written_is_refused_at_once(
+def test_an_unwritable_file_for_the_history_is_an_error_before_reading(
     shipper: Shipper, logs: Path, tmp_path: Path
 ) -> None:
-    """Not after hours of reading: the next run would begin from the start."""
+    """Not after hours of reading: the next run would start from the beginning."""
     (tmp_path / "file").touch()
     for path in (tmp_path / "nowhere" / "history.om", tmp_path / "file" / "history.om"):
         code, out, err = shipper("replay", logs, "--metrics-out", path)
         assert (code, out) == (1, "")
-        assert f"{path} cannot be written: No such file or directory" in err
+        assert f"cannot write {path}: No such file or directory" in err
     assert not (tmp_path / "store").exists()
 
 
@@ -504,7 +500,7 @@ def much(tmp_path: Path) -> Path:
 
 
 def begun(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """A replay of it by two processes, that has stored something; it gives way, or it might end before it is seen to begin."""
+    """Start a replay of it by two processes, and return once it has stored something; its low priority delays its end."""
     command = [
         "nice", "-n", "19", sys.executable, "-m", "shipper", "replay", f"{folder}/much", "--workers", "2", *arguments,
         "--output", f"local:{folder}/store", "--state-dir", f"{folder}/state",
@@ -515,13 +511,13 @@ def begun(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def readers_of(process: "subprocess.Popen[str]") -> list[int]:
-    """Ids of the processes that read for it."""
+    """Return the ids of its reader processes."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is there, and has not ended."""
+    """Return True if a process exists and has not ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except FileNotFoundError:
@@ -529,10 +525,10 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.integration
-def test_an_interrupted_replay_goes_on_where_it_stopped(shipper: Shipper, much: Path, tmp_path: Path) -> None:
-    """SIGINT: exit code 1 and how to go on; the same command, with its `--since` ago, ends complete, each line once.
+def test_an_interrupted_replay_resumes(shipper: Shipper, much: Path, tmp_path: Path) -> None:
+    """SIGINT: exit code 1 and a hint; the same command, with its relative `--since`, completes it, each line once.
 
-    With another number of processes; but not while somebody else is at it.
+    With another number of processes; but not while another replay runs.
     """
     process = begun(tmp_path, "--since", "20000d")
     process.send_signal(signal.SIGINT)
@@ -547,7 +543,7 @@ def test_an_interrupted_replay_goes_on_where_it_stopped(shipper: Shipper, much: 
         assert (code, "is in use by another" in err) == (1, True)
     code, out, err = shipper(*again, "--workers", "1")
     assert code == 0
-    assert "going on with a replay that was interrupted" in err
+    assert "resuming an interrupted replay" in err
     assert figures(out)["added to the index"] == 3000
     assert figures(out)["keneyapp-logs-2026.11.23"] == 3000
     assert stored(tmp_path) == Counter(f"c-{n}" for n in range(3000))
@@ -555,8 +551,8 @@ def test_an_interrupted_replay_goes_on_where_it_stopped(shipper: Shipper, much: 
 
 @pytest.mark.integration
 @pytest.mark.parametrize("whom", ["parent", "reader"])
-def test_a_kill_loses_and_doubles_nothing(shipper: Shipper, much: Path, tmp_path: Path, whom: str) -> None:
-    """SIGKILL to the process that commits ends the readers; to a reader, it is told. Run again, all is there once."""
+def test_a_kill_loses_and_duplicates_nothing(shipper: Shipper, much: Path, tmp_path: Path, whom: str) -> None:
+    """SIGKILL to the committing process ends the readers; to a reader, it is reported. The next run stores all once."""
     process = begun(tmp_path)
     readers = readers_of(process)
     assert len(readers) == 2
@@ -565,11 +561,11 @@ def test_a_kill_loses_and_doubles_nothing(shipper: Shipper, much: Path, tmp_path
     until(lambda: not any(alive(pid) for pid in readers))
     if whom == "reader":
         assert process.returncode == 1
-        assert f"process {readers[0]} of the replay was killed by SIGKILL while" in err
+        assert f"replay process {readers[0]} was killed by SIGKILL while" in err
     assert len(stored(tmp_path)) < 3000
     code, out, err = shipper("replay", much)
-    assert (code, "going on with a replay" in err) == (0, True)
-    assert figures(out)["added to the index"] + figures(out).get("were there already", 0) == 3000
+    assert (code, "resuming an interrupted replay" in err) == (0, True)
+    assert figures(out)["added to the index"] + figures(out).get("already stored", 0) == 3000
     assert stored(tmp_path) == Counter(f"c-{n}" for n in range(3000))
 
 
@@ -591,18 +587,24 @@ def test_old_plain_logs_keep_their_days_in_a_replay_and_not_beside_the_agent(
     }
 
 
-def test_the_outcome_for_programs_is_what_people_are_told(shipper: Shipper, logs: Path) -> None:
-    """One object with every counter and its labels, and with what could not be read."""
+def test_the_json_report_equals_the_text_report(shipper: Shipper, logs: Path) -> None:
+    """One object with every counter and its labels, and with the problems."""
     code, out, _ = replay(shipper, logs, "--dry-run", "--format", "json")
-    told = json.loads(out)
+    report = json.loads(out)
     assert code == 0
-    assert (told["dry_run"], told["finished"], told["logs"], told["lines"], told["problems"]) == (True, True, 2, 60, [])
-    assert told["events"] == {"indexed": 59, "quarantined": 1, "duplicate": 0, "dropped": 0, "outside": 0}
-    assert told["violations"] == {"correlation_id_missing": 1}
-    assert told["indices"] == {"keneyapp-logs-2026.11.23": 59, "keneyapp-quarantine-2026.11.23": 1}
+    assert (report["dry_run"], report["finished"], report["logs"], report["lines"], report["problems"]) == (
+        True,
+        True,
+        2,
+        60,
+        [],
+    )
+    assert report["events"] == {"indexed": 59, "quarantined": 1, "duplicate": 0, "dropped": 0, "outside": 0}
+    assert report["violations"] == {"correlation_id_missing": 1}
+    assert report["indices"] == {"keneyapp-logs-2026.11.23": 59, "keneyapp-quarantine-2026.11.23": 1}
     assert {
         "name": "failed_login_attempts_total", "labels": {"service": ID[:12]}, "value": 10,
-    } in told["counters"]  # fmt: skip
+    } in report["counters"]  # fmt: skip
     Path(f"{container(logs)}.3.gz").write_bytes(gzip.compress(lines(60, 90).encode())[:40])
     code, out, _ = replay(shipper, logs, "--type", "docker", "--format", "json")
     (problem,) = json.loads(out)["problems"]

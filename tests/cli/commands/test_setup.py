@@ -93,7 +93,7 @@ def test_a_replay_into_expired_indices_is_warned_of(shipper: Shipper, tmp_path: 
     (folder / f"{'4f' * 32}-json.log").write_text(json.dumps(line) + "\n")
     code, out, err = shipper("replay", tmp_path / "logs", "--dry-run", "--workers", "1")
     assert (code, "1  would be indexed" in out) == (0, True)
-    assert "deletes what is older than 30 days: keneyapp-logs-2020.01.01 would be deleted as soon" in " ".join(
+    assert "deletes indices older than 30 days: keneyapp-logs-2020.01.01 would be deleted as soon" in " ".join(
         err.split()
     )
 

@@ -226,4 +226,4 @@ def test_the_command_follows_and_stops_cleanly(tmp_path: Path) -> None:
 def test_the_follower_uses_the_python_path(node: Node) -> None:
     """Each entry is shown, so there are no runs of the native path."""
     assert isinstance(node.follower, LiveTail)
-    assert node.follower.tail.compiled is None
+    assert node.follower.tail.fast_chain is None

@@ -14,8 +14,8 @@ from shipper.inputs.files.handles import GzipHandle
 CONTENT = os.urandom(64) * 40 + bytes(range(256)) * 8
 
 
-def test_a_large_file_is_unpacked_once_though_each_read_begins_with_the_rest_of_the_one_before(tmp_path: Path) -> None:
-    """A reader takes whole lines, and comes back for the one that its chunk held the beginning of."""
+def test_a_large_file_is_decompressed_once_though_reads_overlap(tmp_path: Path) -> None:
+    """A reader consumes whole lines, and reads the last partial line of a chunk again."""
     content = os.urandom(4 << 20)
     path = tmp_path / "app.log.1.gz"
     path.write_bytes(gzip.compress(content, 1))
@@ -29,12 +29,12 @@ def test_a_large_file_is_unpacked_once_though_each_read_begins_with_the_rest_of_
 
 
 def bytes_read() -> int:
-    """What this process has asked of files so far."""
+    """Return the bytes that this process has read from files so far."""
     return int(Path("/proc/self/io").read_text().split()[1])
 
 
 @given(reads=st.lists(st.tuples(st.integers(0, len(CONTENT) + 5), st.integers(0, 3000)), max_size=12))
-def test_reads_at_any_offsets_give_the_bytes_that_stand_there(reads: list[tuple[int, int]]) -> None:
+def test_reads_at_any_offsets_return_the_bytes_there(reads: list[tuple[int, int]]) -> None:
     """In any order, also beyond the end."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "app.log.1.gz"

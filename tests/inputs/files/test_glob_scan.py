@@ -1,4 +1,4 @@
-"""Scanning: what is looked at again and again, and what is let go of."""
+"""Glob scan: cached folders, and their release."""
 
 import gc
 import shutil
@@ -8,8 +8,8 @@ from pathlib import Path
 from shipper.inputs.files.glob_scan import Folders, Scanner
 
 
-def test_folders_of_containers_that_are_gone_leave_nothing_behind(tmp_path: Path) -> None:
-    """A node sees any number of short-lived containers; what is kept of folders is of those that are there."""
+def test_folders_of_deleted_containers_leave_nothing_in_memory(tmp_path: Path) -> None:
+    """A node runs any number of short-lived containers; only existing folders are cached."""
     folders = Folders(now_ns=lambda: 1 << 62)  # every listing is old enough to be kept
     scanner = Scanner(f"{tmp_path}/*/*/*.log", folders)
     sizes = []
@@ -25,15 +25,15 @@ def test_folders_of_containers_that_are_gone_leave_nothing_behind(tmp_path: Path
     assert max(sizes[10:]) - min(sizes[10:]) < 1000
 
 
-def _size(of: object) -> int:
-    """Bytes of an object with all that it holds, modules and types left out."""
+def _size(root: object) -> int:
+    """Return the size of an object with all that it references, without modules and types, in bytes."""
     seen: set[int] = set()
-    left, size = [of], 0
+    left, size = [root], 0
     while left:
-        found = left.pop()
-        if id(found) in seen or isinstance(found, type) or type(found).__name__ in {"module", "function"}:
+        referent = left.pop()
+        if id(referent) in seen or isinstance(referent, type) or type(referent).__name__ in {"module", "function"}:
             continue
-        seen.add(id(found))
-        size += sys.getsizeof(found)
-        left += gc.get_referents(found)
+        seen.add(id(referent))
+        size += sys.getsizeof(referent)
+        left += gc.get_referents(referent)
     return size

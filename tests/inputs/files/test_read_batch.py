@@ -1,4 +1,4 @@
-"""Read batches: entries with the checkpoints before and after them, each valid when it may be used and no earlier."""
+"""Read batches: entries with the checkpoints before and after them, each available only once it is valid."""
 
 from pathlib import Path
 
@@ -17,27 +17,27 @@ from tests.hazards.rig import ManualClock, docker_line
 
 
 def tail_of(folder: Path, saved: dict[str, SavedLog] | None = None) -> Tail:
-    """A tail over all logs of a folder."""
+    """Return a tail over all logs of a folder."""
     source = Input("docker", Scanner(f"{folder}/*.log", Folders()), lambda path, _real: Origin(path, "c1"))
     return Tail([source], Bounds(), Limits(), saved or {})
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> LogReader:
-    """A log of three entries, looked at and not read."""
+    """Return a log of three entries, polled and not read."""
     (tmp_path / "app.log").write_bytes(b"".join(docker_line(f'{{"event":"{n}"}}\n', at=n) for n in range(3)))
     (reader,) = tail_of(tmp_path).scan()
-    assert reader.look(0.0)
+    assert reader.poll(0.0)
     return reader
 
 
 def texts(batch: ReadBatch) -> list[str]:
-    """The entries, consumed."""
+    """Consume the entries, and return their texts."""
     return [entry.text for entry in batch.entries if isinstance(entry, Entry)]
 
 
-def test_a_checkpoint_is_not_had_before_its_entries_are_consumed(log: LogReader) -> None:
-    """Neither from the batch nor from its log, which cannot be read further either: partial entries would be missing."""
+def test_no_checkpoint_is_available_before_its_entries_are_consumed(log: LogReader) -> None:
+    """Neither from the batch nor from its log, which cannot be read either: partial entries would be missing."""
     (batch,) = log.read(0.0, 0)
     entries = iter(batch.entries)
     next(entries)
@@ -49,11 +49,11 @@ def test_a_checkpoint_is_not_had_before_its_entries_are_consumed(log: LogReader)
         list(log.read(0.0, 0))
     assert len(list(entries)) == 2
     assert batch.after == log.checkpoint()
-    assert batch.after.counted.offset == batch.bytes == log.size
+    assert batch.after.count_position.offset == batch.bytes == log.size
 
 
-def test_what_is_read_from_a_checkpoint_is_what_follows_it(log: LogReader, tmp_path: Path) -> None:
-    """The one before gives the same entries again, the one after those that come later, by another reader too."""
+def test_reading_from_a_checkpoint_continues_after_it(log: LogReader, tmp_path: Path) -> None:
+    """The one before returns the same entries again, the one after returns later ones, by another reader, too."""
     (batch,) = log.read(0.0, 0)
     first = texts(batch)
     assert batch.before is not None
@@ -61,42 +61,42 @@ def test_what_is_read_from_a_checkpoint_is_what_follows_it(log: LogReader, tmp_p
     saved = batch.after
     log.hold(None)
     log.roll_back(batch.before)
-    assert log.look(0.0)
+    assert log.poll(0.0)
     (again,) = log.read(0.0, 0)
     assert (again.count, again.ship, again.bytes, texts(again)) == (False, True, 0, first)
     with (tmp_path / "app.log").open("ab") as file:
         file.write(docker_line('{"event":"later"}\n', at=9))
     (other,) = tail_of(tmp_path, {saved.path: saved}).scan()
-    assert other.look(0.0)
+    assert other.poll(0.0)
     (later,) = other.read(0.0, 0)
     assert texts(later) == ['{"event":"later"}']
 
 
 def test_without_an_output_entries_are_counted_and_shipped_later(log: LogReader) -> None:
-    """The ship cursor stays where the counted entries began, and is one with the count cursor once it caught up."""
+    """The ship cursor stays before the counted entries, and is attached again once it has caught up."""
     (counted,) = log.read(0.0, 0, may_ship=False)
     assert (counted.count, counted.ship, counted.before) == (True, False, None)
     first = texts(counted)
-    assert counted.after.shipped is not None
-    assert counted.after.shipped.offset == 0
+    assert counted.after.ship_position is not None
+    assert counted.after.ship_position.offset == 0
     (shipped,) = log.read(0.0, 0)
     assert (shipped.count, shipped.ship, texts(shipped)) == (False, True, first)
     assert list(log.read(0.0, 0)) == []
-    assert log.checkpoint().shipped is None
+    assert log.checkpoint().ship_position is None
 
 
-def test_a_held_position_is_what_is_saved_until_it_is_acknowledged(log: LogReader) -> None:
-    """A crash between sending and acknowledging reads again what was sent."""
+def test_a_held_position_is_saved_until_it_is_acknowledged(log: LogReader) -> None:
+    """After a crash between sending and acknowledging, sent entries are read again."""
     (batch,) = log.read(0.0, 0)
     texts(batch)
     log.hold(batch.before)
-    assert batch.after.shipped == batch.before
+    assert batch.after.ship_position == batch.before
     log.hold(None)
-    assert batch.after.shipped is None
+    assert batch.after.ship_position is None
 
 
-def test_a_round_cut_short_has_what_was_read_until_then(tmp_path: Path) -> None:
-    """A full batch ends it before the next log, which is the first one of the next round."""
+def test_a_partial_round_reports_what_it_read(tmp_path: Path) -> None:
+    """A full batch ends it before the next log, with which the next round starts."""
     for name in ("a.log", "b.log", "c.log"):
         (tmp_path / name).write_bytes(docker_line(f'{{"event":"{name}"}}\n'))
     tail, read = tail_of(tmp_path), list[str]()

@@ -1,4 +1,4 @@
-"""Siblings: which names are older files of a log, and in which order."""
+"""Names of rotated files, and their order."""
 
 import pytest
 
@@ -48,6 +48,6 @@ def test_times_count_forward() -> None:
     assert oldest_first("0.log", names) == names[2:3] + names[3:4] + names[1:2]
 
 
-def test_a_compressed_twin_is_left_alone_while_it_is_written() -> None:
-    """Where `.1` and `.1.gz` both exist, `.1` is whole and `.1.gz` may not be."""
+def test_a_compressed_copy_is_skipped_while_it_is_written() -> None:
+    """If `.1` and `.1.gz` both exist, `.1` is complete and `.1.gz` may not be."""
     assert oldest_first("a.log", ["a.log.1", "a.log.1.gz", "a.log.2.gz"]) == ["a.log.2.gz", "a.log.1"]

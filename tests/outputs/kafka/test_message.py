@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.agent.kafka_messages import Translate
-from shipper.inputs.kafka.read_message import Foreign, NotOurs, Received, documents
+from shipper.inputs.kafka.read_message import InvalidMessage, QuarantineBuilder, Received, documents
 from shipper.model.documents import Document
 from shipper.outputs.kafka.message import Message, Prefixes, Topics, messages
 from shipper_processors.redact import Redactor
@@ -143,15 +143,15 @@ GOOD_BODY = b'{"@timestamp":"2026-11-23T10:00:00.000Z"}'
         ([], GOOD_BODY, "no header `id`"),
         ([("id", GOOD_ID)], GOOD_BODY, "no header `index`"),
         ([("id", None), ("index", GOOD_INDEX)], GOOD_BODY, "no header `id`"),
-        ([("id", b"\xff" * 40), ("index", GOOD_INDEX)], GOOD_BODY, "`id` is no plain text"),
-        ([("id", b"1" * 38), ("index", GOOD_INDEX)], GOOD_BODY, "`id` is no id of 40"),
-        ([("id", b"A" * 40), ("index", GOOD_INDEX)], GOOD_BODY, "`id` is no id of 40"),
-        ([("id", b"0" * 39 + b" "), ("index", GOOD_INDEX)], GOOD_BODY, "`id` is no id of 40"),
-        ([("id", GOOD_ID), ("index", GOOD_INDEX)], None, "without a value"),
-        ([("id", GOOD_ID), ("index", GOOD_INDEX)], b"", "no JSON"),
-        ([("id", GOOD_ID), ("index", GOOD_INDEX)], b"\x00\xff", "no JSON"),
-        ([("id", GOOD_ID), ("index", GOOD_INDEX)], b"[" * 100_000, "no JSON"),
-        ([("id", GOOD_ID), ("index", GOOD_INDEX)], b"[1]", "no JSON object"),
+        ([("id", b"\xff" * 40), ("index", GOOD_INDEX)], GOOD_BODY, "`id` is not ASCII text"),
+        ([("id", b"1" * 38), ("index", GOOD_INDEX)], GOOD_BODY, "invalid id in header `id`; expected 40"),
+        ([("id", b"A" * 40), ("index", GOOD_INDEX)], GOOD_BODY, "invalid id in header `id`; expected 40"),
+        ([("id", b"0" * 39 + b" "), ("index", GOOD_INDEX)], GOOD_BODY, "invalid id in header `id`; expected 40"),
+        ([("id", GOOD_ID), ("index", GOOD_INDEX)], None, "has no value"),
+        ([("id", GOOD_ID), ("index", GOOD_INDEX)], b"", "not valid JSON"),
+        ([("id", GOOD_ID), ("index", GOOD_INDEX)], b"\x00\xff", "not valid JSON"),
+        ([("id", GOOD_ID), ("index", GOOD_INDEX)], b"[" * 100_000, "not valid JSON"),
+        ([("id", GOOD_ID), ("index", GOOD_INDEX)], b"[1]", "not a JSON object"),
         ([("id", GOOD_ID), ("index", GOOD_INDEX)], b"{}", "invalid `@timestamp`"),
         ([("id", GOOD_ID), ("index", GOOD_INDEX)], b'{"@timestamp":5}', "invalid `@timestamp`"),
         ([("id", GOOD_ID), ("index", b"keneyapp-logs-2026.11.24")], GOOD_BODY, "with the day of `@timestamp`"),
@@ -159,21 +159,21 @@ GOOD_BODY = b'{"@timestamp":"2026-11-23T10:00:00.000Z"}'
         ([("id", GOOD_ID), ("index", b".security-2026.11.23")], GOOD_BODY, "with the day of `@timestamp`"),
         ([("id", GOOD_ID), ("index", b"../../etc/passwd")], GOOD_BODY, "with the day of `@timestamp`"),
         ([("id", GOOD_ID + b"," + GOOD_ID), ("index", GOOD_INDEX)], GOOD_BODY, "2 ids for 1 lines"),
-        ([("id", GOOD_ID + b"," + GOOD_ID), ("index", GOOD_INDEX)], GOOD_BODY + b"\n5", "no JSON object"),
+        ([("id", GOOD_ID + b"," + GOOD_ID), ("index", GOOD_INDEX)], GOOD_BODY + b"\n5", "not a JSON object"),
     ],
 )
 def test_what_others_wrote_is_refused_with_its_reason(
     headers: list[tuple[str, bytes | None]], value: bytes | None, why: str
 ) -> None:
     """Neither an index name nor an id is believed because a topic holds it."""
-    with pytest.raises(NotOurs, match=why):
+    with pytest.raises(InvalidMessage, match=why):
         documents(Received("logs", 0, 0, NOW_MS, value, headers), PREFIXES)
 
 
 def test_a_foreign_message_becomes_an_entry_of_the_quarantine() -> None:
     """Topic, partition and offset say where it stands; what it says is escaped and redacted."""
     received = Received("logs", 3, 41, NOW_MS, b'password="hunter2" \xff\x1b[31m', [])
-    found = Foreign(PREFIXES, Redactor(), "indexer-1")(received, "no header `id`", 5)
+    found = QuarantineBuilder(PREFIXES, Redactor(), "indexer-1")(received, "no header `id`", 5)
     assert found.index == index_name(PREFIXES.quarantine, NOW_MS)
     body = orjson.loads(found.body)
     assert body["reasons"] == [{"kind": "envelope_invalid", "detail": "no header `id`"}]
@@ -185,7 +185,7 @@ def test_a_foreign_message_becomes_an_entry_of_the_quarantine() -> None:
 
 def test_the_entry_of_a_foreign_message_has_the_same_id_at_every_reading() -> None:
     """Read twice, it is stored once; another offset is another entry."""
-    foreign = Foreign(PREFIXES, Redactor(), "indexer-1")
+    foreign = QuarantineBuilder(PREFIXES, Redactor(), "indexer-1")
     received = Received("logs", 3, 41, NOW_MS, b"x", [])
     first, again = (foreign(received, "no header `id`", now) for now in (NOW_MS, NOW_MS + 86_400_000))
     assert first == again
@@ -195,7 +195,7 @@ def test_the_entry_of_a_foreign_message_has_the_same_id_at_every_reading() -> No
 
 def test_a_foreign_message_without_a_time_has_the_time_of_reading() -> None:
     """A time that is none would put the entry where retention deletes it at once."""
-    found = Foreign(PREFIXES, Redactor(), "indexer-1")(Received("logs", 0, 1, -1, b"x", []), "", NOW_MS)
+    found = QuarantineBuilder(PREFIXES, Redactor(), "indexer-1")(Received("logs", 0, 1, -1, b"x", []), "", NOW_MS)
     assert (found.time_ms, found.id[:6]) == (NOW_MS, bytes(6))
     assert found.id[6:] == hashlib.blake2b(b"logs\x000\x001", digest_size=14).digest()
 
@@ -210,14 +210,14 @@ REFUSED_BODY = {
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"reasons": None}, "no entry of the quarantine: `reasons`"),
-        ({"reasons": []}, "no entry of the quarantine: `reasons`"),
-        ({"reasons": [{"detail": "x"}]}, "no entry of the quarantine: `reasons.0.kind`"),
-        ({"raw": None}, "no entry of the quarantine: `raw`"),
-        ({"raw": ["{"]}, "no entry of the quarantine: `raw`"),
-        ({"stream": None}, "no entry of the quarantine: `stream`"),
-        ({"log": {"offset": 0}}, "no entry of the quarantine: `log.file`"),
-        ({"reasons": [{"kind": "refused_by_index"}]}, "no index refuses what goes to a topic"),
+        ({"reasons": None}, "invalid quarantine entry: `reasons`"),
+        ({"reasons": []}, "invalid quarantine entry: `reasons`"),
+        ({"reasons": [{"detail": "x"}]}, "invalid quarantine entry: `reasons.0.kind`"),
+        ({"raw": None}, "invalid quarantine entry: `raw`"),
+        ({"raw": ["{"]}, "invalid quarantine entry: `raw`"),
+        ({"stream": None}, "invalid quarantine entry: `stream`"),
+        ({"log": {"offset": 0}}, "invalid quarantine entry: `log.file`"),
+        ({"reasons": [{"kind": "refused_by_index"}]}, "an entry from a topic cannot be rejected by an index"),
     ],
 )
 def test_a_forged_entry_of_the_quarantine_is_told_apart(changes: dict[str, Any], why: str) -> None:
@@ -226,7 +226,7 @@ def test_a_forged_entry_of_the_quarantine_is_told_apart(changes: dict[str, Any],
     (found,) = documents(Received("q", 0, 0, NOW_MS, orjson.dumps(REFUSED_BODY), headers), PREFIXES)
     assert (found.index, found.text) == (REFUSED_INDEX.decode(), "{")
     body = {name: value for name, value in {**REFUSED_BODY, **changes}.items() if value is not None}
-    with pytest.raises(NotOurs, match=why):
+    with pytest.raises(InvalidMessage, match=why):
         documents(Received("q", 0, 0, NOW_MS, orjson.dumps(body), headers), PREFIXES)
 
 
@@ -278,7 +278,7 @@ def test_a_refused_entry_does_not_choose_any_day_at_its_release() -> None:
 
 def test_a_foreign_message_does_not_choose_any_day() -> None:
     """Its time is its sender's word too; its id stays the same at every reading."""
-    foreign = Foreign(PREFIXES, Redactor(), "indexer-1")
+    foreign = QuarantineBuilder(PREFIXES, Redactor(), "indexer-1")
     received = Received("logs", 0, 1, 86_400_000, b"x", [])
     first, later = (foreign(received, "", now, BELIEVED) for now in (NOW_MS, NOW_MS + 1))
     assert (first.index, first.id) == (index_name(PREFIXES.quarantine, NOW_MS), later.id)
@@ -288,7 +288,7 @@ def test_a_message_that_cannot_be_noted_on_is_none_of_ours() -> None:
     """Nested deeper than it could be written again."""
     nested = b'{"@timestamp":"1970-01-01T00:00:00.000Z","extra":' + b"[" * 500 + b"]" * 500 + b"}"
     headers = [("id", GOOD_ID), ("index", b"keneyapp-logs-1970.01.01")]
-    with pytest.raises(NotOurs, match="nested too deeply"):
+    with pytest.raises(InvalidMessage, match="nested too deeply"):
         documents(Received("logs", 0, 0, SENT_MS, nested, headers), PREFIXES, BELIEVED, NOW_MS)
 
 
