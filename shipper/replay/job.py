@@ -80,7 +80,7 @@ class Progress:
 
 def located(settings: Settings, logs: Sequence[GivenLog], container: str | None = None) -> list[Located]:
     """The logs with their provenance; `container` is the id of those whose names do not tell it."""
-    provenance = Provenance(settings.host, settings.docker, build_pipeline.redactor_to_look_with(settings))
+    provenance = Provenance(settings.host, settings.docker, build_pipeline.read_only_redactor(settings))
     finders = {}
     for kind in {log.kind for log in logs}:
         given = next((found for found in settings.inputs if found.type == kind), None)

@@ -1,11 +1,11 @@
-"""Saved logs, files and cursors: the rows of the state."""
+"""Rows of the state: saved logs, files and cursors."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class SavedFile:
-    """A row of `file`: one file of a log, as `shipper.inputs.files.rotated_log.LogFile` remembers it."""
+    """A row of `file`: one file of a log, saved from `shipper.inputs.files.rotated_log.LogFile`."""
 
     key: int
     path: str
@@ -22,7 +22,7 @@ class SavedFile:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a head stands: file key, byte offset, residue of the assembler."""
+    """Offset of a cursor: file key, byte offset, and the assembler's residue."""
 
     file: int
     offset: int
@@ -31,7 +31,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class SavedLog:
-    """Everything that must be known to read a log on."""
+    """Everything that is needed to resume a log."""
 
     path: str
     kind: str

@@ -193,8 +193,8 @@ def test_an_output_that_is_away_is_told(logs: list[Located], tmp_path: Path) -> 
     configure_own_log("json", "warning")
     with capture_logs() as said:
         replayed(logs, Failing(1, 2), tmp_path / "state", size=1 << 20)
-    (away,) = (line for line in said if line["event"] == "output_away")
-    assert (away["error"], away["hint"]) == ("busy for a second", "wait")
+    (outage,) = (line for line in said if line["event"] == "output_unavailable")
+    assert (outage["error"], outage["hint"]) == ("busy for a second", "wait")
 
 
 def test_the_same_replay_twice_at_once_is_refused(logs: list[Located], tmp_path: Path) -> None:

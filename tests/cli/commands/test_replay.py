@@ -378,7 +378,7 @@ def test_files_that_cannot_be_read_are_told_and_the_others_stored(shipper: Shipp
     assert code == 1
     assert figures(out)["added to the index"] == 49
     assert (
-        f"warning: {first}.1 cannot be read: not a regular file; logs are regular files: correct the path or the pattern, then run"
+        f"warning: {first}.1 cannot be read: not a regular file; logs have to be regular files: correct the path or the pattern, then run"
         in err
     )
     assert f"warning: {logs}/loop.log cannot be read: Too many levels of symbolic links" in err

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from shipper.agent.agent import Agent
-from shipper.agent.agent_status import Vitals
+from shipper.agent.agent_status import AgentPublisher
 from shipper.bootstrap import build_agent
 from shipper.cli.commands.status import from_agent, show
 from shipper.config.settings import Settings
@@ -52,7 +52,7 @@ def stranger() -> Iterator[str]:
 def test_the_agent_is_asked_directly(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that is set for the way out is not handed the token, nor taken for an agent that does not answer."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with serve("127.0.0.1:0", Vitals(agent, "local"), None) as address:
+    with serve("127.0.0.1:0", AgentPublisher(agent, "local"), None) as address:
         found = from_agent(Settings(listen=str(address).removeprefix("http://")))
     assert found is not None
     assert found["running"]
@@ -60,7 +60,7 @@ def test_the_agent_is_asked_directly(agent: Agent, monkeypatch: pytest.MonkeyPat
 
 def test_a_token_of_any_letters_is_given(agent: Agent) -> None:
     """As the server reads it: its bytes are those of UTF-8."""
-    with serve("0.0.0.0:0", Vitals(agent, "local"), "tökén 薬") as address:
+    with serve("0.0.0.0:0", AgentPublisher(agent, "local"), "tökén 薬") as address:
         listen = str(address).removeprefix("http://")
         assert from_agent(Settings.model_validate({"listen": listen, "token": "tökén 薬"})) is not None
 
@@ -70,7 +70,7 @@ def test_a_running_agent_that_does_not_answer_is_a_running_agent(
 ) -> None:
     """It serves no pages, wants another token, or hangs: its lock tells, and its positions are those of a commit."""
     state = tmp_path / "state"
-    with serve("0.0.0.0:0", Vitals(agent, "local"), "token") as address:
+    with serve("0.0.0.0:0", AgentPublisher(agent, "local"), "token") as address:
         listen = str(address).removeprefix("http://")
         for asked in (listen, "off"):
             code, out, _ = shipper("status", "--listen", asked, "--state-dir", str(state))
@@ -120,7 +120,7 @@ def test_an_output_that_is_away_comes_with_its_hint() -> None:
 
 def test_where_a_token_is_asked_for_it_says_so(agent: Agent, tmp_path: Path) -> None:
     """On another machine, or beside another state directory, there is nothing else to look at."""
-    with serve("0.0.0.0:0", Vitals(agent, "local"), "token") as address:
+    with serve("0.0.0.0:0", AgentPublisher(agent, "local"), "token") as address:
         listen = str(address).removeprefix("http://")
         with pytest.raises(ShipperError, match="asks for the agent's token") as told:
             from_agent(Settings(listen=listen, state_dir=tmp_path / "elsewhere"))
@@ -171,4 +171,5 @@ def test_a_state_directory_may_have_any_name(
     code, out, told = shipper(*command, *given, "--listen", "off", "--state-dir", str(tmp_path / name))
     agent.close()
     assert code == 0, out + told
+    assert "cannot read" not in out
     assert "cannot be read" not in out

@@ -27,7 +27,7 @@ from shipper.outputs.query_filter import accepts
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
 from shipper.system.errors import ConfigurationError
-from shipper.system.shutdown import Stopping
+from shipper.system.shutdown import StopEvent
 from tests.cli.conftest import made
 from tests.hazards.rig import HandClock, docker_line
 
@@ -118,7 +118,7 @@ def test_a_topic_is_not_read(tmp_path: Path) -> None:
 def test_only_what_is_asked_for_is_shown(node: Node) -> None:
     """Refused entries on demand alone; it ends when it is stopped."""
     node.write(b"".join([line(event="a"), line(event="b"), line(event="a", correlation_id=None)]))
-    stopping = Stopping()
+    stopping = StopEvent()
     found = bodies(node.follower, stopping, accepts(Query(event="a")), quarantined=False)
     body = next(found)
     assert (body["event"], body["_index"]) == ("a", "keneyapp-logs-2026.11.23")

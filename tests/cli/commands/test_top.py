@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from shipper.agent.agent import Agent
-from shipper.agent.agent_status import Vitals
+from shipper.agent.agent_status import AgentPublisher
 from shipper.bootstrap import build_agent, build_pipeline
 from shipper.cli.commands.top import gone, view
 from shipper.cli.status_sample import Key, Sample, compared, take
@@ -54,9 +54,9 @@ def looked(settings: Settings) -> Sample:
 @pytest.mark.parametrize("source", ["agent", "state"])
 def test_rates_and_counters_are_those_of_the_agent(agent: Agent, tmp_path: Path, source: str) -> None:
     """From /metrics and /status, and where none are served from the last commit in the state directory."""
-    vitals = Vitals(agent, "local", interval_s=0.0)
-    agent.after_turn = vitals.take
-    with serve("127.0.0.1:0" if source == "agent" else "off", vitals, None) as address:
+    publisher = AgentPublisher(agent, "local", interval_s=0.0)
+    agent.after_turn = publisher.publish
+    with serve("127.0.0.1:0" if source == "agent" else "off", publisher, None) as address:
         listen = "off" if address is None else address.removeprefix("http://")
         settings = Settings(listen=listen, state_dir=tmp_path / "state")
         agent.run_once()
@@ -229,12 +229,12 @@ def test_json_is_one_object(agent: Agent, tmp_path: Path, shipper: Any) -> None:
             time.sleep(0.01)
 
     thread = threading.Thread(target=turn)
-    vitals = Vitals(agent, "local")
-    agent.after_turn = vitals.take
+    publisher = AgentPublisher(agent, "local")
+    agent.after_turn = publisher.publish
     log_in(tmp_path, 3)
     thread.start()
     try:
-        with serve("127.0.0.1:0", vitals, None) as address:
+        with serve("127.0.0.1:0", publisher, None) as address:
             assert address is not None
             listen = address.removeprefix("http://")
             code, out, err = shipper("top", "--once", "--interval", "0.2", "--format", "json", "--listen", listen)
