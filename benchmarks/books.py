@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.running import PATIENCE_S, stats
 from benchmarks.serials import Log
-from shipper.state.database import to_look_at
+from shipper.state.database import open_read_only
 
 FAILED_LOGINS, LINES_READ = "failed_login_attempts_total", "shipper_lines_read_total"
 
@@ -51,7 +51,7 @@ def counter_error(state: Path, logs: Sequence[Log]) -> float:
 def counted(state: Path) -> dict[str, float]:
     """Sums of the two counters in a state directory."""
     question = "SELECT coalesce(sum(value), 0) FROM series WHERE metric = ?"
-    with to_look_at(state) as db:
+    with open_read_only(state) as db:
         return {name: db.execute(question, (name,)).fetchone()[0] for name in (FAILED_LOGINS, LINES_READ)}
 
 
@@ -80,7 +80,7 @@ class StateSize:
 def state_size(state: Path) -> StateSize:
     """Of a state directory in use."""
     size = sum(path.stat().st_size for path in state.iterdir())
-    with to_look_at(state) as db:
+    with open_read_only(state) as db:
         files, logs = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("file", "log"))
     return StateSize(size, files, logs)
 

@@ -1,4 +1,4 @@
-"""One frozen picture of the agent, published at the end of each turn: gauges, health and status for other threads."""
+"""Frozen snapshot of the agent, published at the end of each turn: gauges, health and status for other threads."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,19 +28,19 @@ DECLARED = {metric.name: metric for metric in measured("agent")}
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The configuration in effect: since when (seconds since the epoch), and the result of the last attempt."""
+    """The configuration in effect, its load time (seconds since the epoch), and the result of the last reload."""
 
     file: str | None
     at: float
     error: str | None = None
-    """Why the present content of the file is invalid."""
+    """Error of the file as it is now; None if it is valid."""
     waiting: bool = False
     """True while an accepted change waits for the output to acknowledge what was sent."""
     restart: tuple[str, ...] = ()
-    """Keys that were changed since the start, and wait for a restart."""
+    """Keys that changed since the start and need a restart."""
 
-    def told(self) -> dict[str, Any]:
-        """Return it as `shipper status` prints it."""
+    def row(self) -> dict[str, Any]:
+        """Return the fields that `shipper status` prints."""
         return {
             "file": self.file,
             "loaded_at": format_ms(int(self.at * 1000)),
@@ -51,7 +51,7 @@ class Loaded:
 
 
 class LogStatus(NamedTuple):
-    """One followed log; replaced by another one when something of it changes."""
+    """One followed log; replaced as a whole when one of its values changes."""
 
     path: str
     source: Source
@@ -62,10 +62,10 @@ class LogStatus(NamedTuple):
     """Offset of the ship cursor."""
     lag_bytes: int
     behind_since: float | None
-    """Since when some of its bytes wait to be acknowledged (monotonic seconds); None where none do."""
+    """Time since which bytes wait to be acknowledged (monotonic seconds); None if none do."""
 
     def row(self, now: float) -> dict[str, Any]:
-        """Return it as `shipper status` prints it."""
+        """Return the fields that `shipper status` prints."""
         origin = self.source.origin
         return {
             "path": without_surrogates(self.path),
@@ -89,7 +89,7 @@ class LogsMeasured:
     lag_bytes: int = 0
     """Sum over the logs."""
     lag_seconds: float = 0.0
-    """Of the log that is behind for longest."""
+    """Longest wait of all logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class AgentSnapshot:
         return gauges
 
     def health(self) -> Health:
-        """Return `stuck` where no later snapshot came for too long, and what is degraded."""
+        """Return the checks; the loop is `stuck` if no snapshot followed for `stuck_after` seconds."""
         idle = self.monotonic() - self.published_at
         return Health.of(
             loop=healthy_if(not self.ready or idle < self.stuck_after, "stuck"),
@@ -160,13 +160,13 @@ class AgentSnapshot:
         )
 
     def status(self) -> dict[str, Any]:
-        """Return what `shipper status` prints: output, state, configuration, logs."""
+        """Return the document of `shipper status`: output, state, configuration, logs."""
         output = self.output
         return {
             "running": True,
             "output": {"url": output.url, "error": output.error, "hint": output.hint if output.error else None},
             "state": {"directory": self.state.directory, "error": self.state.error},
-            "configuration": None if self.loaded is None else self.loaded.told(),
+            "configuration": None if self.loaded is None else self.loaded.row(),
             "unreadable": {
                 without_surrogates(path): without_surrogates(str(error)) for path, error in self.unreadable.items()
             },

@@ -1,4 +1,4 @@
-"""Publishes the agent's snapshot: measured and built in the agent's thread, read in others."""
+"""Publisher of the agent's snapshot: built in the agent's thread, read in any."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,41 +7,41 @@ from types import MappingProxyType
 from shipper.agent.agent import Agent
 from shipper.agent.agent_snapshot import AgentSnapshot, Loaded, LogsMeasured, LogStatus, OutputStatus, StateStatus
 from shipper.inputs.files.log_reader import LogReader
-from shipper.system.errors import while_waiting
+from shipper.system.errors import hint_while_running
 
 INTERVAL_S = 1.0
 
 
 @dataclass(slots=True)
-class Vitals:
-    """The agent as others see it: `snapshot` is replaced by `take` in the agent's thread, and read in any."""
+class AgentPublisher:
+    """Publishes the agent's snapshot: `publish` replaces `snapshot` in the agent's thread; any thread may read it."""
 
     agent: Agent
     output_kind: str
     stuck_after: float = 60.0
     max_lag: float | None = None
     interval_s: float = INTERVAL_S
-    """How often the logs are measured; with many of them that is not free."""
+    """Least seconds between two measurements of the logs; with many logs each costs time."""
     snapshot: AgentSnapshot = field(init=False)
     _loaded: Loaded | None = None
     _measured: LogsMeasured | None = None
     _rows: dict[str, LogStatus] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Publish the first snapshot, so that there is one whenever a thread asks."""
-        self.take()
+        """Publish the first snapshot, so that readers always have one."""
+        self.publish()
 
     @property
     def loaded(self) -> Loaded | None:
-        """The configuration in effect, where it can change."""
+        """The configuration in effect; None if it cannot be reloaded."""
         return self._loaded
 
     @loaded.setter
     def loaded(self, loaded: Loaded) -> None:
         self._loaded = loaded
-        self.take()
+        self.publish()
 
-    def take(self) -> None:
+    def publish(self) -> None:
         """Publish a snapshot, with logs that are measured at most every `interval_s` seconds."""
         agent, now = self.agent, self.agent.turned_at
         measured = self._measured
@@ -52,7 +52,7 @@ class Vitals:
             published_at=agent.clock.monotonic(),
             monotonic=agent.clock.monotonic,
             ready=agent.ready,
-            output=OutputStatus(self.output_kind, agent.output.url, output.error, while_waiting(output)),
+            output=OutputStatus(self.output_kind, agent.output.url, output.error, hint_while_running(output)),
             state=StateStatus(str(state.directory), agent.state_error, state.commits),
             unreadable=MappingProxyType(dict(agent.tail.unreadable)),
             measured=measured,
@@ -63,7 +63,7 @@ class Vitals:
         )
 
     def _measure(self, logs: Mapping[str, LogReader], now: float) -> LogsMeasured:
-        """Look at every log's numbers, without a system call; logs that did not change keep their row."""
+        """Return the offsets of all logs, without a system call; logs that did not change keep their row."""
         rows, before, lag_bytes, oldest = {}, self._rows, 0, now
         for path, log in logs.items():
             row = rows[path] = _row(log, before.get(path), now)
@@ -75,7 +75,7 @@ class Vitals:
 
 
 def _row(log: LogReader, before: LogStatus | None, now: float) -> LogStatus:
-    """Return the row of a log: the one before where nothing changed."""
+    """Return the row of a log: the previous one if nothing changed."""
     lag, counted, shipped = log.lag_bytes(), log.count_cursor.offset, (log.ship_cursor or log.count_cursor).offset
     if (
         before is not None

@@ -12,7 +12,7 @@ from shipper.metrics.catalogue import DAMAGED, LOST, OVERFLOWS, ROTATIONS, TRUNC
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Tally
 from shipper.state.store import State
-from shipper.system.errors import StateError, while_waiting
+from shipper.system.errors import StateError, hint_while_running
 from shipper_processors.count import Counting
 
 Logs = dict[str, CheckpointedLog]
@@ -21,18 +21,18 @@ Logs = dict[str, CheckpointedLog]
 
 @dataclass(slots=True)
 class Checkpoints:
-    """Commits what changed. Counters are shown once they are committed, files of deleted logs closed."""
+    """Commits changed checkpoints and counters, then publishes the counters and closes deleted logs."""
 
     state: State
     ledger: Ledger
     tail: Tail
     error: str | None = None
-    """Why the last commit failed; None if it did not."""
+    """Error of the last commit; None if it succeeded."""
     _committed_at: float = 0.0
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
 
     def record(self, counted: Tally, counting: Counting, now_s: float) -> None:
-        """Add what was counted to the ledger, with incidents of files and overflows of labels."""
+        """Add the increments to the ledger, with incidents of files and overflows of labels."""
         incidents = self.tail.incidents()
         for metric, number in (
             (ROTATIONS, incidents.rotations),
@@ -47,13 +47,13 @@ class Checkpoints:
         self.ledger.add(counted, now_s)
 
     def may_wait(self, now: float, interval: float) -> bool:
-        """Return True less than `interval` seconds after the last commit, unless that failed."""
+        """Return True if the last commit succeeded less than `interval` seconds ago."""
         return self.error is None and now - self._committed_at < interval
 
     def commit(self, touched: Logs, removed: dict[str, LogReader], now: float, turned_at: float) -> bool:
         """Commit the touched logs and the counters, and forget removed logs that are read to their end.
 
-        Returns False where the state is not writable. After a commit, both dictionaries are empty.
+        Returns False if the state is not writable. After a commit, both dictionaries are empty.
         """
         self._committed_at = now
         finished = {path: log for path, log in removed.items() if log.finished(turned_at)}
@@ -74,7 +74,7 @@ class Checkpoints:
             self.state.commit(logs, finished.keys(), self.ledger.changes(), self.ledger.created)
         except StateError as error:
             if self.error is None:
-                self._log.error("state_not_writable", error=error.what, hint=while_waiting(error))
+                self._log.error("state_not_writable", error=error.what, hint=hint_while_running(error))
             self.error = error.what
             return False
         self.error = None

@@ -1,8 +1,8 @@
-"""The indexer: consume, translate, submit, commit, again and again. The agent's sibling between Kafka and the index.
+"""The Kafka indexer's loop: consume, translate, submit, commit.
 
-The order that makes kills harmless: an offset is committed after the index has answered for every message before it.
-What was indexed and not committed is read again, under the same ids, and found to be there. Business counters are the
-node agents' alone: what is read here was counted there.
+Crash order: an offset is committed after every message before it is acknowledged. Messages that were indexed and not
+committed are read again, under the same ids, and become duplicates. Only the node agents count business events: a
+message was counted before it was sent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ import structlog
 
 from shipper.agent.kafka_messages import MessageBatch, Translate
 from shipper.agent.kafka_offsets import PartitionOffsets
-from shipper.agent.upkeep import Upkeep
+from shipper.agent.maintenance import Maintenance
 from shipper.delivery.availability import Availability, after_failure
 from shipper.delivery.loop import Acknowledged, Delivery, Result, RolledBack
 from shipper.delivery.pace import Pace
@@ -25,44 +25,44 @@ from shipper.model.batch import Tally
 from shipper.outputs.base import Output
 from shipper.outputs.kafka.client import KafkaUnavailable
 from shipper.system.clock import Clock
-from shipper.system.errors import OutputUnavailable, ShipperError, while_waiting
-from shipper.system.shutdown import Stopping
+from shipper.system.errors import OutputUnavailable, ShipperError, hint_while_running
+from shipper.system.shutdown import StopEvent
 from shipper_schemas.metrics import SeriesKey
 
-MESSAGES_A_POLL = 2000
-HEARING_S = 0.05
-"""How long a poll may keep answers waiting."""
+MAX_POLL_MESSAGES = 2000
+POLL_IN_FLIGHT_S = 0.05
+"""Seconds that a poll may delay the processing of responses."""
 MEASURE_S = 5.0
-"""How often the ends of partitions are asked for, and at most how long such an answer may take (a fifth of it)."""
+"""Seconds between two requests for the end offsets of partitions; a request may take a fifth of it."""
 REVOKE_S = 5.0
-"""How long a rebalance waits for what is on its way: well below the silence that costs the membership."""
+"""Seconds that a rebalance waits for the batches in flight: well below the session timeout of the group."""
 COMMIT_AGAIN_S = 1.0
-AWAY_S = 5.0
-"""How long a broker may be away before a single run is given up."""
-EMPTY_HANDED_S = 10.0
-"""How long a member without partitions waits for some, before it is taken for one too many."""
+PATIENCE_S = 5.0
+"""Seconds that a broker may be unavailable before a single run gives up."""
+UNASSIGNED_S = 10.0
+"""Seconds that a member waits for partitions before a single run takes the group to be full."""
 
 
 @dataclass(slots=True)
 class Indexer(Rebalanced):
-    """One member of a consumer group, in front of one output."""
+    """One member of a consumer group, with one output."""
 
     join: Callable[[Rebalanced], Consumer]
-    """Becomes a member of the group. Raises KafkaUnavailable."""
+    """Joins the group. Raises KafkaUnavailable."""
     translate: Translate
     delivery: Delivery[MessageBatch]
     ledger: Ledger
     clock: Clock
     pace: Pace = field(default_factory=Pace)
-    upkeep: Upkeep = field(default_factory=Upkeep)
-    stopping: Stopping = field(default_factory=Stopping)
+    maintenance: Maintenance = field(default_factory=Maintenance)
+    stopping: StopEvent = field(default_factory=StopEvent)
     input_state: Availability = field(default_factory=Availability)
-    """Whether Kafka gives messages and takes commits."""
+    """Availability of Kafka for reading and commits."""
     ready: bool = False
-    """Whether partitions were assigned once."""
+    """True once partitions were assigned."""
     after_turn: Callable[[], None] | None = None
     turned_at: float = 0.0
-    """When the loop last came round; the health check looks at it."""
+    """Start of the current turn (monotonic seconds); the health check reads it."""
     _consumer: Consumer | None = None
     _open: MessageBatch = field(default_factory=MessageBatch)
     _begun_at: float | None = None
@@ -91,53 +91,53 @@ class Indexer(Rebalanced):
     # --- the loop ---------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Index until `stopping` is set, then for as long as `Pace.grace` allows what was read; commit it."""
+        """Index until `stopping` is set, then index and commit what was read, within `Pace.grace`."""
         while not self.stopping.is_set():
             self.turn()
         self._drain(self.pace.grace)
 
     def run_once(self) -> None:
-        """Index what the assigned partitions hold, then return.
+        """Index the present content of the assigned partitions, then return.
 
-        Raises KafkaUnavailable or OutputUnavailable where either is away; what was committed stays committed.
+        Raises KafkaUnavailable or OutputUnavailable if either is unavailable; what was committed stays committed.
         """
         while not self.stopping.is_set():
             self.turn()
             if self.output_state.error is not None:
-                raise OutputUnavailable(self.output_state.error, self.output_state.asking_again())
-            away = self.input_state.away_since
-            if self.input_state.error is not None and away is not None and self.clock.monotonic() - away > AWAY_S:
-                raise KafkaUnavailable(self.input_state.error, self.input_state.asking_again())
+                raise OutputUnavailable(self.output_state.error, self.output_state.hint_to_rerun())
+            since = self.input_state.unavailable_since
+            if self.input_state.error is not None and since is not None and self.clock.monotonic() - since > PATIENCE_S:
+                raise KafkaUnavailable(self.input_state.error, self.input_state.hint_to_rerun())
             if self.caught_up():
                 break
         self._drain(self.pace.grace)
 
     def caught_up(self) -> bool:
-        """Whether all that was there when it was last measured is indexed and committed."""
+        """Return True if everything up to the last measured end offsets is indexed and committed."""
         offsets = self._offsets
         held = self.delivery.in_flight or self._begun_at is not None or offsets.acknowledged or offsets.rewind
-        assigned = self.spans or self.clock.monotonic() - self._assigned_at > EMPTY_HANDED_S
+        assigned = self.spans or self.clock.monotonic() - self._assigned_at > UNASSIGNED_S
         return self.ready and self._measured and bool(assigned) and not held and self.lag() == 0
 
     def lag(self) -> int:
-        """Messages of the assigned partitions that are not indexed yet, as last measured."""
+        """Return the number of messages in the assigned partitions that are not indexed yet, as last measured."""
         return self._offsets.lag()
 
-    def waited_ms(self, now_ms: int) -> int:
-        """How long the oldest message that was read and is not indexed has existed, in milliseconds."""
+    def oldest_age_ms(self, now_ms: int) -> int:
+        """Return the age of the oldest message that was read and is not indexed, in milliseconds."""
         in_flight = (batch.marks.oldest_ms for batch in self.delivery.in_flight)
         times = (*in_flight, self._open.oldest_ms, self._offsets.given_up_ms)
         return max((now_ms - written for written in times if written is not None), default=0)
 
     def outcomes(self) -> dict[str, int]:
-        """Events of this run by what became of them."""
+        """Return the events of this run by outcome."""
         return self.delivery.outcomes()
 
     def turn(self) -> None:
-        """Once round: poll, hear what the index says, commit, send what is full or old."""
+        """Run one turn: process finished requests, send a batch that is full or old, commit, poll."""
         self.turned_at = self.clock.monotonic()
-        self.upkeep.run_if_due(self.turned_at, self.pace.upkeep, self.clock.wall_ms())
-        if self._consumer is None and not self._joined():
+        self.maintenance.run_if_due(self.turned_at, self.pace.maintenance, self.clock.wall_ms())
+        if self._consumer is None and not self._try_join():
             self.stopping.wait(self.pace.poll)
         elif self._consumer is not None:
             self._settle(self._consumer)
@@ -148,7 +148,7 @@ class Indexer(Rebalanced):
         if self.after_turn is not None:
             self.after_turn()
 
-    def _joined(self) -> bool:
+    def _try_join(self) -> bool:
         if self.clock.monotonic() < self.input_state.retry_at:
             return False
         try:
@@ -159,7 +159,7 @@ class Indexer(Rebalanced):
         return True
 
     def _take(self, consumer: Consumer) -> None:
-        """Read messages where there is room for them; without room, wait for the output and keep the membership."""
+        """Read messages if there is room for them; else wait for the output, and poll to stay in the group."""
         self._offsets.seek(consumer.seek)
         try:
             received = self._poll(consumer)
@@ -173,24 +173,24 @@ class Indexer(Rebalanced):
     def _poll(self, consumer: Consumer) -> Sequence[Received]:
         if self._may_read():
             consumer.resume()
-            return consumer.poll(HEARING_S if self.delivery.in_flight else self.pace.poll, MESSAGES_A_POLL)
+            return consumer.poll(POLL_IN_FLIGHT_S if self.delivery.in_flight else self.pace.poll, MAX_POLL_MESSAGES)
         consumer.pause()
         self.delivery.rest(self.pace.poll, self.stopping)
-        return consumer.poll(0, MESSAGES_A_POLL)
+        return consumer.poll(0, MAX_POLL_MESSAGES)
 
     def _add(self, messages: Sequence[Received]) -> None:
         now_ms, batch, prefix = self.clock.wall_ms(), self._open, self.translate.prefixes.quarantine
         rewind = self._offsets.rewind
         for received in messages:
             if rewind and Partition(received.topic, received.partition) in rewind:
-                continue  # it comes again, after what is to be read again
+                continue  # it is read again after the seek
             batch.add(received, self.translate(received, now_ms), prefix)
         if self._begun_at is None and batch.next:
             self._begun_at = self.clock.monotonic()
         self._count((MESSAGES.name, ()), len(messages))
 
     def _drain(self, seconds: float) -> None:
-        """Send what was read, commit what is acknowledged in time; another member reads the rest again."""
+        """Send what was read and commit what is acknowledged in time; another member reads the rest again."""
         if self._consumer is None:
             return
         self._begun_at = None if self._begun_at is None else -self.pace.batch_age
@@ -202,7 +202,7 @@ class Indexer(Rebalanced):
         self.ledger.publish()
 
     def close(self) -> None:
-        """Leave the group, and release the output."""
+        """Leave the group and close the output."""
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
@@ -211,14 +211,14 @@ class Indexer(Rebalanced):
     # --- sending and committing -------------------------------------------------------------------
 
     def _may_read(self) -> bool:
-        """Whether there is room for more messages, and no output away that it would wait for."""
+        """Return True if there is room for more messages and no unavailable output holds them up."""
         return self._open.bytes < self.pace.batch_bytes and (self.output_state.error is None or self._may_send())
 
     def _may_send(self) -> bool:
         return self.delivery.may_send(self.clock.monotonic())
 
     def _settle(self, consumer: Consumer) -> None:
-        """Process finished requests, send the open batch where it is full or old, commit."""
+        """Process finished requests, send the open batch if it is full or old, commit."""
         self._process_finished()
         if self._begun_at is not None and self._may_send():
             old = self.clock.monotonic() - self._begun_at >= self.pace.batch_age
@@ -241,15 +241,15 @@ class Indexer(Rebalanced):
             case Acknowledged(batch):
                 self._offsets.acknowledge(batch)
             case RolledBack(batches):
-                self._go_back(batches)
+                self._roll_back(batches)
 
-    def _go_back(self, batches: Sequence[MessageBatch]) -> None:
-        """Give up `batches` and the open one: they are read again from the oldest offset not acknowledged."""
-        self._offsets.go_back((*batches, self._open))
+    def _roll_back(self, batches: Sequence[MessageBatch]) -> None:
+        """Roll back `batches` and the open one: they are read again from the oldest unacknowledged offset."""
+        self._offsets.roll_back((*batches, self._open))
         self._open, self._begun_at = MessageBatch(), None
 
     def _commit(self, consumer: Consumer, *, hurry: bool = False) -> None:
-        """Commit what is acknowledged. What is not committed is read again, and found to be there."""
+        """Commit the acknowledged offsets. Messages beyond a failed commit are read again, as duplicates."""
         offsets = self._offsets.acknowledged
         if not offsets or (self.clock.monotonic() < self._commit_at and not hurry):
             return
@@ -264,41 +264,41 @@ class Indexer(Rebalanced):
         else:
             self._commit_at = self.clock.monotonic() + COMMIT_AGAIN_S
 
-    # --- rebalances: called while `poll` or `close` is under way -----------------------------------
+    # --- rebalances: called within `poll` or `close` ------------------------------------------------
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
-        """Partitions are read from where the group committed, those kept over a rebalance from what was given up.
+        """Start at the group's committed offsets; partitions kept over a rebalance, at what was rolled back.
 
-        A client may leave the position of a partition that it keeps where it was, behind what was read and given up.
+        A client may keep its own offset of such a partition, which lies behind the messages that were rolled back.
         """
         self._offsets.assigned(partitions)
         self.ready, self._measured, self._measure_at = True, False, 0.0
         self._assigned_at = self.clock.monotonic()
         self._count((REBALANCES.name, ()))
         if partitions:
-            self._log.info("partitions_assigned", partitions=_named(partitions))
+            self._log.info("partitions_assigned", partitions=_partition_names(partitions))
 
     def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Wait shortly for the batches in flight, give up the rest, and return the offsets to commit."""
+        """Wait briefly for the batches in flight, roll back the rest, and return the offsets to commit."""
         for result in self.delivery.drain(REVOKE_S):
             self._apply(result)
-        self._go_back(self.delivery.roll_back().marks)
+        self._roll_back(self.delivery.roll_back().marks)
         offsets = self._offsets.to_commit(partitions)
         self._offsets.forget(partitions)
         if partitions:
-            self._log.info("partitions_revoked", partitions=_named(partitions))
+            self._log.info("partitions_revoked", partitions=_partition_names(partitions))
         return offsets
 
     def lost(self, partitions: Sequence[Partition]) -> None:
-        """Give up what was read of them."""
-        self._go_back(self.delivery.roll_back().marks)
+        """Roll back what was read of these partitions."""
+        self._roll_back(self.delivery.roll_back().marks)
         self._offsets.forget(partitions)
-        self._log.warning("partitions_lost", partitions=_named(partitions))
+        self._log.warning("partitions_lost", partitions=_partition_names(partitions))
 
-    # --- telling ----------------------------------------------------------------------------------
+    # --- measuring --------------------------------------------------------------------------------
 
     def _measure(self, consumer: Consumer) -> None:
-        """Ask for the ends of partitions now and then; this also finds out whether Kafka is back."""
+        """Request the end offsets of partitions if that is due; a success also ends an outage of Kafka."""
         now = self.clock.monotonic()
         if not self.ready or now < self._measure_at:
             return
@@ -311,12 +311,12 @@ class Indexer(Rebalanced):
         self._offsets.measured(spans)
         self._measured = True
         if self.input_state.error is not None:
-            self._log.info("input_back")
+            self._log.info("input_available")
             self.input_state = Availability()
 
     def _input_failed(self, error: ShipperError) -> None:
         if self.input_state.error is None:
-            self._log.warning("input_away", error=error.what, hint=while_waiting(error))
+            self._log.warning("input_unavailable", error=error.what, hint=hint_while_running(error))
         now, delivery = self.clock.monotonic(), self.delivery
         self.input_state = after_failure(self.input_state, error, now, delivery.backoff, delivery.jitter)
 
@@ -326,5 +326,5 @@ class Indexer(Rebalanced):
         self.ledger.add(tally, self.clock.wall_ms() / 1000)
 
 
-def _named(partitions: Sequence[Partition]) -> list[str]:
+def _partition_names(partitions: Sequence[Partition]) -> list[str]:
     return [f"{topic}/{number}" for topic, number in sorted(partitions)]

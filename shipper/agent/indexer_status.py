@@ -1,4 +1,4 @@
-"""One frozen picture of the indexer, published at the end of each turn and read in other threads."""
+"""Frozen snapshot of the indexer, published at the end of each turn and read in other threads."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from shipper.metrics.catalogue import INPUT_UP, LAG_MESSAGES, LAG_SECONDS, OUTPU
 from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health, healthy_if
 from shipper.metrics.registry import Committed
-from shipper.system.errors import while_waiting
+from shipper.system.errors import hint_while_running
 from shipper_schemas.metrics import SeriesKey
 
 DECLARED = {metric.name: metric for metric in measured("indexer")}
@@ -51,7 +51,7 @@ class IndexerSnapshot:
         }
 
     def health(self) -> Health:
-        """Return `stuck` where no later snapshot came for too long, and what is degraded."""
+        """Return the checks; the loop is `stuck` if no snapshot followed for `stuck_after` seconds."""
         idle = self.monotonic() - self.published_at
         return Health.of(
             loop=healthy_if(not self.ready or idle < self.stuck_after, "stuck"),
@@ -61,7 +61,7 @@ class IndexerSnapshot:
         )
 
     def status(self) -> dict[str, Any]:
-        """Return what `shipper status` prints, partitions in place of logs; their offsets count messages."""
+        """Return the document of `shipper status`, with partitions in place of logs; their offsets count messages."""
         output = self.output
         return {
             "running": True,
@@ -84,8 +84,8 @@ def _row(partition: Partition, span: Span) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class IndexerVitals:
-    """The indexer as others see it: `snapshot` is replaced by `take` in its thread, and read in any."""
+class IndexerPublisher:
+    """Publishes the indexer's snapshot: `publish` replaces `snapshot` in its thread; any thread may read it."""
 
     indexer: Indexer
     url: str
@@ -96,10 +96,10 @@ class IndexerVitals:
     snapshot: IndexerSnapshot = field(init=False)
 
     def __post_init__(self) -> None:
-        """Publish the first snapshot, so that there is one whenever a thread asks."""
-        self.take()
+        """Publish the first snapshot, so that readers always have one."""
+        self.publish()
 
-    def take(self) -> None:
+    def publish(self) -> None:
         """Publish a snapshot."""
         indexer = self.indexer
         clock, output = indexer.clock, indexer.output_state
@@ -110,10 +110,10 @@ class IndexerVitals:
             url=self.url,
             group=self.group,
             input_error=indexer.input_state.error,
-            output=OutputStatus(self.output_kind, indexer.output.url, output.error, while_waiting(output)),
+            output=OutputStatus(self.output_kind, indexer.output.url, output.error, hint_while_running(output)),
             partitions=tuple(indexer.spans.items()),
             lag_messages=indexer.lag(),
-            lag_seconds=indexer.waited_ms(clock.wall_ms()) / 1000,
+            lag_seconds=indexer.oldest_age_ms(clock.wall_ms()) / 1000,
             counters=indexer.ledger.published,
             stuck_after=self.stuck_after,
             max_lag=self.max_lag,

@@ -1,4 +1,4 @@
-"""Kafka messages as the indexer handles them: translated to documents and batched with their offsets."""
+"""Kafka messages in the indexer: translated to documents and batched with their offsets."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from shipper_schemas.violation import Kind, Violation
 
 CLOCKS_APART_MS = 86_400_000
 UNREAD = "the message could not be read"
-"""Stands beside an internal error: what was not read as an entry cannot be released as one."""
+"""Reason beside an internal error: a message that was not read as an entry cannot be released as one."""
 
 
 class Translate(NamedTuple):
-    """What a message carries, or an entry of the quarantine that tells why it is none of ours."""
+    """Translates a message to its documents, or to an entry of the quarantine if the shipper did not write it."""
 
     prefixes: Prefixes
     foreign: QuarantineBuilder
@@ -29,24 +29,24 @@ class Translate(NamedTuple):
 
     @classmethod
     def of(cls, prefixes: Prefixes, redactor: Redactor, host: str, skew: Skew) -> "Translate":
-        """`host` is this node's name. Clocks of nodes may be `CLOCKS_APART_MS` ahead beyond `skew`."""
+        """Return a translator for the node `host`; clocks of nodes may be `CLOCKS_APART_MS` ahead beyond `skew`."""
         apart = skew._replace(future_ms=skew.future_ms + CLOCKS_APART_MS)
         return cls(prefixes, QuarantineBuilder(prefixes, redactor, host), apart)
 
     def __call__(self, received: Received, now_ms: int) -> list[Document]:
-        """The documents of one message; `now_ms` is the time of one that has none."""
+        """Return the documents of one message; `now_ms` is the time of a message without one."""
         believed = self.skew.believed(now_ms)
         try:
             return documents(received, self.prefixes, believed, now_ms)
         except InvalidMessage as refusal:
-            return [self._set_aside(received, str(refusal), (), now_ms, believed)]
+            return [self._quarantined(received, str(refusal), (), now_ms, believed)]
         except Exception as error:  # noqa: BLE001 -- one message that we cannot read must not stop the rest
-            return [self._set_aside(received, UNREAD, [failure_of(error)], now_ms, believed)]
+            return [self._quarantined(received, UNREAD, [failure_of(error)], now_ms, believed)]
 
-    def _set_aside(
+    def _quarantined(
         self, received: Received, reason: str, failures: Sequence[Violation], now_ms: int, believed: range
     ) -> Document:
-        """An entry of the quarantine for a message; where redaction fails on its text, without the text."""
+        """Return a quarantine entry for a message; without its text if redaction fails on it."""
         try:
             return self.foreign(received, reason, now_ms, believed, failures)
         except Exception as error:  # noqa: BLE001 -- nor must that stop the rest
@@ -56,7 +56,7 @@ class Translate(NamedTuple):
 
 @dataclass(slots=True)
 class MessageBatch:
-    """Messages read together: their documents, and where they stand in their partitions."""
+    """Messages read together: their documents and their offsets by partition."""
 
     documents: list[Document] = field(default_factory=list)
     events: Counter[str] = field(default_factory=Counter)
@@ -64,12 +64,12 @@ class MessageBatch:
     first: dict[Partition, int] = field(default_factory=dict)
     """Offset of the first message of each partition."""
     next: dict[Partition, int] = field(default_factory=dict)
-    """Offset behind the last one."""
+    """Offset after the last message of each partition."""
     oldest_ms: int | None = None
-    """When the oldest message was written (milliseconds since the epoch)."""
+    """Timestamp of the oldest message (milliseconds since the epoch)."""
 
     def add(self, received: Received, carried: list[Document], quarantine_prefix: str) -> None:
-        """Take in one message and what it carries."""
+        """Add one message and its documents."""
         partition = Partition(received.topic, received.partition)
         self.first.setdefault(partition, received.offset)
         self.next[partition] = received.offset + 1

@@ -1,4 +1,4 @@
-"""Offsets of the assigned partitions: acknowledged and not committed, given up, measured. No broker is asked here."""
+"""Offsets of the assigned partitions: acknowledged, rolled back, measured. Nothing here connects to a broker."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,19 +17,19 @@ class PartitionOffsets:
     acknowledged: dict[Partition, int] = field(default_factory=dict)
     """Acknowledged and not committed yet."""
     rewind: dict[Partition, int] = field(default_factory=dict)
-    """Offsets from which partitions are to be read again, since later messages were given up."""
+    """Offsets from which partitions are read again, since later messages were rolled back."""
     given_up_ms: int | None = None
-    """Time of the oldest message that was given up, in milliseconds since the epoch."""
+    """Time of the oldest message that was rolled back, in milliseconds since the epoch."""
 
     def acknowledge(self, batch: MessageBatch) -> None:
-        """Move on behind a batch that is stored."""
+        """Advance past a batch that is stored."""
         self.acknowledged |= batch.next
         self.given_up_ms = None
         for partition, offset in batch.next.items():
             if partition in self.spans:
                 self.spans[partition] = self.spans[partition]._replace(next=offset)
 
-    def go_back(self, batches: Iterable[MessageBatch]) -> None:
+    def roll_back(self, batches: Iterable[MessageBatch]) -> None:
         """Read again from the first message of each partition; `batches` come oldest first.
 
         The seek waits for the next turn, since this may be called in the middle of a rebalance.
@@ -42,11 +42,11 @@ class PartitionOffsets:
         self.given_up_ms = min(times, default=None)
 
     def seek(self, seek: Callable[[Partition, int], bool]) -> None:
-        """Go back with `seek`, which returns False where it has to be called again later."""
+        """Apply the rewinds with `seek`, which returns False if it has to be called again later."""
         self.rewind = {partition: offset for partition, offset in self.rewind.items() if not seek(partition, offset)}
 
     def assigned(self, partitions: Collection[Partition]) -> None:
-        """Start from the committed offsets, and from what was given up of partitions that were assigned before."""
+        """Start at the committed offsets; partitions that were assigned before, at what was rolled back."""
         self.forget(partitions)
         self.rewind = {partition: offset for partition, offset in self.rewind.items() if partition in partitions}
 
@@ -61,7 +61,7 @@ class PartitionOffsets:
             self.spans.pop(partition, None)
 
     def measured(self, spans: Mapping[Partition, Span]) -> None:
-        """Take the offsets that the group reports, and ours where they are ahead of it."""
+        """Store the offsets that the group reports, or the acknowledged ones where they are ahead."""
         self.spans = {
             partition: span._replace(next=max(span.next, self.acknowledged.get(partition, 0)))
             for partition, span in spans.items()

@@ -1,4 +1,4 @@
-"""Follow: what the inputs bring from now on, as the agent would store it, with nothing kept anywhere."""
+"""Live tail: new entries of the inputs, processed as the agent would, and stored nowhere."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Ended = tuple[str, Document]
 
 @dataclass(slots=True)
 class LiveTail:
-    """Reads the logs of `tail` and runs them through `pipeline`. It opens files to read them and writes none."""
+    """Reads the logs of `tail` and runs them through `pipeline`. It opens files for reading only."""
 
     tail: Tail
     pipeline: Pipeline
@@ -26,7 +26,7 @@ class LiveTail:
     _scan_at: float = 0.0
 
     def turn(self) -> Iterator[Ended]:
-        """What came since the last turn; entries that are dropped are passed over."""
+        """Yield the entries that arrived since the last turn; dropped ones are skipped."""
         now = self.clock.monotonic()
         if now >= self._scan_at:
             self.tail.scan()
@@ -41,11 +41,11 @@ class LiveTail:
 
     def _ended(self, batch: ReadBatch) -> Iterator[Ended]:
         for entry in batch.entries:
-            assert isinstance(entry, Entry)  # noqa: S101 -- no chain takes runs here
-            handled = self.pipeline.handled(entry, batch.source, self.clock.wall_ms(), count=False)
+            assert isinstance(entry, Entry)  # noqa: S101 -- without a native chain there are no runs
+            handled = self.pipeline.handle(entry, batch.source, self.clock.wall_ms(), count=False)
             if handled.document is not None:
                 yield handled.outcome, handled.document
 
     def close(self) -> None:
-        """Give all descriptors back."""
+        """Close all files."""
         self.tail.close()

@@ -1,4 +1,4 @@
-"""Ship marks: each log's checkpoint before a batch, from the moment the batch is sent until it is settled."""
+"""Ship marks: each log's checkpoint before a batch, kept while the batch is in flight."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from shipper.state.checkpoint import Position
 
 
 def sent(logs: Mapping[str, LogReader], marks: Mapping[str, Position]) -> None:
-    """Hold the logs' shipped checkpoint back at the oldest batch in flight."""
+    """Keep the logs' shipped checkpoint at the oldest batch in flight."""
     for path, mark in marks.items():
         log = logs[path]
         log.hold(log.sent_from or mark)

@@ -1,4 +1,4 @@
-"""Unreadable logs: reported once each, however often they are tried."""
+"""Unreadable logs: each is reported once, although every scan retries it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from typing import Any
 
 import structlog
 
-from shipper.system.errors import to_read
+from shipper.system.errors import hint_unreadable
 
 SHOWN = 3
-"""Unreadable logs reported one by one where many appear at once."""
+"""Number of unreadable logs reported one by one if many appear together."""
 
 
 @dataclass(slots=True)
@@ -26,7 +26,8 @@ class UnreadableLogs:
         errors = dict(unreadable)
         new = sorted(errors.keys() - self._reported)
         for path in new[:SHOWN]:
-            self._log.warning("log_unreadable", path=path, error=errors[path].strerror, hint=to_read(errors[path]))
+            error = errors[path]
+            self._log.warning("log_unreadable", path=path, error=error.strerror, hint=hint_unreadable(error))
         if len(new) > SHOWN:
             self._log.warning("logs_unreadable", more=len(new) - SHOWN, hint="`shipper status` lists them")
         self._reported = set(errors)

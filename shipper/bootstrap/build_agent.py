@@ -1,10 +1,10 @@
-"""Wiring: the one place where settings become objects."""
+"""The agent, its reloads and its state, built from the settings."""
 
 from pathlib import Path
 
 from shipper.agent.agent import Agent
 from shipper.agent.hot_reload import Change
-from shipper.agent.upkeep import Upkeep
+from shipper.agent.maintenance import Maintenance
 from shipper.bootstrap.build_inputs import inputs_of, pace, tail_of
 from shipper.bootstrap.build_pipeline import compiled_of, counting_of, from_zero, pipeline_of, redactor_of
 from shipper.config.settings import Settings
@@ -18,7 +18,7 @@ from shipper.system.clock import Clock
 
 
 def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
-    """The agent that `settings` describe, its state open and locked. Raises ShipperError."""
+    """Build the agent with its state open and locked. Raises ShipperError."""
     output = registry.output_of(settings)
     state = state_of(settings)
     try:
@@ -31,30 +31,30 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         pipeline = pipeline_of(settings, counting, redactor_of(settings))
         tail = tail_of(settings, state, from_end=from_end)
         tail.fast_chain = compiled_of(settings, pipeline)
-        upkeep = Upkeep(registry.upkeep_of(settings, output))
-        return Agent(tail, pipeline, Delivery(output, ledger, clock), state, ledger, clock, pace(settings), upkeep)
+        maintenance = Maintenance(registry.upkeep_of(settings, output))
+        return Agent(tail, pipeline, Delivery(output, ledger, clock), state, ledger, clock, pace(settings), maintenance)
     except BaseException:
         state.close()
         raise
 
 
 def change(settings: Settings, before: Settings, *, from_end: bool, files_changed: bool) -> Change:
-    """What a running agent has to take over so that `settings` hold, in place of those `before`.
+    """Return the parts that a running agent has to replace to get from the settings `before` to `settings`.
 
-    `files_changed`: whether a file that the settings name, a secret or a certificate, holds something else.
-    Raises ShipperError where it cannot be had; nothing is changed by asking.
+    `files_changed`: a file that the settings name, a secret or a certificate, has new content.
+    Raises ShipperError if a part cannot be built. The agent itself is not touched.
     """
     redactor = redactor_of(settings)
     pipeline_of(settings, counting_of(settings, ()), redactor)
     new_output = registry.factory(settings).changed(settings, before, files=files_changed)
     named = (settings.inputs, settings.docker, settings.redact)
-    known = {(found.type, found.glob) for found in before.inputs}
+    known = {(section.type, section.glob) for section in before.inputs}
     inputs = inputs_of(settings, Folders(), known, from_end=from_end)
     return Change(
         pipeline=lambda series: pipeline_of(settings, counting_of(settings, series), redactor),
         compiled=lambda pipeline: compiled_of(settings, pipeline),
         declared=lambda pipeline: list(from_zero(pipeline.counting)),
-        upkeep=lambda output: registry.upkeep_of(settings, output),
+        maintenance=lambda output: registry.upkeep_of(settings, output),
         inputs=None if named == (before.inputs, before.docker, before.redact) else inputs,
         output=registry.output_of(settings) if new_output else None,
         reroutes=settings.schema_ != before.schema_,
@@ -62,6 +62,6 @@ def change(settings: Settings, before: Settings, *, from_end: bool, files_change
 
 
 def state_of(settings: Settings, directory: Path | None = None) -> State:
-    """The state in a directory, opened and locked. Raises StateError."""
-    given = settings.state_key
-    return State(directory or settings.state_dir, None if given is None else given.get_secret_value().encode())
+    """Open and lock the state in a directory. Raises StateError."""
+    key = settings.state_key
+    return State(directory or settings.state_dir, None if key is None else key.get_secret_value().encode())

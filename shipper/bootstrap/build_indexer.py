@@ -1,9 +1,9 @@
 """The Kafka indexer built from the settings."""
 
 from shipper.agent.indexer import Indexer
-from shipper.agent.indexer_status import IndexerVitals
+from shipper.agent.indexer_status import IndexerPublisher
 from shipper.agent.kafka_messages import Translate
-from shipper.agent.upkeep import Upkeep
+from shipper.agent.maintenance import Maintenance
 from shipper.bootstrap.build_inputs import pace
 from shipper.bootstrap.build_pipeline import redactor_of, skew_of
 from shipper.config.output_kinds import scheme
@@ -18,18 +18,18 @@ from shipper.system.clock import Clock
 
 
 def indexer(settings: Settings, clock: Clock) -> Indexer:
-    """The indexer that `settings` describe; it connects when it runs. Raises ShipperError."""
+    """Build the indexer; it connects when it runs. Raises ShipperError."""
     ledger = Ledger({metric.name: metric for metric in catalogue.saved("indexer")})
     ledger.declare(catalogue.from_zero("indexer"), clock.wall_ms() / 1000)
     translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host, skew_of(settings))
     join = member_of(settings)
     output = registry.output_of(settings)
-    upkeep = Upkeep(registry.upkeep_of(settings, output))
-    return Indexer(join, translate, Delivery(output, ledger, clock), ledger, clock, pace(settings), upkeep)
+    maintenance = Maintenance(registry.upkeep_of(settings, output))
+    return Indexer(join, translate, Delivery(output, ledger, clock), ledger, clock, pace(settings), maintenance)
 
 
-def indexer_vitals(settings: Settings, indexer: Indexer) -> IndexerVitals:
-    """The status of the indexer, as pages and metrics show it."""
+def indexer_publisher(settings: Settings, indexer: Indexer) -> IndexerPublisher:
+    """Build the publisher of the indexer's snapshot, which pages and metrics read."""
     health, url = settings.health, settings.inputs[0].url
     kind = scheme(settings.output)
-    return IndexerVitals(indexer, url, settings.kafka.group, kind, health.stuck_after, health.max_lag)
+    return IndexerPublisher(indexer, url, settings.kafka.group, kind, health.stuck_after, health.max_lag)

@@ -4,7 +4,7 @@ import resource
 from collections.abc import Collection
 
 from shipper.agent.live_tail import LiveTail
-from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of, redactor_to_look_with
+from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of, read_only_redactor
 from shipper.config.settings import Settings
 from shipper.delivery.pace import Pace
 from shipper.inputs.files.container_metadata import Provenance
@@ -18,11 +18,11 @@ from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError
 
 SPARE_DESCRIPTORS = 128
-"""Descriptors left for databases, sockets and rotated files while logs are open."""
+"""Descriptors reserved for databases, sockets and rotated files while logs are open."""
 
 
 def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
-    """The inputs, with what the state knows of their logs."""
+    """Build the tail of the inputs, with the checkpoints of their logs from the state."""
     folders = Folders()
     inputs = inputs_of(settings, folders, (), from_end=from_end)
     most = settings.tail.max_open_files or descriptors()
@@ -30,21 +30,21 @@ def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
 
 
 def follower(settings: Settings, clock: Clock) -> LiveTail:
-    """What reads the inputs from their ends on, and keeps nothing. Raises ConfigurationError."""
+    """Return a reader that follows the inputs from their ends and stores nothing. Raises ConfigurationError."""
     if process_of(settings) == "indexer":
         raise ConfigurationError(
-            f"{settings.inputs[0].url} is a topic, and reading it would take messages from its indexers",
-            "follow a node's files with --input TYPE:GLOB, or ask the store with `shipper search --since 1m`",
+            f"cannot tail the topic {settings.inputs[0].url}: this would take messages from its indexers",
+            "follow a node's files with --input TYPE:GLOB, or search the store with `shipper search --since 1m`",
         )
     folders = Folders()
     inputs = inputs_of(settings, folders, (), from_end=True)
     tail = Tail(inputs, bounds_of(settings), limits_of(settings), {}, folders, descriptors())
-    pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_to_look_with(settings))
+    pipeline = pipeline_of(settings, counting_of(settings, ()), read_only_redactor(settings))
     return LiveTail(tail, pipeline, clock, settings.tail.scan_interval)
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Bounds of reading."""
+    """Return the bounds of reading."""
     tail = settings.tail
     return Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=settings.join.wait)
 
@@ -52,27 +52,27 @@ def limits_of(settings: Settings) -> Limits:
 def inputs_of(
     settings: Settings, folders: Folders, known: Collection[tuple[str, str]], *, from_end: bool
 ) -> list[Input]:
-    """What the settings follow; logs of an input that is `known`, by type and glob, begin at their beginning."""
-    provenance = Provenance(settings.host, settings.docker, redactor_to_look_with(settings))
+    """Return the inputs of the settings; logs of an input in `known`, by type and glob, start at their beginning."""
+    provenance = Provenance(settings.host, settings.docker, read_only_redactor(settings))
     return [
         Input(
-            found.type,
-            Scanner(found.glob, folders),
-            provenance.of(found),
-            (from_end or found.start == "end") and (found.type, found.glob) not in known,
+            section.type,
+            Scanner(section.glob, folders),
+            provenance.of(section),
+            (from_end or section.start == "end") and (section.type, section.glob) not in known,
         )
-        for found in settings.inputs
+        for section in settings.inputs
     ]
 
 
 def descriptors() -> int:
-    """How many logs may be open at once."""
+    """Return the number of logs that may be open at the same time."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return (1 << 20 if soft == resource.RLIM_INFINITY else max(64, soft - SPARE_DESCRIPTORS)) // 2
 
 
 def pace(settings: Settings) -> Pace:
-    """How often the agent looks and how much it takes."""
+    """Return the poll and scan intervals of the agent, and the size and age of a batch."""
     tail = settings.tail
     batch_bytes = tail.batch_bytes // registry.factory(settings).batches_at_once(settings)
     return Pace(tail.poll_interval, tail.scan_interval, batch_bytes, batch_age=tail.batch_age)

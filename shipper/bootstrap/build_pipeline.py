@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 
 
 def from_zero(counting: Counting) -> Iterator[SeriesKey]:
-    """The series of the rules that are known beforehand; they start at 0, so that `increase()` sees a first change."""
+    """Yield the rules' series known in advance: they start at 0, so that `increase()` sees their first change."""
     yield from counting.declared()
     yield from ((OVERFLOWS.name, (metric.name,)) for metric in counting.metrics() if metric.labels)
 
 
 def saved_metrics(settings: Settings) -> list[Metric]:
-    """Every metric that an agent of these settings keeps in its state."""
+    """Return every metric that an agent with these settings saves in its state."""
     return [*saved("agent"), *counting_of(settings, ()).metrics()]
 
 
 def history_of(settings: Settings) -> "History":
-    """An empty history of the counters that the rules keep."""
-    from shipper.metrics.openmetrics_history import History  # noqa: PLC0415 -- most replays have none, and it loads the client of Prometheus
+    """Return an empty history of the counters of the rules."""
+    from shipper.metrics.openmetrics_history import History  # noqa: PLC0415 -- most replays need none, and it loads prometheus_client
 
     counting = counting_of(settings, ())
     return History(counting.metrics(), declared=counting.declared(), labels={"job": "shipper"})
 
 
 def releaser(settings: Settings) -> Releaser:
-    """Runs quarantined entries through the chain of `settings` again."""
+    """Build a releaser, which runs quarantined entries through the chain of `settings` again."""
     return Releaser(pipeline_of(settings, counting_of(settings, ()), redactor_of(settings)))
 
 
 def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> Pipeline:
-    """The chain of steps."""
+    """Build the chain of steps."""
     schema = settings.schema_
     return Pipeline(
         Enforce(schema.correlation_sources),
@@ -78,19 +78,19 @@ def _declined(reason: str) -> None:
 
 
 def bounds_of(settings: Settings) -> Bounds:
-    """The most that is joined into one entry."""
+    """Return the bounds of lines joined into one entry."""
     join = settings.join
     return Bounds(join.max_lines, join.max_bytes, settings.tail.max_line_bytes, join.wait)
 
 
 def skew_of(settings: Settings) -> Skew:
-    """Which times are believed."""
+    """Return the bounds of plausible times."""
     schema = settings.schema_
     return Skew(int(schema.max_future * 1000), int(schema.max_past * 1000), int(schema.max_age * 1000))
 
 
 def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:
-    """The counter rules, built-in and configured, compiled; `known` series keep their place under the label bounds."""
+    """Compile the built-in and configured counter rules; `known` series keep their place under the label bounds."""
     counters = settings.counters
     return Counting(
         rules_of(settings), max_label_values=counters.max_label_values, known=known, services=counters.services
@@ -98,21 +98,21 @@ def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:
 
 
 def rules_of(settings: Settings) -> list[Rule]:
-    """The counter rules, built-in and configured."""
+    """Return the built-in and configured counter rules."""
     counters = settings.counters
     return [*(builtin_rules(counters.business_events) if counters.builtin else []), *counters.rules]
 
 
 def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:
-    """The redaction that leaves nothing unmasked on its way out; by hash under `key`, or the newest that there is."""
+    """Build the redactor; in hash mode it uses `key`, or else the newest key of the settings."""
     redact = settings.redact
     if redact.mode == "hash" and key is None:
         key = redaction_keys(settings)[0]
     return Redactor(redact.fields, redact.patterns, key=key, mode=redact.mode, extra_patterns=redact.extra_patterns)
 
 
-def redactor_to_look_with(settings: Settings) -> Redactor:
-    """The same for a command that leaves nothing behind: a key that was not made yet stays unmade, and is made up."""
+def read_only_redactor(settings: Settings) -> Redactor:
+    """Build the redactor for a command that must not write: without a key file, it uses a fixed key."""
     own = settings.state_dir / key_files.REDACTION
     if settings.redact.mode == "hash" and settings.redact.key is None and not own.exists():
         return redactor_of(settings, key_files.REDACTION.encode())
@@ -120,12 +120,12 @@ def redactor_to_look_with(settings: Settings) -> Redactor:
 
 
 def redaction_keys(settings: Settings, *, make: bool = True) -> tuple[bytes, ...]:
-    """The keys of hashes, newest first. Raises ShipperError, also where there is none yet and none is to be made."""
+    """Return the keys of hashes, newest first. Raises ShipperError, also if none exists and `make` is False."""
     redact, own = settings.redact, settings.state_dir / key_files.REDACTION
     if redact.key is not None:
         return key_files.parse_keys(redact.key.get_secret_value().encode())
     if not make and not own.exists():
-        raise ConfigurationError(f"there is no key {own}", "give the agent's --state-dir, or redact.key_file")
+        raise ConfigurationError(f"key {own} not found", "pass the agent's --state-dir, or set redact.key_file")
     content = key_files.read_or_create_key(own, "redact.key_file")
     try:
         return key_files.parse_keys(content)

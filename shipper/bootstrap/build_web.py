@@ -11,20 +11,20 @@ from shipper.system.clock import Clock
 from shipper.web.pages.routes import WebPages
 
 SEARCH_S = 10.0
-"""Seconds that a page waits for one answer of a server."""
+"""Seconds that a page waits for one response of a server."""
 
 
 class Stores:
     """Opens a reader for each search in the store of the settings in effect; readers share a connection."""
 
     def __init__(self, settings: Callable[[], Settings]) -> None:
-        """Nothing is connected yet."""
+        """Read the settings with `settings` at each search; nothing is connected yet."""
         self._settings = settings
         self._guard = threading.Lock()
         self._connected: tuple[object, Readers] | None = None
 
     def __call__(self, pause: Callable[[], None]) -> Reader:
-        """A reader that calls `pause` while it reads; it is not to be closed. Raises ConfigurationError."""
+        """Return a reader that calls `pause` while it reads; callers must not close it. Raises ConfigurationError."""
         return self._readers(self._settings()).open(pause)
 
     def _readers(self, settings: Settings) -> Readers:
@@ -39,5 +39,5 @@ class Stores:
 
 
 def pages(agent: AgentView, settings: Callable[[], Settings], clock: Clock) -> WebPages:
-    """The pages of an agent; `settings` gives those in effect."""
+    """Build the pages of an agent; `settings` returns the settings in effect."""
     return WebPages(agent, Stores(settings), settings, clock)

@@ -1,6 +1,7 @@
-"""Reload: a changed configuration taken over by a running agent, or refused as a whole.
+"""Reload: a running agent applies a changed configuration as a whole, or rejects it as a whole.
 
-Read, checked and built before anything of the agent is touched; the agent puts the parts in place between two batches.
+The configuration is read, validated and built before the agent is touched; the agent applies the parts between two
+batches.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import structlog
 
 from shipper.agent.agent import Agent
 from shipper.agent.agent_snapshot import Loaded
-from shipper.agent.agent_status import Vitals
+from shipper.agent.agent_status import AgentPublisher
 from shipper.bootstrap import build_agent, build_inputs
 from shipper.config import Configuration
 from shipper.config.files.watch import Digests, Watch
@@ -28,39 +29,39 @@ from shipper.system.errors import ConfigurationError, ShipperError
 
 @dataclass(slots=True)
 class Reloader:
-    """Looks after the configuration of one agent; `turn` is called in the agent's thread."""
+    """Reloads the configuration of one agent; `turn` is called in the agent's thread."""
 
     configuration: Configuration
     agent: Agent
-    vitals: Vitals
+    publisher: AgentPublisher
     clock: Clock
     from_end: bool = False
-    """Whether logs of inputs that are new begin at their end."""
+    """True if the logs of new inputs start at their end."""
     apply: Callable[[Settings], None] = lambda _settings: None
-    """What else takes over settings, such as the process's own log."""
+    """Applies settings outside the agent, such as the level of the process's own log."""
     requested: bool = False
-    """Set by whoever wants a reload now."""
+    """Set to request a reload, also without a changed file."""
     _watch: Watch = field(init=False)
     _in_effect: Digests = field(init=False)
     """What the files held when the settings in effect were read."""
-    _look_at: float = 0.0
+    _check_at: float = 0.0
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.reload"))
 
     def __post_init__(self) -> None:
-        """What is in effect now is what was read."""
+        """Record the files that were read as the configuration in effect."""
         self._watch = Watch(self._files)
         self._in_effect = self._watch.known
-        self._look_at = self.clock.monotonic() + self.configuration.settings.reload.interval
+        self._check_at = self.clock.monotonic() + self.configuration.settings.reload.interval
         file = self.configuration.sources.file
-        self.vitals.loaded = Loaded(None if file is None else str(file), self._now())
+        self.publisher.loaded = Loaded(None if file is None else str(file), self._now())
 
     def turn(self) -> None:
-        """Reload where it was asked for, or where a file has changed."""
+        """Reload if it is requested, or if a file has changed."""
         if not self.requested:
             reload, now = self.configuration.settings.reload, self.agent.turned_at
-            if not reload.watch or now < self._look_at:
+            if not reload.watch or now < self._check_at:
                 return
-            self._look_at = now + reload.interval
+            self._check_at = now + reload.interval
             if not self._watch.changed():
                 return
         self.requested = False
@@ -70,42 +71,42 @@ class Reloader:
         before = self.configuration.settings
         self._watch.accept()
         try:
-            found = self.configuration.reread()
-            settings, restart = reloadable(before, found.settings)
-            refuse_other_kinds(self.agent, settings)
+            configuration = self.configuration.reread()
+            settings, restart = reloadable(before, configuration.settings)
+            check_kinds(self.agent, settings)
             now = self._watch.known
             own = self.configuration.sources.file
             others = any(self._in_effect.get(path) != content for path, content in now.items() if path != own)
             change = build_agent.change(settings, before, from_end=self.from_end, files_changed=others)
         except ShipperError as error:
-            self._refused(error)
+            self._rejected(error)
             return
-        taken = found._replace(settings=settings)
-        self._tell(waiting=True)
-        self.agent.adopt(replace(change, done=lambda: self._taken_over(taken, now, restart)))
+        accepted = configuration._replace(settings=settings)
+        self._set_status(waiting=True)
+        self.agent.request_change(replace(change, done=lambda: self._applied(accepted, now, restart)))
 
-    def _taken_over(self, found: Configuration, held: Digests, restart: tuple[str, ...]) -> None:
-        settings = found.settings
-        self.configuration, self._in_effect = found, held
+    def _applied(self, configuration: Configuration, held: Digests, restart: tuple[str, ...]) -> None:
+        settings = configuration.settings
+        self.configuration, self._in_effect = configuration, held
         self.agent.pace = build_inputs.pace(settings)
-        self.vitals.stuck_after, self.vitals.max_lag = settings.health.stuck_after, settings.health.max_lag
+        self.publisher.stuck_after, self.publisher.max_lag = settings.health.stuck_after, settings.health.max_lag
         self.apply(settings)
         self._count(SUCCESS)
-        file = found.sources.file
-        self.vitals.loaded = Loaded(None if file is None else str(file), self._now(), restart=restart)
+        file = configuration.sources.file
+        self.publisher.loaded = Loaded(None if file is None else str(file), self._now(), restart=restart)
         self._log.info("configuration_reloaded", file=_shown(file), restart_needed=list(restart))
 
-    def _refused(self, error: ShipperError) -> None:
+    def _rejected(self, error: ShipperError) -> None:
         self._count(FAILURE)
-        self._tell(error=error.what, waiting=self.agent.changing)
+        self._set_status(error=error.what, waiting=self.agent.change_pending)
         self._log.error(
-            "configuration_refused", file=_shown(self.configuration.sources.file), error=error.what,
-            hint=f"{error.hint}; the configuration before it stays in effect",
+            "configuration_invalid", file=_shown(self.configuration.sources.file), error=error.what,
+            hint=f"{error.hint}; the previous configuration stays in effect",
         )  # fmt: skip
 
-    def _tell(self, *, waiting: bool, error: str | None = None) -> None:
-        if self.vitals.loaded is not None:
-            self.vitals.loaded = replace(self.vitals.loaded, error=error, waiting=waiting)
+    def _set_status(self, *, waiting: bool, error: str | None = None) -> None:
+        if self.publisher.loaded is not None:
+            self.publisher.loaded = replace(self.publisher.loaded, error=error, waiting=waiting)
 
     def _count(self, result: str) -> None:
         tally = Tally()
@@ -119,21 +120,21 @@ class Reloader:
         return self.clock.wall_ms() / 1000
 
 
-def refuse_other_kinds(agent: Agent, settings: Settings) -> None:
-    """Raise ConfigurationError where a log would be read as another type than it is now.
+def check_kinds(agent: Agent, settings: Settings) -> None:
+    """Raise ConfigurationError if the type of a followed log would change.
 
-    The ids of its events would be others, and what it holds back could not be read.
+    Its events would get other ids, and its saved partial entry could not be read.
     """
     if process_of(settings) != "agent":
         raise ConfigurationError(
-            "inputs: a topic is read by an indexer, and this process follows files", "restart it with that input"
+            "inputs: this process follows files; a topic needs an indexer", "restart the process with that input"
         )
     from_now = build_inputs.inputs_of(settings, Folders(), (), from_end=False)
     for path, (source, _) in agent.tail.named(from_now).items():
         known = agent.tail.logs.get(path)
         if known is not None and known.kind != source.kind:
             raise ConfigurationError(
-                f"inputs: {path} would be read as {source.kind}, and is followed as {known.kind}",
+                f"inputs: the type of {path} would change from {known.kind} to {source.kind}",
                 "correct the input, or restart the agent",
             )
 

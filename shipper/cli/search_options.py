@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from shipper.cli.completion_values import complete_events
-from shipper.model.text_search import Wanted
+from shipper.model.text_search import TextQuery
 from shipper_schemas.event import LEVEL_ALIASES, LEVELS
 
 
@@ -30,7 +30,7 @@ class Words(NonEmptyText):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
         """Return the value unchanged, or fail with a usage error."""
-        if not Wanted.of(value).phrases:
+        if not TextQuery.of(value).phrases:
             self.fail(f"{value!r} contains no word to search for: give letters or digits", param, ctx)
         return super().convert(value, param, ctx)
 

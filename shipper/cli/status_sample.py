@@ -13,7 +13,7 @@ from shipper.cli.commands.status import behind, from_agent, from_state, page
 from shipper.config.settings import Settings
 from shipper.diagnose.preflight import locked
 from shipper.metrics import catalogue
-from shipper.state.database import LOCK, to_look_at
+from shipper.state.database import LOCK, open_read_only
 from shipper.system.errors import ShipperError
 
 LINES = (catalogue.LINES_READ.name, catalogue.MESSAGES.name)
@@ -93,7 +93,7 @@ def metrics_of(settings: Settings) -> dict[Key, float] | None:
 
 def saved_series(directory: Path, names: Mapping[str, tuple[str, ...]]) -> dict[Key, float]:
     """Return the counters of the last commit; metrics whose labels are not in `names` are omitted."""
-    with to_look_at(directory) as db:
+    with open_read_only(directory) as db:
         rows = db.execute("SELECT metric, labels, value, counts FROM series").fetchall()
     series: dict[Key, float] = {}
     for metric, values, value, counts in rows:

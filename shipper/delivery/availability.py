@@ -3,10 +3,10 @@
 import random
 from dataclasses import dataclass
 
-from shipper.system.errors import ShipperError, asking_again
+from shipper.system.errors import ShipperError, hint_to_rerun
 
 MAX_FAILURES = 32
-"""Failures counted at most: more would not lengthen a delay, and two to their power has to stay a float."""
+"""Upper bound of the failure count: more would not lengthen a delay, and 2 to this power has to fit a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Backoff:
     """Bounds of the delay before the next attempt, in seconds."""
 
     first: float = 0.5
-    """Longest delay after the first failure; it doubles with each further one."""
+    """Longest delay after the first failure; each further failure multiplies it by two."""
     most: float = 30.0
 
     def delay(self, failures: int, jitter: random.Random, retry_after: float = 0.0) -> float:
@@ -29,16 +29,16 @@ class Availability:
 
     error: str | None = None
     """None while it is available."""
-    away_since: float | None = None
+    unavailable_since: float | None = None
     retry_at: float = 0.0
     failures: int = 0
     hint: str = ""
     resumes: bool = False
-    """As in ShipperError."""
+    """True if work resumes automatically, as in ShipperError."""
 
-    def asking_again(self) -> str:
-        """Return the hint for a command that ends now, and has to be run again by somebody."""
-        return asking_again(self)
+    def hint_to_rerun(self) -> str:
+        """Return the hint for a command that ends now and has to be run again."""
+        return hint_to_rerun(self)
 
 
 def after_failure(
@@ -47,7 +47,7 @@ def after_failure(
     """Return the availability after one more failure."""
     return Availability(
         error.what,
-        now if before.away_since is None else before.away_since,
+        now if before.unavailable_since is None else before.unavailable_since,
         now + backoff.delay(before.failures, jitter, getattr(error, "retry_after", 0.0)),
         min(before.failures + 1, MAX_FAILURES),
         error.hint,

@@ -18,10 +18,10 @@ Mark = TypeVar("Mark")
 
 @dataclass(slots=True)
 class Arrival:
-    """When a request finished (monotonic seconds); None until then.
+    """Time at which a request finished (monotonic seconds); None until then.
 
     It holds no reference to the request, which holds one to it: a reference cycle would keep each batch until the
-    garbage collector runs, and under load memory would creep.
+    garbage collector runs, and memory would grow under load.
     """
 
     clock: Clock
@@ -37,22 +37,22 @@ class InFlight(Generic[Marks]):
     """A batch in flight."""
 
     request: Future[Written] | None
-    """None while it waits to be sent again."""
+    """None while the batch waits for a retry."""
     marks: Marks
-    """What the sender needs to commit the batch, or to go back to its beginning."""
+    """The sender's marks to commit the batch, or to roll back to its beginning."""
     events: Counter[str]
     lines: Counter[str]
     sent_at: float
     arrival: Arrival
     documents: Sequence[Document] | None = None
-    """Kept only where a failed batch is sent again as it is."""
+    """Kept only if a failed batch is retried unchanged."""
 
     def finished(self) -> Future[Written] | None:
-        """Return the request once the output has answered it."""
+        """Return the request once it is finished."""
         return self.request if self.request is not None and self.request.done() else None
 
     def failed(self) -> bool:
-        """Return True where the output was unavailable for it."""
+        """Return True if its request failed because the output was unavailable."""
         request = self.finished()
         return request is not None and isinstance(request.exception(), OutputUnavailable)
 

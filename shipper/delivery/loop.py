@@ -1,7 +1,7 @@
-"""The delivery loop: batches in flight, acknowledged in submission order, rolled back or sent again, drained.
+"""The delivery loop: batches in flight, acknowledged in submission order, rolled back or retried, drained.
 
-The node agent, the Kafka indexer and replay own one `Delivery` each. They decide what a batch holds and what its marks
-mean; when it may be sent, when it is acknowledged, and when to try again is decided here.
+The node agent, the Kafka indexer and replay own one `Delivery` each. They define the content and the marks of a batch;
+this module decides when it is sent, acknowledged and retried.
 See docs/decisions/0020-one-delivery-loop.md.
 """
 
@@ -21,21 +21,21 @@ from shipper.delivery import request_metrics
 from shipper.delivery.availability import Availability, Backoff, after_failure
 from shipper.delivery.in_flight import Arrival, InFlight, Marks
 from shipper.metrics.registry import Ledger
-from shipper.model.batch import OUTCOMES, Tally, Written, turned_out
+from shipper.model.batch import OUTCOMES, Tally, Written, final_outcomes
 from shipper.model.documents import Document
 from shipper.outputs.base import Output, settled
 from shipper.system.clock import Clock
-from shipper.system.errors import OutputUnavailable, while_waiting
-from shipper.system.shutdown import Stopping
+from shipper.system.errors import OutputUnavailable, hint_while_running
+from shipper.system.shutdown import StopEvent
 
 
 class OnFailure(Enum):
-    """What becomes of the batches in flight when the output is unavailable."""
+    """The fate of the batches in flight when the output is unavailable."""
 
     ROLL_BACK = "roll back"
-    """All of them are given up: their sender reads them again from their marks."""
+    """All are rolled back: their sender reads them again from their marks."""
     RESEND = "resend"
-    """They stay, and those that failed are sent again as they are: their sender cannot read them again."""
+    """They stay, and failed batches are retried unchanged: their sender cannot read them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,15 @@ class RolledBack(Generic[Marks]):
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """The oldest batch failed, and is sent again later."""
+    """The oldest batch failed and is retried later."""
 
 
 Result = Acknowledged[Marks] | RolledBack[Marks] | Postponed
-"""A step of settling."""
+"""Result of settling one batch."""
 
 
 def wait_for(request: Future[Written] | None, seconds: float) -> None:
-    """Wait until `request` is finished, for at most `seconds`; without a request, for all of them."""
+    """Wait up to `seconds` until `request` is finished; without a request, wait the full time."""
     if request is None:
         time.sleep(seconds)
     else:
@@ -72,7 +72,7 @@ def wait_for(request: Future[Written] | None, seconds: float) -> None:
 
 @dataclass(slots=True)
 class Delivery(Generic[Marks]):
-    """One sender's way to its output. For one thread."""
+    """Sends one sender's batches to its output. For one thread."""
 
     output: Output
     ledger: Ledger
@@ -81,10 +81,10 @@ class Delivery(Generic[Marks]):
     backoff: Backoff = field(default_factory=Backoff)
     jitter: random.Random = field(default_factory=random.Random)
     wait: Callable[[Future[Written] | None, float], None] = wait_for
-    """The only place that waits."""
+    """The only call that waits."""
     state: Availability = field(default_factory=Availability)
     paused: bool = False
-    """Nothing new may be sent, so that everything sent is settled; what was read before may still be submitted."""
+    """True to read nothing new for sending until all batches are settled; the open batch may still be submitted."""
     in_flight: deque[InFlight[Marks]] = field(default_factory=deque)
     """Oldest first: batches are acknowledged in this order."""
     ended: Counter[str] = field(default_factory=Counter)
@@ -94,11 +94,11 @@ class Delivery(Generic[Marks]):
     # --- sending ----------------------------------------------------------------------------------
 
     def has_room(self) -> bool:
-        """Return True where the window allows one more batch."""
+        """Return True if the window allows one more batch."""
         return len(self.in_flight) < self.output.window
 
     def may_send(self, now: float) -> bool:
-        """Return True where a batch may be sent at `now`; an unavailable output is tried with one batch at a time."""
+        """Return True if a batch may be sent at `now`; an unavailable output is tried with one batch at a time."""
         if self.paused:
             return False
         if self.state.error is None:
@@ -108,7 +108,7 @@ class Delivery(Generic[Marks]):
     def submit(
         self, documents: Sequence[Document], marks: Marks, events: Counter[str], lines: Counter[str] | None = None
     ) -> None:
-        """Send a batch; one without documents needs no request. Only where the window has room."""
+        """Send a batch; one without documents needs no request. Raises RuntimeError if the window is full."""
         if not self.has_room():
             raise RuntimeError(f"{len(self.in_flight)} batches in flight, the window of {self.output.url} is full")
         now, arrival = self.clock.monotonic(), Arrival(self.clock)
@@ -125,37 +125,39 @@ class Delivery(Generic[Marks]):
 
     # --- settling ---------------------------------------------------------------------------------
 
-    def answered(self) -> bool:
-        """Return True where the oldest batch can be settled."""
+    def can_settle(self) -> bool:
+        """Return True if the request of the oldest batch is finished."""
         return bool(self.in_flight) and self.in_flight[0].finished() is not None
 
     def settle(self) -> Result[Marks] | None:
-        """Settle the oldest batch, if its request is finished. To be called until it returns None.
+        """Settle the oldest batch if its request is finished; call it until it returns None.
 
-        One batch at a time, so that a sender can commit each with its own counters.
+        It settles one batch per call, so that a sender can commit each with its own counters.
         """
         self._resend()
         request = self.in_flight[0].finished() if self.in_flight else None
         if request is None:
             return None
         failure = request.exception()
-        if isinstance(failure, OutputUnavailable):  # raised, it would keep this frame, and with it the batch
+        if isinstance(failure, OutputUnavailable):  # raising it would keep this frame alive, and the batch with it
             return self._failed(failure)
         return self._succeeded(request.result())
 
     def _succeeded(self, written: Written) -> Acknowledged[Marks]:
         batch = self.in_flight.popleft()
-        events = turned_out(batch.events, written)
+        events = final_outcomes(batch.events, written)
         self.ended += events
         self._record(request_metrics.acknowledged(batch, written, events))
-        if batch.arrival.at is not None:  # a batch without documents says nothing of the output
+        if batch.arrival.at is not None:  # a batch without documents does not show that the output is available
             self._available(batch.sent_at)
         return Acknowledged(batch.marks)
 
     def _failed(self, error: OutputUnavailable) -> RolledBack[Marks] | Postponed:
         now, before = self.clock.monotonic(), self.state
         if before.error is None:
-            self._log.warning("output_away", output=self.output.url, error=error.what, hint=while_waiting(error))
+            self._log.warning(
+                "output_unavailable", output=self.output.url, error=error.what, hint=hint_while_running(error)
+            )
         self._record(request_metrics.unavailable())
         self.state = after_failure(before, error, now, self.backoff, self.jitter)
         if self.on_failure is OnFailure.ROLL_BACK:
@@ -166,25 +168,25 @@ class Delivery(Generic[Marks]):
     def _available(self, since: float) -> None:
         before = self.state
         if before.error is not None:
-            away_s = round(since - (since if before.away_since is None else before.away_since), 1)
-            self._log.info("output_back", output=self.output.url, away_s=away_s)
+            began = since if before.unavailable_since is None else before.unavailable_since
+            self._log.info("output_available", output=self.output.url, unavailable_s=round(since - began, 1))
             self.state = Availability()
             self._withdraw_failed()
 
     def roll_back(self) -> RolledBack[Marks]:
-        """Give up all batches in flight."""
+        """Remove all batches from flight and return their marks."""
         rolled_back = RolledBack(tuple(batch.marks for batch in self.in_flight))
         self.in_flight.clear()
         return rolled_back
 
     def _withdraw_failed(self) -> None:
-        """Mark the failed batches to be sent again: further failures of one outage are not counted as new ones."""
+        """Mark failed batches for a retry: further failures of one outage are not counted as new ones."""
         for batch in self.in_flight:
             if batch.documents is not None and batch.failed():
                 batch.request = None
 
     def _resend(self) -> None:
-        """Send withdrawn batches again: the oldest one when its delay is over, the others once it is acknowledged."""
+        """Retry withdrawn batches: the oldest once its delay is over, the others once it is acknowledged."""
         for batch in self.in_flight:
             if batch.request is not None or batch.documents is None:
                 continue
@@ -197,21 +199,21 @@ class Delivery(Generic[Marks]):
     # --- waiting ----------------------------------------------------------------------------------
 
     def wait_oldest(self, seconds: float) -> None:
-        """Wait until the oldest request is finished or to be sent again, for at most `seconds`."""
+        """Wait up to `seconds` until the oldest request is finished or due for a retry."""
         request = self.in_flight[0].request if self.in_flight else None
         if self.in_flight and request is None:
             seconds = min(seconds, max(0.0, self.state.retry_at - self.clock.monotonic()))
         self.wait(request, seconds)
 
-    def rest(self, seconds: float, stopping: Stopping) -> None:
-        """Wait until the oldest request is finished or, with none in flight, for a stop."""
+    def rest(self, seconds: float, stopping: StopEvent) -> None:
+        """Wait up to `seconds` until the oldest request is finished or, with none in flight, for a stop request."""
         if self.in_flight and not stopping.is_set():
             self.wait_oldest(seconds)
         else:
             stopping.wait(seconds)
 
     def drain(self, grace: float) -> Iterator[Result[Marks]]:
-        """Settle what is in flight, for at most `grace` seconds; the rest stays in flight."""
+        """Settle the batches in flight for up to `grace` seconds; the rest stays in flight."""
         end = self.clock.monotonic() + grace
         while self.in_flight and (left := end - self.clock.monotonic()) > 0:
             self.wait_oldest(left)
@@ -221,7 +223,7 @@ class Delivery(Generic[Marks]):
     # --- recording --------------------------------------------------------------------------------
 
     def replace_output(self, output: Output) -> None:
-        """Close the output and use another one, of which nothing is known yet. Only with nothing in flight."""
+        """Close the output and use another one, assumed available. Call it only with nothing in flight."""
         self.output.close()
         self.output, self.state = output, Availability()
 

@@ -1,4 +1,4 @@
-"""Pace: how often a loop polls and commits, and how much it puts into a batch."""
+"""Pace of a loop: intervals of polls and commits, and bounds of a batch."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ class Pace:
     batch_bytes: int = 4 * 1024 * 1024
     batch_lines: int = 50_000
     batch_age: float = 1.0
-    upkeep: float = 600.0
+    maintenance: float = 600.0
     patience: float = 1.0
-    """How long reading may wait for an output whose window is full, before it goes on for the counters alone."""
+    """Longest wait of reading for room in a full window, before it goes on for the counters alone."""
     quiet: float = 5.0
     commit: float = 0.2
-    """How long, at most, acknowledged batches wait for their commit while there is more to read."""
+    """Longest delay of a commit of acknowledged batches while there is more to read."""
     grace: float = 20.0
-    """How long a stop waits for the batches in flight."""
+    """Longest wait of a stop for the batches in flight."""

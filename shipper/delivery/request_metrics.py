@@ -1,4 +1,4 @@
-"""Counters of requests: recorded alike by everything that sends batches to an output."""
+"""Counters of requests: the same for everything that sends batches to an output."""
 
 from collections import Counter
 from typing import Any
@@ -9,7 +9,7 @@ from shipper.model.batch import Tally, Written
 from shipper_schemas.metrics import Increment
 
 METRICS = (EVENTS, WRITES, WRITE_SECONDS, RETRIES, THROTTLED, REFUSED)
-"""What every sender has to declare; `LINES` too, where it counts lines."""
+"""Metrics that every sender has to declare; also `LINES` if it counts lines."""
 
 
 def acknowledged(batch: InFlight[Any], written: Written, events: Counter[str]) -> Tally:

@@ -19,8 +19,8 @@ from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
 from shipper.outputs import registry as outputs
 from shipper.outputs.registry import check_output
-from shipper.state.database import FILE, LOCK, VERSION, to_look_at
-from shipper.system.errors import ShipperError, StateError, of_one_try, to_read
+from shipper.state.database import FILE, LOCK, VERSION, open_read_only
+from shipper.system.errors import ShipperError, StateError, hint_for_command, hint_unreadable
 from shipper.system.loopback import is_loopback
 from shipper.system.version import overlap
 from shipper.web.client import address, fetch
@@ -79,8 +79,12 @@ def _files(source: InputSettings) -> Iterator[Finding]:
         yield Finding("problem", subject, f"folder {folder}: {why}", "correct the path or its permissions")
         return
     paths = list(Scanner(source.glob, Folders()).paths())
-    unreadable = [(f"cannot list folder {one}", to_read(PermissionError())) for one in _closed_folders(source.glob)]
-    unreadable += [(f"{path}: {error.strerror}", to_read(error)) for path in paths if (error := _unreadable(path))]
+    unreadable = [
+        (f"cannot list folder {one}", hint_unreadable(PermissionError())) for one in _closed_folders(source.glob)
+    ]
+    unreadable += [
+        (f"{path}: {error.strerror}", hint_unreadable(error)) for path in paths if (error := _unreadable(path))
+    ]
     if len(unreadable) > EXAMPLES:
         unreadable[EXAMPLES:] = [(f"and {len(unreadable) - EXAMPLES} more that cannot be read", unreadable[-1][1])]
     for what, hint in unreadable:
@@ -195,7 +199,7 @@ def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
     if running:
         yield Finding("note", "state", f"an agent is running on {directory}", "a second agent cannot use it")
     try:
-        with to_look_at(directory) as db:
+        with open_read_only(directory) as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             (logs,) = db.execute("SELECT count(*) FROM log").fetchone()
     except StateError as error:
@@ -235,7 +239,7 @@ def _probed(subject: str, probe: Callable[[], None], confirmation: str) -> Findi
     try:
         probe()
     except ShipperError as error:
-        return Finding("problem", subject, error.what, of_one_try(error))
+        return Finding("problem", subject, error.what, hint_for_command(error))
     return Finding("ok", subject, confirmation)
 
 

@@ -1,8 +1,7 @@
-"""Every metric that the shipper keeps of itself, declared once.
+"""Catalogue of the shipper's own metrics, each declared once.
 
-A metric of a process is one constant here: its name, type, help and labels, the values of its labels where they are
-known beforehand, and the processes that have it. Everything else reads it: the agent and the indexer what they save
-and show, pages and `shipper top` what they look for, the reference in docs/ what it lists.
+A metric is one constant here: its name, type, help and labels, the values of its label if they are known in advance,
+and the processes that have it. The agent, the indexer, the pages, `shipper top` and the reference in docs/ read it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ REPLAY: tuple[Process, ...] = ("replay",)
 BOTH: tuple[Process, ...] = ("agent", "indexer")
 ALL: tuple[Process, ...] = ("agent", "indexer", "replay")
 PREFIX = "shipper_"
-"""Beginning of the names of all metrics here, and of no other."""
+"""Prefix of the names of all metrics here, and of no other metric."""
 SUCCESS, FAILURE = "success", "failure"
 
 
@@ -29,9 +28,9 @@ class OwnMetric(Metric):
 
     processes: tuple[Process, ...] = AGENT
     values: tuple[str, ...] | None = None
-    """Every value that its one label may have; None where they are not known beforehand."""
+    """Every value of its one label; None if they are not known in advance."""
     measured: bool = False
-    """Measured at each look and not saved, as gauges are."""
+    """True if it is measured for each snapshot and not saved, as gauges are."""
 
 
 # --- counted, and saved with each commit ----------------------------------------------------------
@@ -94,7 +93,7 @@ REPLAYED = OwnMetric(
     "shipper_replay_documents_total", "counter", "Documents by daily index.", ("index",), processes=REPLAY
 )
 
-# --- measured at each look ------------------------------------------------------------------------
+# --- measured for each snapshot -------------------------------------------------------------------
 
 FILES = OwnMetric("shipper_files_followed", "gauge", "Logs followed; rotated files belong to their log.", measured=True)
 UNREADABLE = OwnMetric("shipper_files_unreadable", "gauge", "Logs that exist and cannot be opened.", measured=True)
@@ -135,23 +134,23 @@ BUILD = OwnMetric(
 )  # fmt: skip
 
 CATALOGUE = tuple(metric for metric in tuple(globals().values()) if isinstance(metric, OwnMetric))
-"""All of the above, in their order."""
+"""All metrics above, in their order."""
 
 
 def saved(process: Process) -> tuple[OwnMetric, ...]:
-    """The metrics that a process counts and saves."""
+    """Return the metrics that a process counts and saves."""
     return tuple(metric for metric in CATALOGUE if process in metric.processes and not metric.measured)
 
 
 def measured(process: Process) -> tuple[OwnMetric, ...]:
-    """The metrics that a process measures at each look; the exposition adds `BUILD` by itself."""
+    """Return the metrics that a process measures for each snapshot; the exposition adds `BUILD` itself."""
     return tuple(
         metric for metric in CATALOGUE if process in metric.processes and metric.measured and metric is not BUILD
     )
 
 
 def from_zero(process: Process) -> tuple[SeriesKey, ...]:
-    """The saved series that are known beforehand: they start at 0, so that `increase()` sees their first change."""
+    """Return the saved series known in advance: they start at 0, so that `increase()` sees their first change."""
     return tuple((metric.name, labels) for metric in saved(process) for labels in _known_labels(metric))
 
 

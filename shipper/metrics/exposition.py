@@ -1,4 +1,4 @@
-"""Exposition: committed values and gauges as prometheus_client shows them, in its text and OpenMetrics formats."""
+"""Exposition of committed values and gauges through prometheus_client, as text and OpenMetrics."""
 
 import platform
 from collections import defaultdict
@@ -16,7 +16,7 @@ from shipper_schemas.metrics import Distribution, Labels, Metric, SeriesKey, Val
 
 
 class Snapshot(NamedTuple):
-    """What is shown at one moment: declarations, committed values with their creation (seconds), and gauges."""
+    """Metrics at one moment: declarations, committed values with their creation (seconds), and gauges."""
 
     metrics: Mapping[str, Metric]
     values: Mapping[SeriesKey, Value]
@@ -28,17 +28,17 @@ class SnapshotCollector(Collector):
     """Collects a fresh snapshot at each scrape."""
 
     def __init__(self, take: Callable[[], Snapshot]) -> None:
-        """`take` is called in the scraping thread."""
+        """Collect from `take`, which is called in the scraping thread."""
         self._take = take
 
     def collect(self) -> Iterator[Family]:
-        """One family a declared metric, also where it has no series yet."""
+        """Yield one family per declared metric, even if it has no series yet."""
         snapshot = self._take()
         series: defaultdict[str, list[tuple[Labels, Value]]] = defaultdict(list)
         for (name, labels), value in (*snapshot.values.items(), *snapshot.gauges.items()):
             series[name].append((labels, value))
         for metric in snapshot.metrics.values():
-            yield _family(metric, sorted(series[metric.name], key=lambda found: found[0]), snapshot.created)
+            yield _family(metric, sorted(series[metric.name], key=lambda sample: sample[0]), snapshot.created)
         build = GaugeMetricFamily(BUILD.name, BUILD.help, labels=BUILD.labels)
         build.add_metric([__version__, platform.python_version()], 1)
         yield build
@@ -77,7 +77,7 @@ def _bound(bound: float) -> str:
 
 
 def registry_of(take: Callable[[], Snapshot]) -> CollectorRegistry:
-    """A registry of its own: the snapshot, and what the process costs."""
+    """Return a separate registry with the snapshot and the process and platform metrics."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SnapshotCollector(take))
     ProcessCollector(registry=registry)

@@ -1,4 +1,4 @@
-"""Health of an agent, and the frozen snapshots of it that the HTTP server reads."""
+"""Health of an agent, and the interface of the snapshots that the HTTP server reads."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -18,30 +18,30 @@ class Health(NamedTuple):
 
 
 def healthy_if(condition: bool, otherwise: str = "degraded") -> str:
-    """Return the word for a check."""
+    """Return the status of one check."""
     return "healthy" if condition else otherwise
 
 
 class AgentSnapshot(Protocol):
-    """The agent as it was at the end of one turn. It never changes, so that any thread may read it."""
+    """The agent at the end of one turn. It never changes, so any thread may read it."""
 
     @property
     def ready(self) -> bool:
-        """True once the first scan and the state are done."""
+        """True once the first scan is done and the state is open."""
 
     def metrics(self) -> Snapshot:
         """Return committed counters and gauges."""
 
     def health(self) -> Health:
-        """Return the checks; a snapshot that is too old means that the agent is stuck in a turn."""
+        """Return the checks; an old snapshot means that the agent is stuck in a turn."""
 
     def status(self) -> dict[str, Any]:
         """Return files, offsets, lag and output, as JSON."""
 
 
 class AgentView(Protocol):
-    """The agent as the threads of the server know it."""
+    """The agent as seen by the threads of the server."""
 
     @property
     def snapshot(self) -> AgentSnapshot:
-        """The latest snapshot; to be taken once for an answer, so that its parts agree."""
+        """The latest snapshot; read it once per response, so that all parts agree."""

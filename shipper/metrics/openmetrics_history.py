@@ -1,25 +1,27 @@
-"""History: counters over past time, as OpenMetrics text for `promtool tsdb create-blocks-from openmetrics`.
+"""History of counters as OpenMetrics text for `promtool tsdb create-blocks-from openmetrics`.
 
 Format: OpenMetrics 1.0, https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md. Neither
-families nor their series are interleaved, and the samples of a series come in order of time; times are whole seconds.
+families nor their series are interleaved, and the samples of a series are in order of time; times are whole seconds.
 
-The samples are those of a scrape at each step. One at time `t` counts the events up to `t`, inclusive. Each series
-shows zero, one step before its first increment at the latest. All go on to the end, but where nothing at all happened
-for longer than `BREAK_MS`: there they rest from `LINGER_MS` after the last event to one step before the next, so that
-wrong times do not bring years of repetition. A line costs each series at most `BREAK_MS + LINGER_MS` of samples.
+The samples are those of a scrape at each step. A sample at time `t` counts the events up to `t`, inclusive. Each series
+starts at zero, at the latest one step before its first increment. All series continue to the end, except for gaps
+longer than `BREAK_MS` without any event: samples stop `LINGER_MS` after the last event and resume one step before the
+next, so that wrong times do not cause years of repeated samples. A line adds at most `BREAK_MS + LINGER_MS` of samples
+to each series.
 
-What PromQL makes of it:
+Results in PromQL:
 
-- Exact: `max_over_time(x[1h]) - min_over_time(x[1h])`, the events after the first sample of the range.
-- `increase(x[1h])` is exact in Prometheus 2 where the range begins and ends at a step of the history; elsewhere it
-  extrapolates by a step or two, as it does after any scrape.
-- Over everything `increase()` is exact at `Summary.last_ms`, with a range that reaches back beyond `Summary.first_ms`.
+- `max_over_time(x[1h]) - min_over_time(x[1h])` is exact: the events after the first sample of the range.
+- `increase(x[1h])` is exact in Prometheus 2 if the range begins and ends at a step of the history; otherwise it
+  extrapolates by a step or two, as after any scrape.
+- Over the whole history, `increase()` is exact at `Summary.last_ms`, with a range that begins before
+  `Summary.first_ms`.
 
-Blocks and a running server: import what is older than three hours, since younger samples overlap with those that the
-server still has in memory. Let `job` be that of the live agent, so that dashboards find both, and `instance` another or
-none: with equal labels the live value would follow the past one in the same series, and look like a restart. Where both
-counted the same events, a sum over both counts them twice. promtool reads the file once for every two hours in it; for
-more than some days give it `--max-block-duration=48h`, an option that its help does not show.
+Importing into a running server: import samples older than three hours, since newer ones overlap with those that the
+server still has in memory. Use the live agent's `job`, so that dashboards find both, and another `instance` or none:
+with equal labels the live value would follow the past one in the same series, and look like a restart. If both counted
+the same events, a sum over both counts them twice. promtool reads the file once for every two hours in it; for more
+than a few days pass `--max-block-duration=48h`, an option that its help does not list.
 """
 
 from bisect import bisect_left
@@ -36,24 +38,24 @@ from shipper.metrics.exposition import Snapshot, SnapshotCollector
 from shipper_schemas.metrics import Distribution, Increment, Labels, Metric, SeriesKey
 
 LOOKBACK_MS = 300_000
-"""How long Prometheus shows a sample after its time, unless told otherwise: what steps stay below."""
+"""Default lookback of Prometheus: a sample is shown this long after its time, so steps have to be shorter."""
 LINGER_MS = 300_000
-"""How long values are repeated after the last event, so that `rate(x[5m])` comes back to zero."""
+"""Time for which values are repeated after the last event, so that `rate(x[5m])` returns to zero."""
 BREAK_MS = 3_600_000
-"""Quiet that is left out: no shorter than the usual windows of `rate` and `increase`, which show nothing within it."""
+"""Shortest gap without events that has no samples: no shorter than usual windows of `rate` and `increase`."""
 SECOND_MS = 1000
 EOF = "# EOF\n"
 SUM = -1
 """Column of a histogram's sum; its buckets are columns 0, 1, ..., and a counter has column 0 alone."""
 
 Number = int | Fraction
-"""Added without rounding: the order in which files are read must not show."""
+"""Summed without rounding, so that the order of files does not change the result."""
 Columns = dict[int, dict[int, Number]]
-"""What was added to one series, by column and by the step at whose end it shows."""
+"""Increments of one series, by column and by the step at whose end they show."""
 
 
 class Summary(NamedTuple):
-    """What was written: series and samples as Prometheus counts them, first and last time in ms since the epoch."""
+    """Size of the history: series and samples as Prometheus counts them, first and last time in ms since the epoch."""
 
     series: int
     samples: int
@@ -62,14 +64,14 @@ class Summary(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One series as Prometheus has it: its name with labels, and the columns whose totals add up to its value."""
+    """One series in Prometheus: its name with labels, and the columns whose totals add up to its value."""
 
     name: str
     columns: Sequence[int]
 
 
 class History:
-    """Increments by series and step. Parts made by several processes are merged."""
+    """Increments by series and step. The parts of several processes are merged."""
 
     def __init__(
         self,
@@ -79,13 +81,15 @@ class History:
         declared: Iterable[SeriesKey] = (),
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        """`step_ms` is in whole seconds, best the live scrape interval. `declared` series show zero from the beginning.
+        """Start an empty history. `step_ms` is in whole seconds, best the live scrape interval.
 
-        `labels` are added to every series; a metric's own label of such a name becomes `exported_` and the name, as in
-        a scrape. Raises ValueError for a step or a type of metric that cannot be.
+        `declared` series are zero from the beginning. `labels` are added to every series; a metric's own label of the
+        same name gets the prefix `exported_`, as in a scrape. Raises ValueError for an invalid step or a gauge.
         """
         if step_ms % SECOND_MS or not 0 < step_ms < LOOKBACK_MS:
-            raise ValueError(f"a step is 1 to {LOOKBACK_MS // SECOND_MS - 1} whole seconds, not {step_ms} ms")
+            raise ValueError(
+                f"invalid step of {step_ms} ms; expected 1 to {LOOKBACK_MS // SECOND_MS - 1} whole seconds"
+            )
         for metric in metrics:
             if metric.type == "gauge":
                 raise ValueError(f"{metric.name} is a gauge: it has no increments")
@@ -96,7 +100,7 @@ class History:
         self.added: dict[SeriesKey, Columns] = {}
 
     def add(self, time_ms: int, increments: Iterable[Increment]) -> None:
-        """Take in what an event added; `time_ms` is its time since the epoch, in any order."""
+        """Add the increments of an event; `time_ms` is its time since the epoch, in any order."""
         step = -(-time_ms // self.step_ms)
         for name, labels, amount in increments:
             metric, number = self.metrics[name], _exact(amount)
@@ -108,9 +112,9 @@ class History:
                 _put(columns, 0, step, number)
 
     def merge(self, other: "History") -> None:
-        """Add another part. Raises ValueError where it is of other metrics, steps or labels."""
+        """Add another part. Raises ValueError if its metrics, step or labels differ."""
         if (self.metrics, self.step_ms, self.labels) != (other.metrics, other.step_ms, other.labels):
-            raise ValueError("these histories do not belong together")
+            raise ValueError("cannot merge histories with different metrics, steps or labels")
         self.declared |= other.declared
         for key, added in other.added.items():
             columns = self.added.setdefault(key, {})
@@ -118,27 +122,27 @@ class History:
                 for step, number in sums.items():
                     _put(columns, column, step, number)
 
-    def write(self, file: TextIO, passing: Callable[[Iterator[str]], Iterator[str]] = iter) -> Summary:
-        """Write everything; all lines of samples go through `passing`. Raises OSError."""
-        stretches = self._stretches()
+    def write(self, file: TextIO, filtered: Callable[[Iterator[str]], Iterator[str]] = iter) -> Summary:
+        """Write everything; all lines of samples pass through `filtered`. Raises OSError."""
+        segments = self._segments()
         keys = sorted(self.declared | self.added.keys())
         series = samples = 0
         for metric in self.metrics.values():
             file.writelines(f"{line}\n" for line in _live(metric)[1])
-            for key in keys if stretches else ():
+            for key in keys if segments else ():
                 if key[0] == metric.name:
                     lines = _lines(metric, key[1], self.labels)
                     series += len(lines)
-                    for steps, values in self._runs(key, lines, stretches):
+                    for steps, values in self._runs(key, lines, segments):
                         samples += len(steps) * len(lines)
-                        file.writelines(passing(self._text(steps, lines, values)))
+                        file.writelines(filtered(self._text(steps, lines, values)))
         file.write(EOF)
-        if not stretches:
+        if not segments:
             return Summary(series, samples, None, None)
-        return Summary(series, samples, stretches[0][0] * self.step_ms, stretches[-1][-1] * self.step_ms)
+        return Summary(series, samples, segments[0][0] * self.step_ms, segments[-1][-1] * self.step_ms)
 
-    def _stretches(self) -> list[range]:
-        """The steps at which there are samples: from one before the first event to a while after the last."""
+    def _segments(self) -> list[range]:
+        """Return the segments of steps with samples: a step before the first event to `LINGER_MS` after the last."""
         steps = sorted({step for columns in self.added.values() for sums in columns.values() for step in sums})
         if not steps:
             return []
@@ -149,17 +153,17 @@ class History:
         return [range(first - 1, last + linger + 1) for first, last in zip(firsts, lasts, strict=True)]
 
     def _runs(
-        self, key: SeriesKey, lines: Sequence[Line], stretches: Sequence[range]
+        self, key: SeriesKey, lines: Sequence[Line], segments: Sequence[range]
     ) -> Iterator[tuple[range, list[Number]]]:
-        """Steps over which a series stays as it is, with the values of its lines."""
+        """Yield the ranges of steps over which a series does not change, with the values of its lines."""
         columns = self.added.get(key, {})
         changes = sorted({step for sums in columns.values() for step in sums})
-        first = stretches[0].start if key in self.declared else changes[0] - 1
+        first = segments[0].start if key in self.declared else changes[0] - 1
         values: list[Number] = [0] * len(lines)
-        for stretch in stretches:
-            begin = max(first, stretch.start)
-            inside = changes[bisect_left(changes, begin) : bisect_left(changes, stretch.stop)]
-            for start, stop in pairwise([begin, *inside, stretch.stop]):
+        for segment in segments:
+            begin = max(first, segment.start)
+            inside = changes[bisect_left(changes, begin) : bisect_left(changes, segment.stop)]
+            for start, stop in pairwise([begin, *inside, segment.stop]):
                 if start < stop:
                     added = {column: sums[start] for column, sums in columns.items() if start in sums}
                     if added:
@@ -190,7 +194,7 @@ def _shown(value: Number) -> str:
 
 
 def _lines(metric: Metric, labels: Labels, added: Mapping[str, str]) -> list[Line]:
-    """The lines of one series."""
+    """Return the lines of one series."""
     names = (*(f"exported_{name}" if name in added else name for name in metric.labels), *added)
     whole = Metric(metric.name, metric.type, metric.help, names, metric.buckets)
     family, text = _live(whole, (*labels, *added.values()))
@@ -204,7 +208,7 @@ def _lines(metric: Metric, labels: Labels, added: Mapping[str, str]) -> list[Lin
 
 
 def _live(metric: Metric, labels: Labels | None = None) -> tuple[Family, list[str]]:
-    """A metric with at most one series, at zero, as the live exposition has it, and the lines of its text."""
+    """Return a metric with at most one series, at zero, as in the live exposition, and the lines of its text."""
     zero = Distribution([0] * (len(metric.buckets) + 1)) if metric.type == "histogram" else 0.0
     values = {} if labels is None else {(metric.name, labels): zero}
     family = next(iter(SnapshotCollector(lambda: Snapshot({metric.name: metric}, values, {}, {})).collect()))
@@ -219,5 +223,5 @@ class _Only(Collector):
         self._family = family
 
     def collect(self) -> Iterable[Family]:
-        """That one."""
+        """Return that family."""
         return [self._family]

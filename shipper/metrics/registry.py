@@ -1,7 +1,7 @@
-"""The ledger: counter values, as committed and as they will be after the next commit.
+"""The ledger: counter values as committed, and as they will be after the next commit.
 
-Only committed values are shown. A value that was shown and then fell back in a crash would look like a counter reset
-to Prometheus, and `increase()` would count what came before it twice.
+Only committed values are shown. A value that was shown and lost in a crash would look like a counter reset to
+Prometheus, and `increase()` would count the events before it twice.
 """
 
 from bisect import bisect_left
@@ -27,29 +27,29 @@ class Ledger:
     """Values by series. `metrics` declares every metric that may be added to."""
 
     metrics: dict[str, Metric]
-    """Replaced by each change, never changed in place, as `committed` is."""
+    """Replaced by each change and never modified in place, like `committed`."""
     committed: dict[SeriesKey, Value] = field(default_factory=dict)
     created: dict[SeriesKey, float] = field(default_factory=dict)
     _working: dict[SeriesKey, Value] = field(default_factory=dict)
     """Values of the series that changed since the last commit."""
     published: Committed = field(init=False)
-    """For other threads: replaced as a whole by each commit."""
+    """Committed values for other threads, replaced as a whole by each commit."""
 
     def __post_init__(self) -> None:
-        """Show what is committed."""
+        """Publish the committed values."""
         self._show()
 
     def restore(self, values: Mapping[SeriesKey, Value], created: Mapping[SeriesKey, float]) -> None:
-        """Take up saved values; series that no declared metric has rest in the state unseen."""
+        """Load saved values; series without a declared metric stay in the state and are not shown."""
         self.committed = {key: value for key, value in values.items() if self._fits(key, value)}
         self.created = {key: created[key] for key in self.committed}
         self._show()
 
     def redeclare(self, metrics: Iterable[Metric]) -> None:
-        """Declare further metrics; one of a name that is there takes its place.
+        """Declare further metrics; each replaces one of the same name.
 
-        What was counted stays shown, also of a metric that nothing adds to any more. Series that a metric's new labels
-        or buckets do not fit begin anew.
+        Counted values stay shown, also those of a metric that is no longer counted. Series that do not fit a metric's
+        new labels or buckets start again at zero.
         """
         new = {metric.name: metric for metric in metrics}
         families = {name.removesuffix("_total") for name in new}
@@ -57,8 +57,8 @@ class Ledger:
         self.metrics = {**kept, **new}
         self.committed = {key: value for key, value in self.committed.items() if self._fits(key, value)}
         self._working = {key: value for key, value in self._working.items() if self._fits(key, value)}
-        there = self.committed.keys() | self._working.keys()
-        self.created = {key: since for key, since in self.created.items() if key in there}
+        kept_keys = self.committed.keys() | self._working.keys()
+        self.created = {key: since for key, since in self.created.items() if key in kept_keys}
         self._show()
 
     def _fits(self, key: SeriesKey, value: Value) -> bool:
@@ -70,14 +70,14 @@ class Ledger:
         return metric.type != "histogram"
 
     def declare(self, keys: Iterable[SeriesKey], now: float) -> None:
-        """Start series at zero, where they do not exist yet; `now` is their creation, in seconds since the epoch."""
+        """Start missing series at zero; `now` is their creation, in seconds since the epoch."""
         for key in keys:
             if key not in self.created:
                 self.created[key] = now
                 self._working[key] = self._zero(key[0])
 
     def add(self, tally: Tally, now: float) -> None:
-        """Add a batch's increments; shown once `publish` is called."""
+        """Add the increments of a batch; they are shown after the next `publish`."""
         for key, amount in tally.sums.items():
             value = self._current(key, now)
             if isinstance(value, Distribution):
@@ -87,7 +87,7 @@ class Ledger:
             key = (metric, labels)
             value = self._current(key, now)
             if not isinstance(value, Distribution):
-                raise TypeError(f"{metric} is no histogram")
+                raise TypeError(f"{metric} is not a histogram")
             if key not in self._working:
                 value = Distribution([*value.counts], value.sum)
             value.counts[bisect_left(self.metrics[metric].buckets, amount)] += 1
@@ -95,11 +95,11 @@ class Ledger:
             self._working[key] = value
 
     def changes(self) -> Mapping[SeriesKey, Value]:
-        """What a commit has to save."""
+        """Return the values that the next commit has to save."""
         return self._working
 
     def publish(self) -> None:
-        """The changes are committed: show them."""
+        """Show the changes, which are committed now."""
         if not self._working:
             return
         new = self._working.keys() - self.committed.keys()
@@ -111,7 +111,7 @@ class Ledger:
             self.published = self.published._replace(values=MappingProxyType(self.committed))
 
     def _show(self) -> None:
-        """Publish everything; copies the times of creation, which series that are not committed add to."""
+        """Publish everything; the creation times are copied, since uncommitted series add to the original."""
         created = {key: self.created[key] for key in self.committed if key in self.created}
         self.published = Committed(
             MappingProxyType(self.metrics), MappingProxyType(self.committed), MappingProxyType(created)

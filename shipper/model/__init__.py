@@ -1,1 +1,1 @@
-"""The values that pass between the folders: sources, documents, batches, queries."""
+"""Values passed between the folders: sources, documents, batches, queries."""

@@ -1,4 +1,4 @@
-"""A batch: what one round of reading came to, before anyone has written or committed it."""
+"""A batch: the result of one round of reading, before it is written and committed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -13,37 +13,37 @@ OUTCOMES = (INDEXED, QUARANTINED, DROPPED, DUPLICATE)
 
 
 class Written(NamedTuple):
-    """What an output did with a batch; the first three add up to its length."""
+    """Result of writing a batch; the first three add up to its length."""
 
     stored: int
     duplicates: int
     refused: int = 0
-    """Stored in the quarantine instead, or as a dead letter, because the index would not have them."""
+    """Rejected by their index, and stored in the quarantine or as dead letters instead."""
     retried: int = 0
-    """How often one of them had to be sent again."""
+    """Number of retries of its documents."""
     throttled: int = 0
-    """How often the output asked for less (429)."""
+    """Number of responses that asked to slow down (429)."""
     duplicate_entries: int = 0
-    """Of the duplicates, those that were meant for the quarantine."""
+    """Duplicates among the quarantined entries."""
     refused_entries: int = 0
-    """Of the refused, those that were meant for the quarantine: they became dead letters."""
+    """Rejected documents among the quarantined entries: they became dead letters."""
 
 
-def turned_out(decided: Counter[str], written: Written) -> Counter[str]:
-    """Events by what became of them, where `decided` is what the pipeline made of them."""
-    found = Counter(decided)
-    found[QUARANTINED] -= written.duplicate_entries
-    found[INDEXED] -= written.duplicates - written.duplicate_entries
-    found[DUPLICATE] += written.duplicates
+def final_outcomes(decided: Counter[str], written: Written) -> Counter[str]:
+    """Return the final outcomes of events: those that the pipeline `decided`, corrected by the output's result."""
+    outcomes = Counter(decided)
+    outcomes[QUARANTINED] -= written.duplicate_entries
+    outcomes[INDEXED] -= written.duplicates - written.duplicate_entries
+    outcomes[DUPLICATE] += written.duplicates
     moved = written.refused - written.refused_entries
-    found[INDEXED] -= moved
-    found[QUARANTINED] += moved
-    return found
+    outcomes[INDEXED] -= moved
+    outcomes[QUARANTINED] += moved
+    return outcomes
 
 
 @dataclass(slots=True)
 class Tally:
-    """Additions to counters, summed, and observations of histograms, one by one."""
+    """Summed increments of counters, and single observations of histograms."""
 
     sums: defaultdict[SeriesKey, float] = field(default_factory=lambda: defaultdict(float))
     observations: list[Increment] = field(default_factory=list)
@@ -51,16 +51,16 @@ class Tally:
 
 @dataclass(slots=True)
 class Batch:
-    """What reading came to: documents to write, additions to make, and how many lines ended how."""
+    """Result of a round of reading: documents to write, increments to add, and lines by outcome."""
 
     documents: Documents = field(default_factory=Documents)
     counted: Tally = field(default_factory=Tally)
     lines: int = 0
     ended: dict[tuple[str, int], int] = field(default_factory=dict)
-    """How many events of how many lines ended how."""
+    """Number of events by outcome and number of lines."""
 
     def add(self, outcome: str, document: Document | None, lines: int) -> None:
-        """Take in what became of one event of `lines` physical lines."""
+        """Add the outcome of one event of `lines` physical lines."""
         ended = self.ended
         key = (outcome, lines)
         ended[key] = ended.get(key, 0) + 1
@@ -68,7 +68,7 @@ class Batch:
             self.documents.add(document)
 
     def extend(self, rendered: Rendered) -> None:
-        """Take in events of one line each, all of them for the main index."""
+        """Add events of one line each, all of them for the main index."""
         ended, key = self.ended, (INDEXED, 1)
         ended[key] = ended.get(key, 0) + len(rendered)
         self.documents.extend(rendered)
@@ -78,13 +78,13 @@ class Batch:
         """Bytes of the documents."""
         return self.documents.bytes
 
-    def unship(self) -> None:
-        """Forget what was to be shipped, since it will be read again; what was counted stays."""
+    def discard_unshipped(self) -> None:
+        """Drop documents and outcomes, since they will be read again; counter increments stay."""
         self.documents, self.ended = Documents(), {}
 
     @property
     def events(self) -> Counter[str]:
-        """Events by outcome, as decided; an output may still find some to be duplicates."""
+        """Events by outcome, as the pipeline decided; an output may still report some as duplicates."""
         return self._sum(lambda _lines: 1)
 
     @property
@@ -93,7 +93,7 @@ class Batch:
         return self._sum(lambda lines: lines)
 
     def _sum(self, weight: Callable[[int], int]) -> Counter[str]:
-        found: Counter[str] = Counter()
+        sums: Counter[str] = Counter()
         for (outcome, lines), number in self.ended.items():
-            found[outcome] += number * weight(lines)
-        return found
+            sums[outcome] += number * weight(lines)
+        return sums

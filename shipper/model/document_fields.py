@@ -1,6 +1,6 @@
-"""Keyed: a document that was JSON already, with its search keys read out of it again.
+"""Search keys of a document that exists as JSON, read from its fields.
 
-What is read back from a topic or a store may have been written by anyone: a key that is no text is none.
+Anyone may have written what a topic or a store contains: a key that is not a string is ignored.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from shipper_processors.render import searched_text
 
 
 def keyed(index: str, id_: bytes, time_ms: int, event: dict[str, Any], body: bytes) -> Document:
-    """The document for `index` whose JSON is `body`, and parsed `event`."""
+    """Return the document for `index` whose JSON is `body`; `event` is the parsed body."""
     return Document(
         index,
         id_,
@@ -25,14 +25,14 @@ def keyed(index: str, id_: bytes, time_ms: int, event: dict[str, Any], body: byt
 
 
 def text_of(event: dict[str, Any]) -> str | None:
-    """What full-text search looks at; `searched_text` itself is for events past `enforce`, whose texts are texts."""
+    """Return the text that full-text search covers; `searched_text` itself expects an event after `enforce`."""
     return searched_text({name: value for name, value in event.items() if isinstance(value, str)})
 
 
 def inner(event: dict[str, Any], name: str) -> dict[str, Any]:
-    """The object of that name in `event`; empty where it has none."""
-    found = event.get(name)
-    return found if isinstance(found, dict) else {}
+    """Return the nested object of that name in `event`; empty if there is none."""
+    nested = event.get(name)
+    return nested if isinstance(nested, dict) else {}
 
 
 def _string(event: dict[str, Any], name: str) -> str | None:

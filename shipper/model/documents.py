@@ -1,4 +1,4 @@
-"""Documents on their way: one by one, or rendered together, in the order of their lines."""
+"""Documents to write: single ones, and groups pre-encoded as a bulk body, in the order of their lines."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,13 +7,13 @@ from typing import Any, NamedTuple, overload
 
 
 class Document(NamedTuple):
-    """One document on its way to an index; the fields beside `body` are its search keys, so nobody parses it again.
+    """One document for an index; the fields beside `body` are its search keys, so that no output parses it again.
 
     `body` is the complete JSON document without its id. `id` is 20 bytes: six of the entry's time in milliseconds
     since the epoch (big-endian, so that ids rise with time), fourteen of its digest.
     """
 
-    index: str  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a document
+    index: str  # type: ignore[assignment]  # hides tuple.index, which no caller uses
     id: bytes
     time_ms: int
     correlation_id: str | None
@@ -21,12 +21,12 @@ class Document(NamedTuple):
     level: str | None
     container: str | None
     text: str | None
-    """What full-text search looks at: message, error message, stack trace, path."""
+    """Text that full-text search covers: message, error message, stack trace, path."""
     body: bytes
 
 
 def joined(pieces: list[Any]) -> bytes:
-    """The lines of a bulk request: of blocks, and of single documents as bytes."""
+    """Return the lines of a bulk request, joined from native blocks and from single documents as bytes."""
     for piece in pieces:
         if type(piece) is not bytes:
             return bytes(piece.joined(pieces))
@@ -35,7 +35,7 @@ def joined(pieces: list[Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Documents of one index that are rendered as a bulk request has them; made into single ones where asked."""
+    """Documents of one index, pre-encoded as a bulk NDJSON body; iteration yields them one by one."""
 
     block: Any
     """`shipper_native.Documents`"""
@@ -55,7 +55,7 @@ class Rendered:
 
 
 def indices_of(documents: Sequence[Document]) -> set[str]:
-    """The daily indices that documents belong to."""
+    """Return the daily indices of the documents."""
     if isinstance(documents, Documents):
         return set(documents.by_index())
     return {document.index for document in documents}
@@ -65,43 +65,43 @@ def indices_of(documents: Sequence[Document]) -> set[str]:
 class Documents(Sequence[Document]):
     """The documents of a batch."""
 
-    pieces: list[list[Document] | Rendered] = field(default_factory=list)
+    chunks: list[list[Document] | Rendered] = field(default_factory=list)
     bytes: int = 0
-    """Of all bodies."""
+    """Total size of all bodies."""
     _length: int = 0
 
     def add(self, document: Document) -> None:
-        """Take in one."""
-        last = self.pieces[-1] if self.pieces else None
+        """Add one document."""
+        last = self.chunks[-1] if self.chunks else None
         if type(last) is list:
             last.append(document)
         else:
-            self.pieces.append([document])
+            self.chunks.append([document])
         self.bytes += len(document.body)
         self._length += 1
 
     def extend(self, rendered: Rendered) -> None:
-        """Take in some that are rendered."""
-        self.pieces.append(rendered)
+        """Add pre-encoded documents."""
+        self.chunks.append(rendered)
         self.bytes += rendered.block.nbytes
         self._length += len(rendered)
 
     def by_index(self) -> Counter[str]:
-        """How many belong to which daily index."""
-        found: Counter[str] = Counter()
-        for piece in self.pieces:
-            if isinstance(piece, Rendered):
-                found[piece.index] += len(piece)
+        """Return the number of documents per daily index."""
+        counts: Counter[str] = Counter()
+        for chunk in self.chunks:
+            if isinstance(chunk, Rendered):
+                counts[chunk.index] += len(chunk)
             else:
-                found.update(document.index for document in piece)
-        return found
+                counts.update(document.index for document in chunk)
+        return counts
 
     def __len__(self) -> int:
         return self._length
 
     def __iter__(self) -> Iterator[Document]:
-        for piece in self.pieces:
-            yield from piece
+        for chunk in self.chunks:
+            yield from chunk
 
     @overload
     def __getitem__(self, place: int) -> Document: ...

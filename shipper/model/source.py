@@ -1,4 +1,4 @@
-"""The provenance of a log, with what is derived from it once."""
+"""The provenance of a log, with values derived from it once."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from shipper_schemas.entry import Origin
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A log's provenance, with what is derived from it once."""
+    """A log's provenance, with values derived from it once."""
 
     origin: Origin
     renderer: Renderer
     name: str | None
-    """Container, or service: what a search for a container looks at."""
+    """Container or service name, which a search by container compares."""
 
     @classmethod
     def of(cls, origin: Origin) -> "Source":

@@ -1,8 +1,8 @@
-"""Words: what full-text search takes for one, the same for text that is stored and text that is asked for.
+"""Words of full-text search, split the same way in stored text and in queries.
 
-The full-text index cuts text with SQLite's `ascii` tokenizer: ASCII letters and digits and every character beyond
-ASCII make up a token, and ASCII case is folded. `folded` takes everything from the text on which that tokenizer and
-`words` could disagree, so that the index never misses what `Wanted` would accept.
+The full-text index splits text with SQLite's `ascii` tokenizer: ASCII letters and digits and every character beyond
+ASCII form tokens, and ASCII case is folded. `folded` removes everything from the text on which that tokenizer and
+`words` could disagree, so that the index never misses a match of `TextQuery`.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 KEY = "\u00a7"
-"""Begins tokens that are no words: `folded` leaves it in no text."""
+"""First character of tokens that are not words: `folded` removes it from every text."""
 
 _WORD = re.compile(r"[^\W_]+")
 _SEPARATORS = re.compile(r"[^\x00-\x7f\w]")
@@ -19,7 +19,7 @@ _PIECES = re.compile(r'"([^"]*)"|(\S+)')
 
 
 def folded(text: str) -> str:
-    """`text` without case, accents and characters beyond ASCII that are part of no word; ASCII text as it is."""
+    """Return `text` without case, accents and non-word characters beyond ASCII; ASCII text is returned unchanged."""
     if text.isascii():
         return text
     plain = unicodedata.normalize("NFKD", text).casefold()
@@ -28,36 +28,36 @@ def folded(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of `text` in their order."""
+    """Return the words of `text` in their order."""
     return _WORD.findall(text.lower() if text.isascii() else folded(text))
 
 
 def hashed(value: str) -> int:
-    """32 bits that stand for `value` in an index; equal values are told from colliding ones by the document."""
+    """Return a 32-bit hash of `value` for an index; the document itself decides between colliding values."""
     return crc32(value.encode("utf-8", "surrogatepass"))
 
 
 def key(kind: str, value: str) -> str:
-    """The token by which the index knows that a block holds an event, level or container of that name."""
+    """Return the index token for a block that contains an event, level or container of that name."""
     return f"{KEY}{kind}{hashed(value):x}"
 
 
-class Wanted(NamedTuple):
+class TextQuery(NamedTuple):
     """A text search: phrases of one or more words, all of which must appear."""
 
     phrases: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def of(cls, text: str) -> "Wanted":
-        """Read what a person typed: words, and phrases in double quotes; nothing in it is an operator or an error."""
+    def of(cls, text: str) -> "TextQuery":
+        """Parse user input: words, and phrases in double quotes; there are no operators and no errors."""
         pieces = (quoted or bare for quoted, bare in _PIECES.findall(text))
-        return cls(tuple(found for piece in pieces if (found := tuple(words(piece)))))
+        return cls(tuple(phrase for piece in pieces if (phrase := tuple(words(piece)))))
 
     def tokens(self) -> set[str]:
-        """Tokens that every match holds."""
+        """Return the tokens that every match contains."""
         return {word for phrase in self.phrases for word in phrase}
 
     def matches(self, text: str) -> bool:
-        """Whether all phrases appear in `text`."""
+        """Return True if all phrases appear in `text`."""
         line = f" {' '.join(words(text))} "
         return all(f" {' '.join(phrase)} " in line for phrase in self.phrases)

@@ -16,7 +16,7 @@ import structlog
 
 from shipper.model.documents import Document
 from shipper.system.errors import OutputUnavailable, StoreUnreadable
-from shipper.system.private_dirs import keep_names, make_private
+from shipper.system.private_dirs import make_private, sync_folder
 
 FILE = "dead-letters.ndjson"
 MOST_REMEMBERED = 65_536
@@ -79,7 +79,7 @@ class DeadLetters:
                 os.ftruncate(descriptor, size)
                 raise
             if size == 0:
-                keep_names(self.path.parent)
+                sync_folder(self.path.parent)
         finally:
             os.close(descriptor)
 

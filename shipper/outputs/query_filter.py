@@ -5,7 +5,7 @@ from typing import Any
 
 from shipper.model.document_fields import inner, text_of
 from shipper.model.query import Query
-from shipper.model.text_search import Wanted
+from shipper.model.text_search import TextQuery
 from shipper.system.errors import StoreUnreadable
 from shipper_processors.times import parse_ms
 from shipper_schemas.event import LEVEL_ALIASES, LEVELS
@@ -26,7 +26,7 @@ def accepts(query: Query) -> Test:
     if query.container is not None:
         tests.append(from_container(query.container))
     if query.text is not None:
-        tests.append(with_words(Wanted.of(query.text)))
+        tests.append(with_words(TextQuery.of(query.text)))
     since, until = query.since, query.until
     if since is not None or until is not None:
         tests.append(lambda body: _within(parse_ms(str(body.get("@timestamp"))), since, until))
@@ -60,7 +60,7 @@ def from_container(wanted: str) -> Test:
     return matches
 
 
-def with_words(wanted: Wanted) -> Test:
+def with_words(wanted: TextQuery) -> Test:
     """Whether what full-text search looks at holds all words and phrases."""
     return lambda body: wanted.matches(text_of(body) or "")
 

@@ -1,4 +1,4 @@
-"""The way of an entry: decode, enforce, count, judge, redact, route, render. Nothing here touches the world."""
+"""The steps of an entry: decode, enforce, count, apply policies, redact, route, render. Nothing here does I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +22,12 @@ from shipper_schemas.metrics import Increment
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
 
 SEVEREST = (Policy.QUARANTINE, Policy.DROP, Policy.FLAG, Policy.ALLOW)
-WITHHELD = "[withheld: the shipper failed on this text; log.file.path and log.offset tell where it stands]"
+WITHHELD = "[withheld: the shipper failed on this text; see log.file.path and log.offset]"
 BY_SHAPE: Mapping[Shape, tuple[Violation, ...]] = {
     "structured": (),
     "access": (),
     "broken": (),
-    "text": (Violation(Kind.UNSTRUCTURED, None, "plain text, no JSON object"),),
+    "text": (Violation(Kind.UNSTRUCTURED, None, "plain text instead of a JSON object"),),
     "blank": (Violation(Kind.BLANK, None, "an empty line"),),
 }
 
@@ -41,50 +41,50 @@ class Assessed(NamedTuple):
     policy: Policy
     time_ms: int
     runtime_ms: int
-    """The runtime's time of the first line; 0 where the log has no times."""
+    """The runtime's time of the first line; 0 if the log has no times."""
 
 
 class Handled(NamedTuple):
-    """Result of one entry. A step that fails on it shows in `failure` and in the violations, never as an exception."""
+    """Result of one entry. A failing step is reported in `failure` and in the violations, never as an exception."""
 
     assessed: Assessed
     outcome: str
-    """`NOT_SHIPPED` where no document was asked for."""
+    """`NOT_SHIPPED` if no document was requested."""
     document: Document | None
     increments: Sequence[Increment] | None
-    """None where the entry is not counted at all, its violations included."""
+    """None if neither the entry nor its violations are counted."""
     failure: Violation | None
 
 
 NOT_SHIPPED = "not shipped"
 
 
-def also(assessed: Assessed, failure: Violation) -> Assessed:
-    """Add the failure of a later step to an entry that was assessed."""
+def with_failure(assessed: Assessed, failure: Violation) -> Assessed:
+    """Return the assessed entry with the failure of a later step among its violations."""
     return assessed._replace(violations=[*assessed.violations, failure])
 
 
 def failure_of(error: Exception) -> Violation:
-    """The violation for an entry that a step of ours failed on: it asks for a report."""
+    """Return the violation for an entry that a step failed on; it asks for a bug report."""
     detail = f"the shipper failed on this entry with {type(error).__name__}; please report it with the raw line"
     return Violation(Kind.INTERNAL_ERROR, None, detail)
 
 
-def uncounted_by(error: Exception) -> Violation:
-    """The violation for an entry that is stored, and that counting failed on."""
+def counting_failure(error: Exception) -> Violation:
+    """Return the violation for an entry that is stored although counting failed on it."""
     detail = f"counting failed on this entry with {type(error).__name__}; please report it with the raw line"
     return Violation(Kind.INTERNAL_ERROR, None, detail)
 
 
 def runtime_ms_of(entry: Entry) -> int | None:
-    """The runtime's time of an entry; None where it told none, or one that no id and no index can hold."""
+    """Return the runtime's time of an entry; None if it is missing or outside the range of ids and indices."""
     known = parse_ms(entry.time) if entry.time is not None else None
     return known if known is not None and 0 <= known <= LATEST_MS else None
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The steps, wired. Calls do not change it, but for the label bounds inside `counting`."""
+    """The chain of steps. Calls change nothing but the label bounds inside `counting`."""
 
     enforce: Enforce
     counting: Counting
@@ -96,10 +96,10 @@ class Pipeline:
     histograms: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        """Let steps that show a value, or make a label of it, show it masked."""
+        """Mask the values that steps put into details or labels."""
         self.enforce.mask = self.counting.mask = self.redactor.redact_text
 
-    def process(  # noqa: PLR0913 -- the two switches are the two positions
+    def process(  # noqa: PLR0913 -- one switch per cursor
         self,
         entries: Iterable[Entry | FastBatch],
         source: Source,
@@ -109,25 +109,25 @@ class Pipeline:
         count: bool,
         ship: bool,
     ) -> None:
-        """Put all that `entries` come to into `batch`; `now_ms` stands in for the time of lines that have none."""
+        """Add the results of `entries` to `batch`; `now_ms` is the time of lines without one."""
         for entry in entries:
             batch.lines += entry.lines
             if type(entry) is FastBatch:
-                self._take(entry, source, batch, count=count, ship=ship)
+                self._add_run(entry, source, batch, count=count, ship=ship)
                 continue
-            assert type(entry) is Entry  # noqa: S101 -- what is no run
-            handled = self.handled(entry, source, now_ms, count=count, ship=ship)
+            assert type(entry) is Entry  # noqa: S101 -- anything but a run
+            handled = self.handle(entry, source, now_ms, count=count, ship=ship)
             assessed, outcome, document, increments, _ = handled
             if ship:
                 batch.add(outcome, document, entry.lines)
             if increments or (count and assessed.violations):  # most events add nothing
                 self.add_counts(handled, batch)
 
-    def handled(self, entry: Entry, source: Source, now_ms: int, *, count: bool = True, ship: bool = True) -> Handled:
+    def handle(self, entry: Entry, source: Source, now_ms: int, *, count: bool = True, ship: bool = True) -> Handled:
         """Run one entry through all steps. Raises nothing: an entry that a step fails on must not stop the rest.
 
-        Where decoding, enforcing, redacting or rendering fails, the entry goes to the quarantine; where counting
-        fails, it is stored as if nothing had happened. Either is one violation of kind `internal_error`.
+        If decoding, enforcing, redacting or rendering fails, the entry is quarantined; if counting fails, it is stored
+        as usual. Each failure is one violation of kind `internal_error`.
         """
         assessed: Assessed | None = None
         outcome: str = NOT_SHIPPED
@@ -137,25 +137,25 @@ class Pipeline:
             assessed = self.assess(entry, now_ms)
             if ship:
                 outcome, document = self.document(assessed, entry, source)
-        except Exception as error:  # noqa: BLE001 -- one entry that we cannot handle must not stop the rest
+        except Exception as error:  # noqa: BLE001 -- one entry that cannot be handled must not stop the rest
             failure = failure_of(error)
             failed = self._failed(entry, now_ms, failure)
             if ship:
-                outcome, document = QUARANTINED, self._set_aside(failed, entry, source)
-            assessed = failed if assessed is None else also(assessed, failure)
+                outcome, document = QUARANTINED, self._quarantine_failed(failed, entry, source)
+            assessed = failed if assessed is None else with_failure(assessed, failure)
         increments: Sequence[Increment] | None = None
         if count:
             try:
                 increments = self.increments(assessed, entry, source.origin)
-            except Exception as error:  # noqa: BLE001 -- nor must one that we cannot count
+            except Exception as error:  # noqa: BLE001 -- neither must one that cannot be counted
                 increments = ()
                 if failure is None:
-                    failure = uncounted_by(error)
-                    assessed = also(assessed, failure)
+                    failure = counting_failure(error)
+                    assessed = with_failure(assessed, failure)
         return tuple.__new__(Handled, (assessed, outcome, document, increments, failure))
 
-    def _take(self, run: FastBatch, source: Source, batch: Batch, *, count: bool, ship: bool) -> None:
-        """A run of ordinary lines, all of which are for the main index."""
+    def _add_run(self, run: FastBatch, source: Source, batch: Batch, *, count: bool, ship: bool) -> None:
+        """Add a run of ordinary lines, all of which are for the main index."""
         if ship:
             batch.extend(Rendered(run.documents, f"{self.index_prefix}-{run.day}", source.name))
         if count:
@@ -168,22 +168,22 @@ class Pipeline:
                     sums[VIOLATIONS.name, (Kind.INTERNAL_ERROR.value,)] += number
 
     def assess(self, entry: Entry, now_ms: int) -> Assessed:
-        """Decode and enforce one entry; find its time and the verdict on it."""
+        """Decode and enforce one entry; return its event, times and policy."""
         if entry.broken is not None:
             violation = Violation(Kind.ENVELOPE_INVALID, None, entry.broken)
             known = runtime_ms_of(entry)
             return Assessed({}, "broken", (violation,), self.policies[violation.kind], known or now_ms, known or 0)
-        shape, fields, refusal = decode_payload(entry.text)
+        shape, fields, problem = decode_payload(entry.text)
         timestamp = fields.pop("timestamp", None)
         if shape == "structured":
             event, violations = self.enforce.enforce(fields)
         else:
             event, violations = fields, [*BY_SHAPE[shape]]
-            said = event.pop("time", None)
+            logged_time = event.pop("time", None)
             if entry.time is None and timestamp is None:
-                timestamp = said or time_of(entry.text)
-        if refusal is not None:
-            violations.append(refusal)
+                timestamp = logged_time or time_of(entry.text)
+        if problem is not None:
+            violations.append(problem)
         if entry.cut is not None:
             violations.append(Violation(Kind.LINE_CUT, None, f"cut off: {entry.cut}"))
         runtime_ms = runtime_ms_of(entry)
@@ -194,23 +194,23 @@ class Pipeline:
         return tuple.__new__(Assessed, (event, shape, violations, policy, time_ms, runtime_ms or 0))
 
     def _failed(self, entry: Entry, now_ms: int, failure: Violation) -> Assessed:
-        """An entry that a step of ours failed on, for the quarantine."""
+        """Return the assessment of an entry that a step failed on, for the quarantine."""
         known = runtime_ms_of(entry)
         return Assessed({}, "broken", (failure,), Policy.QUARANTINE, known or now_ms, known or 0)
 
-    def _set_aside(self, failed: Assessed, entry: Entry, source: Source) -> Document:
-        """Its document for the quarantine; where redaction fails on its text too, without the text."""
+    def _quarantine_failed(self, failed: Assessed, entry: Entry, source: Source) -> Document:
+        """Return its document for the quarantine; without its text if redaction fails on that too."""
         try:
-            return self._refused(failed, failed.violations, entry, source)
-        except Exception:  # noqa: BLE001 -- nor must that stop the rest
+            return self._reject(failed, failed.violations, entry, source)
+        except Exception:  # noqa: BLE001 -- neither must this stop the rest
             return self._quarantined(WITHHELD, failed.violations, failed, entry, source)
 
     def _verdict(self, violations: list[Violation]) -> Policy:
-        asked = {self.policies[violation.kind] for violation in violations}
-        return next(policy for policy in SEVEREST if policy in asked)
+        policies = {self.policies[violation.kind] for violation in violations}
+        return next(policy for policy in SEVEREST if policy in policies)
 
     def increments(self, assessed: Assessed, entry: Entry, origin: Origin) -> Sequence[Increment] | None:
-        """Additions of an entry to the counters of the rules, regardless of its outcome."""
+        """Return the increments of an entry to the counters of the rules, regardless of its outcome."""
         return self.counting.increments(
             assessed.event, entry.stream, origin.service or "unknown", origin.http_source, origin.container_name or ""
         )
@@ -230,21 +230,21 @@ class Pipeline:
                 sums[VIOLATIONS.name, (violation.kind.value,)] += 1
 
     def document(self, assessed: Assessed, entry: Entry, source: Source) -> tuple[str, Document | None]:
-        """The entry's outcome, and its document for the main index or the quarantine; None where it is dropped."""
+        """Return the entry's outcome and its document for the main index or the quarantine; None if it is dropped."""
         if assessed.policy is Policy.DROP:
             return DROPPED, None
         if assessed.policy is Policy.QUARANTINE:
-            return QUARANTINED, self._refused(assessed, assessed.violations, entry, source)
+            return QUARANTINED, self._reject(assessed, assessed.violations, entry, source)
         event = assessed.event
         if assessed.policy is Policy.FLAG:
-            event = noted(event, self._named(assessed.violations))
+            event = noted(event, self._reported(assessed.violations))
         if self.redactor.suspicious(entry.text, event):
             event = self.redactor.redact_event(event)
         try:
             body = source.renderer.body(event, assessed.time_ms, entry)
         except TypeError:
             return self._unrenderable(assessed, event, entry, source)
-        found = (
+        columns = (
             index_name(self.index_prefix, assessed.time_ms),
             document_id(assessed.runtime_ms, entry.digest),
             assessed.time_ms,
@@ -255,28 +255,28 @@ class Pipeline:
             searched_text(event),
             body,
         )
-        return INDEXED, tuple.__new__(Document, found)  # its own constructor takes twice as long
+        return INDEXED, tuple.__new__(Document, columns)  # twice as fast as its constructor
 
     def _unrenderable(
         self, assessed: Assessed, event: dict[str, Any], entry: Entry, source: Source
     ) -> tuple[str, Document | None]:
-        """An event that no encoder takes as it is: repaired where that loses nothing, else quarantined."""
+        """Repair an event that no encoder accepts, if that loses nothing; otherwise quarantine it."""
         try:
             repaired = assessed._replace(event=storable(event))
         except RecursionError:
             detail = f"JSON nested deeper than {DEEPEST} levels"
             too_deep = Violation(Kind.JSON_INVALID, None, detail)
-            return QUARANTINED, self._refused(assessed, [*assessed.violations, too_deep], entry, source)
+            return QUARANTINED, self._reject(assessed, [*assessed.violations, too_deep], entry, source)
         return self.document(repaired, entry, source)
 
-    def _refused(self, assessed: Assessed, violations: Sequence[Violation], entry: Entry, source: Source) -> Document:
+    def _reject(self, assessed: Assessed, violations: Sequence[Violation], entry: Entry, source: Source) -> Document:
         raw = self.redactor.redact_raw(entry.text)
-        return self._quarantined(raw, self._named(violations), assessed, entry, source)
+        return self._quarantined(raw, self._reported(violations), assessed, entry, source)
 
     def _quarantined(
         self, raw: str, reasons: Sequence[Violation], assessed: Assessed, entry: Entry, source: Source
     ) -> Document:
-        """A document for the quarantine, of what is redacted already."""
+        """Return a document for the quarantine from redacted text and reasons."""
         target = index_name(self.index_prefix, assessed.time_ms)
         return Document(
             index_name(self.quarantine_prefix, assessed.time_ms),
@@ -290,10 +290,10 @@ class Pipeline:
             source.renderer.refused(raw, list(reasons), assessed.time_ms, target, entry),
         )
 
-    def _named(self, violations: Iterable[Violation]) -> list[Violation]:
-        """The violations that are told of, redacted: their details may show what the application logged."""
+    def _reported(self, violations: Iterable[Violation]) -> list[Violation]:
+        """Return the reported violations, redacted: their details may contain logged text."""
         return [
-            found._replace(detail=self.redactor.redact_text(found.detail))
-            for found in violations
-            if self.policies[found.kind] is not Policy.ALLOW
+            violation._replace(detail=self.redactor.redact_text(violation.detail))
+            for violation in violations
+            if self.policies[violation.kind] is not Policy.ALLOW
         ]

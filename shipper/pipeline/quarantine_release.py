@@ -1,4 +1,4 @@
-"""Release: a quarantined entry runs through the chain again, under the rules of today."""
+"""Release of a quarantined entry: it runs through the chain again, under the current rules."""
 
 import re
 from dataclasses import dataclass
@@ -23,23 +23,23 @@ ID = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Releaser:
-    """Turns a quarantine document into what the main index would hold. Counters are not touched: they counted it."""
+    """Turns a quarantine document into one for the main index. It is not counted again."""
 
     pipeline: Pipeline
 
     def __call__(self, quarantined: dict[str, Any]) -> tuple[Document | None, list[Violation]]:
-        """The document for the main index under the id it always had, or None and why it is still refused."""
+        """Return the document for the main index under its original id, or None and the reasons of the rejection."""
         if (wrong := malformed(quarantined) or malformed_id(quarantined)) is not None:
-            return None, [damaged(f"no shipper wrote this entry: {wrong}")]
+            return None, [damaged(f"this entry was not written by a shipper: {wrong}")]
         named = kinds(quarantined)
         if Kind.ENVELOPE_INVALID in named:
-            return None, [damaged("the runtime's line is damaged: there is no entry in it to release")]
+            return None, [damaged("the runtime's line is damaged: it contains no entry to release")]
         if Kind.REFUSED_BY_INDEX in named:
-            document = refused_document(quarantined, self.pipeline.index_prefix)
-            return document, [] if document else [damaged("it holds no document of the time that it tells")]
+            document = rejected_document(quarantined, self.pipeline.index_prefix)
+            return document, [] if document else [damaged("it contains no document with the time of the entry")]
         entry, origin = entry_of(quarantined), origin_of(quarantined)
         now_ms = time_of(quarantined["@timestamp"]) or 0
-        handled = self.pipeline.handled(entry, Source.of(origin), now_ms, count=False)
+        handled = self.pipeline.handle(entry, Source.of(origin), now_ms, count=False)
         if handled.outcome != INDEXED or handled.document is None:
             violations, policies = handled.assessed.violations, self.pipeline.policies
             return None, [violation for violation in violations if policies[violation.kind] is not Policy.ALLOW]
@@ -47,7 +47,7 @@ class Releaser:
 
 
 def entry_of(quarantined: dict[str, Any]) -> Entry:
-    """The entry as it was when it was refused, its raw text redacted."""
+    """Return the entry as it was quarantined, with its raw text redacted."""
     return Entry(
         quarantined["raw"],
         quarantined["stream"],
@@ -58,11 +58,11 @@ def entry_of(quarantined: dict[str, Any]) -> Entry:
     )
 
 
-def refused_document(quarantined: dict[str, Any], prefix: str) -> Document | None:
-    """A document that its index refused, as it was: the chain had accepted it, and only the index can tell now.
+def rejected_document(quarantined: dict[str, Any], prefix: str) -> Document | None:
+    """Return a document that its index rejected, unchanged: the chain accepted it, so only the index can decide again.
 
-    Its index follows from its time, which is the entry's: a name that the entry holds is not believed. None where
-    there is no such document in it.
+    Its index follows from its time, which is the entry's: an index name in the entry is not trusted. None if the entry
+    contains no such document.
     """
     try:
         body = orjson.loads(quarantined["raw"])
@@ -77,25 +77,25 @@ def refused_document(quarantined: dict[str, Any], prefix: str) -> Document | Non
 
 
 def time_of(stamp: str) -> int | None:
-    """Milliseconds since the epoch of a time that an index can hold; None of any other."""
+    """Return milliseconds since the epoch; None for a time outside the range of indices."""
     time_ms = parse_ms(stamp)
     return time_ms if time_ms is not None and 0 <= time_ms <= LATEST_MS else None
 
 
 def damaged(why: str) -> Violation:
-    """The reason for an entry that can never be released."""
+    """Return the reason for an entry that can never be released."""
     return Violation(Kind.ENVELOPE_INVALID, None, why)
 
 
 def malformed_id(quarantined: dict[str, Any]) -> str | None:
-    """What is wrong with the id or the time of an entry; None where nothing is."""
+    """Return the defect of an entry's id or time; None if it has none."""
     if ID.fullmatch(str(quarantined.get("_id"))) is None:
-        return "its id is none"
-    return "`@timestamp` is no time" if time_of(quarantined["@timestamp"]) is None else None
+        return "its id is invalid"
+    return "`@timestamp` is not a valid time" if time_of(quarantined["@timestamp"]) is None else None
 
 
 def origin_of(document: dict[str, Any]) -> Origin:
-    """The provenance that a document tells of."""
+    """Return the provenance recorded in a document."""
     container = document.get("container") or {}
     return Origin(
         path=document["log"]["file"]["path"],

@@ -121,7 +121,7 @@ class Committer:
                 return
         batch, self._open = self._open, Pending()
         self.delivery.submit(batch.documents, batch, batch.events)
-        while self.delivery.answered():
+        while self.delivery.can_settle():
             if not self._commit_oldest():
                 return
 
@@ -162,8 +162,12 @@ class Committer:
     def _raise_if_unavailable_too_long(self) -> None:
         """Raise OutputUnavailable if the output has been unavailable for `PATIENCE_S`."""
         state, now = self.delivery.state, self._clock.monotonic()
-        if state.error is not None and state.away_since is not None and now - state.away_since >= PATIENCE_S:
-            raise OutputUnavailable(state.error, state.asking_again())
+        if (
+            state.error is not None
+            and state.unavailable_since is not None
+            and now - state.unavailable_since >= PATIENCE_S
+        ):
+            raise OutputUnavailable(state.error, state.hint_to_rerun())
 
     def _commit(self, batch: Pending) -> None:
         self._ledger.add(batch.tally, self.job.now_ms / 1000)

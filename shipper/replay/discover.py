@@ -17,7 +17,7 @@ import orjson
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import Handle, inode_of, open_handle
 from shipper.inputs.files.rotated_names import GZIP, base_name, oldest_first
-from shipper.system.errors import ShipperError, to_read
+from shipper.system.errors import ShipperError, hint_unreadable
 from shipper.system.private_dirs import make_private
 from shipper_processors.sanitize import printable
 
@@ -138,7 +138,7 @@ def _files(path: Path, problems: list[Problem]) -> list[Path]:
 def unreadable(error: OSError, path: str) -> Problem:
     """Return an error of the file system as a problem; `path` is reported if the error names none."""
     where = printable(str(error.filename or path))
-    return Problem(f"cannot read {where}: {error.strerror or error}", f"{to_read(error)}, {RUN_AGAIN}")
+    return Problem(f"cannot read {where}: {error.strerror or error}", f"{hint_unreadable(error)}, {RUN_AGAIN}")
 
 
 def _is_log(name: str) -> bool:

@@ -80,7 +80,7 @@ class Progress:
 
 def with_origins(settings: Settings, logs: Sequence[DiscoveredLog], container: str | None = None) -> list[ReplayLog]:
     """Return the logs with their provenance; `container` is the container id of logs whose path has none."""
-    provenance = Provenance(settings.host, settings.docker, build_pipeline.redactor_to_look_with(settings))
+    provenance = Provenance(settings.host, settings.docker, build_pipeline.read_only_redactor(settings))
     finders = {}
     for kind in {log.kind for log in logs}:
         configured = next((source for source in settings.inputs if source.type == kind), None)

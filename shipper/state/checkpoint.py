@@ -1,4 +1,4 @@
-"""Saved logs, files and cursors: the rows of the state."""
+"""Rows of the state: saved logs, files and cursors."""
 
 from dataclasses import dataclass, field
 

@@ -13,14 +13,14 @@ from shipper.system.errors import StateError
 from shipper_processors.sanitize import printable
 
 VERSION = 1
-"""A state of another version stops the start."""
+"""Version of the schema; a state of another version is an error at the start."""
 APPLICATION_ID = 0x73_68_69_70  # "ship"
 FILE = "state.db"
 LOCK = "lock"
 HELD = "state was written"
 PRIMARY_CODE = 0xFF
 NOT_NOW = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY)
-"""Refusals that are no damage."""
+"""Error codes that do not mean damage."""
 SCHEMA = """
 CREATE TABLE log (
     path TEXT PRIMARY KEY, kind TEXT NOT NULL, origin BLOB NOT NULL,
@@ -45,56 +45,56 @@ CREATE TABLE problem (
 ) WITHOUT ROWID;
 CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT NULL, value BLOB NOT NULL)
 """
-"""`problem` holds the logs that a replay could not read: its report names them, also after an interruption."""
+"""Tables of the state. `problem` holds the logs that a replay could not read, for its report after an interruption."""
 
 
-def _opened(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connection:
+def _open(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connection:
     existed = path.exists()
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(path, isolation_level=None, timeout=5)
     try:
         version = _checked_version(db)
         if expected and existed and version == 0:
-            raise sqlite3.DatabaseError("it is empty, and was not before")  # noqa: TRY301 -- told as damage below
+            raise sqlite3.DatabaseError("the file is empty, and held state before")  # noqa: TRY301 -- reported as damage below
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         _try_to_write(db, version)
         if version == 0:
-            _make(db, mark)
-    except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict that is no UTF-8
+            _create(db, mark)
+    except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict that is not UTF-8
         db.close()
-        raise _refused(path, error) from error
+        raise _open_error(path, error) from error
     if version not in (0, VERSION):
         db.close()
         raise StateError(
-            f"state {path} has version {version}, this shipper writes version {VERSION}",
-            "run the shipper that wrote it, or move the directory away to start from the beginning of all files",
+            f"state {path} has version {version}; this shipper needs version {VERSION}",
+            "run the shipper version that wrote it, or move the directory away to start at the beginning of all files",
         )
     return db
 
 
 def _try_to_write(db: sqlite3.Connection, version: int) -> None:
-    """A damaged header may forbid writing, which is told by a write alone. Raises sqlite3.Error."""
+    """Write once: a damaged header may forbid writing, which only a write shows. Raises sqlite3.Error."""
     db.execute("BEGIN IMMEDIATE")
     db.execute(f"PRAGMA user_version={version}")
     db.execute("ROLLBACK")
 
 
-def _refused(path: Path, error: Exception) -> StateError:
-    """Damage, or a file system that does not do now what is asked of it."""
+def _open_error(path: Path, error: Exception) -> StateError:
+    """Return the error of opening: damage, or a failure of the file system."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & PRIMARY_CODE
     if not isinstance(error, OSError) and code not in NOT_NOW:
-        return _damaged(path, str(error))
+        return _damage_error(path, str(error))
     return StateError(
-        f"state {path} cannot be opened: {error}", "free space or restore access, and start it again: nothing is lost"
+        f"cannot open state {path}: {error}", "free disk space or restore access, then start again; no data is lost"
     )
 
 
-def _make(db: sqlite3.Connection, mark: CommitMarker) -> None:
-    """Make the tables of a new state."""
-    mark.write(0)  # a state that begins anew goes back on nothing
+def _create(db: sqlite3.Connection, mark: CommitMarker) -> None:
+    """Create the tables of a new state."""
+    mark.write(0)  # a new state cannot be older than an earlier commit
     db.execute("BEGIN IMMEDIATE")
-    for statement in SCHEMA.split(";"):  # `executescript` would commit what is open
+    for statement in SCHEMA.split(";"):  # `executescript` would commit the open transaction
         db.execute(statement)
     db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(_parts(db))).value(),))
     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -103,7 +103,7 @@ def _make(db: sqlite3.Connection, mark: CommitMarker) -> None:
 
 
 def _parts(db: sqlite3.Connection) -> Iterator[tuple[Part, object]]:
-    """All that is saved, as it is sealed."""
+    """Yield all saved rows by part, as they are sealed."""
     files: dict[str, list[tuple[object, ...]]] = {}
     for log, *row in db.execute("SELECT * FROM file ORDER BY log, key"):
         files.setdefault(log, []).append(tuple(row))
@@ -125,34 +125,34 @@ def _checked_version(db: sqlite3.Connection) -> int:
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION_ID and (tables or version):
-        raise sqlite3.DatabaseError("it is the database of another program")
+        raise sqlite3.DatabaseError("the file is the database of another program")
     return int(version)
 
 
 @contextmanager
-def to_look_at(directory: Path) -> Iterator[sqlite3.Connection]:
-    """The state in a directory for somebody who only looks, also while an agent has it. Raises StateError."""
+def open_read_only(directory: Path) -> Iterator[sqlite3.Connection]:
+    """Open the state in a directory for reading, also while an agent uses it. Raises StateError."""
     path = directory / FILE
     try:
         with closing(sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=ro", uri=True)) as db:
             yield db
     except sqlite3.Error as error:
-        raise StateError(f"state {path} cannot be read: {error}", "run `shipper check`") from error
+        raise StateError(f"cannot read state {path}: {error}", "run `shipper check`") from error
 
 
-def _damaged(path: Path, why: str) -> StateError:
+def _damage_error(path: Path, why: str) -> StateError:
     aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d')}")
     return StateError(
-        f"state {path} cannot be read: {printable(why)}",
-        f"restore {path.parent} from a copy, or start anew with `mv {path} {aside}`: events keep their ids, so the"
-        " index stays free of doubles, but counters start at zero and count again what is still on disk",
+        f"cannot read state {path}: {printable(why)}",
+        f"restore {path.parent} from a backup, or start with an empty state: `mv {path} {aside}`. Events keep their"
+        " ids, so the index gets no duplicates, but counters start at zero and count the logs on disk again",
     )
 
 
-def _gone_back(path: Path, mark: Path, commits: int, noted: int | None) -> StateError:
-    known = f"{mark} is damaged" if noted is None else f"{mark} knows of commit {noted}"
+def _rolled_back_error(path: Path, mark: Path, commits: int, noted: int | None) -> StateError:
+    known = f"{mark} is damaged" if noted is None else f"{mark} records commit {noted}"
     return StateError(
-        f"state {path} may be older than what was committed last: it is of commit {commits}, and {known}",
-        f"restore all of {path.parent} from a copy; where it is meant to be as it is, remove {mark}: counters go back"
-        " to what they were then, and what came later is read again",
+        f"state {path} may be older than its last commit: it is at commit {commits}, and {known}",
+        f"restore all of {path.parent} from a backup. To use the older state on purpose, remove {mark}: counters return"
+        " to their older values, and later lines are read again",
     )

@@ -1,4 +1,4 @@
-"""Time as an argument: the one place that reads the machine's clocks."""
+"""Time as an argument: only this module reads the machine's clocks."""
 
 import time
 
@@ -7,13 +7,13 @@ class Clock:
     """The machine's clocks; tests pass one of their own."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back, from an arbitrary beginning."""
+        """Return seconds that never decrease, from an arbitrary start."""
         return time.monotonic()
 
     def wall_ns(self) -> int:
-        """Nanoseconds since the epoch."""
+        """Return nanoseconds since the epoch."""
         return time.time_ns()
 
     def wall_ms(self) -> int:
-        """Milliseconds since the epoch."""
+        """Return milliseconds since the epoch."""
         return self.wall_ns() // 1_000_000

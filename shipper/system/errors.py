@@ -1,15 +1,15 @@
-"""Errors that a person reads: what happened, to what, and what to do about it."""
+"""Errors for people: each names the failure, the thing that failed, and the fix."""
 
 import errno
 from typing import Protocol
 
-NOTHING_LOST = "nothing is lost meanwhile, and writing goes on by itself"
-"""Shown after the hint of a failure that resumes, by whoever waits for that."""
-AGAIN = "nothing is lost: run it again"
+NOTHING_LOST = "no data is lost and writing resumes automatically"
+"""Added to the hint of a failure that resumes, by processes that keep running."""
+AGAIN = "no data is lost; run the command again"
 
 
 class Hinted(Protocol):
-    """A failure with its hint, as one of the forms below needs it."""
+    """A failure with its hint, as the functions below need it."""
 
     @property
     def hint(self) -> str:
@@ -17,31 +17,31 @@ class Hinted(Protocol):
 
     @property
     def resumes(self) -> bool:
-        """Whether work goes on by itself once the cause is gone."""
+        """True if work resumes automatically once the cause is gone."""
 
 
-def while_waiting(failure: Hinted) -> str:
-    """The hint for a process that keeps running, and for those who watch it."""
+def hint_while_running(failure: Hinted) -> str:
+    """Return the hint for a process that keeps running, and for its status."""
     return "; ".join(filter(None, (failure.hint, NOTHING_LOST if failure.resumes else "")))
 
 
-def of_one_try(failure: Hinted) -> str:
-    """The hint for a command that ends: nothing goes on by itself afterwards."""
-    return failure.hint or ("try it again" if failure.resumes else "")
+def hint_for_command(failure: Hinted) -> str:
+    """Return the hint for a command that ends: nothing resumes automatically afterwards."""
+    return failure.hint or ("try again" if failure.resumes else "")
 
 
-def asking_again(failure: Hinted) -> str:
-    """The hint for somebody who has to start it again, since it no longer waits for an unavailable output."""
+def hint_to_rerun(failure: Hinted) -> str:
+    """Return the hint for a command that has to be run again, since it does not wait for an unavailable output."""
     return f"{failure.hint}\n  {AGAIN}" if failure.hint else AGAIN
 
 
-def to_read(error: OSError) -> str:
-    """What to do about a log that is there and cannot be opened."""
+def hint_unreadable(error: OSError) -> str:
+    """Return the hint for a log that exists and cannot be opened."""
     if isinstance(error, PermissionError):
         return "run as a user or group that may read it, or with CAP_DAC_READ_SEARCH"
     if error.errno == errno.EINVAL:
-        return "logs are regular files: correct the path or the pattern"
-    return "look after its disk or mount, or where its link leads"
+        return "logs have to be regular files: correct the path or the pattern"
+    return "check its disk, its mount and the target of its link"
 
 
 class ShipperError(Exception):
@@ -50,8 +50,7 @@ class ShipperError(Exception):
     def __init__(self, what: str, hint: str = "", *, resumes: bool = False) -> None:
         """`what` names the thing and the failure; `hint` is the next step, as an instruction.
 
-        Where a failure `resumes`, a process that keeps running goes on by itself once the cause is gone, and nothing
-        is lost meanwhile.
+        If a failure `resumes`, a process that keeps running resumes automatically once the cause is gone, without loss.
         """
         super().__init__(what)
         self.what = what
@@ -59,13 +58,13 @@ class ShipperError(Exception):
         self.resumes = resumes
 
     def __str__(self) -> str:
-        """What happened, and the hint for a command that ends, on its own line."""
-        hint = of_one_try(self)
+        """Return the failure and, on its own line, the hint for a command that ends."""
+        hint = hint_for_command(self)
         return f"{self.what}\n  {hint}" if hint else self.what
 
 
 class ConfigurationError(ShipperError):
-    """The configuration cannot be used; lists every problem, not the first alone."""
+    """The configuration is invalid; the message lists every problem, not only the first."""
 
 
 class StateError(ShipperError):
@@ -73,17 +72,17 @@ class StateError(ShipperError):
 
 
 class OutputUnavailable(ShipperError):
-    """The output cannot take events now; the same batch may be tried again."""
+    """The output is unavailable; the same batch may be retried."""
 
     def __init__(self, what: str, hint: str = "", retry_after: float = 0.0, *, resumes: bool = False) -> None:
-        """`retry_after` is how many seconds the output asked to be left alone."""
+        """`retry_after` is the number of seconds that the output asks to wait."""
         super().__init__(what, hint, resumes=resumes)
         self.retry_after = retry_after
 
 
 class ReleaseRefused(ShipperError):
-    """The index still would not have a quarantined entry."""
+    """The index rejects a quarantined entry again."""
 
 
 class StoreUnreadable(ShipperError):
-    """A store that should be searched cannot be opened or read."""
+    """A store cannot be opened or read for a search."""

@@ -1,4 +1,4 @@
-"""The shipper's own log: through structlog to stderr, for people on a terminal, else in the schema it enforces."""
+"""The shipper's own log on stderr through structlog: text on a terminal, otherwise JSON in its own log schema."""
 
 import logging
 import os
@@ -30,13 +30,13 @@ def configure_own_log(log_format: Literal["console", "json"] | None, level: str)
 
 
 def _for_people() -> structlog.dev.ConsoleRenderer:
-    """What happened before what to do about it, and colours where they are seen and wanted."""
+    """Return a renderer that shows the event before its hint, with colours on a terminal that wants them."""
     colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     return structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False, pad_event_to=0)
 
 
 def escaped(logger: object, method_name: str, event_dict: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001
-    """Paths and error texts may hold anything: nothing of it reaches a terminal as an escape sequence."""
+    """Escape control characters of paths and error texts, so that no escape sequence reaches a terminal."""
     return {
         key: printable(value, newlines=key == "exception") if isinstance(value, str) else value
         for key, value in event_dict.items()

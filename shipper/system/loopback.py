@@ -1,10 +1,10 @@
-"""Loopback: addresses of this machine alone."""
+"""Loopback addresses."""
 
 import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address or name is this machine's own."""
+    """Return True if an address or name is a loopback address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,13 +1,13 @@
-"""Folders that the shipper makes: their owner's alone, with all of those above them that it has to make."""
+"""Folders created for their owner alone, including the parents that are created with them."""
 
 import os
 from pathlib import Path
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder where there is none. Raises OSError.
+    """Create a folder and its missing parents, accessible to their owner alone. Raises OSError.
 
-    `Path.mkdir` gives its mode to the innermost one alone, and leaves those above it to the umask.
+    `Path.mkdir` applies its mode to the innermost folder alone, and the umask to its parents.
     """
     if not folder.is_dir():
         if folder.parent != folder:
@@ -15,8 +15,8 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def keep_names(folder: Path) -> None:
-    """Have the names of new files outlive a loss of power: content without a name is not found. Raises OSError."""
+def sync_folder(folder: Path) -> None:
+    """Sync a folder, so that the names of new files survive a power cut. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

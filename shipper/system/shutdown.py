@@ -1,31 +1,34 @@
-"""A wish to stop, as a signal handler can tell it."""
+"""A stop request that a signal handler may set."""
 
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 
-class Stopping:
-    """Like `threading.Event`, whose `set` waits for ever where a signal interrupts `wait` while it holds its lock."""
+class StopEvent:
+    """Event that is safe to set in a signal handler.
+
+    `threading.Event.set` deadlocks if the signal interrupts `wait` while it holds the lock.
+    """
 
     def __init__(self) -> None:
-        """Nobody has asked yet."""
-        self._asked = False
+        """Start without a stop request."""
+        self._requested = False
         self._woken: SimpleQueue[None] = SimpleQueue()
         """Its `put` may interrupt its `get`: https://docs.python.org/3/library/queue.html#simplequeue-objects."""
 
     def set(self) -> None:
-        """Ask for the end, from anywhere."""
-        self._asked = True
+        """Request a stop, from any thread or signal handler."""
+        self._requested = True
         self._woken.put(None)
 
     def is_set(self) -> bool:
-        """Whether somebody has asked."""
-        return self._asked
+        """Return True once a stop is requested."""
+        return self._requested
 
     def wait(self, timeout: float) -> bool:
-        """Whether somebody has asked, or asks within `timeout` (seconds)."""
-        if not self._asked:
+        """Wait up to `timeout` seconds for a stop request; return True if there is one."""
+        if not self._requested:
             with suppress(Empty):
                 self._woken.get(timeout=timeout)
-                self._woken.put(None)  # for whoever waits beside
-        return self._asked
+                self._woken.put(None)  # for other waiting threads
+        return self._requested

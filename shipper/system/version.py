@@ -1,4 +1,4 @@
-"""Build: version, commit, installed optional parts, and a second distribution that shares files with this one."""
+"""Build information: version, commit, optional parts, and a second distribution that installs the same files."""
 
 import json
 import platform
@@ -15,27 +15,27 @@ from shipper import __version__
 FILE = "build.json"
 UNKNOWN = "unknown"
 OPTIONAL = {"confluent-kafka": "kafka", "docker": "docker"}
-"""Distributions that are not needed, and the extra that brings each."""
+"""Optional distributions, and the extra that installs each."""
 PATIENCE_S = 5
 APPLICATIONS = "shipper-processors"
-"""The slim distribution, for applications: it installs two of the agent's packages under the same names."""
+"""The slim distribution for applications: it installs two of the agent's packages under the same names."""
 REINSTALL = f"pip uninstall {APPLICATIONS}, then pip install --force-reinstall --no-deps shipper-agent"
 
 
 class Overlap(NamedTuple):
-    """The slim distribution beside the agent's: of the files both have, those installed last are there."""
+    """The slim distribution installed beside the agent: of their common files, the last installed ones remain."""
 
     version: str
     hint: str = REINSTALL
 
     @property
     def what(self) -> str:
-        """What is wrong, without the hint."""
-        return f"{APPLICATIONS} {self.version} is installed too, and both write the same files"
+        """The problem, without its hint."""
+        return f"{APPLICATIONS} {self.version} is also installed, and both install the same files"
 
     @property
     def harmless(self) -> bool:
-        """True while both are of one version, so that their files are equal."""
+        """True if both have the same version, so that their files are equal."""
         return self.version == __version__
 
 
@@ -48,10 +48,10 @@ def overlap() -> Overlap | None:
 
 
 def commit(package: Traversable | None = None) -> str:
-    """The commit that a distribution was built from, or that a checkout stands at; `unknown` where nothing tells."""
-    found = (package or files("shipper")) / FILE
-    if found.is_file():
-        return str(json.loads(found.read_text(encoding="utf-8"))["commit"])
+    """Return the commit of the distribution or of the checkout; `unknown` if neither is available."""
+    build = (package or files("shipper")) / FILE
+    if build.is_file():
+        return str(json.loads(build.read_text(encoding="utf-8"))["commit"])
     root = Path(__file__).parents[2]
     return _checked_out(root) if (root / ".git").exists() else UNKNOWN
 
@@ -59,7 +59,7 @@ def commit(package: Traversable | None = None) -> str:
 def _checked_out(root: Path) -> str:
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],  # noqa: S607 -- git, wherever it is
+            ["git", "rev-parse", "--short=12", "HEAD"],  # noqa: S607 -- git from PATH
             cwd=root, capture_output=True, text=True, check=True, timeout=PATIENCE_S,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
@@ -68,7 +68,7 @@ def _checked_out(root: Path) -> str:
 
 
 def description() -> Iterator[str]:
-    """What `--version` prints, line by line."""
+    """Yield the lines that `--version` prints."""
     yield f"shipper, version {__version__}"
     yield f"commit: {commit()}"
     yield f"python: {platform.python_version()} on {platform.system()} {platform.machine()}"
@@ -76,6 +76,6 @@ def description() -> Iterator[str]:
         try:
             yield f"{name}: {version(name)}"
         except PackageNotFoundError:
-            yield f"{name}: not installed; pip install 'shipper-agent[{extra}]' brings it"
-    if (beside := overlap()) is not None:
-        yield f"{beside.what}; {beside.hint}"
+            yield f"{name}: not installed; install it with pip install 'shipper-agent[{extra}]'"
+    if (slim := overlap()) is not None:
+        yield f"{slim.what}; {slim.hint}"

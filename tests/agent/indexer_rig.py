@@ -1,4 +1,4 @@
-"""An indexer in front of an output that the test holds, and a topic of one partition that never ends."""
+"""An indexer with a scripted output, and an endless topic of one partition."""
 
 import random
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tests.hazards.rig import ManualClock, MemoryOutput
 
 
 class Topic(Consumer):
-    """A consumer of a partition that gives a message a poll."""
+    """A consumer of one partition that returns one message per poll."""
 
     def __init__(self, group: Rebalanced) -> None:
         self.partition, self.read, self.committed = Partition("logs", 0), 0, 0
@@ -72,7 +72,7 @@ class Member:
         return self.topics[0]
 
     def turn(self, turns: int = 1) -> None:
-        """Turn, a minute apart."""
+        """Run turns, a minute apart."""
         for _ in range(turns):
             self.indexer.turn()
             self.clock.pass_seconds(60)

@@ -1,4 +1,4 @@
-"""The agent's loop: when it commits under load, and what it does when nothing comes."""
+"""The agent's loop: commits under load, idle turns, and fairness between logs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +7,8 @@ from shipper.inputs.files.limits import Limits
 from tests.hazards.rig import Rig
 
 
-def test_commits_under_load_wait_for_one_another_and_a_kill_between_them_costs_nothing(tmp_path: Path) -> None:
-    """Full batches are written at once; positions follow a few times a second, and ids make up for the rest."""
+def test_commits_under_load_are_grouped_and_a_kill_between_them_loses_nothing(tmp_path: Path) -> None:
+    """Full batches are written immediately; checkpoints follow a few times a second, and ids make the rest duplicates."""
     rig = Rig(tmp_path)
     agent = rig.start()
     agent.pace = replace(agent.pace, batch_lines=1, commit=60.0)
@@ -25,8 +25,8 @@ def test_commits_under_load_wait_for_one_another_and_a_kill_between_them_costs_n
     assert rig.counter("shipper_lines_read_total") == 6
 
 
-def test_a_stop_commits_what_was_put_off(tmp_path: Path) -> None:
-    """The next start has nothing to send again."""
+def test_a_stop_commits_delayed_checkpoints(tmp_path: Path) -> None:
+    """The next start sends nothing twice."""
     rig = Rig(tmp_path)
     agent = rig.start()
     agent.pace = replace(agent.pace, batch_lines=1, commit=60.0)
@@ -38,12 +38,12 @@ def test_a_stop_commits_what_was_put_off(tmp_path: Path) -> None:
     assert rig.counter("shipper_events_total", "indexed") == 3
 
 
-def test_quiet_is_told_once_until_something_comes(tmp_path: Path) -> None:
-    """Memory is given back after a while without lines, not at every poll."""
+def test_quiet_is_reported_once_until_lines_arrive(tmp_path: Path) -> None:
+    """Memory is released after a while without lines, not at every poll."""
     rig = Rig(tmp_path)
     agent = rig.start()
-    told: list[float] = []
-    agent.when_quiet = lambda: told.append(rig.clock.now)
+    calls: list[float] = []
+    agent.when_quiet = lambda: calls.append(rig.clock.now)
     agent.pace = replace(agent.pace, poll=0.0)
 
     def rests(seconds: float) -> None:
@@ -54,22 +54,22 @@ def test_quiet_is_told_once_until_something_comes(tmp_path: Path) -> None:
 
     rig.write(rig.lines(1))
     rests(4)
-    assert not told
+    assert not calls
     rests(6)
-    assert len(told) == 1
+    assert len(calls) == 1
     rig.write(rig.lines(1))
     rests(10)
-    assert len(told) == 2
+    assert len(calls) == 2
 
 
 def loud(rig: Rig, logs: int, lines: int) -> None:
-    """Logs with a backlog, found before any other by their names."""
+    """Write logs with a backlog, whose names sort before all others."""
     for number in range(logs):
         rig.write(rig.lines(lines), rig.logs / f"a{number:02}.log")
 
 
 def test_a_quiet_log_is_read_within_a_batch_of_a_loud_one(tmp_path: Path) -> None:
-    """Each round reads one chunk of each log: a backlog of any size in one costs the others that chunk."""
+    """Each round reads one chunk of each log: a backlog in one delays the others by that chunk."""
     rig = Rig(tmp_path, limits=Limits(chunk_bytes=2000))
     loud(rig, 1, 500)
     agent = rig.start()
@@ -79,11 +79,11 @@ def test_a_quiet_log_is_read_within_a_batch_of_a_loud_one(tmp_path: Path) -> Non
         written = str(rig.sequence)
         agent.turn()
         assert written in rig.messages()
-        assert len(rig.messages()) < 100, number  # the backlog is still there
+        assert len(rig.messages()) < 100, number  # the backlog still exists
 
 
-def test_a_quiet_log_is_not_passed_over_for_many_loud_ones(tmp_path: Path) -> None:
-    """A batch that is full ends a round: the next one goes on with the log that was left out, not with the first."""
+def test_a_quiet_log_is_not_starved_by_many_loud_ones(tmp_path: Path) -> None:
+    """A full batch ends a round: the next one continues with the log that was left out, not with the first."""
     rig = Rig(tmp_path, limits=Limits(chunk_bytes=2000))
     loud(rig, 20, 100)
     rig.write(rig.lines(1), rig.logs / "quiet.log")
@@ -100,8 +100,8 @@ def test_a_quiet_log_is_not_passed_over_for_many_loud_ones(tmp_path: Path) -> No
     assert rig.serials() == list(range(1, 2002))
 
 
-def test_a_log_that_is_gone_is_let_go_of_beside_one_that_is_never_quiet(tmp_path: Path) -> None:
-    """There always is a batch under way; a log that has nothing in it does not wait for its answer."""
+def test_a_deleted_log_is_dropped_beside_one_that_is_never_quiet(tmp_path: Path) -> None:
+    """A batch is always in flight; a log without events in it does not wait for its response."""
     rig = Rig(tmp_path)
     agent, rig.output.slow = rig.start(), True
     short = rig.logs / "short.log"
@@ -124,8 +124,8 @@ def test_a_log_that_is_gone_is_let_go_of_beside_one_that_is_never_quiet(tmp_path
     assert rig.counter("shipper_events_total", "duplicate") == 0
 
 
-def test_many_logs_that_are_gone_cost_no_commit_while_they_wait(tmp_path: Path) -> None:
-    """A log of which nothing came is not written to the state again at each commit."""
+def test_many_deleted_logs_cost_no_commit_while_they_wait(tmp_path: Path) -> None:
+    """A log without new lines is not written to the state again at each commit."""
     rig = Rig(tmp_path)
     agent = rig.start()
     for number in range(5):

@@ -1,4 +1,4 @@
-"""What is answered for is let go of at once: what only the collector of circles would find makes memory creep."""
+"""Acknowledged batches are freed immediately: if only the cycle collector found them, memory would grow."""
 
 import gc
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ def _uncollected() -> Iterator[None]:
 
 
 def kept(*kinds: type) -> int:
-    """How many objects of these types are there still."""
-    return sum(type(found) in kinds for found in gc.get_objects())
+    """Return the number of objects of these types that still exist."""
+    return sum(type(instance) in kinds for instance in gc.get_objects())
 
 
-def test_an_agent_keeps_no_batch_that_was_answered(tmp_path: Path) -> None:
-    """One after another, by an output that answers at once, and by one that answers later."""
+def test_an_agent_keeps_no_acknowledged_batch(tmp_path: Path) -> None:
+    """One after another, with an output that responds immediately and with one that responds later."""
     rig = Rig(tmp_path)
     for slow in (False, True):
         rig.output.slow = slow
@@ -43,8 +43,8 @@ def test_an_agent_keeps_no_batch_that_was_answered(tmp_path: Path) -> None:
     assert kept(InFlight) == 0
 
 
-def test_an_agent_keeps_no_batch_that_was_refused(tmp_path: Path) -> None:
-    """An output that is away for days is asked again and again."""
+def test_an_agent_keeps_no_failed_batch(tmp_path: Path) -> None:
+    """An output that is unavailable for days is retried many times."""
     rig = Rig(tmp_path)
     agent, rig.output.unavailable = rig.start(), True
     rig.write(rig.lines(2))
@@ -55,8 +55,8 @@ def test_an_agent_keeps_no_batch_that_was_refused(tmp_path: Path) -> None:
     assert kept(InFlight) == 0
 
 
-def test_a_refusal_of_a_disk_keeps_nothing_of_what_was_written(tmp_path: Path) -> None:
-    """The error goes without the frames that it passed: those hold the documents."""
+def test_a_disk_error_keeps_no_reference_to_the_documents(tmp_path: Path) -> None:
+    """The error drops the frames of its traceback, which hold the documents."""
     in_the_way = tmp_path / "store"
     in_the_way.write_text("a file where the directory should be")
     document = Document("keneyapp-logs-2026.11.23", bytes(20), 0, None, None, None, None, None, b"{}")
@@ -68,29 +68,29 @@ def test_a_refusal_of_a_disk_keeps_nothing_of_what_was_written(tmp_path: Path) -
     assert causes > 1
 
 
-def test_an_indexer_keeps_no_parcel_that_was_answered_or_refused() -> None:
-    """A parcel holds its documents, some megabytes of them."""
+def test_an_indexer_keeps_no_acknowledged_or_failed_batch() -> None:
+    """A batch holds its documents, some megabytes of them."""
     member = Member()
     for away in (False, True, False):
         member.output.unavailable = away
         member.turn(8)
     assert member.topics[0].committed == len(member.output.stored) > 8
-    assert kept(InFlight, MessageBatch) <= 3  # what is read next, and what is under way
+    assert kept(InFlight, MessageBatch) <= 3  # the open batch and the one in flight
 
 
-def test_memory_is_given_back_now_and_then_under_load() -> None:
-    """Between two turns, never more often than asked for, beside what else is done there."""
-    clock, given_back, taken = ManualClock(), [0], [0]
+def test_memory_is_released_periodically_under_load() -> None:
+    """Between two turns, never more often than configured, beside other callbacks."""
+    clock, released, published = ManualClock(), [0], [0]
 
-    def give_back() -> None:
-        given_back[0] += 1
+    def release() -> None:
+        released[0] += 1
 
-    def take() -> None:
-        taken[0] += 1
+    def publish() -> None:
+        published[0] += 1
 
-    after_turn = in_turn(take, each(30.0, give_back, clock))
+    after_turn = in_turn(publish, each(30.0, release, clock))
     for _ in range(100):
         after_turn()
         clock.pass_seconds(1)
-    assert taken == [100]
-    assert given_back == [3]
+    assert published == [100]
+    assert released == [3]

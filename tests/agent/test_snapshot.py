@@ -1,4 +1,4 @@
-"""Snapshots: what other threads see of an agent is one picture that agrees with itself, and its age is known."""
+"""Snapshots: other threads see one consistent state of an agent, and its age."""
 
 import json
 import sys
@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shipper.agent.agent_snapshot import FILES, LAG_BYTES, LAG_SECONDS, UNREADABLE
-from shipper.agent.agent_status import Vitals
-from shipper.agent.upkeep import Upkeep
+from shipper.agent.agent_status import AgentPublisher
+from shipper.agent.maintenance import Maintenance
 from shipper.system.errors import StateError
 from tests.hazards.rig import Rig
 from tests.web.pages.rig import Site
@@ -22,7 +22,7 @@ STEPS, LOGS_A_STEP = 25, 80
 
 @pytest.fixture
 def eager_switching() -> Iterator[None]:
-    """Threads take turns fifty times as often as they do."""
+    """Switch threads fifty times as often as usual."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-4)
     yield
@@ -30,11 +30,11 @@ def eager_switching() -> Iterator[None]:
 
 
 class Visitor(threading.Thread):
-    """Asks for all that the server shows of the agent, again and again, and notes what does not agree."""
+    """Requests everything that the server shows of the agent repeatedly, and records inconsistencies."""
 
-    def __init__(self, vitals: Vitals) -> None:
+    def __init__(self, publisher: AgentPublisher) -> None:
         super().__init__()
-        self.vitals, self.site = vitals, Site(agent=vitals)
+        self.publisher, self.site = publisher, Site(agent=publisher)
         self.ended, self.answers, self.problems = threading.Event(), 0, list[str]()
         self.files = set[int]()
 
@@ -53,7 +53,7 @@ class Visitor(threading.Thread):
             if path == "/metrics":
                 self.expect_metrics(reply.text)
         self.site.clock.now += 3.0  # each page takes a sample of its own
-        snapshot = self.vitals.snapshot
+        snapshot = self.publisher.snapshot
         rows, gauges = snapshot.status()["logs"], snapshot.metrics().gauges
         self.files.add(len(rows))
         self.expect(gauges[FILES.name, ()] == len(rows), "files and rows")
@@ -63,7 +63,7 @@ class Visitor(threading.Thread):
         self.expect(gauges[UNREADABLE.name, ()] == len(snapshot.status()["unreadable"]), "unreadable and gauge")
 
     def expect_metrics(self, text: str) -> None:
-        """Every event was read as a line, and had one outcome, in the counters of one commit."""
+        """Expect that every line became an event with one outcome, in the counters of one commit."""
         samples = {
             (s.name, *s.labels.values()): s.value for f in text_string_to_metric_families(text) for s in f.samples
         }
@@ -77,13 +77,13 @@ class Visitor(threading.Thread):
 
 
 @pytest.mark.usefixtures("eager_switching")
-def test_what_threads_see_agrees_while_logs_come_and_go(tmp_path: Path) -> None:
-    """Thousands of logs, a few at a time; no answer fails, and none mixes two moments."""
+def test_snapshots_are_consistent_while_logs_appear_and_disappear(tmp_path: Path) -> None:
+    """Thousands of logs, a few at a time; no response fails, and none mixes two moments."""
     rig = Rig(tmp_path)
     agent = rig.start()
-    vitals = Vitals(agent, "local", interval_s=0.0)
-    agent.after_turn = vitals.take
-    visitors = [Visitor(vitals), Visitor(vitals)]
+    publisher = AgentPublisher(agent, "local", interval_s=0.0)
+    agent.after_turn = publisher.publish
+    visitors = [Visitor(publisher), Visitor(publisher)]
     for visitor in visitors:
         visitor.start()
     for step in range(STEPS):
@@ -101,71 +101,71 @@ def test_what_threads_see_agrees_while_logs_come_and_go(tmp_path: Path) -> None:
     assert all(visitor.answers > 5 for visitor in visitors)
     assert len(visitors[0].files | visitors[1].files) > 2
     assert len(rig.serials()) == STEPS * LOGS_A_STEP * 2
-    assert len(vitals.snapshot.status()["logs"]) == LOGS_A_STEP
+    assert len(publisher.snapshot.status()["logs"]) == LOGS_A_STEP
 
 
 def test_a_snapshot_does_not_change(tmp_path: Path) -> None:
-    """Whoever holds one reads the same from it after later turns."""
+    """A snapshot that is kept stays the same after later turns."""
     rig = Rig(tmp_path)
     agent = rig.start()
-    vitals = Vitals(agent, "local", interval_s=0.0)
-    agent.after_turn = vitals.take
+    publisher = AgentPublisher(agent, "local", interval_s=0.0)
+    agent.after_turn = publisher.publish
     rig.write(rig.lines(3))
     rig.read()
-    held = vitals.snapshot
+    held = publisher.snapshot
     before = shown(held)
     rig.write(rig.lines(3))
     rig.write(rig.lines(3), rig.logs / "other.log")
     rig.read()
     assert shown(held) == before
-    assert shown(vitals.snapshot) != before
+    assert shown(publisher.snapshot) != before
 
 
 def shown(snapshot: Any) -> str:
-    """All that a snapshot says."""
+    """Return the whole content of a snapshot."""
     metrics = snapshot.metrics()
     return repr((snapshot.ready, snapshot.status(), metrics.metrics, metrics.values, metrics.created, metrics.gauges))
 
 
 def test_logs_that_did_not_change_keep_their_row(tmp_path: Path) -> None:
-    """With thousands of quiet logs nothing is built for them anew; one that waits tells for how long all the same."""
+    """Rows of thousands of quiet logs are not rebuilt; a log that waits still reports its lag."""
     rig = Rig(tmp_path)
     agent = rig.start()
-    vitals = Vitals(agent, "local", interval_s=0.0)
-    agent.after_turn = vitals.take
+    publisher = AgentPublisher(agent, "local", interval_s=0.0)
+    agent.after_turn = publisher.publish
     quiet = rig.logs / "quiet.log"
     rig.write(rig.lines(1), quiet)
     rig.read()
     rig.output.unavailable = True
     rig.write(rig.lines(1))
     rig.read()
-    rows = {row.path: row for row in vitals.snapshot.measured.logs}
+    rows = {row.path: row for row in publisher.snapshot.measured.logs}
     rig.clock.pass_seconds(30)
     agent.turn()
-    later = {row.path: row for row in vitals.snapshot.measured.logs}
+    later = {row.path: row for row in publisher.snapshot.measured.logs}
     assert all(later[path] is rows[path] for path in (str(quiet), str(rig.path)))
-    waits = {row["path"]: row["lag_seconds"] for row in vitals.snapshot.status()["logs"]}
+    waits = {row["path"]: row["lag_seconds"] for row in publisher.snapshot.status()["logs"]}
     assert (waits[str(quiet)], waits[str(rig.path)]) == (0.0, pytest.approx(30.25))
 
 
 def test_an_agent_that_hangs_in_a_turn_is_stuck(tmp_path: Path) -> None:
-    """The age of the snapshot tells, since a hanging turn publishes none."""
+    """The age of the snapshot shows it, since a hanging turn publishes none."""
     rig = Rig(tmp_path)
     agent = rig.start()
-    vitals = Vitals(agent, "local", stuck_after=60.0)
-    agent.after_turn = vitals.take
+    publisher = AgentPublisher(agent, "local", stuck_after=60.0)
+    agent.after_turn = publisher.publish
     agent.turn()
     seen = []
 
-    def upkeep(_now_ms: int) -> None:
+    def maintenance(_now_ms: int) -> None:
         for seconds in (59, 2):
             rig.clock.pass_seconds(seconds)
-            seen.append(vitals.snapshot.health().checks["loop"])
+            seen.append(publisher.snapshot.health().checks["loop"])
 
-    agent.upkeep = Upkeep(upkeep)
+    agent.maintenance = Maintenance(maintenance)
     agent.turn()
     assert seen == ["healthy", "stuck"]
-    assert vitals.snapshot.health().status == "healthy"
+    assert publisher.snapshot.health().status == "healthy"
 
 
 def test_an_agent_whose_state_cannot_be_written_is_degraded_and_not_stuck(
@@ -174,8 +174,8 @@ def test_an_agent_whose_state_cannot_be_written_is_degraded_and_not_stuck(
     """It waits for room, turn after turn: a restart would not help."""
     rig = Rig(tmp_path)
     agent = rig.start()
-    vitals = Vitals(agent, "local", stuck_after=60.0)
-    agent.after_turn = vitals.take
+    publisher = AgentPublisher(agent, "local", stuck_after=60.0)
+    agent.after_turn = publisher.publish
     agent.turn()
 
     def refuse(*_rows: object) -> None:
@@ -186,6 +186,6 @@ def test_an_agent_whose_state_cannot_be_written_is_degraded_and_not_stuck(
     for _ in range(5):
         agent.turn()
         rig.clock.pass_seconds(50)
-    health = vitals.snapshot.health()
+    health = publisher.snapshot.health()
     assert (health.status, health.checks["state"], health.checks["loop"]) == ("degraded", "degraded", "healthy")
-    assert json.dumps(vitals.snapshot.status()["state"]["error"]) == '"the disk is full"'
+    assert json.dumps(publisher.snapshot.status()["state"]["error"]) == '"the disk is full"'

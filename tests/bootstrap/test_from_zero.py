@@ -1,4 +1,4 @@
-"""What may go wrong is shown as 0 before it does, so that `increase()` sees the first time."""
+"""Counters of failures start at 0, so that `increase()` sees the first one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +19,8 @@ NAMED = {"labels": {"medication": {"field": "medication"}}}
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[Agent]:
-    """One with a counter whose label has one place; it has read nothing."""
-    found = build_agent.agent(
+    """Yield an agent that has read nothing, with a counter whose label allows one value."""
+    built = build_agent.agent(
         Settings(
             inputs=[f"docker:{tmp_path}/*.log"],
             output=f"local:{tmp_path}/store",
@@ -32,12 +32,12 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
         ),
         Clock(),
     )
-    yield found
-    found.close()
+    yield built
+    built.close()
 
 
 def test_overflows_start_at_zero(agent: Agent) -> None:
-    """For every counter that has labels, the configured ones too; one without labels cannot overflow."""
+    """For every counter with labels, including configured ones; a counter without labels cannot overflow."""
     agent.run_once()
     shown = {labels[0]: value for (name, labels), value in agent.ledger.committed.items() if name == OVERFLOWS.name}
     assert {"medications_total", "failed_login_attempts_total", "prescription_created_total"} <= shown.keys()
@@ -46,7 +46,7 @@ def test_overflows_start_at_zero(agent: Agent) -> None:
 
 
 def test_overflows_are_counted_by_metric(agent: Agent, tmp_path: Path) -> None:
-    """One value has its place; each further one is told."""
+    """One value is allowed; each further one is counted as an overflow."""
     lines = (f'{{"correlation_id":"c","event":"given","medication":"{name}"}}\n' for name in ("a", "b", "c"))
     (tmp_path / "app.log").write_bytes(b"".join(map(docker_line, lines)))
     agent.run_once()
@@ -54,6 +54,6 @@ def test_overflows_are_counted_by_metric(agent: Agent, tmp_path: Path) -> None:
 
 
 def test_violations_start_at_zero(agent: Agent) -> None:
-    """Each kind of them."""
+    """One series for each kind."""
     agent.run_once()
     assert {kind: agent.ledger.committed[VIOLATIONS.name, (kind.value,)] for kind in Kind} == dict.fromkeys(Kind, 0)

@@ -240,7 +240,7 @@ def state_damaged(world: World, chance: random.Random) -> None:
     world.note(f"startup error: {error}")
     world.tried["state damaged"] += 1
     if error is not None:
-        if "from a copy" not in error and "run the shipper that wrote it" not in error:
+        if "from a backup" not in error and "run the shipper version that wrote it" not in error:
             raise AssertionError(f"startup error without the hint: {error}")
         world.tried["state damaged: refused"] += 1
         for file in state.iterdir():

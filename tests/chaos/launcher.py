@@ -145,7 +145,7 @@ def of_indexer(when: Callable[[Any, str], Patch], name: str) -> Patch:
 
 
 POINTS |= {
-    "a state is made": after(database, "_make"),
+    "a state is made": after(database, "_create"),
     "the lock is noted": before(store, "_note"),
     "logs were found": after(Tail, "scan"),
     "before the state's transaction": before(store.State, "commit"),
@@ -165,7 +165,7 @@ POINTS |= {
     "before the messages": of_kafka(before, "_delivered"),
     "after the messages": of_kafka(after, "_delivered"),
     "before the offsets": of_indexer(before, "_commit"),
-    "between index and offsets": of_indexer(after, "_acknowledge"),
+    "between index and offsets": of_indexer(after, "_apply"),
     "after the offsets": of_indexer(after, "_commit"),
 }
 

@@ -132,7 +132,7 @@ def test_retention_deletes_days_that_are_too_old(home: Path) -> None:
 def test_no_matching_file_is_reported(tmp_path: Path) -> None:
     """A mistyped path is not ignored silently."""
     done = shipper(tmp_path, "run", "--once", "--input", "plain:absent/*.log", "--listen", "off")
-    assert "nothing_to_follow" in done.stderr
+    assert "no_logs_found" in done.stderr
     assert "shipper check" in done.stderr
 
 
@@ -222,7 +222,7 @@ def test_check_shows_all_problems_with_their_hints(home: Path) -> None:
         "input plain:*.log", "state", "output", "listen",
     ]  # fmt: skip
     assert all(finding["hint"] for finding in findings if finding["grade"] != "ok")
-    assert "logs are regular files" in findings[0]["hint"]
+    assert "regular files" in findings[0]["hint"]
     assert {finding["grade"] for finding in findings if finding["subject"] in ("state", "output")} == {"problem"}
     said = shipper(home, "check", *arguments[:-1], "off")
     assert said.returncode == 1
@@ -237,7 +237,7 @@ def test_an_unavailable_output_is_reported_by_each_command(home: Path, output: s
     checked = shipper(home, "check", "--listen", "off", "--input", "docker:containers/*/*-json.log", *option)
     assert (checked.returncode, "problem output " in checked.stdout, "1 problem" in checked.stdout) == (1, True, True)
     ran = run_once(home, *option)
-    assert (ran.returncode, "nothing is lost: run it again" in ran.stderr) == (1, True)
+    assert (ran.returncode, "no data is lost; run the command again" in ran.stderr) == (1, True)
     replayed = shipper(home, "replay", "containers", *option)
     assert (replayed.returncode, "127.0.0.1:1" in replayed.stderr) == (1, True)
     assert "Traceback" not in ran.stderr + replayed.stderr

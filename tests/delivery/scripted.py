@@ -1,4 +1,4 @@
-"""An output whose requests finish when the test says so, and a clock that stands still: no threads, no waiting."""
+"""An output whose requests the test finishes, and a clock that the test moves: no threads, no waiting."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -15,7 +15,7 @@ from shipper.system.errors import OutputUnavailable
 
 
 class FakeClock(Clock):
-    """Moves only when the test says so."""
+    """Moves only when the test changes `now`."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -44,12 +44,12 @@ class Request:
     future: "Future[Written]" = field(default_factory=Future)
 
     def succeed(self, *, duplicates: int = 0, throttled: int = 0) -> None:
-        """Store all documents, some of which were there already."""
+        """Store all documents, `duplicates` of which existed already."""
         duplicates = min(duplicates, len(self.documents))
         self.future.set_result(Written(len(self.documents) - duplicates, duplicates, 0, throttled, throttled))
 
     def fail(self, retry_after: float = 0.0) -> None:
-        """Leave it open which documents are stored."""
+        """Fail, with an unknown result for the documents."""
         self.future.set_exception(OutputUnavailable("connection refused", "start it", retry_after))
 
 
@@ -69,11 +69,11 @@ class ScriptedOutput:
         return self.requests[-1].future
 
     def pending(self) -> list[Request]:
-        """Requests that are not finished, oldest first."""
+        """Return the requests that are not finished, oldest first."""
         return [request for request in self.requests if not request.future.done()]
 
     def of(self, future: "Future[Written] | None") -> Request | None:
-        """The request of a future."""
+        """Return the request of a future."""
         return next((request for request in self.requests if request.future is future), None)
 
     def close(self) -> None:
@@ -82,12 +82,12 @@ class ScriptedOutput:
 
 @dataclass
 class Wait:
-    """The waiting edge: a wait takes all of its time, unless the next scripted end comes before."""
+    """The waiting call: a wait takes its full time, unless the next scripted end comes first."""
 
     clock: FakeClock
     output: ScriptedOutput
     ends: list[tuple[float, Callable[[Request], None]]] = field(default_factory=list)
-    """What becomes of the request that is waited for next, and after how many seconds."""
+    """Seconds until the request that is waited for next ends, and its end."""
 
     def __call__(self, future: "Future[Written] | None", seconds: float) -> None:
         assert seconds >= 0
@@ -105,11 +105,11 @@ class Wait:
 
 
 def delivery_to(output: ScriptedOutput, clock: FakeClock, wait: Wait, on_failure: OnFailure) -> Delivery[Marks]:
-    """A delivery with a ledger of its own."""
+    """Return a delivery with its own ledger."""
     ledger = Ledger({metric.name: metric for metric in (*METRICS, LINES)})
     return Delivery(output, ledger, clock, on_failure, wait=wait)
 
 
 def documents(size: int, batch: int = 0) -> list[Document]:
-    """Documents of one batch, whose number stands in place of their time."""
+    """Return the documents of one batch, whose number is their time."""
     return [Document("logs-2026.11.23", bytes(20), batch, None, None, None, None, None, b"{}") for _ in range(size)]

@@ -1,4 +1,4 @@
-"""A model of the delivery loop: requests finish in any order and fail in any way, and time is the test's.
+"""A model of the delivery loop: requests finish in any order and fail in any way, and the test moves the clock.
 
 Whatever the order, batches are acknowledged as they were submitted, and each is acknowledged or rolled back exactly once.
 """
@@ -28,7 +28,7 @@ def _quiet() -> None:
 
 KEYS = ("a", "b", "c")
 FIRST_S, MOST_S = 0.5, 30.0
-"""The bounds of the backoff, written out: the model must not take them from the code."""
+"""Bounds of the backoff, repeated here: the model must not take them from the code."""
 SECONDS = st.floats(0, 100, allow_nan=False)
 ENDS: "st.SearchStrategy[Callable[[Request], None]]" = st.one_of(
     st.just(Request.succeed),
@@ -37,7 +37,7 @@ ENDS: "st.SearchStrategy[Callable[[Request], None]]" = st.one_of(
 
 
 class DeliveryModel(RuleBasedStateMachine):
-    """See the module."""
+    """Batches, requests and time, as the module describes."""
 
     on_failure = OnFailure.ROLL_BACK
 
@@ -60,7 +60,7 @@ class DeliveryModel(RuleBasedStateMachine):
         self.failures = self.all_failures = self.throttled = 0
         self.retry_at = 0.0
 
-    # --- what the sender and the output do ---
+    # --- actions of the sender and the output ---
 
     @rule(size=st.integers(0, 4), keys=st.sets(st.sampled_from(KEYS)))
     def submit(self, size: int, keys: set[str]) -> None:
@@ -102,7 +102,7 @@ class DeliveryModel(RuleBasedStateMachine):
 
     @rule(times=st.integers(1, 12))
     def stay_unavailable(self, times: int) -> None:
-        """Long enough for the delay to reach its bound."""
+        """Fail until the delay reaches its bound."""
         for _ in range(times):
             self.pass_the_delay()
             self.settle()
@@ -125,13 +125,13 @@ class DeliveryModel(RuleBasedStateMachine):
         self.delivery.wait_oldest(seconds)
         assert self.clock.now - began <= seconds + 1e-6
 
-    # --- what the loop does ---
+    # --- actions of the loop ---
 
     @rule()
     def settle(self) -> None:
         while (result := self.delivery.settle()) is not None:
             self.apply(result)
-        assert not self.delivery.answered()
+        assert not self.delivery.can_settle()
 
     @rule(grace=SECONDS, ends=st.lists(st.tuples(st.floats(0, 20), ENDS), max_size=6))
     def drain(self, grace: float, ends: "list[tuple[float, Callable[[Request], None]]]") -> None:
@@ -145,13 +145,13 @@ class DeliveryModel(RuleBasedStateMachine):
     @precondition(lambda self: self.on_failure is OnFailure.ROLL_BACK)
     @rule()
     def roll_back(self) -> None:
-        self.give_up(self.delivery.roll_back().marks)
+        self.mark_rolled_back(self.delivery.roll_back().marks)
         self.tried = False
 
-    # --- what has to come of it ---
+    # --- expectations ---
 
     def check_sending(self) -> None:
-        """No request before its time, and one at a time while the output is unavailable."""
+        """Expect no request before its delay is over, and one at a time while the output is unavailable."""
         if self.failures:
             assert self.clock.now >= self.retry_at
             assert not self.tried
@@ -166,13 +166,13 @@ class DeliveryModel(RuleBasedStateMachine):
             case RolledBack(batches):
                 assert self.on_failure is OnFailure.ROLL_BACK
                 self.check_delay()
-                self.give_up(batches)
+                self.mark_rolled_back(batches)
             case Postponed():
                 assert self.on_failure is OnFailure.RESEND
                 self.check_delay()
 
     def check_stored(self, number: int) -> None:
-        """A batch with documents is acknowledged once its own request is, and only that ends an outage."""
+        """Expect that a batch with documents is acknowledged after its own request, which alone ends an outage."""
         if self.sizes[number] == 0:
             return
         request = self.request_of(number)
@@ -182,11 +182,11 @@ class DeliveryModel(RuleBasedStateMachine):
         assert self.delivery.state.error is None
 
     def request_of(self, number: int) -> Request:
-        """The last request for a batch."""
+        """Return the last request for a batch."""
         return next(request for request in reversed(self.output.requests) if request.documents[0].time_ms == number)
 
     def check_delay(self) -> None:
-        """Full jitter below a bound that doubles, but as long as the output demands."""
+        """Expect full jitter below a bound that doubles, and at least the delay that the output demands."""
         demanded = wanted(self.request_of(self.in_flight[0].number))
         delay, longest = self.delivery.state.retry_at - self.clock.now, min(MOST_S, FIRST_S * 2**self.failures)
         assert demanded - 1e-9 <= delay <= max(longest, demanded) + 1e-9
@@ -195,7 +195,7 @@ class DeliveryModel(RuleBasedStateMachine):
         self.retry_at = self.delivery.state.retry_at
         assert self.delivery.state.error == "connection refused"
 
-    def give_up(self, batches: tuple[Marks, ...]) -> None:
+    def mark_rolled_back(self, batches: tuple[Marks, ...]) -> None:
         assert list(batches) == self.in_flight
         oldest = {
             key: min(batch.before[key] for batch in batches if key in batch.before)
@@ -222,11 +222,11 @@ class DeliveryModel(RuleBasedStateMachine):
     def counts_each_request_once(self) -> None:
         if not hasattr(self, "delivery"):
             return
-        answered = sum(self.sizes[number] > 0 for number in self.acknowledged)
+        finished = sum(self.sizes[number] > 0 for number in self.acknowledged)
         events = sum(self.sizes[number] for number in self.acknowledged)
-        assert self.value((WRITES.name, ("ok",))) == answered
+        assert self.value((WRITES.name, ("ok",))) == finished
         assert self.value((WRITES.name, ("unavailable",))) == self.all_failures
-        assert self.value((WRITE_SECONDS.name, ())) == answered
+        assert self.value((WRITE_SECONDS.name, ())) == finished
         counted = sum(self.value((EVENTS.name, (outcome,))) for outcome in self.delivery.outcomes())
         assert counted == events == sum(self.delivery.outcomes().values())
         assert self.value((THROTTLED.name, ())) <= sum(throttled(request) for request in self.output.requests)
@@ -236,7 +236,7 @@ class DeliveryModel(RuleBasedStateMachine):
         return sum(value.counts) if isinstance(value, Distribution) else value
 
     def teardown(self) -> None:
-        """Once the output is available again, everything in flight is acknowledged."""
+        """Expect that everything in flight is acknowledged once the output is available again."""
         if not hasattr(self, "delivery"):
             return
         self.settle()
@@ -254,7 +254,7 @@ class DeliveryModel(RuleBasedStateMachine):
 
 
 def failed(request: Request) -> bool:
-    """Return True where a finished request failed."""
+    """Return True if a finished request failed."""
     return request.future.exception() is not None
 
 
@@ -265,7 +265,7 @@ def wanted(request: Request) -> float:
 
 
 def throttled(request: Request) -> int:
-    """Return how often a stored request was throttled."""
+    """Return the number of times a stored request was throttled."""
     return request.future.result().throttled if request.future.done() and not failed(request) else 0
 
 

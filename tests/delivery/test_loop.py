@@ -47,8 +47,8 @@ class Bench:
         return self.delivery.ledger.changes().get((name, labels))
 
 
-def test_a_later_answer_waits_for_the_earlier_ones() -> None:
-    """Batches are acknowledged in submission order, whatever the order of the answers."""
+def test_a_later_response_waits_for_the_earlier_ones() -> None:
+    """Batches are acknowledged in submission order, whatever the order of the responses."""
     bench = Bench()
     first, second = bench.submit(1), bench.submit(2)
     bench.output.requests[1].succeed()
@@ -60,7 +60,7 @@ def test_a_later_answer_waits_for_the_earlier_ones() -> None:
 
 
 def test_a_failure_rolls_back_everything_in_flight() -> None:
-    """Oldest first; the batches behind it too, though one of them is stored: it is found to be there."""
+    """Oldest first, including later batches, even one that is stored: its documents become duplicates."""
     bench = Bench()
     batches = tuple(bench.submit(number) for number in range(3))
     bench.output.requests[1].succeed()
@@ -69,8 +69,8 @@ def test_a_failure_rolls_back_everything_in_flight() -> None:
     assert not bench.delivery.in_flight
 
 
-def test_a_batch_that_cannot_be_read_again_is_sent_again_in_its_place() -> None:
-    """The stored one behind it is not: it waits to be acknowledged in its order."""
+def test_a_batch_that_cannot_be_read_again_is_retried_in_its_place() -> None:
+    """The stored batch behind it is not retried: it waits to be acknowledged in its order."""
     bench = Bench(OnFailure.RESEND)
     first, second, third = (bench.submit(number) for number in range(3))
     for number, request in enumerate(bench.output.requests[:]):
@@ -90,14 +90,14 @@ def test_a_batch_that_cannot_be_read_again_is_sent_again_in_its_place() -> None:
 
 
 def test_delays_double_up_to_their_bound_and_last_as_long_as_the_output_demands() -> None:
-    """Full jitter: anything from 0 to the bound."""
+    """Full jitter: any delay from 0 to the bound."""
     backoff, state, delays = Backoff(0.5, 30.0), Availability(), []
-    for _ in range(1100):  # weeks of it: two to the power of that is no float
+    for _ in range(1100):  # weeks of failures: 2 to this power does not fit a float
         state = after_failure(state, ShipperError("refused"), 100.0, backoff, Extreme(upper=True))
         delays.append(state.retry_at - 100.0)
     assert delays[:8] == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert set(delays[8:]) == {30}
-    assert state.away_since == 100.0
+    assert state.unavailable_since == 100.0
     assert backoff.delay(20, Extreme(upper=False)) == 0
     assert backoff.delay(0, Extreme(upper=True), retry_after=7.0) == 7
     assert after_failure(state, OutputUnavailable("busy", "", 90.0), 0.0, backoff, Extreme(upper=False)).retry_at == 90
@@ -128,11 +128,14 @@ def test_an_outage_is_logged_once_with_its_length() -> None:
             getattr(bench.output.requests[-1], end)()
             bench.delivery.settle()
             bench.clock.now += 30
-    assert [(line["event"], line.get("away_s")) for line in logs] == [("output_away", None), ("output_back", 60.0)]
+    assert [(line["event"], line.get("unavailable_s")) for line in logs] == [
+        ("output_unavailable", None),
+        ("output_available", 60.0),
+    ]
 
 
-def test_a_batch_without_documents_says_nothing_of_the_output() -> None:
-    """It is acknowledged in its order, without a request, and does not end an outage."""
+def test_a_batch_without_documents_does_not_end_an_outage() -> None:
+    """It is acknowledged in its order, without a request."""
     bench = Bench()
     bench.submit(1)
     bench.output.requests[0].fail()
@@ -145,7 +148,7 @@ def test_a_batch_without_documents_says_nothing_of_the_output() -> None:
 
 
 def test_a_request_is_counted_with_its_duration_and_outcomes() -> None:
-    """The duration ends when the answer arrives, not when it is looked at."""
+    """The duration ends when the response arrives, not when it is processed."""
     bench = Bench()
     bench.submit(1, size=3)
     bench.clock.now += 0.3
@@ -161,7 +164,7 @@ def test_a_request_is_counted_with_its_duration_and_outcomes() -> None:
 
 
 def test_draining_ends_with_the_grace() -> None:
-    """What is settled by then is; the rest stays in flight, for the caller to leave to the next start."""
+    """Batches settled by then are acknowledged; the rest stays in flight, and the caller leaves it to the next start."""
     bench = Bench()
     first, second = bench.submit(1), bench.submit(2)
     bench.wait.ends = [(4.0, lambda request: request.succeed())]

@@ -1,4 +1,4 @@
-"""Agent, indexer and replay: what each does with the same failure of the one loop."""
+"""Agent, indexer and replay: their reactions to the same failure of the delivery loop."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def test_an_indexer_seeks_to_what_is_rolled_back() -> None:
 
 
 class Replay:
-    """A replay of a small log into an output that the test holds."""
+    """A replay of a small log into a scripted output."""
 
     def __init__(self, folder: Path) -> None:
         write(folder, [b"".join(plain_line(f"step {n}", "", 0, True) + b"\n" for n in range(300))], [False])
@@ -93,19 +93,19 @@ def test_a_replay_sends_the_same_batch_again(tmp_path: Path) -> None:
 
 
 def test_a_replay_gives_up_an_output_that_stays_unavailable(tmp_path: Path) -> None:
-    """After minutes of attempts that come ever more rarely; the hint says what to do."""
+    """After minutes of attempts with growing delays; the hint names the next step."""
     replay = Replay(tmp_path)
     replay.take(1)
     replay.wait.ends = [(0.0, lambda request: request.fail())] * 1000
     began = replay.clock.now
     with pytest.raises(OutputUnavailable, match="connection refused") as error:
         replay.committer.finish()
-    assert "run it again" in error.value.hint
+    assert "run the command again" in error.value.hint
     assert PATIENCE_S <= replay.clock.now - began <= PATIENCE_S + 31
     assert len(replay.output.requests) < 100
 
 
-def test_a_stopped_replay_waits_once_for_all_that_is_in_flight(tmp_path: Path) -> None:
+def test_a_stopped_replay_waits_once_for_all_batches_in_flight(tmp_path: Path) -> None:
     """Not once for each batch, and not at all while the output is unavailable."""
     replay = Replay(tmp_path)
     replay.take(2)

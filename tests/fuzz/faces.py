@@ -17,7 +17,7 @@ from shipper.cli.terminal.render import Stream, render_json, render_table, rende
 from shipper.diagnose.rule_tests.series import Series, parse_series
 from shipper.metrics.exposition import Snapshot, registry_of
 from shipper.model.query import Query
-from shipper.model.text_search import Wanted, words
+from shipper.model.text_search import TextQuery, words
 from shipper.outputs.elasticsearch.reader import clauses
 from shipper.outputs.query_filter import accepts
 from shipper.presentation.time_expression import parse_when
@@ -40,7 +40,7 @@ def when(data: bytes) -> None:
 def search(data: bytes) -> None:
     """Words asked for are found in the text they were taken from, in any case, and make a query for a server."""
     text = data.decode("utf-8", "replace")
-    wanted = Wanted.of(text)
+    wanted = TextQuery.of(text)
     assert wanted.matches(text)
     assert wanted.tokens() <= set(words(text))
     parts = (text.split("\n") + [text] * 4)[:4]

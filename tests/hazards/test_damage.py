@@ -93,7 +93,7 @@ def test_any_changed_byte_is_refused_or_changes_nothing(original: Path, number: 
             state.commit([], [], {("more_total", ()): 1.0}, {("more_total", ()): 1.0})
         State(copy).close()
     assert number * 0.2 < len(refused) < number
-    hints = ("from a copy", "run the shipper that wrote it")
+    hints = ("from a backup", "run the shipper version that wrote it")
     assert all(str(original.with_name("copy")) in error.what for error in refused)
     assert all(any(hint in error.hint for hint in hints) for error in refused)
 
@@ -104,7 +104,9 @@ def test_a_changed_value_in_a_row_is_refused(original: Path) -> None:
     with closing(sqlite3.connect(original / FILE)) as db, db:
         db.execute("UPDATE series SET value = value + 1 WHERE labels = '[\"service-1\"]'")
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    with pytest.raises(StateError, match=r"not those that were committed\n.*from a copy, or start anew with `mv"):
+    with pytest.raises(
+        StateError, match=r"rows differ from the last commit\n.*from a backup, or start with an empty state: `mv"
+    ):
         State(original)
 
 
@@ -115,7 +117,7 @@ def test_a_row_that_is_gone_or_was_added_is_refused(original: Path) -> None:
         copy = shutil.copytree(original, original.with_name("changed"))
         with closing(sqlite3.connect(copy / FILE)) as db, db:
             db.execute(change)
-        with pytest.raises(StateError, match="not those that were committed"):
+        with pytest.raises(StateError, match="rows differ from the last commit"):
             State(copy)
         shutil.rmtree(copy)
 
@@ -124,7 +126,7 @@ def test_a_write_ahead_log_that_lost_its_end_is_refused(original: Path) -> None:
     """SQLite takes the commits before for the whole: reported counters would go back without an error."""
     wal = original / f"{FILE}-wal"
     wal.write_bytes(wal.read_bytes()[: wal.stat().st_size // 2])
-    with pytest.raises(StateError, match=rf"older than what was committed.*knows of commit {COMMITS}\n.*from a copy"):
+    with pytest.raises(StateError, match=rf"older than its last commit.*records commit {COMMITS}\n.*from a backup"):
         State(original)
     (original / MARK).unlink()  # as the message says, to accept the state as it is
     State(original).close()
@@ -158,7 +160,7 @@ def test_a_state_of_another_version_is_refused_and_left_as_it_is(original: Path,
         db.execute(f"PRAGMA user_version={version}")
     for _ in range(2):
         with pytest.raises(
-            StateError, match=rf"has version {version}, this shipper writes version {VERSION}"
+            StateError, match=rf"has version {version}; this shipper needs version {VERSION}"
         ) as refused:
             State(original)
         assert "move the directory away" in refused.value.hint

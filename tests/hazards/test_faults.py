@@ -225,7 +225,7 @@ def test_a_full_disk_at_the_start_is_reported_as_such(tmp_path: Path, new: bool)
     directory, key = tmp_path / "state", b"given"
     if not new:
         State(directory, key).close()
-    with full_disk(0), pytest.raises(StateError, match=r"state directory .* cannot be used: .*\n.*free space"):
+    with full_disk(0), pytest.raises(StateError, match=r"cannot use state directory .*\n.*free disk space"):
         State(directory, key)
     State(directory, key).close()
 
@@ -245,7 +245,7 @@ def test_state_of_another_version_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "state" / "state.db")
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(StateError, match=r"version 99.*\n.*run the shipper that wrote it"):
+    with pytest.raises(StateError, match=r"version 99.*\n.*run the shipper version that wrote it"):
         State(tmp_path / "state")
 
 
@@ -269,7 +269,7 @@ def test_damaged_state_is_refused_and_never_taken_for_empty(tmp_path: Path, dama
     path.write_bytes({"empty": b"", "text": b"hello" * 500}.get(damage, bytes(content)))
     for ending in ("-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
-    with pytest.raises(StateError, match="start anew with"):
+    with pytest.raises(StateError, match="start with an empty state"):
         State(tmp_path / "state")
 
 

@@ -201,7 +201,7 @@ def test_both_in_one_environment_are_reported(wheels: dict[str, Path], tmp_path:
     check = [shipper, "check", "--format", "json", "--input", f"plain:{tmp_path}/*.log"]
     assert APPLICATIONS not in output_of(shipper, "--version", cwd=tmp_path) + output_of(*check, cwd=tmp_path)
     output_of(UV, "pip", "install", "--quiet", "--python", python, wheels["slim"])
-    assert f"{APPLICATIONS} {__version__} is installed too" in output_of(shipper, "--version", cwd=tmp_path)
+    assert f"{APPLICATIONS} {__version__} is also installed" in output_of(shipper, "--version", cwd=tmp_path)
     (finding,) = [one for one in json.loads(output_of(*check, cwd=tmp_path)) if one["subject"] == "installation"]
     assert finding["grade"] == "note"
     assert "pip install --force-reinstall --no-deps shipper-agent" in finding["hint"]

@@ -91,7 +91,7 @@ def test_each_works_in_an_empty_environment(built: dict[str, Path], kind: str, t
     said = output_of(command, "--version", cwd=tmp_path).splitlines()
     assert said[0] == f"shipper, version {__version__}"
     assert said[1].removesuffix("+") == f"commit: {commit}"
-    assert "confluent-kafka: not installed; pip install 'shipper-agent[kafka]' brings it" in said
+    assert "confluent-kafka: not installed; install it with pip install 'shipper-agent[kafka]'" in said
     entry = {"correlation_id": "visit-1", "event": "login_failed"}
     (tmp_path / "app.log").write_bytes(docker_line(json.dumps(entry) + "\n"))
     logs = f"docker:{tmp_path}/*.log"

@@ -1,4 +1,4 @@
-"""Every metric of the shipper stands once in the catalogue, and everything else reads it there."""
+"""Every metric of the shipper is declared once in the catalogue, and read from there."""
 
 import ast
 import re
@@ -35,7 +35,7 @@ BESIDE = re.compile(r"up|process_\w+|python_\w+|scrape_\w+")
 
 
 def texts(tree: ast.Module) -> Iterator[ast.Constant]:
-    """The text constants of a module, those of f-strings included, without its docstrings."""
+    """Yield the text constants of a module, including f-strings, without its docstrings."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     assert any(isinstance(node, documented) for node in ast.walk(tree))
@@ -45,12 +45,12 @@ def texts(tree: ast.Module) -> Iterator[ast.Constant]:
 
 
 def named_in(source: str) -> list[str]:
-    """The metrics that a module names itself."""
+    """Return the metrics that a module names."""
     return [name for node in texts(ast.parse(source)) for name in NAME.findall(node.value)]
 
 
 def exposed() -> set[str]:
-    """Every name that /metrics may show: of the shipper itself, of the built-in rules, and of those that deploy/ has."""
+    """Return every name that /metrics may show: of the shipper, the built-in rules, and the rules of deploy/."""
     deployed = [load(path, {}, {}) for path in sorted((ROOT / "deploy").rglob("shipper.yaml")) if has_rules(path)]
     rules = [*builtin_rules(Settings().counters.business_events), *(r for one in deployed for r in one.counters.rules)]
     assert any(one.counters.rules for one in deployed)
@@ -62,12 +62,12 @@ def exposed() -> set[str]:
 
 
 def has_rules(path: Path) -> bool:
-    """Return whether it is a configuration of the shipper with rules, and not a manifest of that name."""
+    """Return True for a configuration of the shipper with rules, not for a manifest of the same name."""
     return "rules" in (yaml.safe_load(path.read_text(encoding="utf-8")).get("counters") or {})
 
 
-def test_a_metric_that_a_module_names_is_seen() -> None:
-    """In a text or in a part of one, but not in prose or as the name of a package."""
+def test_a_metric_that_a_module_names_is_detected() -> None:
+    """In a string or a part of one, but not in a docstring or as the name of a package."""
     assert named_in('"""Of shipper_x_total."""\ntotal("shipper_x_total")\nf"{a} shipper_y"') == [
         "shipper_x_total",
         "shipper_y",
@@ -76,7 +76,7 @@ def test_a_metric_that_a_module_names_is_seen() -> None:
 
 
 def test_no_module_names_a_metric_outside_the_catalogue() -> None:
-    """A name that is written twice is changed once."""
+    """A second copy of a name would be forgotten when the name changes."""
     places = {
         str(path.relative_to(ROOT)): names
         for path in sorted((ROOT / "shipper").rglob("*.py"))
@@ -86,7 +86,7 @@ def test_no_module_names_a_metric_outside_the_catalogue() -> None:
 
 
 def test_every_metric_is_well_formed() -> None:
-    """Unique names, counters end in `_total`, label values belong to the one label that there is."""
+    """Names are unique, counters end in `_total`, and label values belong to the only label."""
     assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE) > 30
     for metric in CATALOGUE:
         assert metric.name.startswith(PREFIX)
@@ -97,8 +97,8 @@ def test_every_metric_is_well_formed() -> None:
 
 
 @pytest.mark.parametrize("process", ["agent", "indexer"])
-def test_series_that_are_known_start_at_zero(process: str) -> None:
-    """Those without a label, and one for each value that a label is declared to have."""
+def test_series_known_in_advance_start_at_zero(process: str) -> None:
+    """Those without a label, and one for each declared label value."""
     series = from_zero(process)  # type: ignore[arg-type]
     assert len(set(series)) == len(series)
     kept: tuple[OwnMetric, ...] = saved(process)  # type: ignore[arg-type]
@@ -114,15 +114,15 @@ def test_series_that_are_known_start_at_zero(process: str) -> None:
 
 
 def test_the_reference_lists_what_agents_and_indexers_show() -> None:
-    """All of it; a replay's own books are shown nowhere."""
+    """All of them; the metrics of a replay are not exposed."""
     page = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
     processes = ("agent", "indexer")
     shown = {metric.name for process in processes for metric in (*saved(process), *measured(process))}  # type: ignore[arg-type]
     assert set(NAME.findall(page)) == {*shown, BUILD.name}
 
 
-def test_rules_and_dashboards_name_only_metrics_that_there_are() -> None:
-    """Every `shipper_` name under deploy/, and whatever is selected of the job `shipper`."""
+def test_rules_and_dashboards_name_only_existing_metrics() -> None:
+    """Every `shipper_` name under deploy/, and every selector of the job `shipper`."""
     folder, known, selected = ROOT / "deploy", exposed(), 0
     files = [path for path in folder.rglob("*") if path.suffix in (".yml", ".yaml", ".json", ".py")]
     for path in files:
@@ -139,4 +139,4 @@ def test_rules_and_dashboards_name_only_metrics_that_there_are() -> None:
 
 
 NOT_METRICS: set[str] = {"shipper_dashboard"}
-"""Names under deploy/ that are of a file."""
+"""Names under deploy/ that are files."""

@@ -1,4 +1,4 @@
-"""History: what happened, at each step of past time, as OpenMetrics that Prometheus takes."""
+"""History: counters at each step of past time, as OpenMetrics that Prometheus accepts."""
 
 import io
 import pickle
@@ -33,24 +33,24 @@ Series = dict[Name, list[tuple[int, float]]]
 
 
 def history(events: Iterable[Event] = (), **options: Any) -> History:
-    """A history of these events."""
-    found = History(METRICS, **options)
+    """Return a history of these events."""
+    past = History(METRICS, **options)
     for time_ms, increment in events:
-        found.add(time_ms, [increment])
-    return found
+        past.add(time_ms, [increment])
+    return past
 
 
-def written(found: History) -> tuple[str, Summary]:
-    """Its text, and what it says of it."""
+def written(past: History) -> tuple[str, Summary]:
+    """Return its text and its summary."""
     file = io.StringIO()
-    summary = found.write(file)
+    summary = past.write(file)
     return file.getvalue(), summary
 
 
 def series(text: str) -> Series:
-    """Samples by series, as an OpenMetrics parser reads them; times in ms.
+    """Return samples by series, as an OpenMetrics parser reads them; times in ms.
 
-    One time after the other: this parser takes a histogram's second point for a repetition of the first, and drops it.
+    Each time is parsed separately: this parser treats the second point of a histogram as a duplicate and drops it.
     """
     about, points = [], defaultdict(list)
     for numbered in enumerate(text.splitlines()):
@@ -58,21 +58,21 @@ def series(text: str) -> Series:
             about.append(numbered)
         else:
             points[int(numbered[1].rpartition(" ")[2])].append(numbered)
-    found: Series = defaultdict(list)
+    samples_of: Series = defaultdict(list)
     for time_s, samples in sorted(points.items()):
         for family in families("".join(f"{line}\n" for _, line in sorted([*about, *samples]))):
             for sample in family.samples:
-                found[sample.name, tuple(sorted(sample.labels.items()))].append((time_s * 1000, sample.value))
-    return found
+                samples_of[sample.name, tuple(sorted(sample.labels.items()))].append((time_s * 1000, sample.value))
+    return samples_of
 
 
 def families(text: str) -> Iterator[Family]:
-    """What an OpenMetrics parser reads."""
+    """Yield the metric families that an OpenMetrics parser reads."""
     yield from openmetrics(text)  # type: ignore[no-untyped-call]
 
 
 def check_order(text: str) -> None:
-    """The samples of a counter or histogram stand together, in order of strictly rising times."""
+    """Expect the samples of a counter or histogram together, with strictly rising times."""
     samples = [line.split(" ") for line in text.splitlines() if not line.startswith("# ")]
     metrics = [re.sub(r'_(bucket|count|sum)|le="[^"]*",', "", name) for name, _, _ in samples]
     together = [metric for metric, _ in groupby(metrics)]
@@ -80,16 +80,16 @@ def check_order(text: str) -> None:
     times: defaultdict[str, list[int]] = defaultdict(list)
     for name, _, time_s in samples:
         times[name].append(int(time_s))
-    assert all(earlier < later for found in times.values() for earlier, later in pairwise(found))
+    assert all(earlier < later for ordered in times.values() for earlier, later in pairwise(ordered))
 
 
 def login(service: str = "a", amount: float = 1) -> Increment:
-    """One of them."""
+    """Return the increment of one login."""
     return Increment(LOGINS.name, (service,), amount)
 
 
 def test_a_counter_step_by_step() -> None:
-    """Zero a step before the first event; an event shows at the first step that is not before it."""
+    """It is zero one step before the first event; an event shows at the first step that is not before it."""
     text, summary = written(history([(T + 15_001, login()), (T, login()), (T + 1, login(amount=2))]))
     assert text.startswith('# HELP logins Logins.\n# TYPE logins counter\nlogins_total{service="a"} 0 1699999995\n')
     shown = series(text)["logins_total", (("service", "a"),)]
@@ -100,7 +100,7 @@ def test_a_counter_step_by_step() -> None:
 
 
 def test_a_histogram_step_by_step() -> None:
-    """Buckets are cumulative, and a bound belongs to its bucket."""
+    """Buckets are cumulative, and include their upper bound."""
     events = [(T, Increment(SECONDS.name, ("a",), value)) for value in (0.1, 0.5, 7)]
     text, summary = written(history(events))
     a, shown = ("service", "a"), series(text)
@@ -118,7 +118,7 @@ def test_a_histogram_step_by_step() -> None:
 
 
 def test_names_and_values_are_escaped_as_in_the_live_exposition() -> None:
-    """A counter without _total gets it; help and label values may hold anything."""
+    """A counter without _total gets the suffix; help and label values may contain any character."""
     text, _ = written(history([(T, login('x"\\\n y')), (T, Increment(VISITS.name, ()))]))
     assert '# HELP visits Visits; a \\"name\\" without _total,\\nin two lines.\n# TYPE visits counter\n' in text
     assert series(text)["logins_total", (("service", 'x"\\\n y'),)][1] == (T, 1)
@@ -126,14 +126,14 @@ def test_names_and_values_are_escaped_as_in_the_live_exposition() -> None:
 
 
 def test_labels_are_added_to_every_series() -> None:
-    """A metric's own label of that name stays, under the name that a scrape would give it."""
-    found = history([(T, login())], labels={"job": "shipper", "service": "replay"})
-    (name,) = series(written(found)[0])
+    """A metric's own label of the same name is renamed as in a scrape."""
+    labelled = history([(T, login())], labels={"job": "shipper", "service": "replay"})
+    (name,) = series(written(labelled)[0])
     assert name[1] == (("exported_service", "a"), ("job", "shipper"), ("service", "replay"))
 
 
 def test_declared_series_show_zero_throughout() -> None:
-    """Others begin a step before their first increment."""
+    """Other series start one step before their first increment."""
     events = [(T, login("a")), (T + 10 * STEP, login("b"))]
     shown = series(written(history(events, declared=[(LOGINS.name, ("c",)), ("gone_total", ())]))[0])
     first = {labels[0][1]: samples[0] for (_, labels), samples in shown.items()}
@@ -143,7 +143,7 @@ def test_declared_series_show_zero_throughout() -> None:
 
 
 def test_years_without_an_event_are_left_out() -> None:
-    """The old value shows once more before the next increment, so that `increase()` sees it."""
+    """The old value is repeated once before the next increment, so that `increase()` sees it."""
     later = T + 1000 * BREAK_MS
     shown = series(written(history([(T, login()), (later, login()), (later, login("b"))]))[0])
     a, b = shown["logins_total", (("service", "a"),)], shown["logins_total", (("service", "b"),)]
@@ -153,8 +153,8 @@ def test_years_without_an_event_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("apart_ms", [23 * HOUR_MS, HOUR_MS + STEP, HOUR_MS])
-def test_sparse_times_do_not_make_a_huge_history(apart_ms: int) -> None:
-    """Lines that each name a time of their own: the text grows with the lines, not with the time between them."""
+def test_sparse_times_do_not_cause_a_huge_history(apart_ms: int) -> None:
+    """The text grows with the number of lines, not with the time between them."""
     declared = [(LOGINS.name, (service,)) for service in "abcdefghij"]
     size = len(written(history([(T + n * apart_ms, login()) for n in range(30)], declared=declared))[0])
     an_hour_of_each = (
@@ -165,7 +165,7 @@ def test_sparse_times_do_not_make_a_huge_history(apart_ms: int) -> None:
 
 
 def test_a_quiet_hour_is_not_left_out() -> None:
-    """Up to the break there is a sample at each step; a step later the pause is left out."""
+    """Up to `BREAK_MS` there is a sample at each step; a longer gap has none."""
     for pause_ms, left_out in ((BREAK_MS, False), (BREAK_MS + STEP, True)):
         shown = series(written(history([(T, login()), (T + pause_ms, login())]))[0])
         gaps = {later - time for (time, _), (later, _) in pairwise(shown["logins_total", (("service", "a"),)])}
@@ -174,7 +174,7 @@ def test_a_quiet_hour_is_not_left_out() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"declared": [(LOGINS.name, ("a",))]}])
 def test_a_history_without_events_has_no_samples(options: dict[str, Any]) -> None:
-    """It is valid all the same."""
+    """Its text is still valid."""
     text, summary = written(history(**options))
     assert summary == Summary(0, 0, None, None)
     assert [(family.name, family.samples) for family in families(text)] == [
@@ -183,31 +183,31 @@ def test_a_history_without_events_has_no_samples(options: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("step_ms", [0, -1000, 1500, LOOKBACK_MS])
-def test_a_step_that_cannot_be_is_refused(step_ms: int) -> None:
-    """Prometheus cuts parts of a second, and loses sight of a series after five minutes."""
+def test_an_invalid_step_is_rejected(step_ms: int) -> None:
+    """Prometheus truncates to seconds, and a series is stale after five minutes."""
     with pytest.raises(ValueError, match="whole seconds"):
         History(METRICS, step_ms)
 
 
-def test_what_does_not_fit_is_refused() -> None:
-    """Gauges have no increments; parts are of the same metrics; increments are of metrics that are known."""
+def test_gauges_other_steps_and_unknown_metrics_are_rejected() -> None:
+    """Gauges have no increments, parts need the same steps, and increments need a declared metric."""
     with pytest.raises(ValueError, match="gauge"):
         History([Metric("depth", "gauge", "h")])
-    with pytest.raises(ValueError, match="belong together"):
+    with pytest.raises(ValueError, match="cannot merge"):
         history().merge(history(step_ms=30_000))
     with pytest.raises(KeyError):
         history([(T, Increment("other_total", ()))])
 
 
-def test_a_merged_history_shows_what_both_declared() -> None:
-    """At zero, from the beginning."""
+def test_a_merged_history_shows_the_declared_series_of_both() -> None:
+    """They are zero from the beginning."""
     whole = history([(T, login())])
     whole.merge(history(declared=[(LOGINS.name, ("b",))]))
     assert series(written(whole)[0])["logins_total", (("service", "b"),)][0] == (T - STEP, 0)
 
 
-def test_merging_leaves_the_other_part_as_it_was() -> None:
-    """A part can be written by itself afterwards."""
+def test_merging_does_not_change_the_other_part() -> None:
+    """A part can still be written separately."""
     part, whole = history([(T, login())]), history()
     before = written(part)
     whole.merge(part)
@@ -229,24 +229,26 @@ steps = st.sampled_from([STEP, 30_000, 60_000])
 
 
 @given(events_in_parts, st.randoms(use_true_random=False), steps)
-def test_order_and_parts_do_not_show(found: list[tuple[Event, int]], chance: random.Random, step_ms: int) -> None:
-    """Files are read in parallel, each by some process: the text is the same, to the last digit."""
+def test_order_and_parts_do_not_change_the_text(
+    placed: list[tuple[Event, int]], chance: random.Random, step_ms: int
+) -> None:
+    """Processes read files in parallel: the text is the same, to the last digit."""
     parts = [history(step_ms=step_ms) for _ in range(3)]
-    for (time_ms, increment), part in chance.sample(found, len(found)):
+    for (time_ms, increment), part in chance.sample(placed, len(placed)):
         parts[part].add(time_ms, [increment])
     whole = history(step_ms=step_ms)
     for one in chance.sample(parts, 3):
         whole.merge(pickle.loads(pickle.dumps(one)))
-    assert written(whole) == written(history([event for event, _ in found], step_ms=step_ms))
+    assert written(whole) == written(history([event for event, _ in placed], step_ms=step_ms))
 
 
 @pytest.mark.integration
 @given(st.lists(events, max_size=30), steps)
-def test_every_sample_is_the_sum_of_the_events_up_to_it(found: list[Event], step_ms: int) -> None:
-    """Each begins at zero, before its first event, and has a sample a step before each change."""
-    text, _ = written(history(found, step_ms=step_ms))
+def test_every_sample_is_the_sum_of_the_events_up_to_it(past: list[Event], step_ms: int) -> None:
+    """Each series starts at zero before its first event, and has a sample one step before each change."""
+    text, _ = written(history(past, step_ms=step_ms))
     check_order(text)
-    shown, truth = series(text), expected(found)
+    shown, truth = series(text), expected(past)
     assert shown.keys() == truth.keys()
     for name, samples in shown.items():
         times, totals = truth[name]
@@ -259,7 +261,7 @@ def test_every_sample_is_the_sum_of_the_events_up_to_it(found: list[Event], step
 
 
 def expected(events: Iterable[Event]) -> dict[Name, tuple[list[int], list[float]]]:
-    """By series, times of events and totals before the first and after each, reckoned in the simplest way."""
+    """Return by series the event times, and the totals before the first and after each event, computed naively."""
     added: defaultdict[Name, list[tuple[int, Fraction]]] = defaultdict(list)
     for time, (metric, labels, amount) in sorted(events, key=lambda event: event[0]):
         named = tuple(("service", label) for label in labels)

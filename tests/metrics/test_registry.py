@@ -1,4 +1,4 @@
-"""Ledger: values are shown when they are committed, not before."""
+"""Ledger: values are shown once they are committed, not before."""
 
 from collections import Counter
 
@@ -14,12 +14,12 @@ KEY = (LOGINS.name, ("backend",))
 
 
 def ledger() -> Ledger:
-    """An empty one."""
+    """Return an empty ledger."""
     return Ledger({metric.name: metric for metric in (LOGINS, SECONDS)})
 
 
 def test_increments_show_after_publish_only() -> None:
-    """A crash before the commit must not have shown what it takes back."""
+    """A value that a crash may undo is never shown."""
     books = ledger()
     books.add(Tally(Counter({KEY: 3})), 1.0)
     assert books.committed == {}
@@ -30,7 +30,7 @@ def test_increments_show_after_publish_only() -> None:
 
 
 def test_uncommitted_batches_add_up() -> None:
-    """While the state cannot be written, increments gather."""
+    """Increments accumulate while the state is not writable."""
     books = ledger()
     for _ in range(3):
         books.add(Tally(Counter({KEY: 2})), 1.0)
@@ -39,7 +39,7 @@ def test_uncommitted_batches_add_up() -> None:
 
 
 def test_declared_series_start_at_zero_once() -> None:
-    """`increase()` sees the first event; a restart does not set a value back."""
+    """`increase()` sees the first event; a restart does not reset a value."""
     books = ledger()
     books.restore({KEY: 5.0}, {KEY: 1.0})
     books.declare([KEY, (LOGINS.name, ("other",))], 2.0)
@@ -49,7 +49,7 @@ def test_declared_series_start_at_zero_once() -> None:
 
 
 def test_observations_fall_into_their_buckets() -> None:
-    """Upper bounds belong to their bucket; what is above all of them goes to the last."""
+    """Buckets include their upper bound; larger values go to the last bucket."""
     books = ledger()
     books.add(Tally(observations=[Increment(SECONDS.name, (), value) for value in (0.05, 0.1, 0.5, 7)]), 1.0)
     books.publish()
@@ -57,7 +57,7 @@ def test_observations_fall_into_their_buckets() -> None:
 
 
 def test_a_shown_histogram_does_not_move_before_the_next_publish() -> None:
-    """The committed value is never changed in place."""
+    """The committed value is never modified in place."""
     books = ledger()
     tally = Tally(observations=[Increment(SECONDS.name, (), 0.5)])
     books.add(tally, 1.0)
@@ -69,22 +69,22 @@ def test_a_shown_histogram_does_not_move_before_the_next_publish() -> None:
 
 
 def test_kinds_are_not_mixed_up() -> None:
-    """A rule that says counter where the metric is a histogram is a defect, and loud."""
+    """An increment of a counter for a histogram raises, and the reverse."""
     with pytest.raises(TypeError):
         ledger().add(Tally(Counter({(SECONDS.name, ()): 1})), 1.0)
     with pytest.raises(TypeError):
         ledger().add(Tally(observations=[Increment(*KEY, 1.0)]), 1.0)
 
 
-def test_series_of_metrics_that_are_gone_are_not_shown() -> None:
-    """A rule that was removed from the configuration disappears from /metrics; its value stays in the state."""
+def test_series_of_removed_metrics_are_not_shown() -> None:
+    """A rule removed from the configuration disappears from /metrics; its value stays in the state."""
     books = ledger()
     books.restore({("old_total", ()): 5.0, KEY: 1.0}, {("old_total", ()): 1.0, KEY: 1.0})
     assert books.committed == {KEY: 1.0}
 
 
-def test_what_is_published_is_replaced_and_does_not_change() -> None:
-    """Another thread that holds it reads one commit; uncommitted values and series are in none."""
+def test_published_values_are_replaced_and_never_modified() -> None:
+    """Another thread that holds them reads one commit, without uncommitted values and series."""
     books = Ledger({LOGINS.name: LOGINS})
     books.add(Tally(Counter({KEY: 3})), 1.0)
     assert books.published.values == books.published.created == {}

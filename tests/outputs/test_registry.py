@@ -75,10 +75,10 @@ def test_a_new_kind_is_examined(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_memory")
 def test_a_new_kind_has_its_name_in_metrics_and_in_the_configurations_messages(tmp_path: Path) -> None:
     """The label `output`, the forms that a URL may have, and what is wrong with one of its own."""
-    agent, vitals = parts(of(tmp_path), from_end=False)
+    agent, publisher = parts(of(tmp_path), from_end=False)
     agent.run_once()
-    vitals.take()
-    labels = {labels for (name, labels) in vitals.snapshot.metrics().gauges if name == "shipper_output_up"}
+    publisher.publish()
+    labels = {labels for (name, labels) in publisher.snapshot.metrics().gauges if name == "shipper_output_up"}
     agent.close()
     assert labels == {("memory",)}
     assert forms().endswith(" or memory:NAME")

@@ -1,4 +1,4 @@
-"""One guard: an entry that a step fails on stops nothing, whichever way it goes through the chain."""
+"""One guard: an entry that a step fails on stops nothing, on every path through the chain."""
 
 import json
 from collections import Counter
@@ -56,7 +56,7 @@ class FailingEnforce(Enforce):
 
 
 class FailingRedactor(Redactor):
-    """Masking with a defect, which shows in each of its steps."""
+    """Redaction with a defect in each of its steps."""
 
     def suspicious(self, raw: str, event: dict[str, Any]) -> bool:
         return "poison" in raw or super().suspicious(raw, event)
@@ -84,27 +84,27 @@ class FailingCounting(Counting):
 
 
 def chain(**steps: Any) -> Pipeline:
-    """The chain of SETTINGS with some steps in the place of its own."""
+    """Return the chain of SETTINGS with some steps replaced."""
     return replace(pipeline_of(SETTINGS, counting_of(SETTINGS, ()), redactor_of(SETTINGS)), **steps)
 
 
 def enforce() -> Pipeline:
-    """A chain whose schema fails."""
+    """Return a chain whose schema fails."""
     return chain(enforce=FailingEnforce())
 
 
 def redactor() -> Pipeline:
-    """A chain whose redaction fails."""
+    """Return a chain whose redaction fails."""
     return chain(redactor=FailingRedactor())
 
 
 def counting() -> Pipeline:
-    """A chain whose rules fail."""
+    """Return a chain whose rules fail."""
     return chain(counting=FailingCounting([rule.rule for rule in counting_of(SETTINGS, ())._rules.values()]))
 
 
 class Result(NamedTuple):
-    """Entries by outcome, the reasons of the quarantine, all that is stored as text, and counters where kept."""
+    """Entries by outcome, quarantine reasons, everything stored as text, and counters if there are any."""
 
     outcomes: Mapping[str, int]
     reasons: list[str]
@@ -116,19 +116,19 @@ Way = Callable[[Pipeline, Path], Result]
 
 
 def sums_of(batch: Batch) -> dict[str, float]:
-    """Sums of the two counters that the entries move."""
+    """Return the sums of the two counters that the entries increment."""
     wanted = {("failed_login_attempts_total", ("backend",)): "logins", (VIOLATIONS.name, ("internal_error",)): "errors"}
     return {name: batch.counted.sums[key] for key, name in wanted.items() if key in batch.counted.sums}
 
 
 def result(ended: list[tuple[str, dict[str, Any]]], counters: Mapping[str, float] | None = None) -> Result:
-    """The result of entries with their outcomes and documents."""
+    """Return the result of entries with their outcomes and documents."""
     reasons = [reason["kind"] for _, body in ended for reason in body.get("reasons", ())]
     return Result(Counter(outcome for outcome, _ in ended), reasons, json.dumps(ended), counters)
 
 
 def processed(pipeline: Pipeline) -> Result:
-    """The entries, run through `Pipeline.process`."""
+    """Return the result of the entries after `Pipeline.process`."""
     batch = Batch()
     entries = [Entry(text, "stdout", STAMP, n, 1, b"%014d" % n) for n, text in enumerate(TEXTS)]
     pipeline.process(entries, Source.of(ORIGIN), batch, NOW_MS, count=True, ship=True)
@@ -144,7 +144,7 @@ def selecting(pipeline: Pipeline, **choice: Any) -> TimeFilteredPipeline:
 
 
 def replay(pipeline: Pipeline, _folder: Path) -> Result:
-    """A replay of all there is."""
+    """A replay of everything."""
     return processed(pipeline)
 
 
@@ -156,11 +156,11 @@ def replay_since(pipeline: Pipeline, _folder: Path) -> Result:
 def replay_metrics_out(pipeline: Pipeline, _folder: Path) -> Result:
     """A replay with a history, which agrees with the counters."""
     history = history_of(SETTINGS)
-    found = processed(selecting(pipeline, history=history))
+    replayed = processed(selecting(pipeline, history=history))
     noted = history.added[("failed_login_attempts_total", ("backend",))]
-    assert found.counters is not None
-    assert sum(sum(steps.values()) for steps in noted.values()) == found.counters["logins"]
-    return found
+    assert replayed.counters is not None
+    assert sum(sum(steps.values()) for steps in noted.values()) == replayed.counters["logins"]
+    return replayed
 
 
 def agent(pipeline: Pipeline, folder: Path) -> Result:
@@ -180,7 +180,7 @@ def agent(pipeline: Pipeline, folder: Path) -> Result:
 
 
 def native(pipeline: Pipeline, _folder: Path) -> Result:
-    """The native path, which asks schema and rules once a group of lines."""
+    """The native path, which runs schema and rules once per group of lines."""
     source, batch = Source.of(ORIGIN), Batch()
     compiled = compiled_of(SETTINGS.model_copy(update={"compiled": True}), pipeline)
     if compiled is None:
@@ -213,7 +213,7 @@ def explain(pipeline: Pipeline, _folder: Path) -> Result:
     entries = [Entry(text, "stdout", STAMP, n, 1, b"%014d" % n) for n, text in enumerate(TEXTS)]
     steps = [explainer.explained(entry, NOW_MS) for entry in entries]
     assert all(list(described(number, step)) for number, step in enumerate(steps))
-    assert [[found["kind"] for found in step["violations"]] for step in steps] == [[], ["internal_error"], []]
+    assert [[violation["kind"] for violation in step["violations"]] for step in steps] == [[], ["internal_error"], []]
     logins = sum(step["counters"].get("failed_login_attempts_total['backend']", 0) for step in steps)
     errors = sum(step["counters"].get(f"{VIOLATIONS.name}['internal_error']", 0) for step in steps)
     ended = [(step["outcome"], step["document"]) for step in steps]
@@ -225,18 +225,18 @@ def test(pipeline: Pipeline, _folder: Path) -> Result:
     case = Case.model_validate(
         {"name": "n", "lines": TEXTS, "service": "backend", "now": STAMP, "expect": {"dropped": 0}}
     )
-    found = outcome_of(case, pipeline, Bounds())
-    samples = {str(series): value for series, value in found.samples.items()}
+    outcome = outcome_of(case, pipeline, Bounds())
+    samples = {str(series): value for series, value in outcome.samples.items()}
     counters = {
         "logins": samples['failed_login_attempts_total{service="backend"}'],
         "errors": sum(value for name, value in samples.items() if name.startswith(VIOLATIONS.name)),
     }
-    outcomes = {INDEXED: len(found.events), QUARANTINED: len(found.quarantined)}
-    reasons = [kind for kinds in found.quarantined for kind in kinds]
-    return Result(outcomes, reasons, json.dumps(found.events), counters)
+    outcomes = {INDEXED: len(outcome.events), QUARANTINED: len(outcome.quarantined)}
+    reasons = [kind for kinds in outcome.quarantined for kind in kinds]
+    return Result(outcomes, reasons, json.dumps(outcome.events), counters)
 
 
-test.__test__ = False  # type: ignore[attr-defined]  # a way, not a test
+test.__test__ = False  # type: ignore[attr-defined]  # a path through the chain, not a test
 
 
 def release(pipeline: Pipeline, _folder: Path) -> Result:
@@ -260,26 +260,26 @@ WAYS = (agent, native, replay, replay_since, replay_metrics_out, tail, explain, 
 def test_an_entry_that_a_step_fails_on_is_quarantined_and_the_rest_goes_on(
     way: Way, broken: Callable[[], Pipeline], tmp_path: Path
 ) -> None:
-    """Schema or redaction: the reason is `internal_error`, and nothing shows that was not masked."""
-    found = way(broken(), tmp_path)
-    assert +Counter(found.outcomes) == {INDEXED: 2, QUARANTINED: 1}
-    assert found.reasons == ["internal_error"]
-    assert broken is enforce or "poison" not in found.stored
+    """Schema or redaction: the reason is `internal_error`, and no unmasked text is stored."""
+    handled = way(broken(), tmp_path)
+    assert +Counter(handled.outcomes) == {INDEXED: 2, QUARANTINED: 1}
+    assert handled.reasons == ["internal_error"]
+    assert broken is enforce or "poison" not in handled.stored
     logins = 2 if broken is enforce else 3
-    assert found.counters in (None, {"logins": logins, "errors": 1})
+    assert handled.counters in (None, {"logins": logins, "errors": 1})
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_entry_that_counting_fails_on_is_stored_and_the_rest_is_counted(way: Way, tmp_path: Path) -> None:
     """The failure is a violation, counted once; a defect in a rule costs no event."""
-    found = way(counting(), tmp_path)
-    assert +Counter(found.outcomes) == {INDEXED: 3}
-    assert found.reasons == []
-    assert found.counters in (None, {"logins": 2, "errors": 1})
+    handled = way(counting(), tmp_path)
+    assert +Counter(handled.outcomes) == {INDEXED: 3}
+    assert handled.reasons == []
+    assert handled.counters in (None, {"logins": 2, "errors": 1})
 
 
 def test_a_failed_entry_is_kept_whatever_span_is_replayed() -> None:
-    """Its own time could not be read; an event that could be read and lies outside moves no counter."""
+    """Its own time could not be read; a readable event outside the span increments no counter."""
     later = Span(since_ms=NOW_MS + 1)
     batch = Batch()
     entries = [Entry(text, "stdout", STAMP, n, 1, b"%014d" % n) for n, text in enumerate(TEXTS)]
@@ -289,7 +289,7 @@ def test_a_failed_entry_is_kept_whatever_span_is_replayed() -> None:
 
 
 def test_a_redactor_that_always_fails_lets_no_text_out() -> None:
-    """The last resort asks it for nothing."""
+    """The last resort does not call it."""
 
     class Broken(Redactor):
         def redact_raw(self, text: str) -> str:
@@ -300,13 +300,13 @@ def test_a_redactor_that_always_fails_lets_no_text_out() -> None:
 
         redact_event = suspicious = redact_text  # type: ignore[assignment]
 
-    found = processed(chain(redactor=Broken()))
-    assert (found.outcomes, found.reasons) == ({QUARANTINED: 3}, ["internal_error"] * 3)
-    assert "poison" not in found.stored
+    handled = processed(chain(redactor=Broken()))
+    assert (handled.outcomes, handled.reasons) == ({QUARANTINED: 3}, ["internal_error"] * 3)
+    assert "poison" not in handled.stored
 
 
 class FailingOnGroups(FailingCounting):
-    """A rule with a defect that no event escapes."""
+    """A rule with a defect that affects every event."""
 
     def group_effect(
         self, event: dict[str, Any], stream: str, http_source: HttpSource, undecided: frozenset[str]
@@ -329,11 +329,11 @@ class FailingOnGroups(FailingCounting):
     ("at", "counters"), [("group_effect", {"logins": 2, "errors": 1}), ("contribution", {"errors": 3})]
 )
 def test_a_group_of_lines_that_counting_fails_on_is_stored(at: str, counters: dict[str, int], tmp_path: Path) -> None:
-    """Each of its events is one failure; where only the question of the group fails, each is counted by itself."""
+    """Each of its events is one failure; if only the group evaluation fails, each event is counted separately."""
     failing = FailingOnGroups([rule.rule for rule in counting_of(SETTINGS, ())._rules.values()])
     failing.at = at
-    found = native(chain(counting=failing), tmp_path)
-    assert (found.outcomes, found.reasons, found.counters) == ({INDEXED: 3}, [], counters)
+    handled = native(chain(counting=failing), tmp_path)
+    assert (handled.outcomes, handled.reasons, handled.counters) == ({INDEXED: 3}, [], counters)
 
 
 PREFIXES = Prefixes("keneyapp-logs", "keneyapp-quarantine")
@@ -341,7 +341,7 @@ PREFIXES = Prefixes("keneyapp-logs", "keneyapp-quarantine")
 
 @pytest.mark.parametrize("redacting", [Redactor(), FailingRedactor()])
 def test_a_message_that_we_fail_on_is_quarantined(redacting: Redactor) -> None:
-    """An indexer that could not pass it would stand still for ever; what was never read cannot be released."""
+    """Otherwise the indexer would stop at it forever; an entry that was never read cannot be released."""
 
     class Unreadable(bytes):
         def split(self, *_: Any) -> Any:

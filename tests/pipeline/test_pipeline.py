@@ -1,4 +1,4 @@
-"""The pipeline: what becomes of an entry under each policy, and that nothing stops it."""
+"""The pipeline: the outcome of an entry under each policy; no entry stops it."""
 
 import json
 from dataclasses import replace
@@ -24,18 +24,18 @@ REFUSED = '{"correlation_id":"not usable","event":"login_failed"}'
 
 
 def entry(text: str, **changes: Any) -> Entry:
-    """One entry at the time of NOW."""
+    """Return an entry with the time NOW."""
     return Entry(text, "stdout", "2026-11-23T10:00:00.123456789Z", 7, 1, b"d" * 14)._replace(**changes)
 
 
 def pipeline(enforce: Enforce | None = None, **policies: Policy) -> Pipeline:
-    """The chain with its built-in counters."""
-    asked = {**DEFAULT_POLICIES, **{Kind(name): policy for name, policy in policies.items()}}
-    return Pipeline(enforce or Enforce(), Counting(builtin_rules([])), Redactor(), asked)
+    """Return the chain with its built-in counters."""
+    merged = {**DEFAULT_POLICIES, **{Kind(name): policy for name, policy in policies.items()}}
+    return Pipeline(enforce or Enforce(), Counting(builtin_rules([])), Redactor(), merged)
 
 
 def processed(chain: Pipeline, *entries: Entry, count: bool = True, ship: bool = True) -> Batch:
-    """What entries come to."""
+    """Return the batch that the entries produce."""
     batch = Batch()
     chain.process(entries, SOURCE, batch, NOW, count=count, ship=ship)
     return batch
@@ -50,7 +50,7 @@ def processed(chain: Pipeline, *entries: Entry, count: bool = True, ship: bool =
     ],
 )
 def test_policy_decides_and_counting_does_not_ask_it(policy: Policy, outcome: str, index: str | None) -> None:
-    """Refused, flagged or dropped, the failed login counts and so does the violation."""
+    """Quarantined, flagged or dropped: the failed login is counted, and so is the violation."""
     batch = processed(pipeline(correlation_id_invalid=policy), entry(REFUSED))
     assert batch.events == {outcome: 1}
     assert [document.index for document in batch.documents] == ([index] if index else [])
@@ -61,13 +61,13 @@ def test_policy_decides_and_counting_does_not_ask_it(policy: Policy, outcome: st
 
 
 def test_the_severest_policy_wins() -> None:
-    """What one violation would drop and another keep is kept."""
+    """Of an entry that one violation would drop and another keep, the stricter policy keeps it."""
     chain = pipeline(correlation_id_missing=Policy.DROP, status_code_invalid=Policy.QUARANTINE)
     assert processed(chain, entry('{"event":"e","status_code":"x"}')).events == {"quarantined": 1}
 
 
 def test_counting_and_shipping_are_apart() -> None:
-    """The two positions ask for one of both each, and together they make the whole."""
+    """Each cursor requests one of both; together they give the whole."""
     text = entry('{"correlation_id":"a","event":"login_failed"}')
     counted = processed(pipeline(), text, ship=False)
     shipped = processed(pipeline(), text, count=False)
@@ -76,7 +76,7 @@ def test_counting_and_shipping_are_apart() -> None:
 
 
 def test_plain_text_is_stored_and_a_blank_line_is_dropped_by_rule() -> None:
-    """Both are accounted for."""
+    """Both have an outcome."""
     batch = processed(pipeline(), entry("hello"), entry("  "))
     assert batch.lines_by_outcome == {"indexed": 1, "dropped": 1}
     assert json.loads(batch.documents[0].body)["event"] == "unstructured"
@@ -85,26 +85,26 @@ def test_plain_text_is_stored_and_a_blank_line_is_dropped_by_rule() -> None:
 def test_an_access_line_is_an_event_of_its_own_kind() -> None:
     """It carries no correlation id and needs none."""
     batch = processed(pipeline(), entry('INFO:     10.0.0.1:0 - "GET /api/v1/patients/7?x=1 HTTP/1.1" 200 OK'))
-    found = json.loads(batch.documents[0].body)
-    assert (found["event"], found["method"], found["path"], found["status_code"]) == (
+    body = json.loads(batch.documents[0].body)
+    assert (body["event"], body["method"], body["path"], body["status_code"]) == (
         "http_access",
         "GET",
         "/api/v1/patients/7",
         200,
     )
-    assert "schema" not in found
+    assert "schema" not in body
 
 
 def test_a_stack_trace_is_an_error_with_its_type() -> None:
-    """The whole trace, searchable, under what was finally raised."""
+    """The whole trace is searchable, under the exception that was finally raised."""
     text = 'ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n  File "x.py", line 1\nValueError: bad'
-    found = json.loads(processed(pipeline(), entry(text, lines=4)).documents[0].body)
-    assert (found["level"], found["error_type"], found["error_message"]) == ("error", "ValueError", "bad")
-    assert found["exception"] == text
+    body = json.loads(processed(pipeline(), entry(text, lines=4)).documents[0].body)
+    assert (body["level"], body["error_type"], body["error_message"]) == ("error", "ValueError", "bad")
+    assert body["exception"] == text
 
 
 class Failing(Enforce):
-    """A step of ours with a defect."""
+    """A step with a defect."""
 
     def enforce(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
         if fields.get("message") == "poison":
@@ -112,8 +112,8 @@ class Failing(Enforce):
         return super().enforce(fields)
 
 
-def test_an_entry_that_we_fail_on_is_refused_and_the_rest_goes_on() -> None:
-    """No line can stop the agent, nor vanish by stopping it."""
+def test_an_entry_that_a_step_fails_on_is_quarantined_and_the_rest_goes_on() -> None:
+    """No line can stop the agent or disappear."""
     good, poison = '{"correlation_id":"a","message":"good"}', '{"correlation_id":"a","message":"poison"}'
     batch = processed(pipeline(Failing()), entry(good), entry(poison), entry(good))
     assert batch.events == {"indexed": 2, "quarantined": 1}
@@ -123,7 +123,7 @@ def test_an_entry_that_we_fail_on_is_refused_and_the_rest_goes_on() -> None:
 
 
 class Unable(Redactor):
-    """One that cannot mask a text."""
+    """A redactor that fails on a text."""
 
     def redact_raw(self, text: str) -> str:
         if "poison" in text:
@@ -131,8 +131,8 @@ class Unable(Redactor):
         return text
 
 
-def test_an_entry_whose_very_text_we_fail_on_is_told_of_without_it() -> None:
-    """What cannot be masked is not kept: its place in the log is, and the rest goes on."""
+def test_an_entry_whose_text_cannot_be_masked_is_quarantined_without_it() -> None:
+    """Text that cannot be masked is not stored: its log and offset are, and the rest goes on."""
     batch = processed(
         replace(pipeline(), redactor=Unable()), entry('{"message":"poison"}'), entry('{"correlation_id":"a"}')
     )
@@ -145,15 +145,15 @@ def test_an_entry_whose_very_text_we_fail_on_is_told_of_without_it() -> None:
 
 
 class Unmasking(Redactor):
-    """One with a defect, behind the step that counts."""
+    """A redactor that fails after the counting step."""
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
         raise ZeroDivisionError
 
 
 @pytest.mark.parametrize("span", [None, Span()])
-def test_an_event_that_a_later_step_fails_on_counts_all_the_same(span: Span | None) -> None:
-    """Whoever makes a step fail cannot try passwords unseen by it; a replay counts as the agent does."""
+def test_an_event_that_a_later_step_fails_on_is_still_counted(span: Span | None) -> None:
+    """Making a step fail does not hide failed logins; a replay counts like the agent."""
     plain = replace(pipeline(), redactor=Unmasking())
     fields = {name: getattr(plain, name) for name in Pipeline.__dataclass_fields__}
     chain = plain if span is None else TimeFilteredPipeline(**fields, span=span)
@@ -166,7 +166,7 @@ def test_an_event_that_a_later_step_fails_on_counts_all_the_same(span: Span | No
 @pytest.mark.parametrize("name", ["password", "correlation_id", "user_id", "message"])
 @pytest.mark.parametrize("depth", [900, 1000, 1020])
 def test_a_value_nested_as_deep_as_can_be_read_hides_no_event(name: str, depth: int) -> None:
-    """Python itself cannot write it again: it is masked or told by its type."""
+    """Python cannot serialize it again: it is masked or named by its type."""
     nested = "[" * depth + '"hunter2"' + "]" * depth
     text = f'{{"correlation_id":"a","event":"login_failed","{name}":{nested}}}'
     batch = processed(pipeline(), entry(text))
@@ -175,15 +175,15 @@ def test_a_value_nested_as_deep_as_can_be_read_hides_no_event(name: str, depth: 
     assert name != "password" or b"hunter2" not in batch.documents[0].body
 
 
-def test_secrets_in_refused_entries_and_their_reasons_are_masked() -> None:
+def test_secrets_in_quarantined_entries_and_their_reasons_are_masked() -> None:
     """The quarantine is no way around redaction."""
     batch = processed(pipeline(), entry('{"correlation_id":"password=hunter2 x","note":"mail a@b.example"}'))
     assert b"hunter2" not in batch.documents[0].body
     assert b"a@b.example" not in batch.documents[0].body
 
 
-def test_a_plain_log_makes_no_index_of_each_day_that_it_names() -> None:
-    """Lines of any day since 1970 and until 9999, by JSON or by their beginning: one day, each with a note."""
+def test_a_plain_log_creates_no_index_for_each_day_that_it_names() -> None:
+    """Lines of any day from 1970 to 9999, in JSON or at their start, go to one day, each with a note."""
     days = [f"{year}-01-0{day}T00:00:00Z" for year in range(1970, 9999, 97) for day in (1, 2)]
     lines = [json.dumps({"correlation_id": "a", "timestamp": day}) for day in days] + [f"{day} INFO x" for day in days]
     batch = processed(pipeline(), *(entry(line, time=None) for line in lines))

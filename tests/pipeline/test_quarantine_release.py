@@ -1,4 +1,4 @@
-"""Release: what an entry says of itself decides neither its index nor whether the others are released."""
+"""Release: the content of an entry decides neither its index nor the release of other entries."""
 
 import io
 from pathlib import Path
@@ -31,23 +31,23 @@ GOOD = {"@timestamp": STAMP, "reasons": [{"kind": "json_invalid", "detail": ""}]
 
 @pytest.fixture(scope="module")
 def rerun() -> Releaser:
-    """The chain of the default configuration."""
+    """Return the releaser of the default configuration."""
     return build_pipeline.releaser(Settings())
 
 
 def entry(**changes: Any) -> dict[str, Any]:
-    """An entry that a release accepts, but for the changes; None takes a field away."""
-    found = {**GOOD, "_id": make_document(1).id.hex(), "_index": f"{QUARANTINE}-2026.11.23", **changes}
-    return {name: value for name, value in found.items() if value is not None}
+    """Return an entry that a release accepts, with changes; None removes a field."""
+    fields = {**GOOD, "_id": make_document(1).id.hex(), "_index": f"{QUARANTINE}-2026.11.23", **changes}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def refused_by_index(**changes: Any) -> dict[str, Any]:
-    """What the quarantine holds of a document that its index refused."""
+    """Return a quarantined document that its index rejected."""
     document = in_quarantine(make_document(1), QUARANTINE, "400 document_parsing_exception")
     return {**orjson.loads(document.body), "_id": document.id.hex(), "_index": document.index, **changes}
 
 
-def test_a_document_that_its_index_refused_is_released_as_it_was(rerun: Releaser) -> None:
+def test_a_document_that_its_index_rejected_is_released_unchanged(rerun: Releaser) -> None:
     """Body, id, index and search keys."""
     assert rerun(refused_by_index()) == (make_document(1), [])
 
@@ -70,8 +70,8 @@ def test_an_entry_does_not_choose_its_index(rerun: Releaser, index: object) -> N
         "no JSON",
     ],
 )
-def test_a_document_of_another_time_than_its_entrys_is_not_released(rerun: Releaser, raw: str) -> None:
-    """The day that retention and search know of is the day that it would go to."""
+def test_a_document_with_another_time_than_its_entry_is_not_released(rerun: Releaser, raw: str) -> None:
+    """It would go to another day than retention and search expect."""
     document, (why,) = rerun(refused_by_index(raw=raw))
     assert document is None
     assert why.kind is Kind.ENVELOPE_INVALID
@@ -91,19 +91,19 @@ def test_a_document_of_another_time_than_its_entrys_is_not_released(rerun: Relea
         ({"log": None}, "`log`"),
         ({"log": {"file": {}}}, "`log.file.path`"),
         ({"container": "c"}, "`container`"),
-        ({"@timestamp": "then"}, "`@timestamp` is no time"),
-        ({"@timestamp": "1931-01-01T00:00:00Z"}, "`@timestamp` is no time"),
+        ({"@timestamp": "then"}, "`@timestamp` is not a valid time"),
+        ({"@timestamp": "1931-01-01T00:00:00Z"}, "`@timestamp` is not a valid time"),
         ({"_id": "mine"}, "id"),
     ],
 )
-def test_an_entry_that_no_shipper_wrote_is_passed_over_with_its_reason(
+def test_an_entry_of_another_program_is_skipped_with_its_reason(
     rerun: Releaser, changes: dict[str, Any], why: str
 ) -> None:
-    """It stops nobody, and is told of."""
+    """It stops nothing and is reported."""
     assert rerun(entry())[0] is not None
     document, (refused,) = rerun(entry(**changes))
     assert document is None
-    assert f"no shipper wrote this entry: {why}" in refused.detail or "its id" in refused.detail
+    assert f"this entry was not written by a shipper: {why}" in refused.detail or "its id" in refused.detail
 
 
 anything = st.recursive(
@@ -114,14 +114,14 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*GOOD, "container", "service", "host", "kubernetes", "time"]), anything))
-def test_whatever_an_entry_holds_it_is_released_or_refused(rerun: Releaser, changes: dict[str, Any]) -> None:
-    """Never an error of ours."""
+def test_any_entry_is_released_or_rejected(rerun: Releaser, changes: dict[str, Any]) -> None:
+    """It never raises an error."""
     document, reasons = rerun({**entry(), **changes})
     assert (document is None) == bool(reasons)
 
 
 def test_a_damaged_entry_does_not_end_the_release_of_the_others(rerun: Releaser, tmp_path: Path) -> None:
-    """It is counted, and stays; list and show say what there is of it."""
+    """It is counted and stays; list and show print its readable fields."""
     store = LocalStore(tmp_path, QUARANTINE)
 
     def put(number: int, body: dict[str, Any]) -> None:
@@ -137,7 +137,7 @@ def test_a_damaged_entry_does_not_end_the_release_of_the_others(rerun: Releaser,
     released = release_entries(reader.quarantine(), reader, rerun, dry_run=False)
     lines = list(release_summary(released, dry_run=False))
     assert lines[:2] == ["released: 2", "still rejected: 1"]
-    assert "no shipper wrote this entry: `reasons`" in lines[2]
+    assert "this entry was not written by a shipper: `reasons`" in lines[2]
     (left,) = reader.quarantine()
     assert str(list(described(left))[-1]) == "  5"
     assert render_list([left], Console(file=io.StringIO())) == 1
@@ -146,7 +146,7 @@ def test_a_damaged_entry_does_not_end_the_release_of_the_others(rerun: Releaser,
 
 
 def test_every_entry_that_we_write_has_the_shape(rerun: Releaser) -> None:
-    """What the pipeline refuses, and what an index refused."""
+    """Entries of the pipeline, and those that an index rejected."""
     assert malformed(refused_by_index()) is None
     assert malformed(entry()) is None
     assert rerun(entry(reasons=[{"kind": "envelope_invalid", "detail": "x"}]))[0] is None

@@ -61,7 +61,7 @@ def came_of(
     for chunk in chunks:
         chain.process(assembler.feed(chunk, offset), source, batch, NOW, count=True, ship=True)
         offset += len(chunk)
-    taken = sum(len(piece) for piece in batch.documents.pieces if type(piece) is not list)
+    taken = sum(len(piece) for piece in batch.documents.chunks if type(piece) is not list)
     tally = batch.counted
     found = Came(
         [tuple(document) for document in batch.documents],

@@ -79,5 +79,5 @@ def test_a_problem_changed_in_the_database_is_damage(tmp_path: Path) -> None:
     state.close()
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute("UPDATE problem SET hint = 'none'")
-    with pytest.raises(StateError, match="not those that were committed"):
+    with pytest.raises(StateError, match="rows differ from the last commit"):
         State(tmp_path, KEY)

@@ -201,8 +201,8 @@ def test_an_unavailable_output_is_logged(logs: list[ReplayLog], tmp_path: Path) 
     configure_own_log("json", "warning")
     with capture_logs() as said:
         replayed(logs, Failing(1, 2), tmp_path / "state", size=1 << 20)
-    (away,) = (line for line in said if line["event"] == "output_away")
-    assert (away["error"], away["hint"]) == ("busy for a second", "wait")
+    (outage,) = (line for line in said if line["event"] == "output_unavailable")
+    assert (outage["error"], outage["hint"]) == ("busy for a second", "wait")
 
 
 def test_the_same_replay_cannot_run_twice_at_once(logs: list[ReplayLog], tmp_path: Path) -> None:

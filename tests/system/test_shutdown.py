@@ -1,4 +1,4 @@
-"""A wish to stop reaches whoever waits, wherever a signal interrupts the waiting."""
+"""A stop request reaches every waiting thread, wherever a signal interrupts the wait."""
 
 import sys
 import threading
@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from shipper.system.shutdown import Stopping
+from shipper.system.shutdown import StopEvent
 
 
-def wait_interrupted(stopping: Stopping, at: int, timeout: float) -> tuple[bool, int]:
-    """What `wait` says where `stopping` is set by what interrupts it before instruction `at`; instructions it had."""
+def wait_interrupted(stopping: StopEvent, at: int, timeout: float) -> tuple[bool, int]:
+    """Return the result of `wait` where `stopping` is set before instruction `at`, and the number of instructions."""
     done = 0
 
     def trace(frame: FrameType, event: str, _argument: Any) -> Any:
         nonlocal done
-        if frame.f_code is not Stopping.wait.__code__:
+        if frame.f_code is not StopEvent.wait.__code__:
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
@@ -36,11 +36,11 @@ def wait_interrupted(stopping: Stopping, at: int, timeout: float) -> tuple[bool,
 
 
 def test_a_signal_may_come_between_any_two_instructions() -> None:
-    """`set` returns, and so does `wait`, at once; where it comes after the last look, the next look sees it."""
-    _, instructions = wait_interrupted(Stopping(), -1, 0.0)
+    """`set` and `wait` return immediately; a signal after the last check is seen by the next one."""
+    _, instructions = wait_interrupted(StopEvent(), -1, 0.0)
     assert instructions > 10
     for at in range(1, instructions + 1):
-        stopping = Stopping()
+        stopping = StopEvent()
         began = time.monotonic()
         wait_interrupted(stopping, at, 60.0 if at < instructions // 2 else 0.0)
         assert stopping.is_set()
@@ -49,18 +49,18 @@ def test_a_signal_may_come_between_any_two_instructions() -> None:
 
 
 @pytest.mark.parametrize("waiting", [1, 3])
-def test_all_who_wait_are_woken(waiting: int) -> None:
-    """Not one of them alone."""
-    stopping, found = Stopping(), []
-    threads = [threading.Thread(target=lambda: found.append(stopping.wait(60.0))) for _ in range(waiting)]
+def test_all_waiting_threads_are_woken(waiting: int) -> None:
+    """All of them, not only one."""
+    stopping, results = StopEvent(), []
+    threads = [threading.Thread(target=lambda: results.append(stopping.wait(60.0))) for _ in range(waiting)]
     for thread in threads:
         thread.start()
     stopping.set()
     for thread in threads:
         thread.join(30)
-    assert found == [True] * waiting
+    assert results == [True] * waiting
 
 
-def test_nobody_asked() -> None:
-    """The time passes, and nothing is there."""
-    assert not Stopping().wait(0.01)
+def test_without_a_request_the_wait_times_out() -> None:
+    """It returns False."""
+    assert not StopEvent().wait(0.01)

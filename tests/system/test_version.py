@@ -1,4 +1,4 @@
-"""What `--version` tells: for whoever reports a problem."""
+"""Output of `--version`: for whoever reports a problem."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from shipper.system.version import FILE, OPTIONAL, commit, description, overlap
 
 
 def test_version_comes_first_and_build_and_optional_parts_below() -> None:
-    """One line each; the first is what scripts read."""
+    """One line each; scripts read the first."""
     done = CliRunner().invoke(cli, ["--version"])
     lines = done.output.splitlines()
     assert done.exit_code == 0
@@ -20,8 +20,8 @@ def test_version_comes_first_and_build_and_optional_parts_below() -> None:
     assert [line.partition(":")[0] for line in lines[1:]] == ["commit", "python", *OPTIONAL]
 
 
-def test_a_built_distribution_tells_its_commit(tmp_path: Path) -> None:
-    """By the file beside the package, whatever git would say where it is installed."""
+def test_a_built_distribution_reports_its_commit(tmp_path: Path) -> None:
+    """From the file beside the package, regardless of a git repository around it."""
     (tmp_path / FILE).write_text(json.dumps({"commit": "0123456789ab"}))
     assert commit(tmp_path) == "0123456789ab"
 
@@ -36,7 +36,9 @@ def test_the_slim_distribution_beside_the_agent_is_reported(
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.4\nName: shipper-processors\nVersion: {installed}\n")
     monkeypatch.syspath_prepend(folder.parent)
-    assert f"shipper-processors {installed} is installed too, and both write the same files" in list(description())[-1]
+    assert (
+        f"shipper-processors {installed} is also installed, and both install the same files" in list(description())[-1]
+    )
     checked = CliRunner().invoke(cli, ["check", "--format", "json", "--state-dir", str(tmp_path / "state")])
-    found = [one for one in json.loads(checked.output) if one["subject"] == "installation"]
-    assert [(one["grade"], "pip uninstall shipper-processors" in one["hint"]) for one in found] == [(grade, True)]
+    findings = [one for one in json.loads(checked.output) if one["subject"] == "installation"]
+    assert [(one["grade"], "pip uninstall shipper-processors" in one["hint"]) for one in findings] == [(grade, True)]

@@ -72,7 +72,7 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **sh
         raise click.UsageError(message)
     explainer = Explainer(
         build_pipeline.pipeline_of(
-            settings, build_pipeline.counting_of(settings, ()), build_pipeline.redactor_to_look_with(settings)
+            settings, build_pipeline.counting_of(settings, ()), build_pipeline.read_only_redactor(settings)
         ),
         rules,
         settings,
@@ -105,7 +105,7 @@ class Explainer:
     def explained(self, entry: Entry, now_ms: int) -> dict[str, Any]:
         """Return every step of the chain for one entry, as one JSON object."""
         batch = Batch()
-        handled = self.pipeline.handled(entry, self.source, now_ms)
+        handled = self.pipeline.handle(entry, self.source, now_ms)
         self.pipeline.add_counts(handled, batch)
         reasons = self._reasons(handled, entry)
         added = {f"{name}{list(labels)}": amount for (name, labels), amount in batch.counted.sums.items()}

@@ -16,9 +16,9 @@ import structlog
 from pydantic import SecretStr
 
 from shipper.agent.agent import Agent
-from shipper.agent.agent_status import Vitals
+from shipper.agent.agent_status import AgentPublisher
 from shipper.agent.indexer import Indexer
-from shipper.agent.indexer_status import IndexerVitals
+from shipper.agent.indexer_status import IndexerPublisher
 from shipper.bootstrap import build_agent, build_indexer, build_web
 from shipper.bootstrap.reload import Reloader
 from shipper.cli.options import from_configuration
@@ -28,7 +28,7 @@ from shipper.config.output_kinds import scheme
 from shipper.config.settings import Settings
 from shipper.inputs.registry import process_of
 from shipper.system.clock import Clock
-from shipper.system.errors import ShipperError, to_read
+from shipper.system.errors import ShipperError, hint_unreadable
 from shipper.system.logging_setup import configure_own_log
 from shipper.system.loopback import is_loopback
 from shipper.web.request_guard import host_of
@@ -63,12 +63,12 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
     log = structlog.get_logger("shipper")
     _raise_descriptor_limit()
     _keep_buffers()
-    agent, vitals = parts(settings, from_end=start == "end")
+    agent, publisher = parts(settings, from_end=start == "end")
     _stop_on_signals(agent)
-    agent.after_turn = in_turn(vitals.take, each(GIVE_BACK_S, _give_back))
+    agent.after_turn = in_turn(publisher.publish, each(GIVE_BACK_S, _give_back))
     in_effect = lambda: settings  # noqa: E731 -- constant without reload
-    if isinstance(agent, Agent) and isinstance(vitals, Vitals) and not once:
-        reloader = Reloader(configuration, agent, vitals, Clock(), from_end=start == "end", apply=apply_log_settings)
+    if isinstance(agent, Agent) and isinstance(publisher, AgentPublisher) and not once:
+        reloader = Reloader(configuration, agent, publisher, Clock(), from_end=start == "end", apply=apply_log_settings)
         _reload_on_change(reloader)
         in_effect = lambda: reloader.configuration.settings  # noqa: E731
     else:
@@ -82,13 +82,13 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
     gc.set_threshold(100_000, 50, 100)  # batches hold many small objects and no cycles; searching for cycles costs 3 %
     inputs = [item.url for item in settings.inputs]
     try:
-        pages = build_web.pages(vitals, in_effect, Clock())
-        with serve(settings.listen, vitals, secret(settings.token), pages=pages) as address:
+        pages = build_web.pages(publisher, in_effect, Clock())
+        with serve(settings.listen, publisher, secret(settings.token), pages=pages) as address:
             log.info("started", inputs=inputs, output=settings.output, state=str(settings.state_dir), listen=address)
             if address and settings.token is None and not is_loopback(host_of(settings.listen)):
                 log.warning("no_token", open="/metrics, /health, /live and /ready only", hint=TOKEN)
             if once:
-                agent.after_turn = log_progress(agent, vitals.take, Clock())
+                agent.after_turn = log_progress(agent, publisher.publish, Clock())
                 agent.run_once()
             else:
                 agent.run()
@@ -99,18 +99,18 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
         _require_read(agent)
 
 
-def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Vitals | IndexerVitals]:
+def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, AgentPublisher | IndexerPublisher]:
     """Build the agent, or the indexer where the input is a topic, and its status."""
     if process_of(settings) == "indexer":
         indexer = build_indexer.indexer(settings, Clock())
-        return indexer, build_indexer.indexer_vitals(settings, indexer)
+        return indexer, build_indexer.indexer_publisher(settings, indexer)
     agent = build_agent.agent(settings, Clock(), from_end=from_end)
     kind, health = scheme(settings.output), settings.health
-    return agent, Vitals(agent, kind, health.stuck_after, health.max_lag)
+    return agent, AgentPublisher(agent, kind, health.stuck_after, health.max_lag)
 
 
 def log_progress(agent: Agent | Indexer, take: Callable[[], None], clock: Clock) -> Callable[[], None]:
-    """Return the step after each turn of a run with an end: `take`, and log the progress every TELL_S seconds."""
+    """Return the step after each turn of a run with an end: `publish`, and log the progress every TELL_S seconds."""
     log, logged_at = structlog.get_logger("shipper"), clock.monotonic()
 
     def after_turn() -> None:
@@ -181,7 +181,7 @@ def _require_read(agent: Agent) -> None:
         path, error = next(iter(sorted(unreadable.items())))
         more = f", and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
         raise ShipperError(
-            f"cannot read {path}: {error.strerror or error}{more}", f"{to_read(error)}, and run it again"
+            f"cannot read {path}: {error.strerror or error}{more}", f"{hint_unreadable(error)}, and run it again"
         )
 
 

@@ -17,7 +17,7 @@ from shipper.cli.terminal.json_output import as_json
 from shipper.cli.terminal.progress import working
 from shipper.config.settings import Settings
 from shipper.diagnose.preflight import locked
-from shipper.state.database import FILE, LOCK, to_look_at
+from shipper.state.database import FILE, LOCK, open_read_only
 from shipper.system.errors import ShipperError
 from shipper.web.client import Response, fetch
 from shipper_processors.envelope import without_surrogates
@@ -75,7 +75,7 @@ def from_state(directory: Path) -> dict[str, Any]:
         raise ShipperError(
             f"no agent answers, and {path} does not exist", "start one with `shipper run`, or give --state-dir"
         )
-    with to_look_at(directory) as db:
+    with open_read_only(directory) as db:
         rows = db.execute("SELECT path, count_offset, coalesce(ship_offset, count_offset) FROM log").fetchall()
     logs = [_log_from_state(path, counted, shipped) for path, counted, shipped in rows]
     state = {"directory": str(directory), "error": None}

@@ -22,7 +22,7 @@ from shipper.outputs.query_filter import Test, accepts
 from shipper.presentation.format import Body
 from shipper.system.clock import Clock
 from shipper.system.logging_setup import configure_own_log
-from shipper.system.shutdown import Stopping
+from shipper.system.shutdown import StopEvent
 
 POLL_S = 0.2
 
@@ -67,7 +67,7 @@ def tail(settings: Settings, *, quarantined: bool, limit: int | None, form: str,
         follower.close()
 
 
-def bodies(follower: LiveTail, stopping: Stopping, wanted: Test, *, quarantined: bool) -> Iterator[Body]:
+def bodies(follower: LiveTail, stopping: StopEvent, wanted: Test, *, quarantined: bool) -> Iterator[Body]:
     """Yield matching documents, with `_id` and `_index`, until `stopping` is set."""
     while not stopping.is_set():
         quiet = True
@@ -82,9 +82,9 @@ def bodies(follower: LiveTail, stopping: Stopping, wanted: Test, *, quarantined:
             stopping.wait(POLL_S)
 
 
-def stopped_by_signals() -> Stopping:
+def stopped_by_signals() -> StopEvent:
     """Return a flag that SIGINT and SIGTERM set."""
-    stopping = Stopping()
+    stopping = StopEvent()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()

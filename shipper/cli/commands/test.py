@@ -74,7 +74,7 @@ def run(written: Written, settings: Settings) -> Result:
     """Run one test in a separate chain."""
     began = time.perf_counter()
     pipeline = build_pipeline.pipeline_of(
-        settings, build_pipeline.counting_of(settings, ()), build_pipeline.redactor_to_look_with(settings)
+        settings, build_pipeline.counting_of(settings, ()), build_pipeline.read_only_redactor(settings)
     )  # fmt: skip
     outcome = outcome_of(written.case, pipeline, build_pipeline.bounds_of(settings))
     return Result(written, differences(written.case, outcome), time.perf_counter() - began)

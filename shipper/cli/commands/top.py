@@ -21,7 +21,7 @@ from shipper.cli.terminal.progress import working
 from shipper.config.settings import Settings
 from shipper.presentation.format import short, size
 from shipper.system.errors import ShipperError
-from shipper.system.shutdown import Stopping
+from shipper.system.shutdown import StopEvent
 from shipper_processors.sanitize import printable
 
 NARROW, MEDIUM = 60, 100
@@ -68,7 +68,7 @@ def top(settings: Settings, *, once: bool, interval: float, form: str) -> None:
 
 def draw(  # noqa: PLR0913, PLR0917 -- the inputs of a sample, and the stop flag
     settings: Settings, names: dict[str, tuple[str, ...]], console: Console, before: Sample, interval: float,
-    stopping: Stopping,
+    stopping: StopEvent,
 ) -> None:  # fmt: skip
     """Update the screen until stopped; wait for an agent that has ended."""
     with Live(console=console, screen=True, auto_refresh=False) as live:

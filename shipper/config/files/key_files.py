@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from shipper.system.errors import ShipperError
-from shipper.system.private_dirs import keep_names, make_private
+from shipper.system.private_dirs import make_private, sync_folder
 from shipper_processors.pseudonym import key_id
 from shipper_schemas.invalid import Invalid
 
@@ -42,7 +42,7 @@ def _create(path: Path) -> None:
     with suppress(FileExistsError):
         os.link(draft, path)
     draft.unlink()
-    keep_names(path.parent)
+    sync_folder(path.parent)
 
 
 def parse_keys(content: bytes) -> tuple[bytes, ...]:

@@ -51,7 +51,7 @@ def outcome_of(case: Case, pipeline: Pipeline, bounds: Bounds) -> Outcome:
     source, batch, outcome = Source.of(origin), Batch(), Outcome()
     kind = "docker" if case.type == "payload" else case.type
     for entry in entries(raw_lines(case), kind, bounds):
-        handled = pipeline.handled(entry, source, now_ms)
+        handled = pipeline.handle(entry, source, now_ms)
         pipeline.add_counts(handled, batch)
         if handled.document is None:
             outcome.dropped += 1

@@ -87,7 +87,7 @@ class Garbled(Exception):
 
 def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> Iterator[Request]:
     """As few requests as hold all `documents` in order, each at most `max_bytes` or one document long."""
-    pieces = documents.pieces if isinstance(documents, Documents) else [list(documents)]
+    pieces = documents.chunks if isinstance(documents, Documents) else [list(documents)]
     rendered = next((piece.index for piece in pieces if isinstance(piece, Rendered)), None)
     first = target(rendered or documents[0].index) if documents else ""
     named: dict[str, bytes] = {}

@@ -16,12 +16,12 @@ from elasticsearch import ApiError, ConflictError, Elasticsearch, NotFoundError
 from shipper.model.document_fields import text_of
 from shipper.model.documents import Document
 from shipper.model.query import Query
-from shipper.model.text_search import Wanted
+from shipper.model.text_search import TextQuery
 from shipper.outputs.elasticsearch.bulk import Judged, Target, refusal
 from shipper.outputs.elasticsearch.client import cause_of, reason_of, translated
 from shipper.outputs.elasticsearch.template_check import Guard
 from shipper.system.clock import Clock
-from shipper.system.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable, of_one_try
+from shipper.system.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable, hint_for_command
 from shipper_schemas.event import LEVEL_ALIASES, LEVELS
 
 PAGE = 1000
@@ -162,7 +162,7 @@ def readable(url: str) -> Iterator[None]:
         with translated(url):
             yield
     except OutputUnavailable as error:
-        raise StoreUnreadable(error.what, of_one_try(error)) from error
+        raise StoreUnreadable(error.what, hint_for_command(error)) from error
 
 
 def clauses(query: Query) -> list[Clause]:
@@ -181,7 +181,7 @@ def clauses(query: Query) -> list[Clause]:
             )
         )
     if query.text is not None:
-        found += (_mentions(word) for word in sorted(Wanted.of(query.text).tokens()))
+        found += (_mentions(word) for word in sorted(TextQuery.of(query.text).tokens()))
     bounds = {name: ms for name, ms in (("gte", query.since), ("lt", query.until)) if ms is not None}
     if bounds:
         found.append({"range": {"@timestamp": {**bounds, "format": "epoch_millis"}}})
@@ -221,5 +221,5 @@ def _at_least(level: str) -> list[str]:
 def _accepts(query: Query) -> Callable[[Body], bool]:
     if query.text is None:
         return lambda _body: True
-    wanted = Wanted.of(query.text)
+    wanted = TextQuery.of(query.text)
     return lambda body: wanted.matches(text_of(body) or "")

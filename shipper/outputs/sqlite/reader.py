@@ -12,7 +12,7 @@ import orjson
 
 from shipper.model.documents import Document
 from shipper.model.query import Query
-from shipper.model.text_search import Wanted, hashed, key
+from shipper.model.text_search import TextQuery, hashed, key
 from shipper.outputs.query_filter import at_least, from_container, holds, with_words
 from shipper.outputs.sqlite.day_file import GENERATION_BITS, DayFile, Unusable, aside, day_files, open_to_read, trace
 from shipper.outputs.sqlite.output import LocalStore
@@ -158,7 +158,7 @@ def _asked(query: Query) -> _Asked:
         parameters += (b'"name":' + written, b'"id":' + written[:-1])
         tests.append(from_container(query.container))
     if query.text is not None:
-        wanted = Wanted.of(query.text)
+        wanted = TextQuery.of(query.text)
         terms += (f'"{token}"' for token in sorted(wanted.tokens()))
         tests.append(with_words(wanted))
     for operator, bound in ((">=", query.since), ("<", query.until)):

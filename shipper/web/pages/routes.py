@@ -14,7 +14,7 @@ from shipper.config.settings import Settings
 from shipper.metrics.health import AgentView
 from shipper.model.query import Query
 from shipper.system.clock import Clock
-from shipper.system.errors import ShipperError, of_one_try
+from shipper.system.errors import ShipperError, hint_for_command
 from shipper.web.app import Response
 from shipper.web.pages.bounded_search import BoundedSearch, Busy, Matches, Store
 from shipper.web.pages.event_rows import row
@@ -89,7 +89,7 @@ class WebPages:
         except Busy:
             shown = View("busy", {}, HTTPStatus.SERVICE_UNAVAILABLE, (("Retry-After", RETRY_S),))
         except ShipperError as error:
-            shown = View("problem", {"what": error.what, "hint": of_one_try(error)}, HTTPStatus.BAD_GATEWAY)
+            shown = View("problem", {"what": error.what, "hint": hint_for_command(error)}, HTTPStatus.BAD_GATEWAY)
         body = self._render(shown.template, page=path.removeprefix("/"), signed_in=signed_in, **shown.values)
         return Response(shown.status, HTML, body, shown.headers)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from shipper.model.query import Query
-from shipper.model.text_search import Wanted
+from shipper.model.text_search import TextQuery
 from shipper.presentation.time_expression import parse_when
 from shipper_schemas.event import LEVEL_ALIASES, LEVELS
 
@@ -76,7 +76,7 @@ def _problem(values: Mapping[str, str], since: int | None, until: int | None) ->
             return f"{name} is longer than {LONGEST} characters"
     if level and level.lower() not in LEVEL_ALIASES:
         return f"invalid level {level!r}; expected one of {', '.join(LEVELS)}"
-    if values["text"] and not Wanted.of(values["text"]).phrases:
+    if values["text"] and not TextQuery.of(values["text"]).phrases:
         return f"{values['text']!r} contains no word to search for: enter letters or digits"
     if since is not None and until is not None and since >= until:
         return "empty time range: `until` must be later than `since`"

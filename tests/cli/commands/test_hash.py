@@ -28,7 +28,7 @@ def test_errors_have_hints(tmp_path: Path) -> None:
     empty = shipper(tmp_path, "hash", stdin="", SHIPPER_REDACT__KEY="k", **hashing)
     assert (empty.returncode, "empty value" in empty.stderr) == (2, True)
     keyless = shipper(tmp_path, "hash", stdin="x", **hashing)
-    assert (keyless.returncode, "no key" in keyless.stderr, "--state-dir" in keyless.stderr) == (1, True, True)
+    assert (keyless.returncode, "not found" in keyless.stderr, "--state-dir" in keyless.stderr) == (1, True, True)
     masked = shipper(tmp_path, "hash", stdin="x")
     assert (masked.returncode, "redact.mode: hash" in masked.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == []

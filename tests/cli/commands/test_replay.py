@@ -380,7 +380,7 @@ def test_unreadable_files_are_reported_and_the_others_stored(shipper: Shipper, l
     assert code == 1
     assert figures(out)["added to the index"] == 49
     assert (
-        f"warning: cannot read {first}.1: not a regular file; logs are regular files: correct the path or the pattern, then run"
+        f"warning: cannot read {first}.1: not a regular file; logs have to be regular files: correct the path or the pattern, then run"
         in err
     )
     assert f"warning: cannot read {logs}/loop.log: Too many levels of symbolic links" in err

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from shipper.agent.agent import Agent
-from shipper.agent.agent_status import Vitals
+from shipper.agent.agent_status import AgentPublisher
 from shipper.bootstrap import build_agent
 from shipper.cli.commands.status import from_agent, show
 from shipper.config.settings import Settings
@@ -52,7 +52,7 @@ def stranger() -> Iterator[str]:
 def test_the_agent_is_queried_directly(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     """A configured proxy does not get the token, and does not hide the agent."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with serve("127.0.0.1:0", Vitals(agent, "local"), None) as address:
+    with serve("127.0.0.1:0", AgentPublisher(agent, "local"), None) as address:
         report = from_agent(Settings(listen=str(address).removeprefix("http://")))
     assert report is not None
     assert report["running"]
@@ -60,7 +60,7 @@ def test_the_agent_is_queried_directly(agent: Agent, monkeypatch: pytest.MonkeyP
 
 def test_a_token_may_have_any_characters(agent: Agent) -> None:
     """It is sent as UTF-8, as the server reads it."""
-    with serve("0.0.0.0:0", Vitals(agent, "local"), "tökén 薬") as address:
+    with serve("0.0.0.0:0", AgentPublisher(agent, "local"), "tökén 薬") as address:
         listen = str(address).removeprefix("http://")
         assert from_agent(Settings.model_validate({"listen": listen, "token": "tökén 薬"})) is not None
 
@@ -68,7 +68,7 @@ def test_a_token_may_have_any_characters(agent: Agent) -> None:
 def test_an_agent_that_does_not_answer_is_shown_as_running(agent: Agent, tmp_path: Path, shipper: Shipper) -> None:
     """Without HTTP server, with another token, or blocked: its lock shows it, with the offsets of the last commit."""
     state = tmp_path / "state"
-    with serve("0.0.0.0:0", Vitals(agent, "local"), "token") as address:
+    with serve("0.0.0.0:0", AgentPublisher(agent, "local"), "token") as address:
         listen = str(address).removeprefix("http://")
         for listen_option in (listen, "off"):
             code, out, _ = shipper("status", "--listen", listen_option, "--state-dir", str(state))
@@ -121,7 +121,7 @@ def test_an_unavailable_output_is_shown_with_its_hint() -> None:
 
 def test_a_missing_token_is_an_error(agent: Agent, tmp_path: Path) -> None:
     """On another machine, or with another state directory, there is no other source."""
-    with serve("0.0.0.0:0", Vitals(agent, "local"), "token") as address:
+    with serve("0.0.0.0:0", AgentPublisher(agent, "local"), "token") as address:
         listen = str(address).removeprefix("http://")
         with pytest.raises(ShipperError, match="requires its token") as caught:
             from_agent(Settings(listen=listen, state_dir=tmp_path / "elsewhere"))

@@ -27,7 +27,7 @@ from shipper.outputs.query_filter import accepts
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
 from shipper.system.errors import ConfigurationError
-from shipper.system.shutdown import Stopping
+from shipper.system.shutdown import StopEvent
 from tests.cli.conftest import made
 from tests.hazards.rig import ManualClock, docker_line
 
@@ -118,7 +118,7 @@ def test_a_topic_is_not_read(tmp_path: Path) -> None:
 def test_only_matching_entries_are_shown(node: Node) -> None:
     """Quarantined entries only on request; it ends when stopped."""
     node.write(b"".join([line(event="a"), line(event="b"), line(event="a", correlation_id=None)]))
-    stopping = Stopping()
+    stopping = StopEvent()
     matches = bodies(node.follower, stopping, accepts(Query(event="a")), quarantined=False)
     body = next(matches)
     assert (body["event"], body["_index"]) == ("a", "keneyapp-logs-2026.11.23")

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from shipper.agent.agent import Agent
-from shipper.agent.agent_status import Vitals
+from shipper.agent.agent_status import AgentPublisher
 from shipper.bootstrap import build_agent, build_pipeline
 from shipper.cli.commands.top import unavailable, view
 from shipper.cli.status_sample import Key, Sample, compared, take
@@ -54,8 +54,8 @@ def sampled(settings: Settings) -> Sample:
 @pytest.mark.parametrize("source", ["agent", "state"])
 def test_rates_and_counters_are_those_of_the_agent(agent: Agent, tmp_path: Path, source: str) -> None:
     """From /metrics and /status, or from the last commit in the state directory."""
-    vitals = Vitals(agent, "local", interval_s=0.0)
-    agent.after_turn = vitals.take
+    vitals = AgentPublisher(agent, "local", interval_s=0.0)
+    agent.after_turn = vitals.publish
     with serve("127.0.0.1:0" if source == "agent" else "off", vitals, None) as address:
         listen = "off" if address is None else address.removeprefix("http://")
         settings = Settings(listen=listen, state_dir=tmp_path / "state")
@@ -229,12 +229,12 @@ def test_json_is_one_object(agent: Agent, tmp_path: Path, shipper: Any) -> None:
             time.sleep(0.01)
 
     thread = threading.Thread(target=turn)
-    vitals = Vitals(agent, "local")
-    agent.after_turn = vitals.take
+    publisher = AgentPublisher(agent, "local")
+    agent.after_turn = publisher.publish
     log_in(tmp_path, 3)
     thread.start()
     try:
-        with serve("127.0.0.1:0", vitals, None) as address:
+        with serve("127.0.0.1:0", publisher, None) as address:
             assert address is not None
             listen = address.removeprefix("http://")
             code, out, err = shipper("top", "--once", "--interval", "0.2", "--format", "json", "--listen", listen)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shipper.model.documents import Document
 from shipper.model.query import Query
-from shipper.model.text_search import Wanted, folded, words
+from shipper.model.text_search import TextQuery, folded, words
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
 from shipper.system.clock import Clock
@@ -100,7 +100,7 @@ def test_every_word_of_a_text_finds_it(text: str, data: st.DataObject) -> None:
     db.execute("INSERT INTO w (rowid, text) VALUES (1, ?)", (folded(text),))
     found = words(text)
     if found:
-        wanted = Wanted.of(data.draw(st.sampled_from(found)))
+        wanted = TextQuery.of(data.draw(st.sampled_from(found)))
         assert wanted.matches(text)
         match = " AND ".join(f'"{token}"' for token in wanted.tokens())
         assert db.execute("SELECT rowid FROM w WHERE w MATCH ?", (match,)).fetchall() == [(1,)]
