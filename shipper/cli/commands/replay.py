@@ -66,7 +66,9 @@ class ReplayTime(When):
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--since", type=ReplayTime(), help="Events from this time on: RFC 3339, a date, or how long ago (2h, 3d).")
+@click.option(
+    "--since", type=ReplayTime(), help="Events from this time on: RFC 3339, a date, or how long ago (2h, 3d)."
+)
 @click.option("--until", type=ReplayTime(), help="Events before this time.")
 @click.option("--dry-run", is_flag=True, help="Show what would be indexed, quarantined and counted; write nothing.")
 @click.option(
