@@ -271,7 +271,7 @@ def _damage(file: LogFile) -> str | None:
 def _incidents(reader: LogReader) -> Iterator[Problem]:
     """Yield a problem for files that were truncated or deleted while they were read."""
     incidents, reader.log.incidents = reader.log.incidents, Incidents()
-    for number, what in ((incidents.truncations, "truncated"), (incidents.lost, "deleted before they were read")):
+    for number, what in ((incidents.truncations, "truncated"), (incidents.lost, "deleted before being read")):
         if number:
             files = "1 file was" if number == 1 else f"{number} files were"
             hint = "the unread lines are lost, unless a copy of the log contains them"

@@ -66,8 +66,10 @@ class ReplayTime(When):
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--since", type=ReplayTime(), help="Start time: RFC 3339, a date, or a duration ago (2h, 3d).")
-@click.option("--until", type=ReplayTime(), help="End time, exclusive.")
+@click.option(
+    "--since", type=ReplayTime(), help="Events from this time on: RFC 3339, a date, or how long ago (2h, 3d)."
+)
+@click.option("--until", type=ReplayTime(), help="Events before this time.")
 @click.option("--dry-run", is_flag=True, help="Show what would be indexed, quarantined and counted; write nothing.")
 @click.option(
     "--type", "kind", type=click.Choice(KINDS), help="Format of the files. [default: detected from their first line]"
