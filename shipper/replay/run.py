@@ -9,7 +9,7 @@ from shipper.bootstrap import build_agent, build_pipeline
 from shipper.model.batch import Written
 from shipper.model.documents import Document
 from shipper.outputs import registry
-from shipper.outputs.base import Output, settled
+from shipper.outputs.base import Output, completed
 from shipper.replay.committer import Committer
 from shipper.replay.job import Job, Located, Outcome, Progress, ReadingFailed, units
 from shipper.replay.segment import Processor, Stretch, StretchReader, Task
@@ -29,7 +29,7 @@ class Nowhere:
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
         """Takes everything, keeps nothing."""
-        return settled(Written(len(documents), 0))
+        return completed(Written(len(documents), 0))
 
     def close(self) -> None:
         """Nothing to close."""

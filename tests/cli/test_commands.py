@@ -252,7 +252,7 @@ def test_an_output_that_is_away_is_told_by_each_command_in_its_way(home: Path, o
         (["run", "--once", "--config", "absent.yaml"], 1, ["absent.yaml", "--config"]),
         (["run", "--once", "--output", "ftp://localhost"], 1, ["local:DIR", "http(s)://HOST:PORT", "kafka://"]),
         (["run", "--once", "--output", "http://user:pw@localhost"], 1, ["elasticsearch.username"]),
-        (["search", "x", "--output", "kafka://localhost:9092/logs"], 1, ["is a topic", "--output the store"]),
+        (["search", "x", "--output", "kafka://localhost:9092/logs"], 1, ["is a Kafka topic", "--output the store"]),
         (["search", "x", "--output", "http://127.0.0.1:1"], 1, ["http://127.0.0.1:1 cannot be reached"]),
         (["run", "--bogus"], 2, ["No such option"]),
         (["search", "x", "--output", "local:absent"], 1, ["absent"]),
@@ -306,8 +306,8 @@ def test_a_full_disk_below_the_standard_output_is_told(home: Path, form: str) ->
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("output", "hint"),
-    [("http://127.0.0.1:1", "see whether it runs and is reachable from here"),
-     ("kafka://127.0.0.1:1/logs", "start one, or correct the address or the security")],
+    [("http://127.0.0.1:1", "check that it is running and reachable from this host"),
+     ("kafka://127.0.0.1:1/logs", "check that the brokers are running, their addresses and the security settings")],
 )  # fmt: skip
 def test_a_command_that_ends_does_not_promise_to_go_on(tmp_path: Path, output: str, hint: str) -> None:
     """What an agent does by itself, a replay has to be told again to do."""

@@ -80,8 +80,8 @@ def test_a_template_of_a_newer_shipper_is_left_alone(shipper: Shipper, server: P
     server.kept["/_index_template/keneyapp-logs"]["_meta"]["version"] = 99
     code, _, err = shipper("setup")
     assert code == 1
-    assert "is of version 99, newer than" in err
-    assert "run `shipper setup` of the newest shipper" in err
+    assert "has version 99, newer than" in err
+    assert "run `shipper setup` with the newest shipper" in err
 
 
 def test_a_replay_that_the_lifecycle_would_undo_is_warned_of(shipper: Shipper, tmp_path: Path) -> None:
