@@ -1,4 +1,4 @@
-"""Documents as the pipeline makes them of generated logs."""
+"""Documents that the pipeline creates from generated logs."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,10 +14,10 @@ from shipper.system.logging_setup import configure_own_log
 
 
 def made(number: int) -> list[Document]:
-    """`number` documents, always the same."""
+    """Create `number` documents, the same in each call."""
     configure_own_log("json", "error")
     settings = Settings(log_level="error")
     with TemporaryDirectory() as folder:
         logs = discover.find([ensure(Path(folder), number, 1)], None).logs
         tasks = [Task(0, 0, tuple(located(settings, logs)), {})]
-        return [document for stretch in here(Job(settings), tasks) for document in stretch.documents]
+        return [document for segment in here(Job(settings), tasks) for document in segment.documents]

@@ -252,7 +252,7 @@ def test_an_output_that_is_away_is_told_by_each_command_in_its_way(home: Path, o
         (["run", "--once", "--config", "absent.yaml"], 1, ["absent.yaml", "--config"]),
         (["run", "--once", "--output", "ftp://localhost"], 1, ["local:DIR", "http(s)://HOST:PORT", "kafka://"]),
         (["run", "--once", "--output", "http://user:pw@localhost"], 1, ["elasticsearch.username"]),
-        (["search", "x", "--output", "kafka://localhost:9092/logs"], 1, ["is a Kafka topic", "--output the store"]),
+        (["search", "x", "--output", "kafka://localhost:9092/logs"], 1, ["is a Kafka topic", "--output to the store"]),
         (["search", "x", "--output", "http://127.0.0.1:1"], 1, ["http://127.0.0.1:1 cannot be reached"]),
         (["run", "--bogus"], 2, ["No such option"]),
         (["search", "x", "--output", "local:absent"], 1, ["absent"]),

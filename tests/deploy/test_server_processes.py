@@ -44,7 +44,7 @@ def test_a_server_that_ends_says_its_last_words(tmp_path: Path) -> None:
 def test_a_server_that_never_answers_is_given_up_and_ended(tmp_path: Path) -> None:
     """After the seconds that it may take."""
     server = ServerProcess(tmp_path, "server")
-    with pytest.raises(Unavailable, match="does not answer"):
+    with pytest.raises(Unavailable, match="does not respond"):
         server.start(FOREVER, lambda: False, seconds=0.2)
     assert server.pid is None
 

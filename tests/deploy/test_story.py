@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.services.http import ask
-from deploy.services.monitoring import CURE, programs
+from deploy.services.monitoring import HINT, programs
 from deploy.services.postgres_server import PostgresServer, binaries
 from deploy.services.unavailable import Unavailable
 from deploy.story.stage import Stage
@@ -27,8 +27,8 @@ def test_without_prometheus_there_is_no_story_but_its_hint(tmp_path: Path) -> No
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     _, _, what, hint = done.stdout.splitlines()
-    assert what.startswith("not here: prometheus cannot be installed:")
-    assert hint == "  run it as root on Debian, which installs what is missing, or install it yourself"
+    assert what.startswith("not available: prometheus cannot be installed:")
+    assert hint == "  run it as root on Debian, which installs missing packages, or install them yourself"
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_without_servers_the_application_keeps_all_in_memory(
     try:
         programs()
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     setpriv = shutil.which("setpriv", path=os.defpath)

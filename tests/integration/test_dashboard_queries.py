@@ -36,7 +36,7 @@ RANGE_S = 600
 """Longer than the traffic takes."""
 SHOWN_S = 60
 """The end of it, of which panels with a graph show something."""
-CURE = "run the tests as root on Debian, or install the package"
+HINT = "run the tests as root on Debian, or install the package"
 BUSINESS = "grafana-business-kpi-dashboard.json"
 QUERIES = list(queries())
 EXAMPLE = ROOT / "deploy" / "sample-app" / "shipper.yaml"
@@ -206,7 +206,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, elasticsearch: str) -> Iter
         if (page := os.environ.get("SHIPPER_TEST_PANELS")) is not None:
             Path(page).write_text("\n".join(live(found)) + "\n", encoding="utf-8")
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     finally:
         found.stop()
 

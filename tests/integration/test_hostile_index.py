@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
-from deploy.services.monitoring import CURE, programs
+from deploy.services.monitoring import HINT, programs
 from deploy.services.processes import free_port
 from deploy.services.unavailable import Unavailable
 from shipper.config.settings import Settings
@@ -124,7 +124,7 @@ def test_promtool_and_commands_take_what_a_running_agent_shows_of_hostile_contai
     try:
         tool = programs().promtool
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     number = containers(tmp_path / "containers")
     listen = f"127.0.0.1:{free_port()}"
     agent = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", listen=listen).start()

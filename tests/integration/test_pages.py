@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from elasticsearch import Elasticsearch
 
-from deploy.services.monitoring import CURE, programs
+from deploy.services.monitoring import HINT, programs
 from deploy.services.prometheus_server import PrometheusServer
 from deploy.services.unavailable import Unavailable
 from shipper.outputs.dead_letters import FILE, DeadLetters
@@ -139,7 +139,7 @@ def test_the_counters_past_comes_into_prometheus_step_by_step(shell: Shell, back
         shell(f"PATH={folder}:$PATH\n{steps}")
         server = PrometheusServer(tmp_path, data=data).start()
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     try:
         (expression,) = examples(DOCS / "replay.md", "promql")
         end = int(datetime(2026, 11, 22, 12, 30, tzinfo=UTC).timestamp() * 1000)

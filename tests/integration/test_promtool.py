@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.services.monitoring import CURE, programs
+from deploy.services.monitoring import HINT, programs
 from deploy.services.processes import free_port
 from deploy.services.unavailable import Unavailable
 from tests.hazards.rig import docker_line
@@ -23,7 +23,7 @@ def test_promtool_accepts_the_running_agents_metrics(tmp_path: Path) -> None:
     try:
         tool = programs().promtool
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     (tmp_path / "app.log").write_bytes(docker_line('{"correlation_id":"a","event":"login_failed"}\n'))
     listen = f"127.0.0.1:{free_port()}"
     agent = AgentProcess(tmp_path, f"docker:{tmp_path}/*.log", listen=listen).start()

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from elasticsearch import Elasticsearch
 
-from deploy.services.monitoring import CURE, programs
+from deploy.services.monitoring import HINT, programs
 from deploy.services.unavailable import Unavailable
 from shipper.config.settings import Settings
 from shipper.outputs import registry
@@ -372,7 +372,7 @@ def promtool(folder: Path, verb: str, content: dict[str, Any]) -> str:
     try:
         tool = programs().promtool
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     file = folder / "rules.yml"
     file.write_text(json.dumps(content))
     done = subprocess.run([tool, verb, "rules", str(file)], capture_output=True, text=True, check=False)

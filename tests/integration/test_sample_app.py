@@ -26,7 +26,7 @@ HEALTHY = {"database": "healthy", "redis": "healthy", "celery": "healthy"}
 ASKED = ("/api/", "/health")
 """What traffic asks; the tests themselves ask for /live, /ready and /metrics here."""
 EXAMPLE = ROOT / "deploy" / "sample-app" / "shipper.yaml"
-CURE = "run the tests as root on Debian, or install the package"
+HINT = "run the tests as root on Debian, or install the package"
 
 
 class Backend:
@@ -65,7 +65,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
         found.database.start()
         found.redis.start()
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
     yield found
     found.redis.stop()
     found.database.remove()

@@ -123,7 +123,7 @@ class ElasticsearchOutput:
         return self._workers.submit(documents)
 
     def close(self) -> None:
-        """Abandon batches in flight: they are sent again at the next start, under the same ids."""
+        """Abandon batches in flight: the next start resends them with the same ids."""
         self._closing.set()
         self._workers.close(CLOSE_WAIT_S)
         self._client.close()

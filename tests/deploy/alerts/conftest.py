@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from deploy.services.monitoring import CURE, PROMETHEUS, Programs, programs
+from deploy.services.monitoring import HINT, PROMETHEUS, Programs, programs
 from deploy.services.unavailable import Unavailable
 from tests.integration.conftest import missing
 
@@ -41,4 +41,4 @@ def tools() -> Programs:
     try:
         return programs()
     except Unavailable as error:
-        missing(str(error), CURE)
+        missing(str(error), HINT)
