@@ -1,4 +1,4 @@
-# Everything a person or CI runs. `make help` lists it.
+# All commands for development and CI. `make help` lists them.
 .PHONY: help setup demo story test unit integration site check chaos fix bench soak load crash fuzz docs pictures clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
@@ -7,15 +7,15 @@ GENERATED := docs.generate deploy.grafana deploy.kubernetes.rules
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
-setup: .venv/ready ## make .venv with exactly what uv.lock says
+setup: .venv/ready ## create .venv with exactly the packages of uv.lock
 
 .venv/ready: pyproject.toml uv.lock
 	@PYTHON="$(PYTHON)" .ci/setup
 
-demo: ## run the whole thing and look at it (a quarter of a minute)
+demo: ## run the sample application with the agent, and search its log (about 15 seconds)
 	@./demo
 
-story: setup ## from a refused login to the message somebody gets, and all eight alerts (about a minute)
+story: setup ## from a failed login to the alert in Slack, and all eight alerts (about a minute)
 	$(RUN) deploy.story
 
 test: ## run every test
@@ -24,13 +24,13 @@ test: ## run every test
 unit: ## run the tests that need no server (under a minute)
 	@./test unit
 
-integration: ## run the tests over real servers, which they start
+integration: ## run the tests with real servers, which they start
 	@./test integration
 
-site: setup ## build the documentation into site/; a warning is an error
+site: setup ## build the documentation into site/; warnings are errors
 	$(RUN) sphinx --fail-on-warning --keep-going --quiet --fresh-env --builder html docs site
 
-check: setup ## all that CI runs, and an audit: lint, types, imports, docs, bill of materials, every test with coverage
+check: setup ## all CI checks and an audit: lint, types, imports, docs, bill of materials, all tests with coverage
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
@@ -43,36 +43,36 @@ check: setup ## all that CI runs, and an audit: lint, types, imports, docs, bill
 	$(RUN) pytest -n auto -m "not integration" --ignore=tests/integration --cov --cov-report=
 	$(RUN) pytest -n 2 --dist loadfile -m integration --cov --cov-append --cov-report=term:skip-covered
 
-chaos: setup ## break the agent by a seeded schedule: SEED=1, or ROUNDS=… KILLS=… FAULTS='kill, copytruncate' PLACE=kafka
+chaos: setup ## inject faults into the agent by a seeded schedule: SEED=1, or ROUNDS=… KILLS=… FAULTS='kill, copytruncate' PLACE=kafka
 	$(RUN) tests.chaos --seed "$(or $(SEED),1)" --rounds "$(or $(ROUNDS),1)" --kills "$(or $(KILLS),0)" \
 		--faults "$(FAULTS)" --place "$(or $(PLACE),files)" --length "$(or $(LENGTH),24)" --beside "$(or $(BESIDE),1)"
 
-fix: setup ## format, and mend what can be mended
+fix: setup ## format, and apply automatic fixes
 	$(RUN) ruff check --fix --exit-zero .
 	$(RUN) ruff format .
 	.ci/rust --fix
 
-bench: setup ## measure against a floor, and the outputs beside what else there is, in one run
+bench: setup ## measure costs against a floor and other agents, in one run
 	@for part in beside steps latency idle growth bulk kafka replay; do $(RUN) benchmarks.$$part || exit 1; done
 	$(RUN) benchmarks
 
-soak: setup ## unbroken load for MINUTES (30): memory, descriptors, threads and state, and the books
+soak: setup ## sustained load for MINUTES (30): memory, descriptors, threads, state and lost or duplicate lines
 	$(RUN) benchmarks.soak --minutes $(or $(MINUTES),30)
 
-load: setup ## 10,000 files, 5 GB in one, a loud container beside quiet ones, 100,000 rotations, 10,000 short-lived containers
+load: setup ## 10,000 files, 5 GB in one, a loud container with quiet ones, 100,000 rotations, 10,000 short-lived containers
 	$(RUN) benchmarks.load
 
-crash: setup ## kill -9 in the middle of 200,000 lines, ten times: shipper, and other agents on the PATH
+crash: setup ## kill -9 during 200,000 lines, ten times: shipper and other agents on the PATH
 	$(RUN) benchmarks.crash
 
-fuzz: setup ## fuzz each parser for SECONDS (60), guided by what its code does
+fuzz: setup ## fuzz each parser for SECONDS (60), guided by coverage
 	$(RUN) tests.fuzz --seconds $(or $(SECONDS),60) $(TARGET)
 
-docs: setup ## write what is generated: references, dashboards, rules for Kubernetes
+docs: setup ## regenerate references, dashboards and rules for Kubernetes
 	@for part in $(GENERATED); do $(RUN) $$part || exit 1; done
 
-pictures: setup ## take the pictures of the page anew, of an agent under two minutes of traffic
+pictures: setup ## regenerate the screenshots, from an agent under two minutes of traffic
 	$(RUN) docs.pictures
 
-clean: ## remove what was made here
+clean: ## remove generated files
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache site demo-data benchmarks/data

@@ -1,4 +1,4 @@
-"""What is made while a distribution is built: the file that tells which commit it was built from."""
+"""Build hook: adds a file with the commit that a distribution was built from."""
 
 import json
 import os
@@ -13,20 +13,20 @@ BUILD_FILE = "shipper/build.json"
 
 
 class TheCommit(BuildHookInterface[Any]):
-    """Puts BUILD_FILE into wheel and sdist; an sdist's own is kept in the wheels that are built from it."""
+    """Adds BUILD_FILE to wheel and sdist; wheels built from an sdist keep the sdist's file."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Called by hatchling before it collects files."""
+        """Add the file; hatchling calls this before it collects files."""
         if version == "editable" or (Path(self.root) / BUILD_FILE).exists():
             return
-        self.folder = tempfile.TemporaryDirectory(prefix="shipper-build-")  # goes with this hook
+        self.folder = tempfile.TemporaryDirectory(prefix="shipper-build-")  # removed with this hook
         file = Path(self.folder.name) / "build.json"
         file.write_text(json.dumps({"commit": os.environ.get("SHIPPER_REVISION") or commit(self.root)}) + "\n")
         build_data["force_include"][str(file)] = BUILD_FILE
 
 
 def commit(root: str) -> str:
-    """The commit of a checkout, with `+` where its files were changed; `unknown` where it is none."""
+    """The commit of a checkout, with `+` where its files were changed; `unknown` if there is none."""
     try:
         return subprocess.run(
             ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"],

@@ -1,1 +1,1 @@
-"""Benchmarks: what the agent costs, as ratios to a floor measured in the same run."""
+"""Benchmarks: the cost of the agent, as ratios to a floor measured in the same run."""

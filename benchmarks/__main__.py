@@ -1,4 +1,4 @@
-"""`make bench`: CPU and memory of `shipper run --once` over generated logs, beside the floor, in one run.
+"""`make bench`: CPU and memory of `shipper run --once` over generated logs, compared with the floor, in one run.
 
 python -m benchmarks [--lines N] [--files N] [--runs N] [--data DIR] [--json FILE]
 """
@@ -34,7 +34,7 @@ class Measured:
 
 
 def measured(command: list[str]) -> Measured:
-    """Run a command to its end; its output is read and thrown away. Raises where it fails."""
+    """Run a command to its end, without its output. Raises ClickException if it fails."""
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
@@ -46,7 +46,7 @@ def measured(command: list[str]) -> Measured:
 
 
 def shipper_once(root: Path) -> Measured:
-    """`shipper run --once` with a state and a store of its own."""
+    """Run `shipper run --once` with a fresh state and store."""
     folder = Path(tempfile.mkdtemp(prefix="shipper-bench-", dir=root.parent))
     try:
         return measured(
@@ -65,21 +65,21 @@ def median(runs: list[Measured]) -> Measured:
 
 
 def written(out: Path, figures: object) -> None:
-    """Write what was measured as JSON."""
+    """Write the figures as JSON."""
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 @click.command()
-@click.option("--lines", default=1_000_000, show_default=True, help="Lines in all.")
-@click.option("--files", default=(1, 200), multiple=True, show_default=True, help="Into how many files; repeatable.")
-@click.option("--runs", default=3, show_default=True, help="Runs of each; medians are shown.")
-@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
+@click.option("--lines", default=1_000_000, show_default=True, help="Total number of lines.")
+@click.option("--files", default=(1, 200), multiple=True, show_default=True, help="Number of files; repeatable.")
+@click.option("--runs", default=3, show_default=True, help="Runs of each; shows medians.")
+@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Folder for generated logs.")
 @click.option(
     "--json", "out", default=HERE / "results" / "latest.json", type=click.Path(path_type=Path), help="Result file."
 )
 def main(lines: int, files: tuple[int, ...], runs: int, data: Path, out: Path) -> None:
-    """Measure and print a table; the figures go to a JSON file too."""
+    """Measure, print a table, and write the figures to a JSON file."""
     results = []
     for number in files:
         root = ensure(data, lines, number)

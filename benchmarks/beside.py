@@ -1,4 +1,4 @@
-"""shipper beside the other agents on the PATH: the same logs into the same sink, in turns, in one run.
+"""shipper compared with other agents on the PATH: the same logs into the same sink, alternating, in one run.
 
 python -m benchmarks.beside [--lines N] [--files N]... [--runs N] [--json FILE]
 """
@@ -15,27 +15,27 @@ from rich.table import Table
 
 from benchmarks.__main__ import HERE, Measured, measured, median, written
 from benchmarks.lines import ensure
-from benchmarks.peers import all_found
+from benchmarks.peers import installed_peers
 from benchmarks.running import delivered
 
 YARDSTICK = "Fluent Bit"
 
 
 @click.command()
-@click.option("--lines", default=1_000_000, show_default=True, help="Lines in all.")
-@click.option("--files", default=(1, 200), multiple=True, show_default=True, help="Into how many files; repeatable.")
-@click.option("--runs", default=3, show_default=True, help="Runs of each, in turns; medians are shown.")
-@click.option("--agent", "names", multiple=True, help="Only agents whose name begins so; repeatable.")
-@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
+@click.option("--lines", default=1_000_000, show_default=True, help="Total number of lines.")
+@click.option("--files", default=(1, 200), multiple=True, show_default=True, help="Number of files; repeatable.")
+@click.option("--runs", default=3, show_default=True, help="Runs of each, alternating; shows medians.")
+@click.option("--agent", "names", multiple=True, help="Only agents whose name starts with this; repeatable.")
+@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Folder for generated logs.")
 @click.option("--json", "out", default=HERE / "results" / "beside.json", type=click.Path(path_type=Path))
 def main(  # noqa: PLR0913, PLR0917 -- one for each option
     lines: int, files: tuple[int, ...], runs: int, names: tuple[str, ...], data: Path, out: Path
 ) -> None:
-    """Measure and print a table; the figures go to a JSON file too."""
+    """Measure, print a table, and write the figures to a JSON file."""
     results = []
     for number in files:
         root = ensure(data, lines, number)
-        peers = [peer for peer in all_found() if not names or peer.name.startswith(names)]
+        peers = [peer for peer in installed_peers() if not names or peer.name.startswith(names)]
         floors: list[float] = []
         runs_by_peer: dict[str, list[Measured]] = {peer.name: [] for peer in peers}
         for _ in range(runs):
@@ -59,7 +59,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
 
 def show(results: list[dict[str, object]], lines: int, runs: int) -> None:
     """Print the table."""
-    table = Table(title=f"{lines:,} lines into one sink, medians of {runs} runs in turns", title_justify="left")
+    table = Table(title=f"{lines:,} lines into one sink, medians of {runs} alternating runs", title_justify="left")
     for name in ("files", "agent", "CPU s per M", "of the floor", "of Fluent Bit", "events/s", "RSS MB"):
         table.add_column(name, justify="left" if name == "agent" else "right")
     for result in results:

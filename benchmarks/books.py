@@ -1,4 +1,4 @@
-"""The books of a run: lines that were written, against what the sink has and what the counters say."""
+"""Reconciliation of a run: lines written, compared with the documents in the sink and the counters."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.running import PATIENCE_S, stats
+from benchmarks.running import TIMEOUT_S, stats
 from benchmarks.serials import Log
 from shipper.state.database import open_read_only
 
@@ -16,25 +16,25 @@ FAILED_LOGINS, LINES_READ = "failed_login_attempts_total", "shipper_lines_read_t
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Books kept over the lines of `benchmarks.serials`: lost, stored twice, stored."""
+    """Counts of the lines of `benchmarks.serials`: written, lost, resent and duplicated."""
 
     written: int
     lost: int
-    """Lines that never came."""
-    sent_again: int
-    """Documents beyond one a line."""
-    doubled: int
-    """Documents beyond one a line that the index took."""
+    """Lines that never arrived."""
+    resent: int
+    """Documents sent beyond one a line."""
+    duplicated: int
+    """Documents stored beyond one a line."""
     counter_error: float | None = None
-    """Total error of the counters of lines and failed logins; None where nothing counts."""
+    """Total error of the counters of lines and failed logins; None if the agent does not count."""
 
     def as_json(self) -> dict[str, float | None]:
-        """By name."""
+        """The counts by name."""
         return asdict(self)
 
 
 def closed(port: int, written: int, counter_error: float | None = None) -> Books:
-    """The books of a sink with --serials, after so many lines."""
+    """The counts of a sink with --serials, after `written` lines."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/serials", timeout=60) as answer:
         logs = json.load(answer).values()
     lines, sent, stored = (sum(log[name] for log in logs) for name in ("lines", "sent", "stored"))
@@ -42,7 +42,7 @@ def closed(port: int, written: int, counter_error: float | None = None) -> Books
 
 
 def counter_error(state: Path, logs: Sequence[Log]) -> float:
-    """Return the difference between the committed counters and the written lines, after shipper ended."""
+    """Difference between the committed counters and the written lines, after shipper has stopped."""
     counters = counted(state)
     lines, failed = sum(log.written for log in logs), sum(log.failed for log in logs)
     return abs(counters[LINES_READ] - lines) + abs(counters[FAILED_LOGINS] - failed)
@@ -56,13 +56,13 @@ def counted(state: Path) -> dict[str, float]:
 
 
 def arrived(port: int, documents: int) -> bool:
-    """Wait until so many documents came; False where none came for `PATIENCE_S`."""
+    """Wait until `documents` documents arrive; False if none arrives for `TIMEOUT_S`."""
     had, had_at = -1.0, time.monotonic()
     while (have := stats(port)["documents"]) < documents:
         now = time.monotonic()
         if have != had:
             had, had_at = have, now
-        elif now - had_at > PATIENCE_S:
+        elif now - had_at > TIMEOUT_S:
             return False
         time.sleep(0.02)
     return True
@@ -70,7 +70,7 @@ def arrived(port: int, documents: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StateSize:
-    """Size of a state directory: bytes of its files, rows of files and of logs."""
+    """Size of a state directory: bytes, and rows of files and logs."""
 
     bytes: int
     files: int
@@ -78,7 +78,7 @@ class StateSize:
 
 
 def state_size(state: Path) -> StateSize:
-    """Of a state directory in use."""
+    """The size of a state directory in use."""
     size = sum(path.stat().st_size for path in state.iterdir())
     with open_read_only(state) as db:
         files, logs = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("file", "log"))
@@ -86,8 +86,8 @@ def state_size(state: Path) -> StateSize:
 
 
 def settled(state: Path, files: int) -> StateSize:
-    """Return the size of a state directory in use once it knows few enough files and logs, or after `PATIENCE_S`."""
-    until = time.monotonic() + PATIENCE_S
+    """The size of a state directory once it has at most `files` files and logs, or after `TIMEOUT_S`."""
+    until = time.monotonic() + TIMEOUT_S
     while max((size := state_size(state)).files, size.logs) > files and time.monotonic() < until:
         time.sleep(0.1)
     return size

@@ -1,9 +1,9 @@
-"""The Elasticsearch output beside `elasticsearch.helpers.streaming_bulk`: the same documents, sink and client.
+"""The Elasticsearch output compared with `elasticsearch.helpers.streaming_bulk`: same documents, sink and client.
 
 python -m benchmarks.bulk [--documents N] [--runs N]
 
-Each way runs in a process of its own, into a sink that only acknowledges. What is told is the CPU time of that process
-while it sends: neither its start nor the making of the documents is in it.
+Each variant runs in a separate process, into a sink that only acknowledges. The figure is the CPU time of that process
+while it sends, without its start and without creating the documents.
 """
 
 import json
@@ -36,35 +36,35 @@ Way = Callable[[str, list[Document], Path], int]
 
 
 def shipper_output(url: str, documents: list[Document], folder: Path) -> int:
-    """As the agent sends them: batches, several on their way at once."""
+    """Send as the agent does: batches, several in flight."""
     settings = Settings(
         output=url, state_dir=folder, elasticsearch={"compress": False, "require_template": False, "in_flight": 2}
     )
     output = registry.output_of(settings)
     batches = [documents[start : start + BATCH] for start in range(0, len(documents), BATCH)]
-    stored, under_way = 0, []
+    stored, in_flight = 0, []
     for batch in batches:
-        under_way.append(output.submit(batch))
-        if len(under_way) >= output.window:
-            stored += under_way.pop(0).result().stored
-    stored += sum(answer.result().stored for answer in under_way)
+        in_flight.append(output.submit(batch))
+        if len(in_flight) >= output.window:
+            stored += in_flight.pop(0).result().stored
+    stored += sum(answer.result().stored for answer in in_flight)
     output.close()
     return stored
 
 
 def helpers_with_objects(url: str, documents: list[Document], _folder: Path) -> int:
-    """`streaming_bulk` as its documentation shows it: a dict a document."""
+    """Use `streaming_bulk` as documented: a dict for each document."""
     sources = [(document, orjson.loads(document.body)) for document in documents]
     return helpers(url, sources)
 
 
 def helpers_with_bytes(url: str, documents: list[Document], _folder: Path) -> int:
-    """`streaming_bulk` over bodies that are bytes already."""
+    """Use `streaming_bulk` with bodies as bytes."""
     return helpers(url, [(document, document.body) for document in documents])
 
 
 def helpers(url: str, sources: list[tuple[Document, Any]]) -> int:
-    """Options common to both; `create` with an id, as the output does."""
+    """Send with the options common to both; `create` with an id, as the output does."""
     client = Elasticsearch(url)
     actions = (
         {"_op_type": "create", "_index": document.index, "_id": document.id.hex(), "_source": source}
@@ -83,12 +83,12 @@ _begun: list[float] = []
 
 
 def begin() -> None:
-    """From here on the CPU counts."""
+    """Start measuring CPU time."""
     _begun[:] = [time.process_time()]
 
 
 def one(way: str, url: str, number: int) -> None:
-    """In a process of its own: send, and print the CPU seconds."""
+    """Send in this process, and print the CPU seconds."""
     documents = made(number)
     with TemporaryDirectory() as folder:
         begin()
@@ -101,12 +101,12 @@ def one(way: str, url: str, number: int) -> None:
 
 @click.command()
 @click.option("--documents", "number", default=200_000, show_default=True, help="Documents.")
-@click.option("--runs", default=3, show_default=True, help="Runs of each; medians are shown.")
+@click.option("--runs", default=3, show_default=True, help="Runs of each; shows medians.")
 @click.option("--json", "out", default=HERE / "results" / "bulk.json", type=click.Path(path_type=Path))
 @click.option("--one", "way", type=click.Choice(list(WAYS)), hidden=True)
 @click.option("--url", hidden=True)
 def main(number: int, runs: int, out: Path, way: str | None, url: str | None) -> None:
-    """Measure all ways in turns, and print how they compare."""
+    """Measure all variants in turn, and print a comparison."""
     if way is not None and url is not None:
         one(way, url, number)
         return
@@ -127,7 +127,7 @@ def report(medians: dict[str, float], number: int, runs: int, out: Path) -> None
     """Print the table and write the figures."""
     ours = medians["shipper"]
     table = Table(title=f"{number:,} documents into a sink that acknowledges, medians of {runs}", title_justify="left")
-    for name in ("way", "CPU us a document", "documents a CPU second", "of ours"):
+    for name in ("way", "CPU us a document", "documents a CPU second", "of shipper"):
         table.add_column(name, justify="left" if name == "way" else "right")
     for name, micros in medians.items():
         table.add_row(name, f"{micros:.1f}", f"{1e6 / micros:,.0f}", f"{micros / ours:.1f} x")

@@ -1,10 +1,10 @@
-"""Agents killed in the middle of their work: what they lose, what they send again, what an index has twice of it.
+"""Agents killed during work: lines lost, documents resent, and duplicates in the index.
 
 python -m benchmarks.crash [--lines N] [--runs N] [--agent NAME]... [--json FILE]
 
-A log of so many lines is there. The agent starts, is killed with SIGKILL as soon as the sink has a certain number of
-documents, another one in each run, and started again with the state it left. The sink marks each line that comes, and
-refuses a document under an id that it has, as an index does; only shipper gives ids.
+The agent reads a log with a fixed number of lines. It is killed with SIGKILL once the sink has a certain number of
+documents, a different one in each run, and started again with its state. The sink records each line, and rejects a
+document whose id it has, as an index does; only shipper sets ids.
 """
 
 import os
@@ -21,17 +21,17 @@ from rich.table import Table
 
 from benchmarks.__main__ import HERE, written
 from benchmarks.books import Books, closed, counter_error
-from benchmarks.peers import CAREFUL, COMPILED, PLAIN, Peer, all_found
+from benchmarks.peers import CAREFUL, NATIVE, PYTHON, Peer, installed_peers
 from benchmarks.running import sink, started, stats
 from benchmarks.serials import Log
 
-AWAY_S = 0.5
+DOWNTIME_S = 0.5
 START_S = 20.0
-KINDS = ("lost", "sent_again", "doubled")
+KINDS = ("lost", "resent", "duplicated")
 
 
 def crashed(peer: Peer, log: Log, at: int, settled: float, folder: Path) -> tuple[Books, int]:
-    """The books of one run, and how many documents the sink had when the agent was dead."""
+    """The counts of one run, and the number of documents in the sink after the kill."""
     glob = f"{log.path.parents[1]}/*/*-json.log"
     with sink("--serials", "--ids") as port:
         process = started(peer, glob, port, 0.2, folder)
@@ -40,7 +40,7 @@ def crashed(peer: Peer, log: Log, at: int, settled: float, folder: Path) -> tupl
             os.killpg(process.pid, signal.SIGKILL)
         finally:
             _end(process, signal.SIGKILL)
-        time.sleep(AWAY_S)
+        time.sleep(DOWNTIME_S)
         had = int(stats(port)["documents"])
         process = started(peer, glob, port, 0.2, folder)
         try:
@@ -48,29 +48,29 @@ def crashed(peer: Peer, log: Log, at: int, settled: float, folder: Path) -> tupl
         finally:
             _end(process, signal.SIGTERM)
         books = closed(port, log.written)
-    if peer.name in {COMPILED.name, PLAIN.name}:
+    if peer.name in {NATIVE.name, PYTHON.name}:
         books = closed_with(books, counter_error(folder / "state", [log]))
     return books, had
 
 
 def closed_with(books: Books, error: float) -> Books:
-    """The same books, with what the counters say."""
-    return Books(books.written, books.lost, books.sent_again, books.doubled, error)
+    """The same counts, with the error of the counters."""
+    return Books(books.written, books.lost, books.resent, books.duplicated, error)
 
 
 def _until(port: int, documents: int, process: subprocess.Popen[bytes]) -> None:
     while stats(port)["documents"] < documents:
         if process.poll() is not None:
-            raise click.ClickException(f"{process.args!r} ended by itself")
+            raise click.ClickException(f"{process.args!r} ended unexpectedly")
         time.sleep(0.002)
 
 
 def _settle(port: int, had: float, seconds: float) -> None:
-    """Wait until nothing came for so long; for the first document, `START_S`."""
-    had_at, patience = time.monotonic(), max(seconds, START_S)
-    while time.monotonic() - had_at < patience:
+    """Wait until no document arrives for `seconds`; for the first one, at least `START_S`."""
+    had_at, timeout = time.monotonic(), max(seconds, START_S)
+    while time.monotonic() - had_at < timeout:
         if (have := stats(port)["documents"]) != had:
-            had, had_at, patience = have, time.monotonic(), seconds
+            had, had_at, timeout = have, time.monotonic(), seconds
         time.sleep(0.1)
 
 
@@ -86,13 +86,13 @@ def _end(process: subprocess.Popen[bytes], number: int) -> None:
 
 @click.command()
 @click.option("--lines", default=200_000, show_default=True, help="Lines of the log.")
-@click.option("--runs", default=10, show_default=True, help="Runs of each agent, in turns.")
-@click.option("--settled", default=8.0, show_default=True, help="Seconds without a document that end a run.")
-@click.option("--agent", "names", multiple=True, help="Only agents whose name begins so; repeatable.")
+@click.option("--runs", default=10, show_default=True, help="Runs of each agent, alternating.")
+@click.option("--settled", default=8.0, show_default=True, help="Seconds without a document after which a run ends.")
+@click.option("--agent", "names", multiple=True, help="Only agents whose name starts with this; repeatable.")
 @click.option("--json", "out", default=HERE / "results" / "crash.json", type=click.Path(path_type=Path))
 def main(lines: int, runs: int, settled: float, names: tuple[str, ...], out: Path) -> None:
-    """Measure and print a table; the figures go to a JSON file too."""
-    known = [*all_found(), *([CAREFUL] if CAREFUL.found() else [])]
+    """Measure, print a table, and write the figures to a JSON file."""
+    known = [*installed_peers(), *([CAREFUL] if CAREFUL.executable() else [])]
     peers = [peer for peer in known if not names or peer.name.startswith(names)]
     results: dict[str, list[dict[str, float | None]]] = {peer.name: [] for peer in peers}
     with TemporaryDirectory(prefix="shipper-crash-") as folder:

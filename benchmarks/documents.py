@@ -1,4 +1,4 @@
-"""Documents as the pipeline makes them of generated logs."""
+"""Documents that the pipeline creates from generated logs."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from shipper.system.logging_setup import configure_own_log
 
 
 def made(number: int) -> list[Document]:
-    """`number` documents, always the same."""
+    """Create `number` documents, the same in each call."""
     configure_own_log("json", "error")
     settings = Settings(log_level="error")
     with TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.first_minute`: from a fresh clone to the first correlation id on a person's screen.
+"""`python -m benchmarks.first_minute`: time from a fresh clone to the first correlation id on the screen.
 
-What README says is typed into a terminal, by a user with Python and git alone: nothing of this machine's caches of
-packages is used. Writes benchmarks/results/first_minute.json.
+The commands of the README are run in a terminal, by a user with only Python and git: no package cache of this machine
+is used. Writes benchmarks/results/first_minute.json.
 """
 
 import json
@@ -18,15 +18,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "first_minute.json"
 TYPED = ("cd shipper", "./demo")
-"""After `git clone ADDRESS shipper`, whose length is that of the address."""
+"""The commands after `git clone ADDRESS shipper`."""
 FOUND = re.compile(rb"correlation id \S*visit-[0-9a-f]{10}")
 READY = b"metrics"
-PATIENCE_S = 600
+TIMEOUT_S = 600
 RUNS = 3
 
 
 def main() -> int:
-    """Measure RUNS times and keep the run in the middle; 1 where no correlation id came."""
+    """Measure RUNS times and write the median run; 1 if no correlation id appeared."""
     runs = [measurement for _ in range(RUNS) if (measurement := measured()) is not None]
     if len(runs) < RUNS:
         return 1
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def measured() -> dict[str, float] | None:
-    """One run, in seconds from the first key on; None where no correlation id came, and what was shown is printed."""
+    """One run, in seconds from the start; None, with the output printed, if no correlation id appeared."""
     with tempfile.TemporaryDirectory(prefix="shipper-first-minute-") as folder:
         begun = time.monotonic()
         subprocess.run(["git", "clone", "--quiet", str(ROOT), f"{folder}/shipper"], check=True)
@@ -57,7 +57,7 @@ def measured() -> dict[str, float] | None:
 
 
 def bare(home: Path) -> dict[str, str]:
-    """Variables of somebody whose home holds nothing, with Python and git on the path and no more tools of ours."""
+    """Environment of a user with an empty home, and only Python and git on the PATH."""
     tools = home / "bin"
     tools.mkdir()
     for name, path in (("python3", sys.base_prefix + "/bin/python3"), ("git", shutil.which("git"))):
@@ -68,13 +68,13 @@ def bare(home: Path) -> dict[str, str]:
 
 
 def screen(command: list[str], folder: str, environment: dict[str, str]) -> tuple[dict[str, float], bytes]:
-    """Return the time at which a command's terminal output showed the text, and the whole output."""
+    """Run a command in a terminal; returns the times at which the texts appeared, and the whole output."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     seen: dict[str, float] = {}
     output = b""
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + TIMEOUT_S
     try:
         while time.monotonic() < until:
             piece = read(ours)

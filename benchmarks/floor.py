@@ -1,4 +1,4 @@
-"""The floor: read the files and decode each line twice, envelope and payload, and nothing else."""
+"""The floor: read the files and decode each line twice, envelope and payload."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import orjson
 
 
 def main(root: str) -> None:
-    """Read and decode every log under `root`; prints how many lines there were."""
+    """Read and decode every log under `root`, and print the number of lines."""
     lines = 0
     for path in sorted(Path(root).glob("*/*-json.log")):
         with path.open("rb") as file:

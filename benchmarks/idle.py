@@ -1,8 +1,8 @@
-"""shipper over files that nobody writes to: memory, CPU and wake-ups.
+"""shipper with files that are not written to: memory, CPU and wake-ups.
 
 python -m benchmarks.idle [--files N]... [--seconds S] [--json FILE]
 
-The files were read before and the agent started again, as it is on a node that is quiet for long.
+The files are read first and the agent restarted, as on a node that has been quiet for long.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks.__main__ import HERE, written
 from benchmarks.lines import ensure
-from benchmarks.peers import COMPILED, environment
+from benchmarks.peers import NATIVE, environment
 from benchmarks.running import use_of
 
 LINES_EACH = 20
@@ -25,7 +25,7 @@ SETTLED_S = 10.0
 
 
 def quiet(files: int, seconds: float, data: Path) -> dict[str, float]:
-    """Figures of an agent over `files` quiet logs."""
+    """Figures of an agent with `files` quiet logs."""
     root = ensure(data, files * LINES_EACH, files)
     with TemporaryDirectory(prefix="shipper-bench-") as folder:
         options = [
@@ -36,7 +36,7 @@ def quiet(files: int, seconds: float, data: Path) -> dict[str, float]:
         command = [sys.executable, "-m", "shipper", "run", "--listen=127.0.0.1:0", *options]
         null = subprocess.DEVNULL
         subprocess.run([*command, "--once"], stdout=null, stderr=null, check=True)
-        process = subprocess.Popen(command, stdout=null, stderr=null, env=environment(COMPILED))
+        process = subprocess.Popen(command, stdout=null, stderr=null, env=environment(NATIVE))
         try:
             time.sleep(SETTLED_S)
             before = use_of(process.pid)
@@ -56,11 +56,11 @@ def quiet(files: int, seconds: float, data: Path) -> dict[str, float]:
 
 @click.command()
 @click.option("--files", default=(1, 1000), multiple=True, show_default=True, help="Quiet files; repeatable.")
-@click.option("--seconds", default=20.0, show_default=True, help="How long to watch.")
-@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
+@click.option("--seconds", default=20.0, show_default=True, help="Seconds to measure.")
+@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Folder for generated logs.")
 @click.option("--json", "out", default=HERE / "results" / "idle.json", type=click.Path(path_type=Path))
 def main(files: tuple[int, ...], seconds: float, data: Path, out: Path) -> None:
-    """Measure and print a table; the figures go to a JSON file too."""
+    """Measure, print a table, and write the figures to a JSON file."""
     results = [quiet(number, seconds, data) for number in files]
     table = Table(title="shipper over quiet files, polled four times a second", title_justify="left")
     for name in ("files", "RSS MB", "peak MB", "CPU % of a core", "wake-ups/s"):

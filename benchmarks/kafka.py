@@ -1,4 +1,4 @@
-"""The Kafka output by client library and framing: CPU of the sending process, into a real broker.
+"""The Kafka output by client library and events a message: CPU of the sending process, with a real broker.
 
 python -m benchmarks.kafka [--documents N] [--runs N] [--servers HOST:PORT]
 
@@ -34,11 +34,11 @@ WAYS = [(client, each) for client in ("kafka-python", "confluent") for each in (
 
 @contextmanager
 def broker(servers: str | None) -> Iterator[str]:
-    """The address of a broker."""
+    """Yield the address of a broker, started if `servers` is None."""
     if servers is not None:
         yield servers
         return
-    from tests.services.kafka_broker import KafkaBroker  # noqa: PLC0415 -- a broker of the tests, where none is named
+    from tests.services.kafka_broker import KafkaBroker  # noqa: PLC0415 -- needed only without --servers
 
     with TemporaryDirectory() as folder:
         started = KafkaBroker(Path(folder)).start()
@@ -49,7 +49,7 @@ def broker(servers: str | None) -> Iterator[str]:
 
 
 def one(client: str, each: int, address: str, number: int) -> None:
-    """In a process of its own: send, and print the CPU and wall seconds."""
+    """Send in this process, and print the CPU and wall seconds."""
     documents = made(number)
     topic = f"bench-{uuid.uuid4().hex[:8]}"
     admin = KafkaAdminClient(bootstrap_servers=address)
@@ -71,12 +71,12 @@ def one(client: str, each: int, address: str, number: int) -> None:
 
 @click.command()
 @click.option("--documents", "number", default=200_000, show_default=True, help="Documents.")
-@click.option("--runs", default=3, show_default=True, help="Runs of each; medians are shown.")
-@click.option("--servers", help="HOST:PORT of a broker. [default: one started for this]")
+@click.option("--runs", default=3, show_default=True, help="Runs of each; shows medians.")
+@click.option("--servers", help="HOST:PORT of a broker. [default: start one]")
 @click.option("--json", "out", default=HERE / "results" / "kafka.json", type=click.Path(path_type=Path))
 @click.option("--one", "way", hidden=True)
 def main(number: int, runs: int, servers: str | None, out: Path, way: str | None) -> None:
-    """Measure all ways in turns, and print how they compare."""
+    """Measure all variants in turn, and print a comparison."""
     if way is not None and servers is not None:
         name, _, framed = way.rpartition("/")
         one(name, int(framed), servers, number)

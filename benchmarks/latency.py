@@ -1,8 +1,8 @@
-"""From a line's writing to its acknowledgement by the sink, at a steady rate; beside Fluent Bit where it is found.
+"""Time from writing a line to its acknowledgement by the sink, at a steady rate; with Fluent Bit if installed.
 
 python -m benchmarks.latency [--rate N]... [--seconds S] [--flush S] [--json FILE]
 
-Both flush alike. The correlation id of each line is the time at which it was written; see `benchmarks.sink`.
+Both use the same flush interval. The correlation id of each line is its time of writing; see `benchmarks.sink`.
 """
 
 import json
@@ -15,16 +15,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.__main__ import HERE, written
-from benchmarks.peers import COMPILED, OTHERS, Peer
+from benchmarks.peers import NATIVE, OTHERS, Peer
 from benchmarks.running import running, sink, stats
 
 TICK_S = 0.01
 WARM_S = 2.0
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
 def line(written_ns: int, path: str = "/api/v1/patients/17") -> str:
-    """A record of a request to `path` that was written now."""
+    """A record of a request to `path`, with the current time."""
     now = time.time()
     second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
     stamp = f"{second}.{int(now % 1 * 1000):03d}Z"
@@ -38,7 +38,7 @@ def line(written_ns: int, path: str = "/api/v1/patients/17") -> str:
 
 
 def measured(peer: Peer, rate: int, seconds: float, flush: float) -> dict[str, float]:
-    """Milliseconds of one peer at one rate."""
+    """Latency of one peer at one rate, in milliseconds."""
     with TemporaryDirectory(prefix="shipper-bench-") as folder, sink("--latency") as port:
         container = Path(folder) / ("c" * 64)
         container.mkdir()
@@ -53,22 +53,22 @@ def measured(peer: Peer, rate: int, seconds: float, flush: float) -> dict[str, f
                 log.flush()
                 written = due
                 time.sleep(TICK_S)
-            until = time.monotonic() + PATIENCE_S
+            until = time.monotonic() + TIMEOUT_S
             while (latencies := stats(port))["documents"] < written and time.monotonic() < until:
                 time.sleep(0.05)
     if latencies["documents"] < written:
-        raise click.ClickException(f"{peer.name}: {latencies['documents']:.0f} of {written} lines came")
+        raise click.ClickException(f"{peer.name}: {latencies['documents']:.0f} of {written} lines arrived")
     return {name: round(latencies[name], 1) for name in ("p50", "p99", "most")}
 
 
 @click.command()
 @click.option("--rate", "rates", default=(1000, 20_000), multiple=True, show_default=True, help="Lines a second.")
-@click.option("--seconds", default=15.0, show_default=True, help="How long lines are written.")
+@click.option("--seconds", default=15.0, show_default=True, help="Seconds for which lines are written.")
 @click.option("--flush", default=0.2, show_default=True, help="Seconds after which a batch is sent.")
 @click.option("--json", "out", default=HERE / "results" / "latency.json", type=click.Path(path_type=Path))
 def main(rates: tuple[int, ...], seconds: float, flush: float, out: Path) -> None:
-    """Measure and print a table; the figures go to a JSON file too."""
-    peers = (COMPILED, *(other for other in OTHERS if other.program == "fluent-bit" and other.found()))
+    """Measure, print a table, and write the figures to a JSON file."""
+    peers = (NATIVE, *(other for other in OTHERS if other.program == "fluent-bit" and other.executable()))
     results = [
         {"rate": rate, "agent": peer.name, **measured(peer, rate, seconds, flush)} for rate in rates for peer in peers
     ]

@@ -14,7 +14,7 @@ VERSION = 1
 
 
 def stamp(ms: int) -> str:
-    """RFC 3339 with milliseconds, for the one day that the logs tell of."""
+    """RFC 3339 time with milliseconds, within the day of the logs."""
     seconds, ms = divmod(ms - BEGIN_MS, 1000)
     hours, seconds = divmod(seconds, 3600)
     return f"2026-11-23T{10 + hours % 13:02d}:{seconds // 60:02d}:{seconds % 60:02d}.{ms:03d}Z"
@@ -55,7 +55,7 @@ def records(lines: int, seed: int) -> Iterator[bytes]:
 
 
 def ensure(folder: Path, lines: int, files: int, seed: int = 1) -> Path:
-    """The folder of `files` container logs with `lines` lines in all, generated unless it is there; its glob's root."""
+    """The folder of `files` container logs with `lines` lines in total, generated if it does not exist."""
     root = folder / f"v{VERSION}-{lines}-{files}-{seed}"
     done = root / "done"
     if not done.exists():

@@ -1,8 +1,8 @@
-"""Unusual load: many files, a large one, a loud container beside quiet ones, rotations, containers that come and go.
+"""Unusual load: many files, a large one, a loud container with quiet ones, rotations, short-lived containers.
 
 python -m benchmarks.load [files|large|loud|rotations|containers]... [--json FILE]
 
-Without a name, all of them, each with its books: the sink marks each line that comes. Memory and state are looked at.
+Without a name, all of them, each with reconciled counts: the sink records each line. Memory and state are checked.
 """
 
 import json
@@ -22,7 +22,7 @@ from rich.table import Table
 from benchmarks.__main__ import HERE, written
 from benchmarks.books import StateSize, arrived, closed, counter_error, settled, state_size
 from benchmarks.latency import line
-from benchmarks.peers import COMPILED
+from benchmarks.peers import NATIVE
 from benchmarks.running import running, sink, stats, use_of
 from benchmarks.serials import BLOCK, Log
 
@@ -31,12 +31,12 @@ LINES_A_FILE = 5
 TICK_S = 0.01
 QUIET_S = 4.0
 SCENARIOS = ("files", "large", "loud", "rotations", "containers")
-WRONG = ("lost", "sent_again", "doubled", "counter_error")
+WRONG = ("lost", "resent", "duplicated", "counter_error")
 
 
 @dataclass(slots=True)
 class Run:
-    """An agent over a folder of logs, with a sink that marks lines."""
+    """An agent with a folder of logs, and a sink that records lines."""
 
     folder: Path
     logs: list[Log] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Run:
     figures: Figures = field(default_factory=dict)
 
     def log(self, file_bytes: int = 1 << 62, kept: int = 1) -> Log:
-        """One more log."""
+        """Add a log."""
         self.logs.append(Log(self.folder / "logs", len(self.logs), file_bytes, kept))
         return self.logs[-1]
 
@@ -57,16 +57,16 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Since the agent was started."""
+        """Seconds since the start of the agent."""
         return round(time.monotonic() - self.began, 1)
 
     @contextmanager
     def agent(self, *options: str, flush: float = 0.2) -> Iterator[None]:
-        """Start a sink and the agent; in the end, wait for all lines, end the agent and close the books."""
+        """Start a sink and the agent; at the end, wait for all lines, stop the agent and reconcile the counts."""
         own, glob = self.folder / "agent", f"{self.folder}/logs/*/*-json.log"
         own.mkdir()
         with sink("--serials", *options) as self.port:
-            with running(COMPILED, glob, self.port, flush, own) as self.pid:
+            with running(NATIVE, glob, self.port, flush, own) as self.pid:
                 self.began = time.monotonic()
                 yield
                 self.wait()
@@ -83,16 +83,16 @@ class Run:
         return state_size(self.folder / "agent" / "state")
 
     def settled(self, files: int) -> StateSize:
-        """Return the size of the state once it knows of no more than `files`."""
+        """Return the size of the state once it has at most `files` files and logs."""
         return settled(self.folder / "agent" / "state", files)
 
     def wait(self) -> None:
-        """Until all that was written arrived, or nothing comes any more."""
+        """Wait until all written lines arrive, or no more arrive."""
         arrived(self.port, self.written)
 
 
 def files(folder: Path, number: int) -> Figures:
-    """`number` files that are there, then one line more in each, three times."""
+    """`number` existing files, then one more line in each, three times."""
     run = Run(folder)
     for _ in range(number):
         run.log().write(LINES_A_FILE)
@@ -114,7 +114,7 @@ def files(folder: Path, number: int) -> Figures:
 
 
 def large(folder: Path, gigabytes: float) -> Figures:
-    """One file of so many gigabytes, written before the agent starts."""
+    """One file of `gigabytes`, written before the agent starts."""
     run, left = Run(folder), gigabytes * 1e9
     log = run.log()
     while left > 0:
@@ -126,7 +126,7 @@ def large(folder: Path, gigabytes: float) -> Figures:
 
 
 def loud(folder: Path, quiet: int, mb_a_second: float, seconds: float) -> Figures:
-    """A container that writes so many megabytes a second, beside `quiet` ones that write a line a second each."""
+    """A container that writes `mb_a_second`, with `quiet` ones that write a line a second each."""
     run = Run(folder)
     loud_one, quiet_ones, stop = run.log(), [run.log() for _ in range(quiet)], threading.Event()
     with run.agent("--latency"):
@@ -170,7 +170,7 @@ def _whisper(logs: Sequence[Log], stop: threading.Event) -> None:
 
 
 def rotations(folder: Path, number: int, logs: int = 50, kept: int = 5) -> Figures:
-    """`number` rotated files of a few lines each; nobody rotates what is not read."""
+    """`number` rotated files of a few lines each; unread files are not rotated away."""
     run = Run(folder)
     for _ in range(logs):
         run.log(kept=kept)
@@ -193,7 +193,7 @@ def rotations(folder: Path, number: int, logs: int = 50, kept: int = 5) -> Figur
 
 
 def containers(folder: Path, number: int, at_once: int = 100) -> Figures:
-    """`number` containers that log a little and are removed with all that they wrote, once it is read."""
+    """`number` containers that log a few lines and are removed once these are read."""
     run = Run(folder)
     memory: list[float] = []
     with run.agent(flush=0.05):
@@ -218,20 +218,20 @@ def containers(folder: Path, number: int, at_once: int = 100) -> Figures:
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(SCENARIOS))
-@click.option("--files", "number", default=10_000, show_default=True, help="Files at once.")
+@click.option("--files", "number", default=10_000, show_default=True, help="Number of files.")
 @click.option("--gigabytes", default=5.0, show_default=True, help="Size of the large file.")
-@click.option("--quiet", default=200, show_default=True, help="Quiet containers beside the loud one.")
-@click.option("--mb-a-second", default=50.0, show_default=True, help="What the loud one writes.")
-@click.option("--seconds", default=60.0, show_default=True, help="For how long.")
-@click.option("--rotations", "rotated", default=100_000, show_default=True, help="Files that are rotated.")
-@click.option("--containers", "gone", default=10_000, show_default=True, help="Containers that come and go.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where logs are written. [default: a temporary one]")
+@click.option("--quiet", default=200, show_default=True, help="Number of quiet containers.")
+@click.option("--mb-a-second", default=50.0, show_default=True, help="MB a second of the loud one.")
+@click.option("--seconds", default=60.0, show_default=True, help="Duration of that.")
+@click.option("--rotations", "rotated", default=100_000, show_default=True, help="Number of rotated files.")
+@click.option("--containers", "gone", default=10_000, show_default=True, help="Number of short-lived containers.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Folder for logs. [default: a temporary one]")
 @click.option("--json", "out", default=HERE / "results" / "load.json", type=click.Path(path_type=Path))
 def main(  # noqa: PLR0913, PLR0917 -- one for each option
     names: tuple[str, ...], number: int, gigabytes: float, quiet: int, mb_a_second: float, seconds: float,
     rotated: int, gone: int, folder: Path | None, out: Path,
 ) -> None:  # fmt: skip
-    """Measure and print a table; the figures go to a JSON file too. Exits 1 where the books do not balance."""
+    """Measure, print a table, and write a JSON file. Exit code 1 if lines or counts do not match."""
     scenarios = {
         "files": lambda at: files(at, number),
         "large": lambda at: large(at, gigabytes),
@@ -249,7 +249,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
             written(out, results)
     wrong = [name for name in names or SCENARIOS if any(results[name][kind] for kind in WRONG)]
     if wrong:
-        raise click.ClickException(f"the books do not balance: {', '.join(wrong)}")
+        raise click.ClickException(f"lines or counts do not match: {', '.join(wrong)}")
 
 
 def show(name: str, figures: Figures) -> None:

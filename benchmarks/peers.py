@@ -1,8 +1,8 @@
-"""Who is measured: shipper, and what other log agents the PATH has, each set to do the same work.
+"""The measured agents: shipper and other log agents on the PATH, configured for the same work.
 
 The work: follow Docker's json-file logs from their beginning, put the fields of a JSON message at the root, keep the
-position on disk, send to a daily index by `_bulk` over loopback, without TLS and without compression. None of the
-others enforces a schema, makes ids, counts, redacts, or commits only what was acknowledged.
+offset on disk, send to a daily index with `_bulk` over loopback, without TLS and without compression. None of the
+others enforces a schema, sets ids, counts, redacts, or commits only acknowledged events.
 """
 
 import os
@@ -143,7 +143,7 @@ log {
 
 @dataclass(frozen=True)
 class Peer:
-    """An agent: its program, its arguments, and its files; `@NAME@` stands for what a run fills in."""
+    """An agent: its program, arguments and files; `@NAME@` is replaced by a value of the run."""
 
     name: str
     program: str
@@ -152,14 +152,14 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
 
-    def found(self) -> str | None:
-        """Return the path of its program; None where it is not installed."""
+    def executable(self) -> str | None:
+        """Return the path of its program; None if it is not installed."""
         return shutil.which(self.program)
 
 
 OURS = ("-m", "shipper", "run", "--config", "@STATE@/shipper.yaml")
-COMPILED = Peer("shipper", sys.executable, OURS, {"shipper.yaml": SHIPPER})
-PLAIN = Peer("shipper, plain Python", sys.executable, OURS, {"shipper.yaml": SHIPPER}, {"SHIPPER_COMPILED": "false"})
+NATIVE = Peer("shipper", sys.executable, OURS, {"shipper.yaml": SHIPPER})
+PYTHON = Peer("shipper, plain Python", sys.executable, OURS, {"shipper.yaml": SHIPPER}, {"SHIPPER_COMPILED": "false"})
 _FLUENT = {"fluent-bit.yaml": FLUENT_BIT, "parsers.conf": FLUENT_BIT_PARSERS}
 _FLUENT_ARGUMENTS = ("-c", "@STATE@/fluent-bit.yaml")
 _MEMORY = {"SERVICE": "", "INPUT": "", "OUTPUT": ""}
@@ -178,22 +178,22 @@ OTHERS = (
     Peer("Filebeat", "filebeat", ("-c", "@STATE@/filebeat.yml", "--path.data", "@STATE@"), {"filebeat.yml": FILEBEAT}),
     Peer(
         "rsyslog", "rsyslogd", ("-n", "-f", "@STATE@/rsyslog.conf", "-i", "@STATE@/pid"), {"rsyslog.conf": RSYSLOG}
-    ),  # it does not join the parts of a long message
-    Peer("syslog-ng", "syslog-ng", _SYSLOG_NG_ARGUMENTS, {"syslog-ng.conf": SYSLOG_NG}),  # nor does this one
+    ),  # does not join the parts of a long message
+    Peer("syslog-ng", "syslog-ng", _SYSLOG_NG_ARGUMENTS, {"syslog-ng.conf": SYSLOG_NG}),  # does not either
     Peer("OpenTelemetry Collector", "otelcol-contrib", ("--config", "@STATE@/otel.yaml"), {"otel.yaml": OTEL}),
     Peer("Vector", "vector", ("--config", "@STATE@/vector.yaml"), {"vector.yaml": VECTOR}),
 )
 CAREFUL = Peer(
     "Fluent Bit, chunks on disk, ids", "fluent-bit", _FLUENT_ARGUMENTS, _FLUENT, values=_DISK | {"THREADED": "false"}
 )
-"""Its protection against losses and duplicates by a crash: chunks on disk, and ids made of an event's content."""
+"""Fluent Bit with protection against losses and duplicates: chunks on disk, and ids from an event's content."""
 
 
-def all_found() -> list[Peer]:
-    """Shipper both ways, and whoever else is on the PATH."""
-    return [COMPILED, PLAIN, *(peer for peer in OTHERS if peer.found())]
+def installed_peers() -> list[Peer]:
+    """Shipper with the native and the Python path, and other agents on the PATH."""
+    return [NATIVE, PYTHON, *(peer for peer in OTHERS if peer.executable())]
 
 
 def environment(peer: Peer) -> dict[str, str]:
-    """A peer's environment: ours keeps compiled modules, as an installed one does."""
+    """A peer's environment variables; compiled Python modules are kept, as in an installation."""
     return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **peer.environment}

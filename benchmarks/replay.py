@@ -2,8 +2,8 @@
 
 python -m benchmarks.replay [--lines N] [--workers N] [--runs N] [--data DIR] [--json FILE]
 
-Beside it stands what the machine allows: as many replays by one process at once, each on its own, in the time of one.
-Cores that are halves of one, or shared with others, do not come to their number.
+For comparison, the speed-up that the machine allows: the same number of independent single-process replays at once.
+Hyper-threads and shared cores give less than their number.
 """
 
 import os
@@ -27,7 +27,7 @@ WAYS: dict[str, tuple[str, ...]] = {"embedded store": (), "dry run": ("--dry-run
 
 
 def replay_once(root: Path, workers: int, options: Sequence[str]) -> Measured:
-    """`shipper replay` with a state and a store of its own; CPU is that of all its processes."""
+    """Run `shipper replay` with a fresh state and store; CPU time is of all its processes."""
     folder = Path(tempfile.mkdtemp(prefix="shipper-bench-", dir=root.parent))
     try:
         return measured(
@@ -41,7 +41,7 @@ def replay_once(root: Path, workers: int, options: Sequence[str]) -> Measured:
 
 
 def at_once(root: Path, number: int, options: Sequence[str]) -> float:
-    """Wall seconds of so many replays by one process each, all begun together."""
+    """Wall seconds of `number` single-process replays started together."""
     with ThreadPoolExecutor(number) as threads:
         return max(threads.map(lambda _: replay_once(root, 1, options).wall_s, range(number)))
 
@@ -49,13 +49,13 @@ def at_once(root: Path, number: int, options: Sequence[str]) -> float:
 @click.command()
 @click.option("--lines", default=500_000, show_default=True, help="Lines, all in one file.")
 @click.option("--workers", default=2, show_default=True, help="Processes to compare with one.")
-@click.option("--runs", default=3, show_default=True, help="Runs of each; medians are shown.")
-@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
+@click.option("--runs", default=3, show_default=True, help="Runs of each; shows medians.")
+@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Folder for generated logs.")
 @click.option(
     "--json", "out", default=HERE / "results" / "replay.json", type=click.Path(path_type=Path), help="Result file."
 )
 def main(lines: int, workers: int, runs: int, data: Path, out: Path) -> None:
-    """Measure and print a table; the figures go to a JSON file too."""
+    """Measure, print a table, and write the figures to a JSON file."""
     root = ensure(data, lines, 1)
     results = []
     for way, options in WAYS.items():

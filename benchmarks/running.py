@@ -1,4 +1,4 @@
-"""Agents while they run: started into a sink, watched through /proc, ended."""
+"""Runs agents: starts them with a sink, measures them through /proc, stops them."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from benchmarks.__main__ import Measured
 from benchmarks.peers import Peer, environment
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Use:
     now_mb: float
     switches: int
     own_mb: float
-    """Of what is resident now, what no other process shares."""
+    """Current resident memory that no other process shares."""
     threads: int
     descriptors: int
 
 
 def use_of(pid: int) -> Use:
-    """Of one process with all its threads."""
+    """Resources of one process with all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     status = dict(
         line.split(":", 1)
@@ -56,7 +56,7 @@ def use_of(pid: int) -> Use:
 
 @contextmanager
 def sink(*options: str) -> Iterator[int]:
-    """The port of a sink in a process of its own."""
+    """Run a sink in a separate process, and yield its port."""
     command = [sys.executable, "-m", "benchmarks.sink", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -76,7 +76,7 @@ def stats(port: int) -> dict[str, float]:
 
 @contextmanager
 def running(peer: Peer, glob: str, port: int, flush: float = 0.2, state: Path | None = None) -> Iterator[int]:
-    """The process id of a peer that follows `glob` into the sink, with a state of its own unless one is given."""
+    """Run a peer that ships `glob` to the sink, with a fresh state if `state` is None; yields its process id."""
     folder = state or Path(tempfile.mkdtemp(prefix="shipper-bench-"))
     process = started(peer, glob, port, flush, folder)
     try:
@@ -93,19 +93,19 @@ def running(peer: Peer, glob: str, port: int, flush: float = 0.2, state: Path | 
 
 
 def started(peer: Peer, glob: str, port: int, flush: float, folder: Path) -> subprocess.Popen[bytes]:
-    """A peer that follows `glob` into the sink, its files and its log in `folder`, in a process group of its own."""
+    """Start a peer that ships `glob` to the sink, with its files in `folder`, in a separate process group."""
     values = dict(peer.values)
     values |= {"GLOB": glob, "ROOT": glob.partition("/*")[0], "PORT": str(port), "STATE": str(folder)}
     values |= {"FLUSH": str(flush), "POLL": str(min(flush, 0.25))}
     for name, text in peer.files.items():
         (folder / name).write_text(filled(text, values), encoding="utf-8")
-    command = [peer.found() or peer.program, *(filled(argument, values) for argument in peer.arguments)]
+    command = [peer.executable() or peer.program, *(filled(argument, values) for argument in peer.arguments)]
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment(peer), start_new_session=True)
 
 
 def filled(text: str, values: dict[str, str]) -> str:
-    """`text` with its values."""
+    """Replace the placeholders in `text` by values."""
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
@@ -114,7 +114,7 @@ def filled(text: str, values: dict[str, str]) -> str:
 def delivered(peer: Peer, root: Path, documents: int) -> Measured:
     """Return the resources of a peer from its start to the last document of the logs under `root`.
 
-    Raises TimeoutError where no more documents come.
+    Raises TimeoutError if no more documents arrive.
     """
     for path in root.glob("*/*-json.log"):
         path.read_bytes()  # into the page cache, for each peer alike
@@ -126,7 +126,7 @@ def delivered(peer: Peer, root: Path, documents: int) -> Measured:
                 now = time.monotonic()
                 if have != had:
                     had, had_at = have, now
-                elif now - had_at > PATIENCE_S:
+                elif now - had_at > TIMEOUT_S:
                     raise TimeoutError(f"{peer.name} stopped at {have:,.0f} of {documents:,} documents")
                 time.sleep(0.05)
             wall, used = time.monotonic() - began, use_of(pid)

@@ -1,6 +1,6 @@
-"""Lines that are told apart: each carries the number of its log and its own, so that a sink can say which are missing.
+"""Numbered lines: each has the number of its log and of the line, so that a sink can report the missing ones.
 
-They are those of `benchmarks.lines` otherwise: 94 % requests, 3 % access lines, 2 % failed logins, 1 % violations.
+Otherwise they are like those of `benchmarks.lines`: 94 % requests, 3 % access lines, 2 % failed logins, 1 % violations.
 """
 
 import json
@@ -18,7 +18,7 @@ FAILED = "Login failed"
 
 
 def _templates() -> Iterator[bytes]:
-    """`BLOCK` records with places for the log's number, the line's, and the line's again in the runtime's time."""
+    """Yield `BLOCK` records with placeholders for log number, line number, and line number in the runtime's time."""
     rng = random.Random(1)
     for number in range(BLOCK):
         text, stream = payload(rng, BEGIN_MS + number)
@@ -56,10 +56,10 @@ def failed_logins(lines: int) -> int:
 
 
 class Log:
-    """A container's log that is written, and rotated by renaming as Docker does it."""
+    """A container's log, written here and rotated by renaming, as Docker does."""
 
     def __init__(self, root: Path, number: int, file_bytes: int = 1 << 62, kept: int = 1) -> None:
-        """`file_bytes` is the size from which it is rotated, `kept` how many files there may be, the live one too."""
+        """`file_bytes` is the size that triggers a rotation, `kept` the maximum number of files with the live one."""
         container = root / f"{number:064x}"
         container.mkdir(parents=True, exist_ok=True)
         self.path = container / f"{container.name}-json.log"
@@ -68,12 +68,12 @@ class Log:
         self._file = self.path.open("ab", buffering=0)
 
     def write(self, lines: int) -> int:
-        """Append so many lines; gives their bytes."""
+        """Append `lines` lines; returns their bytes."""
         self.failed += failed_logins(self.written + lines) - failed_logins(self.written)
         return self.append(rendered(self.number, self.written, lines), lines)
 
     def append(self, data: bytes, lines: int) -> int:
-        """Append the next lines, none of them a failed login; gives their bytes."""
+        """Append the next lines, none of them a failed login; returns their bytes."""
         self._file.write(data)
         self.written += lines
         self._size += len(data)
@@ -83,11 +83,11 @@ class Log:
 
     @property
     def next_serial(self) -> str:
-        """Return the fields of the next line."""
+        """Return the serial of the next line."""
         return SERIAL % (self.number, self.written)
 
     def rotate(self) -> None:
-        """`.1` to `.2` and so on, the live file to `.1`."""
+        """Rename `.1` to `.2` and so on, and the live file to `.1`."""
         for age in range(self.kept - 1, 1, -1):
             older = Path(f"{self.path}.{age - 1}")
             if older.exists():
@@ -100,9 +100,9 @@ class Log:
         self._file, self._size, self.rotations = self.path.open("ab", buffering=0), 0, self.rotations + 1
 
     def reopen(self) -> None:
-        """Write on after `close`."""
+        """Open the log again after `close`."""
         self._file = self.path.open("ab", buffering=0)
 
     def close(self) -> None:
-        """No more is written for now, and no descriptor held."""
+        """Close the file descriptor."""
         self._file.close()

@@ -1,11 +1,11 @@
-"""A sink that only acknowledges: an HTTP server that says of every bulk request that all of it is stored.
+"""A sink that only acknowledges: an HTTP server that reports every document of a bulk request as stored.
 
-python -m benchmarks.sink [--latency] [--serials] [--ids] prints its URL and serves until it is ended. It stands in for
-a server of which nothing is to be measured; what shipper does with real servers is tested elsewhere.
+python -m benchmarks.sink [--latency] [--serials] [--ids] prints its URL and serves until it is stopped. It replaces
+a server in measurements of clients; shipper with real servers is tested elsewhere.
 
-GET /stats tells how many documents came. With --latency it also tells how long after their writing: the correlation id
-of a line then is `t-` and the nanoseconds of the monotonic clock. With --serials GET /serials tells which of the lines
-of `benchmarks.serials` came, and how often. With --ids a document whose id came before is refused, as an index does it.
+GET /stats returns the number of documents. With --latency it also returns their ages: the correlation id of a line is
+then `t-` and the nanoseconds of the monotonic clock. With --serials, GET /serials returns the counts of the lines of
+`benchmarks.serials`. With --ids, a document with a known id is rejected, as by an index.
 """
 
 import json
@@ -28,15 +28,15 @@ _documents = 0
 _ages_ns: list[int] = []
 _latency = _serials = False
 _known: set[bytes] | None = None
-"""Ids that are in the index; None where nobody looks at ids."""
+"""Ids in the index; None without --ids."""
 _stored: dict[int, bytearray] = {}
-"""By log, how often each of its lines is in the index (255 at most)."""
+"""By log, the number of times each line is in the index (at most 255)."""
 _sent: dict[int, bytearray] = {}
-"""By log, how often each of its lines came."""
+"""By log, the number of times each line arrived."""
 
 
 def stats() -> bytes:
-    """Documents so far, and of their ages in milliseconds the median, the 99th percentile and the greatest."""
+    """Number of documents, with median, 99th percentile and maximum of their ages in milliseconds."""
     with _lock:
         ages = sorted(_ages_ns)
         figures: dict[str, float] = {"documents": _documents}
@@ -49,7 +49,7 @@ def stats() -> bytes:
 
 
 def serials() -> bytes:
-    """Of each log of `benchmarks.serials`: how many of its lines came, and how many documents, sent and stored."""
+    """Of each log of `benchmarks.serials`: number of distinct lines, of documents sent, and of documents stored."""
     with _lock:
         serial_counts = {
             log: {"lines": len(sent) - sent.count(0), "sent": sum(sent), "stored": sum(_stored.get(log, sent))}
@@ -59,7 +59,7 @@ def serials() -> bytes:
 
 
 def note(number: int, body: bytes) -> list[bytes]:
-    """Count a bulk request's documents; the item to answer for each."""
+    """Count a bulk request's documents, and return the response item for each."""
     global _documents  # noqa: PLW0603 -- one sink a process
     now = time.monotonic_ns()
     ages = [now - int(written) for written in WRITTEN.findall(body)] if _latency else []
@@ -83,7 +83,7 @@ def note(number: int, body: bytes) -> list[bytes]:
 
 
 def mark(marks: dict[int, bytearray], log: int, line: int) -> None:
-    """Note that a line came once more."""
+    """Count another arrival of a line."""
     times_seen = marks.setdefault(log, bytearray(1024))
     if line >= len(times_seen):
         times_seen.extend(bytes(max(line + 1, 2 * len(times_seen)) - len(times_seen)))
@@ -91,7 +91,7 @@ def mark(marks: dict[int, bytearray], log: int, line: int) -> None:
 
 
 def answer(request: bytes, items: list[bytes]) -> bytes:
-    """The body for a request: of a bulk, an item a document; of anything else, what the client asks at first."""
+    """The response body: for a bulk request, an item for each document; otherwise statistics or the root document."""
     if b"/stats" in request:
         return stats()
     if b"/serials" in request:
@@ -103,7 +103,7 @@ def answer(request: bytes, items: list[bytes]) -> bytes:
 
 
 def serve(connection: socket.socket) -> None:
-    """Answer one connection's requests, one after the other; bodies are kept where somebody looks into them."""
+    """Answer one connection's requests in sequence; bodies are kept only if they are inspected."""
     looks = _latency or _serials or _known is not None
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     data = b""
@@ -135,21 +135,21 @@ def serve(connection: socket.socket) -> None:
         data = b""
 
 
-def hear(connection: socket.socket) -> None:
-    """`serve`, until the other side ends, killed or not."""
+def serve_until_closed(connection: socket.socket) -> None:
+    """Call `serve` until the peer closes the connection."""
     with suppress(ConnectionError), connection:
         serve(connection)
 
 
 def main() -> None:
-    """Serve for ever."""
+    """Serve until stopped."""
     global _latency, _serials, _known  # noqa: PLW0603
     _latency, _serials = "--latency" in sys.argv, "--serials" in sys.argv
     _known = set() if "--ids" in sys.argv else None
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     while True:
-        threading.Thread(target=hear, args=(listener.accept()[0],), daemon=True).start()
+        threading.Thread(target=serve_until_closed, args=(listener.accept()[0],), daemon=True).start()
 
 
 if __name__ == "__main__":

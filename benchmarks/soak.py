@@ -1,9 +1,9 @@
-"""Unbroken load for long: whether memory, descriptors, threads and state stay what they are, and the books balance.
+"""Sustained load: checks that memory, descriptors, threads and state do not grow, and that all counts match.
 
 python -m benchmarks.soak [--minutes M] [--logs N] [--json FILE]
 
-Containers write as fast as the agent keeps up, and their logs are rotated as Docker does it. Nobody writes on while so
-much is unread that a rotation would take it away: what is written can be read. The sink marks each line that comes.
+Containers write as fast as the agent keeps up, and their logs are rotated as by Docker. Writers pause while so much is
+unread that a rotation would delete it, so every line can be read. The sink records each line.
 """
 
 import os
@@ -22,21 +22,21 @@ from rich.table import Table
 
 from benchmarks.__main__ import HERE, written
 from benchmarks.books import arrived, closed, counter_error, settled, state_size
-from benchmarks.peers import COMPILED, PLAIN
+from benchmarks.peers import NATIVE, PYTHON
 from benchmarks.running import running, sink, stats, use_of
 from benchmarks.serials import BLOCK, Log
 
 LINE_BYTES = 440
 KEPT = 40
-"""Samples that are written down at most; medians and slopes are of all."""
+"""Maximum number of samples in the result file; medians and slopes use all."""
 WARM = 0.1
-"""The part of the run that slopes leave out: buffers grow to their size."""
+"""Share of the run that slopes ignore, while buffers grow."""
 NAMES = ("rss_mb", "own_mb", "threads", "descriptors", "state_kb", "state_files", "unread", "cores", "lines_per_second")
 
 
 @dataclass(slots=True)
 class Writers:
-    """Writes to all logs in turns, in a thread, for as long as no more than `most_unread` lines are unread."""
+    """Writes to all logs in turn, in a thread, while at most `most_unread` lines are unread."""
 
     logs: list[Log]
     port: int
@@ -45,7 +45,7 @@ class Writers:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Until `stopping`."""
+        """Write until `stopping` is set."""
         for log in cycle(self.logs):
             while self.written - stats(self.port)["documents"] > self.most_unread:
                 if self.stopping.wait(0.005):
@@ -59,14 +59,14 @@ class Writers:
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """Of a least-squares line, with two standard errors of it."""
+    """Slope of a least-squares line, with two standard errors."""
 
     each: float
     give_or_take: float
 
     @classmethod
     def of(cls, x: Sequence[float], y: Sequence[float]) -> "Slope":
-        """Of the line through the points; at least three."""
+        """The slope of the line through at least three points."""
         middle_x, middle_y = statistics.fmean(x), statistics.fmean(y)
         spread = sum((value - middle_x) ** 2 for value in x)
         slope = sum((a - middle_x) * (b - middle_y) for a, b in zip(x, y, strict=True)) / spread
@@ -75,7 +75,7 @@ class Slope:
 
 
 def sampled(pid: int, state: Path, writers: Writers, port: int, began: float) -> dict[str, float]:
-    """One look at everything."""
+    """Take one sample of all figures."""
     use, size = use_of(pid), state_size(state)
     documents = stats(port)["documents"]
     return {
@@ -86,7 +86,7 @@ def sampled(pid: int, state: Path, writers: Writers, port: int, began: float) ->
 
 
 def with_rates(samples: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Each sample but the first, with what was done a second since the one before."""
+    """Each sample but the first, with the rates since the previous one."""
     rated = []
     for before, sample in pairwise(samples):
         seconds = sample["seconds"] - before["seconds"]
@@ -97,12 +97,12 @@ def with_rates(samples: list[dict[str, float]]) -> list[dict[str, float]]:
 
 
 def slopes(samples: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Of resident memory, by hour and by million lines, through the medians of thirty pieces of the run."""
+    """Slopes of resident memory by hour and by million lines, through the medians of thirty segments of the run."""
     warm = [sample for sample in samples if sample["seconds"] >= samples[-1]["seconds"] * WARM]
     size = max(1, len(warm) // 30)
-    pieces = [warm[first : first + size] for first in range(0, len(warm) - size + 1, size)]
+    segments = [warm[first : first + size] for first in range(0, len(warm) - size + 1, size)]
     hours, millions, memory = (
-        [statistics.median(sample[name] for sample in piece) / unit for piece in pieces]
+        [statistics.median(sample[name] for sample in segment) / unit for segment in segments]
         for name, unit in (("seconds", 3600), ("documents", 1e6), ("rss_mb", 1))
     )
     return {
@@ -112,12 +112,12 @@ def slopes(samples: list[dict[str, float]]) -> dict[str, dict[str, float]]:
 
 
 @click.command()
-@click.option("--minutes", default=30.0, show_default=True, help="How long lines are written.")
-@click.option("--logs", "number", default=4, show_default=True, help="Containers.")
-@click.option("--file-mb", default=10.0, show_default=True, help="Size from which a log is rotated.")
-@click.option("--kept", default=5, show_default=True, help="Files of a log, the live one too.")
-@click.option("--every", default=5.0, show_default=True, help="Seconds between two looks.")
-@click.option("--plain", is_flag=True, help="Without the compiled extension.")
+@click.option("--minutes", default=30.0, show_default=True, help="Minutes for which lines are written.")
+@click.option("--logs", "number", default=4, show_default=True, help="Number of containers.")
+@click.option("--file-mb", default=10.0, show_default=True, help="Size that triggers a rotation, in MB.")
+@click.option("--kept", default=5, show_default=True, help="Files of a log, including the live one.")
+@click.option("--every", default=5.0, show_default=True, help="Seconds between samples.")
+@click.option("--plain", is_flag=True, help="Use the Python path instead of the native extension.")
 @click.option("--json", "out", default=HERE / "results" / "soak.json", type=click.Path(path_type=Path))
 def main(  # noqa: PLR0913, PLR0917 -- one for each option
     minutes: float,
@@ -128,7 +128,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
     plain: bool,
     out: Path,
 ) -> None:
-    """Measure and print tables; figures and samples go to a JSON file too. Exits 1 where the books do not balance."""
+    """Measure, print tables, and write a JSON file. Exit code 1 if lines or counts do not match."""
     readable = int(file_mb * 1e6 / LINE_BYTES * (kept - 1) * 0.8)
     with TemporaryDirectory(prefix="shipper-soak-") as folder, sink("--serials") as port:
         root, state = Path(folder) / "logs", Path(folder) / "agent"
@@ -136,7 +136,7 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
         logs = [Log(root, log, int(file_mb * 1e6), kept) for log in range(number)]
         writers = Writers(logs, port, readable)
         samples = []
-        with running(PLAIN if plain else COMPILED, f"{root}/*/*-json.log", port, state=state) as pid:
+        with running(PYTHON if plain else NATIVE, f"{root}/*/*-json.log", port, state=state) as pid:
             thread = threading.Thread(target=writers.run, daemon=True)
             thread.start()
             arrived(port, BLOCK)
@@ -160,8 +160,8 @@ def main(  # noqa: PLR0913, PLR0917 -- one for each option
     }  # fmt: skip
     show(figures)
     written(out, figures)
-    if books.lost or books.sent_again or books.doubled or books.counter_error:
-        raise click.ClickException(f"the books do not balance: {books}")
+    if books.lost or books.resent or books.duplicated or books.counter_error:
+        raise click.ClickException(f"lines or counts do not match: {books}")
 
 
 def show(figures: dict[str, object]) -> None:
@@ -170,7 +170,7 @@ def show(figures: dict[str, object]) -> None:
     assert isinstance(medians, dict)
     assert isinstance(most, dict)
     assert isinstance(slope, dict)
-    table = Table(title=f"{figures['minutes']} minutes of unbroken load", title_justify="left")
+    table = Table(title=f"{figures['minutes']} minutes of sustained load", title_justify="left")
     for name in ("", "median", "most"):
         table.add_column(name, justify="right" if name else "left")
     for name in NAMES:

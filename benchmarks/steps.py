@@ -1,4 +1,4 @@
-"""Each step of the chain alone, over the same lines: what an event costs where.
+"""Cost of each step of the chain, measured separately over the same lines.
 
 python -m benchmarks.steps [--lines N] [--runs N] [--json FILE]
 """
@@ -31,7 +31,7 @@ WHOLE = 1 << 62
 
 
 def steps(lines: bytes) -> dict[str, Callable[[], object]]:
-    """The steps, each over all lines; what one needs of those before it is made beforehand."""
+    """The steps by name, each over all lines; their inputs are prepared in advance."""
     settings = Settings()
     pipeline = build_pipeline.pipeline_of(
         settings, build_pipeline.counting_of(settings, ()), build_pipeline.redactor_of(settings, b"k" * 32)
@@ -70,12 +70,12 @@ def steps(lines: bytes) -> dict[str, Callable[[], object]]:
         "redact, route, render": lambda: [
             pipeline.document(event, entry, source) for event, entry in zip(assessed, entries, strict=True)
         ],
-        "the plain chain": lambda: batch_of(assembled(fast=False)),
+        "the Python path": lambda: batch_of(assembled(fast=False)),
         "bulk bodies of single documents": lambda: list(requests(plain, BATCH_BYTES, str)),
     }
     if log is not None:
         fast = batch_of(assembled(fast=True)).documents
-        step_by_name["the compiled chain"] = lambda: batch_of(assembled(fast=True))
+        step_by_name["the native path"] = lambda: batch_of(assembled(fast=True))
         step_by_name["bulk bodies of rendered runs"] = lambda: list(requests(fast, WHOLE, str))
     return step_by_name
 
@@ -89,11 +89,11 @@ def micros(step: Callable[[], object], lines: int) -> float:
 
 @click.command()
 @click.option("--lines", default=100_000, show_default=True, help="Lines.")
-@click.option("--runs", default=5, show_default=True, help="Runs of each, in turns; medians are shown.")
-@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Where logs are generated.")
+@click.option("--runs", default=5, show_default=True, help="Runs of each, alternating; shows medians.")
+@click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Folder for generated logs.")
 @click.option("--json", "out", default=HERE / "results" / "steps.json", type=click.Path(path_type=Path))
 def main(lines: int, runs: int, data: Path, out: Path) -> None:
-    """Measure and print a table; the figures go to a JSON file too."""
+    """Measure, print a table, and write the figures to a JSON file."""
     (path,) = ensure(data, lines, 1).glob("*/*-json.log")
     step_by_name = steps(path.read_bytes())
     figures: dict[str, list[float]] = {name: [] for name in step_by_name}

@@ -1,1 +1,1 @@
-"""Everything that runs around the shipper."""
+"""Services, dashboards and manifests around the shipper."""

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes what docker-compose.yml asks for: .env with a new password for each service, and the files of secrets.
-# What is there already is left alone, so it can be run again. From the root of the repository:
+# Creates .env with a new password for each service, and the secret files that docker-compose.yml needs.
+# Existing values are kept, so it can be run again. From the root of the repository:
 #   deploy/compose/prepare.sh
-# SLACK_WEBHOOK, PAGERDUTY_ROUTING_KEY and SMTP_PASSWORD are taken from the environment where they are given.
+# SLACK_WEBHOOK, PAGERDUTY_ROUTING_KEY and SMTP_PASSWORD are read from the environment if set.
 set -eu
 umask 077
 env_file=${ENV_FILE:-.env}
@@ -10,12 +10,12 @@ secrets=${SECRETS:-deploy/compose/secrets}
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
-# Given once, a variable stays: the volumes were made with it.
+# Existing variables are kept: the volumes were created with them.
 variable() {
   grep -q "^$1=" "$env_file" 2>/dev/null || printf '%s=%s\n' "$1" "$2" >>"$env_file"
 }
 
-# The folder is closed to others. A file in it is not, since it is read in a container by a user of the image's choice.
+# Only the owner may enter the folder. Its files are readable, since the user in the container is the image's.
 file() {
   [ -s "$secrets/$1" ] || printf '%s' "$2" >"$secrets/$1"
   chmod 644 "$secrets/$1"
@@ -36,5 +36,5 @@ file smtp-password "${SMTP_PASSWORD:-not-set}"
 
 echo "$env_file and $secrets/ are ready"
 if grep -q not-set "$secrets/slack-webhook" "$secrets/pagerduty-routing-key" "$secrets/smtp-password"; then
-  echo "alerts reach nobody yet: write the addresses and keys into slack-webhook, pagerduty-routing-key and smtp-password there"
+  echo "alerts are not delivered yet: write the addresses and keys into slack-webhook, pagerduty-routing-key and smtp-password there"
 fi

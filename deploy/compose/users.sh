@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Users of Elasticsearch for those who talk to it, each with no more than it needs. Can be run again.
+# Creates the Elasticsearch users of all clients, each with minimal rights. Can be run again.
 set -euo pipefail
 url=${ELASTICSEARCH:-http://elasticsearch:9200}
 shipper_password=$(cat "${SECRETS:-/run/secrets}/shipper-elasticsearch-password")
 body=$(mktemp)
 trap 'rm -f "$body"' EXIT
 
-# The administrator's password goes through a pipe and the body through a file: neither stands in the list of processes.
+# The administrator's password is passed through a pipe and the body in a file: neither is visible in the process list.
 send() {
   cat >"$body"
   printf 'user = "elastic:%s"\n' "$ELASTIC_PASSWORD" | curl --silent --show-error --fail-with-body --retry 12 \

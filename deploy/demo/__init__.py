@@ -1,1 +1,1 @@
-"""The demo: the whole way of the data, on one machine, in half a minute."""
+"""The demo: the whole pipeline on one machine in half a minute."""

@@ -1,4 +1,4 @@
-"""`python -m deploy.demo`: application, traffic, agent, counters and a look at one failure; ends by itself."""
+"""`python -m deploy.demo`: application, traffic, agent, counters and the search for one failure; ends automatically."""
 
 import os
 import shutil
@@ -26,14 +26,14 @@ from deploy.traffic.visits import Traffic
 FOLDER = Path("demo-data")
 CONFIGURATION = FOLDER / "shipper.yaml"
 TRAFFIC_S = 8.0
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 PAUSE_S = 0.01
-"""Between visits: a brisk day, not a benchmark."""
+"""Pause between visits: a busy day, not a benchmark."""
 SHOWN_EVERY_S = 0.25
 SEED = 7
 COUNTERS = {
-    "logins refused": ("logins", "failure", "failed_login_attempts_total", {}),
-    "logins accepted": ("logins", "success", "login_attempts_total", {"outcome": "success"}),
+    "failed logins": ("logins", "failure", "failed_login_attempts_total", {}),
+    "successful logins": ("logins", "success", "login_attempts_total", {"outcome": "success"}),
     "patients created": ("patients", "create", "patient_operations_total", {"operation": "create"}),
     "patients updated": ("patients", "update", "patient_operations_total", {"operation": "update"}),
     "patients deleted": ("patients", "delete", "patient_operations_total", {"operation": "delete"}),
@@ -42,25 +42,25 @@ COUNTERS = {
     "appointments cancelled": ("appointments", "cancelled", "appointment_bookings_total", {"status": "cancelled"}),
     "prescriptions created": ("prescriptions", None, "prescription_created_total", {}),
 }
-"""Counters by topic: its kind and part in the truth, and the counter that must agree."""
+"""By topic: kind and part in the truth file, and the counter that must agree."""
 NEXT = (
-    ("shipper search --event login_failed --limit 5", "who could not log in"),
-    ("shipper search --level error --limit 5", "what went wrong, and where"),
-    ("shipper quarantine list", "what was refused, and why"),
-    ("shipper explain demo-data/sample.log", "what each step makes of a line"),
-    ("shipper run", "the agent again: it goes on where it stopped"),
+    ("shipper search --event login_failed --limit 5", "failed logins"),
+    ("shipper search --level error --limit 5", "errors, with their stack traces"),
+    ("shipper quarantine list", "rejected entries and the reasons"),
+    ("shipper explain demo-data/sample.log", "how each line is parsed, validated, counted and stored"),
+    ("shipper run", "start the agent again; it continues where it stopped"),
 )
-"""Commands to try afterwards, and what each shows."""
+"""Commands to try afterwards, with their purpose."""
 
 
 def main() -> int:
-    """Run the demo; 0 where the counters match the truth and the failure was found."""
+    """Run the demo; exit code 0 if the counters match the truth and the failure was found."""
     console = Console(highlight=False)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     app_port, agent_port = free_port(8000), free_port(9108)
     console.print(
-        "\n[bold]shipper[/] [dim]· a healthcare backend, its log, and what becomes of it · a quarter of a minute[/]\n"
+        "\n[bold]shipper[/] [dim]· a healthcare backend, its logs, counters and search · about 15 seconds[/]\n"
     )
     application, why_not = engine.start(app_port, (FOLDER / "containers").absolute())
     agent: subprocess.Popen[bytes] | None = None
@@ -68,11 +68,11 @@ def main() -> int:
         wait_for(f"http://127.0.0.1:{app_port}/health")
         step(console, "backend", f"http://127.0.0.1:{app_port}, {application.where}")
         if why_not:
-            step(console, "", f"[dim]no container: {why_not.partition('. ')[0]}[/]", mark=" ")
+            step(console, "", f"[dim]not in a container: {why_not.partition('. ')[0]}[/]", mark=" ")
         agent = start_agent(application.logs, agent_port)
         metrics = f"http://127.0.0.1:{agent_port}/metrics"
         wait_for(f"http://127.0.0.1:{agent_port}/ready")
-        step(console, "shipper", "follows that log, checks, counts and stores every event")
+        step(console, "shipper", "follows its log; validates, counts and stores every event")
         step(console, "metrics", metrics)
         traffic = Traffic(f"http://127.0.0.1:{app_port}", SEED)
         watch(traffic, metrics, console)
@@ -87,24 +87,24 @@ def main() -> int:
             agent.terminate()
             agent.wait(30)
     failure_shown = look_up(wanted, console)
-    farewell(console)
+    print_next_steps(console)
     return 0 if matches and failure_shown else 1
 
 
 def step(console: Console, what: str, how: str, *, mark: str = "[green]✓[/]") -> None:
-    """Say that something is there."""
+    """Print a completed step."""
     console.print(f"  {mark} {what:<10}{how}", soft_wrap=True)
 
 
 def heading(console: Console, text: str) -> None:
-    """Begin a part."""
+    """Print the heading of a section."""
     console.print()
     console.print(Rule(f"[bold]{text}[/]", align="left", style="dim", characters="─"))
     console.print()
 
 
 def start_agent(logs: str, port: int) -> "subprocess.Popen[bytes]":
-    """The agent, as anyone would start it: with a configuration that is there for later commands too."""
+    """Start the agent with a configuration file that later commands use too."""
     CONFIGURATION.write_text(
         f"inputs:\n  - {logs}\noutput: local:{FOLDER}/store\nstate_dir: {FOLDER}/state\nlisten: 127.0.0.1:{port}\n",
         encoding="utf-8",
@@ -115,7 +115,7 @@ def start_agent(logs: str, port: int) -> "subprocess.Popen[bytes]":
 
 
 def watch(traffic: Traffic, metrics: str, console: Console) -> None:
-    """Make traffic, and show rates and counters while it goes on."""
+    """Generate traffic, and show rates and counters meanwhile."""
     heading(console, "traffic")
     until = time.monotonic() + TRAFFIC_S
     started, shown = time.monotonic(), 0.0
@@ -130,20 +130,20 @@ def watch(traffic: Traffic, metrics: str, console: Console) -> None:
 
 
 def progress(seconds: float) -> Padding:
-    """Return the share of the traffic that is over."""
+    """A progress bar of the traffic."""
     bar = ProgressBar(total=TRAFFIC_S, completed=min(seconds, TRAFFIC_S), width=40, complete_style="green")
     return Padding(bar, (1, 0, 0, 2))
 
 
 def panel(traffic: Traffic, samples: Samples, seconds: float) -> Padding:
-    """Rates and totals, for the eye."""
+    """A table of rates and totals."""
     lines = total(samples, "shipper_lines_read_total", {})
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3, 0, 0))
     table.add_column(style="dim")
     table.add_column(justify="right", style="bold")
-    table.add_row("requests made", f"{traffic.sent:,}", f"[dim]{traffic.sent / seconds:,.0f} a second[/]")
+    table.add_row("requests sent", f"{traffic.sent:,}", f"[dim]{traffic.sent / seconds:,.0f} a second[/]")
     table.add_row("lines read", f"{lines:,.0f}", f"[dim]{lines / seconds:,.0f} a second[/]")
-    for outcome, meaning in (("indexed", "stored once each"), ("quarantined", "refused, kept with its reason")):
+    for outcome, meaning in (("indexed", "stored once each"), ("quarantined", "rejected, kept with the reason")):
         number = total(samples, "shipper_events_total", {"outcome": outcome})
         table.add_row(f"events {outcome}", f"{number:,.0f}", f"[dim]{meaning}[/]")
     table.add_row("bytes behind", f"{total(samples, 'shipper_lag_bytes', {}):,.0f}", "")
@@ -151,7 +151,7 @@ def panel(traffic: Traffic, samples: Samples, seconds: float) -> Padding:
 
 
 def compare(traffic: Traffic, metrics: str, console: Console) -> bool:
-    """Wait until everything is counted, then put the counters beside the truth."""
+    """Wait until everything is counted, then compare the counters with the truth; True if they match."""
 
     def counted() -> bool:
         samples = scrape(metrics)
@@ -161,15 +161,15 @@ def compare(traffic: Traffic, metrics: str, console: Console) -> bool:
         )
         return right and total(samples, "shipper_lag_bytes", {}) == 0
 
-    matches = waited(counted, PATIENCE_S)
+    matches = waited(counted, TIMEOUT_S)
     console.print()
-    heading(console, "what happened, and what was counted from the log")
+    heading(console, "actual events, and events counted from the log")
     console.print(Padding(comparison(traffic, scrape(metrics)), (0, 0, 0, 2)))
     return matches
 
 
 def comparison(traffic: Traffic, samples: Samples) -> Table:
-    """Each count of the truth beside its counter."""
+    """A table of each true count and its counter."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("")
     table.add_column("happened", justify="right")
@@ -184,8 +184,8 @@ def comparison(traffic: Traffic, samples: Samples) -> Table:
 
 
 def look_up(wanted: str, console: Console) -> bool:
-    """Find one failed visit by its correlation id, as a person at night would."""
-    heading(console, "one visit failed: everything that carries its correlation id")
+    """Search for one failed visit by its correlation id; True if it is found."""
+    heading(console, "one visit failed: all its entries, by correlation id")
     console.print(f"  [bold cyan]$ shipper search {wanted}[/]\n")
     sample(wanted)
     command = [sys.executable, "-m", "shipper", "search", wanted, "--config", str(CONFIGURATION)]
@@ -193,26 +193,26 @@ def look_up(wanted: str, console: Console) -> bool:
 
 
 def sample(wanted: str) -> None:
-    """Keep the lines of that visit, as the runtime wrote them, for whoever wants to see them explained."""
+    """Save the lines of that visit, as the runtime wrote them, for `shipper explain`."""
     logs = sorted(FOLDER.glob("containers/*/*-json.log*"), key=os.path.getmtime)
     lines = [line for log in logs for line in log.read_bytes().splitlines(keepends=True) if wanted.encode() in line]
     (FOLDER / "sample.log").write_bytes(b"".join(lines[:3]))
 
 
-def farewell(console: Console) -> None:
+def print_next_steps(console: Console) -> None:
     """Print the next steps."""
-    heading(console, "go on")
+    heading(console, "next steps")
     console.print(f'  export PATH="$PWD/.venv/bin:$PATH" SHIPPER_CONFIG={CONFIGURATION}\n', soft_wrap=True)
     width = max(len(command) for command, _ in NEXT)
     for command, what in NEXT:
         console.print(Text.assemble("  ", (f"{command:<{width}}", "bold"), (f"   {what}", "dim")), soft_wrap=True)
     console.print(
-        "\n  [dim]Your own containers in five minutes: docs/start.md. Nothing was left running.[/]\n", soft_wrap=True
+        "\n  [dim]Your own containers in five minutes: docs/start.md. No process is left running.[/]\n", soft_wrap=True
     )
 
 
 def wait_for(url: str) -> None:
-    """Until an address answers 200. Raises TimeoutError."""
+    """Wait until a URL answers 200. Raises TimeoutError."""
 
     def answers() -> bool:
         try:
@@ -221,12 +221,12 @@ def wait_for(url: str) -> None:
         except (urllib.error.URLError, OSError):
             return False
 
-    if not waited(answers, PATIENCE_S):
-        raise TimeoutError(f"{url} did not answer within {PATIENCE_S:.0f} s; see {FOLDER}/agent.log")
+    if not waited(answers, TIMEOUT_S):
+        raise TimeoutError(f"{url} did not respond within {TIMEOUT_S:.0f} s; see {FOLDER}/agent.log")
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port, or the next one that is free."""
+    """The first free port from `wanted` on. Raises TimeoutError."""
     for port in range(wanted, wanted + 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The place of the demo's application: a container of a real Docker engine, or a process behind a json-file writer."""
+"""Runs the demo's application: in a container of a Docker engine, or as a process with a json-file writer."""
 
 import hashlib
 import os
@@ -16,30 +16,30 @@ ROOT = Path(__file__).parents[2]
 LABELS = {
     "com.docker.compose.service": "backend",
     "com.docker.compose.project": "keneyapp",
-    "shipper.http-source": "off",  # it logs `patient_created` beside the request: both would count
+    "shipper.http-source": "off",  # it logs `patient_created` and the request: both would be counted
 }
 NAME = "keneyapp-backend-demo"
 SERVER = ["-m", "uvicorn", "--app-dir", "deploy/sample-app", "app:app", "--host", "127.0.0.1", "--no-use-colors"]
 
 
 class Unavailable(Exception):
-    """This way of running the application is not to be had here; says why."""
+    """The application cannot be run this way here; the text says why."""
 
 
 class Running(Protocol):
-    """The application, running."""
+    """The running application."""
 
     where: str
     logs: str
     """Glob of its logs."""
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the application."""
 
 
 @dataclass
 class Container:
-    """In a container, with this machine's Python mounted into it."""
+    """The application in a container, with this machine's Python mounted into it."""
 
     id: str
     logs: str
@@ -47,9 +47,9 @@ class Container:
 
     @classmethod
     def start(cls, port: int, environment: Mapping[str, str]) -> "Container":
-        """Start it. Raises Unavailable where there is no engine, or its logs cannot be read."""
+        """Start the container. Raises Unavailable if there is no engine, or its logs cannot be read."""
         if shutil.which("docker") is None:
-            raise Unavailable("there is no Docker client")
+            raise Unavailable("no Docker client")
         root = docker("info", "--format", "{{.DockerRootDir}}")
         folder = Path(root) / "containers"
         if not os.access(folder, os.R_OK | os.X_OK):
@@ -68,24 +68,24 @@ class Container:
         return cls(container_id, f"docker:{folder}/{container_id}/*-json.log")
 
     def stop(self) -> None:
-        """End and remove it."""
+        """Stop and remove the container."""
         subprocess.run(["docker", "stop", "--time", "2", self.id], capture_output=True, check=False)
 
 
 def mounted() -> set[str]:
-    """Return the mounts that the interpreter needs of this machine."""
+    """The paths of this machine that the interpreter needs."""
     system = {path for path in ("/lib", "/lib64", "/usr/lib", "/usr/local", "/usr/bin", "/bin") if os.path.exists(path)}
     return system | {str(ROOT), sys.base_prefix, os.path.realpath(sys.prefix)}
 
 
 def image_with_a_c_library() -> str:
-    """An image with nothing in it: all that is needed is mounted. Raises Unavailable."""
+    """The name of an empty image; everything needed is mounted. Raises Unavailable."""
     empty = "shipper-demo:empty"
     if subprocess.run(["docker", "image", "inspect", empty], capture_output=True, check=False).returncode == 0:
         return empty
     made = subprocess.run(["docker", "import", "-", empty], input=empty_tar(), capture_output=True, check=False)
     if made.returncode != 0:
-        raise Unavailable(f"no image can be made: {made.stderr.decode().strip()}")
+        raise Unavailable(f"cannot create an image: {made.stderr.decode().strip()}")
     return empty
 
 
@@ -103,7 +103,7 @@ def empty_tar() -> bytes:
 
 
 def docker(*arguments: str) -> str:
-    """Return the output of a docker command. Raises Unavailable where it fails."""
+    """Run a docker command and return its output. Raises Unavailable if it fails."""
     try:
         done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -114,12 +114,12 @@ def docker(*arguments: str) -> str:
 
 
 class Process:
-    """As a process, its two pipes written as Docker would."""
+    """The application as a process, its two output streams logged in Docker's format."""
 
-    where = "a process, its output written as Docker's json-file driver does"
+    where = "a process, its output written in Docker's json-file format"
 
     def __init__(self, port: int, folder: Path, environment: Mapping[str, str]) -> None:
-        """Start it, its container folder under `folder`."""
+        """Start the process, with its container folder under `folder`."""
         container_id = hashlib.sha256(str(folder).encode()).hexdigest()
         self._log = JsonFileLog(folder, container_id, NAME, LABELS)
         self.logs = f"docker:{folder}/*/*-json.log"
@@ -135,7 +135,7 @@ class Process:
         self._pumps = [self._log.pump(pipe, stream) for stream, pipe in self._pipes.items()]
 
     def stop(self) -> None:
-        """End it and write its last words."""
+        """Stop the process and log the rest of its output."""
         self._process.terminate()
         self._process.wait(10)
         for pump in self._pumps:
@@ -146,7 +146,7 @@ class Process:
 
 
 def start(port: int, folder: Path, environment: Mapping[str, str] | None = None) -> tuple[Running, str | None]:
-    """The application, running, with variables of its own, and why it is not in a container where it is not."""
+    """Start the application with extra variables; also returns the reason if it does not run in a container."""
     try:
         return Container.start(port, environment or {}), None
     except Unavailable as error:

@@ -1,7 +1,7 @@
-"""Container logs as Docker's json-file driver writes them, for machines without an engine.
+"""Container logs in the format of Docker's json-file driver, for machines without an engine.
 
 Measured on Docker 20.10: one JSON object a line; `<`, `>`, `&` and the line separators escaped; a message over 16,384
-bytes split into records of one time, of which only the last ends in a newline; rotation by rename.
+bytes split into records with the same time, of which only the last ends in a newline; rotation by rename.
 """
 
 import json
@@ -15,12 +15,12 @@ PART = 16_384
 ESCAPES = str.maketrans(
     {chr(code): f"\\u{code:04x}" for code in (*range(0x20), *map(ord, "<>&\u2028\u2029"))}
     | {"\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
-    | {chr(code): "\\ufffd" for code in range(0xDC80, 0xDD00)}  # bytes that are no UTF-8
+    | {chr(code): "\\ufffd" for code in range(0xDC80, 0xDD00)}  # invalid UTF-8
 )
 
 
 def now() -> str:
-    """The time as Docker writes it: nanoseconds, trailing zeros trimmed."""
+    """The current time in Docker's format, without trailing zeros."""
     moment = datetime.now(UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}".rstrip("0").rstrip(".") + "Z"
 
@@ -36,7 +36,7 @@ def record(message: bytes, stream: str, time: str) -> bytes:
 
 
 def records(line: bytes, stream: str, time: str) -> list[bytes]:
-    """The records of one line of output, which ends in a newline unless the output ended without one."""
+    """The records of one line of output; the last line may lack a newline."""
     pieces = [line[start : start + PART] for start in range(0, len(line), PART)]
     if len(pieces) > 1 and pieces[-1] == b"\n":
         pieces[-2:] = [pieces[-2], b"\n"]
@@ -46,7 +46,7 @@ def records(line: bytes, stream: str, time: str) -> list[bytes]:
 class JsonFileLog:
     """One container's folder: its log, rotated, and its `config.v2.json`."""
 
-    def __init__(  # noqa: PLR0913 -- Docker's own options
+    def __init__(  # noqa: PLR0913 -- Docker's options
         self,
         root: Path,
         container_id: str,
@@ -56,7 +56,7 @@ class JsonFileLog:
         max_size: int = 1 << 20,
         max_file: int = 3,
     ) -> None:
-        """Make the folder `root/CONTAINER_ID`. `max_size` is in bytes."""
+        """Create the folder `root/CONTAINER_ID`. `max_size` is in bytes."""
         self.folder = root / container_id
         self.folder.mkdir(parents=True)
         self.path = self.folder / f"{container_id}-json.log"
@@ -89,7 +89,7 @@ class JsonFileLog:
         self._file = self.path.open("ab", buffering=0)
 
     def pump(self, output: BinaryIO, stream: str) -> threading.Thread:
-        """Log all that comes out of a pipe, in a thread that ends with it."""
+        """Log all output of a pipe, in a thread that ends with it."""
 
         def run() -> None:
             for line in output:

@@ -1,4 +1,4 @@
-"""The samples of a /metrics page."""
+"""Reads the samples of a /metrics page."""
 
 import urllib.request
 

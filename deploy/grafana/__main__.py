@@ -1,7 +1,7 @@
-"""Writes the dashboards and their page out of what declares them.
+"""Generates the dashboards and their documentation page from code.
 
 python -m deploy.grafana           write deploy/grafana/dashboards/*.json and docs/dashboards.md
-python -m deploy.grafana --check   fail where a file is not current
+python -m deploy.grafana --check   fail if a file is out of date
 """
 
 import json
@@ -21,7 +21,7 @@ BOARDS = (main_dashboard, business_dashboard, shipper_dashboard)
 
 
 def main() -> int:
-    """Write or check every file; 1 where one is not current."""
+    """Write or check every file; 1 if one is out of date."""
     written = files()
     if "--check" not in sys.argv[1:]:
         for path, text in written.items():
@@ -29,19 +29,19 @@ def main() -> int:
         return 0
     stale = [path for path, text in written.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:
-        print(f"{path.relative_to(ROOT)} is not current: run python -m deploy.grafana", file=sys.stderr)
+        print(f"{path.relative_to(ROOT)} is out of date: run python -m deploy.grafana", file=sys.stderr)
     return 1 if stale else 0
 
 
 def files() -> dict[Path, str]:
-    """Every file with its text."""
+    """All files with their contents."""
     boards = {module.FILE: rendered(module.board().build()) for module in BOARDS}
     texts = {FOLDER / name: json.dumps(board, indent=2, sort_keys=True) + "\n" for name, board in boards.items()}
     return {**texts, PAGE: page(boards)}
 
 
 def rendered(board: object) -> dict[str, Any]:
-    """A dashboard as Grafana reads it."""
+    """A dashboard as JSON for Grafana."""
     model: dict[str, Any] = json.loads(json.dumps(board, cls=JSONEncoder))
     return model
 

@@ -1,37 +1,37 @@
 """The business dashboard: patients, appointments, prescriptions, users.
 
-Numbers of a day and of a range come from the shipper's counters. They never go back, so the largest minus the smallest
-value is what was added, in whole numbers; `increase()` would extrapolate, by a twentieth five minutes after midnight.
+Numbers of a day and of a range come from the shipper's counters. They never decrease, so the increase is the largest
+minus the smallest value, in whole numbers; `increase()` would extrapolate, by 5 % five minutes after midnight.
 """
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from deploy.grafana.layout import Rows, laid_out
-from deploy.grafana.main_dashboard import APP, RATE, THERE
-from deploy.grafana.panels import EVENTS, TODAY, Limits, found, graph, number, ranking
+from deploy.grafana.main_dashboard import APP, ENVIRONMENT, RATE
+from deploy.grafana.panels import EVENTS, TODAY, Limits, graph, number, ranking, terms_table
 
 FILE = "grafana-business-kpi-dashboard.json"
-COUNTED = f'job="shipper",{THERE}'
+COUNTED = f'job="shipper",{ENVIRONMENT}'
 OF_SERVICE = f'{COUNTED},service=~"$service"'
 
 
 def added(counter: str, labels: str) -> str:
-    """Increase of a counter of the shipper over the range.
+    """Increase of a shipper counter over the range.
 
-    Of each agent's sum: a label's new value begins above zero, and its first event shows in the sum alone.
+    Computed from each agent's sum: a new label value starts above zero, so its first event is only in the sum.
     """
     series = f"sum by (instance) ({counter}{{{labels}}})[$__range:]"
     return f"sum(max_over_time({series}) - min_over_time({series}))"
 
 
 def added_by(label: str, counter: str, labels: str) -> str:
-    """The same by a label's values, each without its very first event."""
+    """The same by the values of a label, each without its first event."""
     series = f"{counter}{{{labels}}}[$__range]"
     return f"sum by ({label}) (max_over_time({series}) - min_over_time({series}))"
 
 
 def patients() -> Rows:
-    """Who came."""
+    """Patients."""
     created = f'{COUNTED},operation="create"'
     return {
         "Patient Management": [
@@ -127,7 +127,7 @@ def prescriptions() -> Rows:
 
 
 def users() -> Rows:
-    """Who uses it, and who tries to."""
+    """Users and logins."""
     return {
         "User Activity": [
             number(
@@ -153,7 +153,7 @@ def users() -> Rows:
                 },
                 Limits(5, 10),
             ),
-            found(
+            terms_table(
                 "Failed Logins by Client",
                 "Where do they come from? Addresses are personal and without number, so they are no labels: they come "
                 "from the log index.",
@@ -166,7 +166,7 @@ def users() -> Rows:
 
 
 def board() -> Dashboard:
-    """All of it."""
+    """The complete dashboard."""
     about = "Patients, appointments, prescriptions and users, counted exactly from what the applications log."
     rows = {**patients(), **appointments(), **prescriptions(), **users()}
     return laid_out(

@@ -1,4 +1,4 @@
-"""A dashboard: its rows, its variables, its place on the grid."""
+"""Layout of a dashboard: rows, variables, and the grid."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -22,16 +22,16 @@ Rows = Mapping[str, list[Builder[Panel]]]
 Name = Literal["environment", "job", "service", "instance"]
 ANYTHING = ".*"
 VARIABLES: dict[Name, tuple[str, str | None]] = {
-    "environment": ("label_values(up, environment)", ANYTHING),  # where targets carry no such label, too
+    "environment": ("label_values(up, environment)", ANYTHING),  # also if targets have no such label
     "job": ("label_values(http_requests_total, job)", None),
     "service": ('label_values(login_attempts_total{job="shipper"}, service)', None),
     "instance": ('label_values(shipper_lines_read_total{job="shipper"}, instance)', ANYTHING),
 }
-"""Query of a variable, and what All stands for; without it, for each value there is, in PromQL and Lucene alike."""
+"""Query of a variable, and the value of All; None for each existing value, in PromQL and Lucene alike."""
 
 
 def variable(name: Name) -> QueryVariable:
-    """Several values at once, all at first."""
+    """A variable with multiple values, all by default."""
     query, all_value = VARIABLES[name]
     everything = VariableOption(selected=True, text=["All"], value=["$__all"])
     made = (
@@ -42,8 +42,8 @@ def variable(name: Name) -> QueryVariable:
     return made if all_value is None else made.all_value(all_value)
 
 
-def laid_out(uid: str, title: str, about: str, since: str, names: tuple[Name, ...], rows: Rows) -> Dashboard:  # noqa: PLR0913, PLR0917 -- a dashboard's own parts
-    """Rows one below the other, the panels of each beside each other."""
+def laid_out(uid: str, title: str, about: str, since: str, names: tuple[Name, ...], rows: Rows) -> Dashboard:  # noqa: PLR0913, PLR0917 -- the parts of a dashboard
+    """Build a dashboard of rows, with the panels of each row side by side."""
     board = Dashboard(title).uid(uid).description(about).tags(["keneyapp"]).timezone("browser").refresh("30s")
     board.time(since, "now").editable().tooltip(DashboardCursorSync.CROSSHAIR)
     for name in names:
@@ -65,14 +65,14 @@ def laid_out(uid: str, title: str, about: str, since: str, names: tuple[Name, ..
 
 
 def in_lines(panels: list[Panel], most: int = 4) -> list[list[Panel]]:
-    """Panels in as few lines as hold them, shared evenly."""
+    """Split panels evenly into as few lines as possible."""
     number = -(-len(panels) // most)
     each = -(-len(panels) // number)
     return [panels[start : start + each] for start in range(0, len(panels), each)]
 
 
 class Built(Builder[Panel]):
-    """A panel that has its place already."""
+    """A builder of an already built panel."""
 
     def __init__(self, panel: Panel) -> None:
         self._panel = panel

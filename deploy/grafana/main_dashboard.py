@@ -1,19 +1,19 @@
-"""The main dashboard: is the application well, and if not, is it itself, its database, its cache or the node."""
+"""The main dashboard: health of the application, its database, its cache and the nodes."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from deploy.grafana.layout import Rows, laid_out
-from deploy.grafana.panels import EVENTS, Limits, found, graph, lines
+from deploy.grafana.panels import EVENTS, Limits, graph, lines, terms_table
 
 FILE = "grafana-dashboard.json"
 APP = 'job=~"$job",environment=~"$environment"'
-THERE = 'environment=~"$environment"'
+ENVIRONMENT = 'environment=~"$environment"'
 RATE = "[$__rate_interval]"
 FAILED = "event:request_error AND service.name:$service"
 
 
 def quantiles(histogram: str, of: str) -> dict[str, str]:
-    """p50, p95 and p99 of a histogram over all its series: the service's, not one of each endpoint."""
+    """p50, p95 and p99 of a histogram over all its series: of the service, not of each endpoint."""
     buckets = f"sum by (le) (rate({histogram}_bucket{{{of}}}{RATE}))"
     return {f"p{at}": f"histogram_quantile(0.{at}, {buckets})" for at in (50, 95, 99)}
 
@@ -48,7 +48,7 @@ def api() -> Rows:
                 },
                 Limits(1, 5),
             ),
-            found(
+            terms_table(
                 "Failures by Type",
                 "Which exceptions are behind the errors? Their names come from the log index.",
                 EVENTS,
@@ -66,9 +66,9 @@ def api() -> Rows:
 
 
 def database() -> Rows:
-    """PostgreSQL, seen by the application's pool and by its own exporter."""
+    """PostgreSQL, from the application's pool and from its exporter."""
     active = f'sum(database_connections{{{APP},state="active"}})'
-    transactions = f'{{{THERE},datname!~"template.*"}}'
+    transactions = f'{{{ENVIRONMENT},datname!~"template.*"}}'
     return {
         "Database Health": [
             graph(
@@ -100,8 +100,8 @@ def database() -> Rows:
 
 
 def cache() -> Rows:
-    """Redis, which is the queue too."""
-    hits, misses = (f"sum(rate(redis_keyspace_{kind}_total{{{THERE}}}{RATE}))" for kind in ("hits", "misses"))
+    """Redis, the cache and the task queue."""
+    hits, misses = (f"sum(rate(redis_keyspace_{kind}_total{{{ENVIRONMENT}}}{RATE}))" for kind in ("hits", "misses"))
     return {
         "Redis Cache": [
             graph(
@@ -119,7 +119,7 @@ def cache() -> Rows:
                 "How much memory does Redis hold?",
                 "bytes",
                 {
-                    "{{instance}}": f"redis_memory_used_bytes{{{THERE}}}",
+                    "{{instance}}": f"redis_memory_used_bytes{{{ENVIRONMENT}}}",
                 },
             ),
             graph(
@@ -127,7 +127,7 @@ def cache() -> Rows:
                 "How many keys are there?",
                 "short",
                 {
-                    "{{instance}}": f"sum by (instance) (redis_db_keys{{{THERE}}})",
+                    "{{instance}}": f"sum by (instance) (redis_db_keys{{{ENVIRONMENT}}})",
                 },
             ),
             graph(
@@ -135,7 +135,7 @@ def cache() -> Rows:
                 "How many tasks wait for a worker? The alert comes at 100.",
                 "short",
                 {
-                    "{{key}}": f'sum by (key) (redis_key_size{{{THERE},key="celery"}})',
+                    "{{key}}": f'sum by (key) (redis_key_size{{{ENVIRONMENT},key="celery"}})',
                 },
                 Limits(50, 100),
             ),
@@ -145,8 +145,8 @@ def cache() -> Rows:
 
 def system() -> Rows:
     """The nodes."""
-    idle = f'rate(node_cpu_seconds_total{{{THERE},mode="idle"}}{RATE})'
-    free = f"node_memory_MemAvailable_bytes{{{THERE}}} / node_memory_MemTotal_bytes{{{THERE}}}"
+    idle = f'rate(node_cpu_seconds_total{{{ENVIRONMENT},mode="idle"}}{RATE})'
+    free = f"node_memory_MemAvailable_bytes{{{ENVIRONMENT}}} / node_memory_MemTotal_bytes{{{ENVIRONMENT}}}"
     return {
         "System Resources": [
             graph(
@@ -171,8 +171,8 @@ def system() -> Rows:
                 "How much do the disks read and write?",
                 "Bps",
                 {
-                    "read": f"sum(rate(node_disk_read_bytes_total{{{THERE}}}{RATE}))",
-                    "written": f"sum(rate(node_disk_written_bytes_total{{{THERE}}}{RATE}))",
+                    "read": f"sum(rate(node_disk_read_bytes_total{{{ENVIRONMENT}}}{RATE}))",
+                    "written": f"sum(rate(node_disk_written_bytes_total{{{ENVIRONMENT}}}{RATE}))",
                 },
             ),
         ]
@@ -180,7 +180,7 @@ def system() -> Rows:
 
 
 def board() -> Dashboard:
-    """All of it."""
+    """The complete dashboard."""
     about = "Is the application well, and if not: is it itself, its database, its cache or the node?"
     rows = {**api(), **database(), **cache(), **system()}
     return laid_out("keneyapp-main", "KeneyApp", about, "now-1h", ("environment", "job", "service"), rows)

@@ -1,18 +1,18 @@
-"""The shipper's own dashboard: does everything arrive, how late, and what is refused."""
+"""The shipper's own dashboard: throughput, lag, delivery and quarantine."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from deploy.grafana.business_dashboard import added
 from deploy.grafana.layout import Rows, laid_out
 from deploy.grafana.main_dashboard import APP, RATE, quantiles
-from deploy.grafana.panels import EVENTS, QUARANTINE, TODAY, Limits, found, graph, lines, number
+from deploy.grafana.panels import EVENTS, QUARANTINE, TODAY, Limits, graph, lines, number, terms_table
 
 FILE = "grafana-shipper-dashboard.json"
 SHIPPER = 'job="shipper",environment=~"$environment",instance=~"$instance"'
 
 
 def rate(counter: str, by: str = "") -> str:
-    """A counter's rate over all agents, by a label where one is given."""
+    """Rate of a counter over all agents, by the label `by` if set."""
     total = f"sum by ({by})" if by else "sum"
     return f"{total} (rate({counter}{{{SHIPPER}}}{RATE}))"
 
@@ -58,7 +58,7 @@ def throughput() -> Rows:
 
 
 def delivery() -> Rows:
-    """On the way to the output."""
+    """Delivery to the output."""
     latency = "shipper_output_request_duration_seconds"
     return {
         "Delivery": [
@@ -129,7 +129,7 @@ def delivery() -> Rows:
     }
 
 
-def refused() -> Rows:
+def quarantine() -> Rows:
     """Entries quarantined by the schema, by reason."""
     return {
         "Quarantine": [
@@ -148,7 +148,7 @@ def refused() -> Rows:
                     "{{reason}}": rate("shipper_violations_total", "reason"),
                 },
             ),
-            found(
+            terms_table(
                 "Quarantine by Service",
                 "Whose entries are refused? From the quarantine index.",
                 QUARANTINE,
@@ -166,7 +166,7 @@ def refused() -> Rows:
 
 
 def files() -> Rows:
-    """The logs that are followed."""
+    """Followed logs."""
     return {
         "Files": [
             graph(
@@ -199,7 +199,7 @@ def files() -> Rows:
 
 
 def counting() -> Rows:
-    """Health and cost of the counters."""
+    """Correctness and cost of the counters."""
     operations = "patient_operations_total"
     return {
         "Counting": [
@@ -235,7 +235,7 @@ def counting() -> Rows:
                     "{{instance}}": rate("process_cpu_seconds_total", "instance"),
                 },
             ),
-            found(
+            terms_table(
                 "Events by Name",
                 "Which events are stored most? From the log index.",
                 EVENTS,
@@ -247,9 +247,9 @@ def counting() -> Rows:
 
 
 def board() -> Dashboard:
-    """All of it."""
+    """The complete dashboard."""
     about = "Does everything arrive, how late, and what is refused?"
-    rows = {**throughput(), **delivery(), **refused(), **files(), **counting()}
+    rows = {**throughput(), **delivery(), **quarantine(), **files(), **counting()}
     return laid_out(
         "keneyapp-shipper",
         "KeneyApp: shipper",

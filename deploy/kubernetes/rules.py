@@ -1,6 +1,6 @@
 """The rules of deploy/prometheus/rules as one PrometheusRule: `python -m deploy.kubernetes.rules` writes it.
 
-Kustomize puts no file into a field of an object, so that the object is written here and kept with the rest.
+Kustomize cannot insert a file into a field of an object, so the object is generated here and committed.
 """
 
 import sys
@@ -15,7 +15,7 @@ HEAD = "# written by `python -m deploy.kubernetes.rules` from deploy/prometheus/
 
 
 def prometheus_rule(folder: Path) -> str:
-    """The object, with the groups of all files in the order of the files' names."""
+    """The PrometheusRule object as YAML, with the groups of all files in order of file name."""
     files = sorted(folder.glob("*.yml"))
     groups = [group for file in files for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
     rule = {
@@ -32,14 +32,14 @@ def prometheus_rule(folder: Path) -> str:
 
 
 def main() -> int:
-    """Write it; with `--check` only say whether it is current."""
+    """Write the file; with `--check`, only report if it is out of date."""
     wanted = prometheus_rule(RULES)
     if "--check" not in sys.argv[1:]:
         TARGET.write_text(wanted, encoding="utf-8")
         return 0
     if TARGET.read_text(encoding="utf-8") == wanted:
         return 0
-    print(f"{TARGET} is stale; run `python -m deploy.kubernetes.rules`", file=sys.stderr)
+    print(f"{TARGET} is out of date; run `python -m deploy.kubernetes.rules`", file=sys.stderr)
     return 1
 
 

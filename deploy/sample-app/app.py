@@ -1,6 +1,6 @@
-"""A small healthcare backend that logs and measures as real ones do.
+"""A small healthcare backend with realistic logs and metrics.
 
-Run it with `uvicorn app:app`, one worker. DATABASE_URL and REDIS_URL name its servers; without them it keeps everything
+Run it with `uvicorn app:app`, one worker. DATABASE_URL and REDIS_URL are its servers; without them it keeps everything
 in memory.
 """
 
@@ -36,21 +36,21 @@ async def body(request: Request) -> Record:
     """The request's JSON object. Raises HTTPException (400)."""
     try:
         content = await request.json()
-    except ValueError:  # no JSON, or no UTF-8
+    except ValueError:  # invalid JSON or UTF-8
         content = None
     if not isinstance(content, dict):
-        raise HTTPException(400, "a JSON object is expected")
+        raise HTTPException(400, "expected a JSON object")
     return content
 
 
 async def added(request: Request, kind: Kind, record: Record) -> int:
-    """Keep a record, its task under the same correlation id."""
+    """Store a record, with its task under the same correlation id."""
     correlation_id = structlog.contextvars.get_contextvars().get("correlation_id", "")
     return await stored(request).add(kind, record, correlation_id)
 
 
 async def login(request: Request) -> Response:
-    """200 for the right password, 401 else."""
+    """200 for the right password, otherwise 401."""
     credentials = await body(request)
     user = credentials.get("user")
     if not isinstance(user, str) or user not in USERS or USERS[user] != credentials.get("password"):
@@ -88,7 +88,7 @@ async def patient(request: Request) -> Response:
 
 
 def absent(what: str) -> Response:
-    """404, for all that is not there."""
+    """404 for a missing record."""
     return JSONResponse({"detail": f"no such {what}"}, 404)
 
 
@@ -101,20 +101,20 @@ async def schedule(request: Request) -> Response:
 
 
 async def complete(request: Request) -> Response:
-    """An appointment that took place, and how many minutes it took."""
+    """Complete an appointment, with its duration in minutes."""
     minutes = (await body(request)).get("minutes")
     if not isinstance(minutes, int | float) or not 0 <= minutes <= 24 * 60:
-        raise HTTPException(400, "minutes is a number of minutes within a day")
+        raise HTTPException(400, "minutes must be a number between 0 and 1440")
     return await closed(request, "completed", {"duration_minutes": minutes})
 
 
 async def cancel(request: Request) -> Response:
-    """An appointment that does not take place."""
+    """Cancel an appointment."""
     return await closed(request, "cancelled", {})
 
 
 async def closed(request: Request, status: str, details: dict[str, Any]) -> Response:
-    """A scheduled appointment in its last state; 404 where none was scheduled."""
+    """Set the final status of a scheduled appointment; 404 if there is none."""
     number = int(request.path_params["id"])
     if not await stored(request).change("appointment", number, {**details, "status": status}, status="scheduled"):
         return absent("scheduled appointment")
@@ -134,14 +134,14 @@ async def prescribe(request: Request) -> Response:
 
 
 async def end_prescription(request: Request) -> Response:
-    """204 for a prescription that is active no longer."""
+    """204 for a prescription that ends."""
     if not await stored(request).remove("prescription", int(request.path_params["id"])):
         return absent("prescription")
     return Response(status_code=204)
 
 
 async def pay(request: Request) -> Response:
-    """201 for a payment, 402 where it is refused: the metric of this application's own."""
+    """201 for a payment, 402 for a rejected one; counted by a metric of this application only."""
     amount = (await body(request)).get("amount")
     with counted("payment"):
         if not isinstance(amount, int | float) or amount <= 0:
@@ -152,14 +152,14 @@ async def pay(request: Request) -> Response:
 
 
 async def unavailable(_request: Request, error: Exception) -> Response:
-    """503 where a server is away, said once in a line and not in a stack trace."""
-    log.error("storage_unavailable", error_type="Unavailable", error_message=f"no answer from {error}")
-    return JSONResponse({"detail": f"{error} does not answer"}, 503)
+    """503 if a server is unavailable, logged in one line instead of a stack trace."""
+    log.error("storage_unavailable", error_type="Unavailable", error_message=f"no response from {error}")
+    return JSONResponse({"detail": f"{error} does not respond"}, 503)
 
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Opens the storage. Logs outside of any request, so without a correlation id: such entries end in quarantine."""
+    """Open the storage. Logs outside a request have no correlation id, so these entries are quarantined."""
     app.state.storage = storage()
     await app.state.storage.open()
     log.info("cache_warmed", entries=128)

@@ -1,4 +1,4 @@
-"""Two routes with defects, as real applications have them: a stack trace, and an exception group."""
+"""Two routes with realistic defects: a stack trace and an exception group."""
 
 import asyncio
 
@@ -11,14 +11,14 @@ log = structlog.get_logger("app")
 
 
 async def lab_result(request: Request) -> Response:
-    """A result without its unit."""
+    """Fail with KeyError: a result has no unit."""
     log.info("lab_result_requested", patient_id=int(request.path_params["id"]))
     result: dict[str, str] = {"value": "5.4"}
     return JSONResponse({"result": f"{result['value']} {result['unit']}"})
 
 
 async def overview(_request: Request) -> Response:
-    """Several failures at once."""
+    """Fail with an exception group."""
 
     async def fails(what: str) -> None:
         raise RuntimeError(f"{what} did not answer")

@@ -1,4 +1,4 @@
-"""Routes that provoke alerts; there only where SAMPLE_APP_FAULTS=1."""
+"""Routes that trigger alerts; enabled by SAMPLE_APP_FAULTS=1."""
 
 import os
 
@@ -11,11 +11,11 @@ LONGEST_S = 120.0
 
 
 async def report(request: Request) -> Response:
-    """A slow query: `?seconds=2` takes that long and holds a connection of the pool meanwhile."""
+    """A slow query: `?seconds=2` takes that long and keeps a connection of the pool busy."""
     try:
         seconds = min(max(float(request.query_params.get("seconds", "1")), 0.0), LONGEST_S)
     except ValueError:
-        return JSONResponse({"detail": "seconds is a number"}, 400)
+        return JSONResponse({"detail": "seconds must be a number"}, 400)
     await stored(request).hold(seconds)
     return JSONResponse({"seconds": seconds})
 

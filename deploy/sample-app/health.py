@@ -12,13 +12,13 @@ VERSION = "2.0.0"
 
 
 def stored(request: Request) -> Storage:
-    """The storage that the application was started with."""
+    """The storage of the application."""
     storage: Storage = request.app.state.storage
     return storage
 
 
 async def health(request: Request) -> Response:
-    """Every server that is used, each by itself; 503 where one is away."""
+    """The status of each server; 503 if one is unavailable."""
     checks = await stored(request).checks()
     words = set(checks.values()) - {IN_MEMORY}
     status = next((word for word in ("unhealthy", "degraded") if word in words), "healthy")
@@ -27,18 +27,18 @@ async def health(request: Request) -> Response:
 
 
 async def live(_request: Request) -> Response:
-    """200 as long as the process answers: a restart brings no database back."""
+    """200 while the process responds, since a restart does not repair a database."""
     return JSONResponse({"status": "alive"})
 
 
 async def ready(request: Request) -> Response:
-    """200 where requests can be served: without the database none can, without Redis reads still can."""
+    """200 if requests can be served: none without the database, only reads without Redis."""
     able = await stored(request).serves()
     return JSONResponse({"status": "ready" if able else "not ready"}, 200 if able else 503)
 
 
 async def metrics(request: Request) -> Response:
-    """For Prometheus. One process answers for itself: with several workers, each scrape would see another one."""
+    """Metrics for Prometheus, of this process only: with several workers, each scrape would reach another one."""
     storage = stored(request)
     if (connections := storage.connections()) is not None:
         CONNECTIONS.labels("idle").set(connections.idle)
@@ -48,5 +48,5 @@ async def metrics(request: Request) -> Response:
         for kind, number in (await storage.totals()).items():
             HELD.labels(kind).set(number)
     except Unavailable:
-        HELD.clear()  # a number that may be wrong is worse than none
+        HELD.clear()  # no value is better than a wrong one
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -17,26 +17,26 @@ from storage import KINDS, Connections, Kind, Record, Unavailable
 
 QUEUE = "celery"
 BACKLOG = 100
-"""Tasks waiting, from which on the queue is called a backlog: the alert's threshold."""
+"""Number of waiting tasks that counts as a backlog: the alert's threshold."""
 CACHED_S = 60
-PATIENCE_S = 2.0
+TIMEOUT_S = 2.0
 CHECK_S = 1.0
 SCRAPE_S = 0.25
-"""A scrape waits no longer for a connection: it has to come through when the pool is exhausted most of all."""
+"""Longest wait of a scrape for a connection: scrapes matter most while the pool is exhausted."""
 TABLE = """
 SELECT pg_advisory_xact_lock(7011);
 CREATE TABLE IF NOT EXISTS records (id bigserial PRIMARY KEY, kind text NOT NULL, record jsonb NOT NULL);
 CREATE INDEX IF NOT EXISTS records_kind ON records (kind);
 """
-"""One table for every kind: a sample needs no more. The lock lets two starts at once make it once."""
+"""One table for every kind of record. The lock lets only one of two simultaneous starts create it."""
 
 
 class Servers:
-    """A storage over both servers. It starts without them and serves when they are there."""
+    """A storage with both servers. It starts without them and serves requests once they are available."""
 
     def __init__(self, database: str, redis: str, pool_size: int) -> None:
         self._pool = AsyncConnectionPool(
-            database, min_size=1, max_size=pool_size, open=False, timeout=PATIENCE_S,
+            database, min_size=1, max_size=pool_size, open=False, timeout=TIMEOUT_S,
             check=AsyncConnectionPool.check_connection, reconnect_timeout=10, kwargs={"connect_timeout": 2},
         )  # fmt: skip
         self._redis = Redis.from_url(
@@ -52,17 +52,17 @@ class Servers:
         await self._redis.aclose()
 
     @asynccontextmanager
-    async def _query(self, name: str, patience: float = PATIENCE_S) -> AsyncIterator[psycopg.AsyncConnection]:
+    async def _query(self, name: str, wait_s: float = TIMEOUT_S) -> AsyncIterator[psycopg.AsyncConnection]:
         """A connection and a transaction, timed under a name."""
         try:
-            async with self._pool.connection(timeout=patience) as connection:
+            async with self._pool.connection(timeout=wait_s) as connection:
                 if not self._prepared:
                     await connection.execute(TABLE)
                     await connection.commit()
                     self._prepared = True
                 with QUERIES.labels(name).time():
                     yield connection
-        except psycopg.OperationalError as error:  # the pool's timeout is one too
+        except psycopg.OperationalError as error:  # includes the pool's timeout
             raise Unavailable("database") from error
         except RedisError as error:
             raise Unavailable("redis") from error
@@ -86,7 +86,7 @@ class Servers:
         if row is None:
             return None
         record: Record = row[0]
-        with suppress(RedisError):  # a cache that is away makes reads slower, not wrong; /health tells of it
+        with suppress(RedisError):  # an unavailable cache makes reads slower, not wrong; /health reports it
             await self._redis.set(key(kind, number), json.dumps(record), ex=CACHED_S)
         return record
 
@@ -104,7 +104,9 @@ class Servers:
                 " AND (%s::text IS NULL OR record ->> 'status' = %s)",
                 (Jsonb(fields), number, kind, status, status),
             )
-            await self._redis.delete(key(kind, number))  # or nothing is changed: a stale record would be served
+            await self._redis.delete(
+                key(kind, number)
+            )  # if this fails, nothing is changed: a stale record would be served
             return done.rowcount == 1
 
     async def remove(self, kind: Kind, number: int) -> bool:

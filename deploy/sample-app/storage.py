@@ -1,4 +1,4 @@
-"""Storage of the application's records: the interface, and memory where no servers are configured."""
+"""Storage of the application's records: the interface, and a storage in memory if no servers are configured."""
 
 import asyncio
 import os
@@ -12,11 +12,11 @@ IN_MEMORY = "in memory"
 
 
 class Unavailable(Exception):
-    """A server that is needed for this does not answer; names it."""
+    """A required server does not respond; the text is its name."""
 
 
 class Connections(NamedTuple):
-    """A pool's connections: idle, active, and the most there may be."""
+    """A pool's connections: idle, active, and the maximum."""
 
     idle: int
     active: int
@@ -24,19 +24,19 @@ class Connections(NamedTuple):
 
 
 class Storage(Protocol):
-    """The storage that the routes use. Methods may raise Unavailable unless they say otherwise."""
+    """The storage that the routes use. Methods may raise Unavailable unless documented otherwise."""
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
 
     async def add(self, kind: Kind, record: Record, correlation_id: str) -> int:
-        """Keep a record and queue its follow-up task, both or neither; gives its number."""
+        """Store a record and queue its follow-up task, both or neither; returns its number."""
 
     async def read(self, kind: Kind, number: int) -> Record | None:
-        """A record, from the cache where it is there."""
+        """Read a record, from the cache if possible."""
 
     async def change(self, kind: Kind, number: int, fields: Record, status: str | None = None) -> bool:
-        """Change fields of a record that is there and, where one is given, has that status."""
+        """Change fields of an existing record, if it has `status` or `status` is None; True if changed."""
 
     async def remove(self, kind: Kind, number: int) -> bool:
         """Remove a record; True if it existed."""
@@ -45,20 +45,20 @@ class Storage(Protocol):
         """Return the number of records of each kind."""
 
     async def hold(self, seconds: float) -> None:
-        """Work that takes so long, and a connection with it."""
+        """Keep a connection busy for some seconds."""
 
     async def serves(self) -> bool:
         """Return True if reads can be answered; never raises."""
 
     async def checks(self) -> dict[str, str]:
-        """The state of database, redis and celery in a word each; never raises."""
+        """The status of database, redis and celery, one word each; never raises."""
 
     def connections(self) -> Connections | None:
-        """Of the pool, where there is one."""
+        """The connections of the pool, if there is one."""
 
 
 class Memory:
-    """A storage without servers, for a look at the application; forgets all at its end."""
+    """A storage in memory, to try the application without servers."""
 
     def __init__(self) -> None:
         self._records: dict[Kind, dict[int, Record]] = {kind: {} for kind in KINDS}
@@ -102,12 +102,12 @@ class Memory:
 
 
 def storage() -> Storage:
-    """By DATABASE_URL and REDIS_URL: servers where both are set, memory where none is. Raises ValueError else."""
+    """Servers if DATABASE_URL and REDIS_URL are set, memory if neither is. Raises ValueError otherwise."""
     database, redis = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if not database and not redis:
         return Memory()
     if not database or not redis:
-        raise ValueError("DATABASE_URL and REDIS_URL belong together: set both, or none to keep all in memory")
+        raise ValueError("set both DATABASE_URL and REDIS_URL, or neither to keep everything in memory")
     from servers import Servers  # noqa: PLC0415 -- the demo does without the drivers
 
     return Servers(database, redis, int(os.environ.get("DATABASE_POOL_SIZE", "5")))

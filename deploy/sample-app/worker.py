@@ -1,4 +1,4 @@
-"""The worker that empties the queue, as Celery's would: `python worker.py`. Stop it, and the queue builds up."""
+"""A worker that empties the queue, in place of Celery's: `python worker.py`. While it is stopped, the queue grows."""
 
 import json
 import os
@@ -12,7 +12,7 @@ QUEUE = "celery"
 
 
 def main() -> None:
-    """Take tasks until stopped; each is logged under the correlation id of the request that queued it."""
+    """Process tasks until stopped; each is logged with the correlation id of its request."""
     shipper_processors.configure("worker")
     log = structlog.get_logger("worker")
     redis = Redis.from_url(os.environ["REDIS_URL"])

@@ -1,1 +1,1 @@
-"""Real servers as private processes on loopback ports, for the story and for the tests; none is the system's."""
+"""Real servers as private processes on loopback ports, for the story and the tests, separate from the system's."""

@@ -1,4 +1,4 @@
-"""Alertmanager as a process, over the project's configuration, delivering to local receivers."""
+"""Alertmanager as a process with the project's configuration, delivering to local receivers."""
 
 import json
 import urllib.request
@@ -18,7 +18,7 @@ ROUTING_KEY, SMTP_PASSWORD = "a-routing-key", "a-password"
 
 
 def delivering(folder: Path, pagerduty: str, smtp: str, group_wait: str) -> str:
-    """The project's configuration with secrets under `folder`, other addresses, and short waits: nothing else."""
+    """The project's configuration; only secrets, addresses and waiting times are replaced."""
     text = (ALERTMANAGER / "alertmanager.yml").read_text().replace(SECRETS, str(folder / "secrets"))
     content: dict[str, Any] = yaml.safe_load(text)
     content["global"] |= {"pagerduty_url": pagerduty, "smtp_smarthost": smtp, "smtp_require_tls": False}
@@ -28,7 +28,7 @@ def delivering(folder: Path, pagerduty: str, smtp: str, group_wait: str) -> str:
 
 
 class AlertmanagerServer:
-    """One server on a loopback port of its own; its configuration, secrets, data and log lie in `folder`."""
+    """One server on a free loopback port; its configuration, secrets, data and log are in `folder`."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class AlertmanagerServer:
         smtp: str = "127.0.0.1:9",
         group_wait: str = "1s",
     ) -> None:
-        """Starts nothing. `slack`, `pagerduty`: URLs to post to; `smtp`: host:port."""
+        """Write the configuration, start nothing. `slack`, `pagerduty`: URLs to post to; `smtp`: host:port."""
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         self._folder = folder
@@ -51,7 +51,7 @@ class AlertmanagerServer:
         (folder / "alertmanager.yml").write_text(delivering(folder, pagerduty, smtp, group_wait))
 
     def start(self) -> "AlertmanagerServer":
-        """Start it and wait until it is ready. Raises Unavailable."""
+        """Start the server and wait until it is ready. Raises Unavailable."""
         command = [
             programs().alertmanager,
             f"--config.file={self._folder}/alertmanager.yml",
@@ -64,7 +64,7 @@ class AlertmanagerServer:
         return self
 
     def post(self, *alerts: Mapping[str, Any]) -> None:
-        """Hand alerts in as Prometheus does: mappings of `labels`, `annotations` and, once resolved, `endsAt`."""
+        """Post alerts as Prometheus does: mappings of `labels`, `annotations` and, once resolved, `endsAt`."""
         request = urllib.request.Request(
             f"{self.url}/api/v2/alerts", json.dumps(alerts).encode(), {"Content-Type": "application/json"}
         )
@@ -88,5 +88,5 @@ class AlertmanagerServer:
         return alerts
 
     def stop(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM and wait."""
         self._process.stop()

@@ -1,4 +1,4 @@
-"""Servers from Debian packages: found where they are, installed where they are not and this user may."""
+"""Programs from Debian packages, installed if they are missing and this user is root."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).with_name("debian.sh")
 
 
 def program(name: str, package: str) -> str:
-    """The path of a program, from its package where it is not there yet. Raises Unavailable."""
+    """The path of a program, after installing its package if needed. Raises Unavailable."""
     if (path := shutil.which(name)) is None:
         install(package)
         path = shutil.which(name)

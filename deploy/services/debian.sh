@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Debian packages of servers that the story and the tests start by themselves:
-#   debian.sh PACKAGE…   installs what is missing (root)
-# Nothing is started by the installation: private instances run and leave the system's alone.
+# Installs Debian packages of servers for the story and the tests:
+#   debian.sh PACKAGE…   installs missing packages (as root)
+# The installation starts no service: private instances are started separately.
 set -euo pipefail
 missing=()
 for package in "$@"; do

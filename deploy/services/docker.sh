@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A private Docker engine, for machines that have none.
+# A private Docker engine, for machines without one.
 #   docker.sh start FOLDER [OPTION…]
 #                              engine with its data and socket under FOLDER; prints the socket's address
-#   docker.sh stop FOLDER      ends it, and removes the folder
-# It makes no bridge and no firewall rules: containers have no network, or the host's.
+#   docker.sh stop FOLDER      stops it, and removes the folder
+# It creates no bridge and no firewall rules: containers have no network, or the host's.
 set -euo pipefail
 
 answers() { curl -fsS --max-time 2 --unix-socket "$1/docker.sock" http://engine/_ping >/dev/null 2>&1; }
@@ -16,7 +16,7 @@ start() {
     rm -f "$folder/docker.pid"
     setsid dockerd --host "unix://$folder/docker.sock" --data-root "$folder/data" --exec-root "$folder/exec" \
       --pidfile "$folder/docker.pid" --iptables=false --bridge=none "$@" >"$folder/dockerd.log" 2>&1 </dev/null &
-    echo $! >"$folder/started.pid"  # its own file comes late: whoever interrupts the start would not find it
+    echo $! >"$folder/started.pid"  # its own pid file appears late, so an interrupted start would not find it
     for _ in $(seq 300); do
       answers "$folder" && break
       sleep 0.2
@@ -35,7 +35,7 @@ stop() {
     for _ in $(seq 600); do grep -qs "^State:.[^ZX]" "/proc/$pid/status" || break; sleep 0.1; done
   fi
   awk -v under="$folder/" 'index($2, under) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n1 umount -l
-  rm -rf --one-file-system "$folder"  # whatever might still be mounted there is somebody else's
+  rm -rf --one-file-system "$folder"  # do not delete through remaining mounts
 }
 
 case ${1:-} in

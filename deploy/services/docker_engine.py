@@ -1,4 +1,4 @@
-"""A private Docker engine: for machines where none answers, and where this user may start one."""
+"""A private Docker engine, for machines without a running one, if this user may start it."""
 
 import os
 import shutil
@@ -17,21 +17,21 @@ PACKAGES = {"dockerd": "docker.io", "busybox": "busybox-static"}
 
 @contextmanager
 def private() -> Iterator[str]:
-    """The address of an engine that is this process's alone and ends with the block. Raises Unavailable."""
+    """Start a private engine, yield its address, and stop it at the end of the block. Raises Unavailable."""
     if os.geteuid() != 0:
-        raise Unavailable("no Docker engine answers this user, and starting one needs root")
+        raise Unavailable("no Docker engine is available to this user, and starting one needs root")
     if wanted := [package for program, package in PACKAGES.items() if shutil.which(program) is None]:
         install(*wanted)
-    folder = tempfile.mkdtemp(prefix="shipper-docker-")  # short: the path of a socket has to fit 108 bytes
+    folder = tempfile.mkdtemp(prefix="shipper-docker-")  # short: the path of a socket is limited to 108 bytes
     try:
-        yield asked("start", folder)
+        yield run_script("start", folder)
     finally:
-        asked("stop", folder)
+        run_script("stop", folder)
 
 
-def asked(what: str, folder: str, *options: str) -> str:
-    """Return the output of the script. Raises Unavailable with its complaint."""
+def run_script(what: str, folder: str, *options: str) -> str:
+    """Run the script and return its output. Raises Unavailable with its error message."""
     done = subprocess.run([SCRIPT, what, folder, *options], capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:
-        raise Unavailable(f"no Docker engine can be started: {done.stderr.strip()[-2000:]}")
+        raise Unavailable(f"cannot start a Docker engine: {done.stderr.strip()[-2000:]}")
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""The real exporters of Prometheus: the node's, Redis's and PostgreSQL's."""
+"""Prometheus exporters of the node, Redis and PostgreSQL."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,7 @@ from deploy.services.processes import ServerProcess, free_port
 
 @contextmanager
 def exporter(folder: Path, package: str, *flags: str, **env: str) -> Iterator[str]:
-    """One exporter, running; gives HOST:PORT of its /metrics. Raises Unavailable."""
+    """Run one exporter; yields HOST:PORT of its /metrics. Raises Unavailable."""
     binary, address = program(package, package), f"127.0.0.1:{free_port()}"
     process = ServerProcess(folder, package)
     command = [binary, f"--web.listen-address={address}", *flags]
@@ -23,16 +23,16 @@ def exporter(folder: Path, package: str, *flags: str, **env: str) -> Iterator[st
 
 
 def node(folder: Path) -> AbstractContextManager[str]:
-    """Of this machine."""
+    """The node exporter of this machine."""
     return exporter(folder, "prometheus-node-exporter")
 
 
 def redis(folder: Path, url: str) -> AbstractContextManager[str]:
-    """Of a Redis server, with the length of the task queue."""
+    """The exporter of a Redis server, with the length of the task queue."""
     flags = (f"-redis.addr={url}", "-check-single-keys=db0=celery")
     return exporter(folder, "prometheus-redis-exporter", *flags)
 
 
 def postgres(folder: Path, url: str) -> AbstractContextManager[str]:
-    """Of a PostgreSQL server."""
+    """The exporter of a PostgreSQL server."""
     return exporter(folder, "prometheus-postgres-exporter", DATA_SOURCE_NAME=f"{url}?sslmode=disable")

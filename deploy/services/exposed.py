@@ -1,4 +1,4 @@
-"""A target for Prometheus whose metrics are set from outside."""
+"""A scrape target with metrics set by the caller."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -6,7 +6,7 @@ from deploy.services.sinks import Serving
 
 
 class Exposed(Serving):
-    """Serves `samples`, series to value, at /metrics of a loopback port while the context lasts."""
+    """Serves `samples` (series to value) at /metrics on a loopback port while the context is open."""
 
     def __init__(self, samples: dict[str, float]) -> None:
         self.samples = samples

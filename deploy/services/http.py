@@ -1,4 +1,4 @@
-"""Plain requests to servers on loopback."""
+"""HTTP requests to servers on loopback."""
 
 import json
 import urllib.error
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def ask(url: str, body: object = None, method: str | None = None, seconds: float = 10) -> tuple[int, Any]:
-    """Status and decoded JSON (else text) of an answer, whatever its status. Raises OSError where there is none."""
+    """Status and decoded JSON (or text) of a response with any status. Raises OSError if there is none."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
     try:
@@ -22,7 +22,7 @@ def ask(url: str, body: object = None, method: str | None = None, seconds: float
 
 
 def answers(url: str) -> bool:
-    """Return True if there is an answer and its status is 200."""
+    """Return True if the server responds with status 200."""
     try:
         return ask(url, seconds=2)[0] == HTTPStatus.OK
     except OSError:

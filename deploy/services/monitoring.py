@@ -1,4 +1,4 @@
-"""The programs of Prometheus and Alertmanager, and the project's configuration of them."""
+"""Paths of Prometheus and Alertmanager, and of the project's configuration."""
 
 import shutil
 from functools import cache
@@ -14,7 +14,7 @@ HINT = "run it as root on Debian, or install prometheus and prometheus-alertmana
 
 
 class Programs(NamedTuple):
-    """Paths."""
+    """Paths of the four programs."""
 
     prometheus: str
     promtool: str
@@ -24,7 +24,7 @@ class Programs(NamedTuple):
 
 @cache
 def programs() -> Programs:
-    """All four, installed where they are missing and that can be done. Raises Unavailable."""
+    """Paths of all four, after installing missing packages. Raises Unavailable."""
     debians_own = "alertmanager" if shutil.which("alertmanager") else "prometheus-alertmanager"
     return Programs(
         program("prometheus", "prometheus"),

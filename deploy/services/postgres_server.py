@@ -19,12 +19,12 @@ USER = "postgres"
 
 
 class PostgresServer:
-    """One cluster with data of its own that outlives its process; `url` names a database in it."""
+    """One cluster whose data outlives its process; `url` is a database in it."""
 
     def __init__(self) -> None:
-        """Makes the cluster, starts nothing. Raises Unavailable."""
+        """Create the cluster, start nothing. Raises Unavailable."""
         self._bin = binaries()
-        # the server refuses root, and its user cannot enter a folder of root's
+        # the server does not run as root, and its user cannot enter root's folders
         self.folder = Path(tempfile.mkdtemp(prefix="shipper-postgres-"))
         if os.geteuid() == 0:
             shutil.chown(self.folder, USER, USER)
@@ -34,7 +34,7 @@ class PostgresServer:
         self.process = ServerProcess(self.folder, "postgres")
         try:
             self._make()
-        except BaseException:  # Ctrl-C too: nobody else knows of the folder yet
+        except BaseException:  # also on Ctrl-C: nothing else removes the folder yet
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
@@ -51,14 +51,14 @@ class PostgresServer:
             raise Unavailable(f"initdb ended with code {made.returncode}: {made.stderr.strip()[-2000:]}")
 
     def _as_user(self, name: str, *arguments: str) -> list[str]:
-        """A command as the server's user. setpriv becomes the command, so that signals reach it."""
+        """A command as the server's user; setpriv replaces itself by the command, so that signals reach it."""
         command = [str(self._bin / name), *arguments]
         if os.geteuid() != 0:
             return command
         return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", *command]
 
     def start(self) -> "PostgresServer":
-        """Start it over the data that it has. Raises Unavailable."""
+        """Start the server with its existing data. Raises Unavailable."""
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)  # left by a kill
         options = {
             "listen_addresses": "127.0.0.1",
@@ -77,7 +77,7 @@ class PostgresServer:
         return subprocess.run(command, check=False).returncode == 0
 
     def kill(self) -> None:
-        """SIGKILL, to those that serve its clients too: they would answer until they notice."""
+        """Send SIGKILL, also to its child processes, which would serve clients a little longer."""
         serving = _children(self.process.pid)
         self.process.kill()
         for child in serving:
@@ -87,19 +87,19 @@ class PostgresServer:
             os.close(child)
 
     def stop(self) -> None:
-        """Fast shutdown: it does not wait for its clients."""
+        """Stop with a fast shutdown, which does not wait for clients."""
         if (pid := self.process.pid) is not None:
             os.kill(pid, signal.SIGINT)
         self.process.stop()
 
     def remove(self) -> None:
-        """Stop it, and remove its data."""
+        """Stop the server, and remove its data."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _children(pid: int | None) -> list[int]:
-    """Descriptors of the processes that a process started and that run."""
+    """Descriptors of a process's running children."""
     descriptors: list[int] = []
     if pid is not None:
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
@@ -109,7 +109,7 @@ def _children(pid: int | None) -> list[int]:
 
 
 def binaries() -> Path:
-    """The folder of the newest server's programs, installed where there is none. Raises Unavailable."""
+    """The program folder of the newest server, after installing one if needed. Raises Unavailable."""
     for attempt in range(2):
         installed = sorted(Path(BINARIES).glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
         if installed:

@@ -1,4 +1,4 @@
-"""A server as a process of ours: started, waited for, killed."""
+"""Starts a server process, waits for it, and stops it."""
 
 import os
 import random
@@ -13,11 +13,11 @@ from pathlib import Path
 from deploy.services.unavailable import Unavailable
 
 PORTS = range(10_000, 32_768)
-"""Below those that Linux gives to whoever asks for any: such a port would not stay free until it is used."""
+"""Below the ephemeral ports of Linux, which other processes may get before the port is used."""
 
 
 def free_port() -> int:
-    """A loopback port that nobody has. Raises Unavailable."""
+    """A free loopback port. Raises Unavailable."""
     for port in random.sample(PORTS, 100):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
@@ -25,22 +25,22 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """One server; its output goes to a file in its folder."""
+    """One server process; its output goes to a file in its folder."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        """Starts nothing."""
+        """Start nothing."""
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int | None:
-        """Its process, while it runs."""
+        """The process id while it runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(
         self, command: list[str], ready: Callable[[], bool], env: Mapping[str, str] | None = None, seconds: float = 90
     ) -> None:
-        """Start it and wait until it answers. Raises Unavailable with the end of its log."""
+        """Start the process and wait until it is ready. Raises Unavailable with the end of its log."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}
@@ -49,14 +49,14 @@ class ServerProcess:
         try:
             answered = self._answered(ready, seconds)
         finally:
-            if not answered:  # or interrupted: nobody else would end what has not started yet
+            if not answered:  # or interrupted: nothing else would stop a process that is not ready yet
                 self.kill()
         if not answered:
             tail = self.log.read_text(errors="replace")[-2000:]
-            raise Unavailable(f"{command[0]} does not answer; the end of {self.log}:\n{tail}")
+            raise Unavailable(f"{command[0]} does not respond; the end of {self.log}:\n{tail}")
 
     def _answered(self, ready: Callable[[], bool], seconds: float) -> bool:
-        """Wait until the process answers; False when the time is over or it has ended."""
+        """Wait until the process is ready; False after the timeout or if it has ended."""
         end = time.monotonic() + seconds
         while not ready():
             if self.pid is None or time.monotonic() > end:
@@ -65,11 +65,11 @@ class ServerProcess:
         return True
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL and wait."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL where that does not help."""
+        """Send SIGTERM, then SIGKILL if it does not end."""
         self._end(signal.SIGTERM)
 
     def _end(self, how: signal.Signals) -> None:

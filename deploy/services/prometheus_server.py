@@ -1,4 +1,4 @@
-"""A real Prometheus: over targets, over the project's rules, or over blocks of a past."""
+"""A Prometheus process: with targets, the project's rules, or blocks of historical data."""
 
 import json
 import subprocess
@@ -20,17 +20,17 @@ Series = list[dict[str, Any]]
 
 
 def blocks_from(openmetrics: Path, blocks: Path) -> None:
-    """Have promtool make blocks of a history. Raises Unavailable, and AssertionError with what it said."""
+    """Convert an OpenMetrics history into blocks with promtool. Raises Unavailable; AssertionError with its output."""
     command = [programs().promtool, "tsdb", "create-blocks-from", "openmetrics", str(openmetrics), str(blocks)]
     made = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
 
 
 class PrometheusServer:
-    """One server on a loopback port of its own; its configuration, data and log lie in `folder`."""
+    """One server on a free loopback port; its configuration, data and log are in `folder`."""
 
     def __init__(self, folder: Path, configuration: Mapping[str, Any] | None = None, data: Path | None = None) -> None:
-        """Starts nothing. `data` may hold blocks already; all is kept for ever."""
+        """Write the configuration, start nothing. `data` may contain blocks; retention is unlimited."""
         self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         self._folder, self._data = folder, data or folder / "data"
@@ -38,7 +38,7 @@ class PrometheusServer:
         (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(configuration or {}), sort_keys=False))
 
     def start(self) -> "PrometheusServer":
-        """Start it and wait until it is ready. Raises Unavailable."""
+        """Start the server and wait until it is ready. Raises Unavailable."""
         command = [
             programs().prometheus, f"--config.file={self._folder}/prometheus.yml", f"--storage.tsdb.path={self._data}",
             "--storage.tsdb.retention.time=100y", f"--web.listen-address={self.address}",
@@ -47,20 +47,20 @@ class PrometheusServer:
         return self
 
     def query(self, expression: str, time_ms: int | None = None) -> Series:
-        """An instant query's series. Fails with what the server says of it."""
-        return self._asked("query", {"query": expression, **({} if time_ms is None else {"time": f"{time_ms / 1000}"})})
+        """The series of an instant query. Raises AssertionError with the server's error."""
+        return self._query("query", {"query": expression, **({} if time_ms is None else {"time": f"{time_ms / 1000}"})})
 
     def query_range(self, expression: str, start: float, end: float, step: str = "1s") -> Series:
-        """A range query's series; times in seconds since the epoch."""
-        return self._asked("query_range", {"query": expression, "start": str(start), "end": str(end), "step": step})
+        """The series of a range query; times in seconds since the epoch."""
+        return self._query("query_range", {"query": expression, "start": str(start), "end": str(end), "step": step})
 
     def ask(self, expression: str, time_ms: int | None = None) -> dict[Labels, float]:
-        """An instant query's values by their labels."""
+        """The values of an instant query, by labels."""
         series = self.query(expression, time_ms)
         return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in series}
 
     def value(self, expression: str, time_ms: int | None = None) -> float:
-        """An instant query's only value."""
+        """The only value of an instant query."""
         (value,) = self.ask(expression, time_ms).values()
         return value
 
@@ -70,11 +70,11 @@ class PrometheusServer:
         return sorted(alert["labels"]["alertname"] for alert in alerts if alert["state"] == state)
 
     def down(self) -> list[str]:
-        """Jobs with a target that did not answer its last scrape, or was not asked yet."""
+        """Jobs with a target whose last scrape failed, or that was not scraped yet."""
         active = self._get("targets?state=active")["activeTargets"]
         return sorted(target["labels"]["job"] for target in active if target["health"] != "up")
 
-    def _asked(self, what: str, parameters: Mapping[str, str]) -> Series:
+    def _query(self, what: str, parameters: Mapping[str, str]) -> Series:
         series: Series = self._get(f"{what}?{urllib.parse.urlencode(parameters)}")["result"]
         return series
 
@@ -84,7 +84,7 @@ class PrometheusServer:
         return content["data"]
 
     def stop(self) -> None:
-        """SIGTERM, and wait."""
+        """Send SIGTERM and wait."""
         self._process.stop()
 
 
@@ -96,9 +96,9 @@ def over_rules(
     rules: Path | None = None,
     every: str = "1s",
 ) -> PrometheusServer:
-    """The project's configuration over other targets (job to host:port), not started.
+    """A server with the project's configuration and other targets (job to host:port), not started.
 
-    `rules` is a folder, by default a copy of the project's with a `for:` of a second.
+    `rules` is a folder, by default a copy of the project's with `for: 1s`.
     """
     rules = rules or shortened(folder / "rules", every=every)
     return PrometheusServer(folder, scraping(targets, rules, alertmanager, every))
@@ -107,7 +107,7 @@ def over_rules(
 def over_targets(
     folder: Path, targets: Mapping[str, str], labels: Mapping[str, str], rules: Path | None = None
 ) -> PrometheusServer:
-    """Jobs with one target each (host:port), `labels` on all of them, scraped every second; not started."""
+    """A server with one target for each job (host:port), all with `labels`, scraped every second; not started."""
     jobs = [
         {"job_name": job, "static_configs": [{"targets": [address], "labels": dict(labels)}]}
         for job, address in targets.items()

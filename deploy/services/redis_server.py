@@ -8,10 +8,10 @@ from deploy.services.processes import ServerProcess, free_port
 
 
 class RedisServer:
-    """One server; it forgets all when it ends."""
+    """One server without persistence."""
 
     def __init__(self, folder: Path) -> None:
-        """Starts nothing. Raises Unavailable."""
+        """Find the program, start nothing. Raises Unavailable."""
         self._program = program("redis-server", "redis-server")
         self._folder, self._port = folder, free_port()
         self.address = f"127.0.0.1:{self._port}"
@@ -19,7 +19,7 @@ class RedisServer:
         self.process = ServerProcess(folder, "redis")
 
     def start(self) -> "RedisServer":
-        """Start it. Raises Unavailable."""
+        """Start the server. Raises Unavailable."""
         command = [self._program, "--bind", "127.0.0.1", "--port", str(self._port), "--save", "", "--appendonly", "no"]
         self.process.start([*command, "--dir", str(self._folder)], self._answers, seconds=30)
         return self
@@ -33,9 +33,9 @@ class RedisServer:
             return False
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL and wait."""
         self.process.kill()
 
     def stop(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM and wait."""
         self.process.stop()

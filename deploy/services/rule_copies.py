@@ -1,4 +1,4 @@
-"""Copies of the project's rules and of its Prometheus configuration, for a server that runs for seconds."""
+"""Copies of the project's rules and of its Prometheus configuration, for short test runs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from deploy.services.monitoring import PROMETHEUS
 
 
 def shortened(to: Path, wait: str = "1s", every: str = "1s", rules: Path = PROMETHEUS / "rules") -> Path:
-    """The folder `to` with all rule files, evaluated `every` so often; each `for:` is `wait`. All else is as it is."""
+    """Copy all rule files to `to`, with interval `every` and each `for:` set to `wait`; nothing else changes."""
     to.mkdir(parents=True, exist_ok=True)
     for file in sorted(rules.glob("*.yml")):
         content: dict[str, Any] = yaml.safe_load(file.read_text())
@@ -30,10 +30,10 @@ def scraping(
     every: str = "1s",
     oftener: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The project's Prometheus configuration over other addresses (job to host:port).
+    """The project's Prometheus configuration with other addresses (job to host:port).
 
-    Jobs that `targets` does not name are left out; labels, paths and everything else stay. `oftener` has intervals of
-    single jobs.
+    Jobs that are not in `targets` are omitted; labels, paths and everything else are kept. `oftener` has shorter
+    intervals of single jobs.
     """
     content: dict[str, Any] = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     content["global"] |= {"scrape_interval": every, "evaluation_interval": every}

@@ -1,4 +1,4 @@
-"""Receivers of notifications: HTTP as of Slack and PagerDuty, and SMTP. They keep what they were sent."""
+"""Local receivers of notifications, in place of Slack, PagerDuty and a mail server; they record what they receive."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ POLL_S = 0.02
 
 
 class Serving:
-    """A server in a thread of its own, while the context lasts."""
+    """A server in a separate thread, while the context is open."""
 
     def __init__(self, server: socketserver.TCPServer) -> None:
         self._server = server
@@ -22,7 +22,7 @@ class Serving:
 
     @property
     def address(self) -> str:
-        """Host and port."""
+        """HOST:PORT of the server."""
         host, port = self._server.socket.getsockname()
         return f"{host}:{port}"
 
@@ -34,14 +34,14 @@ class Serving:
         self.close()
 
     def close(self) -> None:
-        """Stop answering; a second time does nothing."""
+        """Stop the server; a second call does nothing."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
 
 
 class _Post(BaseHTTPRequestHandler):
-    """Takes JSON, and answers as Slack's webhooks or PagerDuty's events API do."""
+    """Records JSON bodies, and responds like Slack's webhooks or PagerDuty's events API."""
 
     received: ClassVar[list[tuple[float, Any]]]
     status: ClassVar[int]
@@ -55,11 +55,11 @@ class _Post(BaseHTTPRequestHandler):
         self.wfile.write(self.answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the name of what it overrides
-        """Nothing."""
+        """Log nothing."""
 
 
 class HttpSink(Serving):
-    """Keeps every body posted to it, with the time (monotonic) at which it came."""
+    """Records every body posted to it, with its arrival time (monotonic)."""
 
     def __init__(self, status: int, answer: bytes) -> None:
         self.received: list[tuple[float, Any]] = []
@@ -78,13 +78,13 @@ class HttpSink(Serving):
 
 
 class SlackSink(HttpSink):
-    """An incoming webhook."""
+    """A Slack incoming webhook."""
 
     def __init__(self) -> None:
         super().__init__(200, b"ok")
 
     def messages(self, words: str = "") -> list[dict[str, str]]:
-        """Attachments whose title or text holds `words`, in order; each has `title`, `text` and `color`."""
+        """Attachments whose title or text contains `words`, in order; each has `title`, `text` and `color`."""
         attachments = [attachment for _, body in self.received for attachment in body["attachments"]]
         return [one for one in attachments if words in one["title"] or words in one["text"]]
 
@@ -94,7 +94,7 @@ class SlackSink(HttpSink):
 
 
 class PagerDutySink(HttpSink):
-    """Events API, version 2."""
+    """PagerDuty's Events API, version 2."""
 
     def __init__(self) -> None:
         super().__init__(202, b'{"status":"success","message":"Event processed","dedup_key":"k"}')
@@ -106,7 +106,7 @@ class PagerDutySink(HttpSink):
 
 
 class _Smtp(socketserver.StreamRequestHandler):
-    """As much of SMTP as one sender needs that logs in and hands over a message."""
+    """The part of SMTP that Alertmanager uses: login and one message."""
 
     messages: ClassVar[list[EmailMessage]]
     logins: ClassVar[list[tuple[str, str]]]
@@ -146,7 +146,7 @@ class _SmtpServer(socketserver.ThreadingTCPServer):
 
 
 class SmtpSink(Serving):
-    """A mail server that keeps what it is given, and who logged in with which password."""
+    """A mail server that records messages and logins."""
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
@@ -155,7 +155,7 @@ class SmtpSink(Serving):
         super().__init__(_SmtpServer(("127.0.0.1", 0), handler))
 
     def parts(self, words: str) -> tuple[str, str]:
-        """Text and HTML of the first message whose subject holds `words`."""
+        """Text and HTML of the first message whose subject contains `words`."""
         message = next(one for one in self.messages if words in one["Subject"])
         text, html = message.get_body(("plain",)), message.get_body(("html",))
         assert text is not None

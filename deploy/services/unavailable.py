@@ -1,5 +1,5 @@
-"""The reason that a server is not available."""
+"""The exception for a missing server."""
 
 
 class Unavailable(Exception):
-    """A server cannot be had on this machine; the text says what is missing."""
+    """A server is not available on this machine; the text says what is missing."""

@@ -1,16 +1,16 @@
-"""Waiting for what another process has to do."""
+"""Waits for conditions in other processes."""
 
 import time
 from collections.abc import Callable
 
-LOOK_S = 0.02
+POLL_S = 0.02
 
 
 def waited(condition: Callable[[], object], seconds: float) -> bool:
-    """Wait for a condition, polling; True if it became true within the time."""
+    """Poll a condition; True if it becomes true within `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
     return True

@@ -1,1 +1,1 @@
-"""The whole story, from a refused login to the message that somebody gets, on this machine alone."""
+"""The story: from a failed login to the alert in Slack, on one machine."""

@@ -1,6 +1,6 @@
-"""`python -m deploy.story`: a refused login on its way to Slack, an outage on its way to the pager, all eight alerts.
+"""`python -m deploy.story`: from a failed login to Slack, from an outage to the pager, and all eight alerts.
 
-Nothing is pulled from a container registry. Exit code 0 where everything arrived; it ends by itself.
+Pulls nothing from a container registry. Exit code 0 if every alert arrived; it ends automatically.
 """
 
 import signal
@@ -23,26 +23,26 @@ ALERTS = {
     "HighResponseTime": "slow reports",
     "HighErrorRate": "failing requests",
     "DatabaseConnectionPoolExhausted": "every connection of the pool held",
-    "LowCacheHitRate": "patients that nobody has read before",
+    "LowCacheHitRate": "patients that are not in the cache",
     "CeleryQueueBacklog": "150 tasks, and no worker",
     "HighMemoryUsage": "a stand-in for the node's exporter",
     "APIDown": "the application stopped",
 }
-"""The guide's eight, and what provokes each here."""
+"""The eight alerts of the guide, with their triggers here."""
 BARS_A_SECOND = 8
 
 
 def main() -> int:
-    """Tell the story; 1 where something did not arrive."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or servers would stay behind
+    """Run the story; 1 if an alert did not arrive."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # otherwise servers would keep running
     console = Console(highlight=False, soft_wrap=True)
-    console.print("[bold]From a refused login to the message that somebody gets[/], and seven more alerts.\n")
+    console.print("[bold]From a failed login to the alert in Slack[/], and seven more alerts.\n")
     try:
         with tempfile.TemporaryDirectory(prefix="shipper-story-") as folder:
-            arrived = told_of(Path(folder), console)
+            arrived = run_story(Path(folder), console)
     except Unavailable as error:
-        console.print(f"[red]not here:[/] {escape(str(error))}")
-        console.print("  run it as root on Debian, which installs what is missing, or install it yourself")
+        console.print(f"[red]not available:[/] {escape(str(error))}")
+        console.print("  run it as root on Debian, which installs missing packages, or install them yourself")
         return 1
     except (TooLate, KeyboardInterrupt) as error:
         console.print(f"[red]stopped:[/] {escape(str(error)) or 'interrupted'}")
@@ -52,24 +52,24 @@ def main() -> int:
     return 1 if missing else 0
 
 
-def told_of(folder: Path, console: Console) -> set[str]:
-    """The names of the alerts that Slack heard of. Raises Unavailable, TooLate."""
+def run_story(folder: Path, console: Console) -> set[str]:
+    """Run all scenes, and return the names of the alerts that reached Slack. Raises Unavailable, TooLate."""
     with ExitStack() as running:
         with console.status("starting servers"):
             stage = running.enter_context(Stage(folder))
         introduce(stage, console)
-        with scenes.people_at_work(stage):
-            refused_login(stage, console)
+        with scenes.background_traffic(stage):
+            failed_login(stage, console)
             look_up(stage, console)
             arrived = {LOGINS, *other_alerts(stage, console)}
-        console.print("\n[bold]The application ends while it is slow[/]\n")
+        console.print("\n[bold]The application stops while it is slow[/]\n")
         timeline(scenes.outage(stage), console)
         return arrived | {"APIDown"}
 
 
 def introduce(stage: Stage, console: Console) -> None:
-    """Who takes part, and what is not as it would be elsewhere."""
-    behind = "PostgreSQL and Redis" if stage.behind.given else "all its data in memory"
+    """Print the servers that run, and the differences from production."""
+    behind = "PostgreSQL and Redis" if stage.behind.environment else "all its data in memory"
     console.print(f"[green]●[/] the application runs as {stage.application.where}, with {behind}")
     for why in (stage.why_no_container, stage.behind.why_in_memory):
         if why:
@@ -79,21 +79,21 @@ def introduce(stage: Stage, console: Console) -> None:
     console.print("  [dim]the shipped rules without those of the SLOs; `for: 1s`, evaluated four times a second[/]\n")
 
 
-def refused_login(stage: Stage, console: Console) -> None:
-    """One refused login too many, step by step, and what Slack shows of it."""
-    with console.status("waiting until Prometheus has seen a while of peace"):
-        scenes.as_many_as_may(stage)
-    console.print(f"{LIMIT} wrong passwords: Prometheus has seen them, and nobody is told.")
-    console.print("[bold]One wrong password too many[/]\n")
-    timeline(scenes.one_too_many(stage), console)
-    message = stage.told(LOGINS) or {}
+def failed_login(stage: Stage, console: Console) -> None:
+    """Exceed the limit of failed logins, print each step, and the message in Slack."""
+    with console.status("waiting until Prometheus has enough samples"):
+        scenes.logins_up_to_the_limit(stage)
+    console.print(f"{LIMIT} wrong passwords: Prometheus has counted them, and no alert fires.")
+    console.print("[bold]One more wrong password[/]\n")
+    timeline(scenes.login_beyond_the_limit(stage), console)
+    message = stage.slack_message(LOGINS) or {}
     console.print(f"\n  [bold]{escape(message.get('title', ''))}[/]")
     for line in message.get("text", "").strip().splitlines():
         console.print(f"  {escape(line.strip())}")
 
 
 def timeline(steps: Iterable[Step], console: Console) -> None:
-    """Each step as it comes, with the seconds that it took and a bar of them."""
+    """Print each step as it happens, with its duration in seconds and a bar."""
     before = 0.0
     for step in steps:
         took, before = step.at - before, step.at
@@ -102,20 +102,20 @@ def timeline(steps: Iterable[Step], console: Console) -> None:
 
 
 def look_up(stage: Stage, console: Console) -> None:
-    """The same login, by its correlation id, as a person would who was told."""
+    """Search for the same login by its correlation id."""
     waited(lambda: stage.search(FOLLOWED, "--format", "json").returncode == 0, f"{FOLLOWED} is found")
     console.print(f"\n[bold]$ shipper search {FOLLOWED}[/]\n")
     console.print(escape(stage.search(FOLLOWED).stdout))
 
 
 def other_alerts(stage: Stage, console: Console) -> set[str]:
-    """Provoke what is left, and name each as Slack hears of it."""
-    console.print("[bold]The other alerts, each provoked, each told to Slack[/]\n")
+    """Trigger the remaining alerts, and print each as it reaches Slack."""
+    console.print("[bold]The other alerts, each triggered and sent to Slack[/]\n")
     arrived = set()
     for step in scenes.other_alerts(stage):
         arrived.add(step.what)
         console.print(f"  [green]✓[/] {step.what:<32} [dim]{ALERTS[step.what]:<36}[/] {step.at:5.1f} s")
-    if not stage.behind.given:
+    if not stage.behind.environment:
         for name in sorted(IN_SERVERS):
             console.print(f"  [yellow]-[/] {name:<32} [dim]needs PostgreSQL and Redis[/]")
     return arrived

@@ -1,4 +1,4 @@
-"""Stage: everything that takes part, started in order on loopback ports, and ended whatever happens."""
+"""The servers of the story, started in order on loopback ports and always stopped at the end."""
 
 import glob
 import os
@@ -41,27 +41,27 @@ RUNBOOKS = {
     for group in yaml.safe_load((PROMETHEUS / "rules" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
     for rule in group["rules"]
 }
-"""By the alert that links it."""
+"""Runbook URLs by alert."""
 
 
 @dataclass
 class Behind:
     """The servers that keep the application's data."""
 
-    given: dict[str, str] = field(default_factory=dict)
-    """Variables that tell the application; none where it keeps all in memory."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Environment variables for the application; empty if it keeps everything in memory."""
     targets: dict[str, str] = field(default_factory=dict)
-    """Exporters, by job."""
+    """Addresses of the exporters, by job."""
     why_in_memory: str | None = None
 
 
 class Stage:
-    """The application with its servers, the shipper, Prometheus, Alertmanager, and who is told."""
+    """The application with its servers, the shipper, Prometheus, Alertmanager and the receivers of alerts."""
 
     behind: Behind
     application: engine.Running
     why_no_container: str | None
-    """Reason for running the application as a process, where it does."""
+    """Reason if the application runs as a process."""
     traffic: Traffic
     prometheus: PrometheusServer
     alertmanager: AlertmanagerServer
@@ -69,18 +69,18 @@ class Stage:
     pager: PagerDutySink
 
     def __init__(self, folder: Path) -> None:
-        """Starts nothing; `folder` takes what all of it writes."""
+        """Start nothing; all servers write into `folder`."""
         self.folder = folder
         self.listen = f"127.0.0.1:{free_port()}"
         self.store = f"local:{folder}/store"
         self.node = {AVAILABLE: 60.0, MEMORY: 100.0}
-        """Stand-in for the node's exporter: a healthy machine cannot be made short of memory safely."""
+        """Metrics in place of the node's exporter, since exhausting this machine's memory would be unsafe."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start all of it. Raises Unavailable where Prometheus or Alertmanager cannot be had."""
+        """Start all servers. Raises Unavailable if Prometheus or Alertmanager is not available."""
         try:
-            programs()  # or all else would be started first, in vain
+            programs()  # check first, before other servers are started
             self.behind = self._behind()
             self._application(self._engine())
             self._agent()
@@ -95,7 +95,7 @@ class Stage:
         self._stack.close()
 
     def _behind(self) -> Behind:
-        """PostgreSQL and Redis with their exporters, all of them or none."""
+        """PostgreSQL and Redis with their exporters, all or none."""
         with ExitStack() as started:
             try:
                 behind = servers(self._made("servers"), started)
@@ -105,7 +105,7 @@ class Stage:
             return behind
 
     def _engine(self) -> str | None:
-        """See to a Docker engine: the one that answers, else one of our own; why there is none where there is none."""
+        """Use the running Docker engine or start a private one; returns the reason if there is none."""
         command = ["docker", "info"]
         if shutil.which("docker") and subprocess.run(command, capture_output=True, check=False).returncode == 0:
             return None
@@ -119,12 +119,12 @@ class Stage:
     def _application(self, why_no_engine: str | None) -> None:
         port = free_port()
         self.address = f"127.0.0.1:{port}"
-        variables = {"SAMPLE_APP_FAULTS": "1", **self.behind.given}
+        variables = {"SAMPLE_APP_FAULTS": "1", **self.behind.environment}
         self.application, why_not = engine.start(port, self._made("containers"), variables)
         self.why_no_container = why_not and (why_no_engine or why_not)
         self._stack.callback(self.stop_application)
         self.traffic = Traffic(f"http://{self.address}", SEED)
-        waited(lambda: answers(f"http://{self.address}/live"), "the application answers")
+        waited(lambda: answers(f"http://{self.address}/live"), "the application responds")
 
     def _agent(self) -> None:
         command = [sys.executable, "-m", "shipper", "run", "--input", self.application.logs, "--output", self.store]
@@ -136,7 +136,7 @@ class Stage:
         waited(lambda: answers(f"http://{self.listen}/ready"), "the shipper is ready")
 
     def _receivers(self) -> None:
-        """Slack, the pager and a mail server, as local receivers, and Alertmanager that tells them."""
+        """Start local receivers for Slack, PagerDuty and mail, and Alertmanager."""
         enter = self._stack.enter_context
         self.slack, self.pager, mail = enter(SlackSink()), enter(PagerDutySink()), enter(SmtpSink())
         self.alertmanager = AlertmanagerServer(
@@ -147,7 +147,7 @@ class Stage:
         self.alertmanager.start()
 
     def _prometheus(self) -> None:
-        """The project's Prometheus, over all of it, in a hurry."""
+        """Start Prometheus with the project's configuration, all targets and short intervals."""
         targets = {
             "keneyapp-backend": self.address,
             "shipper": self.listen,
@@ -155,7 +155,9 @@ class Stage:
             **self.behind.targets,
         }
         rules = shortened(self._made("rules"), every=EVERY)
-        (rules / "slo.yml").unlink()  # minutes of failures burn a month's budget, whose alert silences the others
+        (
+            rules / "slo.yml"
+        ).unlink()  # minutes of failures consume a month's error budget, whose alert inhibits the others
         configuration = scraping(targets, rules, self.alertmanager.address, oftener={"shipper": EVERY})
         self.prometheus = PrometheusServer(self._made("prometheus"), configuration)
         self._stack.callback(self.prometheus.stop)
@@ -168,7 +170,7 @@ class Stage:
         return path
 
     def stop_application(self) -> None:
-        """End it; a second time does nothing."""
+        """Stop the application; a second call does nothing."""
         if not getattr(self, "_stopped", False):
             self._stopped = True
             self.application.stop()
@@ -183,31 +185,31 @@ class Stage:
         return total(scrape(f"http://{self.listen}/metrics"), metric, labels)
 
     def value(self, expression: str) -> float:
-        """Return the value in Prometheus; 0 where it has none."""
+        """Return the value in Prometheus; 0 if there is none."""
         return max(self.prometheus.ask(expression).values(), default=0)
 
-    def told(self, alert: str) -> dict[str, str] | None:
-        """The message about an alert that Slack got, by the runbook that it links; None where there is none yet."""
+    def slack_message(self, alert: str) -> dict[str, str] | None:
+        """The message about an alert in Slack, by its runbook link; None if there is none yet."""
         return next(iter(self.slack.messages(RUNBOOKS[alert])), None)
 
-    def heard(self, alert: str) -> float | None:
+    def slack_arrival(self, alert: str) -> float | None:
         """Return the arrival time (monotonic) of that message."""
-        return self.slack.arrival(RUNBOOKS[alert]) if self.told(alert) else None
+        return self.slack.arrival(RUNBOOKS[alert]) if self.slack_message(alert) else None
 
     def paged(self, alert: str) -> dict[str, Any] | None:
-        """Return PagerDuty's messages about an alert, by the runbook too."""
+        """Return the first PagerDuty event of an alert, by its runbook link."""
         return next((event for event in self.pager.events if RUNBOOKS[alert] in str(event)), None)
 
     def search(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """`shipper search` over the story's store."""
+        """Run `shipper search` in the story's store."""
         command = [sys.executable, "-m", "shipper", "search", *arguments, "--output", self.store]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def servers(folder: Path, started: ExitStack) -> Behind:
-    """PostgreSQL, Redis and what tells Prometheus of them; `started` ends them. Raises Unavailable."""
+    """Start PostgreSQL, Redis and their exporters; `started` stops them. Raises Unavailable."""
     database = PostgresServer()
-    started.callback(database.remove)  # before Redis is asked for: where there is none, the cluster would stay
+    started.callback(database.remove)  # before Redis, which may be unavailable: the cluster must be removed then too
     redis = RedisServer(folder)
     started.callback(redis.stop)
     database.start()
@@ -222,7 +224,7 @@ def servers(folder: Path, started: ExitStack) -> Behind:
 
 
 class TooLate(Exception):
-    """Something that has to happen did not, in the time that it may take."""
+    """An expected condition was not met in time."""
 
 
 def waited(condition: Callable[[], object], what: str, seconds: float = 60.0) -> float:

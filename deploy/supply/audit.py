@@ -1,7 +1,7 @@
-"""Audit: `python -m deploy.supply.audit` asks OSV for known vulnerabilities of all that is locked.
+"""Audit: `python -m deploy.supply.audit` checks all locked packages for known vulnerabilities in OSV.
 
-Python packages through `uv audit`, crates by OSV's own API. Exit 1 where there is one. Where the service cannot be
-reached nothing was audited: a line says so, and with `--require`, which a release asks for, that is exit 1 too.
+Python packages with `uv audit`, crates with OSV's API. Exit code 1 if there is one. If the service is unavailable,
+nothing is audited and a warning is printed; with `--require`, which releases use, that is exit code 1 too.
 """
 
 import argparse
@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from deploy.supply.locked import ROOT, UV, crates
 
 SERVICE = "https://api.osv.dev/"
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
 
 class NotAudited(Exception):
-    """The service did not answer."""
+    """The service is unavailable."""
 
 
 def packages(service: str) -> str | None:
-    """Return the findings of uv in uv.lock; None where there are none. Raises NotAudited."""
+    """Return the vulnerabilities that uv finds in uv.lock; None if there are none. Raises NotAudited."""
     done = subprocess.run(
         [str(UV), "audit", "--frozen", "--preview-features", "audit", "--service-url", service],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -31,11 +31,13 @@ def packages(service: str) -> str | None:
         return None
     if done.returncode == 1 and done.stdout.strip():
         return done.stdout
-    raise NotAudited(done.stderr.strip().splitlines()[-1].strip() if done.stderr.strip() else "uv audit said nothing")
+    raise NotAudited(
+        done.stderr.strip().splitlines()[-1].strip() if done.stderr.strip() else "uv audit printed nothing"
+    )
 
 
 def extension(service: str) -> str | None:
-    """The same of native/Cargo.lock, by https://google.github.io/osv.dev/post-v1-querybatch. Raises NotAudited."""
+    """The same for native/Cargo.lock, by https://google.github.io/osv.dev/post-v1-querybatch. Raises NotAudited."""
     locked = crates()
     queries = [{"package": {"name": one.name, "ecosystem": "crates.io"}, "version": one.version} for one in locked]
     request = urllib.request.Request(
@@ -44,7 +46,7 @@ def extension(service: str) -> str | None:
         {"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             results = json.load(answer)["results"]
     except (OSError, ValueError, KeyError) as error:
         raise NotAudited(str(error)) from error
@@ -57,9 +59,9 @@ def extension(service: str) -> str | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Audit both; the exit code."""
+    """Audit both lock files, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--require", action="store_true", help="fail where nothing could be asked")
+    parser.add_argument("--require", action="store_true", help="fail if the service is unavailable")
     parser.add_argument("--service", default=SERVICE, help="address of an OSV service")
     options = parser.parse_args(arguments)
     code = 0
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             vulnerabilities = look(options.service)
         except NotAudited as error:
-            print(f"warning: {lock} was NOT AUDITED, {options.service} does not answer: {error}", file=sys.stderr)
+            print(f"warning: {lock} was NOT AUDITED, {options.service} is unavailable: {error}", file=sys.stderr)
             code = max(code, int(options.require))
             continue
         print(f"{lock}: no known vulnerability" if vulnerabilities is None else f"{lock}:\n{vulnerabilities}")

@@ -15,7 +15,7 @@ FILE = ROOT / "dist" / "shipper.cdx.json"
 
 
 def bom() -> dict[str, Any]:
-    """The whole bill."""
+    """The complete bill of materials."""
     exported = subprocess.run(
         [str(UV), "export", "--quiet", "--frozen", "--all-extras", "--format", "cyclonedx1.5"],
         cwd=ROOT, capture_output=True, check=True,
@@ -27,7 +27,7 @@ def bom() -> dict[str, Any]:
 
 
 def component(crate: Crate) -> dict[str, Any]:
-    """A crate, as CycloneDX has it."""
+    """A crate as a CycloneDX component."""
     purl = f"pkg:cargo/{crate.name}@{crate.version}"
     digest = {"alg": "SHA-256", "content": crate.sha256}
     return {
@@ -37,7 +37,7 @@ def component(crate: Crate) -> dict[str, Any]:
 
 
 def write(file: Path = FILE) -> Path:
-    """Write the bill."""
+    """Write the bill of materials and return its path."""
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(bom(), indent=2) + "\n", encoding="utf-8")
     return file

@@ -1,4 +1,4 @@
-"""Locked: the Rust crates that native/Cargo.lock names; what uv.lock names is told by uv itself."""
+"""Rust crates of native/Cargo.lock; uv itself lists those of uv.lock."""
 
 import tomllib
 from pathlib import Path
@@ -9,7 +9,7 @@ UV = ROOT / ".venv" / "bin" / "uv"
 
 
 class Crate(NamedTuple):
-    """A package of crates.io as it is locked."""
+    """A locked package of crates.io."""
 
     name: str
     version: str
@@ -17,6 +17,6 @@ class Crate(NamedTuple):
 
 
 def crates(lock: Path = ROOT / "native" / "Cargo.lock") -> list[Crate]:
-    """All crates of a lock file but the extension itself, which has no checksum."""
+    """All crates of a lock file except the extension itself, which has no checksum."""
     packages = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
     return [Crate(one["name"], one["version"], one["checksum"]) for one in packages if "checksum" in one]

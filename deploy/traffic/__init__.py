@@ -1,1 +1,1 @@
-"""Traffic for the sample application: by a seed, with the truth about it, and with faults where they are asked for."""
+"""Seeded traffic for the sample application, with a truth file and optional faults."""

@@ -1,4 +1,4 @@
-"""Provokers of each alert. APIDown has no switch: stop the application."""
+"""Functions that trigger each alert. For APIDown, stop the application."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ OfAVisit = Callable[[Traffic], None]
 SLOW_S = 1.5
 """Above the alert's threshold of 1 s."""
 ABSENT = 1_000_000_000
-"""Numbers from which on there are no patients."""
+"""First number without patients."""
 QUEUE = "celery"
 
 
@@ -33,7 +33,7 @@ def slow(traffic: Traffic) -> None:
 
 
 def cache_misses(traffic: Traffic) -> None:
-    """LowCacheHitRate: patients that nobody has read before, because there are none."""
+    """LowCacheHitRate: reads of patients that do not exist."""
     for number in range(10):
         traffic.ask("GET", f"/api/v1/patients/{ABSENT + 10 * traffic.sent + number}")
 
@@ -48,7 +48,7 @@ EACH_VISIT: dict[str, OfAVisit] = {
 
 @contextmanager
 def connections_held(traffic: Traffic, number: int, seconds: float) -> Iterator[None]:
-    """DatabaseConnectionPoolExhausted: that many slow queries at once, all the time."""
+    """DatabaseConnectionPoolExhausted: `number` slow queries at once, until `seconds` have passed."""
     until = time.monotonic() + seconds
 
     def hold(name: str) -> None:
@@ -56,7 +56,7 @@ def connections_held(traffic: Traffic, number: int, seconds: float) -> Iterator[
             path = f"/api/v1/reports?seconds={min(left, 60):.1f}"
             status, _ = traffic.ask("GET", path, correlation_id=f"held-{name}", seconds=70)
             if not status:
-                time.sleep(0.1)  # the application is away: try again, gently
+                time.sleep(0.1)  # the application is unavailable: retry slowly
 
     threads = [threading.Thread(target=hold, args=(str(index),), daemon=True) for index in range(number)]
     for thread in threads:
@@ -67,7 +67,7 @@ def connections_held(traffic: Traffic, number: int, seconds: float) -> Iterator[
 
 
 def backlog(traffic: Traffic, redis_url: str, tasks: int) -> None:
-    """CeleryQueueBacklog: tasks pushed past the application. A worker would empty the queue: stop it before."""
+    """CeleryQueueBacklog: tasks pushed directly into the queue. Stop the worker first, which would empty it."""
     from redis import Redis  # noqa: PLC0415 -- nothing else here needs it
 
     with Redis.from_url(redis_url) as redis:
@@ -77,9 +77,9 @@ def backlog(traffic: Traffic, redis_url: str, tasks: int) -> None:
 
 @contextmanager
 def memory_held(mebibytes: int) -> Iterator[None]:
-    """HighMemoryUsage, an alert of the node: so much of this process's own memory, written to and kept.
+    """HighMemoryUsage, an alert of the node: allocate that much memory in this process.
 
-    The application has no part in it. Run it on the node in question, with less than is available there.
+    The application is not involved. Run it on the node in question, with less than is available there.
     """
     kept = bytearray(b"\1" * (1 << 20)) * mebibytes
     yield

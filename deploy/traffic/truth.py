@@ -1,4 +1,4 @@
-"""Requests sent and answers received, by kind: the truth that counters and the index must equal."""
+"""Counts of requests and responses by kind, which counters and the index must equal."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass
 class Truth:
-    """Counts of what the application confirmed; a request without an answer is told apart, since nobody can know."""
+    """Counts of confirmed requests; requests without a response are counted separately: their result is unknown."""
 
     seed: int
     logins: Counter[str] = field(default_factory=Counter)
@@ -26,7 +26,7 @@ class Truth:
     """by status"""
     unanswered: int = 0
     tasks_pushed: int = 0
-    """straight into the queue, past the application"""
+    """directly into the queue, without the application"""
     failures: list[str] = field(default_factory=list)
     """Correlation ids of requests that failed inside the application."""
 
@@ -36,7 +36,7 @@ class Truth:
         return counts.total() if part is None else counts[part]
 
     def write(self, path: Path) -> None:
-        """As JSON, whole or not at all."""
+        """Write as JSON, atomically."""
         unfinished = path.with_name(f"{path.name}.unfinished")
         unfinished.write_text(json.dumps(vars(self), indent=2) + "\n")
         os.replace(unfinished, path)

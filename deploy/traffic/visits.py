@@ -1,4 +1,4 @@
-"""Visits: people who log in, or try to, and work with patients."""
+"""Visits: users who log in, or fail to, and work with patients."""
 
 import http.client
 import json
@@ -17,14 +17,14 @@ FAILING = ("/api/v1/lab/results/7", "/api/v1/overview")
 OK, CREATED, NO_CONTENT = 200, 201, 204
 REFUSED_LOGIN, REFUSED_PAYMENT = 401, 402
 KEPT = 50
-"""Patients, appointments and prescriptions that are remembered; older ones are let go."""
+"""Number of patients, appointments and prescriptions that are remembered; older ones are dropped."""
 
 
 class Traffic:
-    """Requests against the sample application; `truth` counts what was confirmed."""
+    """Sends requests to the sample application; `truth` counts the confirmed ones."""
 
     def __init__(self, url: str, seed: int) -> None:
-        """`url` without a path."""
+        """`url` has no path."""
         self.truth = Truth(seed)
         self._host, self._lock = urlsplit(url).netloc, threading.Lock()
         self._random = random.Random(seed)
@@ -32,15 +32,15 @@ class Traffic:
         self._appointments: list[int] = []
         self._prescriptions: list[int] = []
         self._episode: str | None = None
-        """The correlation id of all requests, while there is to be one."""
+        """The common correlation id of all requests during an episode, else None."""
 
     @property
     def sent(self) -> int:
-        """Requests so far."""
+        """Number of requests so far."""
         return sum(self.truth.requests.values()) + self.truth.unanswered
 
     def step(self) -> None:
-        """One visit: a login, then some work, sometimes a failure."""
+        """Send one visit: a login, then some work, sometimes a failure."""
         refused = self._chance(0.35)
         self.login(refused=refused)
         if refused:
@@ -55,14 +55,14 @@ class Traffic:
         return self._random.random() < share
 
     def login(self, *, refused: bool) -> None:
-        """With the right password or a wrong one."""
+        """Log in with the right password or a wrong one."""
         user = self._random.choice(list(PASSWORDS))
         password = "guess" if refused else PASSWORDS[user]
         status, _ = self.ask("POST", "/api/v1/auth/login", {"user": user, "password": password})
         self._count("logins", {OK: "success", REFUSED_LOGIN: "failure"}.get(status))
 
     def work(self) -> None:
-        """Something with patients, appointments, prescriptions or money."""
+        """Send a random request on patients, appointments, prescriptions or payments."""
         work = self._random.choices(
             (self._register, self._read, self._update, self._discharge, self._schedule, self._close,
              self._prescribe, self._end_prescription, self._pay),
@@ -77,7 +77,7 @@ class Traffic:
             self._count("patients", "create")
 
     def _read(self) -> None:
-        """A record that is read is often read again: that is what the cache is for."""
+        """Read a record several times, so that the cache is used."""
         if self._patients:
             number = self._random.choice(self._patients)
             for _ in range(self._random.randint(3, 8)):
@@ -128,14 +128,14 @@ class Traffic:
         self._count("payments", {CREATED: "success", REFUSED_PAYMENT: "failure"}.get(status))
 
     def fail(self) -> None:
-        """A request that fails inside the application."""
+        """Send a request that fails inside the application."""
         correlation_id = self._new_id()
         status, _ = self.ask("GET", self._random.choice(FAILING), correlation_id=correlation_id)
         if status:
             self.truth.failures.append(correlation_id)
 
     def episode(self) -> str:
-        """A visit of several requests under one correlation id, the last of which fails; gives the id."""
+        """Send several requests with one correlation id, the last of which fails; returns the id."""
         self._episode = self._new_id()
         try:
             self.login(refused=False)
@@ -151,14 +151,14 @@ class Traffic:
         return self._episode or f"visit-{self._random.getrandbits(40):010x}"
 
     def _count(self, kind: str, what: str | None) -> None:
-        """Count what was confirmed; what was not is only in the requests."""
+        """Count a confirmed request; unconfirmed ones are only in `requests`."""
         if what is not None:
             getattr(self.truth, kind)[what] += 1
 
     def ask(
         self, method: str, path: str, body: object = None, correlation_id: str | None = None, seconds: float = 10
     ) -> tuple[int, dict[str, int]]:
-        """One request; gives status and decoded body, or status 0 where no answer came. Several threads may ask."""
+        """Send one request; returns status and decoded body, or status 0 without a response. Thread-safe."""
         headers = {"Content-Type": "application/json", "X-Correlation-ID": correlation_id or self._new_id()}
         connection = http.client.HTTPConnection(self._host, timeout=seconds)
         try:

@@ -31,7 +31,7 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         pipeline = pipeline_of(settings, counting, redactor_of(settings))
         tail = tail_of(settings, state, from_end=from_end)
         tail.fast_chain = compiled_of(settings, pipeline)
-        maintenance = Maintenance(registry.upkeep_of(settings, output))
+        maintenance = Maintenance(registry.maintenance_of(settings, output))
         return Agent(tail, pipeline, Delivery(output, ledger, clock), state, ledger, clock, pace(settings), maintenance)
     except BaseException:
         state.close()
@@ -54,7 +54,7 @@ def change(settings: Settings, before: Settings, *, from_end: bool, files_change
         pipeline=lambda series: pipeline_of(settings, counting_of(settings, series), redactor),
         compiled=lambda pipeline: compiled_of(settings, pipeline),
         declared=lambda pipeline: list(from_zero(pipeline.counting)),
-        maintenance=lambda output: registry.upkeep_of(settings, output),
+        maintenance=lambda output: registry.maintenance_of(settings, output),
         inputs=None if named == (before.inputs, before.docker, before.redact) else inputs,
         output=registry.output_of(settings) if new_output else None,
         reroutes=settings.schema_ != before.schema_,

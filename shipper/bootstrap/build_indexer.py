@@ -24,7 +24,7 @@ def indexer(settings: Settings, clock: Clock) -> Indexer:
     translate = Translate.of(prefixes_of(settings), redactor_of(settings), settings.host, skew_of(settings))
     join = member_of(settings)
     output = registry.output_of(settings)
-    maintenance = Maintenance(registry.upkeep_of(settings, output))
+    maintenance = Maintenance(registry.maintenance_of(settings, output))
     return Indexer(join, translate, Delivery(output, ledger, clock), ledger, clock, pace(settings), maintenance)
 
 

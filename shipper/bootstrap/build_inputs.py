@@ -74,5 +74,5 @@ def descriptors() -> int:
 def pace(settings: Settings) -> Pace:
     """Return the poll and scan intervals of the agent, and the size and age of a batch."""
     tail = settings.tail
-    batch_bytes = tail.batch_bytes // registry.factory(settings).batches_at_once(settings)
+    batch_bytes = tail.batch_bytes // registry.factory(settings).concurrent_batches(settings)
     return Pace(tail.poll_interval, tail.scan_interval, batch_bytes, batch_age=tail.batch_age)

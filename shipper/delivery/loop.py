@@ -23,7 +23,7 @@ from shipper.delivery.in_flight import Arrival, InFlight, Marks
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import OUTCOMES, Tally, Written, final_outcomes
 from shipper.model.documents import Document
-from shipper.outputs.base import Output, settled
+from shipper.outputs.base import Output, completed
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, hint_while_running
 from shipper.system.shutdown import StopEvent
@@ -118,7 +118,7 @@ class Delivery(Generic[Marks]):
 
     def _request(self, documents: Sequence[Document], arrival: Arrival) -> Future[Written]:
         if not documents:
-            return settled(Written(0, 0))
+            return completed(Written(0, 0))
         request = self.output.submit(documents)
         request.add_done_callback(arrival.note)
         return request

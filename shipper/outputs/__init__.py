@@ -1,1 +1,1 @@
-"""Where documents go."""
+"""Outputs: stores and message brokers that documents are written to."""

@@ -1,4 +1,4 @@
-"""Base of all outputs: writing, reading, and the factory that builds both from the settings."""
+"""Protocols of outputs: writing, reading, and the factory that builds both from the settings."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -15,25 +15,25 @@ from shipper.system.errors import ConfigurationError
 
 
 class Output(Protocol):
-    """Where documents go. Submitting is idempotent by (index, id)."""
+    """Destination of documents. Submitting is idempotent by (index, id)."""
 
     url: str
     window: int
-    """How many batches may be on their way at once."""
+    """Maximum number of batches in flight."""
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Send `documents` on their way.
+        """Start writing `documents`.
 
-        The result comes once all of them are stored durably; OutputUnavailable in its place leaves it open which of
-        them were. An output that is fast and local may do all of it before it returns.
+        The future completes once all of them are stored durably. If it fails with OutputUnavailable, some of them may
+        be stored. An output that is fast and local may finish before this returns.
         """
 
     def close(self) -> None:
-        """Give up what is on its way, and release handles."""
+        """Abandon batches in flight, and release handles."""
 
 
-def settled(written: Written) -> Future[Written]:
-    """The result of a batch that needed no waiting."""
+def completed(written: Written) -> Future[Written]:
+    """A future that already holds the result of a batch."""
     done: Future[Written] = Future()
     done.set_result(written)
     return done
@@ -43,7 +43,7 @@ class Reader(Protocol):
     """The reading side of a store, usable while the agent writes."""
 
     def search(self, query: Query) -> Iterator[dict[str, Any]]:
-        """Documents in the order of their time; each has `_id` and `_index` beside the body. Raises StoreUnreadable."""
+        """Yield documents in order of time, with `_id` and `_index` added to the body. Raises StoreUnreadable."""
 
     def quarantine(
         self,
@@ -53,23 +53,23 @@ class Reader(Protocol):
         limit: int | None = None,
         newest_first: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Quarantined entries not yet released, in the order of their time, each with `_id` and `_index`.
+        """Yield quarantined entries that are not released, in order of time, each with `_id` and `_index`.
 
-        `mentioning` leaves those whose raw line holds that text.
+        `mentioning` selects those whose raw line contains that text.
         """
 
     def release(self, index: str, document_id: str, document: Document) -> None:
-        """Store `document` and mark the quarantined entry released, in that order. Raises ReleaseRefused."""
+        """Store `document`, then mark the quarantined entry as released. Raises ReleaseRefused."""
 
     def close(self) -> None:
         """Release handles."""
 
 
 class Readers(Protocol):
-    """Opens readers of one store; they share the connection to it."""
+    """Opens readers of one store that share its connection."""
 
     def open(self, pause: Callable[[], None] = ...) -> Reader:
-        """A reader that calls `pause` again and again while it reads; `pause` may raise to end that."""
+        """A reader that calls `pause` regularly while it reads; `pause` may raise to end the search."""
 
     def close(self) -> None:
         """Close the shared connection."""
@@ -83,7 +83,7 @@ class Retention(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """Something that works, and is worth knowing; with a hint."""
+    """Advice about a setting that works, with a hint."""
 
     what: str
     hint: str
@@ -92,19 +92,19 @@ class Notice(NamedTuple):
 class Step(NamedTuple):
     """One step of an installation and its outcome."""
 
-    outcome: Literal["created", "updated", "unchanged", "left out"]
+    outcome: Literal["created", "updated", "unchanged", "skipped"]
     kind: str
     name: str
     remark: str = ""
 
 
 class OutputFactory(ABC):
-    """One kind of output, built from the settings. What a kind does not override, it does not have."""
+    """Builds one kind of output from the settings. Defaults describe a kind without the feature."""
 
     confirmation: str
-    """The finding of `shipper check` where `check` raises nothing."""
+    """Message of `shipper check` if `check` raises nothing."""
     no_setup: str
-    """The reason that it needs no `shipper setup`, for a message."""
+    """Reason that it needs no `shipper setup`, for an error message."""
 
     @abstractmethod
     def output(self, settings: Settings) -> Output:
@@ -112,49 +112,49 @@ class OutputFactory(ABC):
 
     @abstractmethod
     def check(self, settings: Settings) -> None:
-        """Raise ShipperError where a server could not be written to now, whatever was sent."""
+        """Raise ShipperError if the server does not accept writes."""
 
     @abstractmethod
     def readers(self, settings: Settings, timeout: float | None = None) -> Readers:
-        """The reading side; `timeout` in seconds replaces that of a server's requests.
+        """The reading side; `timeout` in seconds overrides the server's request timeout.
 
-        Raises ConfigurationError where it cannot be searched.
+        Raises ConfigurationError if the output cannot be searched.
         """
 
     def retention(self, settings: Settings) -> Retention | None:  # noqa: ARG002 -- for those that override it
-        """The age at which a day's index is deleted; None where nothing deletes it. Raises ShipperError."""
+        """The age at which a day's index is deleted; None if it is kept forever. Raises ShipperError."""
         return None
 
-    def upkeep(self, settings: Settings, output: Output) -> Callable[[int], None] | None:  # noqa: ARG002
-        """A task to call now and then with the wall clock's milliseconds; None where a server does it."""
+    def maintenance(self, settings: Settings, output: Output) -> Callable[[int], None] | None:  # noqa: ARG002
+        """A task to call periodically with the time in milliseconds; None if the server does its own maintenance."""
         return None
 
-    def batches_at_once(self, settings: Settings) -> int:  # noqa: ARG002
-        """The number of batches that share `tail.batch_bytes`."""
+    def concurrent_batches(self, settings: Settings) -> int:  # noqa: ARG002
+        """Number of batches that share `tail.batch_bytes`."""
         return 1
 
     def changed(self, settings: Settings, before: Settings, *, files: bool) -> bool:
-        """Return whether a running agent needs a new output; `files`: a secret or certificate changed."""
+        """Return True if a running agent needs a new output; `files`: a secret or certificate changed."""
         return files or section(settings) != section(before)
 
     def folder(self, settings: Settings) -> Path | None:  # noqa: ARG002
-        """The folder of this machine that it writes to; None where it writes to a server."""
+        """The local folder that it writes to; None for a server."""
         return None
 
     def notices(self, settings: Settings) -> Iterator[Notice]:  # noqa: ARG002
-        """Facts about a usable output that `shipper check` points out."""
+        """Yield advice for `shipper check` about a usable output."""
         yield from ()
 
     def installation(self, settings: Settings) -> Iterator[Step]:
-        """Prepare a server, step by step. Raises ShipperError, ConfigurationError where there is nothing to prepare."""
+        """Prepare a server, step by step. Raises ShipperError; ConfigurationError if there is nothing to prepare."""
         raise ConfigurationError(
             f"output {settings.output} needs no setup: {self.no_setup}",
-            "give --output http(s)://HOST:PORT, an Elasticsearch server",
+            "set --output http(s)://HOST:PORT to an Elasticsearch server",
         )
 
     def dashboards(self, settings: Settings, url: str) -> Iterator[str]:  # noqa: ARG002 -- as above
-        """Import dashboards into the Kibana at `url`, a line each. Raises ShipperError."""
-        raise ConfigurationError(f"output {settings.output} has no dashboards in Kibana", "leave --kibana out")
+        """Import dashboards into the Kibana at `url`, and yield a line for each import. Raises ShipperError."""
+        raise ConfigurationError(f"output {settings.output} has no dashboards in Kibana", "remove --kibana")
 
 
 def section(settings: Settings) -> object:

@@ -1,7 +1,7 @@
-"""Dead letters: documents that neither their index nor the quarantine would have, kept in a local file.
+"""Dead letters: documents that both their index and the quarantine reject, kept in a local file.
 
-The last place, so that nothing is lost and nothing goes round in circles. One JSON object a line:
-`{"index", "id", "reason", "document"}`, `document` being the body as text.
+The last resort, so that nothing is lost and nothing is retried forever. One JSON object a line:
+`{"index", "id", "reason", "document"}`, where `document` is the body as text.
 """
 
 import fcntl
@@ -20,14 +20,14 @@ from shipper.system.private_dirs import make_private, sync_folder
 
 FILE = "dead-letters.ndjson"
 MOST_REMEMBERED = 65_536
-"""Letters that are not written again when their batch comes again; more than any batch holds."""
+"""Number of letters remembered, so that a retried batch does not write them twice; more than any batch holds."""
 
 
 class DeadLetters:
-    """The file `dead-letters.ndjson` in a state directory; for any number of threads and processes."""
+    """The file `dead-letters.ndjson` in a state directory; safe for several threads and processes."""
 
     def __init__(self, directory: Path, remembered: int = MOST_REMEMBERED) -> None:
-        """Touches nothing yet. `remembered`: how many letters are known to be written."""
+        """Does no I/O. `remembered`: number of written letters to remember."""
         self.path = directory / FILE
         self._lock = threading.Lock()
         self._written: dict[tuple[str, bytes], None] = {}
@@ -35,10 +35,10 @@ class DeadLetters:
         self._log = structlog.get_logger("shipper.dead_letters")
 
     def add(self, document: Document, reason: str) -> None:
-        """Append durably. Raises OutputUnavailable where that cannot be done: then the document is not done with.
+        """Append durably. Raises OutputUnavailable if that fails, so that the batch is retried.
 
-        A batch that comes again, since others of it could not be stored, adds nothing here. A crash before the
-        position is committed may bring the same letter again; readers go by index and id.
+        A retried batch adds no letter twice. A crash before the checkpoint is committed may duplicate a letter;
+        readers deduplicate by index and id.
         """
         letter = {
             "index": document.index,
@@ -55,14 +55,14 @@ class DeadLetters:
         except OSError as error:
             raise OutputUnavailable(
                 f"dead letter file {self.path} cannot be written: {error.strerror or error}",
-                "make it writable with space left",
+                "make it writable, with free disk space",
                 resumes=True,
             ) from error
 
     def _append(self, line: bytes) -> None:
-        """Append the whole line or nothing; one that a crash left without its end is ended first. Raises OSError.
+        """Append the whole line or nothing, after ending a line that a crash cut off. Raises OSError.
 
-        An indexer has no state beside, so that the directory may not be there yet.
+        An indexer keeps no other state, so the directory may not exist yet.
         """
         make_private(self.path.parent)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -89,9 +89,9 @@ class DeadLetters:
         self._written[key] = None
 
     def letters(self) -> Iterator[dict[str, Any]]:
-        """All letters, each once, oldest first; a last line without its end is one being written.
+        """Yield all letters once each, oldest first, without a last line that is still being written.
 
-        A damaged line is passed over with a warning. Raises StoreUnreadable where the file cannot be read.
+        A damaged line is skipped with a warning. Raises StoreUnreadable if the file cannot be read.
         """
         seen: set[tuple[str, str]] = set()
         try:
@@ -109,14 +109,14 @@ class DeadLetters:
             return
         except OSError as error:
             what = f"dead letter file {self.path} cannot be read: {error.strerror or error}"
-            raise StoreUnreadable(what, "read it as a user who may") from error
+            raise StoreUnreadable(what, "run as a user who can read it") from error
 
 
 def _letter(line: bytes) -> dict[str, Any] | None:
-    """The letter that a line holds; None where it holds none."""
+    """Parse a letter from its line; None if the line is damaged."""
     try:
-        found = orjson.loads(line)
+        letter = orjson.loads(line)
     except ValueError:
         return None
-    whole = isinstance(found, dict) and all(isinstance(found.get(name), str) for name in ("index", "id", "document"))
-    return found if whole else None
+    whole = isinstance(letter, dict) and all(isinstance(letter.get(name), str) for name in ("index", "id", "document"))
+    return letter if whole else None

@@ -1,4 +1,4 @@
-"""Matching: what a query accepts, asked of a single document."""
+"""Tests of single documents against a query."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,39 +15,39 @@ Test = Callable[[Body], bool]
 
 
 def accepts(query: Query) -> Test:
-    """Whether a document is one of those that `query` asks for, whatever its limit. Raises StoreUnreadable."""
+    """A test for documents that `query` selects, regardless of its limit. Raises StoreUnreadable."""
     tests: list[Test] = []
     for name, wanted in (("correlation_id", query.correlation_id), ("event", query.event)):
         if wanted is not None:
-            tests.append(holds(name, wanted))
+            tests.append(field_equals(name, wanted))
     if query.level is not None:
         severe = frozenset(at_least(query.level))
         tests.append(lambda body: body.get("level") in severe)
     if query.container is not None:
         tests.append(from_container(query.container))
     if query.text is not None:
-        tests.append(with_words(TextQuery.of(query.text)))
+        tests.append(has_words(TextQuery.of(query.text)))
     since, until = query.since, query.until
     if since is not None or until is not None:
         tests.append(lambda body: _within(parse_ms(str(body.get("@timestamp"))), since, until))
     return lambda body: all(test(body) for test in tests)
 
 
-def holds(name: str, wanted: str) -> Test:
-    """Whether a field is this text."""
+def field_equals(name: str, wanted: str) -> Test:
+    """A test for documents in which a field has exactly this text."""
     return lambda body: body.get(name) == wanted
 
 
 def at_least(level: str) -> tuple[str, ...]:
-    """This level and the more severe ones. Raises StoreUnreadable for what is none."""
+    """This level and the more severe ones. Raises StoreUnreadable for an unknown level."""
     known = LEVEL_ALIASES.get(level.strip().lower())
     if known is None:
-        raise StoreUnreadable(f"{level!r} is no level", f"ask for one of {', '.join(LEVELS)}")
+        raise StoreUnreadable(f"invalid level {level!r}", f"use one of {', '.join(LEVELS)}")
     return LEVELS[LEVELS.index(known) :]
 
 
 def from_container(wanted: str) -> Test:
-    """Whether a document is of a container of that name, or id, or of a service of that name."""
+    """A test for documents of a container of that name or id, or of a service of that name."""
 
     def matches(body: Body) -> bool:
         container, service = inner(body, "container"), inner(body, "service")
@@ -60,8 +60,8 @@ def from_container(wanted: str) -> Test:
     return matches
 
 
-def with_words(wanted: TextQuery) -> Test:
-    """Whether what full-text search looks at holds all words and phrases."""
+def has_words(wanted: TextQuery) -> Test:
+    """A test for documents in which the fields of the full-text search contain all words and phrases."""
     return lambda body: wanted.matches(text_of(body) or "")
 
 

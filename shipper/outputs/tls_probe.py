@@ -1,65 +1,67 @@
-"""Handshake: why TLS with a server does not come about, asked of the server itself.
+"""TLS probe: the cause of a failed TLS connection, from a handshake with the server.
 
-The libraries tell of a broken connection, and librdkafka of nothing but that. One handshake of our own tells whose
-certificate is not trusted, who speaks no TLS, and who wants a certificate of ours.
+The client libraries report only a broken connection. A separate handshake shows if the server's certificate is not
+trusted, if the server does not use TLS, or if it requires a client certificate.
 """
 
 import socket
 import ssl
 from typing import NamedTuple
 
-PATIENCE_S = 3.0
+TIMEOUT_S = 3.0
 
 
-class Trouble(NamedTuple):
-    """What is wrong, and the setting that mends it: `ca_file`, `certificate_file`, `tls` or `plain`."""
+class TlsProblem(NamedTuple):
+    """A problem with TLS, and the setting that fixes it: `ca_file`, `certificate_file`, `tls` or `plain`."""
 
     what: str
     setting: str
 
 
-def trouble_with(host: str, port: int, context: ssl.SSLContext | None) -> Trouble | None:
-    """Why a server is not talked to in this way; without a context, in plain text. None where it is not for TLS."""
+def tls_problem(host: str, port: int, context: ssl.SSLContext | None) -> TlsProblem | None:
+    """The TLS problem of a connection to a server, None if there is none; without a context, in plain text."""
     try:
-        with socket.create_connection((host, port), timeout=PATIENCE_S) as connection:
-            return _plain(connection) if context is None else _encrypted(connection, host, context)
+        with socket.create_connection((host, port), timeout=TIMEOUT_S) as connection:
+            return _probe_plain(connection) if context is None else _probe_tls(connection, host, context)
     except OSError:
         return None
 
 
-def _plain(connection: socket.socket) -> Trouble | None:
-    """Whether TLS is spoken where nobody asked for it; whoever it is, nothing is told to them."""
-    curious = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    curious.check_hostname, curious.verify_mode = False, ssl.CERT_NONE
+def _probe_plain(connection: socket.socket) -> TlsProblem | None:
+    """Report a server that speaks TLS on a plain-text connection; no data of ours is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        curious.wrap_socket(connection).close()
+        context.wrap_socket(connection).close()
     except ssl.SSLError as error:
         if "ALERT" not in (error.reason or ""):
             return None
-    return Trouble("speaks TLS", "tls")
+    return TlsProblem("requires TLS", "tls")
 
 
-def _encrypted(connection: socket.socket, host: str, context: ssl.SSLContext) -> Trouble | None:
+def _probe_tls(connection: socket.socket, host: str, context: ssl.SSLContext) -> TlsProblem | None:
     try:
         wrapped = context.wrap_socket(connection, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
-        return Trouble(f"the certificate is not trusted: {error.verify_message.rstrip('.')}", "ca_file")
+        return TlsProblem(f"the server certificate is not trusted: {error.verify_message.rstrip('.')}", "ca_file")
     except (ssl.SSLError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or ""
         if "ALERT" in reason:
-            return _refusing(reason)
-        return Trouble("speaks no TLS" if "WRONG_VERSION" in reason else "speaks no TLS, or none of ours", "plain")
+            return _rejected(reason)
+        return TlsProblem(
+            "does not use TLS" if "WRONG_VERSION" in reason else "does not use TLS, or no version in common", "plain"
+        )
     with wrapped:
-        wrapped.settimeout(PATIENCE_S / 3)
+        wrapped.settimeout(TIMEOUT_S / 3)
         try:
-            wrapped.recv(1)  # since TLS 1.3 a server tells after the handshake that it wants a certificate
+            wrapped.recv(1)  # since TLS 1.3 a server asks for a certificate after the handshake
         except ssl.SSLError as error:
-            return _refusing(error.reason or str(error))
+            return _rejected(error.reason or str(error))
         except OSError:
-            return None  # it waits for us to speak: all is well
+            return None  # it waits for a request: the handshake succeeded
     return None
 
 
-def _refusing(reason: str) -> Trouble:
-    said = reason.replace("_", " ").lower()
-    return Trouble(f"refuses TLS with the certificate that it is given, or with none: {said}", "certificate_file")
+def _rejected(reason: str) -> TlsProblem:
+    alert = reason.replace("_", " ").lower()
+    return TlsProblem(f"rejected the client certificate, or requires one: {alert}", "certificate_file")

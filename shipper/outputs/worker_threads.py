@@ -1,6 +1,6 @@
-"""Workers: threads that carry batches to an output behind a network.
+"""Workers: threads that send batches over a network.
 
-They are daemons, unlike those of `concurrent.futures`, so that a stop never waits for a server that does not answer.
+They are daemon threads, unlike those of `concurrent.futures`, so that a stop never waits for a server that hangs.
 """
 
 from collections.abc import Callable
@@ -9,29 +9,29 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Generic, TypeVar
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
-class Workers(Generic[Given, Made]):
-    """`number` threads that each do `work` on what is submitted, in the order of submission."""
+class Workers(Generic[Argument, Result]):
+    """`number` threads that call `work` with each submitted task, in the order of submission."""
 
-    def __init__(self, number: int, work: Callable[[Given], Made], name: str) -> None:
+    def __init__(self, number: int, work: Callable[[Argument], Result], name: str) -> None:
         """Start the threads."""
         self._work = work
-        self._queue: SimpleQueue[tuple[Given, Future[Made]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Argument, Future[Result]] | None] = SimpleQueue()
         self._threads = [Thread(target=self._run, name=f"{name}-{n}", daemon=True) for n in range(number)]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, given: Given) -> Future[Made]:
-        """Hand over work; the result or the error comes in the future."""
-        future: Future[Made] = Future()
-        self._queue.put((given, future))
+    def submit(self, task: Argument) -> Future[Result]:
+        """Queue a task; the future receives the result or the error."""
+        future: Future[Result] = Future()
+        self._queue.put((task, future))
         return future
 
     def close(self, seconds: float) -> None:
-        """Let the threads end after what they are at, and wait that long for them."""
+        """Let the threads finish their current tasks, and wait at most `seconds` for them."""
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
@@ -39,16 +39,16 @@ class Workers(Generic[Given, Made]):
 
     def _run(self) -> None:
         while (task := self._queue.get()) is not None:
-            given, future = task
+            argument, future = task
             try:
-                future.set_result(self._work(given))
-            except BaseException as error:  # noqa: BLE001 -- whoever waits for the result is told
+                future.set_result(self._work(argument))
+            except BaseException as error:  # noqa: BLE001 -- passed on to the waiter
                 future.set_exception(without_frames(error))
-            del task, given, future
+            del task, argument, future
 
 
 def without_frames(error: BaseException) -> BaseException:
-    """`error` and what led to it, without the frames they passed: those would keep whole batches in memory."""
+    """Strip the traceback frames of `error` and its causes, which would keep whole batches in memory."""
     links: list[object] = [error]
     while links:
         link = links.pop()

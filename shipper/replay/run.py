@@ -9,7 +9,7 @@ from shipper.bootstrap import build_agent, build_pipeline
 from shipper.model.batch import Written
 from shipper.model.documents import Document
 from shipper.outputs import registry
-from shipper.outputs.base import Output, settled
+from shipper.outputs.base import Output, completed
 from shipper.replay.committer import Committer
 from shipper.replay.job import Job, Outcome, Progress, ReadingFailed, ReplayLog, units
 from shipper.replay.segment import Processor, Segment, SegmentReader, Task
@@ -29,7 +29,7 @@ class DryRunOutput:
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
         """Discard the documents, and report them as stored."""
-        return settled(Written(len(documents), 0))
+        return completed(Written(len(documents), 0))
 
     def close(self) -> None:
         """Do nothing."""

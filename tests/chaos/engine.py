@@ -69,7 +69,7 @@ class DockerPlace:
         pid = Path(self.folder) / "exec/containerd/containerd.pid"
         if pid.exists() and _gone(int(pid.read_text())):
             pid.unlink()  # a zombie looks alive to the engine
-        return docker_engine.asked("start", self.folder, "--live-restore")
+        return docker_engine.run_script("start", self.folder, "--live-restore")
 
     def end_engine(self, how: signal.Signals) -> None:
         """End the engine's process without ending its containers."""
@@ -163,7 +163,7 @@ class DockerPlace:
             for container in client.containers.list(all=True):
                 container.remove(force=True)
             client.close()
-        docker_engine.asked("stop", self.folder)
+        docker_engine.run_script("stop", self.folder)
 
 
 def _gone(pid: int) -> bool:

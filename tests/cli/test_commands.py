@@ -252,7 +252,7 @@ def test_an_unavailable_output_is_reported_by_each_command(home: Path, output: s
         (["run", "--once", "--config", "absent.yaml"], 1, ["absent.yaml", "--config"]),
         (["run", "--once", "--output", "ftp://localhost"], 1, ["local:DIR", "http(s)://HOST:PORT", "kafka://"]),
         (["run", "--once", "--output", "http://user:pw@localhost"], 1, ["elasticsearch.username"]),
-        (["search", "x", "--output", "kafka://localhost:9092/logs"], 1, ["is a topic", "--output the store"]),
+        (["search", "x", "--output", "kafka://localhost:9092/logs"], 1, ["is a Kafka topic", "--output to the store"]),
         (["search", "x", "--output", "http://127.0.0.1:1"], 1, ["http://127.0.0.1:1 cannot be reached"]),
         (["run", "--bogus"], 2, ["No such option"]),
         (["search", "x", "--output", "local:absent"], 1, ["absent"]),
@@ -304,8 +304,8 @@ def test_a_full_disk_behind_the_standard_output_is_an_error(home: Path, form: st
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("output", "hint"),
-    [("http://127.0.0.1:1", "see whether it runs and is reachable from here"),
-     ("kafka://127.0.0.1:1/logs", "start one, or correct the address or the security")],
+    [("http://127.0.0.1:1", "check that it is running and reachable from this host"),
+     ("kafka://127.0.0.1:1/logs", "check that the brokers are running, their addresses and the security settings")],
 )  # fmt: skip
 def test_a_command_that_ends_does_not_promise_retries(tmp_path: Path, output: str, hint: str) -> None:
     """An agent retries automatically; a replay must be started again."""

@@ -44,7 +44,7 @@ def test_a_server_that_ends_says_its_last_words(tmp_path: Path) -> None:
 def test_a_server_that_never_answers_is_given_up_and_ended(tmp_path: Path) -> None:
     """After the seconds that it may take."""
     server = ServerProcess(tmp_path, "server")
-    with pytest.raises(Unavailable, match="does not answer"):
+    with pytest.raises(Unavailable, match="does not respond"):
         server.start(FOREVER, lambda: False, seconds=0.2)
     assert server.pid is None
 
@@ -59,6 +59,6 @@ def test_an_engine_whose_start_is_interrupted_is_ended() -> None:
         until(lambda: started.exists() and bool(started.read_text().strip()))
         starting.kill()
     pid = int(started.read_text())
-    docker_engine.asked("stop", str(folder))
+    docker_engine.run_script("stop", str(folder))
     assert not folder.exists()
     until(lambda: not Path(f"/proc/{pid}").exists())  # its parent is gone: init takes note of its end in its own time

@@ -27,8 +27,8 @@ def test_without_prometheus_there_is_no_story_but_its_hint(tmp_path: Path) -> No
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     _, _, what, hint = done.stdout.splitlines()
-    assert what.startswith("not here: prometheus cannot be installed:")
-    assert hint == "  run it as root on Debian, which installs what is missing, or install it yourself"
+    assert what.startswith("not available: prometheus cannot be installed:")
+    assert hint == "  run it as root on Debian, which installs missing packages, or install them yourself"
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_without_servers_the_application_keeps_all_in_memory(
     if setpriv is not None:  # what starts PostgreSQL where it is; Redis is not
         (tmp_path / "bin" / "setpriv").symlink_to(setpriv)
     with Stage(tmp_path / "stage") as stage:
-        assert (stage.behind.given, stage.behind.targets) == ({}, {})
+        assert (stage.behind.environment, stage.behind.targets) == ({}, {})
         assert "cannot be installed" in (stage.behind.why_in_memory or "")
         assert stage.why_no_container is not None
         assert stage.application.where.startswith("a process")

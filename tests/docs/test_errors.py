@@ -56,5 +56,5 @@ def test_nearly_every_refusal_names_its_hint() -> None:
     errors = [refusal for refusal in refusals() if refusal.kind != "ValueError"]
     assert len(errors) > 60
     assert {refusal.kind for refusal in errors} < TITLES.keys()
-    assert [refusal.what for refusal in errors if not refusal.hint] == ["⟨target⟩ refuses ⟨document id⟩: ⟨…⟩"]
+    assert [refusal.what for refusal in errors if not refusal.hint] == ["⟨target⟩ rejects ⟨document id⟩: ⟨…⟩"]
     assert sum(unknown(refusal.hint) for refusal in errors) < 10

@@ -5,7 +5,7 @@ import orjson
 from shipper.inputs.kafka.read_message import InvalidMessage, QuarantineBuilder, Received, documents
 from shipper.model.documents import Document
 from shipper.outputs.dead_letters import DeadLetters
-from shipper.outputs.elasticsearch.bulk import AllStored, Garbled, Judged, Request, refusal, verdicts
+from shipper.outputs.elasticsearch.bulk import AllStored, MalformedResponse, Outcome, Request, rejection, verdicts
 from shipper.outputs.kafka.message import Prefixes, Topics, messages
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
@@ -37,20 +37,20 @@ def bulk(data: bytes) -> None:
         return
     for taken in filter(None, (answer, short)):
         try:
-            judged = verdicts(REQUEST, taken)
-        except Garbled:
+            outcome = verdicts(REQUEST, taken)
+        except MalformedResponse:
             continue
-        assert len(judged) == len(DOCUMENTS)
+        assert len(outcome) == len(DOCUMENTS)
         if isinstance(taken, dict):
             said = [item["create"]["status"] for item in taken["items"]]
-            for verdict, status in zip(judged, said, strict=True):
-                assert (verdict.judged is Judged.STORED) == (200 <= status < 300)
-                assert (verdict.judged is Judged.DUPLICATE) == (status == 409)
+            for verdict, status in zip(outcome, said, strict=True):
+                assert (verdict.outcome is Outcome.STORED) == (200 <= status < 300)
+                assert (verdict.outcome is Outcome.DUPLICATE) == (status == 409)
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict):
-        verdict = refusal(400, error)
+        verdict = rejection(400, error)
         assert isinstance(verdict.reason, str)
-        assert (verdict.judged is Judged.NOT_ALLOWED) == bool(verdict.hint)
+        assert (verdict.outcome is Outcome.BLOCKED) == bool(verdict.hint)
 
 
 def kafka(data: bytes) -> None:

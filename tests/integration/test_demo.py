@@ -62,6 +62,6 @@ def test_without_a_python_the_hint_is_named(tmp_path: Path) -> None:
         ["/bin/sh", str(setup)], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=20, check=False
     )
     assert done.returncode == 1
-    assert "Python 3.11 or later is needed" in done.stderr
+    assert "Python 3.11 or later not found" in done.stderr
     assert "PYTHON=" in done.stderr
     assert not (tmp_path / "checkout" / ".venv").exists()

@@ -87,7 +87,7 @@ def test_elasticsearch_is_who_its_certificate_says(
             check_elasticsearch(proxy.url, ca_file=authority.certificate, verify=verify)
             assert ("GET", "/_index_template/keneyapp-logs") in node.requests
             return
-        with pytest.raises(OutputUnavailable, match="the certificate is not trusted") as refused:
+        with pytest.raises(OutputUnavailable, match="the server certificate is not trusted") as refused:
             check_elasticsearch(proxy.url, ca_file=authority.certificate)
     assert "elasticsearch.ca_file" in refused.value.hint
     assert node.requests == []
@@ -106,7 +106,7 @@ def test_an_authority_that_nobody_named_is_not_trusted(
 
 def test_plain_text_and_tls_are_distinguished(authority: Authority, node: ScriptedElasticsearch) -> None:
     """`https:` at a plain port, and `http:` at a TLS port: each error names the other; no credentials were sent."""
-    with pytest.raises(OutputUnavailable, match="speaks no TLS") as plain:
+    with pytest.raises(OutputUnavailable, match="does not use TLS") as plain:
         check_elasticsearch(node.url.replace("http:", "https:"), username="u", password="very-secret")
     assert "http://" in plain.value.hint
     seen: list[bytes] = []
@@ -206,7 +206,7 @@ def test_a_broker_without_tls_is_reported(broker: KafkaBroker, authority: Author
     """Also one that speaks it, if plain text is configured."""
     with pytest.raises(ShipperError) as refused:
         check_kafka(client, broker.address, ca_file=authority.certificate)
-    assert ("speaks no TLS" in str(refused.value), "security_protocol" in refused.value.hint) == (True, True)
+    assert ("does not use TLS" in str(refused.value), "security_protocol" in refused.value.hint) == (True, True)
     with pytest.raises(ShipperError) as crossed:
         check_kafka(client, broker.tls, security_protocol="plaintext")
-    assert ("speaks TLS" in str(crossed.value), "security_protocol" in crossed.value.hint) == (True, True)
+    assert ("requires TLS" in str(crossed.value), "security_protocol" in crossed.value.hint) == (True, True)

@@ -28,12 +28,12 @@ def test_one_refused_login_is_found_wherever_somebody_looks(tmp_path: Path, reco
             stage = running.enter_context(Stage(tmp_path))
         except Unavailable as error:
             missing(str(error), HINT)
-        scenes.as_many_as_may(stage)
-        assert stage.told("HighFailedLoginAttempts") is None
-        steps = list(scenes.one_too_many(stage))
-        assert steps[0].what == "login refused with 401"
+        scenes.logins_up_to_the_limit(stage)
+        assert stage.slack_message("HighFailedLoginAttempts") is None
+        steps = list(scenes.login_beyond_the_limit(stage))
+        assert steps[0].what == "login failed with status 401"
         record_testsuite_property("seconds from one refused login to Slack", round(steps[-1].at, 2))
-        message = stage.told("HighFailedLoginAttempts") or {}
+        message = stage.slack_message("HighFailedLoginAttempts") or {}
         assert message["title"] == "MEDIUM: Many logins fail"
         assert "11 logins to backend were refused within five minutes; the limit is 10." in message["text"]
         assert stage.counted("failed_login_attempts_total", service="backend") == 11
@@ -52,9 +52,9 @@ def test_the_story_arrives_at_its_end() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "deploy.story"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
-    if "not here:" in done.stdout:
+    if "not available:" in done.stdout:
         missing(done.stdout, HINT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 of 8 alerts arrived" in done.stdout
-    assert "APIDown silences it" in done.stdout
+    assert "APIDown inhibits it" in done.stdout
     assert "\x1b" not in done.stdout, "plain where nobody looks at a terminal"

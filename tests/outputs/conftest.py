@@ -1,4 +1,4 @@
-"""Documents as the pipeline makes them."""
+"""Documents in the form that the pipeline creates."""
 
 import hashlib
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def make_document(
     prefix: str = "keneyapp-logs",
     **fields: Any,
 ) -> Document:
-    """Document `number`, written `number` milliseconds after `at`; `fields` are the event's own."""
+    """Document `number`, with a time `number` milliseconds after `at`; `fields` are fields of the event."""
     time_ms = (parse_ms(at) or 0) + number
     event = {"event": "patient_created", "level": "info", "message": f"entry {number}", **fields}
     body = {
@@ -44,5 +44,5 @@ def make_document(
 
 @pytest.fixture
 def make() -> Make:
-    """The way to make documents: `make(number, at=…, **fields)`."""
+    """A factory of documents: `make(number, at=…, **fields)`."""
     return make_document

@@ -1,4 +1,4 @@
-"""What a search answers, whatever the store: each store's test module runs all of it."""
+"""The search contract of every store: each store's test module runs all of it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -16,14 +16,14 @@ DAY = "2026-11-23"
 
 
 class Store(Protocol):
-    """What the tests write to."""
+    """The writing side that the tests use."""
 
     def write(self, documents: Sequence[Document]) -> object:
-        """Store all of them, to be found at once."""
+        """Store all documents, searchable immediately."""
 
 
 def numbers(reader: Reader, **terms: Any) -> list[int]:
-    """Numbers of the documents that a search finds, in its order."""
+    """Numbers of the documents in a search's results, in order."""
     return [entry["log"]["offset"] for entry in reader.search(Query(**{"limit": None, **terms}))]
 
 
@@ -34,12 +34,12 @@ def refused(make: Make, number: int, kind: str = "correlation_id_missing") -> Do
 
 
 class ReaderContract:
-    """Fixtures `store`, `reader` and `make` are the module's."""
+    """The test module provides the fixtures `store`, `reader` and `make`."""
 
     def test_entries_come_in_the_order_of_time_over_blocks_and_days(
         self, store: Store, reader: Reader, make: Make
     ) -> None:
-        """However late entries arrive, and in however many batches, a search tells them by their time."""
+        """Results are in order of time, regardless of arrival and batches."""
         days = ("2026-11-22T23:59:59Z", "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z")
         expected = [*range(3000)]
         documents = [make(number, at=days[number // 1000]) for number in expected]
@@ -50,33 +50,33 @@ class ReaderContract:
         assert numbers(reader, newest_first=True, limit=3) == [2999, 2998, 2997]
 
     def test_each_entry_says_where_it_is_stored(self, store: Store, reader: Reader, make: Make) -> None:
-        """Beside the document stand its id and its index."""
+        """A result includes the id and the index of the document."""
         document = make(1, correlation_id="abc")
         store.write([document])
-        (found,) = reader.search(Query(correlation_id="abc"))
-        assert (found["_id"], found["_index"]) == (document.id.hex(), document.index)
+        (entry,) = reader.search(Query(correlation_id="abc"))
+        assert (entry["_id"], entry["_index"]) == (document.id.hex(), document.index)
 
     def test_bounds_of_time_are_inclusive_and_exclusive(self, store: Store, reader: Reader, make: Make) -> None:
-        """`since` is the first moment that is found, `until` the first that is not."""
+        """`since` is inclusive, `until` is exclusive."""
         store.write([make(number) for number in range(10)])
         begin = parse_ms(f"{DAY}T10:00:00Z") or 0
         assert numbers(reader, since=begin + 3, until=begin + 6) == [3, 4, 5]
         assert numbers(reader, since=begin + 86_400_000) == []
 
     def test_a_level_includes_the_more_severe_ones(self, store: Store, reader: Reader, make: Make) -> None:
-        """Asking for warnings finds errors too; what applications call a level is understood."""
+        """A search for warnings finds errors too; aliases of levels are accepted."""
         levels = ("debug", "info", "warning", "error", "critical")
         store.write([make(number, level=level) for number, level in enumerate(levels)])
         assert numbers(reader, level="info") == [1, 2, 3, 4]
         assert numbers(reader, level="WARN") == [2, 3, 4]
         assert numbers(reader, level="critical") == [4]
-        with pytest.raises(StoreUnreadable, match="no level"):
+        with pytest.raises(StoreUnreadable, match="invalid level"):
             numbers(reader, level="loud")
 
     def test_a_container_is_named_by_name_service_or_beginning_of_its_id(
         self, store: Store, reader: Reader, make: Make
     ) -> None:
-        """All three are what people copy from elsewhere; a part of a name is none of them."""
+        """Name, id prefix and service match; a part of a name does not."""
         store.write(
             [
                 make(1),
@@ -92,16 +92,16 @@ class ReaderContract:
         assert numbers(reader, container="back") == []
 
     def test_terms_narrow_each_other(self, store: Store, reader: Reader, make: Make) -> None:
-        """Every term must hold."""
+        """Every term must match."""
         events = ("login_failed", "patient_created")
         store.write(
             [make(n, event=events[n % 2], correlation_id=f"c-{n % 3}", message=f"w{n % 5} x") for n in range(600)]
         )
-        found = numbers(reader, event="login_failed", correlation_id="c-1", text="w2")
-        assert found == [n for n in range(600) if n % 2 == 0 and n % 3 == 1 and n % 5 == 2]
+        matches = numbers(reader, event="login_failed", correlation_id="c-1", text="w2")
+        assert matches == [n for n in range(600) if n % 2 == 0 and n % 3 == 1 and n % 5 == 2]
 
     def test_correlation_ids_of_equal_hash_are_told_apart(self, store: Store, reader: Reader, make: Make) -> None:
-        """The index knows a hash; the document decides. These two collide under CRC-32."""
+        """The index stores a hash; the document decides. These two collide under CRC-32."""
         store.write([make(1, correlation_id="plumless"), make(2, correlation_id="buckeroo")])
         assert numbers(reader, correlation_id="plumless") == [1]
         assert numbers(reader, correlation_id="buckeroo") == [2]
@@ -136,7 +136,7 @@ class ReaderContract:
         assert numbers(reader, text=text) == expected
 
     def test_quarantine_lists_what_was_not_released(self, store: Store, reader: Reader, make: Make) -> None:
-        """The oldest first, narrowed by reason; the main index does not hold them."""
+        """Oldest first, filtered by reason; the main index does not contain them."""
         store.write([refused(make, 2), refused(make, 1, "json_invalid"), refused(make, 3), make(4)])
         assert [entry["log"]["offset"] for entry in reader.quarantine()] == [1, 2, 3]
         assert [entry["log"]["offset"] for entry in reader.quarantine(reason="json_invalid")] == [1]
@@ -144,16 +144,16 @@ class ReaderContract:
         assert numbers(reader) == [4]
 
     def test_release_moves_an_entry_into_its_main_index_once(self, store: Store, reader: Reader, make: Make) -> None:
-        """The document is there, the quarantine lists it no more, and doing it again changes nothing."""
+        """The document is stored, the quarantine no longer lists it, and a second release changes nothing."""
         entry = refused(make, 1)
         store.write([entry])
         for _ in range(2):
             reader.release(entry.index, entry.id.hex(), make(1, message="released"))
-            assert [found["message"] for found in reader.search(Query())] == ["released"]
+            assert [body["message"] for body in reader.search(Query())] == ["released"]
             assert list(reader.quarantine()) == []
 
     def test_a_release_cut_short_is_completed_by_the_next(self, store: Store, reader: Reader, make: Make) -> None:
-        """Where the document is stored and the mark is missing, releasing again doubles nothing."""
+        """If the document is stored and the mark is missing, releasing again duplicates nothing."""
         entry = refused(make, 1)
         store.write([entry, make(1)])
         reader.release(entry.index, entry.id.hex(), make(1))

@@ -1,4 +1,4 @@
-"""As much of KQL as our pages and Kibana objects use: read strictly, and asked of Elasticsearch as Kibana asks it.
+"""A strict parser for the part of KQL that our pages and Kibana objects use, and its Elasticsearch queries.
 
 Source: Kibana reference, "Kibana Query Language".
 """
@@ -12,7 +12,7 @@ WORDS = ("and", "or", "not")
 
 
 class Term(NamedTuple):
-    """A condition on one field; the sign is `:` or that of a range, the value None where any will do."""
+    """A condition on one field; the sign is `:` or a range operator, the value None for any value."""
 
     field: str
     sign: str
@@ -21,7 +21,7 @@ class Term(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Conditions together: `and`, `or`, or the `not` of one."""
+    """A combination of conditions: `and`, `or`, or `not` of one."""
 
     word: str
     parts: "list[Condition]"
@@ -31,7 +31,7 @@ Condition = Term | Group
 
 
 def terms(query: str) -> list[Term]:
-    """Every condition of a query. Raises ValueError where it is no KQL."""
+    """Every condition of a query. Raises ValueError for invalid KQL."""
 
     def of(condition: Condition) -> list[Term]:
         return [condition] if isinstance(condition, Term) else [term for part in condition.parts for term in of(part)]
@@ -40,17 +40,17 @@ def terms(query: str) -> list[Term]:
 
 
 def as_query(query: str) -> dict[str, Any]:
-    """What Kibana would ask Elasticsearch."""
+    """The Elasticsearch query that Kibana would send."""
     return _clause(parse(query)) if query else {"match_all": {}}
 
 
 def parse(query: str) -> Condition:
-    """Read a query from end to end. Raises ValueError where it is no KQL."""
+    """Parse a whole query. Raises ValueError for invalid KQL."""
     reader = _Reader(query)
-    found = reader.either()
+    condition = reader.either()
     if reader.tokens:
         raise ValueError(f"{reader.tokens[0]!r} is left over in {query!r}")
-    return found
+    return condition
 
 
 def _clause(condition: Condition) -> dict[str, Any]:
@@ -71,31 +71,31 @@ def _leaf(term: Term) -> dict[str, Any]:
 
 
 class _Reader:
-    """Recursive descent: `or` binds less than `and`, and that less than `not`."""
+    """Recursive descent parser: `or` binds weaker than `and`, and `and` weaker than `not`."""
 
     def __init__(self, query: str) -> None:
         self.query = query
         self.tokens: list[str] = []
         place = 0
         while place < len(query.rstrip()):
-            found = TOKEN.match(query, place)
-            if found is None:
+            token = TOKEN.match(query, place)
+            if token is None:
                 raise ValueError(f"{query[place:]!r} is no KQL")
-            self.tokens.append(found[0].strip())
-            place = found.end()
+            self.tokens.append(token[0].strip())
+            place = token.end()
 
     def next(self, *wanted: str) -> str:
-        """Take a token, one of `wanted` where given."""
+        """Consume a token, one of `wanted` if specified."""
         if not self.tokens or (wanted and self.tokens[0] not in wanted):
             raise ValueError(f"{wanted or 'more'} expected in {self.query!r}, not {self.tokens[:1]}")
         return self.tokens.pop(0)
 
     def ahead(self, word: str) -> bool:
-        """Whether that word comes next."""
+        """Return True if that word comes next."""
         return bool(self.tokens) and self.tokens[0].lower() == word
 
     def either(self, field: str | None = None) -> Condition:
-        """Parts joined by `or`; values of `field` where given."""
+        """Parts joined by `or`; values of `field` if specified."""
         return self._joined("or", lambda: self._joined("and", lambda: self._negated(field)))
 
     def _joined(self, word: str, part: Any) -> Condition:
@@ -111,9 +111,9 @@ class _Reader:
             return Group("not", [self._negated(field)])
         if self.ahead("("):
             self.next("(")
-            found = self.either(field)
+            condition = self.either(field)
             self.next(")")
-            return found
+            return condition
         return self._condition() if field is None else self._value(field)
 
     def _condition(self) -> Condition:

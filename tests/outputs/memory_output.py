@@ -1,4 +1,4 @@
-"""A kind of output of the tests' own: documents in memory, by the name in the URL."""
+"""An output for tests: documents in memory, by the name in the URL."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +12,13 @@ from shipper.config.settings import Settings
 from shipper.model.batch import Written
 from shipper.model.documents import Document
 from shipper.model.query import Query
-from shipper.outputs.base import Notice, Output, OutputFactory, Reader, Retention, settled
+from shipper.outputs.base import Notice, Output, OutputFactory, Reader, Retention, completed
 from shipper.outputs.query_filter import accepts
 from shipper.system.errors import OutputUnavailable
 
 STORES: defaultdict[str, dict[bytes, Document]] = defaultdict(dict)
 CLOSED = "memory:closed"
-"""The URL of a store that takes nothing."""
+"""The URL of an unavailable store."""
 
 
 def validate(url: str) -> None:
@@ -35,14 +35,14 @@ class MemoryStore:
     window: int = 1
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Store the new ones."""
+        """Store the new documents."""
         store = STORES[self.url]
         new = {document.id: document for document in documents if document.id not in store}
         store |= new
-        return settled(Written(len(new), len(documents) - len(new)))
+        return completed(Written(len(new), len(documents) - len(new)))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class MemoryReader:
     pause: Callable[[], None]
 
     def search(self, query: Query) -> Iterator[dict[str, Any]]:
-        """The matching documents, by their time."""
+        """Yield the matching documents, by time."""
         wanted = accepts(query)
         for document in sorted(STORES[self.url].values(), key=lambda document: document.time_ms):
             self.pause()
@@ -69,15 +69,15 @@ class MemoryReader:
         limit: int | None = None,
         newest_first: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Nothing is kept apart."""
+        """Nothing is quarantined."""
         yield from ()
 
     def release(self, index: str, document_id: str, document: Document) -> None:
-        """Store it."""
+        """Store the document."""
         STORES[self.url][document.id] = document
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 @dataclass
@@ -87,11 +87,11 @@ class MemoryReaders:
     url: str
 
     def open(self, pause: Callable[[], None] = lambda: None) -> Reader:
-        """One more."""
+        """Open another reader."""
         return MemoryReader(self.url, pause)
 
     def close(self) -> None:
-        """Nothing is shared."""
+        """Nothing to close."""
 
 
 class MemoryFactory(OutputFactory):
@@ -105,7 +105,7 @@ class MemoryFactory(OutputFactory):
         return MemoryStore(settings.output)
 
     def check(self, settings: Settings) -> None:
-        """Raise OutputUnavailable for the one that is closed."""
+        """Raise OutputUnavailable for CLOSED."""
         if settings.output == CLOSED:
             raise OutputUnavailable("it is closed", "open it")
 
@@ -114,11 +114,11 @@ class MemoryFactory(OutputFactory):
         return MemoryReaders(settings.output)
 
     def retention(self, settings: Settings) -> Retention | None:
-        """An hour."""
+        """Return one hour."""
         return Retention(3600.0, "the end of the process")
 
     def notices(self, settings: Settings) -> Iterator[Notice]:
-        """It does not last."""
+        """Yield that the store is not persistent."""
         yield Notice("it ends with the process", "give local:DIR")
 
 

@@ -1,4 +1,4 @@
-"""An Elasticsearch in a few lines: templates, indices and ids over HTTP, and answers that a test puts in its way."""
+"""A fake Elasticsearch: templates, indices and ids over HTTP, and responses that a test scripts."""
 
 import gzip
 import json
@@ -16,23 +16,23 @@ OURS = {"_meta": {"managed_by": "shipper", "version": 1}}
 
 
 class ScriptedElasticsearch:
-    """Keeps what it is given. `script` sees method, path and body first, and may answer in its place."""
+    """Stores documents in memory. `script` gets method, path and body first, and may respond instead."""
 
     def __init__(self) -> None:
         self.templates: set[str] = set()
         self.indices: dict[str, bool] = {}
-        """By name, whether a template made it."""
+        """By index name, True if it was created from a template."""
         self.stored: dict[tuple[str, str], Any] = {}
         self.requests: list[tuple[str, str]] = []
         self.script: Script = lambda _method, _path, _body: None
         self.url = ""
 
     def bulks(self) -> int:
-        """How many bulk requests came."""
+        """Number of bulk requests received."""
         return sum(path.endswith("/_bulk") for _, path in self.requests)
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
-        """What a node says."""
+        """The response of a node."""
         self.requests.append((method, path))
         scripted = self.script(method, path, body)
         if scripted is not None:
@@ -42,8 +42,10 @@ class ScriptedElasticsearch:
         if path == "/":
             return 200, {"version": {"number": "9.5.3"}}
         if path.startswith("/_index_template/"):
-            found = [{"name": name, "index_template": OURS}]
-            return (200, {"index_templates": found}) if name in self.templates else (404, error("resource_not_found"))
+            templates = [{"name": name, "index_template": OURS}]
+            return (
+                (200, {"index_templates": templates}) if name in self.templates else (404, error("resource_not_found"))
+            )
         if path.endswith("/_mapping"):
             if index not in self.indices:
                 return 404, error("index_not_found_exception")
@@ -66,22 +68,22 @@ class ScriptedElasticsearch:
         lines = body.splitlines()
         items = []
         for action, document in zip(lines[::2], lines[1::2], strict=True):
-            told = json.loads(action)["create"]
-            index = told.get("_index", default)
+            operation = json.loads(action)["create"]
+            index = operation.get("_index", default)
             self.indices.setdefault(index, self._managed(index))
-            there = (index, told["_id"]) in self.stored
-            self.stored.setdefault((index, told["_id"]), json.loads(document))
+            there = (index, operation["_id"]) in self.stored
+            self.stored.setdefault((index, operation["_id"]), json.loads(document))
             items.append({"create": {"status": 409 if there else 201}})
         return {"errors": False, "items": items}
 
 
 def error(kind: str, reason: str = "") -> dict[str, Any]:
-    """An error as the server words it."""
+    """An error body in the form of the server."""
     return {"error": {"type": kind, "reason": reason}}
 
 
 class Server(ThreadingHTTPServer):
-    """Asks no name server who it is, and waits for no connection at its end."""
+    """Does no DNS lookup, and does not wait for connections when it closes."""
 
     block_on_close = False
 
@@ -92,13 +94,13 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def served(node: ScriptedElasticsearch) -> Iterator[ScriptedElasticsearch]:
-    """The node on a free loopback port."""
+    """Serve the node on a free loopback port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version, wbufsize = "HTTP/1.1", -1  # head and body in one segment: else each waits for the other's ACK
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))

@@ -1,4 +1,4 @@
-"""Dead letters: whole lines or none, each once, and a damaged one hides no other."""
+"""Dead letters: whole lines or none, each once; a damaged one does not hide others."""
 
 import resource
 import signal
@@ -16,7 +16,7 @@ from tests.outputs.conftest import make_document
 
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond `size` bytes."""
+    """Limit files of this process to `size` bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -28,12 +28,12 @@ def full_disk(size: int) -> Iterator[None]:
 
 
 def numbers(letters: DeadLetters) -> list[str]:
-    """What the letters are of."""
+    """The numbers of the documents in the letters."""
     return [letter["reason"] for letter in letters.letters()]
 
 
 def test_a_full_disk_leaves_no_half_a_letter(tmp_path: Path) -> None:
-    """What did not fit is taken back, and comes once there is room."""
+    """A letter that did not fit is removed, and written once there is space."""
     letters = DeadLetters(tmp_path)
     letters.add(make_document(1, message="x" * 3000), "first")
     before = letters.path.read_bytes()
@@ -46,7 +46,7 @@ def test_a_full_disk_leaves_no_half_a_letter(tmp_path: Path) -> None:
 
 
 def test_the_directory_is_made_where_nothing_else_is_kept_in_it(tmp_path: Path) -> None:
-    """An indexer keeps its positions in Kafka; the first letter makes the directory, for its owner alone."""
+    """An indexer keeps its offsets in Kafka; the first letter creates the directory, private to its owner."""
     letters = DeadLetters(tmp_path / "state")
     assert numbers(letters) == []
     letters.add(make_document(1), "first")
@@ -55,7 +55,7 @@ def test_the_directory_is_made_where_nothing_else_is_kept_in_it(tmp_path: Path) 
 
 
 def test_what_a_crash_left_half_spoils_no_letter_after_it(tmp_path: Path) -> None:
-    """The next one begins a line of its own; the half is passed over, with file and line."""
+    """The next one starts a new line; the partial one is skipped, with a warning that has file and line."""
     letters = DeadLetters(tmp_path)
     letters.add(make_document(1), "first")
     with letters.path.open("ab") as file:
@@ -72,7 +72,7 @@ def test_what_a_crash_left_half_spoils_no_letter_after_it(tmp_path: Path) -> Non
     "line", [b"[1]\n", b"5\n", b"{}\n", b'{"index":1,"id":"a","document":"b"}\n', b"\xff\n", b"\n"]
 )
 def test_a_damaged_line_hides_no_other(tmp_path: Path, line: bytes) -> None:
-    """Whatever it holds."""
+    """Any damaged line."""
     letters = DeadLetters(tmp_path)
     letters.add(make_document(1), "first")
     with letters.path.open("ab") as file:
@@ -82,7 +82,7 @@ def test_a_damaged_line_hides_no_other(tmp_path: Path, line: bytes) -> None:
 
 
 def test_a_batch_that_comes_again_adds_no_letter_twice(tmp_path: Path) -> None:
-    """A store that is away for a night has its refused document tried a thousand times: the file does not grow."""
+    """During an outage a rejected document is retried many times: the file does not grow."""
     letters = DeadLetters(tmp_path)
     for _ in range(3):
         letters.add(make_document(1), "again")
@@ -91,7 +91,7 @@ def test_a_batch_that_comes_again_adds_no_letter_twice(tmp_path: Path) -> None:
 
 
 def test_what_is_remembered_of_letters_is_bounded(tmp_path: Path) -> None:
-    """The oldest is forgotten, and would be written again; readers see it once."""
+    """The oldest is forgotten, and may be written again; readers see it once."""
     letters = DeadLetters(tmp_path, remembered=2)
     for number in (1, 2, 3, 3, 1):
         letters.add(make_document(number), f"{number}")
@@ -100,7 +100,7 @@ def test_what_is_remembered_of_letters_is_bounded(tmp_path: Path) -> None:
 
 
 def test_no_letters_are_none(tmp_path: Path) -> None:
-    """No file, or one that was just begun."""
+    """No file, or one with only a partial line."""
     letters = DeadLetters(tmp_path)
     assert numbers(letters) == []
     letters.path.write_bytes(b'{"index":"')

@@ -1,4 +1,4 @@
-"""An output is one row of a table and a folder of its own: nothing else knows its URLs."""
+"""An output is one row of a table and one folder: nothing else depends on its URLs."""
 
 import ast
 import subprocess
@@ -38,7 +38,7 @@ def _memory() -> Iterator[None]:
 
 
 def of(folder: Path, url: str = "memory:one") -> Settings:
-    """Settings with the output of the tests, read as those of a file are."""
+    """Settings with the output of the tests, validated like those of a file."""
     flags = {"inputs": [f"docker:{folder}/*.log"], "output": url, "state_dir": str(folder / "state"), "listen": "off"}
     return load(None, {}, flags)
 
@@ -60,7 +60,7 @@ def test_a_new_kind_is_configured_written_checked_and_read(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("_memory")
 def test_a_new_kind_is_examined(tmp_path: Path) -> None:
-    """`shipper check` says what its factory says."""
+    """`shipper check` shows the factory's confirmation and notices."""
     good = [finding for finding in examine(of(tmp_path)) if finding.subject == "output memory:one"]
     assert [(finding.grade, finding.what) for finding in good] == [
         ("ok", "it is there"),
@@ -74,7 +74,7 @@ def test_a_new_kind_is_examined(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_memory")
 def test_a_new_kind_has_its_name_in_metrics_and_in_the_configurations_messages(tmp_path: Path) -> None:
-    """The label `output`, the forms that a URL may have, and what is wrong with one of its own."""
+    """The label `output`, the accepted URL forms, and the error for an invalid URL."""
     agent, publisher = parts(of(tmp_path), from_end=False)
     agent.run_once()
     publisher.publish()
@@ -91,21 +91,21 @@ def test_a_new_kind_has_its_name_in_metrics_and_in_the_configurations_messages(t
 
 
 def test_without_its_row_the_kind_is_unknown(tmp_path: Path) -> None:
-    """The row is what makes it known."""
+    """Without its row, the kind is unknown."""
     with pytest.raises(InvalidConfiguration, match="expected local:DIR"):
         of(tmp_path)
 
 
 @pytest.mark.parametrize("kind", OUTPUT_KINDS, ids=lambda kind: kind.section)
 def test_every_kind_has_a_section_and_a_factory(kind: OutputKind) -> None:
-    """What a row names is there."""
+    """The names in a row exist."""
     assert kind.section in Settings.model_fields
     assert all(prefix.partition(":")[0] in kind.schemes for prefix in kind.prefixes)
     url = {"local": "local:x", "elasticsearch": "http://es:9200", "kafka": "kafka://k:9092/t"}[kind.section]
     assert registry.factory(Settings(output=url)) is sys.modules[kind.factory].FACTORY
 
 
-# --- nothing else looks at a URL's beginning --------------------------------------------------------
+# --- nothing else checks a URL's prefix --------------------------------------------------------
 
 KNOWING = ("shipper/outputs/", "shipper/config/output_kinds.py", "shipper/config/input_kinds.py")
 OTHER_SCHEMES = {"shipper/web/app.py": "the scheme of a request, which a proxy names"}
@@ -114,7 +114,7 @@ METHODS = ("startswith", "removeprefix")
 
 
 def judged(tree: ast.AST) -> Iterator[int]:
-    """Lines that compare something with an output's scheme, or ask whether it begins so."""
+    """Lines that compare a value with an output's scheme, or test its prefix."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             parts = [node.left, *node.comparators]
@@ -147,12 +147,12 @@ def judged(tree: ast.AST) -> Iterator[int]:
     ],
 )
 def test_a_look_at_a_urls_beginning_is_seen(line: str) -> None:
-    """Each way of doing it."""
+    """Each form is detected."""
     assert list(judged(ast.parse(line)))
 
 
 def test_no_module_outside_the_outputs_looks_at_a_urls_beginning() -> None:
-    """What follows from the kind of an output or an input, its row or its factory says."""
+    """Properties of a kind of output or input come from its row or its factory."""
     places = [
         f"{name}:{line}"
         for path in sorted((ROOT / "shipper").rglob("*.py"))
@@ -162,14 +162,14 @@ def test_no_module_outside_the_outputs_looks_at_a_urls_beginning() -> None:
     assert places == []
 
 
-# --- what is not chosen is not loaded -----------------------------------------------------------------
+# --- unused outputs are not imported -----------------------------------------------------------------
 
 SLOW = ("confluent_kafka", "elastic_transport", "elasticsearch", "jinja2", "kafka")
 
 
 @pytest.mark.parametrize("command", ["run --once", "search --limit 1", "check", "quarantine list", "--help"])
 def test_the_embedded_store_loads_no_library_of_other_outputs(tmp_path: Path, command: str) -> None:
-    """They take longer to load than most commands take to run."""
+    """Their import takes longer than most commands."""
     (tmp_path / "app.log").write_bytes(LINE)
     config = tmp_path / "shipper.yaml"
     config.write_text(

@@ -14,7 +14,7 @@ from shipper.bootstrap import build_pipeline
 from shipper.cli.commands.quarantine import described, release_entries, release_summary, render_list
 from shipper.config.settings import Settings
 from shipper.model.documents import Document
-from shipper.outputs.elasticsearch.output import in_quarantine
+from shipper.outputs.elasticsearch.output import quarantine_document
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
 from shipper.pipeline.quarantine_release import Releaser
@@ -43,7 +43,7 @@ def entry(**changes: Any) -> dict[str, Any]:
 
 def refused_by_index(**changes: Any) -> dict[str, Any]:
     """Return a quarantined document that its index rejected."""
-    document = in_quarantine(make_document(1), QUARANTINE, "400 document_parsing_exception")
+    document = quarantine_document(make_document(1), QUARANTINE, "400 document_parsing_exception")
     return {**orjson.loads(document.body), "_id": document.id.hex(), "_index": document.index, **changes}
 
 

@@ -35,7 +35,7 @@ WAYS = {
 HELD = {
     "shipper_processors.levels.PREFIXES": {"match"},
     "shipper_processors.redact.PATTERNS": {"search"},
-    "shipper.outputs.elasticsearch.bulk.SAID": {"match"},
+    "shipper.outputs.elasticsearch.bulk.CLUSTER_REASONS": {"match"},
 }
 """Expressions that stand in something, and how they are used."""
 MADE = {

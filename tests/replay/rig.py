@@ -10,7 +10,7 @@ from pathlib import Path
 from shipper.config.settings import Settings
 from shipper.model.batch import Written
 from shipper.model.documents import Document
-from shipper.outputs.base import settled
+from shipper.outputs.base import completed
 from shipper.replay import discover
 from shipper.replay.committer import Committer
 from shipper.replay.job import Job, Outcome, ReplayLog, with_origins
@@ -51,7 +51,7 @@ class Keeping:
         for document in documents:
             self.documents.setdefault((document.index, document.id), document)
         stored = len(self.documents) - before
-        return settled(Written(stored, len(documents) - stored))
+        return completed(Written(stored, len(documents) - stored))
 
     def close(self) -> None:
         """Do nothing."""

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from shipper.inputs.kafka.consumer import FETCH_BYTES, PARTITION_FETCH_BYTES, Partition, Rebalanced, Span
 from shipper.inputs.kafka.read_message import Received
-from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, away
+from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, brokers_unavailable
 from shipper.outputs.kafka.confluent_shared import common_options, created, translated
 from shipper.outputs.worker_threads import Workers
 
@@ -119,13 +119,13 @@ class ConfluentConsumer:
         succeeds after its timeout does no harm: the messages before those offsets are indexed.
         """
         if self._committing is not None and not self._committing.done():
-            raise away(self._connection, "an earlier commit has no response yet")
+            raise brokers_unavailable(self._connection, "an earlier commit has no response yet")
         places = [Place(topic, number, offset) for (topic, number), offset in offsets.items()]
         self._committing = self._commits.submit(places)
         try:
             committed = self._committing.result(COMMIT_S)
         except TimeoutError as error:
-            raise away(self._connection, "the commit timed out") from error
+            raise brokers_unavailable(self._connection, "the commit timed out") from error
         except KafkaException as error:
             if error.args[0].code() in PARTITION_LOST:
                 return False
@@ -170,7 +170,7 @@ class ConfluentConsumer:
             fresh = [place for place in places if nexts[place.topic, place.partition] < 0]
             nexts |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
         except TimeoutError as error:
-            raise away(self._connection, "the request for offsets timed out") from error
+            raise brokers_unavailable(self._connection, "the request for offsets timed out") from error
         except KafkaException as error:
             self._admin = None  # its partition leaders may be outdated after a broker failure
             raise translated(error.args[0], self._connection) from error

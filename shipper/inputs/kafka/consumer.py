@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from shipper.config.output_settings import KafkaSettings
 from shipper.inputs.kafka.read_message import Received
-from shipper.outputs.kafka.client import Connection, chosen, connect, connection_of, require_topics, topics_of
+from shipper.outputs.kafka.client import Connection, client_name, connect, connection_of, require_topics, topics_of
 
 BACKENDS = {
     "confluent": "shipper.inputs.kafka.confluent_consumer",
@@ -79,7 +79,8 @@ class Consumer(Protocol):
 
 def open_consumer(url: str, settings: KafkaSettings, topics: Sequence[str], listener: Rebalanced) -> Consumer:
     """Join the consumer group of the settings. Raises KafkaUnavailable, ConfigurationError."""
-    join: Callable[[Connection, Sequence[str], Rebalanced], Consumer] = import_module(BACKENDS[chosen(settings)]).join
+    backend = import_module(BACKENDS[client_name(settings)])
+    join: Callable[[Connection, Sequence[str], Rebalanced], Consumer] = backend.join
     return join(connection_of(url, settings), topics, listener)
 
 

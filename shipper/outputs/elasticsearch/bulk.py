@@ -1,11 +1,11 @@
-"""Bulk requests: documents to bytes, and the server's answer to one verdict a document. Nothing here touches the world.
+"""Bulk requests: documents to bytes, and the server's response to one verdict a document. Pure functions, no I/O.
 
 Format: Elasticsearch reference, "Bulk API".
 
-A refusal (4xx) is the document's fault or the place's. The status decides: 400 and 413 speak of what was sent, every
-other one of where to, or of who sends. But a server also says 400 for places, under the names in `PLACES` and with the
-words in `SAID`. Of a name that is in neither, the status is believed: a bad event must not hold up good ones, and what
-goes to the quarantine can be released.
+A rejection (4xx) is caused by the document, or by rights, settings or the cluster's state. The status decides: 400 and
+413 concern the document, all others do not. But a server also answers 400 for the state of the cluster, with the error
+types in `CLUSTER_ERRORS` and the reasons in `CLUSTER_REASONS`. Of unknown errors the status decides too: a bad event
+must not block good ones, and a quarantined event can be released.
 """
 
 import re
@@ -17,29 +17,32 @@ from typing import Any, NamedTuple
 from shipper.model.documents import Document, Documents, Rendered, joined
 
 BAD_REQUEST, CONFLICT, TOO_LARGE, TOO_MANY = 400, 409, 413, 429
-OF_WHAT_WAS_SENT = (BAD_REQUEST, TOO_LARGE)
-SHARDS = "delete old indices, add a node, or raise cluster.max_shards_per_node"
-PLACES = {
+DOCUMENT_STATUSES = (BAD_REQUEST, TOO_LARGE)
+SHARDS_HINT = "delete old indices, add a node, or raise cluster.max_shards_per_node"
+CLUSTER_ERRORS = {
     "security_exception": "grant `create_doc` and `auto_configure` on the indices",
     "index_not_found_exception": "let the server create the indices (action.auto_create_index), with `auto_configure`",
-    "cluster_block_exception": "free space on its disks, or take the block away (index.blocks.*, cluster.blocks.*)",
+    "cluster_block_exception": "free space on its disks, or remove the block (index.blocks.*, cluster.blocks.*)",
     "index_closed_exception": "open that index, or delete it",
-    "validation_exception": SHARDS,
+    "validation_exception": SHARDS_HINT,
     "invalid_index_name_exception": "correct index.prefix and index.quarantine_prefix",
     "invalid_index_template_exception": "correct the index template",
-    "routing_missing_exception": "take `_routing.required` out of the index's mapping",
+    "routing_missing_exception": "remove `_routing.required` from the index's mapping",
 }
-"""Errors that no document is at fault for, and what to do about each."""
-SAID = (
-    (re.compile(r"(Validation Failed: 1: )?this action would add \[\d+\] shards"), SHARDS),
-    (re.compile(r"no write index is defined for alias "), "name the write index of that alias"),
-    (re.compile(r"pipeline with id \[[^]]*\] does not exist"), "make that ingest pipeline, or stop the index using it"),
+"""Types of errors that no document is at fault for, with their hints."""
+CLUSTER_REASONS = (
+    (re.compile(r"(Validation Failed: 1: )?this action would add \[\d+\] shards"), SHARDS_HINT),
+    (re.compile(r"no write index is defined for alias "), "set the write index of that alias"),
+    (
+        re.compile(r"pipeline with id \[[^]]*\] does not exist"),
+        "create that ingest pipeline, or remove it from the index's settings",
+    ),
     (re.compile(r"Failed to parse mapping"), "correct the mapping in the index template"),
 )
-"""The same where only the beginning of the reason tells it: what follows may quote the document."""
-SERVER_TELLS = "see what the server says: no document is at fault"
-ANSWER_FIELDS = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
-"""`filter_path` of a bulk request: what `verdicts` looks at."""
+"""The same by the beginning of the reason; the rest of it may quote the document."""
+SEE_SERVER_ERROR = "fix the cause that the server reports; no document is at fault"
+RESPONSE_FIELDS = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
+"""`filter_path` of a bulk request: the fields that `verdicts` reads."""
 NO_ERRORS, CREATED = b'"errors":false', b'"status":201'
 NEAR_BEGINNING = 64
 Target = Callable[[str], str]
@@ -50,43 +53,43 @@ class Request(NamedTuple):
     """One bulk request."""
 
     default: str
-    """The index named in the path; documents for another one name it themselves."""
+    """The index named in the path; documents of other indices name theirs in the action line."""
     documents: Sequence[Document]
     body: bytes
 
 
-class Judged(Enum):
-    """What the server did with one document."""
+class Outcome(Enum):
+    """Result of one document of a bulk request."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
-    AGAIN = "again"
-    """It could not now, and may later."""
-    REFUSED = "refused"
-    """It will never: the document is at fault."""
-    NOT_ALLOWED = "not_allowed"
-    """Not this document's fault: rights, settings or the cluster's state are, and others would fare no better."""
+    RETRY = "retry"
+    """Not stored now; a retry may succeed."""
+    REJECTED = "rejected"
+    """Never stored: the document is at fault."""
+    BLOCKED = "blocked"
+    """Rights, settings or the cluster's state prevent writing; other documents would fail too."""
 
 
 class Verdict(NamedTuple):
-    """What became of one document, and the server's reason where it was not stored."""
+    """Result of one document, with the server's reason if it was not stored."""
 
-    judged: Judged
+    outcome: Outcome
     reason: str = ""
     throttled: bool = False
     hint: str = ""
-    """What an operator can do, where it was not allowed."""
+    """Hint for the operator, set with `Outcome.BLOCKED`."""
 
 
-STORED, DUPLICATE = Verdict(Judged.STORED), Verdict(Judged.DUPLICATE)
+STORED, DUPLICATE = Verdict(Outcome.STORED), Verdict(Outcome.DUPLICATE)
 
 
-class Garbled(Exception):
-    """An answer that is none to a bulk request."""
+class MalformedResponse(Exception):
+    """A response that does not fit a bulk request."""
 
 
 def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> Iterator[Request]:
-    """As few requests as hold all `documents` in order, each at most `max_bytes` or one document long."""
+    """Split `documents` in order into as few requests as possible, each at most `max_bytes` or one document long."""
     pieces = documents.chunks if isinstance(documents, Documents) else [list(documents)]
     rendered = next((piece.index for piece in pieces if isinstance(piece, Rendered)), None)
     first = target(rendered or documents[0].index) if documents else ""
@@ -108,7 +111,7 @@ def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> I
             if action is None:
                 action = named[index] = _action(target(index), first)
             if b"\n" in body:
-                body = body.replace(b"\n", b" ")  # in JSON it stands between values alone
+                body = body.replace(b"\n", b" ")  # in JSON a newline is only whitespace between values
             length = len(action) + 45 + len(body)
             if lines and size + length > max_bytes:
                 yield Request(first, held, joined(lines))
@@ -121,73 +124,73 @@ def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> I
 
 
 def _action(index: str, default: str) -> bytes:
-    """The line before a document, up to its id. Names of indices hold nothing that JSON escapes."""
+    """The action line of a document, up to its id. Names of indices contain nothing that JSON escapes."""
     place = "" if index == default else f'"_index":"{index}",'
     return f'{{"create":{{{place}"_id":"'.encode()
 
 
 class AllStored(NamedTuple):
-    """An answer that says of each item that it was stored now."""
+    """A response that reports each item as created."""
 
     items: int
 
     @classmethod
     def read(cls, answer: bytes) -> "AllStored | None":
-        """None for any other answer: that is then looked at item by item."""
+        """Recognise such a response by its bytes; None for any other, which is then parsed item by item."""
         if NO_ERRORS not in answer[:NEAR_BEGINNING]:
             return None
         return cls(answer.count(CREATED))
 
 
 def verdicts(request: Request, answer: object) -> list[Verdict]:
-    """One verdict a document, in their order. Raises Garbled."""
+    """One verdict a document, in order. Raises MalformedResponse."""
     if answer == AllStored(len(request.documents)):
         return [STORED] * len(request.documents)
     items = answer.get("items") if isinstance(answer, Mapping) else None
     if not isinstance(items, list) or len(items) != len(request.documents):
-        raise Garbled(f"expected {len(request.documents)} items, found {_found(items)}")
+        raise MalformedResponse(f"expected {len(request.documents)} items, found {_count(items)}")
     return [_verdict(item) for item in items]
 
 
-def _found(items: object) -> str:
+def _count(items: object) -> str:
     return str(len(items)) if isinstance(items, list) else "none"
 
 
 def _verdict(item: object) -> Verdict:
-    found = item.get("create") if isinstance(item, Mapping) else None
-    status = found.get("status") if isinstance(found, Mapping) else None
-    if not isinstance(found, Mapping) or not isinstance(status, int):
-        raise Garbled("an item has no status")
+    response = item.get("create") if isinstance(item, Mapping) else None
+    status = response.get("status") if isinstance(response, Mapping) else None
+    if not isinstance(response, Mapping) or not isinstance(status, int):
+        raise MalformedResponse("an item has no status")
     if not HTTPStatus.OK <= status < 600 or 300 <= status < BAD_REQUEST:  # noqa: PLR2004 -- classes of HTTP
-        raise Garbled(f"an item has the status {status}")
+        raise MalformedResponse(f"an item has the status {status}")
     if status < 300:  # noqa: PLR2004 -- HTTP success
         return STORED
     if status == CONFLICT:
         return DUPLICATE
-    error = found.get("error")
+    error = response.get("error")
     error = error if isinstance(error, Mapping) else {}
-    if status == TOO_MANY or status >= 500:  # noqa: PLR2004 -- the server's own trouble
-        return Verdict(Judged.AGAIN, f"{status} {described(error)}", status == TOO_MANY)
-    return refusal(status, error)
+    if status == TOO_MANY or status >= 500:  # noqa: PLR2004 -- a server error
+        return Verdict(Outcome.RETRY, f"{status} {describe(error)}", status == TOO_MANY)
+    return rejection(status, error)
 
 
-def refusal(status: int, error: Mapping[str, Any]) -> Verdict:
-    """The verdict on a 4xx that is neither 409 nor 429: whether the document is at fault, or the place."""
-    reason, hint = f"{status} {described(error)}", hint_for_place(error)
-    if hint is None and status not in OF_WHAT_WAS_SENT:
-        hint = SERVER_TELLS
-    return Verdict(Judged.REFUSED, reason) if hint is None else Verdict(Judged.NOT_ALLOWED, reason, hint=hint)
+def rejection(status: int, error: Mapping[str, Any]) -> Verdict:
+    """The verdict on a 4xx other than 409 and 429: REJECTED if the document is at fault, else BLOCKED."""
+    reason, hint = f"{status} {describe(error)}", cluster_hint(error)
+    if hint is None and status not in DOCUMENT_STATUSES:
+        hint = SEE_SERVER_ERROR
+    return Verdict(Outcome.REJECTED, reason) if hint is None else Verdict(Outcome.BLOCKED, reason, hint=hint)
 
 
-def hint_for_place(error: Mapping[str, Any]) -> str | None:
-    """What to do about an error that is the place's by its name or words; None for every other."""
+def cluster_hint(error: Mapping[str, Any]) -> str | None:
+    """Hint for an error that no document is at fault for, by its type or reason; None for others."""
     name, said = error.get("type"), str(error.get("reason"))
-    if isinstance(name, str) and name in PLACES:
-        return PLACES[name]
-    return next((hint for beginning, hint in SAID if beginning.match(said)), None)
+    if isinstance(name, str) and name in CLUSTER_ERRORS:
+        return CLUSTER_ERRORS[name]
+    return next((hint for beginning, hint in CLUSTER_REASONS if beginning.match(said)), None)
 
 
-def described(error: Mapping[str, Any]) -> str:
+def describe(error: Mapping[str, Any]) -> str:
     """The server's error in one line, with the innermost cause."""
     said = f"{error.get('type', 'error')}: {error.get('reason', 'no reason given')}"
     cause = error.get("caused_by")

@@ -1,4 +1,4 @@
-"""The connection to a cluster: the client, and its errors in our words."""
+"""The Elasticsearch client, and the translation of its errors."""
 
 import re
 import ssl
@@ -14,31 +14,33 @@ from elasticsearch import ApiError, Elasticsearch, ElasticsearchWarning, Unsuppo
 from elasticsearch.serializer import OrjsonSerializer
 
 from shipper.config.output_settings import ElasticsearchSettings
-from shipper.outputs.elasticsearch.bulk import AllStored, described, hint_for_place
-from shipper.outputs.tls_probe import trouble_with
+from shipper.outputs.elasticsearch.bulk import AllStored, cluster_hint, describe
+from shipper.outputs.tls_probe import tls_problem
 from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError, OutputUnavailable
 
-REFUSED = re.compile(r"[a-z0-9]{0,16} {0,1}alert [a-z ]{1,80}|EOF occurred", re.IGNORECASE)
-"""What TLS says where the other side does not want to go on."""
+TLS_ALERT = re.compile(r"[a-z0-9]{0,16} {0,1}alert [a-z ]{1,80}|EOF occurred", re.IGNORECASE)
+"""Messages of OpenSSL if the peer ends the handshake."""
 PORTS = {"http": 9200, "https": 9200}
 
 
-class Answers(OrjsonSerializer):
-    """Reads answers; the one that bulk requests mostly get is not made into an object for each document."""
+class ResponseSerializer(OrjsonSerializer):
+    """Decodes responses; a bulk response without errors is not parsed item by item."""
 
     def loads(self, data: bytes) -> Any:  # noqa: ANN401 -- any JSON
-        """The decoded answer, or AllStored."""
+        """The decoded response, or AllStored."""
         return AllStored.read(data) or super().loads(data)
 
 
 def connect(url: str, settings: ElasticsearchSettings) -> Elasticsearch:
-    """A client for the cluster; nothing is sent yet. Raises ConfigurationError where files of it cannot be used.
+    """Create a client for the cluster; sends nothing. Raises ConfigurationError if its files are unusable.
 
-    Requests go in turns to all hosts, and a host that does not answer is left alone for a while. A connection that
-    breaks, as an idle one may, is tried once more; what a server answers never is: the output judges it.
+    Requests rotate over all hosts, and a host that does not respond is skipped for a while. A request is retried once
+    on each host if the connection breaks, as an idle one may; HTTP errors are not retried here, but by the output.
     """
-    warnings.filterwarnings("ignore", category=ElasticsearchWarning)  # the server's deprecations, on each answer
+    warnings.filterwarnings(
+        "ignore", category=ElasticsearchWarning
+    )  # deprecation warnings of the server, with each response
     options: dict[str, Any] = {}
     if any(host.startswith("https:") for host in (url, *settings.hosts)):
         options["ssl_context"] = tls(settings)
@@ -57,13 +59,13 @@ def connect(url: str, settings: ElasticsearchSettings) -> Elasticsearch:
         max_retries=1 + len(settings.hosts),
         retry_on_status=(),
         retry_on_timeout=False,
-        serializer=Answers(),
+        serializer=ResponseSerializer(),
         **options,
     )
 
 
 def with_port(url: str) -> str:
-    """`url` with Elasticsearch's own port where it names none, since the client guesses none."""
+    """`url` with Elasticsearch's default port if it has none; the client requires a port."""
     scheme, _, rest = url.rstrip("/").partition("://")
     host, slash, path = rest.partition("/")
     named = host.rpartition("]")[2] if host.startswith("[") else host
@@ -71,20 +73,21 @@ def with_port(url: str) -> str:
 
 
 def tls(settings: ElasticsearchSettings) -> ssl.SSLContext:
-    """What is trusted, and who we are. Raises ConfigurationError where the files cannot be used."""
+    """TLS context with trusted authorities and client certificate. Raises ConfigurationError if a file is unusable."""
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(
-            f"elasticsearch.ca_file {settings.ca_file} cannot be used: {_said(error)}", "name a readable PEM file"
+            f"elasticsearch.ca_file {settings.ca_file} cannot be used: {_message_of(error)}",
+            "set it to a readable PEM file",
         ) from error
     if settings.certificate_file is not None:
         try:
             context.load_cert_chain(settings.certificate_file, settings.key_file)
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationError(
-                f"elasticsearch.certificate_file {settings.certificate_file} cannot be used: {_said(error)}",
-                "name a readable PEM certificate, and its key with elasticsearch.key_file",
+                f"elasticsearch.certificate_file {settings.certificate_file} cannot be used: {_message_of(error)}",
+                "set it to a readable PEM certificate, and elasticsearch.key_file to its key",
             ) from error
     if not settings.verify:
         context.check_hostname = False
@@ -92,105 +95,105 @@ def tls(settings: ElasticsearchSettings) -> ssl.SSLContext:
     return context
 
 
-def _said(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
 @contextmanager
 def translated(url: str) -> Iterator[None]:
-    """Errors of the client as OutputUnavailable, with what happened to which server and what to do."""
+    """Translate the client's errors into OutputUnavailable, with the server, the failure and a hint."""
     try:
         yield
     except UnsupportedProductError as error:
         raise OutputUnavailable(
-            f"{url} is no Elasticsearch (OpenSearch, or a proxy in its place): the client refuses it",
-            "give the URL of an Elasticsearch 8 or 9; for OpenSearch, put Kafka or `local:` in between",
+            f"{url} is not Elasticsearch (perhaps OpenSearch or a proxy): the client library rejects it",
+            "use the URL of an Elasticsearch 8 or 9 server; for OpenSearch, write to Kafka or `local:` instead",
         ) from error
     except ApiError as error:
-        raise _refused(url, error) from error
+        raise _unavailable(url, error) from error
     except elastic_transport.TlsError as error:
-        # The transport hands on what OpenSSL said as text alone; its reasons are names of codes and fixed alerts.
-        if "WRONG_VERSION_NUMBER" in _innermost(error):
-            raise OutputUnavailable(f"{url} speaks no TLS", "give http://, or the port that speaks TLS") from error
-        if (said := REFUSED.search(_innermost(error))) is not None:
+        # The transport passes OpenSSL's error on as text only: names of codes and fixed alerts.
+        if "WRONG_VERSION_NUMBER" in _root_cause(error):
+            raise OutputUnavailable(f"{url} does not use TLS", "use http://, or the TLS port") from error
+        if (message := TLS_ALERT.search(_root_cause(error))) is not None:
             raise OutputUnavailable(
-                f"{url} refuses TLS with the certificate that it is given, or with none: {said[0]}",
-                "give one that it trusts with elasticsearch.certificate_file and elasticsearch.key_file",
+                f"{url} rejected the client certificate, or requires one: {message[0]}",
+                "set elasticsearch.certificate_file and elasticsearch.key_file to a certificate that it trusts",
             ) from error
         raise OutputUnavailable(
-            f"{url}: the certificate is not trusted: {_innermost(error)}",
-            "name the authority that signed it with elasticsearch.ca_file, and the host as the certificate does",
+            f"{url}: the server certificate is not trusted: {_root_cause(error)}",
+            "set elasticsearch.ca_file to the authority that signed it, and use the host name in the certificate",
         ) from error
     except elastic_transport.ConnectionTimeout as error:
-        raise OutputUnavailable(f"{url} did not answer in time", resumes=True) from error
+        raise OutputUnavailable(f"{url} did not respond in time", resumes=True) from error
     except elastic_transport.SerializationError as error:
-        raise no_sense(url, str(error)) from error
+        raise unexpected_response(url, str(error)) from error
     except elastic_transport.TransportError as error:
-        if speaks_tls(url):
-            raise OutputUnavailable(f"{url} speaks TLS", "give https://, or the port that speaks plain text") from error
-        hint = "see whether it runs and is reachable from here"
-        raise OutputUnavailable(f"{url} cannot be reached: {_innermost(error)}", hint, resumes=True) from error
+        if requires_tls(url):
+            raise OutputUnavailable(f"{url} requires TLS", "use https://, or the plain-text port") from error
+        hint = "check that it is running and reachable from this host"
+        raise OutputUnavailable(f"{url} cannot be reached: {_root_cause(error)}", hint, resumes=True) from error
 
 
-def speaks_tls(url: str) -> bool:
-    """Whether a server that is to be talked to in plain text wants TLS."""
-    found = urlsplit(with_port(url))
-    if found.scheme != "http" or found.hostname is None:
+def requires_tls(url: str) -> bool:
+    """Return True if the server at a plain-text URL expects TLS."""
+    address = urlsplit(with_port(url))
+    if address.scheme != "http" or address.hostname is None:
         return False
-    return trouble_with(found.hostname, found.port or PORTS["http"], None) is not None
+    return tls_problem(address.hostname, address.port or PORTS["http"], None) is not None
 
 
-def no_sense(url: str, what: str) -> OutputUnavailable:
-    """An answer that no Elasticsearch gives."""
-    return OutputUnavailable(f"{url} gave an answer that makes no sense: {what[:200]}", "look for a proxy in between")
+def unexpected_response(url: str, what: str) -> OutputUnavailable:
+    """The error for a response that Elasticsearch would not send."""
+    return OutputUnavailable(f"{url} sent an unexpected response: {what[:200]}", "check for a proxy in between")
 
 
-def _refused(url: str, error: ApiError) -> OutputUnavailable:
+def _unavailable(url: str, error: ApiError) -> OutputUnavailable:
     status, cause = error.meta.status, cause_of(error)
-    said = f"{url} answered {status} {reason_of(error)}"
-    if cause is not None and cause["type"] != "security_exception" and (hint := hint_for_place(cause)) is not None:
-        return OutputUnavailable(said, hint, retry_after(error.meta.headers))
+    message = f"{url} answered {status} {reason_of(error)}"
+    if cause is not None and cause["type"] != "security_exception" and (hint := cluster_hint(cause)) is not None:
+        return OutputUnavailable(message, hint, retry_after(error.meta.headers))
     if status == 401:  # noqa: PLR2004 -- HTTP
-        return OutputUnavailable(said, "correct elasticsearch.api_key_file, or username and password_file")
+        return OutputUnavailable(message, "correct elasticsearch.api_key_file, or username and password_file")
     if status == 403:  # noqa: PLR2004 -- HTTP
         return OutputUnavailable(
-            said,
+            message,
             "grant `create_doc`, `auto_configure`, `view_index_metadata` on the indices, `monitor` on the cluster",
         )
-    return OutputUnavailable(said, retry_after=retry_after(error.meta.headers), resumes=True)
+    return OutputUnavailable(message, retry_after=retry_after(error.meta.headers), resumes=True)
 
 
 def cause_of(error: ApiError) -> Mapping[str, Any] | None:
-    """The error that an Elasticsearch names; None where the answer is somebody else's, such as a proxy's."""
+    """The error object of Elasticsearch; None if the response is not its own but, for example, a proxy's."""
     cause = error.body.get("error") if isinstance(error.body, Mapping) else None
     return cause if isinstance(cause, Mapping) and isinstance(cause.get("type"), str) else None
 
 
 def reason_of(error: ApiError) -> str:
-    """What the server said, in one line."""
+    """The server's error message in one line."""
     body, cause = error.body, cause_of(error)
     if cause is not None:
-        return described(cause)
+        return describe(cause)
     return str(body.get("error") if isinstance(body, Mapping) else body)[:200]
 
 
-def _innermost(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
-    said = str(error).rpartition(": ")[2] if "object at 0x" in str(error) else str(error)
-    return re.sub(r"\[Errno -?\d+\] ", "", said)[:300] or type(error).__name__  # the words after it say the same
+    message = str(error).rpartition(": ")[2] if "object at 0x" in str(error) else str(error)
+    return re.sub(r"\[Errno -?\d+\] ", "", message)[:300] or type(error).__name__  # the message after it says the same
 
 
 def retry_after(headers: Mapping[str, str], clock: Clock | None = None) -> float:
-    """Seconds that a `Retry-After` header asks for, as a number or a date (RFC 9110, 10.2.3); at most an hour."""
-    said = headers.get("retry-after")
-    if not said:
+    """Seconds in a `Retry-After` header, a number or a date (RFC 9110, 10.2.3); at most an hour."""
+    message = headers.get("retry-after")
+    if not message:
         return 0.0
     try:
-        seconds = float(said)
+        seconds = float(message)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(said).timestamp() - (clock or Clock()).wall_ms() / 1000
+            seconds = parsedate_to_datetime(message).timestamp() - (clock or Clock()).wall_ms() / 1000
         except ValueError:
             return 0.0
-    return min(max(seconds, 0.0), 3600.0) if seconds == seconds else 0.0  # noqa: PLR0124 -- NaN is no time
+    return min(max(seconds, 0.0), 3600.0) if seconds == seconds else 0.0  # noqa: PLR0124 -- not NaN

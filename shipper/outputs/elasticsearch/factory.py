@@ -1,4 +1,4 @@
-"""The Elasticsearch output built from the settings: writing, reading, checks and installation."""
+"""Builds the Elasticsearch output from the settings: writing, reading, checks and installation."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,7 +16,7 @@ from shipper.outputs.elasticsearch.kibana_import import import_objects
 from shipper.outputs.elasticsearch.output import ElasticsearchOutput
 from shipper.outputs.elasticsearch.reader import ElasticsearchReader
 from shipper.outputs.elasticsearch.setup import deleted_after, install
-from shipper.outputs.elasticsearch.template_check import Guard
+from shipper.outputs.elasticsearch.template_check import TemplateCheck
 from shipper.outputs.elasticsearch.templates import template_names
 from shipper.system.loopback import is_loopback
 from shipper_processors.route import is_daily
@@ -24,7 +24,7 @@ from shipper_processors.route import is_daily
 
 @dataclass(frozen=True, slots=True)
 class ElasticsearchReaders:
-    """Readers of one cluster; they share a client."""
+    """Readers of one cluster that share a client."""
 
     settings: Settings
     client: Elasticsearch
@@ -34,7 +34,7 @@ class ElasticsearchReaders:
         settings, index = self.settings, self.settings.index
         return ElasticsearchReader(
             settings.output, self.client, index.prefix, index.quarantine_prefix,
-            target=target_of(settings), guard=guard_of(settings, self.client), pause=pause,
+            target=target_of(settings), template_check=template_check_of(settings, self.client), pause=pause,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -45,16 +45,16 @@ class ElasticsearchReaders:
 class ElasticsearchFactory(OutputFactory):
     """`http(s)://HOST:PORT`: daily indices, or a data stream."""
 
-    confirmation = "answers, and its index templates are in place"
+    confirmation = "responds, and its index templates are installed"
 
     def output(self, settings: Settings) -> Output:
-        """The output; nothing is sent yet."""
+        """Build the output; sends nothing."""
         options = settings.elasticsearch
         client = connect(settings.output, options)
         return ElasticsearchOutput(
             settings.output,
             client,
-            guard_of(settings, client),
+            template_check_of(settings, client),
             DeadLetters(settings.state_dir),
             quarantine_prefix=settings.index.quarantine_prefix,
             target=target_of(settings),
@@ -64,9 +64,9 @@ class ElasticsearchFactory(OutputFactory):
         )
 
     def check(self, settings: Settings) -> None:
-        """Raise ShipperError where the server or its templates are not in order."""
+        """Raise ShipperError if the server or its templates are unusable."""
         with closing(connect(settings.output, settings.elasticsearch)) as client:
-            guard_of(settings, client).check(())
+            template_check_of(settings, client).check(())
 
     def readers(self, settings: Settings, timeout: float | None = None) -> ElasticsearchReaders:
         """Readers with one client."""
@@ -76,32 +76,34 @@ class ElasticsearchFactory(OutputFactory):
         return ElasticsearchReaders(settings, connect(settings.output, options))
 
     def retention(self, settings: Settings) -> Retention | None:
-        """The age in the lifecycle policy of the cluster."""
+        """The age in the cluster's lifecycle policy."""
         with closing(connect(settings.output, settings.elasticsearch)) as client:
             seconds = deleted_after(client, settings.output, settings.index.prefix)
         return None if seconds is None else Retention(seconds, f"the lifecycle policy of {settings.output}")
 
-    def batches_at_once(self, settings: Settings) -> int:
-        """The requests in flight."""
+    def concurrent_batches(self, settings: Settings) -> int:
+        """Number of requests in flight."""
         return settings.elasticsearch.in_flight
 
     def notices(self, settings: Settings) -> Iterator[Notice]:
-        """Settings of TLS without effect, and secrets that are sent in plain text."""
+        """Yield TLS settings without effect, and secrets that are sent in plain text."""
         options = settings.elasticsearch
         hosts = [urlsplit(host) for host in (settings.output, *options.hosts)]
         plain = [host for host in hosts if host.scheme == "http"]
         unused = [name for name in ("ca_file", "certificate_file") if getattr(options, name) is not None]
         if unused and len(plain) == len(hosts):
-            what = f"elasticsearch.{unused[0]} has no effect on it: http:// speaks no TLS"
-            yield Notice(what, "give https://, if the server speaks it")
+            what = f"elasticsearch.{unused[0]} has no effect: http:// does not use TLS"
+            yield Notice(what, "use https:// if the server supports it")
         far = [host.netloc for host in plain if not is_loopback(host.hostname or "")]
         secrets = [name for name in ("api_key", "password") if getattr(options, name) is not None]
         if secrets and far:
-            what = f"elasticsearch.{secrets[0]} goes to {far[0]} in plain text, for whoever listens on the way"
-            yield Notice(what, "give https://, and elasticsearch.ca_file with the authority that signed")
+            what = f"elasticsearch.{secrets[0]} is sent to {far[0]} in plain text"
+            yield Notice(
+                what, "use https://, and set elasticsearch.ca_file to the authority that signed the certificate"
+            )
 
     def installation(self, settings: Settings) -> Iterator[Step]:
-        """Put index templates and lifecycle policy in place."""
+        """Install index templates and lifecycle policy."""
         with closing(connect(settings.output, settings.elasticsearch)) as client:
             yield from install(client, settings.output, settings.index, settings.elasticsearch)
 
@@ -114,14 +116,14 @@ class ElasticsearchFactory(OutputFactory):
         )
 
 
-def guard_of(settings: Settings, client: Elasticsearch) -> Guard:
-    """The checks of server and templates before anything is written."""
+def template_check_of(settings: Settings, client: Elasticsearch) -> TemplateCheck:
+    """The check of server and templates before the first write."""
     required = settings.elasticsearch.require_template
-    return Guard(settings.output, client, template_names(settings.index), required=required)
+    return TemplateCheck(settings.output, client, template_names(settings.index), required=required)
 
 
 def target_of(settings: Settings) -> Callable[[str], str]:
-    """The destination of documents of a daily index: the index, or the data stream of that name without the day."""
+    """Map a daily index to its write target: the index itself, or the data stream of that name without the day."""
     prefix = settings.index.prefix
     if not settings.elasticsearch.data_stream:
         return str

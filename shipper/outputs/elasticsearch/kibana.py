@@ -1,4 +1,4 @@
-"""What Kibana shows of the logs: data views, searches and a dashboard. Nothing here touches the world."""
+"""Kibana objects of the logs: data views, searches and a dashboard. Pure functions, no I/O."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,13 +8,13 @@ import orjson
 from shipper.outputs.elasticsearch.kibana_panels import (
     COUNT,
     WIDTH,
-    Asked,
     Column,
+    Definition,
     Object,
     Place,
     View,
-    among,
     bars,
+    by_query,
     by_time,
     dashboard,
     data_view,
@@ -41,30 +41,30 @@ MILLISECONDS = {
 OF_EVENTS: dict[str, dict[str, Any]] = {
     "duration_ms": MILLISECONDS, "status_code": PLAIN_NUMBER, "log.offset": PLAIN_NUMBER,
 }  # fmt: skip
-"""How to show some fields; the others are shown as they are."""
+"""Display formats of event fields; fields without one keep Kibana's default."""
 OF_QUARANTINE: dict[str, dict[str, Any]] = {"log.offset": PLAIN_NUMBER}
 MOST = 15
-"""Values that a chart shows one by one."""
+"""Number of values that a chart shows separately."""
 
 
 def ndjson(prefix: str, quarantine_prefix: str) -> bytes:
     """The objects as a file that Kibana imports."""
-    return b"".join(orjson.dumps(found) + b"\n" for found in saved_objects(prefix, quarantine_prefix))
+    return b"".join(orjson.dumps(saved_object) + b"\n" for saved_object in saved_objects(prefix, quarantine_prefix))
 
 
 def saved_objects(prefix: str, quarantine_prefix: str) -> list[Object]:
-    """All objects, each after those it refers to. Ids follow from the prefixes, so that importing again replaces."""
+    """All objects, each after those it refers to. Ids derive from the prefixes, so that a second import replaces."""
     events, quarantine = views(prefix, quarantine_prefix)
     meanings = {name: known.meaning for name, known in KNOWN_FIELDS.items()}
     request = one_request(events)
-    charts = [*charts_of_events(events), refusals_over_time(quarantine)]
+    charts = [*charts_of_events(events), quarantine_over_time(quarantine)]
     return [
         data_view(events, OF_EVENTS, meanings),
         data_view(quarantine, OF_QUARANTINE, {}),
         request,
         failed_logins(events),
         errors(events),
-        refusals(quarantine),
+        quarantine_by_reason(quarantine),
         *charts,
         overview(f"{prefix}-dashboard", charts, request),
     ]
@@ -83,55 +83,57 @@ def views(prefix: str, quarantine_prefix: str) -> tuple[View, View]:
 
 
 def one_request(view: View) -> Object:
-    """Everything that has a correlation id, in order of time; who opens it adds which one."""
-    asked = Asked(
+    """Entries with a correlation id, in order of time; the user fills in the id."""
+    definition = Definition(
         "by-correlation-id",
         "KeneyApp: one request by its correlation id",
         f"{view.field('correlation_id')}: *",
-        'Replace the * of the query by the id: correlation_id: "…"',
+        'Replace the * in the query with the id: correlation_id: "…"',
     )
     request = ("method", "path", "status_code", "duration_ms")
     columns = ("correlation_id", "event", "level", "service.name", *request, "message", "error_type", "error_message")
-    return search(view, asked, columns, "asc")
+    return search(view, definition, columns, "asc")
 
 
 def failed_logins(view: View) -> Object:
-    """Entries that tell of a refused login."""
-    asked = Asked(
+    """Entries of failed logins."""
+    definition = Definition(
         "failed-logins",
         "KeneyApp: failed logins",
-        refused_login(view),
+        failed_login_query(view),
         "Entries, not attempts: one may be logged twice. failed_login_attempts_total counts attempts.",
     )
     request = ("method", "path", "status_code")
-    return search(view, asked, ("client_ip", "user_id", "event", *request, "service.name", "correlation_id", "message"))
+    return search(
+        view, definition, ("client_ip", "user_id", "event", *request, "service.name", "correlation_id", "message")
+    )
 
 
 def errors(view: View) -> Object:
-    """Errors, and exceptions of whatever level."""
+    """Errors, and exceptions of any level."""
     level, kind, trace = view.fields("level", "error_type", "exception")
     query = f"{level}: {one_of(LEVELS[LEVELS.index('error') :])} or {kind}: * or {trace}: *"
     columns = ("level", "service.name", "error_type", "error_message", "exception", "path", "correlation_id", "message")
-    return search(view, Asked("errors", "KeneyApp: errors and stack traces", query), columns)
+    return search(view, Definition("errors", "KeneyApp: errors and stack traces", query), columns)
 
 
-def refusals(view: View) -> Object:
-    """What was refused and waits for its release."""
+def quarantine_by_reason(view: View) -> Object:
+    """Quarantined entries that are not released."""
     query = f"{view.field('reasons.kind')}: * and not {view.field('released')}: *"
-    asked = Asked("by-reason", "KeneyApp: quarantine by reason", query, "Released entries are left out.")
+    definition = Definition("by-reason", "KeneyApp: quarantine by reason", query, "Released entries are excluded.")
     reason = ("reasons.kind", "reasons.field", "reasons.detail")
-    return search(view, asked, (*reason, "service.name", "container.name", "index", "raw"))
+    return search(view, definition, (*reason, "service.name", "container.name", "index", "raw"))
 
 
-def refused_login(view: View) -> str:
-    """By an event of the built-in rules, or by the request."""
+def failed_login_query(view: View) -> str:
+    """KQL for failed logins: by an event of the built-in rules, or by the request."""
     event, method, path, status = view.fields("event", "method", "path", "status_code")
     request = f'{method}: "POST" and {path}: {one_of((LOGIN, f"{LOGIN}/"))} and {status}: 401'
     return f"{event}: {one_of(FAILED_LOGINS)} or ({request})"
 
 
 def one_of(values: Iterable[str]) -> str:
-    """Any of these, as KQL says it."""
+    """KQL for any of these values."""
     quoted = " or ".join(f'"{value}"' for value in values)
     return f"({quoted})"
 
@@ -143,35 +145,35 @@ def charts_of_events(view: View) -> list[Object]:
     """The charts of events, in the order of the dashboard."""
     status, kind = view.fields("status_code", "error_type")
     classes = {f"{digit}xx": f"{status} >= {digit}00 and {status} < {digit + 1}00" for digit in range(1, 6)}
-    logins = Asked("failed-logins-over-time", "Failed logins over time", refused_login(view))
+    logins = Definition("failed-logins-over-time", "Failed logins over time", failed_login_query(view))
     return [
-        over_time(view, Asked("levels", "Events over time by level"), top(view, "level", MOST)),
-        ranking(view, Asked("services", "Events by service"), top(view, "service.name", MOST)),
-        over_time(view, Asked("status", "HTTP status over time", f"{status}: *"), among("class", classes)),
+        over_time(view, Definition("levels", "Events over time by level"), top(view, "level", MOST)),
+        ranking(view, Definition("services", "Events by service"), top(view, "service.name", MOST)),
+        over_time(view, Definition("status", "HTTP status over time", f"{status}: *"), by_query("class", classes)),
         slowest_paths(view),
         bars(view, logins, "bar_stacked", {"time": by_time(view)}, xAccessor="time"),
-        ranking(view, Asked("error-types", "Top error types", f"{kind}: *"), top(view, "error_type", MOST)),
+        ranking(view, Definition("error-types", "Top error types", f"{kind}: *"), top(view, "error_type", MOST)),
     ]
 
 
-def refusals_over_time(view: View) -> Object:
-    """What is refused, and why."""
-    return over_time(view, Asked("reasons", "Quarantine by reason over time"), top(view, "reasons.kind", MOST))
+def quarantine_over_time(view: View) -> Object:
+    """Quarantined entries over time, by reason."""
+    return over_time(view, Definition("reasons", "Quarantine by reason over time"), top(view, "reasons.kind", MOST))
 
 
-def over_time(view: View, asked: Asked, split: Column) -> Object:
+def over_time(view: View, definition: Definition, split: Column) -> Object:
     """Stacked bars over time."""
     columns = {"split": split, "time": by_time(view)}
-    return bars(view, asked, "bar_stacked", columns, xAccessor="time", splitAccessor="split")
+    return bars(view, definition, "bar_stacked", columns, xAccessor="time", splitAccessor="split")
 
 
-def ranking(view: View, asked: Asked, by: Column) -> Object:
+def ranking(view: View, definition: Definition, by: Column) -> Object:
     """Horizontal bars, the longest on top."""
-    return bars(view, asked, "bar_horizontal", {"by": by}, xAccessor="by")
+    return bars(view, definition, "bar_horizontal", {"by": by}, xAccessor="by")
 
 
 def slowest_paths(view: View) -> Object:
-    """The paths with the highest 95th percentile, and of how many requests that is."""
+    """The paths with the highest 95th percentile, with their number of requests."""
     duration, path = view.fields("duration_ms", "path")
     columns = {
         "path": top(view, path, 20, by="p95", others=False),
@@ -179,11 +181,11 @@ def slowest_paths(view: View) -> Object:
         "longest": metric("longest", "max", duration, {"emptyAsNull": True}),
         "count": COUNT,
     }
-    return table(view, Asked("slowest-paths", "Slowest paths", f"{duration}: * and {path}: *"), columns, "p95")
+    return table(view, Definition("slowest-paths", "Slowest paths", f"{duration}: * and {path}: *"), columns, "p95")
 
 
 def overview(id_: str, charts: list[Object], request: Object) -> Object:
-    """All charts, and below them the entries."""
+    """A dashboard of all charts, with the entries below them."""
     third = WIDTH // 3
     places = [
         Place(0, 0, 2 * third, 12),
@@ -194,4 +196,4 @@ def overview(id_: str, charts: list[Object], request: Object) -> Object:
         Place(0, 36, WIDTH, 18),
     ]
     panels = list(zip([*charts, request], places, strict=True))
-    return dashboard(id_, "KeneyApp logs", 'One request: put correlation_id: "…" into the query.', panels)
+    return dashboard(id_, "KeneyApp logs", 'For one request, enter correlation_id: "…" as the query.', panels)

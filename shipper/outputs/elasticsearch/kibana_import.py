@@ -1,4 +1,4 @@
-"""Importing saved objects into Kibana. Source: Kibana reference, "Import saved objects API"."""
+"""Import of saved objects into Kibana. Source: Kibana reference, "Import saved objects API"."""
 
 import base64
 import ssl
@@ -18,7 +18,7 @@ TIMEOUT_S = 30.0
 def import_objects(
     url: str, settings: ElasticsearchSettings, context: ssl.SSLContext | None, objects: bytes
 ) -> Iterator[str]:
-    """Import `objects` (NDJSON), replacing those of the same ids; a line on the outcome. Raises ShipperError."""
+    """Import `objects` (NDJSON), replacing those with the same ids, and yield the outcome. Raises ShipperError."""
     pool = urllib3.PoolManager(ssl_context=context, timeout=TIMEOUT_S, retries=False)
     try:
         answer = pool.request(
@@ -28,7 +28,9 @@ def import_objects(
             fields={"file": ("keneyapp.ndjson", objects, "application/ndjson")},
         )
     except urllib3.exceptions.HTTPError as error:
-        raise ShipperError(f"Kibana at {url} cannot be reached: {error}", "see whether it runs, and its URL") from error
+        raise ShipperError(
+            f"Kibana at {url} cannot be reached: {error}", "check that it is running, and its URL"
+        ) from error
     finally:
         pool.clear()
     yield _outcome(url, answer.status, answer.data)
@@ -38,14 +40,14 @@ def _authorization(settings: ElasticsearchSettings) -> Mapping[str, str]:
     if settings.api_key is not None:
         return {"authorization": f"ApiKey {settings.api_key.get_secret_value()}"}
     if settings.username is not None and settings.password is not None:
-        given = f"{settings.username}:{settings.password.get_secret_value()}".encode()
-        return {"authorization": f"Basic {base64.b64encode(given).decode()}"}
+        credentials = f"{settings.username}:{settings.password.get_secret_value()}".encode()
+        return {"authorization": f"Basic {base64.b64encode(credentials).decode()}"}
     return {}
 
 
 def _outcome(url: str, status: int, data: bytes) -> str:
     if status in (401, 403):
-        raise ShipperError(f"Kibana at {url} refuses ({status})", "give a user who may manage saved objects")
+        raise ShipperError(f"Kibana at {url} denied access ({status})", "use credentials that may manage saved objects")
     try:
         body: Any = orjson.loads(data)
     except ValueError:
@@ -53,9 +55,12 @@ def _outcome(url: str, status: int, data: bytes) -> str:
     if status != 200 or not isinstance(body, Mapping) or "successCount" not in body:  # noqa: PLR2004 -- HTTP
         raise ShipperError(
             f"Kibana at {url} answered {status}: {data[:200].decode('utf-8', 'replace')}",
-            "import deploy/kibana/keneyapp.ndjson by hand, under Stack Management, Saved Objects",
+            "import deploy/kibana/keneyapp.ndjson manually under Stack Management, Saved Objects",
         )
     if not body.get("success"):
-        problems = "; ".join(f"{found.get('id')}: {found.get('error')}" for found in body.get("errors", ()))
-        raise ShipperError(f"Kibana at {url} imported {body['successCount']} objects, not all: {problems}", "see above")
+        problems = "; ".join(f"{error.get('id')}: {error.get('error')}" for error in body.get("errors", ()))
+        raise ShipperError(
+            f"Kibana at {url} imported only {body['successCount']} objects: {problems}",
+            "fix these problems and run it again",
+        )
     return f"imported   {body['successCount']} Kibana objects into {url}"

@@ -1,8 +1,8 @@
-"""The shapes of Kibana's saved objects: data view, search, Lens chart, dashboard. Nothing here touches the world.
+"""Kibana's saved objects: data view, search, Lens chart, dashboard. Pure functions, no I/O.
 
-Each object says up to which migration it is current: one that says nothing is taken for one of the oldest, and is
-migrated through every version since 6.x. The versions named are the last that every Kibana from 8.9 on knows, so that
-newer ones migrate from there and none refuses the object as too new.
+Each object names its migration version: without one, Kibana treats it as very old and migrates it through every version
+since 6.x. The versions here are the newest that all Kibana releases from 8.9 on know, so that newer ones migrate from
+there and none rejects the object as too new.
 Sources: Kibana reference, "Export saved objects API" and "Import saved objects API"; the schemas of the attributes in
 Kibana's server code (`saved_objects` of the data views, saved search, Lens and dashboard plugins).
 """
@@ -15,7 +15,7 @@ import orjson
 CORE_VERSION = "8.8.0"
 VERSIONS = {"index-pattern": "8.0.0", "search": "8.0.0", "lens": "8.9.0", "dashboard": "8.9.0"}
 RECORDS = "___records___"
-"""What Lens calls the documents themselves, where they are counted."""
+"""Lens's name for the documents themselves, as the source of a count."""
 LAYER = "layer"
 WIDTH = 48
 """Columns of a dashboard's grid."""
@@ -25,7 +25,7 @@ Column = dict[str, Any]
 
 
 class View(NamedTuple):
-    """A data view, and the fields that its indices have."""
+    """A data view, with the types of its fields."""
 
     id: str
     pattern: str
@@ -33,7 +33,7 @@ class View(NamedTuple):
     types: Mapping[str, str]
 
     def field(self, name: str) -> str:
-        """`name`, where the mapping has it. Raises KeyError: every name that an object holds comes through here."""
+        """Return `name` if the mapping has it, else raise KeyError; every field name of an object is checked here."""
         if name not in self.types:
             raise KeyError(name)
         return name
@@ -43,8 +43,8 @@ class View(NamedTuple):
         return [self.field(name) for name in names]
 
 
-class Asked(NamedTuple):
-    """What an object is called and what it asks, in KQL; `name` is the end of its id."""
+class Definition(NamedTuple):
+    """Title, KQL query and description of an object; `name` is the end of its id."""
 
     name: str
     title: str
@@ -53,7 +53,7 @@ class Asked(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a panel stands on a dashboard, in the grid's columns and rows."""
+    """Position and size of a panel on a dashboard, in the grid's columns and rows."""
 
     x: int
     y: int
@@ -62,14 +62,14 @@ class Place(NamedTuple):
 
 
 def data_view(view: View, formats: Mapping[str, Mapping[str, Any]], meanings: Mapping[str, str]) -> Object:
-    """A data view; how to show some fields, and what they mean."""
+    """A data view, with display formats and descriptions of fields."""
     attributes = {
         "title": view.pattern,
         "name": view.name,
         "timeFieldName": view.field("@timestamp"),
         "fields": "[]",
         "fieldAttrs": packed({view.field(name): {"customDescription": meaning} for name, meaning in meanings.items()}),
-        "fieldFormatMap": packed({view.field(name): found for name, found in formats.items()}),
+        "fieldFormatMap": packed({view.field(name): field_format for name, field_format in formats.items()}),
         "runtimeFieldMap": "{}",
         "sourceFilters": "[]",
         "typeMeta": "{}",
@@ -77,13 +77,13 @@ def data_view(view: View, formats: Mapping[str, Mapping[str, Any]], meanings: Ma
     return saved("index-pattern", view.id, attributes, [])
 
 
-def search(view: View, asked: Asked, columns: Iterable[str], order: str = "desc") -> Object:
-    """A saved search, sorted by time and by the place in the log."""
+def search(view: View, definition: Definition, columns: Iterable[str], order: str = "desc") -> Object:
+    """A saved search, sorted by time and by offset in the log."""
     reference = "kibanaSavedObjectMeta.searchSourceJSON.index"
-    source = {"query": kuery(asked.query), "filter": [], "indexRefName": reference}
+    source = {"query": kuery(definition.query), "filter": [], "indexRefName": reference}
     attributes = {
-        "title": asked.title,
-        "description": asked.description,
+        "title": definition.title,
+        "description": definition.description,
         "columns": view.fields(*columns),
         "sort": [[name, order] for name in view.fields("@timestamp", "log.offset")],
         "grid": {},
@@ -93,10 +93,10 @@ def search(view: View, asked: Asked, columns: Iterable[str], order: str = "desc"
         "kibanaSavedObjectMeta": {"searchSourceJSON": packed(source)},
     }
     references = [{"type": "index-pattern", "id": view.id, "name": reference}]
-    return saved("search", f"{view.id}-{asked.name}", attributes, references)
+    return saved("search", f"{view.id}-{definition.name}", attributes, references)
 
 
-def bars(view: View, asked: Asked, kind: str, columns: dict[str, Column], **axes: str) -> Object:
+def bars(view: View, definition: Definition, kind: str, columns: dict[str, Column], **axes: str) -> Object:
     """Bars that count entries; `kind` is Lens's series type, `axes` name the columns of x axis and split."""
     visualization = {
         "legend": {"isVisible": True, "position": "right"},
@@ -105,28 +105,30 @@ def bars(view: View, asked: Asked, kind: str, columns: dict[str, Column], **axes
         "fittingFunction": "None",
         "layers": [{"layerId": LAYER, "layerType": "data", "seriesType": kind, "accessors": ["count"], **axes}],
     }
-    return _chart(view, asked, "lnsXY", {**columns, "count": COUNT}, visualization)
+    return _chart(view, definition, "lnsXY", {**columns, "count": COUNT}, visualization)
 
 
-def table(view: View, asked: Asked, columns: dict[str, Column], sorted_by: str) -> Object:
-    """A table, the highest `sorted_by` on top."""
+def table(view: View, definition: Definition, columns: dict[str, Column], sorted_by: str) -> Object:
+    """A table, sorted by `sorted_by` in descending order."""
     visualization = {
         "layerId": LAYER,
         "layerType": "data",
         "columns": [{"columnId": name} for name in columns],
         "sorting": {"columnId": sorted_by, "direction": "desc"},
     }
-    return _chart(view, asked, "lnsDatatable", columns, visualization)
+    return _chart(view, definition, "lnsDatatable", columns, visualization)
 
 
-def _chart(view: View, asked: Asked, kind: str, columns: dict[str, Column], visualization: dict[str, Any]) -> Object:
+def _chart(
+    view: View, definition: Definition, kind: str, columns: dict[str, Column], visualization: dict[str, Any]
+) -> Object:
     layer = {"columns": columns, "columnOrder": list(columns), "incompleteColumns": {}, "sampling": 1}
     attributes = {
-        "title": asked.title,
-        "description": asked.description,
+        "title": definition.title,
+        "description": definition.description,
         "visualizationType": kind,
         "state": {
-            "query": kuery(asked.query),
+            "query": kuery(definition.query),
             "filters": [],
             "datasourceStates": {"formBased": {"layers": {LAYER: layer}}, "textBased": {"layers": {}}},
             "visualization": visualization,
@@ -135,7 +137,7 @@ def _chart(view: View, asked: Asked, kind: str, columns: dict[str, Column], visu
         },
     }
     references = [{"type": "index-pattern", "id": view.id, "name": f"indexpattern-datasource-layer-{LAYER}"}]
-    return saved("lens", f"{view.id}-{asked.name}", attributes, references)
+    return saved("lens", f"{view.id}-{definition.name}", attributes, references)
 
 
 def metric(label: str, operation: str, field: str, params: dict[str, Any]) -> Column:
@@ -170,7 +172,7 @@ def by_time(view: View) -> Column:
 
 
 def top(view: View, name: str, size: int, *, by: str = "count", others: bool = True) -> Column:
-    """The values with the highest `by`, and the rest together where `others`."""
+    """Buckets of the values with the highest `by`, plus one for the rest if `others`."""
     return {
         "label": name,
         "customLabel": True,
@@ -190,8 +192,8 @@ def top(view: View, name: str, size: int, *, by: str = "count", others: bool = T
     }
 
 
-def among(label: str, queries: Mapping[str, str]) -> Column:
-    """A bucket for each query, by its label."""
+def by_query(label: str, queries: Mapping[str, str]) -> Column:
+    """One bucket for each query, named by its label."""
     filters = [{"label": name, "input": kuery(query)} for name, query in queries.items()]
     return {
         "label": label,
@@ -235,7 +237,7 @@ def _panel(number: str, shown: Object, place: Place) -> dict[str, Any]:
 
 
 def saved(kind: str, id_: str, attributes: dict[str, Any], references: list[dict[str, str]]) -> Object:
-    """A saved object as an export holds it."""
+    """A saved object in the form of an export."""
     return {
         "type": kind,
         "id": id_,
@@ -252,5 +254,5 @@ def kuery(query: str) -> dict[str, str]:
 
 
 def packed(value: object) -> str:
-    """JSON within JSON, as Kibana keeps it."""
+    """JSON as a string within JSON, as Kibana stores it."""
     return orjson.dumps(value).decode()

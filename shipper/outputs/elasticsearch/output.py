@@ -1,8 +1,8 @@
-"""The Elasticsearch output: batches become bulk requests, every document is judged alone.
+"""The Elasticsearch output: sends batches as bulk requests and handles the result of each document.
 
-The way of a batch, in a thread of its own: requests bounded by bytes; each answer judged; what the server could not
-take now is sent again, with full jitter and no earlier than it asked for; what it will never take goes to the
-quarantine index with its reason, and what that refuses too becomes a dead letter. Ids make all of it idempotent.
+Each batch is sent in a worker thread, in requests bounded by bytes. Documents that the server cannot store now are
+retried, with full jitter and no earlier than `Retry-After`. Rejected documents go to the quarantine index with the
+reason; those that the quarantine rejects too become dead letters. Ids make all of it idempotent.
 """
 
 import random
@@ -20,22 +20,22 @@ from shipper.model.batch import Written
 from shipper.model.documents import Document, indices_of
 from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.elasticsearch.bulk import (
-    ANSWER_FIELDS,
     BAD_REQUEST,
+    RESPONSE_FIELDS,
     TOO_LARGE,
     TOO_MANY,
     AllStored,
-    Garbled,
-    Judged,
+    MalformedResponse,
+    Outcome,
     Request,
     Target,
     Verdict,
-    refusal,
+    rejection,
     requests,
     verdicts,
 )
-from shipper.outputs.elasticsearch.client import cause_of, no_sense, reason_of, retry_after, translated
-from shipper.outputs.elasticsearch.template_check import Guard
+from shipper.outputs.elasticsearch.client import cause_of, reason_of, retry_after, translated, unexpected_response
+from shipper.outputs.elasticsearch.template_check import TemplateCheck
 from shipper.outputs.worker_threads import Workers, without_frames
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ShipperError
@@ -46,22 +46,22 @@ from shipper_schemas.violation import Kind, Violation
 HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 PROVENANCE = ("stream", "container", "kubernetes", "service", "host", "log")
 DAY_LENGTH = len("-YYYY.MM.dd")
-AWAY = (502, 503, 504)
-BUSY = (TOO_MANY, *AWAY)
-LEAST_BYTES = 16 * 1024
-"""The smallest limit of a request; a server that finds even that too large takes no events at all."""
+GATEWAY_ERRORS = (502, 503, 504)
+BUSY = (TOO_MANY, *GATEWAY_ERRORS)
+SMALLEST_LIMIT = 16 * 1024
+"""The smallest request limit; a server that rejects even that as too large cannot be written to."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 CLOSE_WAIT_S = 2.0
 
 
 @dataclass(slots=True)
-class Sending:
-    """One batch while it is sent."""
+class SendState:
+    """Progress of one batch while it is sent."""
 
     limit: int
-    """Bytes a request may have; halved where the server says that it is too much."""
+    """Maximum bytes of a request; halved if the server is overloaded."""
     failures: int = 0
-    """Batches that had been given up when this one began."""
+    """Number of abandoned batches when this one started."""
     stored: int = 0
     duplicates: int = 0
     refused: int = 0
@@ -70,13 +70,13 @@ class Sending:
     duplicate_entries: int = 0
     refused_entries: int = 0
     pause: float = 0.0
-    """Seconds that the server asked for before anything is sent again."""
+    """Seconds to wait before the next retry, from `Retry-After`."""
     reason: str = ""
-    aside: dict[tuple[str, bytes], str] = field(default_factory=dict)
-    """Quarantine documents that stand for refused ones, with the reason: they are counted as refused."""
+    quarantined: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    """Quarantine documents for rejected ones, with the reason; counted as refused."""
 
     def written(self) -> Written:
-        """What it came to."""
+        """The counts of this batch."""
         return Written(
             self.stored, self.duplicates, self.refused, self.retried, self.throttled,
             self.duplicate_entries, self.refused_entries,
@@ -84,13 +84,13 @@ class Sending:
 
 
 class ElasticsearchOutput:
-    """Writes documents with `_bulk`, several batches at once. `submit` may be called from one thread."""
+    """Writes documents with `_bulk`, several batches at once. `submit` may be called from one thread only."""
 
     def __init__(  # noqa: PLR0913 -- wired in one place
         self,
         url: str,
         client: Elasticsearch,
-        guard: Guard,
+        template_check: TemplateCheck,
         dead_letters: DeadLetters,
         *,
         quarantine_prefix: str,
@@ -100,11 +100,11 @@ class ElasticsearchOutput:
         retry_for: float = 60.0,
         clock: Clock | None = None,
     ) -> None:
-        """Touches nothing yet: a server that is away now may be there when something is written."""
+        """Does no I/O: a server that is unavailable now may be available at the first write."""
         self.url = url
         self.window = window
         self._client = client
-        self._guard = guard
+        self._template_check = template_check
         self._dead_letters = dead_letters
         self._quarantine_prefix = quarantine_prefix
         self._target = target
@@ -114,22 +114,22 @@ class ElasticsearchOutput:
         self._jitter = random.Random()  # noqa: S311 -- spreads retries, guards nothing
         self._closing = threading.Event()
         self._failures = 0
-        """Batches that were given up: with one of them the agent gives up all that are on their way."""
+        """Number of abandoned batches: with one of them, the agent abandons all batches in flight."""
         self._workers: Workers[Sequence[Document], Written] = Workers(window, self._write, "elasticsearch")
         self._log = structlog.get_logger("shipper.elasticsearch")
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Send `documents` on their way; the result comes when each is stored, or OutputUnavailable."""
+        """Queue `documents`; the future completes once each is stored, or fails with OutputUnavailable."""
         return self._workers.submit(documents)
 
     def close(self) -> None:
-        """Give up what is on its way: it is sent again at the next start, under the same ids."""
+        """Abandon batches in flight: the next start resends them with the same ids."""
         self._closing.set()
         self._workers.close(CLOSE_WAIT_S)
         self._client.close()
 
     def _write(self, documents: Sequence[Document]) -> Written:
-        """`write`, whose every failure can be tried again: an error of ours must not end the agent."""
+        """Call `write`; turn unexpected errors into OutputUnavailable, so that a bug does not end the agent."""
         try:
             return self.write(documents)
         except ShipperError:
@@ -138,162 +138,162 @@ class ElasticsearchOutput:
         except Exception as error:
             self._failures += 1
             self._log.exception("output_failed")
-            what = f"the output failed on an answer of {self.url} with {type(error).__name__}: {error}"
-            raise OutputUnavailable(what, "please report it with the log", resumes=True) from error
+            what = f"internal error while writing to {self.url}: {type(error).__name__}: {error}"
+            raise OutputUnavailable(what, "report it as a bug, with the log", resumes=True) from error
 
     def write(self, documents: Sequence[Document]) -> Written:
         """Store all `documents`, in the index or in the quarantine. Raises OutputUnavailable."""
-        sending = Sending(self._request_bytes, self._failures)
+        state = SendState(self._request_bytes, self._failures)
         deadline = self._clock.monotonic() + self._retry_for
         pending, attempt = documents, 0
         while pending:
-            self._guard.check({self._target(index) for index in indices_of(pending)})
-            before = sending.retried
+            self._template_check.check({self._target(index) for index in indices_of(pending)})
+            before = state.retried
             pending = [
                 again
-                for request in requests(pending, sending.limit, self._target)
-                for again in self._send(request, sending)
+                for request in requests(pending, state.limit, self._target)
+                for again in self._send(request, state)
             ]
-            if sending.retried > before:
+            if state.retried > before:
                 attempt += 1
-                self._pause(sending, attempt, deadline, len(pending))
-        return sending.written()
+                self._pause(state, attempt, deadline, len(pending))
+        return state.written()
 
-    def _pause(self, sending: Sending, attempt: int, deadline: float, waiting: int) -> None:
+    def _pause(self, state: SendState, attempt: int, deadline: float, waiting: int) -> None:
         jittered = self._jitter.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**attempt))
-        pause, sending.pause = max(jittered, sending.pause), 0.0
+        pause, state.pause = max(jittered, state.pause), 0.0
         late = self._clock.monotonic() + pause > deadline or self._closing.wait(pause)
-        if late or self._failures > sending.failures:
-            what = f"{self.url} did not take {waiting:,} documents: {sending.reason}"
+        if late or self._failures > state.failures:
+            what = f"{self.url} did not accept {waiting:,} documents: {state.reason}"
             raise OutputUnavailable(what, retry_after=pause, resumes=True)
 
-    def _send(self, request: Request, sending: Sending) -> Iterator[Document]:
-        """Send one request and judge the answer; gives the documents that have to be sent again."""
-        answer = self._ask(request)
+    def _send(self, request: Request, state: SendState) -> Iterator[Document]:
+        """Send one request and process the response; yields the documents to retry."""
+        answer = self._request(request)
         if isinstance(answer, ApiError):
-            yield from self._refused_as_a_whole(request, answer, sending)
+            yield from self._handle_rejected_request(request, answer, state)
             return
-        if answer == AllStored(len(request.documents)) and not sending.aside:
-            sending.stored += len(request.documents)
+        if answer == AllStored(len(request.documents)) and not state.quarantined:
+            state.stored += len(request.documents)
             return
-        for document, verdict in zip(request.documents, self._judged(request, answer), strict=True):
-            yield from self._settle(document, verdict, sending)
+        for document, verdict in zip(request.documents, self._verdicts(request, answer), strict=True):
+            yield from self._apply(document, verdict, state)
 
-    def _ask(self, request: Request) -> object:
-        """The answer's body, or the refusal of the whole request where it may be the request's own fault."""
+    def _request(self, request: Request) -> object:
+        """The response body, or the ApiError that rejects or postpones the whole request."""
         with translated(self.url):
             try:
                 return self._client.perform_request(
                     "POST",
                     f"/{request.default}/_bulk",
-                    params={"filter_path": ANSWER_FIELDS},
+                    params={"filter_path": RESPONSE_FIELDS},
                     headers=HEADERS,
                     body=request.body,
                 ).body
             except ApiError as error:
-                if error.meta.status in AWAY:
-                    self._guard.forget()  # what comes back may be another server, or an emptied one
+                if error.meta.status in GATEWAY_ERRORS:
+                    self._template_check.reset()  # the server that comes back may be another one, or empty
                 if error.meta.status not in (BAD_REQUEST, TOO_LARGE, *BUSY):
                     raise
                 without_frames(error)
                 return error
             except elastic_transport.TransportError:
-                self._guard.forget()
+                self._template_check.reset()
                 raise
 
-    def _judged(self, request: Request, answer: object) -> list[Verdict]:
+    def _verdicts(self, request: Request, answer: object) -> list[Verdict]:
         try:
-            found = verdicts(request, answer)
-        except Garbled as error:
-            raise no_sense(self.url, str(error)) from error
-        for verdict in found:
-            self._require_allowed(verdict)
-        return found
+            results = verdicts(request, answer)
+        except MalformedResponse as error:
+            raise unexpected_response(self.url, str(error)) from error
+        for verdict in results:
+            self._require_not_blocked(verdict)
+        return results
 
-    def _require_allowed(self, verdict: Verdict) -> None:
-        if verdict.judged is Judged.NOT_ALLOWED:
-            what = f"{self.url} does not take documents now: {verdict.reason}"
+    def _require_not_blocked(self, verdict: Verdict) -> None:
+        if verdict.outcome is Outcome.BLOCKED:
+            what = f"{self.url} cannot store documents now: {verdict.reason}"
             raise OutputUnavailable(what, verdict.hint, resumes=True)
 
-    def _require_own_fault(self, request: Request, error: ApiError) -> None:
-        """Raise OutputUnavailable where a 400 or 413 of a whole request is no fault of what it holds."""
+    def _require_request_fault(self, request: Request, error: ApiError) -> None:
+        """Raise OutputUnavailable if the documents are not the cause of a 400 or 413 of a whole request."""
         cause, single = cause_of(error), len(request.documents) == 1
         if cause is not None:
-            self._require_allowed(refusal(error.meta.status, cause))
+            self._require_not_blocked(rejection(error.meta.status, cause))
         elif error.meta.status == BAD_REQUEST:
-            raise no_sense(self.url, f"{BAD_REQUEST} {reason_of(error)}") from error
-        if error.meta.status == TOO_LARGE and single and len(request.body) <= LEAST_BYTES:
-            what = f"{self.url} finds a request of {len(request.body):,} bytes too large"
-            limits = "http.max_content_length, or the limit of the proxy in between"
-            raise OutputUnavailable(what, f"raise {limits}, to elasticsearch.request_bytes", resumes=True) from error
+            raise unexpected_response(self.url, f"{BAD_REQUEST} {reason_of(error)}") from error
+        if error.meta.status == TOO_LARGE and single and len(request.body) <= SMALLEST_LIMIT:
+            what = f"{self.url} rejects a request of {len(request.body):,} bytes as too large"
+            limits = "http.max_content_length, or the limit of a proxy in between,"
+            raise OutputUnavailable(what, f"raise {limits} to elasticsearch.request_bytes", resumes=True) from error
 
-    def _refused_as_a_whole(self, request: Request, error: ApiError, sending: Sending) -> Iterator[Document]:
-        """A busy server gets smaller requests later; a request it finds too large or malformed is halved at once."""
+    def _handle_rejected_request(self, request: Request, error: ApiError, state: SendState) -> Iterator[Document]:
+        """Retry later with smaller requests if the server is busy; split a too large or malformed request now."""
         if error.meta.status not in BUSY:
-            self._require_own_fault(request, error)
+            self._require_request_fault(request, error)
         status = error.meta.status
         reason = f"{status} {reason_of(error)}"
         if status in BUSY:
-            sending.reason = reason
-            sending.throttled += status == TOO_MANY
-            sending.pause = max(sending.pause, retry_after(error.meta.headers, self._clock))
-            sending.retried += len(request.documents)
-            sending.limit = max(LEAST_BYTES, min(sending.limit, len(request.body)) // 2)
+            state.reason = reason
+            state.throttled += status == TOO_MANY
+            state.pause = max(state.pause, retry_after(error.meta.headers, self._clock))
+            state.retried += len(request.documents)
+            state.limit = max(SMALLEST_LIMIT, min(state.limit, len(request.body)) // 2)
             yield from request.documents
         elif len(request.documents) == 1:
-            yield from self._settle(request.documents[0], Verdict(Judged.REFUSED, reason), sending)
+            yield from self._apply(request.documents[0], Verdict(Outcome.REJECTED, reason), state)
         else:
             middle = len(request.documents) // 2
             for half in (request.documents[:middle], request.documents[middle:]):
-                for part in requests(half, sending.limit, self._target):
-                    yield from self._send(part, sending)
+                for part in requests(half, state.limit, self._target):
+                    yield from self._send(part, state)
 
-    def _settle(self, document: Document, verdict: Verdict, sending: Sending) -> Iterator[Document]:
-        """Note what became of one document; gives what has to be sent in its place, if anything."""
+    def _apply(self, document: Document, verdict: Verdict, state: SendState) -> Iterator[Document]:
+        """Count the result of one document; yields the document to send next in its place, if any."""
         key = (document.index, document.id)
-        if verdict.judged is Judged.AGAIN:
-            sending.reason = verdict.reason
-            sending.throttled += verdict.throttled
-            sending.retried += 1
+        if verdict.outcome is Outcome.RETRY:
+            state.reason = verdict.reason
+            state.throttled += verdict.throttled
+            state.retried += 1
             yield document
-        elif verdict.judged is Judged.REFUSED:
-            yield from self._put_aside(document, verdict.reason, sending)
-        elif key in sending.aside:
-            sending.refused += 1
-        elif verdict.judged is Judged.DUPLICATE:
-            sending.duplicates += 1
-            sending.duplicate_entries += is_daily(document.index, self._quarantine_prefix)
+        elif verdict.outcome is Outcome.REJECTED:
+            yield from self._quarantine_rejected(document, verdict.reason, state)
+        elif key in state.quarantined:
+            state.refused += 1
+        elif verdict.outcome is Outcome.DUPLICATE:
+            state.duplicates += 1
+            state.duplicate_entries += is_daily(document.index, self._quarantine_prefix)
         else:
-            sending.stored += 1
+            state.stored += 1
 
-    def _put_aside(self, document: Document, reason: str, sending: Sending) -> Iterator[Document]:
-        """A refused document goes to the quarantine; one that the quarantine refuses becomes a dead letter."""
+    def _quarantine_rejected(self, document: Document, reason: str, state: SendState) -> Iterator[Document]:
+        """Yield the quarantine document for a rejected one; write a dead letter if the quarantine rejected it."""
         if not is_daily(document.index, self._quarantine_prefix):
-            quarantined = in_quarantine(document, self._quarantine_prefix, reason)
-            sending.aside[quarantined.index, quarantined.id] = reason
-            yield quarantined
+            entry = quarantine_document(document, self._quarantine_prefix, reason)
+            state.quarantined[entry.index, entry.id] = reason
+            yield entry
             return
         self._dead_letters.add(document, reason)
         self._log.error("dead_letter", id=document.id.hex(), index=document.index, reason=reason)
-        sending.refused += 1
-        sending.refused_entries += (document.index, document.id) not in sending.aside
+        state.refused += 1
+        state.refused_entries += (document.index, document.id) not in state.quarantined
 
 
-def in_quarantine(document: Document, prefix: str, reason: str) -> Document:
-    """What the quarantine holds of a document that its index refused: the document itself as text, and the reason."""
+def quarantine_document(document: Document, prefix: str, reason: str) -> Document:
+    """Quarantine document of one that its index rejected: the rejected document as text, and the reason."""
     body = orjson.loads(document.body)
     kept = {name: body[name] for name in PROVENANCE if name in body}
     violation = Violation(Kind.REFUSED_BY_INDEX, None, reason)
     raw = document.body.decode()
-    refused = {
+    rejected = {
         "@timestamp": format_ms(document.time_ms),
         "reasons": [violation.as_note()],
         "raw": raw,
         "index": document.index,
     }
     try:
-        encoded = orjson.dumps({**refused, **kept})
-    except TypeError:  # nested deeper than it can be written again: `raw` holds it all the same
-        encoded = orjson.dumps(refused)
+        encoded = orjson.dumps({**rejected, **kept})
+    except TypeError:  # nested too deeply to encode; `raw` contains it anyway
+        encoded = orjson.dumps(rejected)
     day = document.index[-DAY_LENGTH:]
     return document._replace(index=f"{prefix}{day}", event=None, level=None, text=raw, body=encoded)

@@ -1,7 +1,7 @@
-"""Searching a cluster: the same questions, order and answers as the embedded store gives.
+"""Search in a cluster, with the same queries, order and results as the embedded store.
 
-Long results are read in pages over a point in time, so that what is written meanwhile neither repeats nor hides a
-document. Source: Elasticsearch reference, "Paginate search results".
+Long results are read in pages over a point in time, so that concurrent writes neither repeat nor hide a document.
+Source: Elasticsearch reference, "Paginate search results".
 """
 
 import unicodedata
@@ -17,9 +17,9 @@ from shipper.model.document_fields import text_of
 from shipper.model.documents import Document
 from shipper.model.query import Query
 from shipper.model.text_search import TextQuery
-from shipper.outputs.elasticsearch.bulk import Judged, Target, refusal
+from shipper.outputs.elasticsearch.bulk import Outcome, Target, rejection
 from shipper.outputs.elasticsearch.client import cause_of, reason_of, translated
-from shipper.outputs.elasticsearch.template_check import Guard
+from shipper.outputs.elasticsearch.template_check import TemplateCheck
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable, hint_for_command
 from shipper_schemas.event import LEVEL_ALIASES, LEVELS
@@ -27,7 +27,7 @@ from shipper_schemas.event import LEVEL_ALIASES, LEVELS
 PAGE = 1000
 KEEP_ALIVE = "2m"
 SEARCHED = ("message", "path", "error_type", "error_message", "exception")
-"""What `shipper_processors.render.searched_text` looks at."""
+"""Fields that `shipper_processors.render.searched_text` covers."""
 Body = dict[str, Any]
 Clause = dict[str, Any]
 
@@ -43,15 +43,15 @@ class ElasticsearchReader:
         quarantine_prefix: str = "keneyapp-quarantine",
         *,
         target: Target = str,
-        guard: Guard | None = None,
+        template_check: TemplateCheck | None = None,
         clock: Clock | None = None,
         pause: Callable[[], None] = lambda: None,
     ) -> None:
-        """Touches nothing yet. `target` names what a daily index is written to; `guard` looks before a release does.
+        """Does no I/O. `target` maps a daily index to its write target; `template_check` runs before a release.
 
-        `pause` is called before each request of a search, and may raise to end it.
+        `pause` is called before each request of a search, and may raise to end the search.
         """
-        self.url, self._client, self._target, self._guard = url, client, target, guard
+        self.url, self._client, self._target, self._template_check = url, client, target, template_check
         some_day = f"{prefix}-2000.01.01"
         self._events = f"{prefix}-*.*.*" if target(some_day) == some_day else target(some_day)
         self._quarantine = f"{quarantine_prefix}-*.*.*"
@@ -59,10 +59,10 @@ class ElasticsearchReader:
         self._pause = pause
 
     def search(self, query: Query) -> Iterator[Body]:
-        """Documents in the order of their time, or newest first; `_id` and `_index` added. Raises StoreUnreadable."""
-        found = self._pages(self._events, clauses(query), [], newest_first=query.newest_first, limit=query.limit)
+        """Yield documents in order of time, or newest first, with `_id` and `_index`. Raises StoreUnreadable."""
+        bodies = self._pages(self._events, clauses(query), [], newest_first=query.newest_first, limit=query.limit)
         accepts = _accepts(query)
-        return islice((body for body in found if accepts(body)), query.limit)
+        return islice((body for body in bodies if accepts(body)), query.limit)
 
     def quarantine(
         self,
@@ -72,34 +72,34 @@ class ElasticsearchReader:
         limit: int | None = None,
         newest_first: bool = False,
     ) -> Iterator[Body]:
-        """Entries not yet released, by their time; `mentioning` a text in the raw line. Raises StoreUnreadable."""
-        asked = [{"term": {"reasons.kind": reason}}] if reason is not None else []
+        """Yield unreleased entries by time; `mentioning` is a text in the raw line. Raises StoreUnreadable."""
+        filters = [{"term": {"reasons.kind": reason}}] if reason is not None else []
         if mentioning is not None:
-            asked.append({"match_phrase": {"raw": mentioning}})
+            filters.append({"match_phrase": {"raw": mentioning}})
         denied = [{"exists": {"field": "released"}}]
-        found = self._pages(self._quarantine, asked, denied, newest_first=newest_first, limit=limit)
-        return islice((body for body in found if mentioning is None or mentioning in str(body.get("raw", ""))), limit)
+        bodies = self._pages(self._quarantine, filters, denied, newest_first=newest_first, limit=limit)
+        return islice((body for body in bodies if mentioning is None or mentioning in str(body.get("raw", ""))), limit)
 
     def release(self, index: str, document_id: str, document: Document) -> None:
-        """Store `document`, then mark the quarantined entry released: a crash between the two only asks for a repeat.
+        """Store `document`, then mark the quarantined entry as released; after a crash in between, repeat the release.
 
-        Raises ReleaseRefused where the index still would not have it, OutputUnavailable, and StoreUnreadable where
-        there is no such entry.
+        Raises ReleaseRefused if the index still rejects it, OutputUnavailable, and StoreUnreadable if there is no such
+        entry.
         """
         target = self._target(document.index)
-        if self._guard is not None:
-            self._guard.check([target])
+        if self._template_check is not None:
+            self._template_check.check([target])
         with translated(self.url):
             if not self._client.exists(index=index, id=document_id):
-                raise StoreUnreadable(f"{self.url} holds no entry {document_id}", "see `shipper quarantine list`")
+                raise StoreUnreadable(f"no entry {document_id} in {self.url}", "see `shipper quarantine list`")
             try:
                 self._client.create(index=target, id=document.id.hex(), document=orjson.loads(document.body))
             except ConflictError:
-                pass  # released before, and not marked
+                pass  # released before, but not marked
             except ApiError as error:
                 cause = cause_of(error)
-                if cause is not None and refusal(error.meta.status, cause).judged is Judged.REFUSED:
-                    raise ReleaseRefused(f"{target} refuses {document_id}: {reason_of(error)}") from error
+                if cause is not None and rejection(error.meta.status, cause).outcome is Outcome.REJECTED:
+                    raise ReleaseRefused(f"{target} rejects {document_id}: {reason_of(error)}") from error
                 raise
             self._client.update(index=index, id=document_id, doc={"released": self._clock.wall_ms()}, refresh=True)
 
@@ -110,7 +110,7 @@ class ElasticsearchReader:
     def _pages(
         self,
         indices: str,
-        asked: list[Clause],
+        filters: list[Clause],
         denied: list[Clause],
         *,
         newest_first: bool = False,
@@ -119,7 +119,7 @@ class ElasticsearchReader:
         order = "desc" if newest_first else "asc"
         request: dict[str, Any] = {
             "size": PAGE if limit is None else min(PAGE, max(limit, 1)),
-            "query": {"bool": {"filter": asked, "must_not": denied}},
+            "query": {"bool": {"filter": filters, "must_not": denied}},
             "sort": [{"@timestamp": {"order": order}}, {"log.offset": {"order": order}}, {"_shard_doc": order}],
             "track_total_hits": False,
         }
@@ -138,7 +138,7 @@ class ElasticsearchReader:
 
     @contextmanager
     def _point_in_time(self, indices: str) -> Iterator[dict[str, str] | None]:
-        """A point in time over `indices`; None where there are none yet."""
+        """Open a point in time over `indices`; None if there are none yet."""
         with readable(self.url):
             try:
                 opened = self._client.open_point_in_time(index=indices, keep_alive=KEEP_ALIVE, ignore_unavailable=True)
@@ -151,13 +151,13 @@ class ElasticsearchReader:
         try:
             yield point
         finally:
-            with suppress(Exception):  # it ends by itself after KEEP_ALIVE
+            with suppress(Exception):  # it expires after KEEP_ALIVE
                 self._client.close_point_in_time(id=point["id"])
 
 
 @contextmanager
 def readable(url: str) -> Iterator[None]:
-    """The client's errors as StoreUnreadable."""
+    """Translate the client's errors into StoreUnreadable."""
     try:
         with translated(url):
             yield
@@ -166,14 +166,14 @@ def readable(url: str) -> Iterator[None]:
 
 
 def clauses(query: Query) -> list[Clause]:
-    """The filters that hold for every result; what they let through besides is sorted out by the documents."""
+    """Filters that every result matches; they may match more, which is filtered by the documents."""
     exact = (("correlation_id", query.correlation_id), ("event", query.event))
-    found: list[Clause] = [{"term": {name: value}} for name, value in exact if value is not None]
+    filters: list[Clause] = [{"term": {name: value}} for name, value in exact if value is not None]
     if query.level is not None:
-        found.append({"terms": {"level": _at_least(query.level)}})
+        filters.append({"terms": {"level": _at_least(query.level)}})
     if query.container is not None:
         wanted = query.container
-        found.append(
+        filters.append(
             _any(
                 {"term": {"container.name": wanted}},
                 {"prefix": {"container.id": wanted}},
@@ -181,11 +181,11 @@ def clauses(query: Query) -> list[Clause]:
             )
         )
     if query.text is not None:
-        found += (_mentions(word) for word in sorted(TextQuery.of(query.text).tokens()))
+        filters += (_mentions(word) for word in sorted(TextQuery.of(query.text).tokens()))
     bounds = {name: ms for name, ms in (("gte", query.since), ("lt", query.until)) if ms is not None}
     if bounds:
-        found.append({"range": {"@timestamp": {**bounds, "format": "epoch_millis"}}})
-    return found
+        filters.append({"range": {"@timestamp": {**bounds, "format": "epoch_millis"}}})
+    return filters
 
 
 def _any(*of: Clause) -> Clause:
@@ -193,19 +193,19 @@ def _any(*of: Clause) -> Clause:
 
 
 def _mentions(word: str) -> Clause:
-    """Some field holds `word`, alone or inside a longer token: the server's tokens are not cut at every sign."""
-    pattern = f".*{''.join(WITH_ACCENTS.get(letter, letter) for letter in word)}.*"  # letters and digits alone
+    """Match `word` in any searched field, also inside a longer token: the server does not split at every sign."""
+    pattern = f".*{''.join(WITH_ACCENTS.get(letter, letter) for letter in word)}.*"  # letters and digits only
     return _any(*({"regexp": {name: {"value": pattern, "case_insensitive": True}}} for name in SEARCHED))
 
 
 def _with_accents() -> dict[str, str]:
-    """Each Latin letter as an expression that also takes it with an accent."""
-    found: dict[str, str] = {}
+    """Each Latin letter as an expression that also matches it with an accent."""
+    variants: dict[str, str] = {}
     for code in range(0xE0, 0x180):
         base = unicodedata.normalize("NFKD", chr(code)).casefold()[:1]
         if base.isascii() and base.isalpha():
-            found[base] = found.get(base, base) + chr(code)
-    return {base: f"[{letters}]" for base, letters in found.items()}
+            variants[base] = variants.get(base, base) + chr(code)
+    return {base: f"[{letters}]" for base, letters in variants.items()}
 
 
 WITH_ACCENTS = _with_accents()
@@ -214,7 +214,7 @@ WITH_ACCENTS = _with_accents()
 def _at_least(level: str) -> list[str]:
     known = LEVEL_ALIASES.get(level.strip().lower())
     if known is None:
-        raise StoreUnreadable(f"{level!r} is no level", f"ask for one of {', '.join(LEVELS)}")
+        raise StoreUnreadable(f"invalid level {level!r}", f"use one of {', '.join(LEVELS)}")
     return list(LEVELS[LEVELS.index(known) :])
 
 

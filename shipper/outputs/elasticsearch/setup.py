@@ -1,4 +1,4 @@
-"""Install: puts templates and lifecycle policy in place, and says of each what it did; a second time, nothing."""
+"""Install templates and lifecycle policy, with the outcome of each; a second run changes nothing."""
 
 import re
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ from elasticsearch import ApiError, Elasticsearch, NotFoundError
 from shipper.config.output_settings import ElasticsearchSettings, IndexSettings
 from shipper.outputs.base import Step
 from shipper.outputs.elasticsearch.client import reason_of, translated
-from shipper.outputs.elasticsearch.template_check import found_template
+from shipper.outputs.elasticsearch.template_check import read_template
 from shipper.outputs.elasticsearch.templates import OWNER, VERSION, Resource, resources
 from shipper.system.errors import ShipperError
 
 AGE = re.compile(r"(\d+)(d|h|m|s|ms|micros|nanos)")
 UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "micros": 1e-6, "nanos": 1e-9}
 NO_LIFECYCLE = (
-    "this server has no index lifecycle management, so nothing will delete old indices:"
-    " delete them by a job of your own, by the day in their names"
+    "this server has no index lifecycle management, so it never deletes old indices:"
+    " schedule a job that deletes them by the day in their names"
 )
 
 
 def has_lifecycle(client: Elasticsearch, url: str) -> bool:
-    """Whether the server manages the lifecycle of indices; a reduced build or a serverless one does not."""
+    """Return True if the server has index lifecycle management; reduced builds and serverless ones have none."""
     with translated(url):
         try:
             client.perform_request("GET", "/_ilm/status", headers={"accept": "application/json"})
@@ -36,10 +36,10 @@ def has_lifecycle(client: Elasticsearch, url: str) -> bool:
 def install(
     client: Elasticsearch, url: str, index: IndexSettings, elasticsearch: ElasticsearchSettings
 ) -> Iterator[Step]:
-    """Install what differs. Raises ShipperError where the server refuses, or has what is newer or not ours."""
+    """Install what differs. Raises ShipperError if the server rejects it, or has a newer or a foreign version."""
     lifecycle = has_lifecycle(client, url)
     if not lifecycle and (elasticsearch.retention is not None or elasticsearch.data_stream):
-        yield Step("left out", "lifecycle policy", index.prefix, NO_LIFECYCLE)
+        yield Step("skipped", "lifecycle policy", index.prefix, NO_LIFECYCLE)
     for resource in resources(index, elasticsearch, lifecycle=lifecycle):
         with translated(url):
             present = _meta(client, resource)
@@ -56,28 +56,28 @@ def _outcome(
         return "created"
     if present.get("managed_by") != OWNER:
         raise ShipperError(
-            f"{url} has an {resource.kind} {resource.name!r} that is not the shipper's",
+            f"the {resource.kind} {resource.name!r} on {url} is not managed by shipper",
             "rename or remove it, or choose another index.prefix",
         )
     if int(present.get("version", 0)) > VERSION:
         raise ShipperError(
-            f"the {resource.kind} {resource.name!r} on {url} is of version {present['version']}, newer than {VERSION}",
-            "run `shipper setup` of the newest shipper that writes there",
+            f"the {resource.kind} {resource.name!r} on {url} has version {present['version']}, newer than {VERSION}",
+            "run `shipper setup` with the newest shipper that writes there",
         )
     mine = (resource.body.get("_meta") or resource.body["policy"]["_meta"])["digest"]
     return "unchanged" if present.get("digest") == mine else "updated"
 
 
 def _meta(client: Elasticsearch, resource: Resource) -> dict[str, Any] | None:
-    """The `_meta` of what the server has under that name; None where it has nothing."""
+    """The `_meta` of the installed resource; None if there is none."""
     try:
         answer: Any = client.perform_request("GET", resource.path, headers={"accept": "application/json"}).body
     except NotFoundError:
         return None
-    found = (
+    installed = (
         answer[resource.name]["policy"] if "policy" in resource.body else answer["index_templates"][0]["index_template"]
     )
-    return dict(found.get("_meta") or {})
+    return dict(installed.get("_meta") or {})
 
 
 def _put(client: Elasticsearch, url: str, resource: Resource) -> None:
@@ -88,17 +88,17 @@ def _put(client: Elasticsearch, url: str, resource: Resource) -> None:
         if error.meta.status in (401, 403):
             raise
         raise ShipperError(
-            f"{url} refuses the {resource.kind} {resource.name!r}: {reason_of(error)}",
-            "see `shipper setup --print` for what was sent",
+            f"{url} rejects the {resource.kind} {resource.name!r}: {reason_of(error)}",
+            "compare the output of `shipper setup --print`",
         ) from error
 
 
 def deleted_after(client: Elasticsearch, url: str, prefix: str) -> float | None:
-    """After how many seconds the lifecycle policy of `prefix` deletes an index; None where nothing does."""
+    """Age in seconds at which the lifecycle policy of `prefix` deletes an index; None if it never does."""
     with translated(url):
         if not has_lifecycle(client, url):
             return None
-        template = found_template(client, prefix) or {}
+        template = read_template(client, prefix) or {}
         settings = template.get("template", {}).get("settings", {}).get("index", {})
         name = settings.get("lifecycle", {}).get("name")
         if name is None:
@@ -109,6 +109,6 @@ def deleted_after(client: Elasticsearch, url: str, prefix: str) -> float | None:
 
 
 def in_seconds(age: str) -> float | None:
-    """A time value of the server in seconds (Elasticsearch reference, "Time units"); None where it is none."""
-    found = AGE.fullmatch(age)
-    return None if found is None else float(found[1]) * UNITS[found[2]]
+    """Parse a time value of the server into seconds (Elasticsearch reference, "Time units"); None if invalid."""
+    match = AGE.fullmatch(age)
+    return None if match is None else float(match[1]) * UNITS[match[2]]

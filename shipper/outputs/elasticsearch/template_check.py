@@ -1,6 +1,6 @@
-"""The guard: before anything is written, that the server is one we know and that its templates are in place.
+"""Checks before a write: the server's version is supported, and its templates are installed.
 
-An index that came to be without its template guesses its mapping from the first documents, and refuses later ones.
+An index created without its template gets a mapping guessed from the first documents, and rejects later ones.
 """
 
 import threading
@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from elasticsearch import Elasticsearch, NotFoundError
 
-from shipper.outputs.elasticsearch.client import no_sense, translated
+from shipper.outputs.elasticsearch.client import translated, unexpected_response
 from shipper.outputs.elasticsearch.templates import OWNER, VERSION
 from shipper.system.errors import OutputUnavailable
 
@@ -19,11 +19,11 @@ SETUP = "run `shipper setup` with this configuration"
 UNCHECKED = "or set elasticsearch.require_template: false"
 
 
-class Guard:
-    """Looks once after each connection, and at each index that is new; for any number of threads."""
+class TemplateCheck:
+    """Checks once after each connection, and once for each new index; safe for several threads."""
 
     def __init__(self, url: str, client: Elasticsearch, templates: Iterable[str], *, required: bool) -> None:
-        """`templates` must be there where `required`."""
+        """`templates` must be installed if `required`."""
         self._url, self._client = url, client
         self._templates, self._required = tuple(templates), required
         self._lock = threading.Lock()
@@ -31,14 +31,14 @@ class Guard:
         self._known: set[str] = set()
         self._log = structlog.get_logger("shipper.elasticsearch")
 
-    def forget(self) -> None:
-        """Look again before the next write."""
+    def reset(self) -> None:
+        """Repeat all checks before the next write."""
         with self._lock:
             self._passed = False
             self._known.clear()
 
     def check(self, indices: Iterable[str]) -> None:
-        """Raise OutputUnavailable where the server must not be written to, or one of `indices` not yet."""
+        """Raise OutputUnavailable if the server or one of `indices` must not be written to."""
         with self._lock, translated(self._url):
             if not self._passed:
                 self._check_server()
@@ -46,19 +46,19 @@ class Guard:
                     self._check_templates()
                 self._passed = True
             for index in {*indices} - self._known:
-                if not self._required or self._made_from_template(index):
+                if not self._required or self._created_from_template(index):
                     self._known.add(index)
 
     def _check_server(self) -> None:
         answer: object = self._client.info().body
         version = answer.get("version") if isinstance(answer, dict) else None
         if not isinstance(version, dict):
-            raise no_sense(self._url, str(answer))
+            raise unexpected_response(self._url, str(answer))
         number = str(version.get("number"))
         major = number.partition(".")[0]
         if not major.isdecimal() or not OLDEST <= int(major) <= NEWEST:
-            what = f"{self._url} is Elasticsearch {number}; this shipper writes to {OLDEST} and {NEWEST}"
-            raise OutputUnavailable(what, "upgrade the one that is older")
+            what = f"{self._url} runs Elasticsearch {number}; this shipper supports {OLDEST} and {NEWEST}"
+            raise OutputUnavailable(what, "upgrade the older of the two")
 
     def _check_templates(self) -> None:
         for name in self._templates:
@@ -66,22 +66,24 @@ class Guard:
 
     def _check_template(self, name: str) -> None:
         try:
-            found = found_template(self._client, name)
+            template = read_template(self._client, name)
         except (AttributeError, LookupError) as error:
-            raise no_sense(self._url, str(error)) from error
-        if found is None:
+            raise unexpected_response(self._url, str(error)) from error
+        if template is None:
             raise OutputUnavailable(f"{self._url} has no index template {name!r}", f"{SETUP}, {UNCHECKED}")
-        meta = found.get("_meta") or {}
+        meta = template.get("_meta") or {}
         if meta.get("managed_by") != OWNER:
-            what = f"the index template {name!r} on {self._url} is not the shipper's"
+            what = f"the index template {name!r} on {self._url} is not managed by shipper"
             raise OutputUnavailable(what, f"rename or remove it and {SETUP}, {UNCHECKED}")
         if meta.get("version") != VERSION:
-            self._log.warning("template_of_another_version", name=name, found=meta.get("version"), hint=SETUP)
+            self._log.warning(
+                "template_version_mismatch", name=name, version=meta.get("version"), expected=VERSION, hint=SETUP
+            )
 
-    def _made_from_template(self, index: str) -> bool:
-        """False where `index` is not there yet: the next write makes it from the templates, and then it is looked at.
+    def _created_from_template(self, index: str) -> bool:
+        """Return False if `index` does not exist yet; the next write creates it, and then it is checked.
 
-        Raises OutputUnavailable where the templates are gone, or were when it was made.
+        Raises OutputUnavailable if the templates are missing, or were missing when it was created.
         """
         try:
             answer: object = self._client.indices.get_mapping(
@@ -91,15 +93,15 @@ class Guard:
             self._check_templates()
             return False
         if not isinstance(answer, Mapping):
-            raise no_sense(self._url, str(answer))
+            raise unexpected_response(self._url, str(answer))
         if not answer:
-            what = f"index {index} on {self._url} was made without the template, so its mapping is guessed"
+            what = f"index {index} on {self._url} was created without the template, so its mapping was guessed"
             raise OutputUnavailable(what, f"reindex or delete it, {UNCHECKED}")
         return True
 
 
-def found_template(client: Elasticsearch, name: str) -> dict[str, Any] | None:
-    """An index template as the server has it; None where it has none of that name."""
+def read_template(client: Elasticsearch, name: str) -> dict[str, Any] | None:
+    """Read an index template from the server; None if it does not exist."""
     try:
         answer = client.indices.get_index_template(name=name)
     except NotFoundError:

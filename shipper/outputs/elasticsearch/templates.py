@@ -1,4 +1,4 @@
-"""Index templates and the lifecycle policy, derived from the vocabulary. Nothing here touches the world.
+"""Index templates and the lifecycle policy, derived from the event schema. Pure functions, no I/O.
 
 Sources: Elasticsearch reference, "Index templates", "Index lifecycle actions" and the setting
 `index.lifecycle.parse_origination_date`, which takes an index's age from the day in its name.
@@ -13,16 +13,16 @@ from shipper.config.output_settings import ElasticsearchSettings, IndexSettings
 from shipper_schemas.mapping import event_mapping, quarantine_mapping
 
 VERSION = 1
-"""Of the mapping; rises when a field is added or changes its type."""
+"""Version of the mapping; incremented when a field is added or changes its type."""
 OWNER = "shipper"
 PRIORITY = 200
-"""Above what packaged templates use for everything; a longer prefix goes before a shorter one."""
+"""Above the priority of built-in catch-all templates; a longer prefix gets a higher one."""
 SEARCHED = ["message", "error_message", "exception", "correlation_id", "event", "path"]
-"""Fields that a query without a field looks at."""
+"""Fields that a query without a field name searches."""
 
 
 class Resource(NamedTuple):
-    """Something to install: `PUT path` with `body`."""
+    """A resource to install with `PUT path` and `body`."""
 
     kind: str
     name: str
@@ -31,17 +31,17 @@ class Resource(NamedTuple):
 
 
 def resources(index: IndexSettings, elasticsearch: ElasticsearchSettings, *, lifecycle: bool) -> list[Resource]:
-    """All that has to be installed, in order; `lifecycle` tells whether the server has ILM."""
-    found = []
+    """All resources to install, in order; `lifecycle` is True if the server has ILM."""
+    policies = []
     managed = lifecycle and (elasticsearch.retention is not None or elasticsearch.data_stream)
     if managed:
-        found.append(_policy(index.prefix, elasticsearch, rolls_over=elasticsearch.data_stream))
+        policies.append(_policy(index.prefix, elasticsearch, rolls_over=elasticsearch.data_stream))
         if elasticsearch.data_stream and elasticsearch.retention is not None:
-            found.append(_policy(index.quarantine_prefix, elasticsearch, rolls_over=False))
+            policies.append(_policy(index.quarantine_prefix, elasticsearch, rolls_over=False))
     quarantine_policy = index.quarantine_prefix if elasticsearch.data_stream else index.prefix
     quarantine_managed = managed and elasticsearch.retention is not None
     return [
-        *found,
+        *policies,
         _template(index.prefix, event_mapping(), elasticsearch, index.prefix if managed else None, stream=True),
         _template(
             index.quarantine_prefix,
@@ -54,7 +54,7 @@ def resources(index: IndexSettings, elasticsearch: ElasticsearchSettings, *, lif
 
 
 def template_names(index: IndexSettings) -> tuple[str, str]:
-    """The templates that have to be there before anything is written."""
+    """The templates that must be installed before the first write."""
     return index.prefix, index.quarantine_prefix
 
 
@@ -96,6 +96,6 @@ def _template(
 
 
 def _meta(body: dict[str, Any]) -> dict[str, Any]:
-    """Whose it is, and a digest that tells whether it changed."""
+    """Owner, version, and a digest to detect changes."""
     digest = hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
     return {"managed_by": OWNER, "version": VERSION, "digest": digest}

@@ -1,1 +1,1 @@
-"""Kafka: documents as messages, the two client libraries behind one port, and the output."""
+"""Kafka: documents as messages, two client libraries behind one interface, and the output."""

@@ -1,4 +1,4 @@
-"""The producer of `shipper.outputs.kafka.client` over confluent-kafka."""
+"""Producer with confluent-kafka."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -8,35 +8,35 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-from shipper.outputs.kafka.client import Connection, away
+from shipper.outputs.kafka.client import Connection, brokers_unavailable
 from shipper.outputs.kafka.confluent_shared import translated
 from shipper.outputs.kafka.message import Message
 
-SERVED_S = 0.2
-"""How long one wait for the library's events takes, in seconds."""
-ROOM_S = 0.05
+POLL_S = 0.2
+"""Longest wait for events of the library, in seconds."""
+QUEUE_FULL_WAIT_S = 0.05
 TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE)
 
 
 class ConfluentProducer:
-    """`shipper.outputs.kafka.client.Producer` over confluent-kafka."""
+    """`shipper.outputs.kafka.client.Producer` with confluent-kafka."""
 
     def __init__(self, producer: Any, connection: Connection) -> None:  # noqa: ANN401 -- the library's type is generic
-        """Starts the thread that takes the library's reports."""
+        """Start the thread that receives the library's delivery reports."""
         self._producer, self._connection = producer, connection
         self._closing = Event()
         self._thread = Thread(target=self._serve, name="kafka-reports", daemon=True)
         self._thread.start()
 
     def deliver(self, messages: Iterable[Message]) -> list[Message]:
-        """Send and wait. Raises KafkaUnavailable."""
+        """Send messages, wait, and return those that are too large. Raises KafkaUnavailable."""
         delivery = _Delivery()
         end = self._connection.clock.monotonic() + self._connection.settings.delivery_timeout + 1
         for message in messages:
             self._produce(message, delivery, end)
         left = end - self._connection.clock.monotonic()
         if not delivery.finished(max(0.0, left)):
-            raise away(self._connection, "no acknowledgement in time")
+            raise brokers_unavailable(self._connection, "no acknowledgement in time")
         if delivery.failed is not None:
             error, topic = delivery.failed
             raise translated(error, self._connection, topic)
@@ -50,9 +50,9 @@ class ConfluentProducer:
             try:
                 self._producer.produce(topic, value, key, on_delivery=report, headers=headers)
             except BufferError as error:
-                delivery.unexpect()
-                if self._closing.wait(ROOM_S) or self._connection.clock.monotonic() > end:
-                    raise away(self._connection, "no room for more messages") from error
+                delivery.cancel()
+                if self._closing.wait(QUEUE_FULL_WAIT_S) or self._connection.clock.monotonic() > end:
+                    raise brokers_unavailable(self._connection, "the producer's queue is full") from error
                 continue
             except KafkaException as error:
                 delivery.report(message, error.args[0], None)
@@ -60,18 +60,18 @@ class ConfluentProducer:
 
     def _serve(self) -> None:
         while not self._closing.is_set():
-            self._producer.poll(SERVED_S)
+            self._producer.poll(POLL_S)
 
     def close(self) -> None:
-        """Give up what is on its way, at once."""
+        """Abandon messages in flight without waiting."""
         self._closing.set()
         with suppress(KafkaException):
             self._producer.purge(blocking=False)
-        self._thread.join(2 * SERVED_S)
+        self._thread.join(2 * POLL_S)
 
 
 class _Delivery:
-    """The reports of one call's messages; they come in the producer's thread."""
+    """Delivery reports of one call's messages; they arrive in the producer's thread."""
 
     def __init__(self) -> None:
         self.too_large: list[Message] = []
@@ -82,7 +82,7 @@ class _Delivery:
     def expect(self) -> None:
         self._expected += 1
 
-    def unexpect(self) -> None:
+    def cancel(self) -> None:
         self._expected -= 1
 
     def report(self, message: Message, error: Any, _reported: Any) -> None:  # noqa: ANN401 -- the library's types
@@ -97,7 +97,7 @@ class _Delivery:
                 self._done.set()
 
     def finished(self, seconds: float) -> bool:
-        """Whether all that was expected is reported within `seconds`."""
+        """Return True if all expected reports arrive within `seconds`."""
         with self._lock:
             self._complete = True
             if self._reported == self._expected:

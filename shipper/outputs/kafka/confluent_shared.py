@@ -1,13 +1,13 @@
-"""Options, errors and codes that both ends of confluent-kafka share."""
+"""Options, errors and codes that producer and consumer of confluent-kafka share."""
 
 import logging
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, away, refusal
+from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, brokers_unavailable, topic_error
 
-LOCAL = {
+PROTOCOL_CODES = {
     KafkaError._UNKNOWN_TOPIC: "UNKNOWN_TOPIC_OR_PARTITION",  # noqa: SLF001
     KafkaError._UNKNOWN_PARTITION: "UNKNOWN_TOPIC_OR_PARTITION",  # noqa: SLF001
     KafkaError.UNKNOWN_TOPIC_OR_PART: "UNKNOWN_TOPIC_OR_PARTITION",
@@ -15,20 +15,20 @@ LOCAL = {
 
 
 def created(kind: Any, options: dict[str, Any], connection: Connection) -> Any:  # noqa: ANN401 -- Producer or Consumer
-    """One of the library's objects. Raises KafkaUnavailable where the options are refused."""
+    """Create an object of the library. Raises KafkaUnavailable if it rejects the options."""
     try:
         return kind(options)
     except (KafkaException, ValueError, TypeError) as error:
         raise KafkaUnavailable(
-            f"Kafka on {connection.bootstrap}: confluent-kafka refuses its options: {error}",
+            f"Kafka on {connection.bootstrap}: confluent-kafka rejects its options: {error}",
             "correct them under kafka:",
         ) from error
 
 
 def common_options(connection: Connection) -> dict[str, Any]:
-    """What producer and consumer are told alike."""
+    """Options that producer and consumer share."""
     settings = connection.settings
-    silent = logging.getLogger("shipper.librdkafka")  # what it has to say reaches us as errors
+    silent = logging.getLogger("shipper.librdkafka")  # its messages are reported as errors
     silent.setLevel(logging.CRITICAL + 1)
     options: dict[str, Any] = {
         "bootstrap.servers": connection.bootstrap,
@@ -55,17 +55,17 @@ def common_options(connection: Connection) -> dict[str, Any]:
 
 
 def code_of(error: Any) -> str:  # noqa: ANN401 -- the library's type
-    """The name of a broker's code, as the protocol spells it."""
-    return str(LOCAL.get(error.code(), error.name()))
+    """Name of a broker's error code, as in the Kafka protocol."""
+    return str(PROTOCOL_CODES.get(error.code(), error.name()))
 
 
 def translated(error: Any, connection: Connection, topic: str = "") -> KafkaUnavailable:  # noqa: ANN401
-    """What a failure of the library means."""
+    """KafkaUnavailable for an error of the library."""
     code = code_of(error)
     if code == "_AUTHENTICATION" or "AUTHENTICATION" in code:
-        return away(connection, error.str())
+        return brokers_unavailable(connection, error.str())
     if topic and not code.startswith("_"):
-        return refusal(code, topic, connection.bootstrap)
+        return topic_error(code, topic, connection.bootstrap)
     if code.startswith("_"):
-        return away(connection, error.str())
-    return KafkaUnavailable(f"Kafka on {connection.bootstrap}: {error.str()}", "look at the broker's log", resumes=True)
+        return brokers_unavailable(connection, error.str())
+    return KafkaUnavailable(f"Kafka on {connection.bootstrap}: {error.str()}", "check the broker's log", resumes=True)

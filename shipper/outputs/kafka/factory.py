@@ -1,4 +1,4 @@
-"""The Kafka output built from the settings, and the check of its topics."""
+"""Builds the Kafka output from the settings, and checks its topics."""
 
 from typing import NoReturn
 
@@ -10,17 +10,17 @@ from shipper.outputs.kafka.message import Prefixes
 from shipper.outputs.kafka.output import KafkaOutput
 from shipper.system.errors import ConfigurationError
 
-CONFIRMATION = "both topics are there"
+CONFIRMATION = "both topics exist"
 
 
 class KafkaFactory(OutputFactory):
     """`kafka://HOST:PORT/TOPIC`: a topic that indexers read."""
 
     confirmation = CONFIRMATION
-    no_setup = "topics are created with the tools of Kafka"
+    no_setup = "create the topics with Kafka's own tools"
 
     def output(self, settings: Settings) -> Output:
-        """The output; it connects with the first batch."""
+        """Build the output; it connects at the first batch."""
         options, url = settings.kafka, settings.output
         return KafkaOutput(
             url,
@@ -33,24 +33,24 @@ class KafkaFactory(OutputFactory):
         )
 
     def check(self, settings: Settings) -> None:
-        """Raise ShipperError where the topic or its quarantine is missing."""
+        """Raise ShipperError if the topic or its quarantine topic is missing."""
         check_topics(settings, settings.output)
 
-    def readers(self, settings: Settings, timeout: float | None = None) -> NoReturn:  # noqa: ARG002 -- nothing is read
-        """Raise ConfigurationError: a topic is not searched."""
+    def readers(self, settings: Settings, timeout: float | None = None) -> NoReturn:  # noqa: ARG002 -- always raises
+        """Raise ConfigurationError: a topic cannot be searched."""
         raise ConfigurationError(
-            f"{settings.output} is a topic, and topics are not searched",
-            "give --output the store that its indexer writes to: http(s)://HOST:PORT or local:DIR",
+            f"{settings.output} is a Kafka topic, which cannot be searched",
+            "set --output to the store that its indexer writes to: http(s)://HOST:PORT or local:DIR",
         )
 
 
 def prefixes_of(settings: Settings) -> Prefixes:
-    """The prefixes of our indices' names."""
+    """The configured prefixes of index names."""
     return Prefixes(settings.index.prefix, settings.index.quarantine_prefix)
 
 
 def check_topics(settings: Settings, url: str) -> None:
-    """Raise ShipperError where the topic of `url` or its quarantine is missing."""
+    """Raise ShipperError if the topic of `url` or its quarantine topic is missing."""
     require_topics(connect(url, settings.kafka), topics_of(url, settings.kafka))
 
 

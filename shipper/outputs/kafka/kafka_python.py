@@ -1,4 +1,4 @@
-"""The port over kafka-python: plain Python, always installed."""
+"""Client with kafka-python: pure Python, always installed."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -23,9 +23,9 @@ from shipper.outputs.kafka.client import (
     DIAGNOSIS_S,
     Connection,
     KafkaUnavailable,
-    away,
-    refusal,
+    brokers_unavailable,
     tls_context,
+    topic_error,
 )
 from shipper.outputs.kafka.message import Message
 from shipper.system.errors import ConfigurationError
@@ -34,38 +34,38 @@ TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 def connect(connection: Connection) -> "KafkaPython":
-    """The client for one cluster. Raises ConfigurationError."""
+    """Create the client of one cluster. Raises ConfigurationError."""
     silence()
     return KafkaPython(connection)
 
 
 def silence() -> None:
-    """Switch the library's own log off: all that it reports reaches us as errors."""
+    """Disable the library's own log; it reports failures as errors too."""
     logging.getLogger("kafka").setLevel(logging.CRITICAL + 1)
 
 
 class KafkaPython:
-    """`shipper.outputs.kafka.client.Client` over kafka-python."""
+    """`shipper.outputs.kafka.client.Client` with kafka-python."""
 
     name = "kafka-python"
 
     def __init__(self, connection: Connection) -> None:
-        """Connects to nothing yet. Raises ConfigurationError where certificates cannot be used."""
+        """Does not connect yet. Raises ConfigurationError if certificates cannot be used."""
         self.servers = connection.bootstrap
         self._connection = connection
         self._common = common_options(connection)
         self._compression = compression_of(connection.settings.compression)
 
-    def producer(self, *, alone: bool = False) -> "PlainProducer":
-        """A producer. Raises KafkaUnavailable."""
+    def producer(self, *, alone: bool = False) -> "KafkaPythonProducer":
+        """Create a producer. Raises KafkaUnavailable."""
         settings = self._connection.settings
         timeout = settings.delivery_timeout
         try:
             producer = opened(
-                GivingUp,
+                NonFlushingProducer,
                 **self._common,
                 acks="all",
-                enable_idempotence=True,  # said, so that what conflicts with it is an error and not its silent end
+                enable_idempotence=True,  # explicit: conflicting options are an error, not silently preferred
                 max_in_flight_requests_per_connection=5,
                 compression_type=self._compression,
                 linger_ms=0 if alone else int(settings.linger * 1000),
@@ -78,60 +78,60 @@ class KafkaPython:
             )
         except KafkaError as error:
             raise translated(error, self._connection) from error
-        return PlainProducer(producer, self._connection)
+        return KafkaPythonProducer(producer, self._connection)
 
     def partitions(self, topics: Sequence[str]) -> dict[str, int | str]:
-        """How many partitions each topic has, or the code of the broker's refusal. Raises KafkaUnavailable."""
+        """Number of partitions of each topic, or the broker's error code for it. Raises KafkaUnavailable."""
         options = {name: value for name, value in self._common.items() if name != "metrics_enabled"}
         try:
             admin = opened(KafkaAdminClient, **options)
             try:
-                found = admin.describe_topics(list(topics))
+                descriptions = admin.describe_topics(list(topics))
             finally:
                 admin.close()
         except KafkaError as error:
             raise translated(error, self._connection) from error
         return {
             topic["name"]: code_of(for_code(topic["error_code"])) if topic["error_code"] else len(topic["partitions"])
-            for topic in found
+            for topic in descriptions
         }
 
 
 def opened(kind: Any, **options: Any) -> Any:  # noqa: ANN401 -- the library has no types
-    """One of the library's objects, connected. Raises KafkaError.
+    """Create an object of the library and connect it. Raises KafkaError.
 
-    Where it cannot connect, the library leaves a thread and four descriptors behind at every try: they are closed here.
+    If the connection fails, the library leaks a thread and four descriptors each time: they are closed here.
     """
     clients: list[Any] = []
 
-    def client(**given: Any) -> Any:  # noqa: ANN401
-        clients.append(kind.DEFAULT_CONFIG["kafka_client"](**given))
+    def client(**configuration: Any) -> Any:  # noqa: ANN401
+        clients.append(kind.DEFAULT_CONFIG["kafka_client"](**configuration))
         return clients[-1]
 
     try:
         return kind(**options, kafka_client=client)
     except BaseException:
-        for found in clients:
-            found.close()
+        for network_client in clients:
+            network_client.close()
         raise
 
 
-class GivingUp(KafkaProducer):  # type: ignore[misc]  # the library has no types
-    """A producer that can be closed with a broker away: the library's own waits first, and then forgets to close."""
+class NonFlushingProducer(KafkaProducer):  # type: ignore[misc]  # the library has no types
+    """A producer that closes without a broker: the library's own flushes first, and then does not close."""
 
     def flush(self, timeout: float | None = None) -> None:
-        """Nothing: who sends waits for every message, and a close gives up the rest."""
+        """Nothing to do: `deliver` waits for every message, and `close` abandons the rest."""
 
 
-class PlainProducer:
-    """`shipper.outputs.kafka.client.Producer` over kafka-python."""
+class KafkaPythonProducer:
+    """`shipper.outputs.kafka.client.Producer` with kafka-python."""
 
     def __init__(self, producer: Any, connection: Connection) -> None:  # noqa: ANN401 -- the library has no types
-        """`producer` is connected."""
+        """`producer` is already connected."""
         self._producer, self._connection = producer, connection
 
     def deliver(self, messages: Iterable[Message]) -> list[Message]:
-        """Send and wait. Raises KafkaUnavailable."""
+        """Send messages, wait, and return those that are too large. Raises KafkaUnavailable."""
         clock, send = self._connection.clock, self._producer.send
         too_large: list[Message] = []
         sent = []
@@ -150,18 +150,18 @@ class PlainProducer:
                         future.get(max(0.0, end - clock.monotonic()))
                     except TOO_LARGE:
                         too_large.append(message)
-        except (KafkaError, ValueError, RuntimeError) as error:  # the latter two where its metadata or loop are gone
+        except (KafkaError, ValueError, RuntimeError) as error:  # the latter two without metadata or event loop
             raise translated(error, self._connection, message.topic if message else "") from error
         return too_large
 
     def close(self) -> None:
-        """Give up what is on its way, at once."""
+        """Abandon messages in flight without waiting."""
         with suppress(KafkaError):
             self._producer.close(timeout=0)
 
 
 def common_options(connection: Connection) -> dict[str, Any]:
-    """What producer, consumer and administration are told alike. Raises ConfigurationError."""
+    """Options that producer, consumer and administration client share. Raises ConfigurationError."""
     settings = connection.settings
     options: dict[str, Any] = {
         "bootstrap_servers": list(connection.servers),
@@ -180,39 +180,39 @@ def common_options(connection: Connection) -> dict[str, Any]:
     return options
 
 
-def compression_of(asked: str) -> str | None:
-    """The compression to use. Raises ConfigurationError where this machine cannot."""
-    if asked == "auto":
+def compression_of(compression: str) -> str | None:
+    """The compression codec to use. Raises ConfigurationError if its package is not installed."""
+    if compression == "auto":
         return "lz4" if has_lz4() else "gzip"
-    for name, there, package in (("lz4", has_lz4, "lz4"), ("zstd", has_zstd, "zstandard")):
-        if asked == name and not there():
+    for name, is_installed, package in (("lz4", has_lz4, "lz4"), ("zstd", has_zstd, "zstandard")):
+        if compression == name and not is_installed():
             raise ConfigurationError(
-                f"kafka.compression is {name}, for which kafka-python needs the package {package}",
-                f"install {package} or shipper-agent[kafka], or give kafka.compression: gzip",
+                f"kafka.compression is {name}, which needs the package {package} with kafka-python",
+                f"install {package} or shipper-agent[kafka], or set kafka.compression: gzip",
             )
-    return None if asked == "none" else asked
+    return None if compression == "none" else compression
 
 
 def code_of(error: BrokerResponseError | type[BrokerResponseError]) -> str:
-    """The name of a broker's code, as the protocol spells it."""
+    """Name of a broker's error code, as in the Kafka protocol."""
     return error.message or (error.__name__ if isinstance(error, type) else type(error).__name__)
 
 
 def translated(error: Exception, connection: Connection, topic: str = "") -> KafkaUnavailable:
-    """What a failure of the library means."""
+    """KafkaUnavailable for an error of the library."""
     if isinstance(error, UnsupportedCodecError):
         return KafkaUnavailable(
-            f"messages in {topic or 'the topic'} are compressed in a way that kafka-python cannot read here: {error}",
-            "install shipper-agent[kafka], or give kafka.compression: gzip where they are written",
+            f"messages in {topic or 'the topic'} use a compression that kafka-python cannot read here: {error}",
+            "install shipper-agent[kafka], or set kafka.compression: gzip for the producers",
         )
     if isinstance(error, CorruptRecordError):
         return KafkaUnavailable(
-            f"a message on {connection.bootstrap} is none that kafka-python can read: {error}",
-            "let an indexer with shipper-agent[kafka] read that partition: it puts the message aside",
+            f"kafka-python cannot read a message on {connection.bootstrap}: {error}",
+            "run an indexer with shipper-agent[kafka], which quarantines the message",
             resumes=True,
         )
     if isinstance(error, BrokerResponseError) and topic:
-        return refusal(code_of(error), topic, connection.bootstrap)
+        return topic_error(code_of(error), topic, connection.bootstrap)
     if isinstance(error, KafkaTimeoutError) or not isinstance(error, BrokerResponseError):
-        return away(connection, str(error))
-    return KafkaUnavailable(f"Kafka on {connection.bootstrap}: {error}", "look at the broker's log", resumes=True)
+        return brokers_unavailable(connection, str(error))
+    return KafkaUnavailable(f"Kafka on {connection.bootstrap}: {error}", "check the broker's log", resumes=True)

@@ -1,11 +1,11 @@
-"""Message: a document as a Kafka message. Pure: nothing here knows a broker.
+"""Documents as Kafka messages. Pure functions, no I/O.
 
-One event is one message: key, the correlation id, so that what belongs together stays in order in one partition;
-value, the document's JSON body as it is; headers `id` (40 hexadecimal digits) and `index`. Where several events are
-framed in one message, the value holds one body a line and `id` their ids in the same order, separated by commas; all
-of them belong to the one `index`.
+One event is one message. The key is the correlation id, so that related events stay in order in one partition; the
+value is the document's JSON body, unchanged; the headers are `id` (40 hexadecimal digits) and `index`. If several
+events share a message, the value has one body a line and `id` their ids in the same order, separated by commas; all of
+them belong to the same `index`.
 
-`shipper.inputs.kafka.read_message` reads them.
+`shipper.inputs.kafka.read_message` parses them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,39 +16,39 @@ from shipper_processors.route import is_daily
 
 ID, INDEX = "id", "index"
 FRAME_BYTES = 256 * 1024
-"""Bodies framed in one message; a larger body stands alone."""
+"""Maximum bytes of bodies that share a message; a larger body has its own."""
 
 
 class Topics(NamedTuple):
-    """Where messages go: events, and refused entries."""
+    """The topics of events and of quarantined entries."""
 
     events: str
     quarantine: str
 
 
 class Prefixes(NamedTuple):
-    """What the names of daily indices begin with: of events, and of refused entries."""
+    """Prefixes of the daily indices of events and of quarantined entries."""
 
     events: str
     quarantine: str
 
 
 class Message(NamedTuple):
-    """A message to send. `headers` are text and bytes, as both client libraries take them."""
+    """A message to send. `headers` are pairs of text and bytes, as both client libraries accept them."""
 
     topic: str
     key: bytes | None
     value: bytes
     headers: list[tuple[str, bytes]]
     documents: Sequence[Document]
-    """What it carries, in the order of its lines."""
+    """The documents in the value, in the order of its lines."""
 
 
 def messages(documents: Iterable[Document], topics: Topics, prefixes: Prefixes, each: int = 1) -> Iterator[Message]:
-    """`documents` as messages of up to `each` events.
+    """Yield `documents` as messages of up to `each` events.
 
-    Only neighbours of one index are framed together. No message has a time of its own: a topic would at once expire
-    events that are older than its retention.
+    Only adjacent documents of one index share a message. Messages have no explicit timestamp: a topic would immediately
+    delete events that are older than its retention.
     """
     if each == 1:
         for document in documents:
@@ -58,7 +58,7 @@ def messages(documents: Iterable[Document], topics: Topics, prefixes: Prefixes, 
     size = 0
     for document in documents:
         size += len(document.body)
-        if group and not (len(group) < each and size <= FRAME_BYTES and _alike(document, group[-1])):
+        if group and not (len(group) < each and size <= FRAME_BYTES and _may_share_message(document, group[-1])):
             yield _message(group, topics, prefixes)
             group, size = [], len(document.body)
         group.append(document)
@@ -66,8 +66,8 @@ def messages(documents: Iterable[Document], topics: Topics, prefixes: Prefixes, 
         yield _message(group, topics, prefixes)
 
 
-def _alike(document: Document, other: Document) -> bool:
-    """Whether two documents may be framed together: a body of several lines stands alone."""
+def _may_share_message(document: Document, other: Document) -> bool:
+    """Return True if two documents may share a message: same index, and each body on one line."""
     return document.index == other.index and b"\n" not in document.body and b"\n" not in other.body
 
 
@@ -79,9 +79,9 @@ def _message(group: list[Document], topics: Topics, prefixes: Prefixes) -> Messa
     else:
         ids = ",".join([document.id.hex() for document in group])
         body = b"\n".join([document.body for document in group])
-    refused = is_daily(index, prefixes.quarantine)
+    is_quarantined = is_daily(index, prefixes.quarantine)
     return Message(
-        topics.quarantine if refused else topics.events,
+        topics.quarantine if is_quarantined else topics.events,
         None if key is None else key.encode("utf-8", "surrogatepass"),
         body,
         [(ID, ids.encode()), (INDEX, index.encode())],

@@ -1,7 +1,7 @@
-"""The Kafka output: batches as messages, done when every in-sync replica has them.
+"""The Kafka output: sends batches as messages, complete once every in-sync replica has them.
 
-A batch that is sent again after a failure may stand in the topic twice: its ids are the same, and the index keeps one
-of each. So a producer that failed is thrown away, and idempotence from one producer to the next is not needed.
+A batch that is retried after a failure may be in the topic twice: its ids are the same, and the index keeps one of
+each. So a failed producer is replaced, and idempotence across producers is not needed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,8 +23,8 @@ CLOSE_S = 2.0
 
 
 @dataclass(slots=True)
-class _Lent:
-    """A producer that several workers use at once. The last one closes it, once it is retired."""
+class _SharedProducer:
+    """A producer that several workers share. Once it is retired, the last one closes it."""
 
     producer: Producer
     users: int = 0
@@ -32,9 +32,9 @@ class _Lent:
 
 
 class KafkaOutput:
-    """Sends documents to a topic, refused entries to another, and what is too large to a file. For one thread."""
+    """Sends events and quarantined entries to their topics, and too large ones to a file. For one thread."""
 
-    def __init__(  # noqa: PLR0913 -- what it is made of
+    def __init__(  # noqa: PLR0913 -- wired in one place
         self,
         url: str,
         client: Client,
@@ -45,110 +45,110 @@ class KafkaOutput:
         window: int = 4,
         events_per_record: int = 1,
     ) -> None:
-        """Connects to nothing yet: a broker that is away now may be there when something is sent."""
+        """Does not connect yet: a broker that is unavailable now may be available at the first batch."""
         self.url, self.window = url, window
         self._client, self._topics, self._prefixes = client, topics, prefixes
         self._dead_letters, self._each = dead_letters, events_per_record
         self._lock = Lock()
-        self._lent: _Lent | None = None
-        self._workers = Workers(window, self._safely_written, "kafka")
+        self._shared: _SharedProducer | None = None
+        self._workers = Workers(window, self._write, "kafka")
         self._log = structlog.get_logger("shipper.kafka")
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Send `documents`; done when the broker has acknowledged each, or OutputUnavailable in its place."""
+        """Queue `documents`; the future completes once each is acknowledged, or fails with OutputUnavailable."""
         return self._workers.submit(documents)
 
     def close(self) -> None:
-        """Give up what is on its way."""
+        """Abandon batches in flight."""
         with self._lock:
-            lent, self._lent = self._lent, None
-        if lent is not None:
-            lent.producer.close()
+            shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.producer.close()
         self._workers.close(CLOSE_S)
 
-    def _safely_written(self, documents: Sequence[Document]) -> Written:
-        """`_written`, whose every failure can be tried again: an error of a library must not end the agent."""
+    def _write(self, documents: Sequence[Document]) -> Written:
+        """Call `_send`; turn unexpected errors into OutputUnavailable, so that no bug of a library ends the agent."""
         try:
-            return self._written(documents)
+            return self._send(documents)
         except ShipperError:
             raise
         except Exception as error:
             self._log.exception("output_failed")
-            what = f"the output failed on {self.url} with {type(error).__name__}: {error}"
-            raise OutputUnavailable(what, "please report it with the log", resumes=True) from error
+            what = f"internal error while writing to {self.url}: {type(error).__name__}: {error}"
+            raise OutputUnavailable(what, "report it as a bug, with the log", resumes=True) from error
 
-    def _written(self, documents: Sequence[Document]) -> Written:
-        """In a worker's thread. Raises OutputUnavailable."""
+    def _send(self, documents: Sequence[Document]) -> Written:
+        """Send a batch, in a worker thread. Raises OutputUnavailable."""
         try:
-            suspects = self._delivered(messages(documents, self._topics, self._prefixes, self._each))
-            refused = self._too_large(suspects) if suspects else []
+            suspects = self._deliver(messages(documents, self._topics, self._prefixes, self._each))
+            rejected = self._too_large(suspects) if suspects else []
         except KafkaUnavailable as error:
             raise OutputUnavailable(error.what, error.hint, resumes=error.resumes) from error
-        for message in refused:
+        for message in rejected:
             size = f"a message of {len(message.value)} bytes before compression"
-            reason = f"{size} is larger than topic {message.topic} takes (max.message.bytes) or kafka.request_bytes"
+            reason = f"{size} exceeds max.message.bytes of topic {message.topic} or kafka.request_bytes"
             self._dead_letters.add(message.documents[0], reason)
-        entries = sum(message.topic == self._topics.quarantine for message in refused)
-        return Written(len(documents) - len(refused), 0, len(refused), refused_entries=entries)
+        entries = sum(message.topic == self._topics.quarantine for message in rejected)
+        return Written(len(documents) - len(rejected), 0, len(rejected), refused_entries=entries)
 
-    def _delivered(self, found: Iterable[Message]) -> list[Message]:
-        """Send by the producer of all batches; gives what is refused for its size. Raises KafkaUnavailable."""
-        lent = self._borrow()
+    def _deliver(self, batch: Iterable[Message]) -> list[Message]:
+        """Send with the shared producer, and return messages rejected for their size. Raises KafkaUnavailable."""
+        shared = self._acquire()
         try:
-            refused = lent.producer.deliver(found)
-            lent.retired = lent.retired or bool(refused)
+            rejected = shared.producer.deliver(batch)
+            shared.retired = shared.retired or bool(rejected)
         except KafkaUnavailable as error:
-            lent.retired = True
+            shared.retired = True
             raise self._cause(error) from error
         finally:
-            self._give_back(lent)
-        return refused
+            self._release(shared)
+        return rejected
 
     def _too_large(self, suspects: Sequence[Message]) -> list[Message]:
-        """Those of `suspects` that are refused also by themselves. Raises KafkaUnavailable.
+        """Return those of `suspects` that are rejected also when sent alone. Raises KafkaUnavailable.
 
-        A refusal need not be a message's own: the broker refuses as a whole what came together, and kafka-python then
-        refuses all that it still holds. So the smaller and the larger half are tried apart, each by a new producer.
+        A message may be rejected because of another: the broker rejects a whole batch, and kafka-python then rejects
+        all messages in its queue. So the smaller and the larger half are retried separately, each with a new producer.
         """
         single = messages(
             [document for message in suspects for document in message.documents], self._topics, self._prefixes
         )
         waiting = [sorted(single, key=lambda message: len(message.value))]
-        found: list[Message] = []
+        too_large: list[Message] = []
         while waiting:
             group = waiting.pop()
             producer = self._client.producer(alone=len(group) == 1)
             try:
-                refused = producer.deliver(group)
+                rejected = producer.deliver(group)
             finally:
                 producer.close()
             if len(group) == 1:
-                found += refused
-            elif refused:
-                half = (len(refused) + 1) // 2
-                waiting += [part for part in (refused[:half], refused[half:]) if part]
-        return found
+                too_large += rejected
+            elif rejected:
+                half = (len(rejected) + 1) // 2
+                waiting += [part for part in (rejected[:half], rejected[half:]) if part]
+        return too_large
 
-    def _borrow(self) -> _Lent:
-        """The producer of all batches, made where there is none. Raises KafkaUnavailable."""
+    def _acquire(self) -> _SharedProducer:
+        """The shared producer, created if there is none. Raises KafkaUnavailable."""
         with self._lock:
-            if self._lent is None or self._lent.retired:
+            if self._shared is None or self._shared.retired:
                 require_topics(self._client, self._topics)
-                self._lent = _Lent(self._client.producer())
-            self._lent.users += 1
-            return self._lent
+                self._shared = _SharedProducer(self._client.producer())
+            self._shared.users += 1
+            return self._shared
 
-    def _give_back(self, lent: _Lent) -> None:
+    def _release(self, shared: _SharedProducer) -> None:
         with self._lock:
-            lent.users -= 1
-            last = lent.retired and lent.users == 0
+            shared.users -= 1
+            last = shared.retired and shared.users == 0
         if last:
-            lent.producer.close()
+            shared.producer.close()
 
     def _cause(self, error: KafkaUnavailable) -> KafkaUnavailable:
-        """What is the matter, where the brokers tell it; `error` itself elsewhere."""
+        """The brokers' own reason for a failure if they report one, else `error`."""
         try:
             require_topics(self._client, self._topics)
-        except KafkaUnavailable as found:
-            return found
+        except KafkaUnavailable as cause:
+            return cause
         return error

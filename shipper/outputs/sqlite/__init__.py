@@ -1,1 +1,1 @@
-"""The embedded store: one SQLite file a day."""
+"""The embedded store: one SQLite file a day and index."""

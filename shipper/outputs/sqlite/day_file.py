@@ -1,16 +1,15 @@
-"""Day files: the SQLite database of one index and day, its schema, and how it is opened.
+"""Day files: the SQLite database of one index and day, its schema, and functions that open it.
 
     entry     one row a document, numbered in the order of arrival; `id` makes writing idempotent
-    block     up to BLOCK entries that arrived together: their numbers and the span of their times
+    block     up to BLOCK entries that arrived together: their numbers and the range of their times
     words     full-text index whose rows are blocks: all their words, and a key for each event and level in them
-    released  quarantined entries that have gone back into a main index
+    released  quarantined entries that were written to a main index
 
-Only ids and correlation ids are indexed entry by entry. For everything else the index says which blocks to look
-into, which costs a third of an index an entry and keeps the file small.
+Only ids and correlation ids are indexed for each entry. All other indexes point to blocks, which costs a third of an
+index for each entry and keeps the file small.
 
-`trace` is the hash of the correlation id below the entry's generation, a number that rises every GENERATION
-entries: random ids then land in the small end of the B-tree that is in the cache, and a look-up asks once a
-generation.
+`trace` is the hash of the correlation id below the entry's generation, a number that grows every GENERATION entries:
+random ids are then inserted at the end of the B-tree, which is cached, and a lookup runs once for each generation.
 """
 
 import fcntl
@@ -52,11 +51,11 @@ _INDEX = re.compile(r"(?P<prefix>[a-z0-9]+(?:[._-][a-z0-9]+)*)-(?P<day>\d{4}\.\d
 LONGEST_NAME = 200
 
 
-class Unusable(Exception):
-    """A file that is no day file of this version, and what to do about it."""
+class InvalidDayFile(Exception):
+    """A file that is not a day file of this version, with a hint."""
 
     def __init__(self, what: str, hint: str) -> None:
-        """Both sentences; the caller translates them into its own error."""
+        """Message and hint; the caller translates them into its own error."""
         super().__init__(what)
         self.what = what
         self.hint = hint
@@ -64,7 +63,7 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DayFile:
-    """A day file by its name."""
+    """Path, prefix and day of a day file, from its name."""
 
     path: Path
     prefix: str
@@ -76,14 +75,14 @@ class DayFile:
         """`PREFIX-YYYY.MM.dd`."""
         return self.path.name.removesuffix(".db")
 
-    def may_hold(self, since: int | None, until: int | None) -> bool:
-        """Whether a time of this day lies in [since, until), milliseconds since the epoch."""
+    def overlaps(self, since: int | None, until: int | None) -> bool:
+        """Return True if this day overlaps [since, until), in milliseconds since the epoch."""
         begin = self.day * MS_PER_DAY
         return (since is None or since < begin + MS_PER_DAY) and (until is None or until > begin)
 
 
 def day_file(directory: Path, index: str) -> DayFile | None:
-    """The day file of `index`; None where that is no name that may become a file's."""
+    """The day file of `index`; None if the name is invalid."""
     match = _INDEX.fullmatch(index)
     if match is None or len(index) > LONGEST_NAME:
         return None
@@ -97,8 +96,8 @@ def day_file(directory: Path, index: str) -> DayFile | None:
 def day_files(directory: Path) -> list[DayFile]:
     """All day files of `directory`, oldest first. Raises OSError."""
     names = (path.name.removesuffix(".db") for path in directory.iterdir() if path.name.endswith(".db"))
-    found = (file for name in names if (file := day_file(directory, name)))
-    return sorted(found, key=lambda file: (file.day, file.path))
+    files = (file for name in names if (file := day_file(directory, name)))
+    return sorted(files, key=lambda file: (file.day, file.path))
 
 
 def trace(correlation_id: str, generation: int) -> int:
@@ -108,7 +107,7 @@ def trace(correlation_id: str, generation: int) -> int:
 
 @contextmanager
 def exclusive(directory: Path) -> Iterator[int]:
-    """Keep other processes from making and deleting day files of `directory`; gives its descriptor."""
+    """Lock `directory` against other processes that create or delete day files; yields its descriptor."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -118,7 +117,7 @@ def exclusive(directory: Path) -> Iterator[int]:
 
 
 def create(path: Path) -> None:
-    """Make an empty day file, whole at once: a crash or a second writer never meets half a one."""
+    """Create an empty day file atomically: a crash or a second writer never sees a partial one."""
     with exclusive(path.parent) as directory:
         if path.exists():
             return
@@ -127,7 +126,7 @@ def create(path: Path) -> None:
             _remove(draft)
             os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
             _write_schema(draft)
-            # SQLite would play the WAL of a deleted file into the new one.
+            # SQLite would replay the WAL of a deleted file into the new one.
             _remove(path)
             draft.rename(path)
             os.fsync(directory)
@@ -148,25 +147,25 @@ def _write_schema(path: Path) -> None:
 
 
 def remove(file: DayFile) -> None:
-    """Delete a day file with what belongs to it. Raises OSError."""
+    """Delete a day file with its WAL and shared memory. Raises OSError."""
     with exclusive(file.path.parent):
         _remove(file.path)
 
 
 def _remove(path: Path) -> None:
     # The database first: a WAL without its database is discarded, a database without its WAL has lost entries.
-    for belonging in belongings(path):
+    for belonging in database_files(path):
         belonging.unlink(missing_ok=True)
 
 
-def belongings(path: Path) -> Iterator[Path]:
-    """The files that make up the day file at `path`, itself first."""
+def database_files(path: Path) -> Iterator[Path]:
+    """Yield the paths of a database and its WAL and shared memory, in this order."""
     for suffix in SUFFIXES:
         yield path.with_name(path.name + suffix)
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
-    """Open a day file, made where there is none. Raises sqlite3.Error, OSError, Unusable."""
+    """Open a day file, and create it if it does not exist. Raises sqlite3.Error, OSError, Unusable."""
     if not path.exists():
         create(path)
     db = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_S)
@@ -174,7 +173,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         _check(db, path)
         db.execute("PRAGMA synchronous=FULL")
         db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-        db.execute("PRAGMA secure_delete=OFF")  # nothing is deleted but the index's own merged segments
+        db.execute("PRAGMA secure_delete=OFF")  # only merged segments of the index are deleted
         db.execute("PRAGMA journal_size_limit=16777216")
     except BaseException:
         db.close()
@@ -183,18 +182,18 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a day file without changing it, also while an agent writes it. Raises sqlite3.Error, Unusable."""
+    """Open a day file read-only, also while an agent writes to it. Raises sqlite3.Error, Unusable."""
     address = f"file:{quote(str(path.resolve()))}?mode=ro"
     try:
-        return _opened_to_read(address, path)
+        return _open_read_only(address, path)
     except sqlite3.OperationalError:
         wal = path.with_name(path.name + "-wal")
         if not path.exists() or (wal.exists() and wal.stat().st_size):
             raise
-        return _opened_to_read(f"{address}&immutable=1", path)  # a medium on which no -shm can be made
+        return _open_read_only(f"{address}&immutable=1", path)  # a medium on which no -shm can be created
 
 
-def _opened_to_read(address: str, path: Path) -> sqlite3.Connection:
+def _open_read_only(address: str, path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_S)
     try:
         _check(db, path)
@@ -212,34 +211,34 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
-        raise Unusable(f"{path} is no readable database: {error}", aside(path)) from error
+        raise InvalidDayFile(f"{path} is not a readable database: {error}", damaged_hint(path)) from error
     if application != APPLICATION_ID:
-        raise Unusable(f"{path} is not a store of this program", aside(path))
+        raise InvalidDayFile(f"{path} is not a store of shipper", damaged_hint(path))
     if version != VERSION:
-        raise Unusable(
-            f"{path} has version {version}, this shipper reads and writes version {VERSION}",
-            f"use the shipper that wrote it, or move it away: `mv {path} {path}.v{version}`",
+        raise InvalidDayFile(
+            f"{path} has version {version}; this shipper supports version {VERSION}",
+            f"use the shipper version that wrote it, or rename it: `mv {path} {path}.v{version}`",
         )
 
 
 def _pragma(db: sqlite3.Connection, name: str) -> tuple[int]:
-    found: tuple[int] = db.execute(f"PRAGMA {name}").fetchone()
-    return found
+    row: tuple[int] = db.execute(f"PRAGMA {name}").fetchone()
+    return row
 
 
-def aside(path: Path) -> str:
+def damaged_hint(path: Path) -> str:
     """The hint for a damaged file."""
     return (
-        f"move it away (`mv {path} {path}.damaged`, its -wal and -shm too): a new one is begun,"
-        " and `shipper replay` fills it from the logs that are still there"
+        f"rename it (`mv {path} {path}.damaged`, and its -wal and -shm): a new one is created,"
+        " and `shipper replay` fills it from the logs that still exist"
     )
 
 
 def holds_unreleased(file: DayFile) -> bool:
-    """Whether a quarantine file holds an entry that was not released. Raises sqlite3.Error, Unusable."""
+    """Return True if a quarantine file has an entry that is not released. Raises sqlite3.Error, InvalidDayFile."""
     db = open_to_read(file.path)
     try:
-        found = db.execute("SELECT EXISTS (SELECT 1 FROM entry WHERE seq NOT IN (SELECT seq FROM released))").fetchone()
+        row = db.execute("SELECT EXISTS (SELECT 1 FROM entry WHERE seq NOT IN (SELECT seq FROM released))").fetchone()
     finally:
         db.close()
-    return bool(found[0])
+    return bool(row[0])

@@ -1,4 +1,4 @@
-"""The embedded store built from the settings."""
+"""Builds the embedded store from the settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class LocalReaders:
-    """Readers of one folder; each opens its own files."""
+    """Readers of one folder; each opens its files separately."""
 
     settings: Settings
 
@@ -27,7 +27,7 @@ class LocalReaders:
         return LocalReader(local_folder(self.settings.output), index.prefix, index.quarantine_prefix, pause=pause)
 
     def close(self) -> None:
-        """Nothing is shared."""
+        """Nothing to do: readers share nothing."""
 
 
 class LocalFactory(OutputFactory):
@@ -36,35 +36,35 @@ class LocalFactory(OutputFactory):
     no_setup = "the embedded store creates its files itself"
 
     def output(self, settings: Settings) -> Output:
-        """The store; its folder is opened with the first write."""
+        """Build the store; its folder is opened at the first write."""
         return LocalStore(local_folder(settings.output), settings.index.quarantine_prefix)
 
     def check(self, settings: Settings) -> None:
-        """Nothing is asked of a folder; `shipper check` examines it where `folder` says."""
+        """Nothing to do: `shipper check` checks `folder` itself."""
 
     def readers(self, settings: Settings, timeout: float | None = None) -> LocalReaders:  # noqa: ARG002 -- no server
-        """Readers that open files as they need them."""
+        """Readers that open files on demand."""
         return LocalReaders(settings)
 
     def retention(self, settings: Settings) -> Retention | None:
-        """The days that are kept."""
+        """The configured number of days."""
         days = settings.local.retention_days
         return None if days is None else Retention(days * DAY_S, "local.retention_days")
 
-    def upkeep(self, settings: Settings, output: Output) -> Callable[[int], None] | None:
-        """Deletes the days that retention does not keep."""
+    def maintenance(self, settings: Settings, output: Output) -> Callable[[int], None] | None:
+        """A task that deletes expired days."""
         if not isinstance(output, LocalStore):
             return None
 
-        def upkeep(now_ms: int) -> None:
-            gone = output.expire(now_ms, settings.local.retention_days, settings.local.retention_bytes)
-            if gone:
-                structlog.get_logger("shipper.retention").info("expired", indices=gone)
+        def maintenance(now_ms: int) -> None:
+            deleted = output.expire(now_ms, settings.local.retention_days, settings.local.retention_bytes)
+            if deleted:
+                structlog.get_logger("shipper.retention").info("expired", indices=deleted)
 
-        return upkeep
+        return maintenance
 
-    def changed(self, settings: Settings, before: Settings, *, files: bool) -> bool:  # noqa: ARG002 -- as it says
-        """Return False: each reload builds a new `upkeep`, and the store itself has no other setting."""
+    def changed(self, settings: Settings, before: Settings, *, files: bool) -> bool:  # noqa: ARG002 -- as the docstring explains
+        """Return False: each reload builds a new `upkeep`, and the store has no other setting."""
         return False
 
     def folder(self, settings: Settings) -> Path:

@@ -1,4 +1,4 @@
-"""Retention: which days of the embedded store go, and their going."""
+"""Retention: selects and deletes expired days of the embedded store."""
 
 import sqlite3
 from collections.abc import Callable
@@ -8,15 +8,15 @@ from pathlib import Path
 from shipper.outputs.sqlite.day_file import (
     MS_PER_DAY,
     DayFile,
-    Unusable,
-    belongings,
+    InvalidDayFile,
+    database_files,
     day_files,
     holds_unreleased,
     remove,
 )
 
 
-def remove_expired(  # noqa: PLR0913 -- the store's bounds, by name
+def remove_expired(  # noqa: PLR0913 -- the bounds of the store, by name
     directory: Path,
     now_ms: int,
     days: int | None,
@@ -25,10 +25,10 @@ def remove_expired(  # noqa: PLR0913 -- the store's bounds, by name
     *,
     before: Callable[[DayFile], None],
 ) -> list[str]:
-    """Delete the days that are too old, then the oldest while there are too many bytes; today and later stay.
+    """Delete days that are too old, then the oldest while the total exceeds `max_bytes`; today and later are kept.
 
-    `before` is called with each file that is about to go. Returns the names of the indices that went, oldest first.
-    Raises OSError; what was deleted by then stays deleted.
+    `before` is called with each file before its deletion. Returns the names of the deleted indices, oldest first.
+    Raises OSError; files deleted before the error stay deleted.
     """
     try:
         files = day_files(directory)
@@ -36,31 +36,31 @@ def remove_expired(  # noqa: PLR0913 -- the store's bounds, by name
         return []
     today = now_ms // MS_PER_DAY
     total = sum(_bytes(file) for file in files)
-    gone = []
+    deleted = []
     for day, group in groupby(files, key=lambda file: file.day):
-        aged = days is not None and day < today - days
-        crowded = max_bytes is not None and total > max_bytes
-        if day >= today or not (aged or crowded):
+        too_old = days is not None and day < today - days
+        too_large = max_bytes is not None and total > max_bytes
+        if day >= today or not (too_old or too_large):
             break
         for file in group:
-            if aged or file.prefix != quarantine_prefix or not _holds_unreleased(file):
+            if too_old or file.prefix != quarantine_prefix or not _holds_unreleased(file):
                 before(file)
                 total -= _bytes(file)
                 remove(file)
-                gone.append(file.index)
-    return gone
+                deleted.append(file.index)
+    return deleted
 
 
 def _holds_unreleased(file: DayFile) -> bool:
     try:
         return holds_unreleased(file)
-    except (sqlite3.Error, Unusable):
-        return True  # what cannot be read may still be repaired
+    except (sqlite3.Error, InvalidDayFile):
+        return True  # an unreadable file may still be repaired
 
 
 def _bytes(file: DayFile) -> int:
     sizes = 0
-    for path in belongings(file.path):
+    for path in database_files(file.path):
         try:
             sizes += path.stat().st_size
         except FileNotFoundError:

@@ -80,8 +80,8 @@ def test_a_newer_template_is_not_changed(shipper: Shipper, server: PackagedServe
     server.kept["/_index_template/keneyapp-logs"]["_meta"]["version"] = 99
     code, _, err = shipper("setup")
     assert code == 1
-    assert "is of version 99, newer than" in err
-    assert "run `shipper setup` of the newest shipper" in err
+    assert "has version 99, newer than" in err
+    assert "run `shipper setup` with the newest shipper" in err
 
 
 def test_a_replay_into_expired_indices_is_warned_of(shipper: Shipper, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Kibana's objects name only what the mapping has, and lead nowhere but into the same file.
+"""Kibana's objects use only fields of the mapping, and refer only to objects in the same file.
 
-Read from the written file, as Kibana would read it, and not with the code that made it.
+They are read from the generated file, as Kibana would, not with the code that generates it.
 """
 
 import json
@@ -32,7 +32,7 @@ IDS = {
     },
     "dashboard": {"keneyapp-logs-dashboard"},
 }  # fmt: skip
-"""Bookmarks and other dashboards hang on these."""
+"""Bookmarks and other dashboards depend on these ids."""
 
 NUMBERS = {"long", "double"}
 SORTABLE = NUMBERS | {"keyword", "date", "ip"}
@@ -44,25 +44,25 @@ FIT = {
     "terms": {"keyword", "ip"},
     "percentile": NUMBERS,
     "max": NUMBERS,
-    "asked": SEARCHABLE,
+    "searched": SEARCHABLE,
     "compared": NUMBERS | {"date"},
 }
-"""What a field's type has to be for each use; a text or the root of a flattened field groups and sorts nothing."""
+"""Field types that allow each use; a text or the root of a flattened field can be neither grouped nor sorted by."""
 
 Object = dict[str, Any]
 
 
 class Use(NamedTuple):
-    """A field that an object names, and what for."""
+    """A field that an object uses, and its use."""
 
     field: str
     use: str
 
 
-def uses(found: Object) -> Iterator[Use]:
-    """Every field that an object names, also inside the JSON that it holds as text."""
-    attributes = found["attributes"]
-    yield from OF_TYPE[found["type"]](attributes)
+def uses(saved_object: Object) -> Iterator[Use]:
+    """Yield every field that an object uses, also inside JSON strings."""
+    attributes = saved_object["attributes"]
+    yield from OF_TYPE[saved_object["type"]](attributes)
     source = json.loads(attributes.get("kibanaSavedObjectMeta", {}).get("searchSourceJSON", "{}"))
     assert source.get("filter", []) == []
     yield from of_query(source.get("query"))
@@ -98,7 +98,7 @@ def of_lens(attributes: Object) -> Iterator[Use]:
 
 
 def of_dashboard(attributes: Object) -> Iterator[Use]:
-    """Fields of a dashboard: its panels hold none of their own."""
+    """Fields of a dashboard: its panels have none of their own."""
     for panel in json.loads(attributes["panelsJSON"]):
         assert set(panel["embeddableConfig"]) == {"enhancements"}
         assert panel["panelRefName"]
@@ -111,7 +111,7 @@ def of_query(query: dict[str, str] | None) -> Iterator[Use]:
         return
     assert query["language"] == "kuery"
     for term in terms(query["query"]):
-        yield Use(term.field, "compared" if term.sign in RANGES else "asked")
+        yield Use(term.field, "compared" if term.sign in RANGES else "searched")
 
 
 OF_TYPE: dict[str, Callable[[Object], Iterator[Use]]] = {
@@ -120,104 +120,112 @@ OF_TYPE: dict[str, Callable[[Object], Iterator[Use]]] = {
 
 
 def definition(mapping: dict[str, Any], field: str) -> dict[str, Any]:
-    """What a mapping says of a field, through its alias; raises KeyError where it has none."""
-    found = mapping
+    """The definition of a field in a mapping, through its alias; raises KeyError if it has none."""
+    node = mapping
     for name in field.split("."):
-        found = found["properties"][name]
-    return definition(mapping, found["path"]) if found.get("type") == "alias" else found
+        node = node["properties"][name]
+    return definition(mapping, node["path"]) if node.get("type") == "alias" else node
 
 
 def problems(objects: list[Object]) -> list[str]:
-    """What is wrong with the fields and references of a file."""
-    by_id = {(found["type"], found["id"]): found for found in objects}
-    told = []
-    for found in objects:
-        name = f"{found['type']} {found['id']}"
-        led = [(reference["type"], reference["id"]) for reference in found["references"]]
-        told += (f"{name} refers to {id_}" for kind, id_ in led if (kind, id_) not in by_id)
-        mapping = mapping_of(found, by_id)
-        for use in uses(found):
-            told += (f"{name}: {use.field} {why}" for why in misfit(mapping, use))
-    return told
+    """Problems with the fields and references of a file."""
+    by_id = {(saved_object["type"], saved_object["id"]): saved_object for saved_object in objects}
+    messages = []
+    for saved_object in objects:
+        name = f"{saved_object['type']} {saved_object['id']}"
+        led = [(reference["type"], reference["id"]) for reference in saved_object["references"]]
+        messages += (f"{name} refers to {id_}" for kind, id_ in led if (kind, id_) not in by_id)
+        mapping = mapping_of(saved_object, by_id)
+        for use in uses(saved_object):
+            messages += (f"{name}: {use.field} {why}" for why in misfit(mapping, use))
+    return messages
 
 
-def mapping_of(found: Object, by_id: dict[tuple[str, str], Object]) -> dict[str, Any]:
-    """The mapping of the data view that an object is over; of nothing where it is over none."""
-    ids = [reference["id"] for reference in found["references"] if reference["type"] == "index-pattern"]
-    view = found if found["type"] == "index-pattern" else by_id.get(("index-pattern", ids[0])) if ids else None
+def mapping_of(saved_object: Object, by_id: dict[tuple[str, str], Object]) -> dict[str, Any]:
+    """The mapping of an object's data view; an empty one if it has none."""
+    ids = [reference["id"] for reference in saved_object["references"] if reference["type"] == "index-pattern"]
+    view = (
+        saved_object
+        if saved_object["type"] == "index-pattern"
+        else by_id.get(("index-pattern", ids[0]))
+        if ids
+        else None
+    )
     return {"properties": {}} if view is None else MAPPINGS[view["attributes"]["title"]]()
 
 
 def misfit(mapping: dict[str, Any], use: Use) -> Iterator[str]:
-    """Why a field cannot be used so."""
+    """Yield the reasons that a field cannot be used so."""
     try:
-        found = definition(mapping, use.field)
+        declared = definition(mapping, use.field)
     except KeyError:
         yield "is in no mapping"
         return
-    if found.get("type") not in FIT[use.use]:
-        yield f"is {found.get('type')}, and is {use.use}"
-    if use.use != "shown" and found.get("index") is False:
+    if declared.get("type") not in FIT[use.use]:
+        yield f"is {declared.get('type')}, and is {use.use}"
+    if use.use != "shown" and declared.get("index") is False:
         yield "is not searched"
 
 
 @pytest.fixture
 def objects() -> list[Object]:
-    """The objects of the file, read afresh."""
+    """The objects of the file."""
     return [json.loads(line) for line in FILE.read_bytes().splitlines()]
 
 
-def test_the_file_is_what_the_code_makes() -> None:
-    """`make docs` was run after the last change, with the prefixes that are the default; the same bytes each time."""
+def test_the_file_is_up_to_date() -> None:
+    """`make docs` was run after the last change, with the default prefixes; the output is deterministic."""
     index = Settings().index
     assert (index.prefix, index.quarantine_prefix) == PREFIXES
     assert FILE.read_bytes() == ndjson(*PREFIXES) == ndjson(*PREFIXES)
 
 
 def test_every_field_is_in_the_mapping_with_a_fit_type(objects: list[Object]) -> None:
-    """No panel is empty for a misspelt name, none fails for a type that cannot do what is asked of it."""
+    """No panel is empty because of a misspelt name, and none fails because of the field's type."""
     assert problems(objects) == []
-    named = {use.field for found in objects for use in uses(found)}
+    named = {use.field for saved_object in objects for use in uses(saved_object)}
     assert named >= {"correlation_id", "reasons.kind", "duration_ms", "service.name", "released", "log.offset"}
 
 
 def test_ids_stay_as_they_are(objects: list[Object]) -> None:
-    """An import replaces what an earlier one made; other prefixes stand beside it."""
-    found = {kind: {one["id"] for one in objects if one["type"] == kind} for kind in IDS}
-    assert found == IDS
+    """An import replaces the objects of an earlier one; those of other prefixes stay."""
+    ids_by_type = {kind: {one["id"] for one in objects if one["type"] == kind} for kind in IDS}
+    assert ids_by_type == IDS
     assert len(objects) == sum(len(ids) for ids in IDS.values())
     others = {(one["type"], one["id"]) for one in saved_objects("other-logs", "other-quarantine")}
     assert not others & {(one["type"], one["id"]) for one in objects}
 
 
 def test_references_are_those_that_kibana_looks_up(objects: list[Object]) -> None:
-    """Each object is found by the name under which Kibana asks for it, and comes after what it refers to."""
+    """References have the names that Kibana looks up, and come after the objects they refer to."""
     earlier: set[tuple[str, str]] = set()
-    for found in objects:
-        references = {reference["name"]: (reference["type"], reference["id"]) for reference in found["references"]}
-        assert len(references) == len(found["references"])
+    for saved_object in objects:
+        references = {
+            reference["name"]: (reference["type"], reference["id"]) for reference in saved_object["references"]
+        }
+        assert len(references) == len(saved_object["references"])
         assert set(references.values()) <= earlier
-        assert set(references) == set(asked_names(found))
-        earlier.add((found["type"], found["id"]))
+        assert set(references) == set(reference_names(saved_object))
+        earlier.add((saved_object["type"], saved_object["id"]))
 
 
-def asked_names(found: Object) -> Iterator[str]:
+def reference_names(saved_object: Object) -> Iterator[str]:
     """The names under which Kibana looks references up."""
-    attributes = found["attributes"]
-    if found["type"] == "search":
+    attributes = saved_object["attributes"]
+    if saved_object["type"] == "search":
         yield json.loads(attributes["kibanaSavedObjectMeta"]["searchSourceJSON"])["indexRefName"]
-    elif found["type"] == "lens":
+    elif saved_object["type"] == "lens":
         for layer in attributes["state"]["datasourceStates"]["formBased"]["layers"]:
             yield f"indexpattern-datasource-layer-{layer}"
-    elif found["type"] == "dashboard":
+    elif saved_object["type"] == "dashboard":
         for panel in json.loads(attributes["panelsJSON"]):
             yield f"{panel['panelIndex']}:{panel['panelRefName']}"
 
 
-def test_charts_are_whole(objects: list[Object]) -> None:
-    """What a chart draws are columns that it has, and its orders name columns too."""
-    for found in (one for one in objects if one["type"] == "lens"):
-        state = found["attributes"]["state"]
+def test_charts_draw_their_columns(objects: list[Object]) -> None:
+    """A chart draws and sorts by columns that it has."""
+    for chart in (one for one in objects if one["type"] == "lens"):
+        state = chart["attributes"]["state"]
         ((layer_id, layer),) = state["datasourceStates"]["formBased"]["layers"].items()
         assert set(layer["columnOrder"]) == set(layer["columns"])
         buckets = [layer["columns"][name]["isBucketed"] for name in layer["columnOrder"]]
@@ -255,23 +263,23 @@ def test_the_dashboard_shows_every_chart_and_the_request_without_overlap(objects
 
 
 def test_one_request_is_read_from_its_beginning(objects: list[Object]) -> None:
-    """By time and then by the place in the log, ascending; the newest first elsewhere."""
+    """By time and then by offset in the log, ascending; other searches show the newest first."""
     searches = {one["id"]: one["attributes"]["sort"] for one in objects if one["type"] == "search"}
     assert searches.pop("keneyapp-logs-by-correlation-id") == [["@timestamp", "asc"], ["log.offset", "asc"]]
     assert {order for sort in searches.values() for _field, order in sort} == {"desc"}
 
 
 def test_failed_logins_are_those_of_the_counter(objects: list[Object]) -> None:
-    """The same events, or the login request that was refused."""
-    (found,) = (one for one in objects if one["id"] == "keneyapp-logs-failed-logins")
-    asked = terms(json.loads(found["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])["query"]["query"])
-    assert {term.value for term in asked if term.field == "event"} == set(FAILED_LOGINS)
-    assert Term("status_code", ":", "401") in asked
-    assert {term.value for term in asked if term.field == "path"} == {"/api/v1/auth/login", "/api/v1/auth/login/"}
+    """The same events, or the failed login request."""
+    (search,) = (one for one in objects if one["id"] == "keneyapp-logs-failed-logins")
+    query_terms = terms(json.loads(search["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])["query"]["query"])
+    assert {term.value for term in query_terms if term.field == "event"} == set(FAILED_LOGINS)
+    assert Term("status_code", ":", "401") in query_terms
+    assert {term.value for term in query_terms if term.field == "path"} == {"/api/v1/auth/login", "/api/v1/auth/login/"}
 
 
-def test_a_misspelt_name_is_refused_when_objects_are_made() -> None:
-    """The one place through which names come does not let an unknown one pass."""
+def test_a_misspelt_field_name_is_an_error() -> None:
+    """An unknown field name raises KeyError."""
     events, quarantine = views(*PREFIXES)
     assert events.field("correlation_id") == "correlation_id"
     for view, name in ((events, "corelation_id"), (events, "reasons.kind"), (quarantine, "level"), (events, "service")):
@@ -279,15 +287,15 @@ def test_a_misspelt_name_is_refused_when_objects_are_made() -> None:
             view.field(name)
 
 
-def rewritten(found: Object, old: str, new: str) -> Object:
-    """The object with a word replaced wherever it stands, also inside the JSON held as text."""
-    replaced: Object = json.loads(json.dumps(found).replace(old, new))
-    assert replaced != found
+def rewritten(saved_object: Object, old: str, new: str) -> Object:
+    """The object with a word replaced everywhere, also inside JSON strings."""
+    replaced: Object = json.loads(json.dumps(saved_object).replace(old, new))
+    assert replaced != saved_object
     return replaced
 
 
 @pytest.mark.parametrize(
-    ("id_", "old", "new", "told"),
+    ("id_", "old", "new", "expected"),
     [
         ("keneyapp-logs-by-correlation-id", "correlation_id: *", "corelation_id: *", "corelation_id is in no mapping"),
         ("keneyapp-logs-by-correlation-id", '"duration_ms"', '"duration"', "duration is in no mapping"),
@@ -310,16 +318,19 @@ def rewritten(found: Object, old: str, new: str) -> Object:
         ("keneyapp-logs-dashboard", "keneyapp-logs-levels", "keneyapp-logs-level", "refers to keneyapp-logs-level"),
     ],
 )
-def test_a_mistake_is_found(objects: list[Object], id_: str, old: str, new: str, told: str) -> None:
-    """The checks above fail on an object with a wrong name, type or reference, wherever in it that stands."""
-    changed = [rewritten(found, old, new) if found["id"] == id_ else deepcopy(found) for found in objects]
-    assert any(told in problem for problem in problems(changed))
+def test_a_mistake_is_found(objects: list[Object], id_: str, old: str, new: str, expected: str) -> None:
+    """The checks above fail on an object with a wrong name, type or reference anywhere in it."""
+    changed = [
+        rewritten(saved_object, old, new) if saved_object["id"] == id_ else deepcopy(saved_object)
+        for saved_object in objects
+    ]
+    assert any(expected in problem for problem in problems(changed))
 
 
 @pytest.mark.parametrize(
     "query", ["level: error or", "level: (error", "not", "error", "level error", "a: b c: d", "level:: x", 'level: "x']
 )
-def test_what_is_no_kql_is_refused(query: str) -> None:
-    """A query that Kibana would not understand does not pass for one without fields."""
+def test_invalid_kql_is_rejected(query: str) -> None:
+    """A query that Kibana rejects is not treated as one without fields."""
     with pytest.raises(ValueError, match=r"KQL|expected|left over|is no"):
         terms(query)

@@ -1,4 +1,4 @@
-"""The Elasticsearch output: whose fault a refusal is, and what is looked at before anything is written."""
+"""The Elasticsearch output: causes of rejections, and the checks before a write."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,8 +13,8 @@ from shipper.model.batch import Written
 from shipper.model.documents import Document
 from shipper.outputs import registry
 from shipper.outputs.dead_letters import FILE, DeadLetters
-from shipper.outputs.elasticsearch.bulk import Garbled, Judged, Request, verdicts
-from shipper.outputs.elasticsearch.output import LEAST_BYTES, ElasticsearchOutput
+from shipper.outputs.elasticsearch.bulk import MalformedResponse, Outcome, Request, verdicts
+from shipper.outputs.elasticsearch.output import SMALLEST_LIMIT, ElasticsearchOutput
 from shipper.outputs.elasticsearch.reader import ElasticsearchReader
 from shipper.system.errors import OutputUnavailable, ReleaseRefused
 from tests.outputs.conftest import make_document
@@ -27,31 +27,33 @@ NEXT_DAY = "2026-11-24T10:00:00Z"
 
 @pytest.fixture
 def node() -> Iterator[ScriptedElasticsearch]:
-    """A server that is set up."""
-    with served(ScriptedElasticsearch()) as found:
-        found.templates = {"keneyapp-logs", "keneyapp-quarantine"}
-        yield found
+    """A server with its templates installed."""
+    with served(ScriptedElasticsearch()) as server:
+        server.templates = {"keneyapp-logs", "keneyapp-quarantine"}
+        yield server
 
 
 @pytest.fixture
 def output(node: ScriptedElasticsearch, tmp_path: Path) -> Iterator[ElasticsearchOutput]:
     """An output that writes to it."""
-    with closing(writing_to(node, tmp_path)) as found:
-        yield found
+    with closing(writing_to(node, tmp_path)) as written_to:
+        yield written_to
 
 
-def writing_to(node: ScriptedElasticsearch, folder: Path, **asked: Any) -> ElasticsearchOutput:
+def writing_to(node: ScriptedElasticsearch, folder: Path, **options: Any) -> ElasticsearchOutput:
     """An output with these settings."""
-    found = registry.output_of(Settings(output=node.url, state_dir=folder, elasticsearch={"compress": False, **asked}))
-    assert isinstance(found, ElasticsearchOutput)
-    return found
+    output = registry.output_of(
+        Settings(output=node.url, state_dir=folder, elasticsearch={"compress": False, **options})
+    )
+    assert isinstance(output, ElasticsearchOutput)
+    return output
 
 
-def judged(status: int, kind: str, reason: str = "") -> tuple[Judged, str]:
-    """The verdict on one item."""
+def outcome_of(status: int, kind: str, reason: str = "") -> tuple[Outcome, str]:
+    """The verdict on one response item."""
     item = {"create": {"status": status, **error(kind, reason)}}
-    (found,) = verdicts(Request("i", [make_document(1)], b""), {"items": [item]})
-    return found.judged, found.hint
+    (verdict,) = verdicts(Request("i", [make_document(1)], b""), {"items": [item]})
+    return verdict.outcome, verdict.hint
 
 
 @pytest.mark.parametrize(
@@ -73,9 +75,9 @@ def judged(status: int, kind: str, reason: str = "") -> tuple[Judged, str]:
     ],
 )
 def test_what_would_refuse_every_document_is_no_documents_fault(status: int, kind: str, reason: str, hint: str) -> None:
-    """A full cluster, a block, a closed index, a missing right: events wait, and the operator is told what to do."""
-    verdict, said = judged(status, kind, reason)
-    assert verdict is Judged.NOT_ALLOWED
+    """A full cluster, a block, a closed index, a missing right: events wait, and the error has a hint."""
+    verdict, said = outcome_of(status, kind, reason)
+    assert verdict is Outcome.BLOCKED
     assert hint in said
 
 
@@ -93,22 +95,24 @@ def test_what_would_refuse_every_document_is_no_documents_fault(status: int, kin
     ],
 )
 def test_what_speaks_of_the_document_is_its_own_fault(status: int, kind: str, reason: str) -> None:
-    """A bad event must not hold up good ones, nor pass for a full cluster by quoting its words."""
-    assert judged(status, kind, reason) == (Judged.REFUSED, "")
+    """A bad event must not block good ones, nor look like a full cluster by quoting its message."""
+    assert outcome_of(status, kind, reason) == (Outcome.REJECTED, "")
 
 
-@pytest.mark.parametrize(("status", "judgement"), [(201, Judged.STORED), (409, Judged.DUPLICATE), (429, Judged.AGAIN)])
-def test_the_other_verdicts(status: int, judgement: Judged) -> None:
-    """Stored, there already, later."""
-    assert judged(status, "es_rejected_execution_exception")[0] is judgement
+@pytest.mark.parametrize(
+    ("status", "judgement"), [(201, Outcome.STORED), (409, Outcome.DUPLICATE), (429, Outcome.RETRY)]
+)
+def test_the_other_verdicts(status: int, judgement: Outcome) -> None:
+    """Stored, duplicate, retry."""
+    assert outcome_of(status, "es_rejected_execution_exception")[0] is judgement
 
 
 def test_good_events_wait_for_a_full_cluster(node: ScriptedElasticsearch, output: ElasticsearchOutput) -> None:
-    """Nothing is put aside; with room again they are stored."""
+    """Nothing is quarantined; they are stored once there is room."""
     documents = [make_document(number) for number in range(20)]
     full = {"create": {"status": 400, **error("validation_exception", "this action would add [2] shards")}}
     node.script = lambda _method, path, _body: (200, {"items": [full] * 20}) if path.endswith("_bulk") else None
-    with pytest.raises(OutputUnavailable, match="does not take documents now: 400 validation_exception") as refused:
+    with pytest.raises(OutputUnavailable, match="cannot store documents now: 400 validation_exception") as refused:
         output.write(documents)
     assert "max_shards_per_node" in refused.value.hint
     node.script = lambda _method, _path, _body: None
@@ -116,23 +120,21 @@ def test_good_events_wait_for_a_full_cluster(node: ScriptedElasticsearch, output
     assert {index for index, _ in node.stored} == {"keneyapp-logs-2026.11.23"}
 
 
-def test_a_block_of_the_whole_cluster_is_told_with_its_hint(
-    node: ScriptedElasticsearch, output: ElasticsearchOutput
-) -> None:
-    """The server refuses the request then, not its items; no right would help."""
+def test_a_block_of_the_whole_cluster_has_a_hint(node: ScriptedElasticsearch, output: ElasticsearchOutput) -> None:
+    """The server rejects the whole request, not its items; more rights would not help."""
     blocked = error("cluster_block_exception", "blocked by: [FORBIDDEN/6/cluster read-only (api)];")
     node.script = lambda _method, path, _body: (403, blocked) if path.endswith("_bulk") else None
     with pytest.raises(OutputUnavailable, match="cluster read-only") as refused:
         output.write([make_document(1)])
-    assert "take the block away" in refused.value.hint
+    assert "remove the block" in refused.value.hint
 
 
 def test_a_400_of_something_else_than_elasticsearch_is_no_documents_fault(
     node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
 ) -> None:
-    """A proxy's page says nothing of events: one request, no halves, no dead letter."""
+    """A proxy's page says nothing about events: one request, not split, and no dead letter."""
     node.script = lambda _method, path, _body: (400, NO_HTTPS_PAGE) if path.endswith("_bulk") else None
-    with pytest.raises(OutputUnavailable, match=r"makes no sense.*HTTPS port"):
+    with pytest.raises(OutputUnavailable, match=r"unexpected response.*HTTPS port"):
         output.write([make_document(number) for number in range(200)])
     assert node.bulks() == 1
     assert not (tmp_path / FILE).exists()
@@ -141,7 +143,7 @@ def test_a_400_of_something_else_than_elasticsearch_is_no_documents_fault(
 def test_a_request_that_the_server_finds_malformed_is_halved_down_to_what_is_at_fault(
     node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
 ) -> None:
-    """Neighbours are stored; what the quarantine cannot have either is a dead letter."""
+    """Other documents are stored; one that the quarantine rejects too becomes a dead letter."""
     malformed = error("illegal_argument_exception", "Malformed line")
     node.script = lambda _method, _path, body: (400, malformed) if b"poison" in body else None
     documents = [make_document(number, message="poison" if number == 7 else "m") for number in range(16)]
@@ -153,8 +155,8 @@ def test_a_request_that_the_server_finds_malformed_is_halved_down_to_what_is_at_
 def test_a_place_that_takes_not_even_a_small_request_holds_events_back(
     node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
 ) -> None:
-    """A proxy's limit of nothing is the proxy's fault; what is large by itself is a dead letter."""
-    limit = 2 * LEAST_BYTES
+    """A proxy that rejects even small requests is at fault; a document that is itself too large is a dead letter."""
+    limit = 2 * SMALLEST_LIMIT
 
     def script(_method: str, _path: str, body: bytes) -> tuple[int, bytes] | None:
         return (413, TOO_LARGE_PAGE) if len(body) > limit else None
@@ -164,14 +166,14 @@ def test_a_place_that_takes_not_even_a_small_request_holds_events_back(
     assert output.write(documents) == Written(7, 0, 1)
     assert len(list(DeadLetters(tmp_path).letters())) == 1
     limit = 10
-    with pytest.raises(OutputUnavailable, match=r"finds a request of .* too large") as refused:
+    with pytest.raises(OutputUnavailable, match=r"rejects a request of .* as too large") as refused:
         output.write([make_document(number) for number in range(10, 18)])
     assert "request_bytes" in refused.value.hint
     assert len(list(DeadLetters(tmp_path).letters())) == 1
 
 
 def test_a_new_day_is_not_begun_without_the_template(node: ScriptedElasticsearch, output: ElasticsearchOutput) -> None:
-    """Templates that were deleted since the start are missed before the first index without one is made."""
+    """Templates deleted since the start are detected before an index is created without one."""
     assert output.write([make_document(1)]).stored == 1
     node.templates.clear()
     assert output.write([make_document(2)]).stored == 1
@@ -183,7 +185,7 @@ def test_a_new_day_is_not_begun_without_the_template(node: ScriptedElasticsearch
 def test_an_index_made_while_the_template_went_is_noticed(
     node: ScriptedElasticsearch, output: ElasticsearchOutput
 ) -> None:
-    """Between the look and the write somebody deletes it: the second batch is not written."""
+    """It is deleted between check and write: the second batch is not written."""
 
     def script(_method: str, path: str, _body: bytes) -> None:
         if path.endswith("_bulk"):
@@ -196,8 +198,8 @@ def test_an_index_made_while_the_template_went_is_noticed(
 
 
 @pytest.mark.parametrize("fault", ["503", "timeout"])
-def test_a_server_that_was_away_is_looked_at_again(node: ScriptedElasticsearch, tmp_path: Path, fault: str) -> None:
-    """What answers afterwards may be another one, without templates: nothing is written to it."""
+def test_a_server_is_checked_again_after_an_outage(node: ScriptedElasticsearch, tmp_path: Path, fault: str) -> None:
+    """The server that answers afterwards may be another one, without templates: nothing is written to it."""
     late = Event()
 
     def script(_method: str, path: str, _body: bytes) -> tuple[int, bytes] | None:
@@ -211,7 +213,7 @@ def test_a_server_that_was_away_is_looked_at_again(node: ScriptedElasticsearch, 
     with closing(writing_to(node, tmp_path, request_timeout=2 if fault == "timeout" else 60)) as output:
         assert output.write([make_document(1)]).stored == 1
         node.script = script
-        with pytest.raises(OutputUnavailable, match=r"no index template|did not answer"):
+        with pytest.raises(OutputUnavailable, match=r"no index template|did not respond"):
             output.write([make_document(2)])
         with pytest.raises(OutputUnavailable, match="no index template"):
             output.write([make_document(2)])
@@ -219,10 +221,10 @@ def test_a_server_that_was_away_is_looked_at_again(node: ScriptedElasticsearch, 
     assert node.indices == {}
 
 
-def test_the_quarantine_is_looked_at_before_a_refused_document_goes_there(
+def test_the_quarantine_index_is_checked_before_a_rejected_document_is_written(
     node: ScriptedElasticsearch, output: ElasticsearchOutput
 ) -> None:
-    """Its index was made without the template: the refused document waits."""
+    """Its index was created without the template: the rejected document waits."""
     bad = {"create": {"status": 400, **error("document_parsing_exception", "failed to parse")}}
     node.script = lambda _method, path, body: (
         (200, {"items": [bad]}) if path.endswith("_bulk") and b"reasons" not in body else None
@@ -240,7 +242,7 @@ def test_the_quarantine_is_looked_at_before_a_refused_document_goes_there(
 def refused(
     node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
 ) -> Iterator[tuple[ElasticsearchReader, str, Document]]:
-    """The reading side, the id of a quarantined entry, and the document that it would release."""
+    """The reading side, the id of a quarantined entry, and the document to release."""
     document = make_document(1)
     output.write([make_document(1, prefix="keneyapp-quarantine", raw="x", reasons=[])])
     reader = registry.reader(Settings(output=node.url, state_dir=tmp_path))
@@ -249,10 +251,10 @@ def refused(
     reader.close()
 
 
-def test_a_release_begins_no_index_without_the_template(
+def test_a_release_creates_no_index_without_the_template(
     node: ScriptedElasticsearch, refused: tuple[ElasticsearchReader, str, Document]
 ) -> None:
-    """It writes as the agent does; with the template in place it goes through."""
+    """A release checks as the agent does; it succeeds once the template is installed."""
     reader, id_, document = refused
     node.templates.discard("keneyapp-logs")
     with pytest.raises(OutputUnavailable, match="no index template"):
@@ -270,14 +272,14 @@ def test_a_release_begins_no_index_without_the_template(
         ("index_closed_exception", "closed", OutputUnavailable),
     ],
 )
-def test_a_release_tells_an_entry_that_is_refused_from_a_place_that_is_full(
+def test_a_release_distinguishes_a_rejected_entry_from_a_full_cluster(
     node: ScriptedElasticsearch,
     refused: tuple[ElasticsearchReader, str, Document],
     kind: str,
     reason: str,
     raised: type[Exception],
 ) -> None:
-    """The first is passed over, the second ends the release: it would go so with every entry."""
+    """The first is skipped; the second ends the release, since every entry would fail."""
     reader, id_, document = refused
     node.script = lambda _method, path, _body: (400, error(kind, reason)) if "/_create/" in path else None
     with pytest.raises(raised, match=kind):
@@ -286,15 +288,15 @@ def test_a_release_tells_an_entry_that_is_refused_from_a_place_that_is_full(
 
 @pytest.mark.parametrize("status", [0, 100, 302, 600, -1, "201", None, True])
 def test_an_item_is_not_stored_because_its_status_is_small(status: object) -> None:
-    """An answer that no server gives is taken for none."""
-    with pytest.raises(Garbled):
+    """A response with an invalid status is malformed."""
+    with pytest.raises(MalformedResponse):
         verdicts(Request("i", [make_document(1)], b""), {"items": [{"create": {"status": status}}]})
 
 
-def test_a_document_nested_too_deeply_to_be_written_again_holds_nothing_up(
+def test_a_document_nested_too_deeply_to_be_written_again_blocks_nothing(
     node: ScriptedElasticsearch, output: ElasticsearchOutput
 ) -> None:
-    """As a topic may hold one, over several lines: it is sent as it is, and put aside as it is."""
+    """A topic may have one, over several lines: it is sent unchanged, and quarantined unchanged."""
     deep = b'{"@timestamp":"2026-11-23T10:00:00.000Z",\n"log":' + b"[" * 500 + b"]" * 500 + b"}"
     bad = {"create": {"status": 400, **error("document_parsing_exception", "object mapping")}}
     document = make_document(1)._replace(body=deep)

@@ -1,4 +1,4 @@
-"""Documents survive the way through a topic; what others wrote there is told apart and named."""
+"""Documents survive a topic unchanged; messages of other producers are recognised and quarantined."""
 
 import hashlib
 from typing import Any
@@ -28,7 +28,7 @@ TIMES = st.integers(min_value=0, max_value=4_102_444_800_000)
 
 @st.composite
 def indexed(draw: st.DrawFn) -> Document:
-    """A document as the pipeline makes one, in the main index or in the quarantine."""
+    """A document of the pipeline, in the main index or in the quarantine."""
     name = draw(st.none() | TEXT.filter(bool))
     renderer = Renderer(Origin("/var/log/a.log", "4f", container_id="4f", container_name=name, host="node-1"))
     time_ms, digest = draw(TIMES), draw(st.binary(min_size=14, max_size=14))
@@ -52,24 +52,24 @@ def indexed(draw: st.DrawFn) -> Document:
 
 
 def arrived(message: Message, offset: int = 0) -> Received:
-    """What a consumer makes of a message."""
+    """A message as a consumer receives it."""
     return Received(message.topic, 0, offset, NOW_MS, message.value, message.headers)
 
 
 @given(st.lists(indexed(), max_size=12), st.integers(min_value=1, max_value=5))
 def test_documents_come_back_as_they_were(sent: list[Document], each: int) -> None:
-    """Every document arrives once, in its order, with all its search keys, however many are framed in a message."""
-    found = [
+    """Every document arrives once, in order, with all its search keys, for any number of events a message."""
+    received = [
         document
         for message in messages(sent, TOPICS, PREFIXES, each)
         for document in documents(arrived(message), PREFIXES)
     ]
-    assert found == sent
+    assert received == sent
 
 
 @given(st.lists(indexed(), max_size=12), st.integers(min_value=1, max_value=5))
 def test_refused_entries_have_a_topic_of_their_own(sent: list[Document], each: int) -> None:
-    """The quarantine is readable by other people than the events."""
+    """Other people may read the quarantine than the events."""
     for message in messages(sent, TOPICS, PREFIXES, each):
         for document in message.documents:
             refused = document.index.startswith(PREFIXES.quarantine)
@@ -77,7 +77,7 @@ def test_refused_entries_have_a_topic_of_their_own(sent: list[Document], each: i
 
 
 def test_one_event_is_one_message_with_the_body_as_it_is(make: Make) -> None:
-    """kcat, Logstash and Connect read the value as the document; key and headers say the rest."""
+    """kcat, Logstash and Connect read the value as the document; key and headers have the rest."""
     document = make(1, correlation_id="abc-1")
     (message,) = messages([document], TOPICS, PREFIXES)
     assert (message.topic, message.key, message.value) == ("logs", b"abc-1", document.body)
@@ -85,33 +85,33 @@ def test_one_event_is_one_message_with_the_body_as_it_is(make: Make) -> None:
 
 
 def test_an_event_without_correlation_id_keeps_to_its_container(make: Make) -> None:
-    """What belongs together stays in order in one partition."""
+    """Events of one container stay in order in one partition."""
     (message,) = messages([make(1)], TOPICS, PREFIXES)
     assert message.key == b"backend-1"
 
 
 def test_a_body_of_several_lines_is_framed_with_no_other(make: Make) -> None:
-    """Lines are what tells events apart in a frame."""
+    """Events in a frame are separated by lines."""
     spread = make(2)._replace(body=orjson.dumps({"@timestamp": "2026-11-23T10:00:00.002Z"}, option=orjson.OPT_INDENT_2))
-    found = list(messages([make(1), spread, make(3), make(4)], TOPICS, PREFIXES, 10))
-    assert [len(message.documents) for message in found] == [1, 1, 2]
-    assert documents(arrived(found[1]), PREFIXES)[0].body == spread.body
+    framed = list(messages([make(1), spread, make(3), make(4)], TOPICS, PREFIXES, 10))
+    assert [len(message.documents) for message in framed] == [1, 1, 2]
+    assert documents(arrived(framed[1]), PREFIXES)[0].body == spread.body
 
 
 def test_a_prefix_that_begins_with_the_other_is_told_apart(make: Make) -> None:
     """`logs` and `logs-quarantine` may be prefixes at the same time."""
     assert is_daily("logs-2026.11.23", "logs")
     assert not is_daily("logs-quarantine-2026.11.23", "logs")
-    found = messages(
+    routed = messages(
         [make(1, prefix="logs"), make(1, prefix="logs-quarantine")], TOPICS, Prefixes("logs", "logs-quarantine")
     )
-    assert [message.topic for message in found] == ["logs", "logs-quarantine"]
-    found = messages([make(1, prefix="q-logs"), make(1, prefix="q")], TOPICS, Prefixes("q-logs", "q"))
-    assert [message.topic for message in found] == ["logs", "logs-quarantine"]
+    assert [message.topic for message in routed] == ["logs", "logs-quarantine"]
+    routed = messages([make(1, prefix="q-logs"), make(1, prefix="q")], TOPICS, Prefixes("q-logs", "q"))
+    assert [message.topic for message in routed] == ["logs", "logs-quarantine"]
 
 
 def test_search_keys_of_the_wrong_type_are_none(make: Make) -> None:
-    """A message may be written by anyone, and an output takes keys as text."""
+    """Anyone may write a message, and an output expects keys as text."""
     wrong = {
         "correlation_id": 5,
         "event": [],
@@ -123,8 +123,8 @@ def test_search_keys_of_the_wrong_type_are_none(make: Make) -> None:
     }
     message = next(messages([make(1)], TOPICS, PREFIXES))
     body = orjson.dumps({**orjson.loads(message.value), **wrong})
-    (found,) = documents(arrived(message)._replace(value=body), PREFIXES)
-    assert (found.correlation_id, found.event, found.level, found.container, found.text) == (
+    (document,) = documents(arrived(message)._replace(value=body), PREFIXES)
+    assert (document.correlation_id, document.event, document.level, document.container, document.text) == (
         None,
         None,
         None,
@@ -165,20 +165,20 @@ GOOD_BODY = b'{"@timestamp":"2026-11-23T10:00:00.000Z"}'
 def test_what_others_wrote_is_refused_with_its_reason(
     headers: list[tuple[str, bytes | None]], value: bytes | None, why: str
 ) -> None:
-    """Neither an index name nor an id is believed because a topic holds it."""
+    """An index name or id is not trusted just because a topic contains it."""
     with pytest.raises(InvalidMessage, match=why):
         documents(Received("logs", 0, 0, NOW_MS, value, headers), PREFIXES)
 
 
 def test_a_foreign_message_becomes_an_entry_of_the_quarantine() -> None:
-    """Topic, partition and offset say where it stands; what it says is escaped and redacted."""
+    """It has topic, partition and offset; its text is escaped and redacted."""
     received = Received("logs", 3, 41, NOW_MS, b'password="hunter2" \xff\x1b[31m', [])
-    found = QuarantineBuilder(PREFIXES, Redactor(), "indexer-1")(received, "no header `id`", 5)
-    assert found.index == index_name(PREFIXES.quarantine, NOW_MS)
-    body = orjson.loads(found.body)
+    entry = QuarantineBuilder(PREFIXES, Redactor(), "indexer-1")(received, "no header `id`", 5)
+    assert entry.index == index_name(PREFIXES.quarantine, NOW_MS)
+    body = orjson.loads(entry.body)
     assert body["reasons"] == [{"kind": "envelope_invalid", "detail": "no header `id`"}]
     assert body["raw"] == 'password="[redacted:password]" \\xff\x1b[31m'
-    assert b"\x1b" not in found.body
+    assert b"\x1b" not in entry.body
     assert (body["log"], body["host"]) == ({"file": {"path": "kafka://logs/3"}, "offset": 41}, {"name": "indexer-1"})
     assert (body["@timestamp"], body["index"]) == ("2026-11-23T10:00:00.000Z", index_name(PREFIXES.events, NOW_MS))
 
@@ -190,14 +190,14 @@ def test_the_entry_of_a_foreign_message_has_the_same_id_at_every_reading() -> No
     first, again = (foreign(received, "no header `id`", now) for now in (NOW_MS, NOW_MS + 86_400_000))
     assert first == again
     others = (received._replace(offset=42), received._replace(partition=4), received._replace(topic="other"))
-    assert len({foreign(found, "", NOW_MS).id for found in (received, *others)}) == 4
+    assert len({foreign(message, "", NOW_MS).id for message in (received, *others)}) == 4
 
 
 def test_a_foreign_message_without_a_time_has_the_time_of_reading() -> None:
-    """A time that is none would put the entry where retention deletes it at once."""
-    found = QuarantineBuilder(PREFIXES, Redactor(), "indexer-1")(Received("logs", 0, 1, -1, b"x", []), "", NOW_MS)
-    assert (found.time_ms, found.id[:6]) == (NOW_MS, bytes(6))
-    assert found.id[6:] == hashlib.blake2b(b"logs\x000\x001", digest_size=14).digest()
+    """With an invalid time, retention would delete the entry immediately."""
+    entry = QuarantineBuilder(PREFIXES, Redactor(), "indexer-1")(Received("logs", 0, 1, -1, b"x", []), "", NOW_MS)
+    assert (entry.time_ms, entry.id[:6]) == (NOW_MS, bytes(6))
+    assert entry.id[6:] == hashlib.blake2b(b"logs\x000\x001", digest_size=14).digest()
 
 
 REFUSED_INDEX = b"keneyapp-quarantine-2026.11.23"
@@ -221,10 +221,10 @@ REFUSED_BODY = {
     ],
 )
 def test_a_forged_entry_of_the_quarantine_is_told_apart(changes: dict[str, Any], why: str) -> None:
-    """It would be believed at its release: where to, and what of it."""
+    """Its index and content would be trusted at its release."""
     headers = [("id", GOOD_ID), ("index", REFUSED_INDEX)]
-    (found,) = documents(Received("q", 0, 0, NOW_MS, orjson.dumps(REFUSED_BODY), headers), PREFIXES)
-    assert (found.index, found.text) == (REFUSED_INDEX.decode(), "{")
+    (document,) = documents(Received("q", 0, 0, NOW_MS, orjson.dumps(REFUSED_BODY), headers), PREFIXES)
+    assert (document.index, document.text) == (REFUSED_INDEX.decode(), "{")
     body = {name: value for name, value in {**REFUSED_BODY, **changes}.items() if value is not None}
     with pytest.raises(InvalidMessage, match=why):
         documents(Received("q", 0, 0, NOW_MS, orjson.dumps(body), headers), PREFIXES)
@@ -236,17 +236,17 @@ SENT_MS = NOW_MS - 5000
 
 @pytest.mark.parametrize("stamp", ["1970-01-01T00:00:00.000Z", "2031-05-06T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
 def test_a_message_does_not_choose_any_day(stamp: str) -> None:
-    """An event of a time that cannot be is kept under the message's own, with a note, and the same at every reading."""
+    """An event with an impossible time gets the message's time and a note, the same at every reading."""
     index = f"keneyapp-logs-{stamp[:10].replace('-', '.')}".encode()
     body = orjson.dumps({"@timestamp": stamp, "event": "e", "schema": {"errors": [{"kind": "field_invalid"}]}})
     received = Received("logs", 0, 0, SENT_MS, body, [("id", GOOD_ID), ("index", index)])
-    (found,) = documents(received, PREFIXES, BELIEVED, NOW_MS)
-    assert (found.index, found.time_ms, found.event) == (index_name(PREFIXES.events, SENT_MS), SENT_MS, "e")
-    event = orjson.loads(found.body)
+    (document,) = documents(received, PREFIXES, BELIEVED, NOW_MS)
+    assert (document.index, document.time_ms, document.event) == (index_name(PREFIXES.events, SENT_MS), SENT_MS, "e")
+    event = orjson.loads(document.body)
     assert event["@timestamp"] == "2026-11-23T09:59:55.000Z"
     first, note = event["schema"]["errors"]
     assert (first, note["kind"]) == ({"kind": "field_invalid"}, "timestamp_skewed")
-    assert documents(received, PREFIXES, BELIEVED, NOW_MS + 86_400_000) == [found]
+    assert documents(received, PREFIXES, BELIEVED, NOW_MS + 86_400_000) == [document]
     (unsaid,) = documents(received._replace(timestamp_ms=1 << 60), PREFIXES, BELIEVED, NOW_MS)
     assert unsaid.time_ms == NOW_MS
 
@@ -255,12 +255,12 @@ def test_a_message_of_a_time_that_can_be_is_left_as_it_is() -> None:
     """A backfill of last year has its own days."""
     body = b'{"@timestamp":"2025-11-23T10:00:00.000Z"}'
     headers = [("id", GOOD_ID), ("index", b"keneyapp-logs-2025.11.23")]
-    (found,) = documents(Received("logs", 0, 0, SENT_MS, body, headers), PREFIXES, BELIEVED, NOW_MS)
-    assert (found.index, found.body) == ("keneyapp-logs-2025.11.23", body)
+    (document,) = documents(Received("logs", 0, 0, SENT_MS, body, headers), PREFIXES, BELIEVED, NOW_MS)
+    assert (document.index, document.body) == ("keneyapp-logs-2025.11.23", body)
 
 
 def test_a_refused_entry_does_not_choose_any_day_at_its_release() -> None:
-    """Neither by its own time nor by that of a runtime, which would decide the day then."""
+    """Neither by its own time nor by the container runtime's, which would determine the day."""
     for changes, index, time_ms in (
         ({"@timestamp": "1970-01-02T00:00:00.000Z"}, b"keneyapp-quarantine-1970.01.02", SENT_MS),
         ({"time": "1970-01-02T00:00:00Z"}, REFUSED_INDEX, SENT_MS),
@@ -269,15 +269,15 @@ def test_a_refused_entry_does_not_choose_any_day_at_its_release() -> None:
     ):
         body = orjson.dumps({**REFUSED_BODY, **changes})
         received = Received("q", 0, 0, SENT_MS, body, [("id", GOOD_ID), ("index", index)])
-        (found,) = documents(received, PREFIXES, BELIEVED, NOW_MS)
-        assert (found.index, found.time_ms) == (index_name(PREFIXES.quarantine, time_ms), time_ms)
-        noted = [reason["kind"] for reason in orjson.loads(found.body)["reasons"]]
+        (document,) = documents(received, PREFIXES, BELIEVED, NOW_MS)
+        assert (document.index, document.time_ms) == (index_name(PREFIXES.quarantine, time_ms), time_ms)
+        noted = [reason["kind"] for reason in orjson.loads(document.body)["reasons"]]
         assert noted == (["json_invalid", "timestamp_skewed"] if time_ms == SENT_MS else ["json_invalid"])
-        assert "time" not in orjson.loads(found.body) or time_ms == NOW_MS
+        assert "time" not in orjson.loads(document.body) or time_ms == NOW_MS
 
 
 def test_a_foreign_message_does_not_choose_any_day() -> None:
-    """Its time is its sender's word too; its id stays the same at every reading."""
+    """Its time also comes from the sender; its id stays the same at every reading."""
     foreign = QuarantineBuilder(PREFIXES, Redactor(), "indexer-1")
     received = Received("logs", 0, 1, 86_400_000, b"x", [])
     first, later = (foreign(received, "", now, BELIEVED) for now in (NOW_MS, NOW_MS + 1))
@@ -285,7 +285,7 @@ def test_a_foreign_message_does_not_choose_any_day() -> None:
 
 
 def test_a_message_that_cannot_be_noted_on_is_none_of_ours() -> None:
-    """Nested deeper than it could be written again."""
+    """Nested too deeply to encode."""
     nested = b'{"@timestamp":"1970-01-01T00:00:00.000Z","extra":' + b"[" * 500 + b"]" * 500 + b"}"
     headers = [("id", GOOD_ID), ("index", b"keneyapp-logs-1970.01.01")]
     with pytest.raises(InvalidMessage, match="nested too deeply"):
@@ -293,10 +293,10 @@ def test_a_message_that_cannot_be_noted_on_is_none_of_ours() -> None:
 
 
 def test_an_indexer_believes_clocks_that_are_a_day_apart() -> None:
-    """A node ahead of the indexer keeps its days; a year ahead it does not."""
+    """Times slightly ahead of the indexer's clock are kept; a year ahead is not."""
     translate = Translate.of(PREFIXES, Redactor(), "indexer-1", Skew())
     for day, kept in (("2026-11-24", True), ("2027-11-24", False), ("2025-11-24", True), ("2024-11-24", False)):
         body = orjson.dumps({"@timestamp": f"{day}T09:00:00.000Z"})
         headers = [("id", GOOD_ID), ("index", f"keneyapp-logs-{day.replace('-', '.')}".encode())]
-        (found,) = translate(Received("logs", 0, 0, SENT_MS, body, headers), NOW_MS)
-        assert (found.body == body) == kept
+        (document,) = translate(Received("logs", 0, 0, SENT_MS, body, headers), NOW_MS)
+        assert (document.body == body) == kept

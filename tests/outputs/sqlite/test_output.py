@@ -1,4 +1,4 @@
-"""The embedded store: durable, each document once, whatever else happens to its files."""
+"""The embedded store: durable, each document once, whatever happens to its files."""
 
 import os
 import resource
@@ -53,20 +53,20 @@ def store(tmp_path: Path) -> Iterator[LocalStore]:
 
 
 def messages(store: LocalStore, **terms: object) -> list[str]:
-    """Messages of what a search finds."""
+    """Messages of the entries that a search finds."""
     query = Query(limit=None, **terms)  # type: ignore[arg-type]
     return [entry["message"] for entry in LocalReader(store.directory).search(query)]
 
 
 def writer(directory: Path, first: int, batches: int, size: int) -> subprocess.Popen[str]:
-    """A process that writes batches and prints after each how far it is."""
+    """A process that writes batches and prints its progress after each."""
     command = [sys.executable, "-c", WRITER, str(directory), str(first), str(batches), str(size)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """Root may write anywhere, so that its tests of permissions run as nobody."""
+    """Root may write anywhere, so tests of permissions run as nobody."""
     if os.geteuid() != 0:
         yield
         return
@@ -87,7 +87,7 @@ def test_a_document_is_stored_once_however_often_it_is_written(store: LocalStore
 
 
 def test_an_id_met_again_with_another_time_stays_one_entry(store: LocalStore, make: Make) -> None:
-    """A log without times is stamped when it is read; its ids are not, and they decide."""
+    """A log without times gets the time of reading; its ids do not depend on it."""
     first = make(1)
     store.write([first])
     assert store.write([first._replace(time_ms=first.time_ms + 500)]) == Written(0, 1)
@@ -127,14 +127,14 @@ def test_each_index_and_day_has_its_own_private_file(store: LocalStore, make: Ma
     ],
 )
 def test_an_index_name_that_is_no_file_name_is_refused(store: LocalStore, make: Make, index: str) -> None:
-    """No index name leads out of the folder, and nothing of such a batch is written."""
-    with pytest.raises(ConfigurationError, match="no name for an index"):
+    """No index name escapes the folder, and no part of such a batch is written."""
+    with pytest.raises(ConfigurationError, match="invalid index name"):
         store.write([make(1), make(2)._replace(index=index)])
     assert not store.directory.exists()
 
 
 def test_few_files_are_open_at_once(store: LocalStore, make: Make) -> None:
-    """A backfill over many days holds a bounded number of files, and loses none of them."""
+    """A backfill over many days keeps a bounded number of files open, and loses no entry."""
     days = [f"2026-10-{day:02}T00:00:00Z" for day in range(1, 21)]
     store.write([make(number, at=at) for number, at in enumerate(days)])
     descriptors = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
@@ -146,7 +146,7 @@ def test_few_files_are_open_at_once(store: LocalStore, make: Make) -> None:
 
 
 def test_a_file_deleted_underneath_is_begun_anew(store: LocalStore, make: Make) -> None:
-    """An entry written after somebody cleared the folder is found."""
+    """An entry written after the folder was emptied is found."""
     store.write([make(1)])
     for path in store.directory.iterdir():
         path.unlink()
@@ -155,11 +155,11 @@ def test_a_file_deleted_underneath_is_begun_anew(store: LocalStore, make: Make) 
 
 
 def test_a_file_deleted_during_a_write_is_no_success(store: LocalStore, make: Make) -> None:
-    """What was committed into a deleted file is reported as not written, and writing it again stores it."""
+    """A commit into a deleted file is reported as not written, and writing it again stores it."""
     path = store.directory / f"{INDEX}.db"
 
     class Vanishing(str):
-        """A text at whose sight the day file goes."""
+        """A text that deletes the day file when it is read."""
 
         __slots__ = ()
 
@@ -175,7 +175,7 @@ def test_a_file_deleted_during_a_write_is_no_success(store: LocalStore, make: Ma
 
 
 def test_an_unwritable_folder_is_reported_and_recovers(make: Make) -> None:
-    """The store names what is wrong and the hint, and writes again as soon as it can."""
+    """The error has the cause and a hint, and writing works again as soon as possible."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         store = LocalStore(directory)
@@ -190,7 +190,7 @@ def test_an_unwritable_folder_is_reported_and_recovers(make: Make) -> None:
 
 
 def test_a_folder_that_is_a_file_is_reported_and_recovers(tmp_path: Path, make: Make) -> None:
-    """What stands in the folder's place is named; the store is usable when it is gone."""
+    """The error names the file in the folder's place; the store is usable once it is removed."""
     path = tmp_path / "store"
     path.write_text("in the way")
     store = LocalStore(path)
@@ -202,7 +202,7 @@ def test_a_folder_that_is_a_file_is_reported_and_recovers(tmp_path: Path, make: 
 
 
 def test_a_full_disk_is_reported_and_recovers(store: LocalStore, make: Make) -> None:
-    """A write for which there is no room stores nothing of its day; the same batch goes in when there is room."""
+    """A write on a full disk stores nothing of its day; the same batch is stored once there is space."""
     store.write([make(0)])
     batch = [make(number, message="x" * 1000) for number in range(1, 2000)]
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -221,7 +221,7 @@ def test_a_full_disk_is_reported_and_recovers(store: LocalStore, make: Make) -> 
     [b"this is no database, and long enough to be told from an empty one" * 20, b"SQLite format 3\0" + b"\xff" * 5000],
 )
 def test_a_damaged_file_is_refused_with_its_name_and_hint(store: LocalStore, make: Make, content: bytes) -> None:
-    """Nothing is written over what might be repaired; moving it away is enough to go on."""
+    """A file that might be repaired is not overwritten; renaming it is enough to continue."""
     store.directory.mkdir()
     path = store.directory / f"{INDEX}.db"
     path.write_bytes(content)
@@ -235,13 +235,13 @@ def test_a_damaged_file_is_refused_with_its_name_and_hint(store: LocalStore, mak
 
 @pytest.mark.parametrize("pragma", [f"user_version={VERSION + 1}", "application_id=7"])
 def test_a_file_of_another_version_or_program_is_refused(store: LocalStore, make: Make, pragma: str) -> None:
-    """A store that another version wrote is left alone."""
+    """A store of another version is not changed."""
     store.write([make(1)])
     store.close()
     db = sqlite3.connect(store.directory / f"{INDEX}.db")
     db.execute(f"PRAGMA {pragma}")
     db.close()
-    with pytest.raises(OutputUnavailable, match=r"has version \d+, this shipper|not a store of this program"):
+    with pytest.raises(OutputUnavailable, match=r"has version \d+; this shipper|not a store of shipper"):
         store.write([make(2)])
 
 
@@ -256,7 +256,7 @@ def test_two_processes_write_the_same_day_at_once(tmp_path: Path) -> None:
 
 
 def test_a_reader_sees_whole_batches_while_another_process_writes(tmp_path: Path) -> None:
-    """Reading neither waits for the agent nor disturbs it, and never shows half a transaction."""
+    """Reading neither waits for the agent nor blocks it, and never shows a partial transaction."""
     process = writer(tmp_path, 0, 40, 50)
     assert process.stdout is not None
     for line in process.stdout:
@@ -268,24 +268,24 @@ def test_a_reader_sees_whole_batches_while_another_process_writes(tmp_path: Path
 
 
 def test_kill_in_the_middle_of_writes_loses_no_written_batch(tmp_path: Path) -> None:
-    """After SIGKILL all batches that were reported are there, and writing the rest again completes the store."""
+    """After SIGKILL all reported batches are stored, and writing the rest again completes the store."""
     process = writer(tmp_path, 0, 10_000, 100)
     assert process.stdout is not None
     reported = [int(process.stdout.readline()) for _ in range(15)][-1]
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    found = len(list(LocalReader(tmp_path).search(Query(limit=None))))
-    assert found >= reported
-    assert found % 100 == 0
-    again = writer(tmp_path, 0, found // 100 + 2, 100)
-    again.communicate()
+    stored = len(list(LocalReader(tmp_path).search(Query(limit=None))))
+    assert stored >= reported
+    assert stored % 100 == 0
+    reread = writer(tmp_path, 0, stored // 100 + 2, 100)
+    reread.communicate()
     entries = list(LocalReader(tmp_path).search(Query(limit=None)))
-    assert [entry["correlation_id"] for entry in entries] == [f"id-{number}" for number in range(found + 200)]
+    assert [entry["correlation_id"] for entry in entries] == [f"id-{number}" for number in range(stored + 200)]
 
 
 def test_a_draft_left_by_a_crash_is_no_day_file(store: LocalStore, make: Make) -> None:
-    """What a kill leaves of making a file is never read as one."""
+    """A partial file left by a kill is never read as a day file."""
     store.directory.mkdir()
     (store.directory / f".{INDEX}.db.draft").write_bytes(b"half")
     store.write([make(1)])
@@ -293,7 +293,7 @@ def test_a_draft_left_by_a_crash_is_no_day_file(store: LocalStore, make: Make) -
 
 
 def test_the_log_of_a_deleted_file_is_not_played_into_its_successor(store: LocalStore, make: Make) -> None:
-    """Where only the database was deleted, its WAL is left over: nothing of it may appear in the new file."""
+    """If only the database was deleted, its WAL is left over: none of it may appear in the new file."""
     store.write([make(number) for number in range(500)])
     (store.directory / f"{INDEX}.db").unlink()
     assert store.write([make(1), make(1000)]) == Written(2, 0)

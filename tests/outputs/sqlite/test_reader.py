@@ -25,10 +25,10 @@ Make = Callable[..., Document]
 
 
 class Stopped(Clock):
-    """A clock that stands."""
+    """A clock that is stopped."""
 
     def wall_ns(self) -> int:
-        """Always the same."""
+        """Always the same time."""
         return 1_795_428_000_000_000_000
 
 
@@ -51,7 +51,7 @@ def reader(store: LocalStore) -> Iterator[LocalReader]:
 def test_whoever_logs_cannot_have_a_search_hold_all_of_a_day(
     store: LocalStore, reader: LocalReader, make: Make
 ) -> None:
-    """An entry of a later time in each batch has all others wait for their turn: they are in order, and not in memory."""
+    """An entry of a later time in each batch makes all others wait: results are in order, and not all in memory."""
     size, batches = 255, 24
     for batch in range(batches):
         late = make(9000 + batch, at=f"{DAY}T23:00:00Z")
@@ -71,7 +71,7 @@ def test_whoever_logs_cannot_have_a_search_hold_all_of_a_day(
 def test_a_damaged_entry_is_told_with_the_file_that_holds_it(
     store: LocalStore, reader: LocalReader, make: Make, body: bytes
 ) -> None:
-    """SQLite does not notice a byte that was changed in a row."""
+    """SQLite does not detect a changed byte in a row."""
     store.write([make(1), make(2)])
     store.close()
     (path,) = store.directory.glob("*.db")
@@ -84,7 +84,7 @@ def test_a_damaged_entry_is_told_with_the_file_that_holds_it(
 
 
 def test_days_out_of_the_bounds_are_not_opened(store: LocalStore, reader: LocalReader, make: Make) -> None:
-    """A damaged file of another day does not stand in the way of a search that is not about it."""
+    """A damaged file of another day does not affect a search of other days."""
     store.write([make(1)])
     (store.directory / "keneyapp-logs-2026.11.22.db").write_bytes(b"damaged" * 1000)
     assert numbers(reader, since=parse_ms(f"{DAY}T00:00:00Z")) == [1]
@@ -94,13 +94,13 @@ def test_days_out_of_the_bounds_are_not_opened(store: LocalStore, reader: LocalR
 
 @given(st.text(max_size=40), st.data())
 def test_every_word_of_a_text_finds_it(text: str, data: st.DataObject) -> None:
-    """The full-text index never misses what the text holds, in whatever script."""
+    """The full-text index never misses a word of the text, in any script."""
     db = sqlite3.connect(":memory:")
     db.execute("CREATE VIRTUAL TABLE w USING fts5(text, content='', columnsize=0, detail=none, tokenize='ascii')")
     db.execute("INSERT INTO w (rowid, text) VALUES (1, ?)", (folded(text),))
-    found = words(text)
-    if found:
-        wanted = TextQuery.of(data.draw(st.sampled_from(found)))
+    tokens = words(text)
+    if tokens:
+        wanted = TextQuery.of(data.draw(st.sampled_from(tokens)))
         assert wanted.matches(text)
         match = " AND ".join(f'"{token}"' for token in wanted.tokens())
         assert db.execute("SELECT rowid FROM w WHERE w MATCH ?", (match,)).fetchall() == [(1,)]
@@ -108,7 +108,7 @@ def test_every_word_of_a_text_finds_it(text: str, data: st.DataObject) -> None:
 
 
 def test_a_missing_store_is_an_error_and_an_empty_one_is_not(tmp_path: Path) -> None:
-    """A wrong path is told from a quiet day."""
+    """A wrong path is an error, not an empty result."""
     with pytest.raises(StoreUnreadable, match="none") as error:
         LocalReader(tmp_path / "none").search(Query())
     assert "--output" in error.value.hint
@@ -126,7 +126,7 @@ def test_reading_leaves_a_closed_store_as_it_was(store: LocalStore, reader: Loca
 
 
 def test_a_store_on_a_read_only_medium_can_be_searched(make: Make) -> None:
-    """Where not even SQLite's shared memory can be made, what was stored is still found."""
+    """Entries are found even if SQLite's shared memory cannot be created."""
     with tempfile.TemporaryDirectory() as name:
         store = LocalStore(Path(name))
         store.write([make(1)])
@@ -145,11 +145,11 @@ def test_a_store_on_a_read_only_medium_can_be_searched(make: Make) -> None:
 
 
 def test_releasing_what_is_not_there_is_an_error(store: LocalStore, reader: LocalReader, make: Make) -> None:
-    """A wrong id or index is named, and no file is made for it."""
+    """The error names a wrong id or index, and no file is created for it."""
     store.write([refused(make, 1)])
-    with pytest.raises(StoreUnreadable, match="holds no keneyapp-quarantine-2020"):
+    with pytest.raises(StoreUnreadable, match="no index keneyapp-quarantine-2020"):
         reader.release("keneyapp-quarantine-2020.01.01", "00" * 20, make(1))
-    with pytest.raises(StoreUnreadable, match="holds no entry"):
+    with pytest.raises(StoreUnreadable, match="no entry"):
         reader.release("keneyapp-quarantine-2026.11.23", "00" * 20, make(1))
     assert not (store.directory / "keneyapp-quarantine-2020.01.01.db").exists()
 

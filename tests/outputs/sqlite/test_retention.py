@@ -1,4 +1,4 @@
-"""Retention: whole old days go, today and what still waits for a person stay."""
+"""Retention: old days are deleted whole; today and unreleased entries are kept."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def store(tmp_path: Path, make: Make) -> Iterator[LocalStore]:
 
 
 def left(store: LocalStore) -> list[str]:
-    """Names of the files that are there."""
+    """Names of the existing files."""
     return sorted(path.name for path in store.directory.iterdir() if path.suffix == ".db")
 
 
@@ -47,7 +47,7 @@ def test_nothing_goes_without_a_limit(store: LocalStore) -> None:
 
 
 def test_the_oldest_days_go_while_there_are_too_many_bytes(store: LocalStore) -> None:
-    """The bound on bytes takes whole days, oldest first, and no more than needed."""
+    """The limit on bytes deletes whole days, oldest first, and no more than needed."""
     store.close()
     sizes = sum(path.stat().st_size for path in store.directory.iterdir())
     assert store.expire(NOW, None, sizes - 1) == ["keneyapp-logs-2026.11.20"]
@@ -55,20 +55,20 @@ def test_the_oldest_days_go_while_there_are_too_many_bytes(store: LocalStore) ->
 
 
 def test_today_stays_whatever_the_limits(store: LocalStore) -> None:
-    """Neither limit touches the day that is written."""
+    """Neither limit deletes the current day."""
     assert len(store.expire(NOW, 0, 0)) == 3
     assert left(store) == ["keneyapp-logs-2026.11.23.db"]
 
 
 def test_unreleased_quarantine_goes_by_its_age_alone(store: LocalStore, make: Make) -> None:
-    """A full disk costs no entry that somebody may still release; its age does."""
+    """Unreleased entries are deleted for their age, but not for disk space."""
     store.write([quarantined(make, "2026-11-20"), quarantined(make, "2026-11-21")])
     store.expire(NOW, 2, 0)
     assert left(store) == ["keneyapp-logs-2026.11.23.db", "keneyapp-quarantine-2026.11.21.db"]
 
 
 def test_released_quarantine_goes_like_any_day(store: LocalStore, make: Make) -> None:
-    """What was released is in its main index and may go when room is needed."""
+    """Released entries are in their main index, so their quarantine may be deleted when space is needed."""
     entry = quarantined(make, "2026-11-21")
     store.write([entry])
     store.mark_released(entry.index, entry.id.hex(), NOW)
@@ -76,13 +76,13 @@ def test_released_quarantine_goes_like_any_day(store: LocalStore, make: Make) ->
 
 
 def test_an_unreadable_quarantine_is_kept(store: LocalStore) -> None:
-    """Nobody can say what a damaged file holds, so room alone does not cost it."""
+    """A damaged file may have unreleased entries, so it is not deleted for disk space."""
     (store.directory / "keneyapp-quarantine-2026.11.20.db").write_bytes(b"damaged" * 1000)
     assert "keneyapp-quarantine-2026.11.20" not in store.expire(NOW, None, 0)
 
 
 def test_other_files_in_the_folder_are_left_alone(store: LocalStore) -> None:
-    """Only day files count and go."""
+    """Only day files are counted and deleted."""
     other = store.directory / "notes-of-2026.11.20.txt"
     other.write_text("mine")
     store.expire(NOW, 0, 0)
@@ -90,11 +90,11 @@ def test_other_files_in_the_folder_are_left_alone(store: LocalStore) -> None:
 
 
 def test_a_store_not_written_yet_has_nothing_to_expire(tmp_path: Path) -> None:
-    """A missing folder is no error."""
+    """A missing folder is not an error."""
     assert LocalStore(tmp_path / "none").expire(NOW, 1, 1) == []
 
 
 def test_a_day_that_was_deleted_can_be_written_again(store: LocalStore, make: Make) -> None:
-    """A late entry of an expired day begins its file anew."""
+    """A late entry of an expired day recreates its file."""
     store.expire(NOW, 1, None)
     assert store.write([make(50, at="2026-11-20T10:00:00Z")]).stored == 1
