@@ -24,7 +24,7 @@ from tests.chaos import launcher
 PR_SET_PDEATHSIG = 1
 """From <sys/prctl.h>."""
 _LOCK = threading.Lock()
-"""Two threads that ask for a process's status at once would both read its only one; a start asks for all of them."""
+"""Held around `waitpid`: two threads must not wait for one process, and a start waits for all ended ones."""
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(
     [__name__, *launcher.LOADED, *(f"shipper.cli.commands.{command}" for command in COMMANDS)]

@@ -13,7 +13,7 @@ MOST_NAMES = 12
 UNCOUNTED = {"__init__.py", "__main__.py", "py.typed", "__pycache__"}
 """Names that every package has, or that are hidden."""
 WIDE = {
-    "shipper": "the folders are the steps of a line and what they stand on; docs/architecture.md draws them in one order",
+    "shipper": "the folders are the steps of a line and their foundations; docs/architecture.md draws them in one order",
     "shipper/cli/commands": "one file for each command, named like it",
     "shipper/agent": "two processes, agent and indexer, each with its status, and the parts of their turns",
     "shipper/config": "settings by section, and the kinds of inputs and outputs that they are validated against",

@@ -19,7 +19,7 @@ STAGES = 3
 GONE = "gone"
 """Folder of files that were removed."""
 REJECTED, BURIED, THROTTLED = "the-index-rejects-this", "every-index-rejects-this", "the-server-is-busy-once"
-"""Texts that the sink answers with 400, the second in the quarantine too, and with 429 at first."""
+"""Texts that the sink rejects with 400, the second in the quarantine too, and one that gets 429 at first."""
 
 Rotation = Literal["none", "renamed", "compressed", "truncated", "removed", "dated"]
 

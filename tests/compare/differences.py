@@ -66,7 +66,7 @@ def differences(old: Results, new: Results) -> list[Difference]:
 
 
 def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Names whose values differ; `ABSENT` stands for a name that one of the two has not."""
+    """Names whose values differ; `ABSENT` stands for a name that one of the two lacks."""
     for name in dict.fromkeys([*old, *new]):
         before, after = old.get(name, ABSENT), new.get(name, ABSENT)
         if before != after:
@@ -159,5 +159,5 @@ def deliberate(file: Path) -> list[Deliberate]:
 
 
 def judged(listed: Iterable[Difference], wanted: Sequence[Deliberate]) -> list[tuple[Difference, str | None]]:
-    """Each difference with the reason for it, None where nobody named one."""
+    """Return each difference with its reason, None if no entry covers it."""
     return [(one, next((entry.reason for entry in wanted if entry.covers(one)), None)) for one in listed]

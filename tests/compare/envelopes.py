@@ -56,7 +56,7 @@ def plain(texts: Iterable[str]) -> list[bytes]:
 
 
 def damaged(lines: list[bytes], seed: int) -> bytes:
-    """Lines with every seventh broken somewhere: cut, doubled, or with bytes that belong nowhere."""
+    """Lines with every seventh broken somewhere: cut, repeated, or with invalid bytes."""
     rng, written = random.Random(seed), []
     for number, line in enumerate(lines):
         if number % 7 == 3 and len(line) > 2:

@@ -1,4 +1,4 @@
-"""An Elasticsearch in a few lines that keeps every document it answers for, in the order of arrival."""
+"""A minimal Elasticsearch that keeps every document and its response, in the order of arrival."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ class Sink:
         return bool(self.sent) and self.sent[-1].stage == self.stage
 
     def bulk(self, path: str, body: bytes) -> dict[str, Any]:
-        """The answer to a bulk request to `path`."""
+        """Return the response to a bulk request to `path`."""
         default = path.strip("/").partition("/")[0]
         lines = body.split(b"\n")
         with self._lock:

@@ -95,7 +95,7 @@ def test_the_sentence_of_a_violation_is_a_category_of_its_own() -> None:
 
 
 def test_missing_and_extra_documents_are_listed() -> None:
-    """Also where another document of the same line is there in both."""
+    """Even if both have another document of the same line."""
     one, two = read(body(level="info")), read(body(level="info"), id_="2")
     assert kinds(results(one, two), results(one)) == ["missing"]
     assert kinds(results(one), results(one, two)) == ["extra"]
@@ -128,7 +128,7 @@ def test_the_time_of_reading_is_no_difference() -> None:
 
 
 def test_a_deliberate_difference_is_recognised_by_category_and_pattern(tmp_path: Path) -> None:
-    """The reason stands beside it; what the pattern does not match stays unexpected."""
+    """It is listed with its reason; differences that the pattern does not match stay unexpected."""
     file = tmp_path / "deliberate.toml"
     file.write_text('[[deliberate]]\ncategory = "document"\npattern = \': level: "info"\'\nreason = "renamed"\n')
     old, new = results(read(body(level="info", event="a"))), results(read(body(level="error", event="b"), id_="2"))
@@ -175,7 +175,7 @@ def test_metrics_without_those_of_the_process() -> None:
 
 
 def test_the_sink_answers_as_a_server_does() -> None:
-    """An id that is there is a conflict; marked documents are rejected, the quarantine takes them."""
+    """An existing id is a conflict; marked documents are rejected, the quarantine takes them."""
     sink = Sink()
     action, marked = b'{"create":{"_id":"1"}}\n', b'{"a":"the-index-rejects-this"}\n'
     other = b'{"create":{"_index":"quarantine-1","_id":"1"}}\n'

@@ -103,7 +103,7 @@ def _cpu_s(checkout: Path, chain: str, root: Path, sink: str, own: Path) -> floa
 
 @contextmanager
 def _acknowledging() -> Iterator[str]:
-    """The URL of a sink in a process of its own."""
+    """Yield the URL of a sink in a separate process."""
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.sink"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
