@@ -11,7 +11,7 @@ import pytest
 from shipper.bootstrap import build_agent
 from shipper.bootstrap.build_web import Stores
 from shipper.cli.commands.run import parts
-from shipper.config import Refused, load
+from shipper.config import InvalidConfiguration, load
 from shipper.config.output_kinds import OUTPUT_KINDS, OutputKind, forms
 from shipper.config.settings import Settings
 from shipper.diagnose.preflight import examine
@@ -82,9 +82,9 @@ def test_a_new_kind_has_its_name_in_metrics_and_in_the_configurations_messages(t
     agent.close()
     assert labels == {("memory",)}
     assert forms().endswith(" or memory:NAME")
-    with pytest.raises(Refused, match="expected memory:NAME, a word"):
+    with pytest.raises(InvalidConfiguration, match="expected memory:NAME, a word"):
         of(tmp_path, "memory:")
-    with pytest.raises(Refused, match=r"or memory:NAME \(memory\)"):
+    with pytest.raises(InvalidConfiguration, match=r"or memory:NAME \(memory\)"):
         of(tmp_path, "disk:x")
     with pytest.raises(ConfigurationError, match="needs no setup: memory needs none"):
         registry.installation(of(tmp_path))
@@ -92,7 +92,7 @@ def test_a_new_kind_has_its_name_in_metrics_and_in_the_configurations_messages(t
 
 def test_without_its_row_the_kind_is_unknown(tmp_path: Path) -> None:
     """The row is what makes it known."""
-    with pytest.raises(Refused, match="expected local:DIR"):
+    with pytest.raises(InvalidConfiguration, match="expected local:DIR"):
         of(tmp_path)
 
 
