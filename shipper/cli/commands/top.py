@@ -32,7 +32,7 @@ WIDEST = 9
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Print one sample, taken over --interval, and exit.")
+@click.option("--once", is_flag=True, help="Print one sample, measured during --interval, and exit.")
 @click.option(
     "--interval", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS",
     help="Time between samples.",
