@@ -1,11 +1,11 @@
-# The types of the extension: a chain plan executed over ordinary lines. README.md says what it is, src/ how.
+# Types of the native extension, which executes a chain plan over ordinary lines; see README.md.
 
 from typing import Literal, final
 
-# What all lines of one log share. `kind` is docker or cri, `seed` begins each digest, the tails are `Renderer.tail`.
+# Properties of all lines of one log. `kind` is docker or cri, `seed` begins each digest, the tails are `Renderer.tail`.
 @final
-class LogLens:
-    def __new__(cls, kind: str, seed: bytes, stdout_tail: bytes, stderr_tail: bytes, salt: int) -> LogLens: ...
+class LogContext:
+    def __new__(cls, kind: str, seed: bytes, stdout_tail: bytes, stderr_tail: bytes, salt: int) -> LogContext: ...
 
 # Documents of one day, in the order of their lines.
 @final
@@ -19,33 +19,33 @@ class Documents:
     # Bytes of the lines of a bulk request.
     @property
     def bulk_size(self) -> int: ...
-    # Lines of a bulk request whose path names the index.
+    # Join blocks and encoded lines into the body of a bulk request whose path names the index.
     @staticmethod
-    def joined(pieces: list[Documents | bytes]) -> bytes: ...
-    # Of each document its id, its time in milliseconds, its body and the texts of the eight columns.
+    def joined(parts: list[Documents | bytes]) -> bytes: ...
+    # Id, time in milliseconds, body and texts of the eight columns of each document.
     def rows(self) -> list[tuple[bytes, int, bytes, tuple[str | None, ...]]]: ...
     def __len__(self) -> int: ...
 
-# Consecutive ordinary lines, and why the scan stopped behind them.
+# Consecutive ordinary lines, and the reason why the scan stopped after them.
 @final
 class FastBatch:
     # Bytes of these lines.
     @property
     def taken(self) -> int: ...
-    # All lines are read; the next needs the Python path; its group is new; the block is full.
+    # All lines are processed; the next needs the Python path; its group is new; the block is full.
     @property
     def stop(self) -> Literal["end", "python", "unknown", "full"]: ...
-    # The new group; -1 where that is not why the scan stopped.
+    # The new group; -1 for other reasons.
     @property
     def group(self) -> int: ...
     @property
     def documents(self) -> Documents: ...
     @property
     def lines(self) -> int: ...
-    # Groups that add to counters, each with the number of its events, in the order of their first.
+    # Groups with increments, each with the number of its events, in the order of their first event.
     @property
     def counted(self) -> list[tuple[int, int]]: ...
-    # The last digest, and how many neighbours before its line were equal.
+    # The last digest, and the number of equal neighbours before its line.
     @property
     def last(self) -> bytes: ...
     @property
@@ -54,16 +54,16 @@ class FastBatch:
     @property
     def seen(self) -> str: ...
 
-# The chain of one plan, and the groups of events that it has seen.
+# The chain of one plan, and its groups of events.
 @final
 class Chain:
-    # `plan` is `ChainPlan.to_json`. Raises ValueError, with the reason, for a plan that it does not execute.
+    # `plan` is `ChainPlan.to_json`. Raises ValueError, with the reason, for a plan that it cannot execute.
     def __new__(cls, plan: bytes) -> Chain: ...
-    # Read ordinary lines from byte `at`; `lines` begins at `offset` of its file. `last` and `ordinal` continue the
-    # digests; `stdout` and `stderr` say that the stream holds no partial entry. Raises RuntimeError for a panic.
+    # Process ordinary lines from byte `at`; `lines` begins at `offset` of its file. `last` and `ordinal` continue the
+    # digests; `stdout` and `stderr` are True if the stream has no partial entry. Raises RuntimeError for a panic.
     def scan(
         self,
-        lens: LogLens,
+        log: LogContext,
         lines: bytes,
         at: int,
         offset: int,
@@ -72,16 +72,16 @@ class Chain:
         stdout: bool,
         stderr: bool,
     ) -> FastBatch: ...
-    # Note what the events of a group add to the counters. Raises ValueError for a group that there is not.
-    def set_effect(self, group: int, effect: Literal["silent", "counted", "alone"]) -> None: ...
+    # Set the effect of a group's events on the counters. Raises ValueError for an unknown group.
+    def set_effect(self, group: int, effect: Literal["none", "constant", "each"]) -> None: ...
     # The number of groups.
     @property
     def groups(self) -> int: ...
-    # Fields for which the plan has an operator that this build does not know.
+    # Fields for which a rule has an unknown operator.
     @property
-    def undecided(self) -> list[str]: ...
-    # Fields whose declaration this build does not know; lines that hold them need the Python path.
+    def undecided_fields(self) -> list[str]: ...
+    # Fields with an unknown declaration; lines that contain them need the Python path.
     @property
     def declined_fields(self) -> list[str]: ...
-    # Forget all groups.
+    # Remove all groups.
     def forget(self) -> None: ...

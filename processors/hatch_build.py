@@ -1,4 +1,4 @@
-"""Build hook of the slim distribution: adds the schema, which a checkout keeps in a folder of its own."""
+"""Build hook of the slim distribution: adds the schemas, which are in another folder of a checkout."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ SCHEMAS = "shipper_schemas"
 
 
 class SchemasBeside(BuildHookInterface[Any]):
-    """Takes the schema from `../schemas` in a checkout; an unpacked sdist has it beside the processors."""
+    """Adds the schemas from `../schemas` in a checkout; an unpacked sdist has them beside the processors."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Called by hatchling before it collects files."""
+        """Add the folder before hatchling collects files."""
         folder = Path(self.root).parent / "schemas" / SCHEMAS
         if version != "editable" and not (Path(self.root) / SCHEMAS).exists():
             build_data["force_include"][str(folder)] = SCHEMAS

@@ -1,4 +1,4 @@
-//! Documents of one day's index, rendered one after the other as a bulk request has them.
+//! Documents of one day's index, pre-encoded as the body of a bulk request.
 
 const ACTION: &[u8] = b"{\"create\":{\"_id\":\"";
 const AFTER_ID: &[u8] = b"\"}}\n";
@@ -6,14 +6,14 @@ pub const ID_SIZE: usize = 20;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 const DAY_LENGTH: usize = 10;
 
-/// A piece of a block's bytes; empty where there is none.
+/// A range of a block's bytes; empty if the text is absent.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Span {
     pub begin: u32,
     pub end: u32,
 }
 
-/// The texts that a search looks at, kept apart for stores that have columns for them.
+/// The texts that searches read, returned separately for stores with columns for them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Column {
     CorrelationId,
@@ -44,11 +44,11 @@ impl Column {
     }
 }
 
-/// Where the text of each column stands.
+/// The range of each column's text.
 pub type Columns = [Span; COLUMNS];
 
 pub struct Row {
-    /// Where the action line begins.
+    /// Offset of the action line.
     pub begin: usize,
     pub body: (usize, usize),
     pub id: [u8; ID_SIZE],
@@ -68,14 +68,14 @@ pub struct Block {
 }
 
 impl Block {
-    pub fn with_room(bytes: usize) -> Block {
+    pub fn with_capacity(bytes: usize) -> Block {
         Block {
             bytes: Vec::with_capacity(bytes),
             ..Block::default()
         }
     }
 
-    /// Begin a document; None where it is of another day than those before.
+    /// Begin a document; None if its day differs from that of the documents before.
     pub fn open(&mut self, day: &[u8]) -> Option<()> {
         if self.rows.is_empty() {
             self.day.clear();
@@ -96,7 +96,7 @@ impl Block {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Write the inside of a string, and note where it stands.
+    /// Write the content of a string, and record its range.
     pub fn write_text(&mut self, text: &[u8], column: Option<Column>) {
         let begin = self.bytes.len() as u32;
         self.bytes.extend_from_slice(text);
@@ -108,7 +108,7 @@ impl Block {
         }
     }
 
-    /// The same for a text with quotes, escaped or not; they are escaped here.
+    /// The same for a text with quotes, escaped or not; writes them escaped.
     pub fn write_quoted(&mut self, text: &[u8], column: Column) {
         let begin = self.bytes.len() as u32;
         for &byte in text {
@@ -150,14 +150,14 @@ impl Block {
         });
     }
 
-    /// Forget the last document.
-    pub fn take_back(&mut self) {
+    /// Remove the last document.
+    pub fn remove_last(&mut self) {
         if let Some(row) = self.rows.pop() {
             self.bytes.truncate(row.begin);
         }
     }
 
-    pub fn name(&mut self, row: usize, runtime_ms: i64, digest: &[u8]) {
+    pub fn set_id(&mut self, row: usize, runtime_ms: i64, digest: &[u8]) {
         let row = &mut self.rows[row];
         row.id[..6].copy_from_slice(&runtime_ms.to_be_bytes()[2..]);
         row.id[6..].copy_from_slice(digest);

@@ -1,4 +1,4 @@
-//! What Python sees: `shipper_native.pyi` has the types.
+//! The interface to Python; `shipper_native.pyi` has its types.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,18 +11,18 @@ use crate::block::{Block, Span};
 use crate::line::Log;
 use crate::plan;
 use crate::runtime::Runtime;
-use crate::scan::{self, DIGEST_SIZE, GroupEffect, Groups, Last, Room, Scanned, Stop};
+use crate::scan::{self, Buffers, DIGEST_SIZE, GroupEffect, Groups, Last, Scanned, Stop};
 use crate::settings::Settings;
 
-/// What all lines of one log share: what its digests begin with, and what stands behind each document of a stream.
+/// Properties of all lines of one log: the seed of its digests, and the bytes that end each document of a stream.
 #[pyclass(frozen)]
-struct LogLens {
+struct LogContext {
     seed: Vec<u8>,
     log: Log,
 }
 
 #[pymethods]
-impl LogLens {
+impl LogContext {
     #[new]
     fn new(
         kind: &str,
@@ -30,18 +30,18 @@ impl LogLens {
         stdout_tail: &[u8],
         stderr_tail: &[u8],
         salt: u8,
-    ) -> PyResult<LogLens> {
+    ) -> PyResult<LogContext> {
         let runtime = match kind {
             "docker" => Runtime::JsonFile,
             "cri" => Runtime::Cri,
             _ => {
                 return Err(PyValueError::new_err(format!(
-                    "no runtime is called {kind:?}"
+                    "unknown runtime {kind:?}; expected docker or cri"
                 )));
             }
         };
         let tails = [stdout_tail.to_vec(), stderr_tail.to_vec()];
-        Ok(LogLens {
+        Ok(LogContext {
             seed: seed.to_vec(),
             log: Log {
                 runtime,
@@ -95,14 +95,14 @@ impl Documents {
             .sum()
     }
 
-    /// The lines of a bulk request whose path names the index; with those of single documents between blocks.
+    /// Join blocks and the encoded lines of single documents into the body of a bulk request whose path names the index.
     #[staticmethod]
-    fn joined<'py>(py: Python<'py>, pieces: Vec<Piece>) -> PyResult<Bound<'py, PyBytes>> {
-        let parts: Vec<&[u8]> = pieces.iter().map(Piece::bytes).collect();
+    fn joined<'py>(py: Python<'py>, parts: Vec<BulkPart>) -> PyResult<Bound<'py, PyBytes>> {
+        let parts: Vec<&[u8]> = parts.iter().map(BulkPart::bytes).collect();
         PyBytes::new_with(py, parts.iter().map(|part| part.len()).sum(), |mut body| {
             for part in &parts {
-                let (here, rest) = body.split_at_mut(part.len());
-                here.copy_from_slice(part);
+                let (target, rest) = body.split_at_mut(part.len());
+                target.copy_from_slice(part);
                 body = rest;
             }
             Ok(())
@@ -114,81 +114,81 @@ impl Documents {
         self.block.bytes.len()
     }
 
-    /// For each document its id, its time in milliseconds since the epoch, its body, and the texts of its columns:
+    /// Return of each document its id, time in milliseconds since the epoch, body, and the texts of its columns:
     /// correlation_id, event, level, message, path, error_type, error_message, exception.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let found = PyList::empty(py);
+        let rows = PyList::empty(py);
         for row in &self.block.rows {
             let texts = PyTuple::new(py, row.columns.map(|span| self.text(py, span)))?;
             let body = PyBytes::new(py, &self.block.bytes[row.body.0..row.body.1]);
-            found.append((PyBytes::new(py, &row.id), row.time_ms, body, texts))?;
+            rows.append((PyBytes::new(py, &row.id), row.time_ms, body, texts))?;
         }
-        Ok(found)
+        Ok(rows)
     }
 }
 
 /// A part of a bulk request.
 #[derive(FromPyObject)]
-enum Piece {
+enum BulkPart {
     Block(Py<Documents>),
     Lines(PyBackedBytes),
 }
 
-impl Piece {
+impl BulkPart {
     fn bytes(&self) -> &[u8] {
         match self {
-            Piece::Block(documents) => &documents.get().block.bytes,
-            Piece::Lines(lines) => lines,
+            BulkPart::Block(documents) => &documents.get().block.bytes,
+            BulkPart::Lines(lines) => lines,
         }
     }
 }
 
-/// Consecutive ordinary lines, and why the scan stopped behind them.
+/// Consecutive ordinary lines, and the reason why the scan stopped after them.
 #[pyclass(frozen, get_all)]
 struct FastBatch {
-    /// Bytes of lines that were taken.
+    /// Bytes of these lines.
     taken: usize,
-    /// Why it stopped: `end`, `python`, `unknown`, `full`.
+    /// Reason for the stop: `end`, `python`, `unknown`, `full`.
     stop: &'static str,
-    /// The group whose effect is unknown; -1 where that is not why it stopped.
+    /// The group whose effect is unknown; -1 for other reasons.
     group: i64,
     documents: Py<Documents>,
     lines: usize,
-    /// Groups that the counters want, each with the number of its events, in the order of their first.
+    /// Groups with increments, each with the number of its events, in the order of their first event.
     counted: Vec<(u32, u64)>,
     last: Py<PyBytes>,
     ordinal: u64,
-    /// The runtime's time of the last line taken; empty where none was.
+    /// The runtime's time of the last line; empty without lines.
     seen: String,
 }
 
-/// The chain of one plan, and the groups of events that it has seen.
+/// The chain of one plan, and its groups of events.
 #[pyclass]
 struct Chain {
     settings: Settings,
     groups: Groups,
-    room: Room,
+    buffers: Buffers,
 }
 
 #[pymethods]
 impl Chain {
-    /// `plan` is the chain plan as JSON. Fails with the reason for a plan that is not known whole.
+    /// Read the chain plan from JSON. Fails, with the reason, for a plan with anything unknown.
     #[new]
     fn new(plan: &[u8]) -> PyResult<Chain> {
         Ok(Chain {
             settings: plan::settings(plan).map_err(PyValueError::new_err)?,
             groups: Groups::default(),
-            room: Room::default(),
+            buffers: Buffers::default(),
         })
     }
 
-    /// Fields for which rules have an operator that is unknown here.
+    /// Fields for which a rule has an unknown operator.
     #[getter]
-    fn undecided(&self) -> Vec<String> {
-        self.settings.undecided.clone()
+    fn undecided_fields(&self) -> Vec<String> {
+        self.settings.undecided_fields.clone()
     }
 
-    /// Fields whose declaration is unknown here: lines that hold them are not ordinary.
+    /// Fields with an unknown declaration: lines that contain them are not ordinary.
     #[getter]
     fn declined_fields(&self) -> Vec<String> {
         let fields = self
@@ -201,15 +201,15 @@ impl Chain {
             .collect()
     }
 
-    /// Take ordinary lines of `lines` from byte `at` on; the first of `lines` begins at `offset` of its file.
+    /// Process ordinary lines of `lines` from byte `at` on; `lines` begins at `offset` of its file.
     ///
-    /// `last` and `ordinal` are where the digests go on from; `stdout` and `stderr` tell whether the stream holds
-    /// nothing back, so that a line of it is an entry of its own.
+    /// `last` and `ordinal` continue the digests; `stdout` and `stderr` are true if the stream has no partial entry, so
+    /// that each of its lines is a separate entry.
     #[allow(clippy::too_many_arguments)]
     fn scan(
         &mut self,
         py: Python<'_>,
-        lens: &LogLens,
+        log: &LogContext,
         lines: &[u8],
         at: usize,
         offset: u64,
@@ -220,7 +220,7 @@ impl Chain {
     ) -> PyResult<FastBatch> {
         let rest = lines
             .get(at..)
-            .ok_or_else(|| PyValueError::new_err("nothing stands there"))?;
+            .ok_or_else(|| PyValueError::new_err("`at` is beyond the end of `lines`"))?;
         let last = Last {
             digest: last.to_vec(),
             ordinal,
@@ -228,72 +228,81 @@ impl Chain {
         let Chain {
             settings,
             groups,
-            room,
+            buffers,
         } = self;
         let work = || {
             scan::scan(
                 rest,
                 offset + at as u64,
-                &lens.seed,
-                &lens.log,
+                &log.seed,
+                &log.log,
                 [stdout, stderr],
                 last,
                 settings,
                 groups,
-                room,
+                buffers,
             )
         };
-        let found = py
+        let scanned = py
             .detach(|| catch_unwind(AssertUnwindSafe(work)))
-            .map_err(|_| PyRuntimeError::new_err("the native chain failed on a line"))?;
-        batch(py, found)
+            .map_err(|_| PyRuntimeError::new_err("the native chain panicked"))?;
+        batch(py, scanned)
     }
 
-    /// Note what the events of a group add to the counters: `silent`, `counted` or `alone`.
+    /// Set the effect of a group's events on the counters: `none`, `constant` or `each`.
     fn set_effect(&mut self, group: u32, effect: &str) -> PyResult<()> {
         let effect = match effect {
-            "silent" => GroupEffect::Silent,
-            "counted" => GroupEffect::Counted,
-            "alone" => GroupEffect::Alone,
-            _ => return Err(PyValueError::new_err("a group is silent, counted or alone")),
+            "none" => GroupEffect::NoEffect,
+            "constant" => GroupEffect::Constant,
+            "each" => GroupEffect::EvaluateEach,
+            _ => {
+                return Err(PyValueError::new_err(
+                    "invalid effect; expected none, constant or each",
+                ));
+            }
         };
         if self.groups.set_effect(group, effect) {
             Ok(())
         } else {
-            Err(PyValueError::new_err("no such group"))
+            Err(PyValueError::new_err("unknown group"))
         }
     }
 
-    /// How many groups there are.
+    /// Number of groups.
     #[getter]
     fn groups(&self) -> usize {
         self.groups.len()
     }
 
-    /// Forget all groups.
+    /// Remove all groups.
     fn forget(&mut self) {
         self.groups = Groups::default();
     }
 }
 
-fn batch(py: Python<'_>, found: Scanned) -> PyResult<FastBatch> {
-    let (stop, group) = match found.stop {
+fn batch(py: Python<'_>, scanned: Scanned) -> PyResult<FastBatch> {
+    let (stop, group) = match scanned.stop {
         Stop::End => ("end", -1),
         Stop::PythonPath => ("python", -1),
         Stop::Unknown(group) => ("unknown", i64::from(group)),
         Stop::Full => ("full", -1),
     };
-    debug_assert!(found.last.digest.len() <= DIGEST_SIZE);
+    debug_assert!(scanned.last.digest.len() <= DIGEST_SIZE);
     Ok(FastBatch {
-        taken: found.taken,
+        taken: scanned.taken,
         stop,
         group,
-        lines: found.block.rows.len(),
-        documents: Py::new(py, Documents { block: found.block })?,
-        counted: found.counted,
-        last: PyBytes::new(py, &found.last.digest).unbind(),
-        ordinal: found.last.ordinal,
-        seen: String::from_utf8_lossy(&found.seen).into_owned(),
+        lines: scanned.block.rows.len(),
+        documents: Py::new(
+            py,
+            Documents {
+                block: scanned.block,
+            },
+        )?,
+        counted: scanned.counted,
+        last: PyBytes::new(py, &scanned.last.digest).unbind(),
+        ordinal: scanned.last.ordinal,
+        seen: String::from_utf8_lossy(&scanned.seen).into_owned(),
     })
 }
 
@@ -301,7 +310,7 @@ fn batch(py: Python<'_>, found: Scanned) -> PyResult<FastBatch> {
 fn shipper_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Chain>()?;
     module.add_class::<Documents>()?;
-    module.add_class::<LogLens>()?;
+    module.add_class::<LogContext>()?;
     module.add_class::<FastBatch>()?;
     Ok(())
 }

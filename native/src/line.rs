@@ -1,19 +1,18 @@
-//! One runtime line, read and rendered where it is an ordinary one.
+//! Reading and rendering of one ordinary runtime line.
 //!
-//! Ordinary is a whole JSON object without nesting and without escapes, with a usable correlation id, fields of the
-//! right types, times near each other, and nothing that could have to be masked; or an access line of uvicorn. For
-//! everything else, and in doubt, the answer is `None`: the Python path decides. What is said here is never a
-//! verdict, only a short cut to the same one.
+//! An ordinary line is a whole JSON object without nesting and without escapes, with a valid correlation id, fields of
+//! the right types, times near each other, and nothing that may need masking; or an access line of uvicorn. For every
+//! other line, and in doubt, the result is `None`: the line takes the Python path, which always decides the same.
 
 use crate::block::{Block, Column};
-use crate::runtime::{Opened, Runtime, Stream, open};
-use crate::secrets::{has_number, may_hold, may_hold_words};
-use crate::settings::{AccessField, AskedField, FieldRule, Role, Settings, exact};
+use crate::runtime::{Runtime, RuntimeLine, Stream, parse};
+use crate::secrets::{has_number, may_hold, may_hold_assignment};
+use crate::settings::{AccessField, FieldRule, Role, RuleField, Settings, exact};
 use crate::time::parse_ms;
 
 const MOST_FIELDS: usize = 48;
 const MOST_DIGITS: usize = 15;
-/// A number written in so few characters is none that is masked.
+/// Longest number, in characters, that is never masked.
 const SHORT_NUMBER: usize = 12;
 const HTTP_ACCESS: &[u8] = b"http_access";
 const NOWHERE: u8 = u8::MAX;
@@ -42,24 +41,24 @@ struct Field {
     part: Part,
 }
 
-/// What all lines of one log share.
+/// Properties of all lines of one log.
 pub struct Log {
     pub runtime: Runtime,
     pub tails: [Vec<u8>; 2],
-    /// Sets apart logs whose requests are counted from different records.
+    /// Distinguishes groups of logs with different sources of request counters.
     pub salt: u8,
 }
 
-/// An ordinary line: its stream, and when the runtime saw it.
-pub struct Ordinary {
+/// An ordinary line: its stream, and its runtime time.
+pub struct OrdinaryLine {
     pub stream: Stream,
     pub runtime_ms: i64,
     pub runtime: (usize, usize),
-    /// The text as logged, its quotes escaped as the envelope escapes them.
+    /// The text as logged, with quotes escaped as in the envelope.
     pub text: (usize, usize),
 }
 
-/// Room that is used again for each line.
+/// Buffers that are reused for each line.
 #[derive(Default)]
 pub struct Scratch {
     fields: Vec<Field>,
@@ -70,7 +69,7 @@ pub struct Scratch {
 struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
-    /// How the runtime's line holds a quote of the application's: escaped inside a record, as it is elsewhere.
+    /// A quote of the application's text in the runtime's line: escaped in a json-file record, plain otherwise.
     quote: &'static [u8],
 }
 
@@ -111,7 +110,7 @@ impl Cursor<'_> {
         Some(())
     }
 
-    /// The inside of a string, which holds no escapes.
+    /// Read the content of a string without escapes.
     #[inline]
     fn text(&mut self) -> Option<(usize, usize)> {
         self.quote()?;
@@ -134,7 +133,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// A number that an encoder writes as it stands here, but for zeros at its end.
+    /// Read a number that an encoder would write unchanged, except for trailing zeros.
     fn number(&mut self) -> Option<((usize, usize), Type)> {
         let begin = self.at;
         if self.peek() == Some(b'-') {
@@ -178,9 +177,9 @@ impl Cursor<'_> {
         (self.at > begin).then_some(self.at - begin)
     }
 
-    fn up_to<const MOST: usize>(&mut self, belongs: impl Fn(u8) -> bool) -> Option<(usize, usize)> {
+    fn up_to<const MOST: usize>(&mut self, accepts: impl Fn(u8) -> bool) -> Option<(usize, usize)> {
         let begin = self.at;
-        while self.peek().is_some_and(&belongs) {
+        while self.peek().is_some_and(&accepts) {
             self.at += 1;
         }
         let length = self.at - begin;
@@ -188,9 +187,8 @@ impl Cursor<'_> {
     }
 }
 
-/// Whether the bytes of a line are text that passes unchanged through every decoder and encoder on its way; whether
-/// it is ASCII alone.
-fn cleanness(line: &[u8]) -> Option<bool> {
+/// Return, for a line that every decoder and encoder passes unchanged, true if it is ASCII; None for other lines.
+fn ascii_if_clean(line: &[u8]) -> Option<bool> {
     let (mut high, mut control) = (0u8, false);
     for &byte in line {
         high |= byte;
@@ -203,8 +201,8 @@ fn cleanness(line: &[u8]) -> Option<bool> {
         return Some(true);
     }
     let text = std::str::from_utf8(line).ok()?;
-    // the two letters beyond ASCII whose lower case is, or begins with, an ASCII letter; and what stands for invalid
-    // UTF-8, of which a record's canonical form holds one where drivers write several
+    // two letters beyond ASCII have a lower case that is, or begins with, an ASCII letter; a run of replacement
+    // characters becomes one in a record's canonical form
     (!text.contains(['\u{212a}', '\u{130}', '\u{fffd}'])).then_some(false)
 }
 
@@ -216,15 +214,15 @@ pub fn read(
     log: &Log,
     scratch: &mut Scratch,
     block: &mut Block,
-) -> Option<Ordinary> {
-    let opened = open(log.runtime, line)?;
-    let ascii = cleanness(line)?;
-    let Opened {
+) -> Option<OrdinaryLine> {
+    let runtime_line = parse(log.runtime, line)?;
+    let ascii = ascii_if_clean(line)?;
+    let RuntimeLine {
         stream,
         time,
         text,
         quote,
-    } = opened;
+    } = runtime_line;
     if memchr::memchr(b'@', &line[text.0..text.1]).is_some() {
         return None;
     }
@@ -247,7 +245,7 @@ pub fn read(
         return None;
     };
     block.close(&log.tails[stream as usize], offset, time_ms);
-    Some(Ordinary {
+    Some(OrdinaryLine {
         stream,
         runtime_ms,
         runtime: time,
@@ -279,18 +277,18 @@ fn structured(
     if cursor.at != line.len() {
         return None;
     }
-    let found = Found {
+    let parsed = ParsedFields {
         line,
         settings,
         fields,
         places,
     };
-    let shape = found.shape()?;
-    let (stamp, time_ms) = found.moment(runtime, runtime_ms)?;
-    found.group(stream, salt, group)?;
+    let shape = parsed.shape()?;
+    let (stamp, time_ms) = parsed.event_time(runtime, runtime_ms)?;
+    parsed.group(stream, salt, group)?;
     block.open(&whole[stamp.0..stamp.0 + 10])?;
     write_stamp(&whole[stamp.0..stamp.1], block);
-    found.render(shape, lowered, block);
+    parsed.render(shape, lowered, block);
     Some(time_ms)
 }
 
@@ -357,33 +355,33 @@ fn read_fields(
     }
 }
 
-struct Found<'a> {
+struct ParsedFields<'a> {
     line: &'a [u8],
     settings: &'a Settings,
     fields: &'a [Field],
     places: Places,
 }
 
-/// How the fields become an event's: whether nulls are left out, and whether some go under `extra`.
+/// The form of the event: `drops_nulls` omits nulls, `has_extra` puts unknown fields under `extra`.
 #[derive(Clone, Copy)]
 struct Shape {
-    sorted_out: bool,
+    drops_nulls: bool,
     has_extra: bool,
 }
 
-impl Found<'_> {
+impl ParsedFields<'_> {
     fn bytes(&self, span: (usize, usize)) -> &[u8] {
         &self.line[span.0..span.1]
     }
 
-    /// The event's shape, where the fields are what the schema asks for and hold nothing to mask.
+    /// Return the event's shape; None if a field violates the schema or may need masking.
     fn shape(&self) -> Option<Shape> {
         let mut shape = Shape {
-            sorted_out: false,
+            drops_nulls: false,
             has_extra: false,
         };
         let mut has_id = false;
-        let needles = &self.settings.needles;
+        let keywords = &self.settings.keywords;
         for field in self.fields {
             let value = self.bytes(field.value);
             match field.part {
@@ -399,7 +397,7 @@ impl Found<'_> {
                         (_, Type::Float) => rule.float.is_some_and(|rule| rule.allows(value)),
                         (_, Type::Bool) => false,
                         (_, Type::Null) => {
-                            shape.sorted_out |= !rule.nullable;
+                            shape.drops_nulls |= !rule.nullable;
                             true
                         }
                     };
@@ -407,27 +405,27 @@ impl Found<'_> {
                         return None;
                     }
                     has_id |= known.role == Role::Correlation;
-                    let holds = if known.shaped {
-                        may_hold_words
+                    let holds = if known.constrained {
+                        may_hold_assignment
                     } else {
                         may_hold
                     };
-                    if field.kind == Type::Text && holds(needles, value) {
+                    if field.kind == Type::Text && holds(keywords, value) {
                         return None;
                     }
                 }
                 Part::Extra => {
                     shape = Shape {
-                        sorted_out: true,
+                        drops_nulls: true,
                         has_extra: true,
                     };
                     let name = self.bytes(field.key);
                     let holds = match field.kind {
-                        Type::Text => may_hold(needles, value),
+                        Type::Text => may_hold(keywords, value),
                         Type::Integer | Type::Float => value.len() > SHORT_NUMBER,
                         Type::Bool | Type::Null => false,
                     };
-                    if holds || may_hold(needles, name) || self.settings.is_masked(name) {
+                    if holds || may_hold(keywords, name) || self.settings.is_masked(name) {
                         return None;
                     }
                 }
@@ -436,15 +434,19 @@ impl Found<'_> {
         has_id.then_some(shape)
     }
 
-    /// Whether the schema allows a level in its own spelling.
+    /// True if the schema allows a level in the schema's spelling.
     fn allows_level(&self, rule: &FieldRule, level: &[u8]) -> bool {
         let is_any = rule.text.as_ref().is_some_and(|text| text.is_any());
         level.is_ascii()
             && (is_any || rule.allows_text(self.settings.level(level, &mut Vec::new())))
     }
 
-    /// The application's time where it is near the runtime's, else the runtime's; where its text stands.
-    fn moment(&self, runtime: (usize, usize), runtime_ms: i64) -> Option<((usize, usize), i64)> {
+    /// Return the range and milliseconds of the application's time if it is near the runtime's, else of the runtime's.
+    fn event_time(
+        &self,
+        runtime: (usize, usize),
+        runtime_ms: i64,
+    ) -> Option<((usize, usize), i64)> {
         let Some(field) = self
             .fields
             .iter()
@@ -456,25 +458,31 @@ impl Found<'_> {
             Type::Null => Some((runtime, runtime_ms)),
             Type::Text => {
                 let ms = parse_ms(self.bytes(field.value))?;
-                let apart = ms - runtime_ms;
-                let near = -self.settings.past_ms <= apart && apart <= self.settings.future_ms;
-                near.then_some((field.value, ms))
+                let distance = ms - runtime_ms;
+                let accepted =
+                    -self.settings.past_ms <= distance && distance <= self.settings.future_ms;
+                accepted.then_some((field.value, ms))
             }
             _ => None,
         }
     }
 
     fn group(&self, stream: Stream, salt: u8, key: &mut Vec<u8>) -> Option<()> {
-        grouped(&self.settings.asked, stream, salt, key, |asked| {
-            let field = match asked.known {
-                Some(place) => self.fields.get(usize::from(self.places[place])),
-                None => self
-                    .fields
-                    .iter()
-                    .find(|field| field.part == Part::Extra && self.bytes(field.key) == asked.name),
-            };
-            field.map(|field| (field.kind, self.bytes(field.value)))
-        })
+        group_key(
+            &self.settings.rule_fields,
+            stream,
+            salt,
+            key,
+            |rule_field| {
+                let field = match rule_field.known {
+                    Some(place) => self.fields.get(usize::from(self.places[place])),
+                    None => self.fields.iter().find(|field| {
+                        field.part == Part::Extra && self.bytes(field.key) == rule_field.name
+                    }),
+                };
+                field.map(|field| (field.kind, self.bytes(field.value)))
+            },
+        )
     }
 
     fn render(&self, shape: Shape, lowered: &mut Vec<u8>, block: &mut Block) {
@@ -482,7 +490,7 @@ impl Found<'_> {
             let Part::Known(place) = field.part else {
                 continue;
             };
-            if shape.sorted_out && field.kind == Type::Null {
+            if shape.drops_nulls && field.kind == Type::Null {
                 continue;
             }
             let known = &self.settings.known[place];
@@ -518,7 +526,7 @@ fn write_value(block: &mut Block, kind: Type, value: &[u8], column: Option<Colum
     block.write(b"\"");
 }
 
-/// The beginning of a document, with its time in milliseconds.
+/// Write the beginning of a document, with its time in milliseconds.
 fn write_stamp(stamp: &[u8], block: &mut Block) {
     block.write(b"{\"@timestamp\":\"");
     block.write(&stamp[..20]);
@@ -527,23 +535,23 @@ fn write_stamp(stamp: &[u8], block: &mut Block) {
     block.write(&[digit(0), digit(1), digit(2), b'Z', b'"']);
 }
 
-/// All that the counters may tell apart in a line.
-fn grouped<'a>(
-    asked: &[AskedField],
+/// Build the key of a line's group from everything that counter rules read.
+fn group_key<'a>(
+    rule_fields: &[RuleField],
     stream: Stream,
     salt: u8,
     key: &mut Vec<u8>,
-    find: impl Fn(&AskedField) -> Option<(Type, &'a [u8])>,
+    find: impl Fn(&RuleField) -> Option<(Type, &'a [u8])>,
 ) -> Option<()> {
     key.clear();
     key.extend([salt, stream as u8]);
-    for asked in asked {
-        let Some((kind, value)) = find(asked) else {
+    for rule_field in rule_fields {
+        let Some((kind, value)) = find(rule_field) else {
             key.push(0);
             continue;
         };
         key.push(kind as u8 + 1);
-        match (&asked.tests, kind) {
+        match (&rule_field.tests, kind) {
             (Some(tests), Type::Text) => {
                 key.extend(tests.iter().map(|test| u8::from(test.holds(value))))
             }
@@ -563,7 +571,7 @@ fn grouped<'a>(
 
 // --- an access line -------------------------------------------------------------------------------
 
-/// `LEVEL:     ADDRESS:PORT - "METHOD PATH HTTP/1.1" STATUS PHRASE`, as uvicorn prints it of an IPv4 client.
+/// Read and render uvicorn's `LEVEL:     ADDRESS:PORT - "METHOD PATH HTTP/1.1" STATUS PHRASE` of an IPv4 client.
 #[allow(clippy::too_many_arguments)]
 fn access(
     whole: &[u8],
@@ -629,9 +637,9 @@ fn access(
     }
     let bytes = |span: (usize, usize)| &line[span.0..span.1];
     let rest = &line[client.1..];
-    if settings.needles.is_match(bytes(message))
+    if settings.keywords.is_match(bytes(message))
         || has_number(rest)
-        || may_hold(&settings.needles, bytes(path))
+        || may_hold(&settings.keywords, bytes(path))
     {
         return None;
     }
@@ -639,8 +647,12 @@ fn access(
     lowered.clear();
     lowered.extend(level.map_or(&b""[..], bytes));
     lowered.make_ascii_lowercase();
-    grouped(&settings.asked, stream, salt, group, |asked| {
-        match asked.name.as_slice() {
+    group_key(
+        &settings.rule_fields,
+        stream,
+        salt,
+        group,
+        |rule_field| match rule_field.name.as_slice() {
             b"event" => Some((Type::Text, HTTP_ACCESS)),
             b"method" => Some((Type::Text, bytes(method))),
             b"path" => Some((Type::Text, bytes(path))),
@@ -649,8 +661,8 @@ fn access(
             b"message" => Some((Type::Text, bytes(message))),
             b"level" => level.map(|_| (Type::Text, lowered.as_slice())),
             _ => None,
-        }
-    })?;
+        },
+    )?;
     block.open(&whole[runtime.0..runtime.0 + 10])?;
     write_stamp(&whole[runtime.0..runtime.1], block);
     for field in &settings.access {
@@ -690,7 +702,7 @@ mod tests {
     use crate::plan::tests::{read as plan, sample};
     use serde_json::{Value, json};
 
-    /// The document of an application's text in a CRI line; None where it is declined.
+    /// Return the document of an application's text in a CRI line; None if the line is declined.
     fn document_by(settings: &Settings, text: &str) -> Option<Value> {
         let log = Log {
             runtime: Runtime::Cri,
@@ -725,10 +737,10 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_the_application_is_believed_near_the_runtimes() {
+    fn the_time_of_the_application_is_accepted_near_the_runtimes() {
         let stamp = |time: &str| {
-            let found = document(&format!(r#"{{"correlation_id":"a","timestamp":"{time}"}}"#))?;
-            Some(found["@timestamp"].as_str().unwrap().to_owned())
+            let document = document(&format!(r#"{{"correlation_id":"a","timestamp":"{time}"}}"#))?;
+            Some(document["@timestamp"].as_str().unwrap().to_owned())
         };
         assert_eq!(
             stamp("2026-11-23T11:00:00.123Z").as_deref(),
@@ -743,7 +755,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_and_whatever_is_in_doubt_are_declined() {
+    fn escapes_and_uncertain_lines_are_declined() {
         for text in [
             r#"{"correlation_id":"a","message":"say \"hi\""}"#,
             r#"{"correlation_id":"a","message":"\u0061"}"#,

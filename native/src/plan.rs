@@ -1,22 +1,22 @@
-//! The chain plan, as `shipper_processors.chain_plan` serialises it, read strictly.
+//! Strict reading of the chain plan, which `shipper_processors.chain_plan` serialises.
 //!
-//! An unknown version, section or key of a section is an error: the plan is then not executed at all. What is unknown in
-//! one field's declaration declines the lines that hold the field, and an unknown operator leaves the field undecided.
+//! An unknown version, section or key of a section is an error: the plan is not executed at all. Anything unknown in a
+//! field's declaration declines the lines that contain the field; an unknown operator leaves the field undecided.
 
 use serde_json::{Map, Value};
 
 use crate::block::Column;
 use crate::settings::{
-    AccessField, AskedField, FieldRule, KnownField, NumberRule, Role, Settings, Test, TextRule,
+    AccessField, FieldRule, KnownField, NumberRule, Role, RuleField, Settings, Test, TextRule,
 };
 
-/// The version of the plan's layout that this build knows.
+/// The supported version of the plan's layout.
 pub const VERSION: u64 = 1;
-/// Fields that a schema may have.
+/// Most fields of a schema.
 const MOST_FIELDS: usize = 64;
-/// Whole numbers below this have a double of their own.
+/// Whole numbers below this are exact as doubles.
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
-/// What stands before the log's own tail in a document.
+/// The first fields of a document, before those of the log.
 const DOCUMENT_HEAD: [&str; 4] = ["@timestamp", "*", "extra", "stream"];
 const SEARCHED: [&str; 5] = [
     "message",
@@ -26,10 +26,10 @@ const SEARCHED: [&str; 5] = [
     "exception",
 ];
 
-/// Read a plan. Fails with the reason why it is not executed.
+/// Read a plan. Fails with the reason why it cannot be executed.
 pub fn settings(plan: &[u8]) -> Result<Settings, String> {
     let plan = serde_json::from_slice(plan)
-        .map_err(|error| format!("the chain plan is no JSON: {error}"))?;
+        .map_err(|error| format!("the chain plan is not valid JSON: {error}"))?;
     let mut plan = Section::of("chain plan", plan)?;
     let version = plan.take("version")?;
     if version.as_u64() != Some(VERSION) {
@@ -45,13 +45,13 @@ pub fn settings(plan: &[u8]) -> Result<Settings, String> {
     let mut skew = plan.section("skew")?;
     settings.future_ms = skew.whole("future_ms")?;
     settings.past_ms = skew.whole("past_ms")?;
-    skew.whole("age_ms")?; // of logs without the runtime's times, which are none of ours
+    skew.whole("age_ms")?; // for logs without runtime times, which take the Python path
     skew.end()?;
     plan.end()?;
     Ok(settings)
 }
 
-/// An object each of whose keys has to be taken.
+/// An object whose keys must all be read.
 struct Section {
     name: &'static str,
     entries: Map<String, Value>,
@@ -144,7 +144,11 @@ fn read_schema(mut schema: Section, settings: &mut Settings) -> Result<(), Strin
                     .levels
                     .push((alias.as_bytes().to_vec(), level.as_bytes().to_vec()));
             }
-            _ => return Err(format!("schema: {pair} is no level and its spelling")),
+            _ => {
+                return Err(format!(
+                    "schema: expected a spelling and its level, got {pair}"
+                ));
+            }
         }
     }
     schema.section("options")?.end()?;
@@ -156,7 +160,7 @@ fn known_field(entry: Value, correlation: &str, level: &str) -> Result<KnownFiel
     let name = entry.text("name")?;
     if entry.flag("required")? {
         return Err(format!(
-            "known_fields: that `{name}` is required is unknown"
+            "known_fields: `{name}` is required, which is unsupported"
         ));
     }
     let rule = field_rule(&entry.take("type")?);
@@ -171,11 +175,11 @@ fn known_field(entry: Value, correlation: &str, level: &str) -> Result<KnownFiel
         name: name.into_bytes(),
         role,
         rule,
-        shaped: false,
+        constrained: false,
     })
 }
 
-/// What a declared type allows; None where anything in its declaration is unknown.
+/// Compile a declared type; None if anything in its declaration is unknown.
 fn field_rule(declared: &Value) -> Option<FieldRule> {
     let mut constraints = declared.as_object()?.clone();
     let name = constraints.remove("type")?;
@@ -197,14 +201,14 @@ fn field_rule(declared: &Value) -> Option<FieldRule> {
     (constraints.is_empty() && strict.is_none_or(|value| value.is_boolean())).then_some(rule)
 }
 
-/// Of choices that have no type of value in common.
+/// Compile a union whose choices have no type in common.
 fn union_rule(choices: &[Value]) -> Option<FieldRule> {
     let mut union = FieldRule::default();
     for choice in choices {
         let rule = field_rule(choice)?;
-        let apart = (union.text.is_none() || rule.text.is_none())
+        let disjoint = (union.text.is_none() || rule.text.is_none())
             && (union.integer.is_none() || rule.integer.is_none());
-        if !apart {
+        if !disjoint {
             return None;
         }
         union = FieldRule {
@@ -247,23 +251,23 @@ fn number_rule(constraints: &mut Map<String, Value>) -> Option<NumberRule> {
     ))
 }
 
-/// Of a pattern that is one class of ASCII signs from end to end, such as `^[a-z0-9._\-]{1,128}$`; None of any other.
+/// Compile a pattern that is one repeated class of ASCII characters, such as `^[a-z0-9._\-]{1,128}$`; None for others.
 fn pattern_rule(pattern: &str) -> Option<TextRule> {
     let mut rest = pattern.strip_prefix("^[")?.strip_suffix('$')?.as_bytes();
     let mut allowed = Box::new([false; 256]);
     let mut before = None;
     loop {
-        let (sign, behind) = class_sign(rest)?;
+        let (sign, behind) = class_character(rest)?;
         rest = behind;
         match sign {
-            ClassSign::End if allowed.contains(&true) => break,
-            ClassSign::End => return None,
-            ClassSign::Literal(sign) => {
+            ClassCharacter::End if allowed.contains(&true) => break,
+            ClassCharacter::End => return None,
+            ClassCharacter::Literal(sign) => {
                 allowed[usize::from(sign)] = true;
                 before = Some(sign);
             }
-            ClassSign::Dash => {
-                let (ClassSign::Literal(last), behind) = class_sign(rest)? else {
+            ClassCharacter::Dash => {
+                let (ClassCharacter::Literal(last), behind) = class_character(rest)? else {
                     return None;
                 };
                 rest = behind;
@@ -280,31 +284,31 @@ fn pattern_rule(pattern: &str) -> Option<TextRule> {
     })
 }
 
-enum ClassSign {
+enum ClassCharacter {
     Literal(u8),
     Dash,
     End,
 }
 
-/// The next sign of a class and what follows it; None of what may mean something else.
-fn class_sign(text: &[u8]) -> Option<(ClassSign, &[u8])> {
+/// Return the next character of a class and the rest; None if it may have another meaning.
+fn class_character(text: &[u8]) -> Option<(ClassCharacter, &[u8])> {
     let (&first, rest) = text.split_first()?;
     match first {
-        b']' => Some((ClassSign::End, rest)),
-        b'-' => Some((ClassSign::Dash, rest)),
+        b']' => Some((ClassCharacter::End, rest)),
+        b'-' => Some((ClassCharacter::Dash, rest)),
         b'\\' => {
             let (&sign, rest) = rest.split_first()?;
             sign.is_ascii_punctuation()
-                .then_some((ClassSign::Literal(sign), rest))
+                .then_some((ClassCharacter::Literal(sign), rest))
         }
         b'[' | b'^' | b'&' | b'~' => None,
         sign => sign
             .is_ascii_graphic()
-            .then_some((ClassSign::Literal(sign), rest)),
+            .then_some((ClassCharacter::Literal(sign), rest)),
     }
 }
 
-/// How often the class may be repeated.
+/// Return the least and the most repetitions.
 fn repetition(text: &[u8]) -> Option<(usize, usize)> {
     match text {
         b"+" => Some((1, usize::MAX)),
@@ -329,45 +333,48 @@ fn repetition(text: &[u8]) -> Option<(usize, usize)> {
 
 fn read_redaction(mut redaction: Section, settings: &mut Settings) -> Result<(), String> {
     if redaction.flag("every_text")? {
-        return Err("redaction: every text has to be examined, because of a pattern or a name of the configuration".into());
+        return Err(
+            "redaction: a configured pattern or field name requires that every text is examined"
+                .into(),
+        );
     }
     settings.masked = redaction
         .texts("masked_names")?
         .into_iter()
         .map(String::into_bytes)
         .collect();
-    settings.set_needles(&redaction.texts("needles")?)?;
-    let shaped = redaction.texts("shaped_fields")?;
+    settings.set_keywords(&redaction.texts("keywords")?)?;
+    let constrained = redaction.texts("constrained_fields")?;
     for field in &mut settings.known {
-        field.shaped = shaped.iter().any(|name| name.as_bytes() == field.name);
+        field.constrained = constrained.iter().any(|name| name.as_bytes() == field.name);
     }
     redaction.end()
 }
 
 fn read_rules(mut rules: Section, settings: &mut Settings) -> Result<(), String> {
-    for entry in rules.list("asked_fields")? {
-        let (field, decided) = asked_field(entry, settings)?;
+    for entry in rules.list("rule_fields")? {
+        let (field, decided) = rule_field(entry, settings)?;
         if !decided {
             settings
-                .undecided
+                .undecided_fields
                 .push(String::from_utf8_lossy(&field.name).into_owned());
         }
-        settings.asked.push(field);
+        settings.rule_fields.push(field);
     }
-    for entry in rules.list("places")? {
-        let (place, decided) = asked_field(entry, settings)?;
+    for entry in rules.list("runtime_fields")? {
+        let (place, decided) = rule_field(entry, settings)?;
         if !decided {
             settings
-                .undecided
+                .undecided_fields
                 .push(String::from_utf8_lossy(&place.name).into_owned());
         }
     }
     rules.end()
 }
 
-/// A field that rules look at; whether all of its tests are known.
-fn asked_field(entry: Value, settings: &Settings) -> Result<(AskedField, bool), String> {
-    let mut entry = Section::of("asked_fields", entry)?;
+/// Read a field of the rules; the flag is true if all its operators are known.
+fn rule_field(entry: Value, settings: &Settings) -> Result<(RuleField, bool), String> {
+    let mut entry = Section::of("rule_fields", entry)?;
     let name = entry.text("name")?.into_bytes();
     let mut by_value = entry.flag("by_value")?;
     let mut decided = true;
@@ -382,12 +389,12 @@ fn asked_field(entry: Value, settings: &Settings) -> Result<(AskedField, bool), 
     entry.end()?;
     let known = settings.place_of(&name);
     let tests = (!by_value).then_some(tests);
-    Ok((AskedField { name, known, tests }, decided))
+    Ok((RuleField { name, known, tests }, decided))
 }
 
 enum Operator {
     Known(Test),
-    /// Known to look at nothing but the value, and evaluated in Python once for each value.
+    /// Depends on the value alone, and is evaluated in Python once for each value.
     ByValue,
     Unknown,
 }
@@ -434,14 +441,14 @@ fn bound(number: Option<f64>, test: fn(f64) -> Test) -> Operator {
     number.map_or(Operator::Unknown, |number| Operator::Known(test(number)))
 }
 
-/// A path template by what stands between its variable parts.
+/// Compile a path template into the texts between its variable segments.
 fn route_test(route: &str) -> Operator {
     if route.contains(['?', '#']) {
         return Operator::ByValue;
     }
     let mut literals = vec![Vec::new()];
     for (place, part) in route.trim_end_matches('/').split('/').enumerate() {
-        let literal = literals.last_mut().expect("there is one at least");
+        let literal = literals.last_mut().expect("at least one literal");
         if place > 0 {
             literal.push(b'/');
         }
@@ -467,25 +474,27 @@ fn read_rendering(mut rendering: Section, settings: &mut Settings) -> Result<(),
         .eq(DOCUMENT_HEAD)
     {
         return Err(format!(
-            "rendering: a document begins with {DOCUMENT_HEAD:?}, not as in {document:?}"
+            "rendering: a document must begin with {DOCUMENT_HEAD:?}, not {document:?}"
         ));
     }
     if rendering.texts("searched")? != SEARCHED {
-        return Err(format!("rendering: the searched texts are {SEARCHED:?}"));
+        return Err(format!(
+            "rendering: the searched fields must be {SEARCHED:?}"
+        ));
     }
     for name in rendering.texts("access")? {
         match AccessField::named(&name) {
             Some(field) if !settings.access.contains(&field) => settings.access.push(field),
-            None if name == "time" => {} // of formats that are not read here
+            None if name == "time" => {} // of formats that take the Python path
             _ => {
                 return Err(format!(
-                    "rendering: an access line has no field `{name}`, or has it twice"
+                    "rendering: unknown or duplicate field `{name}` of an access line"
                 ));
             }
         }
     }
     if settings.access.len() != AccessField::ALL.len() {
-        return Err("rendering: the order of an access line's fields is not complete".into());
+        return Err("rendering: a field of an access line is missing".into());
     }
     rendering.end()
 }
@@ -495,7 +504,7 @@ pub mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A plan in small, of all kinds of fields that there are.
+    /// A small plan with all kinds of fields.
     pub fn sample() -> Value {
         json!({
             "version": 1,
@@ -517,14 +526,14 @@ pub mod tests {
                 "levels": [["info", "info"], ["warn", "warning"]],
                 "options": {}
             },
-            "redaction": {"masked_names": ["password", "apikey"], "needles": ["token", "secret"],
-                          "shaped_fields": ["correlation_id"], "every_text": false},
+            "redaction": {"masked_names": ["password", "apikey"], "keywords": ["token", "secret"],
+                          "constrained_fields": ["correlation_id"], "every_text": false},
             "rules": {
-                "asked_fields": [
+                "rule_fields": [
                     {"name": "event", "by_value": true, "tests": []},
                     {"name": "message", "by_value": false, "tests": [{"operator": "prefix", "operand": "export"}]}
                 ],
-                "places": []
+                "runtime_fields": []
             },
             "rendering": {
                 "document": ["@timestamp", "*", "extra", "stream", "log"],
@@ -556,12 +565,12 @@ pub mod tests {
         assert!(settings.known.iter().all(|field| field.rule.is_some()));
         assert_eq!(settings.place_of(b"level"), Some(2));
         assert_eq!(settings.place_of(b"levels"), None);
-        assert!(settings.known[0].shaped && !settings.known[1].shaped);
+        assert!(settings.known[0].constrained && !settings.known[1].constrained);
         assert_eq!(
             (settings.future_ms, settings.past_ms),
             (3_600_000, 86_400_000)
         );
-        assert!(settings.undecided.is_empty());
+        assert!(settings.undecided_fields.is_empty());
         assert_eq!(settings.access.len(), 7);
     }
 
@@ -622,7 +631,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_class_of_signs_is_the_pattern_that_is_known() {
+    fn a_class_of_characters_is_the_supported_pattern() {
         let allows = |pattern: &str, text: &str| {
             let rule = rule(json!({"type": "str", "pattern": pattern})).unwrap();
             rule.allows_text(text.as_bytes())
@@ -696,16 +705,16 @@ pub mod tests {
     #[test]
     fn an_unknown_operator_leaves_its_field_undecided() {
         let mut plan = sample();
-        plan["rules"]["asked_fields"][1]["tests"] = json!([
+        plan["rules"]["rule_fields"][1]["tests"] = json!([
             {"operator": "suffix", "operand": "done"}, {"operator": "prefix", "operand": "a"}
         ]);
-        plan["rules"]["places"] = json!([
+        plan["rules"]["runtime_fields"] = json!([
             {"name": "stream", "by_value": false, "tests": [{"operator": "equals", "operand": "stdout", "odd": 1}]}
         ]);
         let settings = read(&plan).unwrap();
-        assert_eq!(settings.undecided, ["message", "stream"]);
+        assert_eq!(settings.undecided_fields, ["message", "stream"]);
         assert_eq!(
-            settings.asked[1].tests,
+            settings.rule_fields[1].tests,
             Some(vec![Test::Prefix(b"a".to_vec())])
         );
     }

@@ -1,6 +1,6 @@
-//! The runtimes' envelopes, in the one form in which nearly all of their lines come.
+//! The runtimes' envelopes, in the form of nearly all of their lines.
 
-/// Who wrote the line.
+/// The format of a log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Runtime {
     /// Docker's json-file driver: `{"log":"…\n","stream":"…","time":"…"}`
@@ -9,15 +9,15 @@ pub enum Runtime {
     Cri,
 }
 
-/// The streams of a log, in the order of its two tails.
+/// The streams of a log, in the order of `Log::tails`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stream {
     Stdout,
     Stderr,
 }
 
-/// Where the parts of a whole message stand in its line.
-pub struct Opened {
+/// The byte ranges of a whole message's parts in its line.
+pub struct RuntimeLine {
     pub stream: Stream,
     pub time: (usize, usize),
     /// The message, not empty, without its newline.
@@ -29,15 +29,15 @@ const LOG: &[u8] = b"{\"log\":\"";
 const STREAM: &[u8] = b"\\n\",\"stream\":\"std";
 const TIME: &[u8] = b"\",\"time\":\"";
 const END: &[u8] = b"\"}";
-/// What the stream takes between `std` and the time, both names being as long.
+/// Bytes between `std` and the time; both stream names have the same length.
 const BEHIND_STREAM: usize = 3 + TIME.len();
 const LONGEST_TIME: usize = 30;
 
-/// Take the envelope off a line; None for any other form.
-pub fn open(runtime: Runtime, line: &[u8]) -> Option<Opened> {
+/// Parse the envelope of a line; None for any other form.
+pub fn parse(runtime: Runtime, line: &[u8]) -> Option<RuntimeLine> {
     match runtime {
-        Runtime::JsonFile => open_json_file(line),
-        Runtime::Cri => open_cri(line),
+        Runtime::JsonFile => parse_json_file(line),
+        Runtime::Cri => parse_cri(line),
     }
 }
 
@@ -49,22 +49,22 @@ fn stream_of(name: &[u8]) -> Option<Stream> {
     }
 }
 
-/// From its end: what stands behind the message cannot be part of it, since a quote inside of it is escaped.
-fn open_json_file(line: &[u8]) -> Option<Opened> {
+/// Parses from the end: the text after the message cannot be part of it, since quotes inside are escaped.
+fn parse_json_file(line: &[u8]) -> Option<RuntimeLine> {
     let end = line.strip_suffix(END)?.len();
     let behind = STREAM.len() + BEHIND_STREAM;
     if !line.starts_with(LOG) || end < LOG.len() + 1 + behind {
         return None;
     }
-    let reach = end.saturating_sub(LONGEST_TIME + 1);
-    let time = reach + memchr::memrchr(b'"', &line[reach..end])? + 1;
+    let start = end.saturating_sub(LONGEST_TIME + 1);
+    let time = start + memchr::memrchr(b'"', &line[start..end])? + 1;
     let text = time.checked_sub(behind)?;
     let stream = text + STREAM.len();
     if text <= LOG.len() || !line[text..].starts_with(STREAM) || line[stream + 3..time] != *TIME {
         return None;
     }
     let stream = stream_of(&line[stream..stream + 3])?;
-    Some(Opened {
+    Some(RuntimeLine {
         stream,
         time: (time, end),
         text: (LOG.len(), text),
@@ -72,7 +72,7 @@ fn open_json_file(line: &[u8]) -> Option<Opened> {
     })
 }
 
-fn open_cri(line: &[u8]) -> Option<Opened> {
+fn parse_cri(line: &[u8]) -> Option<RuntimeLine> {
     let time = memchr::memchr(b' ', &line[..line.len().min(LONGEST_TIME + 1)])?;
     let rest = line[time..].strip_prefix(b" std")?;
     let stream = stream_of(rest.get(..3)?)?;
@@ -80,7 +80,7 @@ fn open_cri(line: &[u8]) -> Option<Opened> {
     if text.is_empty() {
         return None;
     }
-    Some(Opened {
+    Some(RuntimeLine {
         stream,
         time: (0, time),
         text: (line.len() - text.len(), line.len()),
@@ -93,26 +93,26 @@ mod tests {
     use super::*;
 
     fn parts(runtime: Runtime, line: &str) -> Option<(Stream, &str, &str)> {
-        let opened = open(runtime, line.as_bytes())?;
+        let runtime_line = parse(runtime, line.as_bytes())?;
         Some((
-            opened.stream,
-            &line[opened.time.0..opened.time.1],
-            &line[opened.text.0..opened.text.1],
+            runtime_line.stream,
+            &line[runtime_line.time.0..runtime_line.time.1],
+            &line[runtime_line.text.0..runtime_line.text.1],
         ))
     }
 
     #[test]
-    fn a_json_file_line_comes_apart() {
+    fn a_json_file_line_is_parsed() {
         let line = r#"{"log":"say \"hi\"\n","stream":"stderr","time":"2026-11-23T10:00:00.5Z"}"#;
         let expected = (Stream::Stderr, "2026-11-23T10:00:00.5Z", r#"say \"hi\""#);
         assert_eq!(parts(Runtime::JsonFile, line), Some(expected));
     }
 
     #[test]
-    fn what_looks_like_an_end_inside_the_message_is_none() {
+    fn an_end_inside_the_message_is_part_of_it() {
         let line = r#"{"log":"\\n\",\"stream\":\"stdout\n","stream":"stdout","time":"2026-11-23T10:00:00.5Z"}"#;
         assert_eq!(
-            parts(Runtime::JsonFile, line).map(|found| found.2),
+            parts(Runtime::JsonFile, line).map(|parts| parts.2),
             Some(r#"\\n\",\"stream\":\"stdout"#)
         );
     }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cri_line_comes_apart_where_it_is_whole() {
+    fn a_whole_cri_line_is_parsed() {
         let expected = (Stream::Stdout, "2026-11-23T10:00:00.5Z", "a b");
         assert_eq!(
             parts(Runtime::Cri, "2026-11-23T10:00:00.5Z stdout F a b"),

@@ -1,4 +1,4 @@
-//! Runs of ordinary lines out of a chunk: rendered, named by their digests, and grouped for the counters.
+//! Batches of ordinary lines of a chunk: rendered, with ids from their digests, and grouped for the counters.
 
 use std::collections::HashMap;
 
@@ -6,39 +6,39 @@ use blake2b_simd::Params;
 use blake2b_simd::many::{HashManyJob, hash_many};
 
 use crate::block::Block;
-use crate::line::{Log, Ordinary, Scratch, read};
+use crate::line::{Log, OrdinaryLine, Scratch, read};
 use crate::runtime::Stream;
 use crate::settings::Settings;
 
 pub const DIGEST_SIZE: usize = 14;
-/// Bytes that a block may have, so that its pieces can be told by 32 bits.
+/// Most bytes of a block, so that 32 bits suffice for its ranges.
 const LARGEST_BLOCK: usize = 1 << 30;
 
-/// Bytes that a block has room for at first.
-const ROOM: usize = 16 * 1024;
+/// Initial capacity of a block in bytes.
+const CAPACITY: usize = 16 * 1024;
 
 /// The effect on the counters of a group of events that no rule can distinguish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GroupEffect {
-    /// The rules were not evaluated for it yet.
+    /// The rules are not evaluated for it yet.
     Unknown,
     /// Adds nothing to any counter, wherever it is logged.
-    Silent,
+    NoEffect,
     /// Adds the same for each of its events.
-    Counted,
-    /// The rules have to be evaluated for each event.
-    Alone,
+    Constant,
+    /// The rules must be evaluated for each event.
+    EvaluateEach,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
-    /// All lines were taken.
+    /// All lines were processed.
     End,
-    /// The next line is not ordinary: it goes the Python path.
+    /// The next line is not ordinary: it takes the Python path.
     PythonPath,
-    /// The next line is of a group that the rules were not evaluated for yet.
+    /// The next line is of a group for which the rules are not evaluated yet.
     Unknown(u32),
-    /// The block is as large as one may be.
+    /// The block has its largest size.
     Full,
 }
 
@@ -90,7 +90,7 @@ impl Groups {
     }
 }
 
-/// Where the digests of a log go on from: the last one, and how many neighbours were byte for byte the same.
+/// The last digest of a log, and the number of equal neighbours before its record.
 #[derive(Clone)]
 pub struct Last {
     pub digest: Vec<u8>,
@@ -98,37 +98,37 @@ pub struct Last {
 }
 
 pub struct Scanned {
-    /// How many bytes were taken.
+    /// Bytes of the processed lines.
     pub taken: usize,
     pub stop: Stop,
     pub block: Block,
     pub counted: Vec<(u32, u64)>,
     pub last: Last,
-    /// The runtime's time of the last line, where one was taken.
+    /// The runtime's time of the last line; empty without lines.
     pub seen: Vec<u8>,
 }
 
 #[derive(Default)]
-pub struct Room {
+pub struct Buffers {
     scratch: Scratch,
     hashed: Vec<u8>,
 }
 
-/// Take ordinary lines from the beginning of `lines` until one is not. `free` tells which streams hold nothing back.
+/// Process lines from the beginning of `lines` up to the first that is not ordinary. `idle` streams have no partial entry.
 #[allow(clippy::too_many_arguments)]
 pub fn scan(
     lines: &[u8],
     offset: u64,
     seed: &[u8],
     log: &Log,
-    free: [bool; 2],
+    idle: [bool; 2],
     last: Last,
     settings: &Settings,
     groups: &mut Groups,
-    room: &mut Room,
+    buffers: &mut Buffers,
 ) -> Scanned {
-    let mut block = Block::with_room(lines.len().min(ROOM));
-    let mut taken: Vec<(usize, usize, Ordinary)> = Vec::new();
+    let mut block = Block::with_capacity(lines.len().min(CAPACITY));
+    let mut taken: Vec<(usize, usize, OrdinaryLine)> = Vec::new();
     let mut at = 0;
     let mut stop = Stop::End;
     while at < lines.len() {
@@ -142,28 +142,28 @@ pub fn scan(
         }
         let before = block.rows.len();
         let line = &lines[at..at + length];
-        let found = read(
+        let line_read = read(
             line,
             offset + at as u64,
             settings,
             log,
-            &mut room.scratch,
+            &mut buffers.scratch,
             &mut block,
         );
-        let Some(ordinary) = found.filter(|found| free[found.stream as usize]) else {
+        let Some(ordinary) = line_read.filter(|ordinary| idle[ordinary.stream as usize]) else {
             if block.rows.len() > before {
-                block.take_back();
+                block.remove_last();
             }
             stop = Stop::PythonPath;
             break;
         };
-        let group = groups.place(&room.scratch.group);
+        let group = groups.place(&buffers.scratch.group);
         match groups.effects[group as usize] {
-            GroupEffect::Silent => {}
-            GroupEffect::Counted => groups.count(group),
+            GroupEffect::NoEffect => {}
+            GroupEffect::Constant => groups.count(group),
             effect => {
-                block.take_back();
-                stop = if effect == GroupEffect::Alone {
+                block.remove_last();
+                stop = if effect == GroupEffect::EvaluateEach {
                     Stop::PythonPath
                 } else {
                     Stop::Unknown(group)
@@ -174,10 +174,10 @@ pub fn scan(
         taken.push((at, at + length, ordinary));
         at += length + 1;
     }
-    let seen = taken.last().map_or(Vec::new(), |(begin, _, found)| {
-        lines[begin + found.runtime.0..begin + found.runtime.1].to_vec()
+    let seen = taken.last().map_or(Vec::new(), |(begin, _, line)| {
+        lines[begin + line.runtime.0..begin + line.runtime.1].to_vec()
     });
-    let last = name(lines, seed, &taken, &mut block, last, room);
+    let last = assign_ids(lines, seed, &taken, &mut block, last, buffers);
     block.bytes.shrink_to_fit();
     block.rows.shrink_to_fit();
     Scanned {
@@ -190,18 +190,18 @@ pub fn scan(
     }
 }
 
-/// Give each document its id: the digest of its log and its record in canonical form, and the ordinal among its equal
+/// Set each document's id: the digest of its log's seed, its record in canonical form, and its ordinal among equal
 /// neighbours.
-fn name(
+fn assign_ids(
     lines: &[u8],
     seed: &[u8],
-    taken: &[(usize, usize, Ordinary)],
+    taken: &[(usize, usize, OrdinaryLine)],
     block: &mut Block,
     mut last: Last,
-    room: &mut Room,
+    buffers: &mut Buffers,
 ) -> Last {
     let params = digests();
-    let hashed = &mut room.hashed;
+    let hashed = &mut buffers.hashed;
     hashed.clear();
     let mut ends = Vec::with_capacity(taken.len());
     for &(begin, end, ref record) in taken {
@@ -219,12 +219,17 @@ fn name(
         let digest = job.to_hash();
         if digest.as_bytes() == last.digest {
             last.ordinal += 1;
-            let mut twin = params.to_state();
-            twin.update(seed).update(b"=").update(digest.as_bytes());
-            twin.update(&last.ordinal.to_be_bytes()).update(&[0; 8]);
-            block.name(row, record.runtime_ms, twin.finalize().as_bytes());
+            let mut neighbour = params.to_state();
+            neighbour
+                .update(seed)
+                .update(b"=")
+                .update(digest.as_bytes());
+            neighbour
+                .update(&last.ordinal.to_be_bytes())
+                .update(&[0; 8]);
+            block.set_id(row, record.runtime_ms, neighbour.finalize().as_bytes());
         } else {
-            block.name(row, record.runtime_ms, digest.as_bytes());
+            block.set_id(row, record.runtime_ms, digest.as_bytes());
             last = Last {
                 digest: digest.as_bytes().to_vec(),
                 ordinal: 0,
@@ -234,9 +239,9 @@ fn name(
     last
 }
 
-/// Append `TIME STREAM F TEXT` as `record_id.record` has it: the time in UTC without trailing zeros, and the text
-/// without the envelope's escapes, which are those of quotes alone in an ordinary line.
-fn canonical(line: &[u8], record: &Ordinary, into: &mut Vec<u8>) {
+/// Append `TIME STREAM F TEXT` in the form of `record_id.canonical_record`: the time in UTC without trailing zeros, and the text
+/// without the envelope's escapes; an ordinary line has escapes of quotes only.
+fn canonical(line: &[u8], record: &OrdinaryLine, into: &mut Vec<u8>) {
     let time = &line[record.runtime.0..record.runtime.1 - 1];
     let zeros = time
         .iter()
@@ -251,10 +256,10 @@ fn canonical(line: &[u8], record: &Ordinary, into: &mut Vec<u8>) {
     let text = &line[record.text.0..record.text.1];
     let begin = into.len();
     into.resize(begin + text.len(), 0);
-    let room = &mut into[begin..];
+    let target = &mut into[begin..];
     let mut length = 0usize;
     for &byte in text {
-        room[length] = byte; // without a branch: every few bytes there is an escape
+        target[length] = byte; // no branch, since escapes are frequent
         length = length.wrapping_add(usize::from(byte != b'\\'));
     }
     into.truncate(begin + length);
@@ -272,15 +277,15 @@ mod tests {
     use crate::plan::tests::{read as plan, sample};
     use crate::runtime::Runtime;
 
-    struct Rig {
+    struct Fixture {
         settings: Settings,
         groups: Groups,
         log: Log,
     }
 
-    fn rig() -> Rig {
+    fn fixture() -> Fixture {
         let tail = b",\"log\":{\"offset\":".to_vec();
-        Rig {
+        Fixture {
             settings: plan(&sample()).unwrap(),
             groups: Groups::default(),
             log: Log {
@@ -291,28 +296,28 @@ mod tests {
         }
     }
 
-    impl Rig {
-        fn scan(&mut self, lines: &str, free: [bool; 2]) -> Scanned {
+    impl Fixture {
+        fn scan(&mut self, lines: &str, idle: [bool; 2]) -> Scanned {
             let last = Last {
                 digest: Vec::new(),
                 ordinal: 0,
             };
-            let room = &mut Room::default();
+            let buffers = &mut Buffers::default();
             scan(
                 lines.as_bytes(),
                 0,
                 b"c1",
                 &self.log,
-                free,
+                idle,
                 last,
                 &self.settings,
                 &mut self.groups,
-                room,
+                buffers,
             )
         }
 
-        /// Scan until no group is unknown; each that is becomes `effect`.
-        fn learnt(&mut self, lines: &str, effect: GroupEffect) -> Scanned {
+        /// Scan until no group is unknown; each unknown one gets `effect`.
+        fn scan_with(&mut self, lines: &str, effect: GroupEffect) -> Scanned {
             loop {
                 let scanned = self.scan(lines, [true, true]);
                 let Stop::Unknown(group) = scanned.stop else {
@@ -330,7 +335,7 @@ mod tests {
 
     #[test]
     fn events_that_no_rule_distinguishes_are_one_group() {
-        let mut rig = rig();
+        let mut fixture = fixture();
         let lines = [
             line("a", "export done"),
             line("a", "exported"),
@@ -338,34 +343,39 @@ mod tests {
             line("b", "no"),
         ]
         .concat();
-        let scanned = rig.learnt(&lines, GroupEffect::Counted);
+        let scanned = fixture.scan_with(&lines, GroupEffect::Constant);
         assert_eq!(scanned.stop, Stop::End);
         assert_eq!(scanned.taken, lines.len());
         assert_eq!(scanned.counted, [(0, 2), (1, 1), (2, 1)]);
-        assert_eq!(rig.groups.len(), 3);
+        assert_eq!(fixture.groups.len(), 3);
     }
 
     #[test]
-    fn a_silent_group_adds_nothing_and_one_alone_stops_the_scan() {
-        let mut rig = rig();
+    fn a_group_without_effect_adds_nothing_and_one_to_evaluate_stops_the_scan() {
+        let mut fixture = fixture();
         let lines = [line("a", "x"), line("a", "y")].concat();
-        assert!(rig.learnt(&lines, GroupEffect::Silent).counted.is_empty());
-        assert!(rig.groups.set_effect(0, GroupEffect::Alone));
-        let scanned = rig.scan(&lines, [true, true]);
+        assert!(
+            fixture
+                .scan_with(&lines, GroupEffect::NoEffect)
+                .counted
+                .is_empty()
+        );
+        assert!(fixture.groups.set_effect(0, GroupEffect::EvaluateEach));
+        let scanned = fixture.scan(&lines, [true, true]);
         assert_eq!(
             (scanned.stop, scanned.taken, scanned.block.rows.len()),
             (Stop::PythonPath, 0, 0)
         );
         assert!(scanned.block.bytes.is_empty());
-        assert!(!rig.groups.set_effect(9, GroupEffect::Silent));
+        assert!(!fixture.groups.set_effect(9, GroupEffect::NoEffect));
     }
 
     #[test]
-    fn the_scan_stops_before_what_is_not_ordinary() {
-        let mut rig = rig();
+    fn the_scan_stops_before_a_line_that_is_not_ordinary() {
+        let mut fixture = fixture();
         let first = line("a", "x");
         let lines = format!("{first}2026-11-23T10:00:00.5Z stdout F plain words\n{first}");
-        let scanned = rig.learnt(&lines, GroupEffect::Silent);
+        let scanned = fixture.scan_with(&lines, GroupEffect::NoEffect);
         assert_eq!(
             (scanned.stop, scanned.taken),
             (Stop::PythonPath, first.len())
@@ -373,20 +383,20 @@ mod tests {
         assert_eq!(scanned.seen, b"2026-11-23T10:00:00.5Z");
         let partial = &first[..first.len() - 1];
         assert_eq!(
-            rig.scan(partial, [true, true]).stop,
+            fixture.scan(partial, [true, true]).stop,
             Stop::PythonPath,
-            "a line without its end"
+            "a line without its newline"
         );
         assert_eq!(
-            rig.scan(&first, [false, true]).taken,
+            fixture.scan(&first, [false, true]).taken,
             0,
-            "a stream that holds something back"
+            "a stream with a partial entry"
         );
     }
 
     #[test]
-    fn each_document_has_an_id_of_its_own() {
-        let mut rig = rig();
+    fn each_document_has_its_own_id() {
+        let mut fixture = fixture();
         let lines = [
             line("a", "x"),
             line("a", "x"),
@@ -394,13 +404,13 @@ mod tests {
             line("a", "x"),
         ]
         .concat();
-        let scanned = rig.learnt(&lines, GroupEffect::Silent);
+        let scanned = fixture.scan_with(&lines, GroupEffect::NoEffect);
         let ids: Vec<_> = scanned.block.rows.iter().map(|row| row.id).collect();
         assert_eq!(ids.len(), 4);
-        assert_ne!(ids[0], ids[1], "neighbours that are equal are two");
+        assert_ne!(ids[0], ids[1], "equal neighbours have different ids");
         assert_eq!(ids[0], ids[3], "the same line elsewhere has the same id");
         assert_eq!(ids[0][..6], 1_795_428_000_500_i64.to_be_bytes()[2..]);
-        let again = rig.scan(&lines, [true, true]);
+        let again = fixture.scan(&lines, [true, true]);
         assert!(again.block.rows.iter().map(|row| row.id).eq(ids));
         assert_eq!(again.last.digest.len(), DIGEST_SIZE);
     }

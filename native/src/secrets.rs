@@ -1,22 +1,22 @@
-//! Whether a text may hold something to mask. Doubt is enough: the line is then examined on the Python path.
+//! Tests for texts that may hold something to mask. In doubt they are true, and the Python path examines the line.
 
 use aho_corasick::AhoCorasick;
 
-pub fn may_hold(needles: &AhoCorasick, text: &[u8]) -> bool {
-    text.len() > 2 && (needles.is_match(text) || number_in(text))
+pub fn may_hold(keywords: &AhoCorasick, text: &[u8]) -> bool {
+    text.len() > 2 && (keywords.is_match(text) || has_long_number(text))
 }
 
 fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'.' | b'(' | b')' | b'+' | b'-')
 }
 
-/// Whether a text bound by the schema may hold a word and its value: a number in it is nobody's.
-pub fn may_hold_words(needles: &AhoCorasick, text: &[u8]) -> bool {
-    text.iter().any(|byte| matches!(byte, b'=' | b':' | b'.')) && needles.is_match(text)
+/// True if a text that the schema constrains may hold a name and its value; numbers in it are not personal.
+pub fn may_hold_assignment(keywords: &AhoCorasick, text: &[u8]) -> bool {
+    text.iter().any(|byte| matches!(byte, b'=' | b':' | b'.')) && keywords.is_match(text)
 }
 
-/// Nine digits or more, with separators between them, that do not go on a word before them.
-pub fn number_in(text: &[u8]) -> bool {
+/// True if a text has nine digits or more, with separators between them, that do not continue a word.
+pub fn has_long_number(text: &[u8]) -> bool {
     if text.iter().filter(|byte| byte.is_ascii_digit()).count() < 8 {
         return false;
     }
@@ -33,7 +33,7 @@ pub fn number_in(text: &[u8]) -> bool {
     long && !is_address(text) && has_number(text)
 }
 
-/// Whether a whole text is an IPv4 address: those of clients are in every request.
+/// True if a text is an IPv4 address: client addresses are in every request.
 fn is_address(text: &[u8]) -> bool {
     let mut parts = 0;
     text.split(|&byte| byte == b'.').all(|part| {
@@ -42,15 +42,16 @@ fn is_address(text: &[u8]) -> bool {
     }) && parts == 4
 }
 
-/// The same without a look at how many digits there are. Three points may be an address, which is no number.
+/// The same without counting digits first. Three points may be an address, and are left to the Python path.
 pub fn has_number(text: &[u8]) -> bool {
     text.iter().filter(|&&byte| byte == b'.').count() >= 3
         || (0..text.len()).any(|start| number_from(text, start))
 }
 
 fn number_from(text: &[u8], start: usize) -> bool {
-    let goes_on = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    if start > 0 && goes_on(text[start - 1]) {
+    let continues_word =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    if start > 0 && continues_word(text[start - 1]) {
         return false;
     }
     let mut at = start + usize::from(text[start] == b'+');
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_numbers_may_be_somebodys() {
+    fn long_numbers_may_be_personal() {
         for text in [
             "4111 1111 1111 1111",
             "+33 6 12 34 56 78",
@@ -89,7 +90,7 @@ mod tests {
             "call 0612345678",
             "2 85 05 2A 006 084 36",
         ] {
-            assert!(number_in(text.as_bytes()), "{text}");
+            assert!(has_long_number(text.as_bytes()), "{text}");
         }
         for text in [
             "",
@@ -99,17 +100,20 @@ mod tests {
             "a123456789",
             "2026-11-23",
         ] {
-            assert!(!number_in(text.as_bytes()), "{text}");
+            assert!(!has_long_number(text.as_bytes()), "{text}");
         }
     }
 
     #[test]
-    fn words_are_looked_for_in_any_case() {
-        let needles = AhoCorasick::builder()
+    fn keywords_match_in_any_case() {
+        let keywords = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .build(["token"])
             .unwrap();
-        assert!(may_hold(&needles, b"My TOKEN") && !may_hold(&needles, b"my word"));
-        assert!(may_hold_words(&needles, b"token=1") && !may_hold_words(&needles, b"token 1"));
+        assert!(may_hold(&keywords, b"My TOKEN") && !may_hold(&keywords, b"my word"));
+        assert!(
+            may_hold_assignment(&keywords, b"token=1")
+                && !may_hold_assignment(&keywords, b"token 1")
+        );
     }
 }

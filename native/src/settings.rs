@@ -1,33 +1,33 @@
-//! What the chain plan becomes here: fields and what they may hold, names that are masked, and what rules look at.
+//! The compiled chain plan: fields with their constraints, masked names, and the fields and tests of counter rules.
 
 use crate::block::Column;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 
-/// Digits of a decimal number that a double holds, whatever they are.
+/// Most digits of a decimal number that every double represents exactly.
 const MOST_DIGITS: usize = 15;
 
-/// What the chain does with a field beyond validating it.
+/// Processing of a field beyond validation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     Plain,
-    /// Ties together the entries of a request: without one, a line is not ordinary.
+    /// The correlation id: a line without it is not ordinary.
     Correlation,
     /// Rendered in the schema's spelling.
     Level,
 }
 
-/// A field that the schema knows.
+/// A field of the schema.
 pub struct KnownField {
     pub name: Vec<u8>,
     pub role: Role,
-    /// What it may hold; None where anything in its declaration is unknown here.
+    /// Its constraints; None if anything in its declaration is unknown.
     pub rule: Option<FieldRule>,
-    /// Bound by the schema so that nothing to mask fits in but an e-mail address.
-    pub shaped: bool,
+    /// Constrained by the schema, so that only an e-mail address in it could need masking.
+    pub constrained: bool,
     pub column: Option<Column>,
 }
 
-/// What a field may hold, by the type of its value.
+/// Constraints of a field, by the type of its value.
 #[derive(Default, Debug)]
 pub struct FieldRule {
     pub text: Option<TextRule>,
@@ -65,10 +65,10 @@ impl FieldRule {
     }
 }
 
-/// Texts of some signs and lengths.
+/// Texts of certain characters and lengths.
 #[derive(Debug)]
 pub struct TextRule {
-    /// The bytes that may occur, all of them ASCII.
+    /// The allowed bytes, all of them ASCII.
     pub allowed: Option<Box<[bool; 256]>>,
     /// In characters.
     pub least: usize,
@@ -115,7 +115,7 @@ pub struct NumberRule {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Bounds {
     None,
-    /// Zero or more, which the sign alone says.
+    /// Zero or more, which depends on the sign alone.
     NotNegative,
     Some,
 }
@@ -136,7 +136,7 @@ impl NumberRule {
         }
     }
 
-    /// Of a number as JSON writes it, but for a negative zero. False in doubt too.
+    /// True if a number in JSON's form, except a negative zero, is allowed. False in doubt.
     #[inline]
     pub fn allows(&self, digits: &[u8]) -> bool {
         match self.bounds {
@@ -149,7 +149,7 @@ impl NumberRule {
     }
 }
 
-/// A number that no rounding changes; None where its digits are too many to be sure.
+/// Return a number that is exact as a double; None if it has too many digits to be certain.
 pub fn exact(digits: &[u8]) -> Option<f64> {
     if digits.len() > MOST_DIGITS {
         return None;
@@ -163,19 +163,19 @@ pub fn exact(digits: &[u8]) -> Option<f64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// What a rule tests of a field's value, where the result is all that the rule sees of it.
+/// A test of a field's value by a rule that depends on its result alone.
 #[derive(PartialEq, Debug)]
 pub enum Test {
     OneOf(Vec<Vec<u8>>),
     Prefix(Vec<u8>),
-    /// What stands before, between and behind the parts of a path that may be anything.
+    /// The texts before, between and after the variable segments of a path.
     Route(Vec<Vec<u8>>),
     AtLeast(f64),
     AtMost(f64),
 }
 
 impl Test {
-    /// Whether it holds for a text; no text is a number.
+    /// True if it holds for a text; texts are never numbers.
     pub fn holds(&self, value: &[u8]) -> bool {
         match self {
             Test::OneOf(texts) => texts.iter().any(|text| text == value),
@@ -185,7 +185,7 @@ impl Test {
         }
     }
 
-    /// Whether it holds for a number, which is none of the texts.
+    /// True if it holds for a number; numbers never equal texts.
     pub fn holds_for(&self, number: f64) -> bool {
         match self {
             Test::AtLeast(least) => number >= *least,
@@ -195,7 +195,7 @@ impl Test {
     }
 }
 
-/// Whether a path is on a route, a query, a fragment and one trailing slash aside.
+/// True if a path matches a route, ignoring a query, a fragment and one trailing slash.
 fn on_route(literals: &[Vec<u8>], path: &[u8]) -> bool {
     let mut rest = path;
     for (place, literal) in literals.iter().enumerate() {
@@ -218,14 +218,14 @@ fn on_route(literals: &[Vec<u8>], path: &[u8]) -> bool {
     matches!(rest.first(), None | Some(b'?' | b'#'))
 }
 
-/// A field that rules look at: at its value, or at the results of tests.
-pub struct AskedField {
+/// A field that rules read: its value, or the results of tests.
+pub struct RuleField {
     pub name: Vec<u8>,
     pub known: Option<usize>,
     pub tests: Option<Vec<Test>>,
 }
 
-/// A field of the event that an access line is.
+/// A field of an access line's event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AccessField {
     Event,
@@ -256,19 +256,19 @@ impl AccessField {
     }
 }
 
-/// The plan, ready to be executed.
+/// The compiled plan.
 pub struct Settings {
     pub known: Vec<KnownField>,
-    /// Places in `known` by what `slot` makes of the name.
+    /// Indices in `known`, by `slot` of the name.
     slots: Vec<Vec<usize>>,
     pub levels: Vec<(Vec<u8>, Vec<u8>)>,
     /// Names whose values are masked, in lower case without `-` and `_`.
     pub masked: Vec<Vec<u8>>,
-    pub needles: AhoCorasick,
-    pub asked: Vec<AskedField>,
-    /// Fields with tests that are unknown here: events were not grouped by them.
-    pub undecided: Vec<String>,
-    /// The order of an access line's fields.
+    pub keywords: AhoCorasick,
+    pub rule_fields: Vec<RuleField>,
+    /// Fields with unknown operators: events are not grouped by them.
+    pub undecided_fields: Vec<String>,
+    /// Order of an access line's fields.
     pub access: Vec<AccessField>,
     pub future_ms: i64,
     pub past_ms: i64,
@@ -276,17 +276,17 @@ pub struct Settings {
 
 const SLOTS: usize = 256;
 
-/// A number that distinguishes names cheaply: from their length, their second and their last sign.
+/// A cheap hash of a name: its length, its second and its last byte.
 fn slot(name: &[u8]) -> usize {
     let sign = |place: usize| name.get(place).copied().unwrap_or(0) as usize;
     (name.len() * 37 + sign(1) * 5 + sign(name.len().wrapping_sub(1))) % SLOTS
 }
 
-fn automaton(needles: &[String]) -> Result<AhoCorasick, String> {
+fn automaton(keywords: &[String]) -> Result<AhoCorasick, String> {
     let mut builder = AhoCorasickBuilder::new();
     builder
         .ascii_case_insensitive(true)
-        .build(needles)
+        .build(keywords)
         .map_err(|error| error.to_string())
 }
 
@@ -297,9 +297,9 @@ impl Default for Settings {
             slots: vec![Vec::new(); SLOTS],
             levels: Vec::new(),
             masked: Vec::new(),
-            needles: automaton(&[]).expect("an automaton of nothing"),
-            asked: Vec::new(),
-            undecided: Vec::new(),
+            keywords: automaton(&[]).expect("an empty automaton"),
+            rule_fields: Vec::new(),
+            undecided_fields: Vec::new(),
             access: Vec::new(),
             future_ms: 0,
             past_ms: 0,
@@ -313,8 +313,8 @@ impl Settings {
         self.known.push(field);
     }
 
-    pub fn set_needles(&mut self, needles: &[String]) -> Result<(), String> {
-        self.needles = automaton(needles)?;
+    pub fn set_keywords(&mut self, keywords: &[String]) -> Result<(), String> {
+        self.keywords = automaton(keywords)?;
         Ok(())
     }
 
@@ -325,20 +325,20 @@ impl Settings {
             .find(|&place| self.known[place].name == name)
     }
 
-    /// A level, which is ASCII, in the schema's spelling.
-    pub fn level<'a>(&'a self, given: &[u8], lowered: &'a mut Vec<u8>) -> &'a [u8] {
+    /// Return a level, which is ASCII, in the schema's spelling.
+    pub fn level<'a>(&'a self, spelling: &[u8], lowered: &'a mut Vec<u8>) -> &'a [u8] {
         lowered.clear();
-        lowered.extend_from_slice(given);
-        if let Some(level) = self.alias(given) {
+        lowered.extend_from_slice(spelling);
+        if let Some(level) = self.alias(spelling) {
             return level;
         }
         lowered.make_ascii_lowercase();
         self.alias(lowered).unwrap_or(lowered)
     }
 
-    fn alias(&self, given: &[u8]) -> Option<&[u8]> {
-        let found = self.levels.iter().find(|(alias, _)| alias == given);
-        found.map(|(_, level)| level.as_slice())
+    fn alias(&self, spelling: &[u8]) -> Option<&[u8]> {
+        let entry = self.levels.iter().find(|(alias, _)| alias == spelling);
+        entry.map(|(_, level)| level.as_slice())
     }
 
     pub fn is_masked(&self, name: &[u8]) -> bool {
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_route_holds_for_its_paths_alone() {
+    fn a_route_holds_for_its_paths_only() {
         let patient = route(&["/patients/", ""]);
         for path in [
             "/patients/7",
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_no_numbers_and_numbers_no_texts() {
+    fn texts_are_never_numbers() {
         assert!(Test::AtLeast(2.0).holds_for(2.0) && !Test::AtLeast(2.0).holds_for(1.9));
         assert!(Test::AtMost(2.0).holds_for(2.0) && !Test::AtMost(2.0).holds_for(2.1));
         assert!(!Test::AtLeast(0.0).holds(b"1"));
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_masked_however_they_are_joined() {
+    fn names_are_masked_with_any_separators() {
         let settings = read(&sample()).unwrap();
         for name in ["password", "PassWord", "api_key", "API-Key", "a_p_i_key"] {
             assert!(settings.is_masked(name.as_bytes()), "{name}");
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_exact_up_to_fifteen_signs() {
+    fn a_number_is_exact_up_to_fifteen_characters() {
         assert_eq!(exact(b"123456789012345"), Some(123_456_789_012_345.0));
         assert_eq!(exact(b"1234567890123456"), None);
         assert_eq!(exact(b"-0.5"), Some(-0.5));

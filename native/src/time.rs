@@ -1,6 +1,6 @@
-//! RFC 3339 times in the one form that runtimes and most applications write: `YYYY-MM-DDTHH:MM:SS.fffZ`.
+//! RFC 3339 times in the form of runtimes and most applications: `YYYY-MM-DDTHH:MM:SS.fffZ`.
 
-/// Milliseconds since the epoch; None for anything that is not plainly such a time from 1970 on.
+/// Return milliseconds since the epoch; None for any other form, and for times before 1970.
 pub fn parse_ms(text: &[u8]) -> Option<i64> {
     if !(22..=30).contains(&text.len()) || text[text.len() - 1] != b'Z' {
         return None;
@@ -66,7 +66,7 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days of a date of the Gregorian calendar since 1970-01-01.
+/// Return the days between 1970-01-01 and a date of the Gregorian calendar.
 fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     let past = year - 1;
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn dates_follow_the_calendar() {
         for (text, ms) in [
             ("1970-01-01T00:00:00.0Z", 0),
             ("1970-01-01T00:00:00.999999999Z", 999),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_plainly_a_time_is_none() {
+    fn any_other_form_is_none() {
         for text in [
             "",
             "Z",

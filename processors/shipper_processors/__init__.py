@@ -1,4 +1,4 @@
-"""Pure steps that an agent and an application can share. No I/O, no clock, no threads of their own.
+"""Pure processing steps, shared by the agent and by applications. No I/O, no clock, no threads.
 
 For an application: `shipper_processors.configure(service="backend")`, and the ASGI middleware
 `shipper_processors.CorrelationMiddleware(app)`.
@@ -15,10 +15,10 @@ __all__ = ["CorrelationMiddleware", "configure"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever is exported
-    """Load what an application asks for, when it asks: the agent needs neither."""
-    homes = {"configure": "shipper_processors.structlog_setup", "CorrelationMiddleware": "shipper_processors.asgi"}
-    if name not in homes:
+    """Import an export on first use: the agent needs none of them."""
+    modules = {"configure": "shipper_processors.structlog_setup", "CorrelationMiddleware": "shipper_processors.asgi"}
+    if name not in modules:
         raise AttributeError(f"module 'shipper_processors' has no attribute {name!r}")
-    found = getattr(import_module(homes[name]), name)
-    globals()[name] = found
-    return found
+    export = getattr(import_module(modules[name]), name)
+    globals()[name] = export
+    return export

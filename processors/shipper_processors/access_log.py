@@ -1,4 +1,4 @@
-"""Access lines: what uvicorn, gunicorn and nginx print of each request.
+"""Parse access lines: the request logs of uvicorn, gunicorn and nginx.
 
 Formats: uvicorn's `ADDRESS - "METHOD PATH HTTP/x" STATUS PHRASE` behind a level prefix, and the common and combined log
 formats (`ADDRESS IDENT USER [TIME] "METHOD PATH HTTP/x" STATUS BYTES` with referrer and agent) of gunicorn and nginx.
@@ -26,38 +26,38 @@ COMBINED = re.compile(
 
 
 def decode_access(text: str) -> dict[str, Any] | None:
-    """Method, path without query, status_code, client_ip, with level or time where the line has one; else None.
+    """Return method, path without query, status_code, client_ip, and level or time if present; None for other lines.
 
-    The line must match from end to end, so that nothing can be smuggled behind or before it.
+    The whole line must match, so that nothing can be smuggled in before or after a request.
     """
     if " HTTP/" not in text or "\n" in text:
         return None
     match = UVICORN.fullmatch(text)
     if match is None:
         return _combined(text)
-    found = _request(match)
+    fields = _request(match)
     if match["level"]:
-        found["level"] = match["level"].lower()
-    return found
+        fields["level"] = match["level"].lower()
+    return fields
 
 
 def _combined(text: str) -> dict[str, Any] | None:
     match = COMBINED.fullmatch(text)
     if match is None:
         return None
-    found = _request(match)
+    fields = _request(match)
     try:
-        found["time"] = datetime.strptime(match["time"], "%d/%b/%Y:%H:%M:%S %z").isoformat()
+        fields["time"] = datetime.strptime(match["time"], "%d/%b/%Y:%H:%M:%S %z").isoformat()
     except ValueError:
         return None
-    return found
+    return fields
 
 
 def _request(match: re.Match[str]) -> dict[str, Any]:
     client = match["client"].strip("[]")
-    found: dict[str, Any] = {"method": match["method"], "path": match["path"], "status_code": int(match["status"])}
-    if not 100 <= found["status_code"] <= 599:  # noqa: PLR2004 -- what a status can be
-        del found["status_code"]
+    fields: dict[str, Any] = {"method": match["method"], "path": match["path"], "status_code": int(match["status"])}
+    if not 100 <= fields["status_code"] <= 599:  # noqa: PLR2004 -- the range of HTTP statuses
+        del fields["status_code"]
     if client != "-":
-        found["client_ip"] = client
-    return found
+        fields["client_ip"] = client
+    return fields

@@ -1,4 +1,4 @@
-"""ASGI middleware: a sane correlation id for every request, and one `request_complete` for it."""
+"""ASGI middleware: a valid correlation id for every request, and one `request_complete` entry."""
 
 import re
 import uuid
@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from shipper_processors.enforce import trace_id, usable
+from shipper_processors.enforce import is_correlation_id, trace_id
 from shipper_processors.sanitize import printable
 
 Scope = MutableMapping[str, Any]
@@ -17,20 +17,20 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-SHOWN = 16
+EXCERPT_LENGTH = 16
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def new_id() -> str:
-    """A random correlation id of 32 hexadecimal digits."""
+    """Return a random correlation id of 32 hexadecimal digits."""
     return uuid.uuid4().hex
 
 
 class CorrelationMiddleware:
-    """Binds `correlation_id` for all that is logged during a request, and answers with it.
+    """Binds `correlation_id` to all entries of a request, and returns it in a response header.
 
-    The id comes from `header`, else from a W3C `traceparent`. An unusable one is replaced and noted; what the client
-    sent is never logged or echoed as it came.
+    The id comes from `header`, else from a W3C `traceparent`. An invalid id is replaced and reported; the client's text
+    is never logged or echoed unescaped.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class CorrelationMiddleware:
         make_id: Callable[[], str] = new_id,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        """`clock` gives seconds; both are arguments so that a test can hold them."""
+        """`clock` returns seconds; clock and ids are arguments so that tests can set them."""
         self._app, self._header, self._make_id, self._clock = app, header.lower().encode("latin-1"), make_id, clock
         self._log = structlog.get_logger("shipper_processors.asgi")
 
@@ -54,14 +54,14 @@ class CorrelationMiddleware:
         with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
             if replaced is not None:
                 self._log.warning(
-                    "correlation_id_replaced", message="the client's correlation id was unusable", **replaced
+                    "correlation_id_replaced", message="replaced an invalid correlation id of the client", **replaced
                 )
             await self._request(scope, receive, send, correlation_id)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send, correlation_id: str) -> None:
         started, status = self._clock(), 500
 
-        async def answered(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -70,34 +70,39 @@ class CorrelationMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, answered)
+            await self._app(scope, receive, send_with_id)
         except Exception as error:
-            told = {"error_type": type(error).__name__, "error_message": str(error)}
-            self._log.error("request_error", exc_info=True, **told, **_asked(scope))
+            error_fields = {"error_type": type(error).__name__, "error_message": str(error)}
+            self._log.error("request_error", exc_info=True, **error_fields, **_request_fields(scope))
             raise
         finally:
             duration_ms = round((self._clock() - started) * 1000, 2)
-            self._log.info("request_complete", status_code=status, duration_ms=duration_ms, **_asked(scope))
+            self._log.info("request_complete", status_code=status, duration_ms=duration_ms, **_request_fields(scope))
 
     def _correlation_id(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, dict[str, object] | None]:
-        """The id to use, and what is noted of one that was replaced."""
-        given = [value.decode("latin-1") for name, value in headers if name.lower() == self._header]
-        if len(given) == 1 and usable(given[0]):
-            return given[0], None
+        """Return the id to use, and a description of the id that it replaces, if any."""
+        sent_ids = [value.decode("latin-1") for name, value in headers if name.lower() == self._header]
+        if len(sent_ids) == 1 and is_correlation_id(sent_ids[0]):
+            return sent_ids[0], None
         traced = [trace_id(value.decode("latin-1")) for name, value in headers if name.lower() == b"traceparent"]
-        found = next((traced_id for traced_id in traced if traced_id), None) or self._make_id()
-        if not given:
-            return found, None
-        return found, {"given_length": sum(map(len, given)), "given_times": len(given), "given_start": _shown(given[0])}
+        correlation_id = next((traced_id for traced_id in traced if traced_id), None) or self._make_id()
+        if not sent_ids:
+            return correlation_id, None
+        replaced = {
+            "given_length": sum(map(len, sent_ids)),
+            "given_times": len(sent_ids),
+            "given_start": _excerpt(sent_ids[0]),
+        }
+        return correlation_id, replaced
 
 
-def _shown(text: str) -> str:
-    """A piece of what the client sent, without anything that a reader could misread."""
-    return UNSAFE.sub("_", text[:SHOWN])
+def _excerpt(text: str) -> str:
+    """Return a short excerpt of the client's text, without characters that could mislead a reader."""
+    return UNSAFE.sub("_", text[:EXCERPT_LENGTH])
 
 
-def _asked(scope: Scope) -> dict[str, object]:
-    asked: dict[str, object] = {"method": scope["method"], "path": printable(scope["path"])}
+def _request_fields(scope: Scope) -> dict[str, object]:
+    fields: dict[str, object] = {"method": scope["method"], "path": printable(scope["path"])}
     if scope.get("client"):
-        asked["client_ip"] = scope["client"][0]
-    return asked
+        fields["client_ip"] = scope["client"][0]
+    return fields

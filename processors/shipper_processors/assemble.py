@@ -1,7 +1,7 @@
-"""Assemble entries out of runtime lines: parts of one message joined, and the lines of a stack trace, per stream.
+"""Assemble entries from runtime lines: join the parts of a message, and the lines of a stack trace, for each stream.
 
-The outcome depends on the lines and their runtime times alone, not on when they were read, so that a second reading
-groups them alike and gives the same ids. What is not finished yet is the *residue*; it is committed with the position.
+The result depends on the lines and their runtime times alone, not on when they are read, so that a second reading
+groups them alike and gives the same ids. Unfinished entries are the *partial state*; it is committed with the offset.
 """
 
 from collections.abc import Iterator
@@ -12,32 +12,40 @@ from typing import Literal
 
 import msgspec
 
-from shipper_processors.envelope import STREAMS, EnvelopeError, Piece, open_cri, open_json_file, open_plain, records
+from shipper_processors.envelope import (
+    STREAMS,
+    EnvelopeError,
+    RuntimeLine,
+    parse_cri,
+    parse_json_file,
+    parse_plain,
+    parse_records,
+)
 from shipper_processors.fast_path import FastBatch, FastLog
+from shipper_processors.partial_state import OpenEntry, PartialState
 from shipper_processors.record_id import (
     DIGEST_SIZE,
     broken_record,
+    canonical_record,
     cut_record,
     log_seed,
     ordinal_digest,
     plain_record,
-    record,
     record_digest,
     seeded_digest,
 )
-from shipper_processors.redact import unsplit
-from shipper_processors.residue import Open, PartialState
-from shipper_processors.stack_traces import Trace, opens
+from shipper_processors.redact import without_cut_end
+from shipper_processors.stack_traces import Trace, can_be_continued
 from shipper_processors.times import parse_ms
 from shipper_schemas.entry import Entry
 
-MOST_PATIENCE = 64
-"""Lines that are taken one by one before another run is looked for."""
+MOST_PYTHON_LINES = 64
+"""Most lines that take the Python path before the native path is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much may be joined into one entry: lines, bytes of text, and seconds between two lines."""
+    """Limits of what is joined into one entry: lines, bytes of text, and seconds between two lines."""
 
     lines: int = 1000
     bytes: int = 256 * 1024
@@ -46,31 +54,31 @@ class Bounds:
 
 
 class Assembler:
-    """Turns chunks of complete runtime lines of one log into entries. Subclasses open the envelope."""
+    """Turns chunks of complete runtime lines of one log into entries. Subclasses parse the envelope."""
 
     @staticmethod
-    def opener(raw: bytes) -> Piece:
-        """Open the envelope of one line. Raises EnvelopeError."""
+    def parse_line(raw: bytes) -> RuntimeLine:
+        """Parse the envelope of one line. Raises EnvelopeError."""
         raise NotImplementedError
 
-    def __init__(self, source: str, bounds: Bounds, compiled: FastLog | None = None) -> None:
+    def __init__(self, source: str, bounds: Bounds, fast_path: FastLog | None = None) -> None:
         """`source` seeds the digests: the log's identity, `Origin.source`.
 
-        With `compiled`, runs of ordinary lines are taken by the extension.
+        With `fast_path`, the native extension processes ordinary lines.
         """
-        self._compiled = compiled
+        self._fast_path = fast_path
         self._source = source
         self._bounds = bounds
-        self._parts: dict[str, Open] = {}
-        self._texts: dict[str, tuple[Open, Trace]] = {}
+        self._parts: dict[str, OpenEntry] = {}
+        self._texts: dict[str, tuple[OpenEntry, Trace]] = {}
         self._last = b""
         self._ordinal = 0
         self._seen: str | None = None
 
-    # --- what a position carries -----------------------------------------------------------------
+    # --- the state of a checkpoint ---------------------------------------------------------------
 
-    def residue(self) -> bytes:
-        """The unfinished state, as bytes; equal states give equal bytes."""
+    def partial_state(self) -> bytes:
+        """Return the state of unfinished entries as bytes; equal states give equal bytes."""
         return msgspec.msgpack.encode(
             PartialState(
                 parts=[self._parts[stream] for stream in sorted(self._parts)],
@@ -81,27 +89,27 @@ class Assembler:
             )
         )
 
-    def restore(self, residue: bytes) -> None:
-        """Take up a state that `residue` gave. Raises msgspec.MsgspecError where it is damaged."""
+    def restore(self, encoded: bytes) -> None:
+        """Restore a state from `partial_state`. Raises msgspec.MsgspecError if it is damaged."""
         try:
-            state = msgspec.msgpack.decode(residue, type=PartialState)
-        except UnicodeDecodeError as error:  # msgspec lets this one through
+            state = msgspec.msgpack.decode(encoded, type=PartialState)
+        except UnicodeDecodeError as error:  # not translated by msgspec
             raise msgspec.DecodeError(str(error)) from error
         if not all(text.text for text in state.texts):
-            raise msgspec.ValidationError("an unfinished entry without a line")
+            raise msgspec.ValidationError("a partial entry without a line")
         if not all(len(unfinished.digest) == DIGEST_SIZE for unfinished in (*state.parts, *state.texts)):
-            raise msgspec.ValidationError(f"an unfinished entry whose digest is not of {DIGEST_SIZE} bytes")
+            raise msgspec.ValidationError(f"a partial entry whose digest is not {DIGEST_SIZE} bytes long")
         self._parts = {part.stream: part for part in state.parts}
-        self._texts = {text.stream: (text, _replayed(text.text)) for text in state.texts}
+        self._texts = {text.stream: (text, _trace_of(text.text)) for text in state.texts}
         self._last, self._ordinal, self._seen = state.last, state.ordinal, state.seen
 
     @property
-    def waiting(self) -> bool:
-        """Whether anything is held back for a line that may still come."""
+    def has_partial(self) -> bool:
+        """True while partial entries wait for lines that may still follow."""
         return bool(self._parts or self._texts)
 
     def latest_ms(self) -> int | None:
-        """Runtime time of the youngest line held back, None where the log has no times."""
+        """Return the latest runtime time of the partial entries, in milliseconds; None if the log has no times."""
         times = [o.last_time for o in [*self._parts.values(), *(text for text, _ in self._texts.values())]]
         known = [ms for time in times if time and (ms := parse_ms(time)) is not None]
         return max(known, default=None)
@@ -109,91 +117,96 @@ class Assembler:
     # --- lines in, entries out -------------------------------------------------------------------
 
     def feed(self, lines: bytes, offset: int) -> Iterator[Entry | FastBatch]:
-        """Entries finished by `lines`: complete lines, the first of which begins at byte `offset` of the file.
+        """Yield the entries that `lines` complete: whole lines, the first of which begins at byte `offset` of the file.
 
-        What comes of one entry or run must be done with before the next is asked for.
+        Finish processing an entry or a batch before requesting the next.
         """
-        return self.plain(lines, offset) if self._compiled is None else self._runs(lines, offset, self._compiled)
+        if self._fast_path is None:
+            return self.python_path(lines, offset)
+        return self._native_path(lines, offset, self._fast_path)
 
-    def plain(self, lines: bytes, offset: int) -> Iterator[Entry]:
-        """The same, line by line."""
+    def python_path(self, lines: bytes, offset: int) -> Iterator[Entry]:
+        """Yield the entries that `lines` complete, without the native extension."""
         for raw in lines.split(b"\n")[:-1]:
             yield from self.line(raw, offset)
             offset += len(raw) + 1
 
-    def _runs(self, lines: bytes, offset: int, compiled: FastLog) -> Iterator[Entry | FastBatch]:
-        """Runs of ordinary lines, and the entries between them; the more of these in a row, the more at once."""
-        at, patience = 0, 1
+    def _native_path(self, lines: bytes, offset: int, fast_path: FastLog) -> Iterator[Entry | FastBatch]:
+        """Yield batches of ordinary lines, and the entries between them.
+
+        Consecutive lines that need the Python path double the number of lines that take it at once.
+        """
+        at, python_lines = 0, 1
         while at < len(lines):
             held = self._parts.keys() | self._texts.keys()
-            free = ("stdout" not in held, "stderr" not in held)
+            idle = ("stdout" not in held, "stderr" not in held)
             try:
-                found = compiled.scan(lines, at, offset, (self._last, self._ordinal), free)
-            except RuntimeError:  # a mistake of ours: the plain way goes on alone, and takes this line as well
-                self._compiled = None
-                yield from self.plain(lines[at:], offset + at)
+                scanned = fast_path.scan(lines, at, offset, (self._last, self._ordinal), idle)
+            except RuntimeError:  # a bug in the extension: from this line on, only the Python path is used
+                self._fast_path = None
+                yield from self.python_path(lines[at:], offset + at)
                 return
-            if found.lines:
-                at += found.taken
-                self._last, self._ordinal, self._seen = found.last, found.ordinal, found.seen
-                patience = 1
-                yield compiled.run(found)
-            if found.stop == "unknown":
-                piece = self.opener(lines[at : lines.index(b"\n", at)])
-                compiled.learn(found.group, piece.log.removesuffix("\n"), piece.stream)
-            elif found.stop == "python":
-                end = _after(lines, at, patience)
-                yield from self.plain(lines[at:end], offset + at)
-                at, patience = end, min(patience * 2, MOST_PATIENCE)
+            if scanned.lines:
+                at += scanned.taken
+                self._last, self._ordinal, self._seen = scanned.last, scanned.ordinal, scanned.seen
+                python_lines = 1
+                yield fast_path.batch_of(scanned)
+            if scanned.stop == "unknown":
+                line = self.parse_line(lines[at : lines.index(b"\n", at)])
+                fast_path.evaluate_group(scanned.group, line.log.removesuffix("\n"), line.stream)
+            elif scanned.stop == "python":
+                end = _offset_after(lines, at, python_lines)
+                yield from self.python_path(lines[at:end], offset + at)
+                at, python_lines = end, min(python_lines * 2, MOST_PYTHON_LINES)
 
-    def take_runs(self, compiled: FastLog | None) -> None:
-        """Have runs of ordinary lines taken by this chain from the next line on; None leaves them to the plain way."""
-        self._compiled = compiled
+    def use_fast_path(self, fast_path: FastLog | None) -> None:
+        """Process ordinary lines by this native chain from the next line on; None selects the Python path."""
+        self._fast_path = fast_path
 
     def line(self, raw: bytes, offset: int) -> Iterator[Entry]:
-        """Entries finished by one line, given without its newline."""
+        """Yield the entries that one line, without its newline, completes."""
         try:
-            piece = self.opener(raw)
+            line = self.parse_line(raw)
         except EnvelopeError as error:
             text, digest = raw.decode("utf-8", "replace"), self.digest(broken_record(raw))
             yield Entry(text, "unknown", self._seen, offset, 1, digest, broken=str(error))
             return
-        self._seen = piece.time
-        yield from self._piece(piece, offset, self.digest(self.canonical(raw, piece)))
+        self._seen = line.time
+        yield from self._add_line(line, offset, self.digest(self.canonical(raw, line)))
 
     @cached_property
     def _seed(self) -> "blake2b":
-        """The hash that all digests of the log go on from; most logs of a node are quiet and never need it."""
+        """The hash state after the log's seed, where all its digests start; quiet logs never need it."""
         return seeded_digest(log_seed(self._source))
 
     @staticmethod
-    def canonical(raw: bytes, piece: Piece) -> bytes:  # noqa: ARG004 -- plain files have nothing but the raw line
-        """The line in the form that its digest covers."""
-        time, whole = piece.time or "", piece.whole
-        return record(time, piece.stream, piece.log, whole=whole)
+    def canonical(raw: bytes, line: RuntimeLine) -> bytes:  # noqa: ARG004 -- plain files use the raw line
+        """Return the line in canonical form, which its digest covers."""
+        time, whole = line.time or "", line.whole
+        return canonical_record(time, line.stream, line.log, whole=whole)
 
     def overlong(self, beginning: bytes, offset: int, length: int) -> Iterator[Entry]:
-        """The entry of a line of `length` bytes that is too long to be read whole; `beginning` is what is kept."""
+        """Yield the entry of a line of `length` bytes that is too long to read whole; its text is `beginning`."""
         yield from self.flush()
         digest = self.digest(cut_record(beginning, length))
         cut = f"a line of {length} bytes after the first {len(beginning)}"
         try:
-            piece = self.opener(beginning)
+            line = self.parse_line(beginning)
         except EnvelopeError as error:
-            text = unsplit(beginning.decode("utf-8", "replace"))
+            text = without_cut_end(beginning.decode("utf-8", "replace"))
             yield Entry(text, "unknown", self._seen, offset, 1, digest, broken=f"{cut} was cut off: {error}", cut=cut)
             return
-        yield Entry(unsplit(piece.log), piece.stream, piece.time, offset, 1, digest, cut=cut)
+        yield Entry(without_cut_end(line.log), line.stream, line.time, offset, 1, digest, cut=cut)
 
     def flush(self) -> Iterator[Entry]:
-        """Finish everything that is held back, oldest first."""
+        """Finish all partial entries, oldest first."""
         held = [*self._parts.values(), *(text for text, _ in self._texts.values())]
         self._parts, self._texts = {}, {}
         for unfinished in sorted(held, key=lambda o: (o.offset, o.stream)):  # offsets may be of two files
-            yield self._finished(unfinished)
+            yield self._entry_of(unfinished)
 
     def digest(self, canonical: bytes) -> bytes:
-        """Digest of one record in canonical form; an equal neighbour gets another by its ordinal."""
+        """Return the digest of a record in canonical form; an equal neighbour gets another by its ordinal."""
         digest = record_digest(self._seed, canonical)
         if digest != self._last:
             self._last, self._ordinal = digest, 0
@@ -203,32 +216,32 @@ class Assembler:
 
     # --- parts of one message --------------------------------------------------------------------
 
-    def _piece(self, piece: Piece, offset: int, digest: bytes) -> Iterator[Entry]:
-        part = self._parts.get(piece.stream)
-        if part is not None and not self._same_message(part, piece):
-            del self._parts[piece.stream]
-            yield from self._message(part)
+    def _add_line(self, line: RuntimeLine, offset: int, digest: bytes) -> Iterator[Entry]:
+        part = self._parts.get(line.stream)
+        if part is not None and not self._same_message(part, line):
+            del self._parts[line.stream]
+            yield from self._finish_message(part)
             part = None
-        if part is None and piece.whole:
-            log = piece.log.removesuffix("\n").removesuffix("\r")
-            yield from self._text(log, piece.stream, piece.time, offset, digest)
+        if part is None and line.whole:
+            log = line.log.removesuffix("\n").removesuffix("\r")
+            yield from self._add_text(log, line.stream, line.time, offset, digest)
             return
         if part is None:
-            part = Open([], piece.stream, piece.time, piece.time, offset, 0, 0, digest)
-            self._parts[piece.stream] = part
-        self._append(part, piece)
-        if piece.whole:
-            del self._parts[piece.stream]
-            yield from self._message(part)
+            part = OpenEntry([], line.stream, line.time, line.time, offset, 0, 0, digest)
+            self._parts[line.stream] = part
+        self._append(part, line)
+        if line.whole:
+            del self._parts[line.stream]
+            yield from self._finish_message(part)
 
-    def _same_message(self, part: Open, piece: Piece) -> bool:
-        """Whether `piece` goes on where `part` ended; the runtime decides by time or by its tags."""
-        return near(part.last_time, piece.time, self._bounds.wait)
+    def _same_message(self, part: OpenEntry, line: RuntimeLine) -> bool:
+        """True if `line` continues `part`; the runtime decides by time or by its tags."""
+        return is_near(part.last_time, line.time, self._bounds.wait)
 
-    def _append(self, part: Open, piece: Piece) -> None:
+    def _append(self, part: OpenEntry, line: RuntimeLine) -> None:
         part.lines += 1
-        part.last_time = piece.time
-        log = piece.log.removesuffix("\n").removesuffix("\r") if piece.whole else piece.log
+        part.last_time = line.time
+        log = line.log.removesuffix("\n").removesuffix("\r") if line.whole else line.log
         room = self._bounds.message_bytes - part.size
         if len(log) > room:
             part.cut += len(log) - max(0, room)
@@ -236,16 +249,16 @@ class Assembler:
         part.size += len(log)
         part.text.append(log)
 
-    def _message(self, part: Open) -> Iterator[Entry]:
+    def _finish_message(self, part: OpenEntry) -> Iterator[Entry]:
         cut = f"{part.cut} characters after the first {part.size}" if part.cut else None
         text = "".join(part.text)
-        yield from self._text(
-            unsplit(text) if cut else text, part.stream, part.time, part.offset, part.digest, part.lines, cut
+        yield from self._add_text(
+            without_cut_end(text) if cut else text, part.stream, part.time, part.offset, part.digest, part.lines, cut
         )
 
-    # --- texts that go on ------------------------------------------------------------------------
+    # --- texts of several lines ------------------------------------------------------------------
 
-    def _text(  # noqa: PLR0913, PLR0917 -- the columns of one line, passed on the hot path without a wrapper
+    def _add_text(  # noqa: PLR0913, PLR0917 -- the columns of one line, passed on the hot path without a wrapper
         self,
         text: str,
         stream: str,
@@ -257,39 +270,41 @@ class Assembler:
     ) -> Iterator[Entry]:
         held = self._texts.get(stream)
         if held is not None:
-            opened, trace = held
-            if self._joins(opened, trace, text, time):
-                opened.text.append(text)
-                opened.last_time = time
-                opened.lines += lines
-                opened.size += len(text) + 1
+            unfinished, trace = held
+            if self._belongs(unfinished, trace, text, time):
+                unfinished.text.append(text)
+                unfinished.last_time = time
+                unfinished.lines += lines
+                unfinished.size += len(text) + 1
                 return
             del self._texts[stream]
-            yield self._finished(opened)
-        if cut is None and opens(text):
-            opened = Open([text], stream, time, time, offset, lines, len(text), digest, joint="\n")
-            self._texts[stream] = (opened, Trace(text))
+            yield self._entry_of(unfinished)
+        if cut is None and can_be_continued(text):
+            unfinished = OpenEntry([text], stream, time, time, offset, lines, len(text), digest, joint="\n")
+            self._texts[stream] = (unfinished, Trace(text))
         else:
             yield Entry(text, stream, time, offset, lines, digest, None, cut)
 
-    def _joins(self, opened: Open, trace: Trace, text: str, time: str | None) -> bool:
+    def _belongs(self, unfinished: OpenEntry, trace: Trace, text: str, time: str | None) -> bool:
         bounds = self._bounds
         return (
-            opened.lines < bounds.lines
-            and opened.size + len(text) < bounds.bytes
-            and near(opened.last_time, time, bounds.wait)
+            unfinished.lines < bounds.lines
+            and unfinished.size + len(text) < bounds.bytes
+            and is_near(unfinished.last_time, time, bounds.wait)
             and trace.accepts(text)
         )
 
-    def _finished(self, opened: Open) -> Entry:
-        cut = f"{opened.cut} characters after the first {opened.size}" if opened.cut else None
-        text = opened.joint.join(opened.text)
-        text = unsplit(text) if cut else text
-        return Entry(text, opened.stream, opened.time, opened.offset, opened.lines, opened.digest, None, cut)
+    def _entry_of(self, unfinished: OpenEntry) -> Entry:
+        cut = f"{unfinished.cut} characters after the first {unfinished.size}" if unfinished.cut else None
+        text = unfinished.joint.join(unfinished.text)
+        text = without_cut_end(text) if cut else text
+        return Entry(
+            text, unfinished.stream, unfinished.time, unfinished.offset, unfinished.lines, unfinished.digest, None, cut
+        )
 
 
-def _after(lines: bytes, at: int, number: int) -> int:
-    """Where the line begins that stands `number` lines after the one at `at`, or the end."""
+def _offset_after(lines: bytes, at: int, number: int) -> int:
+    """Return the offset at which the line `number` lines after the one at `at` begins, or the end of `lines`."""
     for _ in range(number):
         at = lines.index(b"\n", at) + 1
         if at == len(lines):
@@ -297,15 +312,15 @@ def _after(lines: bytes, at: int, number: int) -> int:
     return at
 
 
-def near(earlier: str | None, later: str | None, seconds: float) -> bool:
-    """Whether two runtime times are at most `seconds` apart, in either direction; unknown times are near."""
+def is_near(earlier: str | None, later: str | None, seconds: float) -> bool:
+    """True if two runtime times are at most `seconds` apart, in either direction, or if one is unknown."""
     if earlier is None or later is None or earlier == later:
         return True
     first, second = parse_ms(earlier), parse_ms(later)
     return first is None or second is None or abs(second - first) <= seconds * 1000
 
 
-def _replayed(lines: list[str]) -> Trace:
+def _trace_of(lines: list[str]) -> Trace:
     trace = Trace(lines[0])
     for line in lines[1:]:
         trace.accepts(line)
@@ -313,22 +328,22 @@ def _replayed(lines: list[str]) -> Trace:
 
 
 class JsonFileAssembler(Assembler):
-    """Entries of Docker's json-file driver: all parts of a message carry one and the same time."""
+    """Entries of Docker's json-file driver: all parts of a message have the same time."""
 
-    opener = staticmethod(open_json_file)
+    parse_line = staticmethod(parse_json_file)
 
-    def plain(self, lines: bytes, offset: int) -> Iterator[Entry]:
-        """As `Assembler.plain`; whole chunks go through the compiled decoder, and most lines need nothing else."""
+    def python_path(self, lines: bytes, offset: int) -> Iterator[Entry]:
+        """As `Assembler.python_path`; decodes whole chunks at once, which suffices for most lines."""
         raws = lines.split(b"\n")
         raws.pop()
-        found = records(lines)
-        if found is None or len(found) != len(raws):
-            yield from super().plain(lines, offset)
+        decoded = parse_records(lines)
+        if decoded is None or len(decoded) != len(raws):
+            yield from super().python_path(lines, offset)
             return
         parts, texts, digest = self._parts, self._texts, self.digest
         new = tuple.__new__  # a NamedTuple's own constructor takes twice as long
-        for raw, opened in zip(raws, found, strict=True):
-            log, stream, time = opened.log, opened.stream, opened.time
+        for raw, decoded_line in zip(raws, decoded, strict=True):
+            log, stream, time = decoded_line.log, decoded_line.stream, decoded_line.time
             if (
                 log[:1] == "{"
                 and log[-2:] == "}\n"
@@ -337,43 +352,42 @@ class JsonFileAssembler(Assembler):
                 and stream in STREAMS
             ):
                 self._seen, text = time, log[:-1]
-                yield new(
-                    Entry, (text, stream, time, offset, 1, digest(record(time, stream, text, whole=True)), None, None)
-                )
+                canonical = canonical_record(time, stream, text, whole=True)
+                yield new(Entry, (text, stream, time, offset, 1, digest(canonical), None, None))
             else:
                 yield from self.line(raw, offset)
             offset += len(raw) + 1
 
-    def _same_message(self, part: Open, piece: Piece) -> bool:
-        return part.time == piece.time
+    def _same_message(self, part: OpenEntry, line: RuntimeLine) -> bool:
+        return part.time == line.time
 
 
 class CriAssembler(Assembler):
-    """Entries of the CRI format: a message goes on until its tag says `F`."""
+    """Entries of the CRI format: a message ends with the part that has the tag `F`."""
 
-    opener = staticmethod(open_cri)
+    parse_line = staticmethod(parse_cri)
 
 
 class PlainAssembler(Assembler):
-    """Entries of a plain file, whose lines have no time: a line is told from its twins by all that stands before it.
+    """Entries of a plain file, whose lines have no time: all preceding lines distinguish a line from equal ones.
 
-    The digest runs over the file from its beginning. `begin` starts a file; `repeat` counts earlier files of this
-    log that began with the same line, so that a log which always starts alike loses no line.
+    The digest covers the file from its beginning. `begin_file` starts a file; `repeat` counts earlier files of this log
+    that began with the same line, so that a log whose files always start alike loses no line.
     """
 
-    opener = staticmethod(open_plain)
+    parse_line = staticmethod(parse_plain)
 
-    def begin(self, repeat: int) -> None:
-        """A new file of this log begins; unfinished entries go on over the boundary."""
+    def begin_file(self, repeat: int) -> None:
+        """Start a new file of this log; partial entries continue across the boundary."""
         self._last = repeat.to_bytes(DIGEST_SIZE, "big")
 
     @staticmethod
-    def canonical(raw: bytes, piece: Piece) -> bytes:  # noqa: ARG004 -- see above
-        """The line as it stands in the file."""
+    def canonical(raw: bytes, line: RuntimeLine) -> bytes:  # noqa: ARG004 -- the raw line is all there is
+        """Return the raw line after a space."""
         return b" " + raw
 
     def digest(self, canonical: bytes) -> bytes:
-        """Digest of the file up to and with this line."""
+        """Return the digest of the file up to and including this line."""
         self._last = record_digest(self._seed, plain_record(self._last, canonical))
         return self._last
 

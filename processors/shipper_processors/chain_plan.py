@@ -1,9 +1,9 @@
 """The chain plan: one frozen table that both implementations of the chain execute.
 
 It is compiled from the schema, the redaction settings and the counter rules. The Python chain compiles its entries
-into closures and validators once; the extension reads the same table as JSON. What a declaration holds is copied as it
-stands: a type, a constraint or an operator that nobody here has heard of stays in the table under its own name, so
-that an implementation that does not know it can decline it instead of guessing.
+into closures and validators once; the extension reads the same table as JSON. Declarations are copied unchanged: an
+unknown type, constraint or operator stays in the table under its own name, so that an implementation without it
+declines it instead of guessing.
 """
 
 import json
@@ -19,13 +19,13 @@ from shipper_schemas.event import CORRELATION_FIELD, EVENT_ADAPTER, LEVEL_ALIASE
 from shipper_schemas.rules import Matcher
 
 VERSION = 1
-"""Of the table's layout. An implementation that knows another version does not read it."""
+"""Version of the table's layout. An implementation of another version does not read it."""
 NO_CONSTRAINT = frozenset({"type", "metadata", "ref", "serialization"})
-"""Keys of pydantic's core schema that decide nothing about a value."""
+"""Keys of pydantic's core schema that do not constrain a value."""
 OF_EVENTS = NO_CONSTRAINT | {"cls", "cls_name", "fields", "extra_behavior", "computed_fields", "config"}
 
 Constraints = tuple[tuple[str, Any], ...]
-"""Names with their operands, in the order of the names. Operands are scalars, types, or tuples of operands."""
+"""Names with their operands, sorted by name. Operands are scalars, types, or tuples of operands."""
 Row = TypeVar("Row")
 
 
@@ -45,7 +45,7 @@ class KnownField:
     type: FieldType
     required: bool = False
     options: Constraints = ()
-    """What else the field is declared with."""
+    """Further keys of the field's declaration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class SchemaPlan:
     correlation_field: str
     level_field: str
     levels: tuple[tuple[str, str], ...]
-    """Each spelling with the level that it stands for."""
+    """Each spelling, with the level that it means."""
     options: Constraints = ()
-    """Settings that hold for all fields."""
+    """Settings that apply to all fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ class FieldTest:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedField:
-    """All that the counter rules look at in a field."""
+class RuleField:
+    """A field that counter rules read, with all their tests of it."""
 
     name: str
     by_value: bool
-    """The value itself is used: as a label, as an observation, or to choose the rules. Else only the tests' results."""
+    """True if rules use the value: as a label, an observation, or to select rules. Else only the tests' results."""
     tests: tuple[FieldTest, ...]
 
 
@@ -83,23 +83,23 @@ class AskedField:
 class RulesPlan:
     """The fields by which counter rules distinguish events."""
 
-    asked_fields: tuple[AskedField, ...] = ()
-    places: tuple[AskedField, ...] = ()
-    """The same for what the runtime says of an entry: its stream, service and container."""
+    rule_fields: tuple[RuleField, ...] = ()
+    runtime_fields: tuple[RuleField, ...] = ()
+    """The same for the runtime's values of an entry: its stream, service and container."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedactionPlan:
-    """What may have to be masked."""
+    """The names and texts by which values to mask are recognised."""
 
     masked_names: tuple[str, ...]
-    """In lower case, without `-` and `_`."""
-    needles: tuple[str, ...]
-    """One of these, in any case, is in every text that a pattern of words or a field's name can match."""
-    shaped_fields: tuple[str, ...]
-    """Fields whose text the schema bounds: a number in it is no personal data."""
+    """Names of fields to mask, in lower case, without `-` and `_`."""
+    keywords: tuple[str, ...]
+    """Every text that a word pattern or a field's name can match contains one of these, in any case."""
+    constrained_fields: tuple[str, ...]
+    """Fields whose text the schema constrains: a number in it is not personal data."""
     every_text: bool
-    """Any text may match, so that each is examined."""
+    """True if any text may match, so that each must be examined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +109,16 @@ class RenderingPlan:
     document: tuple[str, ...] = (
         "@timestamp", "*", "extra", "stream", "container", "kubernetes", "service", "host", "log",
     )  # fmt: skip
-    """Of a document; `*` stands for the known fields, in the order in which they were logged."""
+    """Order in a document; `*` stands for the known fields, in the order in which they were logged."""
     access: tuple[str, ...] = ("event", "method", "path", "status_code", "client_ip", "level", "time", "message")
-    """Of the event that an access line is."""
+    """Order in the event of an access line."""
     searched: tuple[str, ...] = ("message", "path", "error_type", "error_message", "exception")
-    """Texts that full-text search examines."""
+    """Fields that full-text search covers."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkewPlan:
-    """Distances in milliseconds within which an application's own time is believed, as `route.Skew` has them."""
+    """Distances in milliseconds within which an application's own time is accepted; see `route.Skew`."""
 
     future_ms: int
     past_ms: int
@@ -127,7 +127,7 @@ class SkewPlan:
 
 @dataclass(frozen=True, slots=True)
 class ChainPlan:
-    """The whole table."""
+    """The complete table."""
 
     schema: SchemaPlan
     rules: RulesPlan
@@ -149,18 +149,18 @@ class ChainPlan:
         try:
             return _plan_of(table)
         except (TypeError, KeyError) as error:
-            raise ValueError(f"this is no chain plan: {error}") from error
+            raise ValueError(f"not a valid chain plan: {error}") from error
 
 
 # --- compiled from the declarations ----------------------------------------------------------------
 
 
 def schema_plan(adapter: TypeAdapter[Any] = EVENT_ADAPTER) -> SchemaPlan:
-    """Compile the schema of events. Raises TypeError for a declaration that is code and cannot be a table."""
+    """Compile the schema of events. Raises TypeError for a declaration with code, which cannot be stored in a table."""
     core = cast("dict[str, Any]", adapter.core_schema)
     odd = sorted(core.keys() - OF_EVENTS)
     if core["type"] != "typed-dict" or core.get("extra_behavior") != "forbid" or core.get("computed_fields") or odd:
-        raise TypeError(f"events are declared as a TypedDict that forbids other fields, and nothing else {odd}")
+        raise TypeError(f"events must be declared as a TypedDict that forbids other fields; unsupported keys: {odd}")
     config = {key: value for key, value in core.get("config", {}).items() if key != "title"}
     config.pop("extra_fields_behavior", None)
     return SchemaPlan(
@@ -181,7 +181,7 @@ def _known_field(name: str, entry: Mapping[str, Any]) -> KnownField:
 
 
 def field_type(node: Mapping[str, Any]) -> FieldType:
-    """Return a node of pydantic's core schema as a type. Raises TypeError where it holds code."""
+    """Return a node of pydantic's core schema as a type. Raises TypeError if it contains code."""
     return FieldType(node["type"], _constraints(node))
 
 
@@ -196,22 +196,22 @@ def _operand(value: object) -> Any:  # noqa: ANN401 -- an operand
         return tuple(_operand(item) for item in value)
     if isinstance(value, Mapping) and isinstance(value.get("type"), str):
         return field_type(value)
-    raise TypeError(f"{value!r} cannot stand in a table; declare it by constraints")
+    raise TypeError(f"{value!r} cannot be stored in a table; declare it by constraints")
 
 
 def declared_tests(matcher: Matcher) -> tuple[FieldTest, ...]:
-    """Return all that a matcher is declared with, each under the name of its operator."""
+    """Return the tests of a matcher, each under the name of its operator."""
     declared = ((name, getattr(matcher, name)) for name in type(matcher).model_fields)
     return tuple(FieldTest(name, _operand(operand)) for name, operand in declared if operand is not None)
 
 
-def asked_fields(by_value: Iterable[str], matchers: Iterable[tuple[str, Matcher]]) -> tuple[AskedField, ...]:
-    """Collect what rules look at: fields used by value, and the tests of each field, without repetition."""
+def rule_fields(by_value: Iterable[str], matchers: Iterable[tuple[str, Matcher]]) -> tuple[RuleField, ...]:
+    """Collect the fields that rules read: those used by value, and the tests of each field, without duplicates."""
     values = set(by_value)
     tests: dict[str, dict[str, FieldTest]] = {name: {} for name in values}
     for name, matcher in matchers:
         tests.setdefault(name, {}).update((repr(test), test) for test in declared_tests(matcher))  # 1 is not True
-    return tuple(AskedField(name, name in values, tuple(tests[name].values())) for name in sorted(tests))
+    return tuple(RuleField(name, name in values, tuple(tests[name].values())) for name in sorted(tests))
 
 
 # --- executed in Python ----------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def asked_fields(by_value: Iterable[str], matchers: Iterable[tuple[str, Matcher]
 
 @lru_cache(maxsize=16)
 def event_validator(schema: SchemaPlan) -> SchemaValidator:
-    """Compile the validator of events that the table describes."""
+    """Compile the event validator that the table describes."""
     known = {
         field.name: {"type": "typed-dict-field", "schema": _core(field.type), "required": field.required}
         | _values(field.options)
@@ -231,7 +231,7 @@ def event_validator(schema: SchemaPlan) -> SchemaValidator:
 
 @lru_cache(maxsize=16)
 def value_validator(schema: SchemaPlan, name: str) -> SchemaValidator:
-    """Compile the validator of one field's value. Raises KeyError for a field that the schema does not know."""
+    """Compile the validator of one field's value. Raises KeyError for a field that is not in the schema."""
     types = {field.name: field.type for field in schema.known_fields}
     return SchemaValidator(cast("Any", _core(types[name])), cast("Any", _values(schema.options)))
 
@@ -254,7 +254,7 @@ def _value(operand: Any) -> Any:  # noqa: ANN401 -- an operand
 
 
 def _as_table(value: Any) -> Any:  # noqa: ANN401 -- JSON
-    """Return a part of the plan as JSON has it; a type's constraints and a field's options stand beside its name."""
+    """Return a part of the plan as JSON; a type's constraints and a field's options are keys beside its name."""
     if isinstance(value, FieldType):
         return {"type": value.name, **{name: _as_table(operand) for name, operand in value.constraints}}
     if isinstance(value, KnownField):
@@ -278,7 +278,7 @@ def _plan_of(table: dict[str, Any]) -> ChainPlan:
     options = _constraints(schema.pop("options"))
     return ChainPlan(
         SchemaPlan(known_fields=known, levels=levels, options=options, **schema),
-        _row(RulesPlan, {name: tuple(map(_asked_field_of, asked)) for name, asked in rules.items()}),
+        _row(RulesPlan, {name: tuple(map(_rule_field_of, entries)) for name, entries in rules.items()}),
         _row(RedactionPlan, redaction),
         _row(RenderingPlan, rendering),
         _row(SkewPlan, skew),
@@ -290,9 +290,9 @@ def _known_field_of(entry: dict[str, Any]) -> KnownField:
     return KnownField(name, field_type(node), required, _constraints(entry))
 
 
-def _asked_field_of(entry: dict[str, Any]) -> AskedField:
+def _rule_field_of(entry: dict[str, Any]) -> RuleField:
     tests = tuple(FieldTest(test["operator"], _operand(test["operand"])) for test in entry.pop("tests"))
-    return AskedField(tests=tests, **entry)
+    return RuleField(tests=tests, **entry)
 
 
 def _row(kind: type[Row], table: Mapping[str, Any]) -> Row:
@@ -300,5 +300,5 @@ def _row(kind: type[Row], table: Mapping[str, Any]) -> Row:
 
 
 SCHEMA = schema_plan()
-"""The schema of this version, compiled."""
+"""The compiled schema of this version."""
 RENDERING = RenderingPlan()

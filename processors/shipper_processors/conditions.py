@@ -1,7 +1,7 @@
-"""Match: the conditions of counter rules, compiled into tests of an event.
+"""Compile the conditions of counter rules into tests of an event.
 
-What is known of an event before its rules are asked (its name, its method, its status) decides most conditions once
-and for all; only what is left is tested with each event.
+The event's name, method and status, which are known before its rules are evaluated, decide most conditions once; only
+the remaining tests run for each event.
 """
 
 import re
@@ -12,34 +12,34 @@ from typing import Any, NamedTuple
 from shipper_processors.chain_plan import FieldTest, declared_tests
 from shipper_schemas.rules import Condition, Matcher
 
-Place = tuple[str, str, str]
-"""Where an entry was seen: its stream, service and container."""
-Test = Callable[[dict[str, Any], Place], bool]
+RuntimeValues = tuple[str, str, str]
+"""The runtime's own values of an entry: stream, service and container."""
+Test = Callable[[dict[str, Any], RuntimeValues], bool]
 ValueTest = Callable[[Any], bool]
-Look = Callable[[dict[str, Any], Place], Any]
+FieldReader = Callable[[dict[str, Any], RuntimeValues], Any]
 
 UNLISTED = object()
-"""Stands for every value of a field but the texts that some rule asks for by name."""
-PLACES = {"stream": 0, "service": 1, "container": 2}
-"""Fields that the runtime tells; what an application logs under these names is never asked."""
+"""Stands for every value of a field except the texts that some rule lists."""
+RUNTIME_FIELDS = {"stream": 0, "service": 1, "container": 2}
+"""Fields that the runtime sets, with their index in RuntimeValues; an application cannot set them."""
 DISPATCHED = frozenset({"event", "method"})
-"""Fields whose texts choose the rules to ask; they are never looked for under `extra`."""
+"""Fields whose texts select the rules to evaluate; they are never read from `extra`."""
 
 
 class Remaining(NamedTuple):
-    """What remains of a condition where some fields are known."""
+    """The part of a condition that is still to be tested once some fields are known."""
 
     test: Test | bool
-    """True or False where nothing remains."""
+    """True or False if nothing remains to be tested."""
     fields: frozenset[str] = frozenset()
-    """The fields that the test looks at."""
+    """The fields that the test reads."""
 
 
 NEVER, ALWAYS = Remaining(test=False), Remaining(test=True)
 
 
 def remaining(condition: Condition, record: str | None, decided: Mapping[str, object]) -> Remaining:
-    """Compile what remains of a condition where the `decided` fields are known.
+    """Compile the part of a condition that remains once the `decided` fields are known.
 
     `record` is the name of the event that is a request's record; `decided` holds the event's name, or UNLISTED.
     """
@@ -55,49 +55,49 @@ def remaining(condition: Condition, record: str | None, decided: Mapping[str, ob
     return _joined([part for part in parts if part.test is not True], _all, ALWAYS)
 
 
-def texts_asked(conditions: Iterable[Condition], field: str) -> set[str]:
-    """The texts that the conditions ask of a field by name."""
-    found: set[str] = set()
+def listed_texts(conditions: Iterable[Condition], field: str) -> set[str]:
+    """Return the texts that the conditions list for a field."""
+    texts: set[str] = set()
     for condition in conditions:
         matcher = condition.fields.get(field)
         if matcher is not None:
-            found.update(text for text in (matcher.equals, *(matcher.one_of or ())) if isinstance(text, str))
-        found |= texts_asked((*condition.all, *condition.any), field)
-    return found
+            texts.update(text for text in (matcher.equals, *(matcher.one_of or ())) if isinstance(text, str))
+        texts |= listed_texts((*condition.all, *condition.any), field)
+    return texts
 
 
 def matchers_of(conditions: Iterable[Condition]) -> Iterator[tuple[str, Matcher]]:
-    """Every matcher of the conditions, with its field."""
+    """Yield every matcher of the conditions, with its field."""
     for condition in conditions:
         yield from condition.fields.items()
         yield from matchers_of((*condition.all, *condition.any))
 
 
-def look(name: str) -> Look:
-    """How a field is found: from the runtime, in the event, or where the schema put it aside."""
-    if name in PLACES:
-        index = PLACES[name]
-        return lambda _event, place: place[index]
+def field_reader(name: str) -> FieldReader:
+    """Return a function that reads a field: from the runtime, from the event, or from its `extra`."""
+    if name in RUNTIME_FIELDS:
+        index = RUNTIME_FIELDS[name]
+        return lambda _event, runtime: runtime[index]
     if name in DISPATCHED:
-        return lambda event, _place: event.get(name)
+        return lambda event, _runtime: event.get(name)
 
-    def found(event: dict[str, Any], _place: Place) -> Any:  # noqa: ANN401 -- whatever was logged
+    def get(event: dict[str, Any], _runtime: RuntimeValues) -> Any:  # noqa: ANN401 -- any logged value
         if name in event:
             return event[name]
         extra = event.get("extra")
         return extra.get(name) if isinstance(extra, dict) else None
 
-    return found
+    return get
 
 
 def route_pattern(route: str) -> re.Pattern[str]:
-    """A path template as a pattern: `{…}` is one part of the path, a query and a trailing slash are ignored."""
+    """Return the pattern of a path template: `{…}` matches one segment; a query and a trailing slash are ignored."""
     parts = ["[^/?#]+" if part.startswith("{") else re.escape(part) for part in route.rstrip("/").split("/")]
     return re.compile("/".join(parts) + r"/?(?:[?#].*)?", re.DOTALL)
 
 
 def _costly(field: tuple[str, tuple[FieldTest, ...]]) -> bool:
-    """Patterns are tested last."""
+    """True for patterns, which are tested last."""
     return any(test.operator in ("route", "glob") for test in field[1])
 
 
@@ -112,7 +112,7 @@ def _decide(name: str, tests: tuple[FieldTest, ...], decided: Mapping[str, objec
 
 
 def _only_listed(test: FieldTest) -> bool:
-    """Tell whether the test holds for no value but texts that it names."""
+    """True if the test holds only for texts that it lists."""
     if test.operator == "one_of":
         return all(isinstance(value, str) for value in test.operand)
     return test.operator == "equals" and isinstance(test.operand, str)
@@ -132,9 +132,9 @@ def _joined(parts: list[Remaining], join: Callable[[list[Test]], Test], empty: R
 
 
 def _all(tests: list[Test]) -> Test:
-    def test(event: dict[str, Any], place: Place) -> bool:
+    def test(event: dict[str, Any], runtime: RuntimeValues) -> bool:
         for part in tests:  # noqa: SIM110 -- a generator for `all` costs twice as much here
-            if not part(event, place):
+            if not part(event, runtime):
                 return False
         return True
 
@@ -142,9 +142,9 @@ def _all(tests: list[Test]) -> Test:
 
 
 def _any(tests: list[Test]) -> Test:
-    def test(event: dict[str, Any], place: Place) -> bool:
+    def test(event: dict[str, Any], runtime: RuntimeValues) -> bool:
         for part in tests:  # noqa: SIM110
-            if part(event, place):
+            if part(event, runtime):
                 return True
         return False
 
@@ -152,16 +152,16 @@ def _any(tests: list[Test]) -> Test:
 
 
 def _field_test(name: str, declared: tuple[FieldTest, ...]) -> Test:
-    found = look(name)
+    get = field_reader(name)
     tests = tuple(map(value_test, declared))
     if len(tests) == 1:
         only = tests[0]
-        if name in PLACES:
-            return lambda event, place: only(found(event, place))
-        return lambda event, place: only(event[name] if name in event else found(event, place))
+        if name in RUNTIME_FIELDS:
+            return lambda event, runtime: only(get(event, runtime))
+        return lambda event, runtime: only(event[name] if name in event else get(event, runtime))
 
-    def test(event: dict[str, Any], place: Place) -> bool:
-        value = found(event, place)
+    def test(event: dict[str, Any], runtime: RuntimeValues) -> bool:
+        value = get(event, runtime)
         return all(part(value) for part in tests)
 
     return test
@@ -173,15 +173,15 @@ def value_tests(matcher: Matcher) -> Iterable[ValueTest]:
 
 
 def value_test(test: FieldTest) -> ValueTest:
-    """Compile a test. Raises ValueError for an operator that nothing here executes."""
+    """Compile a test. Raises ValueError for an unknown operator."""
     compile_operand = OPERATORS.get(test.operator)
     if compile_operand is None:
-        raise ValueError(f"nothing executes the operator `{test.operator}`")
+        raise ValueError(f"unknown operator `{test.operator}`; expected one of {', '.join(OPERATORS)}")
     return compile_operand(test.operand)
 
 
 def _one_of(values: Iterable[object]) -> ValueTest:
-    """Equality of text, number or truth; 1 is 1.0, but never true."""
+    """Test for equality of text, number or boolean; 1 equals 1.0, but never true."""
     wanted = {(isinstance(value, bool), value) for value in values}
     return lambda value: isinstance(value, str | int | float) and (isinstance(value, bool), value) in wanted
 
@@ -207,7 +207,7 @@ def _at_most(most: float) -> ValueTest:
 
 
 def _full_match(pattern: re.Pattern[str], prefix: str) -> ValueTest:
-    """`prefix` is what every match begins with: most paths are another's, and are told apart by it alone."""
+    """Test for a full match; every match begins with `prefix`, which alone rules out most paths."""
     match = pattern.fullmatch
     return lambda value: isinstance(value, str) and value.startswith(prefix) and match(value) is not None
 
@@ -221,4 +221,4 @@ OPERATORS: dict[str, Callable[[Any], ValueTest]] = {
     "min": _at_least,
     "max": _at_most,
 }
-"""Each operator of a matcher, with what compiles its operand into a test of a value."""
+"""Operators of a matcher, with the function that compiles the operand into a test of a value."""

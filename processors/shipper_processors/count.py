@@ -1,6 +1,6 @@
-"""Count: rules compiled once into what each event adds to the counters. Nothing is added here; increments come out.
+"""Compile counter rules, and compute the increments of each event. Nothing is added here; increments are returned.
 
-Counting sees every event before any policy: a violation must not hide a failed login.
+Counting precedes every policy: a violation must not hide a failed login.
 """
 
 from collections import Counter
@@ -9,68 +9,80 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal, NamedTuple
 
-from shipper_processors.chain_plan import RulesPlan, asked_fields
-from shipper_processors.conditions import PLACES, UNLISTED, Look, Place, Test, look, matchers_of, remaining, texts_asked
+from shipper_processors.chain_plan import RulesPlan, rule_fields
+from shipper_processors.conditions import (
+    RUNTIME_FIELDS,
+    UNLISTED,
+    FieldReader,
+    RuntimeValues,
+    Test,
+    field_reader,
+    listed_texts,
+    matchers_of,
+    remaining,
+)
 from shipper_schemas.entry import HttpSource
 from shipper_schemas.metrics import Increment, Labels, Metric, SeriesKey
-from shipper_schemas.rules import Case, Label, Rule, label_text, one_metric_each
+from shipper_schemas.rules import Case, Label, Rule, label_text, unique_metrics
 
 OTHER = "other"
 LONGEST_LABEL = 120
 RECORDS: Mapping[HttpSource, str | None] = {"structured": "request_complete", "access": "http_access", "off": None}
-"""The event that is the record of a request, by what feeds the counters of its container."""
+"""Name of the event that records a request, by the source of request counters of its container."""
 
 MOST_OBSERVED = 2.0**53
-"""Beyond it whole numbers are not exact any more, and two forged ones of 1e308 would leave a sum infinite for ever."""
+"""Largest observation: above it whole numbers are inexact, and two forged ones of 1e308 would make a sum infinite."""
 
-Value = Callable[[dict[str, Any], Place], str]
+Value = Callable[[dict[str, Any], RuntimeValues], str]
 Key = tuple[HttpSource, str, str | None, int | None]
-"""What selects a plan: source of requests, name of the event, method and, for a request's record, status."""
+"""Key of an event plan: source of requests, name of the event, method and, for a request's record, status."""
 
 
 @dataclass(slots=True)
 class CompiledRule:
-    """A rule with the series it has admitted, each with its addition of one."""
+    """A rule with its admitted series, each with its increment of one."""
 
     rule: Rule
     cases: tuple[tuple[Case, tuple[Value, ...]], ...]
     names: tuple[str, ...]
     configured: list[set[str]]
-    """For each label the values that the configuration names; the bound does not hold for these."""
+    """For each label, the values from the configuration; the bound does not apply to them."""
     admitted: list[set[str]]
-    """For each label the values that logs brought, and that have their place under the bound."""
-    observed: Look | None
-    """Where a histogram's number is found."""
+    """For each label, the values from logs that were admitted within the bound."""
+    observed: FieldReader | None
+    """Reads the number that a histogram observes."""
     series: dict[Labels, Increment] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rule: Rule, services: Iterable[str]) -> "CompiledRule":
-        """Compile what does not depend on the event."""
+        """Compile the parts of a rule that do not depend on the event."""
         cases = tuple((case, tuple(_value(label) for label in case.labels.values())) for case in rule.all_cases())
         names = rule.label_names()
         configured = [{OTHER, *rule.declare.get(name, ())} for name in names]
         for column, name in zip(configured, names, strict=True):
             column.update(*(_configured_values(case.labels[name], services) for case, _ in cases))
-        observed = None if rule.field is None else look(rule.field)
+        observed = None if rule.field is None else field_reader(rule.field)
         return cls(rule, cases, names, configured, [set() for _ in names], observed)
 
     def admit(self, labels: Labels) -> Increment:
-        """Give a series its place."""
+        """Admit a series and return its increment."""
         for value, configured, admitted in zip(labels, self.configured, self.admitted, strict=True):
             if value not in configured:
                 admitted.add(value)
         return self.series.setdefault(labels, Increment(self.rule.name, labels))
 
     def bounded(self, labels: Labels, most: int) -> Labels:
-        """The labels with `other` for each value past the bound, too long, or not printable."""
+        """Return the labels, with `other` for each value that exceeds the bound, is too long, or not printable."""
         columns = zip(labels, self.configured, self.admitted, strict=True)
         return tuple(
-            value if value in configured or value in admitted or (len(admitted) < most and _sane(value)) else OTHER
+            value
+            if value in configured or value in admitted or (len(admitted) < most and _is_valid_label(value))
+            else OTHER
             for value, configured, admitted in columns
         )
 
     def declared(self, services: Iterable[str]) -> list[Labels]:
-        """The product of declared values; a label is declared by the rule, by its constants, or as the service."""
+        """Return the product of declared values: of the rule, its constants, and the services."""
         columns = []
         for name in self.names:
             values = list(self.rule.declare.get(name, ()))
@@ -85,30 +97,29 @@ class CompiledRule:
 
 
 class EventPlan(NamedTuple):
-    """The rules that can hold for an event, of which something is known, with what remains to be tested."""
+    """The rules that can hold for an event of known name, method and status, with the tests that remain."""
 
     rules: tuple[tuple[CompiledRule, tuple[tuple[Test | bool, tuple[Value, ...]], ...]], ...]
     fields: frozenset[str]
-    """Fields that the remaining tests look at."""
+    """Fields that the remaining tests read."""
 
 
-GroupEffect = Literal["silent", "counted", "alone"]
-"""Of events that no rule can tell apart: they add nothing, wherever they are logged; each adds the same; or each has
-a number of its own to be looked at."""
+GroupEffect = Literal["none", "constant", "each"]
+"""Effect of rule-equivalent events: none, wherever they are logged; a constant one; or evaluate each."""
 
 
 class Contribution(NamedTuple):
-    """What each event of a group adds."""
+    """The increments of each event of a group."""
 
     series: tuple[SeriesKey, ...]
     overflows: tuple[str, ...]
     """Metrics for which a label value became `other`."""
     failed: bool = False
-    """Whether counting fails on each of them."""
+    """True if counting fails on each of them."""
 
 
 class Counting:
-    """The rules, ready to count."""
+    """The compiled counter rules."""
 
     def __init__(
         self,
@@ -118,17 +129,17 @@ class Counting:
         known: Iterable[SeriesKey] = (),
         services: Iterable[str] = (),
     ) -> None:
-        """`max_label_values` bounds the values of each label beside those that the configuration names.
+        """`max_label_values` bounds the values of each label, except those from the configuration.
 
-        `known` series keep their place under it. Declared series of `services` start at zero, before their first
-        event. Raises ValueError where two rules share a metric.
+        `known` series stay admitted. Declared series of `services` start at zero, before their first event. Raises
+        ValueError if two rules share a metric.
         """
         self._most = max_label_values
         self.mask: Callable[[str], str] = str
-        """Applied to each label value that logs bring, before it takes a place."""
+        """Applied to each label value from logs before it is admitted."""
         self._overflows: Counter[str] = Counter()
         self._services = dict.fromkeys(services)
-        self._rules = {rule.name: CompiledRule.of(rule, self._services) for rule in one_metric_each(list(rules))}
+        self._rules = {rule.name: CompiledRule.of(rule, self._services) for rule in unique_metrics(list(rules))}
         for rule in self._rules.values():
             for labels in rule.declared(self._services):
                 rule.admit(labels)
@@ -138,21 +149,21 @@ class Counting:
         conditions = [case.when for rule in self._rules.values() for case, _ in rule.cases]
         records = {name for name in RECORDS.values() if name is not None}
         self._conditions = conditions
-        self._asks_places = any(name in PLACES for name, _ in matchers_of(conditions))
-        self._events = frozenset(records | texts_asked(conditions, "event"))
-        self._methods = frozenset(texts_asked(conditions, "method"))
+        self._reads_runtime_fields = any(name in RUNTIME_FIELDS for name, _ in matchers_of(conditions))
+        self._events = frozenset(records | listed_texts(conditions, "event"))
+        self._methods = frozenset(listed_texts(conditions, "method"))
         self._plans: dict[Key, EventPlan] = {}
         self._general = self._plan(None, {"event": UNLISTED})
 
     def metrics(self) -> list[Metric]:
-        """Declarations of all metrics."""
+        """Return the declarations of all metrics."""
         return [
             Metric(rule.rule.name, rule.rule.type, rule.rule.help, rule.names, rule.rule.buckets)
             for rule in self._rules.values()
         ]
 
     def declared(self) -> list[SeriesKey]:
-        """Series that start at zero, so that `increase()` sees their first event."""
+        """Return the series that start at zero, so that `increase()` includes their first event."""
         return [
             (name, labels)
             for name, rule in self._rules.items()
@@ -161,26 +172,26 @@ class Counting:
         ]
 
     def admit_service(self, service: str) -> list[SeriesKey]:
-        """Series of a service that was not known before; they start at zero as well.
+        """Return the series of a new service, which start at zero as well.
 
-        Past the bound these are the series of `other`.
+        Beyond the bound these are the series of `other`.
         """
         if service in self._services:
             return []
         self._services[service] = None
-        found = []
+        new_series = []
         for name, rule in self._rules.items():
             for declared in rule.declared([service]):
                 labels = rule.bounded(declared, self._most)
                 if labels not in rule.series:
                     rule.admit(labels)
-                    found.append((name, labels))
-        return found
+                    new_series.append((name, labels))
+        return new_series
 
     def increments(
         self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str = ""
     ) -> list[Increment]:
-        """What one event adds; empty for most. The event may hold anything."""
+        """Return the increments of one event; empty for most. The event may hold any values."""
         plan = self._plan_for(event, stream, http_source)
         return self._added(plan, event, (stream, service, container)) if plan.rules else []
 
@@ -189,82 +200,86 @@ class Counting:
         if not isinstance(name, str) or name not in self._events:
             return self._general
         key = self._key(name, event, stream, http_source)
-        found = self._plans.get(key)
-        return self._planned(key) if found is None else found
+        plan = self._plans.get(key)
+        return self._compile_plan(key) if plan is None else plan
 
-    # --- events that no rule can tell apart -------------------------------------------------------
+    # --- groups of rule-equivalent events ---------------------------------------------------------
 
     def rules_plan(self) -> RulesPlan:
-        """Return the fields by which rules distinguish events of one log, and those that the runtime tells."""
+        """Return the fields by which rules distinguish events of one log, and those that the runtime sets."""
         by_value = {"event", "method", "status_code"}
         for rule in self._rules.values():
             by_value |= {label.field for case, _ in rule.cases for label in case.labels.values() if label.field}
             by_value |= {rule.rule.field} if rule.rule.field else set()
-        asked = asked_fields(by_value, matchers_of(self._conditions))
+        all_fields = rule_fields(by_value, matchers_of(self._conditions))
         return RulesPlan(
-            tuple(field for field in asked if field.name not in PLACES),
-            tuple(field for field in asked if field.name in PLACES),
+            tuple(field for field in all_fields if field.name not in RUNTIME_FIELDS),
+            tuple(field for field in all_fields if field.name in RUNTIME_FIELDS),
         )
 
     def group_effect(
-        self, event: dict[str, Any], stream: str, http_source: HttpSource, undecided: frozenset[str] = frozenset()
+        self,
+        event: dict[str, Any],
+        stream: str,
+        http_source: HttpSource,
+        undecided_fields: frozenset[str] = frozenset(),
     ) -> GroupEffect:
-        """Return what holds for all events that equal this one in the fields that rules look at, and in their stream.
+        """Return the effect of all events that equal this one in the fields that rules read, and in their stream.
 
-        By an `undecided` field events were not grouped: where a rule would look at it, each has to be evaluated.
+        Events are not grouped by `undecided_fields`: if a rule reads one of these, each event must be evaluated.
         """
         plan = self._plan_for(event, stream, http_source)
-        if any(rule.observed is not None for rule, _ in plan.rules) or not undecided.isdisjoint(plan.fields):
-            return "alone"
+        if any(rule.observed is not None for rule, _ in plan.rules) or not undecided_fields.isdisjoint(plan.fields):
+            return "each"
         tests = [test for _, cases in plan.rules for test, _ in cases]
-        if not self._asks_places and not any(test is True or _holds(test, event) for test in tests):
-            return "silent"
-        return "counted"
+        if not self._reads_runtime_fields and not any(test is True or _holds(test, event) for test in tests):
+            return "none"
+        return "constant"
 
     def contribution(
         self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str
     ) -> Contribution:
-        """What each event of a group adds, by one of them; its overflows are not noted yet."""
+        """Return the increments of each event of a group, evaluated on one of them; overflows are not recorded yet."""
         before, self._overflows = self._overflows, Counter()
         added = self.increments(event, stream, service, http_source, container)
         overflows, self._overflows = self._overflows, before
-        return Contribution(tuple((found.metric, found.labels) for found in added), tuple(overflows))
+        return Contribution(tuple((increment.metric, increment.labels) for increment in added), tuple(overflows))
 
-    def note_overflows(self, metrics: Iterable[str], number: int) -> None:
-        """Note that `number` events each had a label value counted as `other`."""
+    def add_overflows(self, metrics: Iterable[str], number: int) -> None:
+        """Count `number` events that each had a label value replaced by `other`."""
         for metric in metrics:
             self._overflows[metric] += number
 
-    def placed(self, key: SeriesKey) -> SeriesKey:
-        """The series that an increment belongs to which was made elsewhere, without a bound on label values."""
+    def bounded_series(self, key: SeriesKey) -> SeriesKey:
+        """Return the admitted series for an increment that was computed elsewhere, without a bound on label values."""
         name, labels = key
         rule = self._rules.get(name)
         if rule is None or labels in rule.series:
             return key
-        found = rule.bounded(labels, self._most)
-        rule.admit(found)
-        return name, found
+        bounded = rule.bounded(labels, self._most)
+        rule.admit(bounded)
+        return name, bounded
 
     def take_overflows(self) -> dict[str, int]:
-        """How often a label value was counted as `other`, by metric, since last asked."""
-        found, self._overflows = dict(self._overflows), Counter()
-        return found
+        """Return, by metric, the number of label values counted as `other` since the last call."""
+        overflows, self._overflows = dict(self._overflows), Counter()
+        return overflows
 
     def _key(self, name: str, event: dict[str, Any], stream: str, http_source: HttpSource) -> Key:
-        """Bounded whatever logs hold: listed names and methods, and the statuses there are, of a request alone.
+        """Return the plan's key, of listed names, listed methods and valid statuses: logs cannot add keys endlessly.
 
-        Access lines count from stdout alone: a decoded query string can forge whole lines on stderr.
+        Access lines count from stdout only: a decoded query string can forge whole lines on stderr.
         """
         source = "off" if http_source == "access" and stream != "stdout" else http_source
         method = event.get("method")
         if not isinstance(method, str) or method not in self._methods:
             method = None
         status = event.get("status_code") if name == RECORDS[source] else None
-        if type(status) is not int or not 100 <= status <= 599:  # noqa: PLR2004 -- what a status can be
+        if type(status) is not int or not 100 <= status <= 599:  # noqa: PLR2004 -- the range of HTTP statuses
             status = None
         return source, name, method, status
 
-    def _planned(self, key: Key) -> EventPlan:
+    def _compile_plan(self, key: Key) -> EventPlan:
         source, name, method, status = key
         decided: dict[str, object] = {"event": name, "method": UNLISTED if method is None else method}
         if status is not None:
@@ -273,7 +288,7 @@ class Counting:
         return plan
 
     def _plan(self, record: str | None, decided: Mapping[str, object]) -> EventPlan:
-        """The rules that can hold where `decided` is known, with what remains to be asked.
+        """Return the rules that can hold once `decided` is known, with the tests that remain.
 
         Most events are in no rule, and most requests change nothing: their plan is empty.
         """
@@ -286,48 +301,50 @@ class Counting:
                 fields.update(*(part.fields for part, _ in left))
         return EventPlan(tuple(rules), frozenset(fields))
 
-    def _added(self, plan: EventPlan, event: dict[str, Any], place: Place) -> list[Increment]:
+    def _added(self, plan: EventPlan, event: dict[str, Any], runtime: RuntimeValues) -> list[Increment]:
         added = []
         for rule, cases in plan.rules:
             for test, values in cases:
-                if test is True or test(event, place):  # type: ignore[operator]  # False is in no plan
-                    increment = self._increment(rule, values, event, place)
+                if test is True or test(event, runtime):  # type: ignore[operator]  # False is in no plan
+                    increment = self._increment(rule, values, event, runtime)
                     if increment is not None:
                         added.append(increment)
                     break
         return added
 
     def _increment(
-        self, rule: CompiledRule, values: tuple[Value, ...], event: dict[str, Any], place: Place
+        self, rule: CompiledRule, values: tuple[Value, ...], event: dict[str, Any], runtime: RuntimeValues
     ) -> Increment | None:
         amount = None
         if rule.observed is not None:
-            amount = _observed(rule.observed(event, place), rule.rule.scale)
+            amount = _observed(rule.observed(event, runtime), rule.rule.scale)
             if amount is None:
                 return None
-        labels = (values[0](event, place),) if len(values) == 1 else tuple([value(event, place) for value in values])
-        found = rule.series.get(labels)
-        if found is None:
+        labels = (
+            (values[0](event, runtime),) if len(values) == 1 else tuple([value(event, runtime) for value in values])
+        )
+        increment = rule.series.get(labels)
+        if increment is None:
             labels = tuple(map(self.mask, labels))
             bounded = rule.bounded(labels, self._most)
             if bounded != labels:
                 self._overflows[rule.rule.name] += 1
-            found = rule.admit(bounded)
-        return found if amount is None else found._replace(amount=amount)
+            increment = rule.admit(bounded)
+        return increment if amount is None else increment._replace(amount=amount)
 
 
 class CountEvents:
-    """The same rules in an application's own structlog chain: increments go to `add`, the event passes unchanged."""
+    """Counts in an application's own structlog chain: passes increments to `add`, and the event on unchanged."""
 
     def __init__(self, counting: Counting, add: Callable[[list[Increment]], None], service: str) -> None:
-        """`add` is called for each event that adds something."""
+        """`add` is called with the increments of each event that has any."""
         self._counting, self._add, self._service = counting, add, service
 
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Count one entry of the application's own log."""
-        found = self._counting.increments(event_dict, "stdout", self._service, "structured")
-        if found:
-            self._add(found)
+        """Count one entry of the application."""
+        increments = self._counting.increments(event_dict, "stdout", self._service, "structured")
+        if increments:
+            self._add(increments)
         return event_dict
 
 
@@ -341,41 +358,42 @@ def _holds(test: Test | bool, event: dict[str, Any]) -> bool:
 def _value(label: Label) -> Value:
     if label.value is not None:
         constant = label.value
-        return lambda _event, _place: constant
-    assert label.field is not None  # noqa: S101 -- the model asks for one of both
-    found, default = look(label.field), label.default
+        return lambda _event, _runtime: constant
+    assert label.field is not None  # noqa: S101 -- the model requires one of both
+    get, default = field_reader(label.field), label.default
     if label.map:
-        return lambda event, place: _mapped(label, found(event, place))
+        return lambda event, runtime: _mapped(label, get(event, runtime))
 
-    def value(event: dict[str, Any], place: Place) -> str:
-        text = found(event, place)
+    def value(event: dict[str, Any], runtime: RuntimeValues) -> str:
+        text = get(event, runtime)
         return (text if type(text) is str else label_text(text)) or default
 
     return value
 
 
-def _mapped(label: Label, found: object) -> str:
-    """A value as the label has it: text, replaced where there is a map, the default where it is absent."""
-    text = found if type(found) is str else label_text(found)
+def _mapped(label: Label, logged: object) -> str:
+    """Return a label's text for a logged value: mapped if there is a map, the default if the value is absent."""
+    text = logged if type(logged) is str else label_text(logged)
     return label.map.get(text, label.default) if label.map else text or label.default
 
 
 def _configured_values(label: Label, services: Iterable[str]) -> set[str]:
-    """Values that the configuration lets a label have; logs bring the others."""
+    """Return the label values that follow from the configuration; all others come from logs."""
     if label.value is not None:
         return {label.value}
-    found = {*label.map.values(), label.default}
-    return found | {_mapped(label, service) for service in services} if label.field == "service" else found
+    values = {*label.map.values(), label.default}
+    return values | {_mapped(label, service) for service in services} if label.field == "service" else values
 
 
-def _sane(value: str) -> bool:
+def _is_valid_label(value: str) -> bool:
     return len(value) <= LONGEST_LABEL and value.isprintable()
 
 
 def _observed(value: object, scale: float) -> float | None:
-    """A histogram's observation; None where the event has no such number.
+    """Return a histogram's observation; None if the event has no valid number.
 
-    A negative one is none: the sum would fall, which Prometheus takes for a restart. Nor is one beyond `MOST_OBSERVED`.
+    Negative numbers are invalid, since a falling sum looks like a restart to Prometheus; so are those above
+    `MOST_OBSERVED`.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

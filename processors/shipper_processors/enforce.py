@@ -1,4 +1,4 @@
-"""Enforce the correlation-ID schema: typed fields stay, everything else moves to `extra`, violations are named."""
+"""Enforce the correlation-ID schema: valid fields stay, everything else moves to `extra`, violations are returned."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shipper_processors.chain_plan import SCHEMA, SchemaPlan, event_validator, value_validator
-from shipper_processors.sanitize import printable, spelled
+from shipper_processors.sanitize import printable, safe_repr
 from shipper_schemas.violation import Kind, Violation
 
 CORRELATION_SOURCES = ("correlation_id", "correlationId", "x_correlation_id", "request_id", "traceparent")
@@ -27,21 +27,21 @@ EXPECTED = {
     "user_id": "a string or a whole number",
     "patient_id": "a string or a whole number",
 }
-SHOWN = 60
+EXCERPT_LENGTH = 60
 
-usable = value_validator(SCHEMA, SCHEMA.correlation_field).isinstance_python
-"""Tell whether a value can be a correlation id."""
+is_correlation_id = value_validator(SCHEMA, SCHEMA.correlation_field).isinstance_python
+"""Return True if a value is a valid correlation id."""
 
 
-def shown(value: object, mask: Callable[[str], str] = str) -> str:
-    """A short piece of a value for people, escaped, with its type; `mask` sees the whole of it."""
-    text = mask(value if isinstance(value, str) else spelled(value))
-    piece = printable(text[:SHOWN]) + ("…" if len(text) > SHOWN else "")
-    return f"{type(value).__name__} {piece!r}" if isinstance(value, str) else f"{type(value).__name__} {piece}"
+def excerpt(value: object, mask: Callable[[str], str] = str) -> str:
+    """Return a short, escaped excerpt of a value with its type; `mask` is applied to the whole value first."""
+    text = mask(value if isinstance(value, str) else safe_repr(value))
+    start = printable(text[:EXCERPT_LENGTH]) + ("…" if len(text) > EXCERPT_LENGTH else "")
+    return f"{type(value).__name__} {start!r}" if isinstance(value, str) else f"{type(value).__name__} {start}"
 
 
 class Enforce:
-    """The schema step; callable as a structlog processor, which notes violations under `schema.errors`."""
+    """The schema step; callable as a structlog processor, which adds violations under `schema.errors`."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Enforce:
         required: bool = True,
         schema: SchemaPlan = SCHEMA,
     ) -> None:
-        """`correlation_sources`: fields that may hold the id, in order; `required`: whether its absence is noted."""
+        """`correlation_sources`: fields that may hold the id, in order; `required`: a missing id is a violation."""
         self._sources = tuple(correlation_sources)
         self._required = required
         self.schema = schema
@@ -58,19 +58,19 @@ class Enforce:
         self._known = frozenset(field.name for field in schema.known_fields)
         self._validate = event_validator(schema).validate_python
         self._conforms = event_validator(schema).isinstance_python
-        self._usable = value_validator(schema, schema.correlation_field).isinstance_python
+        self._is_id = value_validator(schema, schema.correlation_field).isinstance_python
         self.mask: Callable[[str], str] = str
-        """Applied to values of which a violation shows a piece."""
+        """Applied to values before a violation quotes an excerpt of them."""
 
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Enforce the schema on an application's own entry. Never raises and never drops."""
         event, violations = self.enforce(event_dict)
-        return noted(event, violations)
+        return with_violations(event, violations)
 
     def enforce(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
-        """Bring `fields` (consumed) into the shape of an event; everything that was wrong comes as violations.
+        """Return an event made from `fields`, which is consumed, and its violations.
 
-        `timestamp` is left where it is; it is no part of the schema.
+        `timestamp` is left in place; it is not part of the schema.
         """
         violations: list[Violation] = []
         level = fields.get("level")
@@ -79,35 +79,35 @@ class Enforce:
         if "correlation_id" in fields and self._conforms(fields):
             return fields, violations
         correlation_id = fields.get("correlation_id")
-        if type(correlation_id) is not str or not self._usable(correlation_id):
+        if type(correlation_id) is not str or not self._is_id(correlation_id):
             self._find_correlation_id(fields, violations)
-        return self._sorted_out(fields, violations), violations
+        return self._typed_fields(fields, violations), violations
 
     def _find_correlation_id(self, fields: dict[str, Any], violations: list[Violation]) -> None:
-        refused: list[tuple[str, object]] = []
+        invalid: list[tuple[str, object]] = []
         for source in self._sources:
             value = fields.get(source)
             if value is None:
                 fields.pop(source, None)
                 continue
-            found = trace_id(value) if source == "traceparent" else value
-            if isinstance(found, str) and self._usable(found):
+            candidate = trace_id(value) if source == "traceparent" else value
+            if isinstance(candidate, str) and self._is_id(candidate):
                 if source != "traceparent":
                     del fields[source]
-                fields["correlation_id"] = found
-                violations += [_unusable(name, value, self.mask) for name, value in refused]
+                fields["correlation_id"] = candidate
+                violations += [_invalid_id(name, value, self.mask) for name, value in invalid]
                 return
-            refused.append((source, value))
+            invalid.append((source, value))
             if source == "correlation_id":
-                _put_aside(fields, source)
-        if refused:
-            violations.append(_unusable(*refused[0], self.mask))
+                _move_to_extra(fields, source)
+        if invalid:
+            violations.append(_invalid_id(*invalid[0], self.mask))
         elif self._required:
-            looked = ", ".join(self._sources)
-            violations.append(Violation(Kind.CORRELATION_ID_MISSING, None, f"no correlation id; looked for {looked}"))
+            sources = ", ".join(self._sources)
+            violations.append(Violation(Kind.CORRELATION_ID_MISSING, None, f"no correlation id; looked for {sources}"))
 
-    def _sorted_out(self, fields: dict[str, Any], violations: list[Violation]) -> dict[str, Any]:
-        """Keep what is typed right, move the rest under `extra`, null being absence."""
+    def _typed_fields(self, fields: dict[str, Any], violations: list[Violation]) -> dict[str, Any]:
+        """Keep valid fields, and move the rest under `extra`; a null is an absent field."""
         own = fields.pop("extra", None)
         extra: dict[str, Any] = own if isinstance(own, dict) else {} if own is None else {"extra": own}
         event: dict[str, Any] = {}
@@ -135,31 +135,31 @@ class Enforce:
             for name in dict.fromkeys(str(report["loc"][0]) for report in reports):
                 value = event.pop(name)
                 extra[name] = value
-                detail = f"expected {EXPECTED.get(name, 'a string')}, got {shown(value, self.mask)}"
+                detail = f"expected {EXPECTED.get(name, 'a string')}, got {excerpt(value, self.mask)}"
                 violations.append(Violation(KINDS.get(name, Kind.FIELD_INVALID), name, detail))
 
 
-def noted(event: dict[str, Any], violations: Sequence[Violation]) -> dict[str, Any]:
-    """`event` with its violations under `schema.errors`."""
+def with_violations(event: dict[str, Any], violations: Sequence[Violation]) -> dict[str, Any]:
+    """Return `event` with its violations under `schema.errors`."""
     if violations:
         event["schema"] = {"errors": [violation.as_note() for violation in violations]}
     return event
 
 
-def _unusable(source: str, value: object, mask: Callable[[str], str]) -> Violation:
-    detail = f"expected 1 to 128 letters, digits and . _ : / + = @ -, got {shown(value, mask)}"
+def _invalid_id(source: str, value: object, mask: Callable[[str], str]) -> Violation:
+    detail = f"expected 1 to 128 letters, digits and . _ : / + = @ -, got {excerpt(value, mask)}"
     if isinstance(value, str):
         detail += f" of {len(value)} characters"
     return Violation(Kind.CORRELATION_ID_INVALID, source, detail)
 
 
 def trace_id(value: object) -> str | None:
-    """The trace id of a W3C traceparent (version-traceid-parentid-flags), None where it is none or all zero."""
+    """Return the trace id of a W3C traceparent (version-traceid-parentid-flags); None if it is invalid or all zero."""
     match = TRACEPARENT.fullmatch(value) if isinstance(value, str) else None
     return match[1] if match and match[1].strip("0") else None
 
 
-def _put_aside(fields: dict[str, Any], name: str) -> None:
+def _move_to_extra(fields: dict[str, Any], name: str) -> None:
     extra = fields.get("extra")
     if not isinstance(extra, dict):
         extra = fields["extra"] = {} if extra is None else {"extra": extra}

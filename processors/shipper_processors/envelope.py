@@ -1,4 +1,4 @@
-"""Runtime envelopes: what Docker's json-file driver and the CRI wrap around each line an application prints.
+"""Parse runtime envelopes: the formats in which Docker's json-file driver and the CRI store lines of applications.
 
 Formats: Docker `json-file` (one JSON object a line: `log`, `stream`, `time`, sometimes `attrs`; a message over 16 KiB
 is split, and only its last part ends in a newline) and the Kubernetes CRI logging format
@@ -18,8 +18,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 STREAMS = frozenset({"stdout", "stderr"})
 
 
-class Piece(NamedTuple):
-    """One runtime line, opened. `whole` tells whether the message ends with it."""
+class RuntimeLine(NamedTuple):
+    """One runtime line, parsed. `whole` is True if it ends the message."""
 
     log: str
     stream: str
@@ -28,7 +28,7 @@ class Piece(NamedTuple):
 
 
 class Record(msgspec.Struct, gc=False):
-    """A json-file record; further keys (`attrs`) are passed over."""
+    """A json-file record; further keys (`attrs`) are ignored."""
 
     log: str
     stream: str
@@ -39,55 +39,55 @@ _record = msgspec.json.Decoder(Record)
 
 
 class EnvelopeError(ValueError):
-    """A runtime line that cannot be opened; says what is wrong with it."""
+    """A runtime line cannot be parsed; the message names the reason."""
 
 
 def without_surrogates(text: str) -> str:
-    """Replace lone surrogates, which no JSON encoder and no terminal can take."""
+    """Replace lone surrogates, which JSON encoders and terminals reject."""
     return LONE_SURROGATES.sub(REPLACEMENT, text)
 
 
-def records(lines: bytes) -> list[Record] | None:
-    """All records of a chunk of complete json-file lines in one call, or None if any line needs a closer look."""
+def parse_records(lines: bytes) -> list[Record] | None:
+    """Parse all lines of a json-file chunk in one call; None if any line needs `parse_record`."""
     try:
         return _record.decode_lines(lines)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def record(raw: bytes) -> Record:
-    """One json-file record, read leniently: invalid UTF-8 and lone surrogates become U+FFFD. Raises EnvelopeError."""
+def parse_record(raw: bytes) -> Record:
+    """Parse one json-file record leniently: invalid UTF-8 and lone surrogates become U+FFFD. Raises EnvelopeError."""
     try:
         return _record.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         first = error
     try:
-        found = json.loads(raw.decode("utf-8", "replace").lstrip("\ufeff\0"))
+        content = json.loads(raw.decode("utf-8", "replace").lstrip("\ufeff\0"))
     except (ValueError, RecursionError):
         raise EnvelopeError(f"not a json-file record: {first}") from first
-    if not isinstance(found, dict):
-        raise EnvelopeError(f"a json-file record is a JSON object, this is {type(found).__name__}")
+    if not isinstance(content, dict):
+        raise EnvelopeError(f"a json-file record must be a JSON object, not {type(content).__name__}")
     for key in ("log", "stream", "time"):
-        if not isinstance(found.get(key), str):
-            raise EnvelopeError(f"json-file record without a text `{key}`")
-    return Record(*(without_surrogates(found[key]) for key in ("log", "stream", "time")))
+        if not isinstance(content.get(key), str):
+            raise EnvelopeError(f"a json-file record must have a string `{key}`")
+    return Record(*(without_surrogates(content[key]) for key in ("log", "stream", "time")))
 
 
-def open_json_file(raw: bytes) -> Piece:
-    """Open one json-file line. Raises EnvelopeError."""
-    found = record(raw)
-    if found.stream not in STREAMS:
-        raise EnvelopeError("json-file record whose `stream` is neither stdout nor stderr")
-    return Piece(found.log, found.stream, found.time, found.log.endswith("\n"))
+def parse_json_file(raw: bytes) -> RuntimeLine:
+    """Parse one json-file line. Raises EnvelopeError."""
+    fields = parse_record(raw)
+    if fields.stream not in STREAMS:
+        raise EnvelopeError("`stream` of a json-file record must be stdout or stderr")
+    return RuntimeLine(fields.log, fields.stream, fields.time, fields.log.endswith("\n"))
 
 
-def open_cri(raw: bytes) -> Piece:
-    """Open one CRI line. Raises EnvelopeError."""
+def parse_cri(raw: bytes) -> RuntimeLine:
+    """Parse one CRI line. Raises EnvelopeError."""
     match = CRI_LINE.fullmatch(raw)
     if match is None:
         raise EnvelopeError("not a CRI line: expected `<time> stdout|stderr P|F <message>`")
     time, stream, tags, message = match.groups()
-    return Piece(
+    return RuntimeLine(
         message.decode("utf-8", "replace"),
         stream.decode(),
         time.decode("ascii", "replace"),
@@ -95,6 +95,6 @@ def open_cri(raw: bytes) -> Piece:
     )
 
 
-def open_plain(raw: bytes) -> Piece:
-    """A line of a plain file: no envelope, no time, always whole."""
-    return Piece(raw.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace"), "stdout", None, whole=True)
+def parse_plain(raw: bytes) -> RuntimeLine:
+    """Return a line of a plain file: no envelope, no time, always whole."""
+    return RuntimeLine(raw.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace"), "stdout", None, whole=True)

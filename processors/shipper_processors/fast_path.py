@@ -1,12 +1,10 @@
-"""The native path of ordinary lines: the same chain, many lines at a time, where the extension is installed.
+"""The native path of ordinary lines: the same chain, many lines at a time, if the extension is installed.
 
-`decode`, `enforce`, `redact` and `render` of most lines come to the same few decisions. `shipper_native` executes the
-chain plan over these lines in one call and stops at the first that is anything else, which then goes the Python path.
-Both give the same documents, ids, counters and violations, byte for byte; the Python path is the oracle that the tests
-compare with.
+`decode`, `enforce`, `redact` and `render` make the same few decisions for most lines. `shipper_native` executes the
+chain plan over these lines in one call and stops at the first other line, which then takes the Python path. Both give
+the same documents, ids, counters and violations, byte for byte; tests compare the native path with the Python path.
 
-What an event adds to the counters is evaluated by the Python rules, once for each group of events that no rule can
-distinguish.
+The Python rules compute an event's increments, once for each group of events that no rule can distinguish.
 """
 
 from collections.abc import Callable
@@ -29,23 +27,23 @@ else:
     try:
         import shipper_native as native
     except ImportError:
-        native = None  # everything works without it
+        native = None  # the extension is optional
 
 MOST_GROUPS = 4096
-"""Groups remembered; logs that bring more are hostile, and are grouped from the start again."""
+"""Groups that are kept; logs with more are hostile, and grouping then starts again from nothing."""
 KINDS = ("docker", "cri")
 SALTS: dict[HttpSource, int] = {"structured": 0, "access": 1, "off": 2}
 
 
 class FastBatch(NamedTuple):
-    """Consecutive ordinary lines: their documents, and what they add to the counters."""
+    """Consecutive ordinary lines: their documents and their increments."""
 
     documents: "native.Documents"
     day: str
-    """`YYYY.MM.dd`, of all of them."""
+    """`YYYY.MM.dd`, the same for all of them."""
     lines: int
     counted: list[tuple[Contribution, int]]
-    """What an event adds, and how many there are of it."""
+    """The increments of one event, with the number of events that have them."""
 
 
 def plan_of(enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew) -> ChainPlan:
@@ -53,21 +51,21 @@ def plan_of(enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew
     return ChainPlan(enforce.schema, counting.rules_plan(), redactor.plan, RENDERING, SkewPlan(**skew._asdict()))
 
 
-def _unreported(reason: str) -> None:
-    """Take a reason that nobody wants to know."""
+def _ignore(reason: str) -> None:
+    """Ignore the reason."""
 
 
 @dataclass(slots=True)
 class FastChain:
-    """The chain of one pipeline. What it learns of the counters is shared by all logs."""
+    """The native chain of one pipeline. All logs share its knowledge of groups."""
 
     chain: "native.Chain"
     enforce: Enforce
     counting: Counting
-    undecided: frozenset[str] = frozenset()
-    """Fields for which rules have an operator that the extension does not know."""
+    undecided_fields: frozenset[str] = frozenset()
+    """Fields for which a rule has an operator that the extension does not support."""
     examples: dict[int, tuple[dict[str, Any], str]] = field(default_factory=dict)
-    """An event of each group that adds something, and its stream."""
+    """An event of each group that has increments, and its stream."""
     generation: int = 0
 
     @classmethod
@@ -77,29 +75,29 @@ class FastChain:
         counting: Counting,
         redactor: Redactor,
         skew: Skew,
-        declined: Callable[[str], None] = _unreported,
+        declined: Callable[[str], None] = _ignore,
     ) -> "FastChain | None":
-        """Build the native chain; None where the extension is not installed, or declines the plan.
+        """Build the native chain; None if the extension is not installed, or declines the plan.
 
-        `declined` takes the reason, a sentence for logs.
+        `declined` is called with the reason, a sentence for logs.
         """
         if native is None:
             return None
         try:
             chain = native.Chain(plan_of(enforce, counting, redactor, skew).to_json())
-        except (TypeError, ValueError) as error:  # an extension of another version may want other arguments
+        except (TypeError, ValueError) as error:  # an extension of another version may have other arguments
             declined(str(error))
             return None
-        return cls(chain, enforce, counting, frozenset(chain.undecided))
+        return cls(chain, enforce, counting, frozenset(chain.undecided_fields))
 
     def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "FastLog | None":
-        """Return the chain for the lines of one log; None for a kind whose lines have no time of their own."""
+        """Return the chain for the lines of one log; None for a kind of log whose lines have no runtime time."""
         if kind not in KINDS:
             return None
         return FastLog(self, kind, origin, renderer)
 
-    def learn(self, group: int, text: str, stream: str, origin: Origin) -> None:
-        """Evaluate the rules for a group, by one of its events."""
+    def evaluate_group(self, group: int, text: str, stream: str, origin: Origin) -> None:
+        """Evaluate the rules for a group, using one of its events."""
         if self.chain.groups > MOST_GROUPS:
             self.chain.forget()
             self.examples.clear()
@@ -109,60 +107,63 @@ class FastChain:
             shape, event, _ = decode_payload(text)
             if shape == "structured":
                 event, _ = self.enforce.enforce(event)
-            effect = self.counting.group_effect(event, stream, origin.http_source, self.undecided)
-        except Exception:  # noqa: BLE001 -- where a step fails, each event of the group goes through the pipeline's guard
-            self.chain.set_effect(group, "alone")
+            effect = self.counting.group_effect(event, stream, origin.http_source, self.undecided_fields)
+        except Exception:  # noqa: BLE001 -- if a step fails, each event of the group goes through the pipeline's guard
+            self.chain.set_effect(group, "each")
             return
-        if effect == "counted":
+        if effect == "constant":
             self.examples[group] = (event, stream)
         self.chain.set_effect(group, effect)
 
 
 @dataclass(slots=True)
 class FastLog:
-    """The lines of one log."""
+    """The native chain for the lines of one log."""
 
-    compiled: FastChain
+    fast_chain: FastChain
     kind: str
     origin: Origin
     renderer: Renderer
-    _lens: "native.LogLens | None" = None
-    """Created when something is first read: most logs of a node are quiet."""
+    _context: "native.LogContext | None" = None
+    """Created on the first read: most logs of a node are quiet."""
     _added: dict[int, Contribution] = field(default_factory=dict)
     _generation: int = 0
 
     def scan(
-        self, lines: bytes, at: int, offset: int, twin: tuple[bytes, int], free: tuple[bool, bool]
+        self, lines: bytes, at: int, offset: int, last: tuple[bytes, int], idle: tuple[bool, bool]
     ) -> "native.FastBatch":
-        """`Chain.scan` of this log: `twin` is the last digest and its ordinal, `free` is for stdout and stderr."""
-        if self._lens is None:
+        """Call `Chain.scan` for this log.
+
+        `last` is the last digest and its ordinal; `idle` is True for stdout and stderr if they have no partial entry.
+        """
+        if self._context is None:
             stdout, stderr = self.renderer.tail("stdout"), self.renderer.tail("stderr")
             seed, salt = log_seed(self.origin.source), SALTS[self.origin.http_source]
-            self._lens = native.LogLens(self.kind, seed, stdout, stderr, salt)
-        return self.compiled.chain.scan(self._lens, lines, at, offset, *twin, *free)
+            self._context = native.LogContext(self.kind, seed, stdout, stderr, salt)
+        return self.fast_chain.chain.scan(self._context, lines, at, offset, *last, *idle)
 
-    def learn(self, group: int, text: str, stream: str) -> None:
-        """Evaluate the rules for a group that is new."""
-        self.compiled.learn(group, text, stream, self.origin)
+    def evaluate_group(self, group: int, text: str, stream: str) -> None:
+        """Evaluate the rules for a new group."""
+        self.fast_chain.evaluate_group(group, text, stream, self.origin)
 
-    def run(self, scanned: "native.FastBatch") -> FastBatch:
-        """Return a scan's lines, with what they add to the counters of this log."""
+    def batch_of(self, scanned: "native.FastBatch") -> FastBatch:
+        """Return the scanned lines with their increments."""
         documents = scanned.documents
         added = [(self._contribution(group), number) for group, number in scanned.counted]
         return FastBatch(documents, documents.day, scanned.lines, added)
 
     def _contribution(self, group: int) -> Contribution:
-        if self._generation != self.compiled.generation:
+        if self._generation != self.fast_chain.generation:
             self._added.clear()
-            self._generation = self.compiled.generation
-        known = self._added.get(group)
-        if known is None:
-            origin, (event, stream) = self.origin, self.compiled.examples[group]
+            self._generation = self.fast_chain.generation
+        contribution = self._added.get(group)
+        if contribution is None:
+            origin, (event, stream) = self.origin, self.fast_chain.examples[group]
             try:
-                known = self.compiled.counting.contribution(
+                contribution = self.fast_chain.counting.contribution(
                     event, stream, origin.service or "unknown", origin.http_source, origin.container_name or ""
                 )
-            except Exception:  # noqa: BLE001 -- the events are stored; whoever counts them notes the failure
-                known = Contribution((), (), failed=True)
-            self._added[group] = known
-        return known
+            except Exception:  # noqa: BLE001 -- the events are stored; the pipeline records the failure
+                contribution = Contribution((), (), failed=True)
+            self._added[group] = contribution
+        return contribution

@@ -1,11 +1,11 @@
-"""Levels and times hidden in the prefixes of plain text."""
+"""Parse levels and times in the prefixes of plain text."""
 
 import re
 
 from shipper_processors.chain_plan import SCHEMA
 
 LEVELS = dict(SCHEMA.levels)
-"""Each spelling with the level that it stands for."""
+"""Each spelling, with the level that it means."""
 WORD = r"(?P<level>[A-Za-z]{3,11})"
 TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 PREFIXES = tuple(
@@ -23,11 +23,11 @@ KLOG = re.compile(r"(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}", re.ASCII)
 KLOG_LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "critical"}
 LEADING_TIME = re.compile(rf"\[?(?P<time>{TIME})", re.ASCII)
 HEAD = 400
-"""A prefix stands at the beginning: nothing beyond this is looked at."""
+"""Characters at the beginning of a line that are searched for a prefix."""
 
 
 def level_of(text: str) -> str | None:
-    """The level that a line of plain text begins with, in the schema's spelling; None where there is none."""
+    """Return the level in a text line's prefix, in the schema's spelling; None if it has none."""
     head = text[:HEAD]
     for prefix in PREFIXES:
         match = prefix.match(head)
@@ -38,6 +38,6 @@ def level_of(text: str) -> str | None:
 
 
 def time_of(text: str) -> str | None:
-    """The time that a line of plain text begins with, as it stands there; read as UTC where it names no zone."""
+    """Return the time at the beginning of a text line, unchanged; it means UTC if it has no zone."""
     match = LEADING_TIME.match(text[:HEAD])
     return match["time"] if match else None

@@ -1,4 +1,4 @@
-"""Payload: what the text of an entry says - a JSON object, an access line, a stack trace, or just words."""
+"""Decode the text of an entry: a JSON object, an access line, a stack trace, or plain text."""
 
 import json
 import math
@@ -16,11 +16,11 @@ from shipper_schemas.violation import Kind, Violation
 Shape = Literal["structured", "access", "text", "blank", "broken"]
 LARGEST_INTEGER = 2**63
 DEEPEST = 100
-"""Nesting that an index, a page and a terminal can be asked to show; deeper JSON is refused as a payload."""
+"""Most levels of nesting that an index, a page and a terminal can show; deeper JSON is rejected."""
 
 
 Payload = tuple[Shape, dict[str, Any], Violation | None]
-"""A payload's shape and its fields; the violation says why a text that looks like JSON is none."""
+"""A payload's shape and fields; the violation is the reason why a text that looks like JSON is invalid."""
 
 
 def decode_payload(text: str) -> Payload:
@@ -29,7 +29,7 @@ def decode_payload(text: str) -> Payload:
         return _json_object(text)
     if not text or text.isspace():
         return "blank", {}, None
-    return _words(text)
+    return _plain_text(text)
 
 
 def _json_object(text: str) -> Payload:
@@ -38,23 +38,25 @@ def _json_object(text: str) -> Payload:
     except orjson.JSONDecodeError as error:
         first = error
     try:
-        found = json.loads(text.strip("\ufeff \t\r\n\0"), strict=False)  # a raw control character must hide no event
-        if not isinstance(found, dict):
-            return _words(text)
-        return "structured", storable(found), None
+        content = json.loads(
+            text.strip("\ufeff \t\r\n\0"), strict=False
+        )  # raw control characters must not hide an event
+        if not isinstance(content, dict):
+            return _plain_text(text)
+        return "structured", storable(content), None
     except RecursionError:
-        return _broken(text, f"JSON nested too deeply to be read; the deepest kept is {DEEPEST} levels")
+        return _broken(text, f"JSON is nested too deeply; the limit is {DEEPEST} levels")
     except ValueError:
         if text.lstrip("\ufeff \t")[:2] == '{"' or text.rstrip().endswith("}"):
-            return _broken(text, f"looks like a JSON object, but cannot be read: {first.msg} at character {first.pos}")
-        return _words(text)
+            return _broken(text, f"looks like a JSON object, but is invalid: {first.msg} at character {first.pos}")
+        return _plain_text(text)
 
 
 def _broken(text: str, detail: str) -> Payload:
     return "broken", {"message": text}, Violation(Kind.JSON_INVALID, None, detail)
 
 
-def _words(text: str) -> Payload:
+def _plain_text(text: str) -> Payload:
     fields: dict[str, Any]
     access = decode_access(text)
     if access is not None:
@@ -64,19 +66,19 @@ def _words(text: str) -> Payload:
     level = level_of(text)
     if level is not None:
         fields["level"] = level
-    if "\n" in text and (found := summary(text)) is not None:
-        fields.update(found, level=level or "error", exception=text, message=text.partition("\n")[0])
+    if "\n" in text and (error_fields := summary(text)) is not None:
+        fields.update(error_fields, level=level or "error", exception=text, message=text.partition("\n")[0])
     else:
         fields["message"] = text
     return "text", fields, None
 
 
-def storable(found: dict[str, Any]) -> dict[str, Any]:
-    """A copy in which every value can be stored as JSON: no NaN, no lone surrogate, no integer beyond 64 bits.
+def storable(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy that can be stored as JSON: no NaN, no lone surrogate, no integer beyond 64 bits.
 
-    Raises RecursionError where it is nested deeper than `DEEPEST`.
+    Raises RecursionError if it is nested deeper than `DEEPEST`.
     """
-    return {without_surrogates(key): _storable(value, 1) for key, value in found.items()}
+    return {without_surrogates(key): _storable(value, 1) for key, value in content.items()}
 
 
 def _storable(value: Any, depth: int) -> Any:  # noqa: ANN401 -- any JSON value

@@ -1,14 +1,14 @@
-"""The identity of a record: its canonical form, and the digest that an id is made of.
+"""The identity of a record: its canonical form, and the digest from which its id is built.
 
 A digest covers the log's identity and one physical record. A container's record is written as a CRI line whose time is
 in UTC without trailing zeros, `2026-11-23T10:00:00.12 stdout F text`, whichever driver stored it: tag `P` for a part
-of a message, the text as logged without its final newline. So json-file, CRI, Docker's `local` driver and the
-engine's API give the same digest.
+of a message, `F` for its end, then the text as logged without its final newline. So json-file, CRI, Docker's `local`
+driver and the engine's API give the same digest.
 
 Framing: the identity is hashed to a fixed size, which also costs less for each record. After it, a digit or `?` begins
-a record, `!` a line whose envelope cannot be read, `<` a line that was cut off, `>` a line of a plain file and `=` a
-digest with its ordinals. Of a record, time, stream and tag hold no space, and the text is last; a time that is no
-instant is preceded by its length. So no two different inputs are hashed as the same bytes.
+a record, `!` a line whose envelope cannot be parsed, `<` a truncated line, `>` a line of a plain file and `=` a
+digest with its ordinals. Time, stream and tag of a record contain no space, and the text is last; a time that cannot be
+parsed is preceded by its length. So no two different inputs are hashed as the same bytes.
 """
 
 import re
@@ -26,15 +26,14 @@ ORDINAL_SIZE = 8
 
 
 def log_seed(source: str) -> bytes:
-    """Bytes that all digests of a log begin with: `SEED_SIZE` of a hash of the log's identity, `source`."""
+    """Return the bytes that begin all digests of a log: `SEED_SIZE` bytes of a hash of its identity, `source`."""
     return blake2b(source.encode("utf-8", "surrogatepass"), digest_size=SEED_SIZE).digest()
 
 
-def record(time: str, stream: str, text: str, *, whole: bool) -> bytes:
-    """One record in canonical form; `whole` is False for a part whose message goes on in the next record.
+def canonical_record(time: str, stream: str, text: str, *, whole: bool) -> bytes:
+    """Return a record in canonical form; `whole` is False for a part whose message continues in the next record.
 
-    Runtimes do not agree on the number of replacement characters for invalid UTF-8, so that a run of them counts as
-    one.
+    Runtimes differ in the number of replacement characters for invalid UTF-8, so that a run of them counts as one.
     """
     if text[-1:] == "\n":
         text = text[:-1]
@@ -44,17 +43,17 @@ def record(time: str, stream: str, text: str, *, whole: bool) -> bytes:
 
 
 def broken_record(raw: bytes) -> bytes:
-    """The form of a line whose envelope cannot be read."""
+    """Return the canonical form of a line whose envelope cannot be parsed."""
     return b"!" + raw
 
 
 def cut_record(beginning: bytes, length: int) -> bytes:
-    """The form of a line of `length` bytes of which only the beginning was read."""
+    """Return the canonical form of a line of `length` bytes of which only the beginning was read."""
     return b"<%d %b" % (length, beginning)
 
 
 def plain_record(before: bytes, line: bytes) -> bytes:
-    """The form of a line of a plain file: behind the digest of all lines before it, since it has no time.
+    """Return the canonical form of a line of a plain file: the digest of all lines before it, then the line.
 
     `line` is the line after a space, or `cut_record`.
     """
@@ -62,17 +61,17 @@ def plain_record(before: bytes, line: bytes) -> bytes:
 
 
 def record_digest(seed: "blake2b", canonical: bytes) -> bytes:
-    """The digest of a record in canonical form; `seed` has been given the log's seed and is left as it is."""
+    """Return the digest of a record in canonical form; `seed`, the hash state after the log's seed, is not changed."""
     seeded = seed.copy()
     seeded.update(canonical)
     return seeded.digest()
 
 
 def ordinal_digest(seed: "blake2b", digest: bytes, ordinal: int, document: int = 0) -> bytes:
-    """The digest of one of several documents that share a record's `digest`.
+    """Return the digest of one of several documents that share a record's `digest`.
 
-    `ordinal` counts the record's equal neighbours before it, `document` the documents of the same line before it; where
-    both are 0, the record's own digest stays. No line holds several documents yet, and the second costs nothing.
+    `ordinal` counts the record's equal neighbours before it, `document` the documents of the same line before it; if
+    both are 0, the record's own digest is returned. No line holds several documents yet, and `document` costs nothing.
     """
     if not (ordinal or document):
         return digest
@@ -81,14 +80,14 @@ def ordinal_digest(seed: "blake2b", digest: bytes, ordinal: int, document: int =
 
 
 def seeded_digest(seed: bytes) -> "blake2b":
-    """The hash that has been given a log's seed and no record yet."""
+    """Return the hash state after a log's seed, before any record."""
     return blake2b(seed, digest_size=DIGEST_SIZE)
 
 
 def instant(time: str) -> str:
-    """The moment of an RFC 3339 time at its full precision, one text for all spellings: `2026-11-23T10:00:00.12`.
+    """Return an RFC 3339 time at full precision, as one text for all spellings: `2026-11-23T10:00:00.12`.
 
-    In UTC, with a point and without trailing zeros. Where `time` is no such time, it is kept behind its length.
+    In UTC, with a point and without trailing zeros. A `time` that cannot be parsed is returned after its length.
     """
     if time[19:20] == "." and time[-1:] == "Z" and _is_second(time[:19]) and time.isascii() and time[20:-1].isdecimal():
         return time[:-1].rstrip("0")
@@ -97,7 +96,7 @@ def instant(time: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_second(text: str) -> bool:
-    """Whether `text` is written as `YYYY-MM-DDTHH:MM:SS`."""
+    """True if `text` has the form `YYYY-MM-DDTHH:MM:SS`."""
     return SECOND.fullmatch(text) is not None
 
 

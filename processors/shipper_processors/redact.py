@@ -1,7 +1,7 @@
-"""Redact: secrets and personal data masked in events, raw lines and error texts, before anything leaves.
+"""Mask secrets and personal data in events, raw lines and error texts, before anything is stored or sent.
 
-Nearly every event holds nothing of the kind. `suspicious` finds out from the raw text at the cost of a few searches in
-compiled code; it may be wrong in one direction only.
+Nearly all events contain none. `suspicious` rules them out with a few fast searches; it may report a harmless event,
+but never misses one that has something to mask.
 """
 
 import json
@@ -14,11 +14,11 @@ from urllib.parse import unquote
 from shipper_processors.chain_plan import SCHEMA, RedactionPlan
 from shipper_processors.envelope import LONE_SURROGATES
 from shipper_processors.pseudonym import hash_of
-from shipper_processors.redact_patterns import NEEDLES, PATTERNS, WORD, Pattern, named_values
-from shipper_processors.sanitize import spelled
+from shipper_processors.redact_patterns import KEYWORDS, PATTERNS, WORD, Pattern, named_values
+from shipper_processors.sanitize import safe_repr
 
 if TYPE_CHECKING:
-    from shipper_processors.safe_regex import Linear
+    from shipper_processors.safe_regex import SafePattern
 
 DEFAULT_FIELDS = (
     "password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "refresh_token", "id_token",
@@ -27,37 +27,37 @@ DEFAULT_FIELDS = (
 )  # fmt: skip
 DEEPEST = 100
 MOST_KEPT, LONGEST_KEPT = 20_000, 200
-"""Texts remembered to hold nothing: how many, and how long one may be."""
+"""Number and longest length of the harmless texts that are cached."""
 ESCAPE = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")
 MASKED = re.compile(r"\[redacted:[^\]\s]{1,120}\]?")
 NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()+-]{0,2}[\dABab]){8,}")
-"""Nine digits or more with separators: every card, telephone and social security number is one."""
+"""Nine digits or more with separators: every card, telephone and social security number matches."""
 SHORT_NUMBER = 12
-"""A number written in so few characters is none that is masked."""
+"""Longest number, in characters, that is never masked."""
 LONGEST_END = 256
 IPV4 = re.compile(r"(?<![\d.+])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
-"""Addresses of clients are in every access line, and no pattern can match one."""
-SHAPED = frozenset({"correlation_id", "timestamp"})
-"""Fields whose text is bound by the schema: a number in it is nobody's, and words are looked for where signs allow."""
+"""Client addresses are in every access line, and no pattern can match one."""
+CONSTRAINED = frozenset({"correlation_id", "timestamp"})
+"""Fields whose text the schema constrains: numbers in it are not personal, and words need `=`, `:` or dots."""
 KNOWN = frozenset(field.name for field in SCHEMA.known_fields)
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
-def _number_in(text: str) -> bool:
-    """Whether a text may hold a long number; most are ruled out by their digits alone."""
+def _has_long_number(text: str) -> bool:
+    """True if a text may hold a long number; counting digits rules out most texts."""
     digits = text.encode("utf-8", "replace").translate(_ZEROS, b" .()+-")
     return b"00000000" in digits and NUMBER.search(IPV4.sub("", text)) is not None
 
 
-def _wordy(text: str) -> bool:
-    """Whether a text without spaces may hold a word and its value, a URL, or a token of three parts."""
+def _may_hold_assignment(text: str) -> bool:
+    """True if a text without spaces may hold a name and its value, a URL, or a token of three parts."""
     return "=" in text or ":" in text or text.count(".") > 1
 
 
-def unsplit(text: str) -> str:
-    """A text that was cut off, without the word or number that it ends in: half a secret is recognised by nobody.
+def without_cut_end(text: str) -> str:
+    """Return a truncated text without its last word or number: no pattern recognises half a secret.
 
-    At most LONGEST_END characters go.
+    Removes at most LONGEST_END characters.
     """
     kept = max(0, len(text) - LONGEST_END)
     end = text[kept:].rstrip()
@@ -66,10 +66,10 @@ def unsplit(text: str) -> str:
 
 
 def spellings(value: str) -> Iterator[str]:
-    """`value` in each spelling that redaction may have hashed: as a field's, and as what a pattern takes it for."""
-    found = [value]
-    found += [pattern.normal(value) for pattern in PATTERNS.values() if pattern.regex.fullmatch(value)]
-    yield from dict.fromkeys(found)
+    """Yield each spelling of `value` that redaction may have hashed: the value, and each pattern's normal form."""
+    candidates = [value]
+    candidates += [pattern.normal(value) for pattern in PATTERNS.values() if pattern.regex.fullmatch(value)]
+    yield from dict.fromkeys(candidates)
 
 
 class Redactor:
@@ -84,29 +84,31 @@ class Redactor:
         mode: Literal["mask", "hash"] = "mask",
         extra_patterns: Mapping[str, str] | None = None,
     ) -> None:
-        """`key` is needed for mode `hash`. Raises ValueError for a pattern that is unknown, or none that RE2 takes."""
+        """`key` is required for mode `hash`. Raises ValueError for a pattern that is unknown, or invalid for RE2."""
         if mode == "hash" and not key:
-            raise ValueError("redaction by hash needs a key: give redact.key_file")
+            raise ValueError("redaction by hash needs a key: set redact.key_file")
         unknown = [name for name in patterns if name not in PATTERNS]
         if unknown:
-            raise ValueError(f"no built-in pattern is called {unknown[0]!r}; there are {', '.join(PATTERNS)}")
+            raise ValueError(f"unknown redaction pattern {unknown[0]!r}; expected one of {', '.join(PATTERNS)}")
         self._key = key if mode == "hash" else None
         fields = tuple(fields)
         self._patterns = {name: PATTERNS[name] for name in patterns}
-        left = "password" in self._patterns
-        named, hints, told = named_values(name for name in fields if not (left and WORD.search(name)))
-        if named is not None:
-            self._patterns = {"field": Pattern(named, hints), **self._patterns}
+        has_password = "password" in self._patterns
+        field_values, keywords, complete = named_values(
+            name for name in fields if not (has_password and WORD.search(name))
+        )
+        if field_values is not None:
+            self._patterns = {"field": Pattern(field_values, keywords), **self._patterns}
         self.plan = RedactionPlan(
-            tuple(sorted({_plain_name(name) for name in fields})),
-            (*NEEDLES, *(hint for hint in hints if hint not in NEEDLES)),
-            tuple(sorted(SHAPED)),
-            bool(extra_patterns) or not told,
+            tuple(sorted({_normalized_name(name) for name in fields})),
+            (*KEYWORDS, *(keyword for keyword in keywords if keyword not in KEYWORDS)),
+            tuple(sorted(CONSTRAINED)),
+            bool(extra_patterns) or not complete,
         )
         self._fields = frozenset(self.plan.masked_names)
-        self._needles = self.plan.needles
-        self._always = self.plan.every_text
-        self._extra = {name: self._linear(name, regex) for name, regex in (extra_patterns or {}).items()}
+        self._keywords = self.plan.keywords
+        self._every_text = self.plan.every_text
+        self._extra = {name: self._safe_pattern(name, regex) for name, regex in (extra_patterns or {}).items()}
         self._clean: set[str] = set()
         self._clean_names: set[str] = set()
 
@@ -115,44 +117,48 @@ class Redactor:
         return self.redact_event(event_dict)
 
     @staticmethod
-    def _linear(name: str, regex: str) -> "Linear":
-        """A configured pattern. Raises ValueError, and ModuleNotFoundError without google-re2."""
+    def _safe_pattern(name: str, regex: str) -> "SafePattern":
+        """Compile a configured pattern. Raises ValueError, and ModuleNotFoundError without google-re2."""
         try:
-            from shipper_processors.safe_regex import Linear  # noqa: PLC0415 -- most configurations have none, and it takes its time
+            from shipper_processors.safe_regex import SafePattern  # noqa: PLC0415 -- most configurations have none, and the import is slow
         except ModuleNotFoundError as error:
             what = f"redaction pattern {name!r} needs google-re2: pip install 'shipper-processors[patterns]'"
             raise ModuleNotFoundError(what, name=error.name) from error
 
         try:
-            return Linear(regex)
+            return SafePattern(regex)
         except ValueError as error:
-            raise ValueError(f"redaction pattern {name!r} is no regular expression of RE2: {error}") from error
+            raise ValueError(f"redaction pattern {name!r} is not a valid RE2 expression: {error}") from error
 
     def suspicious(self, raw: str, event: dict[str, Any]) -> bool:
-        """Whether `event`, decoded from `raw`, may hold something to mask; false means that it holds nothing.
+        """True if `event`, decoded from `raw`, may hold something to mask; False guarantees that it holds nothing.
 
-        Escapes can hide anything, so a raw text with a backslash is always looked at closely.
+        Escapes can hide anything, so a raw text with a backslash is always examined.
         """
-        if self._always or "@" in raw or "\\" in raw:
+        if self._every_text or "@" in raw or "\\" in raw:
             return True
         clean = self._clean
         for name, value in event.items():
             if (
                 type(value) is str
                 and value not in clean
-                and (self._may_hold(value) if name not in SHAPED else _wordy(value) and self._hinted(value.lower()))
+                and (
+                    self._may_hold(value)
+                    if name not in CONSTRAINED
+                    else _may_hold_assignment(value) and self._has_keyword(value.lower())
+                )
             ):
                 return True
         extra = event.get("extra")
         return extra is not None and self._suspicious_extra(extra)
 
     def _suspicious_extra(self, extra: Any) -> bool:  # noqa: ANN401 -- any JSON value
-        """The same for what the schema does not know; what is nested is always looked at closely."""
+        """The same for fields outside the schema; nested values always count as suspicious."""
         if type(extra) is not dict:
             return True
         clean = self._clean
         for name, value in extra.items():
-            if name not in self._clean_names and self._telling(name):
+            if name not in self._clean_names and self._is_sensitive_name(name):
                 return True
             if type(value) is str:
                 if value not in clean and self._may_hold(value):
@@ -161,21 +167,21 @@ class Redactor:
                 return True
         return False
 
-    def _telling(self, name: str) -> bool:
-        """Whether a field's name is sensitive or holds something itself; names that are neither are remembered."""
-        if _plain_name(name) in self._fields or self._may_hold(name):
+    def _is_sensitive_name(self, name: str) -> bool:
+        """True if a field's name is sensitive or may itself hold something to mask; other names are cached."""
+        if _normalized_name(name) in self._fields or self._may_hold(name):
             return True
         if len(name) < LONGEST_KEPT and len(self._clean_names) < MOST_KEPT:
             self._clean_names.add(name)
         return False
 
-    def _hinted(self, lowered: str) -> bool:
-        """Whether a text in lower case has a sign of what a pattern of words or a field's name can match."""
-        return any([needle in lowered for needle in self._needles])  # noqa: C419 -- twice as fast
+    def _has_keyword(self, lowered: str) -> bool:
+        """True if a lower-case text contains a keyword of a word pattern or of a field's name."""
+        return any([keyword in lowered for keyword in self._keywords])  # noqa: C419 -- twice as fast
 
     def _may_hold(self, value: str) -> bool:
-        """Whether one text may hold something; texts that hold nothing are remembered, for most come again."""
-        if self._hinted(value.lower()) or _number_in(value):
+        """True if a text may hold something to mask; harmless texts are cached, since most repeat."""
+        if self._has_keyword(value.lower()) or _has_long_number(value):
             return True
         if len(value) < LONGEST_KEPT:
             if len(self._clean) >= MOST_KEPT:
@@ -184,39 +190,39 @@ class Redactor:
         return False
 
     def redact_text(self, text: str) -> str:
-        """`text` with every match of a pattern masked, also where it is written with percents or escapes."""
-        if not self._always and "@" not in text and (text in self._clean or not self._may_hold(text)):
+        """Return `text` with every match of a pattern masked, also in percent-encoded and escaped text."""
+        if not self._every_text and "@" not in text and (text in self._clean or not self._may_hold(text)):
             return text
         masked = self._matches(text)
         decoded = _decoded(masked)
-        if decoded != masked and (found := self._matches(decoded)) != decoded:
-            return found
+        if decoded != masked and (masked_decoded := self._matches(decoded)) != decoded:
+            return masked_decoded
         return masked
 
     def redact_raw(self, text: str) -> str:
-        """A raw line masked: where it is JSON by its fields as an event is, then as a text.
+        """Return a raw line masked: a JSON object by its fields, as an event, then as text.
 
-        Otherwise it stays as it was written. A name that an object holds twice is looked at each time.
+        The rest stays unchanged. If an object has a name twice, both values are masked.
         """
-        if not self._always and "@" not in text and "\\" not in text and not self._may_hold(text):
+        if not self._every_text and "@" not in text and "\\" not in text and not self._may_hold(text):
             return text
         if text.lstrip("\ufeff \t")[:1] == "{":
             try:
-                found = json.loads(text.strip("\ufeff \t\r\n\0"), strict=False, object_pairs_hook=_Pairs)
-                masked = self._value("", found, 0)
-                if masked != found:
-                    text = _written(masked)
+                content = json.loads(text.strip("\ufeff \t\r\n\0"), strict=False, object_pairs_hook=_Pairs)
+                masked = self._value("", content, 0)
+                if masked != content:
+                    text = _to_json(masked)
             except (ValueError, RecursionError):
-                pass  # no JSON: it is looked at as a text alone
+                pass  # invalid JSON: masked as text only
         return self.redact_text(text)
 
     def _matches(self, text: str, *, numbers: bool = True) -> str:
-        lowered, numbers = text.lower(), numbers and _number_in(text)
+        lowered, numbers = text.lower(), numbers and _has_long_number(text)
         for name, pattern in self._patterns.items():
             if pattern.long_number:
                 possible = numbers
             else:
-                possible = not pattern.hints or any([hint in lowered for hint in pattern.hints])  # noqa: C419
+                possible = not pattern.keywords or any([keyword in lowered for keyword in pattern.keywords])  # noqa: C419
             if possible:
                 text = pattern.regex.sub(partial(self._masked, name=name, pattern=pattern), text)
         for name, extra in self._extra.items():
@@ -224,20 +230,24 @@ class Redactor:
         return text
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
-        """A copy of the event with fields and patterns masked at any depth; keys are looked at as well."""
+        """Return a copy of the event with fields and patterns masked at any depth, in keys too."""
         return {
-            name: self._shaped(value) if name in SHAPED else self._value(name, value, 0)
+            name: self._redact_constrained(value) if name in CONSTRAINED else self._value(name, value, 0)
             for name, value in event.items()
         }
 
-    def _shaped(self, value: Any) -> Any:  # noqa: ANN401 -- an application's own entry may hold anything
+    def _redact_constrained(self, value: Any) -> Any:  # noqa: ANN401 -- an application's own entry may hold any value
         if isinstance(value, str):
-            return self._matches(value, numbers=False) if self._always or "@" in value or _wordy(value) else value
+            return (
+                self._matches(value, numbers=False)
+                if self._every_text or "@" in value or _may_hold_assignment(value)
+                else value
+            )
         return self._value("", value, 0)
 
     def _value(self, name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 -- any JSON value
-        if value is not None and name not in KNOWN and _plain_name(name) in self._fields:
-            return self._replacement("field", value if isinstance(value, str) else spelled(value))
+        if value is not None and name not in KNOWN and _normalized_name(name) in self._fields:
+            return self._replacement("field", value if isinstance(value, str) else safe_repr(value))
         if isinstance(value, str):
             return self.redact_text(value)
         if depth > DEEPEST:
@@ -245,10 +255,12 @@ class Redactor:
         if isinstance(value, _Pairs):
             return _Pairs((self.redact_text(key), self._value(key, item, depth + 1)) for key, item in value)
         if isinstance(value, dict):
-            found: dict[str, Any] = {}
+            masked_fields: dict[str, Any] = {}
             for key, item in value.items():
-                found[_free(self.redact_text(str(key)), found)] = self._value(str(key), item, depth + 1)
-            return found
+                masked_fields[_unused_name(self.redact_text(str(key)), masked_fields)] = self._value(
+                    str(key), item, depth + 1
+                )
+            return masked_fields
         if isinstance(value, list | tuple):
             return [self._value("", item, depth + 1) for item in value]
         if isinstance(value, int | float) and not isinstance(value, bool) and name not in KNOWN:
@@ -269,35 +281,35 @@ class Redactor:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object of JSON with all that it holds, names that come twice too."""
+    """A JSON object as a list of pairs, which keeps duplicate names."""
 
 
-def _written(value: Any) -> str:  # noqa: ANN401 -- any JSON value
-    """JSON of a value in which objects may be `_Pairs`; lone surrogates stay the escapes that they were read from."""
+def _to_json(value: Any) -> str:  # noqa: ANN401 -- any JSON value
+    """Return a value, in which objects may be `_Pairs`, as JSON; lone surrogates become the escapes they were."""
     if isinstance(value, _Pairs):
-        return "{" + ",".join(f"{_written(name)}:{_written(item)}" for name, item in value) + "}"
+        return "{" + ",".join(f"{_to_json(name)}:{_to_json(item)}" for name, item in value) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
+        return "[" + ",".join(map(_to_json, value)) + "]"
     text = json.dumps(value, ensure_ascii=False)
-    return LONE_SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return LONE_SURROGATES.sub(lambda surrogate: f"\\u{ord(surrogate[0]):04x}", text)
 
 
-def _free(name: str, taken: Mapping[str, object]) -> str:
-    """`name`, or the first of `name (2)`, `name (3)` … that is not taken: two that are masked are still two."""
-    found, number = name, 1
-    while found in taken:
+def _unused_name(name: str, taken: Mapping[str, object]) -> str:
+    """Return `name`, or the first free one of `name (2)`, `name (3)` …: two masked names stay two."""
+    candidate, number = name, 1
+    while candidate in taken:
         number += 1
-        found = f"{name} ({number})"
-    return found
+        candidate = f"{name} ({number})"
+    return candidate
 
 
 def _decoded(text: str) -> str:
-    r"""`text` with `%40` and `\u0040` as the signs that they stand for, in a query within a query too."""
-    found = ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
+    r"""Return `text` with `%40` and `\u0040` decoded, also in a query within a query."""
+    decoded = ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
     for _ in range(2):
-        found = unquote(found, errors="replace") if "%" in found else found
-    return found
+        decoded = unquote(decoded, errors="replace") if "%" in decoded else decoded
+    return decoded
 
 
-def _plain_name(name: str) -> str:
+def _normalized_name(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")

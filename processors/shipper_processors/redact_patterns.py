@@ -6,44 +6,44 @@ from itertools import chain, product
 from typing import NamedTuple
 
 MOST_PARTS = 3
-"""Parts of a field's name whose spellings are looked for one by one; of a longer name, its longest part is."""
+"""Most parts of a field's name for which all spellings are keywords; for a longer name, its longest part is."""
 
 
 class Pattern(NamedTuple):
-    """A built-in pattern: where a value may stand, and what else it must be. Group `value`, if any, is masked."""
+    """A built-in pattern: an expression and a test of its value. Masks the group `value`, or the whole match."""
 
     regex: re.Pattern[str]
-    hints: tuple[str, ...] = ()
-    """One of these, in lower case, is in every text that the pattern matches."""
+    keywords: tuple[str, ...] = ()
+    """Every text that the pattern matches contains one of these, in lower case."""
     long_number: bool = False
-    """Whether what it matches is a long number."""
+    """True if the pattern matches long numbers."""
     holds: Callable[[str], bool] = lambda _value: True
     normal: Callable[[str], str] = str
-    """The spelling that is hashed, so that one value has one hash however it is written."""
+    """Returns the normal form that is hashed, so that all spellings of a value have one hash."""
 
 
 def _digits(text: str) -> str:
-    return "".join(sign for sign in text if sign in "0123456789")
+    return "".join(character for character in text if character in "0123456789")
 
 
 def luhn(text: str) -> bool:
-    """Whether the digits pass the check of card numbers (ISO/IEC 7812-1, annex B)."""
+    """True if the digits pass the check of card numbers (ISO/IEC 7812-1, annex B)."""
     digits = _digits(text)
     if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:  # noqa: PLR2004 -- lengths of card numbers
         return False
-    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
-    return sum(number - 9 * (number > 9) for number in doubled) % 10 == 0  # noqa: PLR2004
+    weighted = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+    return sum(number - 9 * (number > 9) for number in weighted) % 10 == 0  # noqa: PLR2004
 
 
 def french_nir(text: str) -> bool:
-    """Whether a French social security number passes its key: 97 minus the number modulo 97 (INSEE)."""
+    """True if a French social security number passes its key: 97 minus the number modulo 97 (INSEE)."""
     compact = text.upper().replace(" ", "").replace(".", "").replace("-", "")
     number = compact[:13].replace("2A", "19").replace("2B", "18")
     return number.isdigit() and compact[13:].isdigit() and int(compact[13:]) == 97 - int(number) % 97
 
 
 def _compact(number: str) -> str:
-    """A number without what separates its digits."""
+    """Return a number without separators between its digits."""
     return ("+" if number.startswith("+") else "") + "".join(filter(str.isalnum, number.upper()))
 
 
@@ -51,15 +51,15 @@ WORDS = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret|credential"
 )
 WORD = re.compile(rf"(?:{WORDS})[\w-]{{0,20}}\Z", re.IGNORECASE)
-"""Names whose values the pattern `password` finds."""
+"""Names of fields whose values the pattern `password` matches."""
 PREFIX = r"(?:[bu](?=\\{0,7}+[\"']))?+"
-GIVEN = rf"\\{{0,7}}+[\"']?+\s{{0,4}}+[=:]{{1,2}}+>?+\s{{0,4}}+{PREFIX}"
-"""What stands between a name and its value, in JSON, in JSON within JSON, in a query, in words and in code."""
+ASSIGNMENT = rf"\\{{0,7}}+[\"']?+\s{{0,4}}+[=:]{{1,2}}+>?+\s{{0,4}}+{PREFIX}"
+"""Everything between a name and its value: in JSON, in JSON within JSON, in a query, in words and in code."""
 QUOTED = r"(?:(?!(?<!\\)(?P=quote))(?:\\.|[^\\\n]))++"
-"""A value up to the quote that began it; a quote behind a backslash is part of it."""
+"""A value up to its closing quote; an escaped quote is part of it."""
 BARE = r"[^\s\"',;&)}\]]++"
 NESTED = r"(?!\[redacted:)[\[{(](?:(?=[\s\[{(]{0,20}+[bu]?+\\{0,7}+[\"'])(?s:.)++|[^\])}\n]++)"
-"""A value that is an object or a list: nothing tells the end of one that holds texts, and all that follows is of it."""
+"""A value that is an object or a list: if it contains texts, its end is unknown and all that follows belongs to it."""
 PATTERNS: dict[str, Pattern] = {
     "header": Pattern(
         re.compile(
@@ -81,7 +81,7 @@ PATTERNS: dict[str, Pattern] = {
     ),
     "password": Pattern(
         re.compile(
-            rf"(?:{WORDS})[\w-]{{0,20}}{GIVEN}(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:{NESTED}|{BARE})))",
+            rf"(?:{WORDS})[\w-]{{0,20}}{ASSIGNMENT}(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:{NESTED}|{BARE})))",
             re.IGNORECASE,
         ),
         ("pass", "pwd", "secret", "token", "key", "credential"),
@@ -111,23 +111,23 @@ PATTERNS: dict[str, Pattern] = {
         normal=_compact,
     ),
 }
-"""Built-in patterns by name, in the order they are tried."""
+"""Built-in patterns by name, in the order in which they are applied."""
 
 ENCODED = ("%20", "%25", "%2b", "%3a", "%3d", "%40", "\\u00")
-"""Signs of a text in which a space, `+`, `:`, `=`, `@`, or a `%` before such a sign, is written in another way.
+"""Substrings of a text in which a space, `+`, `:`, `=`, `@`, or a `%` before one of these, is encoded.
 
-It is looked at decoded as well.
+Such a text is masked in decoded form as well.
 """
-NEEDLES = (*(hint for pattern in PATTERNS.values() for hint in pattern.hints if hint != "@"), *ENCODED)
-"""One of these, in any case, is in every text that a pattern of words can match."""
+KEYWORDS = (*(keyword for pattern in PATTERNS.values() for keyword in pattern.keywords if keyword != "@"), *ENCODED)
+"""Every text that a word pattern can match contains one of these, in any case."""
 
 
 def named_values(fields: Iterable[str]) -> tuple[re.Pattern[str] | None, tuple[str, ...], bool]:
-    """What finds `name=value` and `"name": value` of fields in a text, the hints to it, and whether they are enough.
+    """Return a pattern of `name=value` and `"name": value` of the fields, its keywords, and True if these suffice.
 
-    Of a value that is an object or a list, nothing tells the end, and all that follows is masked.
+    Nothing marks the end of a value that is an object or a list, so that all that follows is masked.
     """
-    names, hints, told = [], [], True
+    names, keywords, complete = [], [], True
     for field in dict.fromkeys(name.lower() for name in fields):
         parts = [part for part in re.split(r"[-_]+", field) if part]
         if not parts:
@@ -135,14 +135,14 @@ def named_values(fields: Iterable[str]) -> tuple[re.Pattern[str] | None, tuple[s
         names.append("[-_]?".join(map(re.escape, parts)))
         if len(parts) <= MOST_PARTS and field.isascii():
             signs = product(("", "-", "_"), repeat=len(parts) - 1)
-            hints += ["".join(chain.from_iterable(zip(parts, (*between, ""), strict=True))) for between in signs]
+            keywords += ["".join(chain.from_iterable(zip(parts, (*between, ""), strict=True))) for between in signs]
         else:
-            hint = max(re.findall(r"[a-z0-9]+", " ".join(parts)) or [""], key=len)
-            hints.append(hint)
-            told = told and bool(hint)
+            keyword = max(re.findall(r"[a-z0-9]+", " ".join(parts)) or [""], key=len)
+            keywords.append(keyword)
+            complete = complete and bool(keyword)
     if not names:
         return None, (), True
-    given = rf"(?:\\{{0,7}}+[\"']\s{{0,4}}+[=:]|\s{{0,4}}+=)=?+>?+\s{{0,4}}+{PREFIX}"
+    assignment = rf"(?:\\{{0,7}}+[\"']\s{{0,4}}+[=:]|\s{{0,4}}+=)=?+>?+\s{{0,4}}+{PREFIX}"
     value = rf"(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:(?!\[redacted:)[\[{{](?s:.)++|{BARE})))"
-    regex = rf"(?<![A-Za-z0-9])(?:{'|'.join(names)}){given}{value}"
-    return re.compile(regex, re.IGNORECASE), tuple(hints), told
+    regex = rf"(?<![A-Za-z0-9])(?:{'|'.join(names)}){assignment}{value}"
+    return re.compile(regex, re.IGNORECASE), tuple(keywords), complete

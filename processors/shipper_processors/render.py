@@ -1,6 +1,6 @@
-"""Document: an event and its provenance as one JSON document.
+"""Render an event and its provenance as one JSON document.
 
-The provenance of a file is the same for each of its lines, so it is encoded once and spliced behind the event.
+The provenance is the same for all lines of a file, so it is encoded once and appended to each event.
 """
 
 from typing import Any
@@ -16,21 +16,21 @@ FIRST_SEARCHED, SECOND_SEARCHED, *RARELY_SEARCHED = RENDERING.searched
 
 
 def provenance(origin: Origin) -> dict[str, Any]:
-    """What the document says of where its line comes from, but for stream and offset."""
-    found: dict[str, Any] = {}
+    """Return the fields that describe where lines come from, except stream and offset."""
+    fields: dict[str, Any] = {}
     if origin.container_id:
         container = {"id": origin.container_id, "name": origin.container_name, "labels": origin.labels or None}
         if origin.image:
             container["image"] = {"name": origin.image}
-        found["container"] = {key: value for key, value in container.items() if value is not None}
+        fields["container"] = {key: value for key, value in container.items() if value is not None}
     if origin.kubernetes:
-        found["kubernetes"] = origin.kubernetes
+        fields["kubernetes"] = origin.kubernetes
     if origin.service:
-        found["service"] = {"name": origin.service}
+        fields["service"] = {"name": origin.service}
     if origin.host:
-        found["host"] = {"name": origin.host}
-    found["log"] = {"file": {"path": origin.path}}
-    return {name: found[name] for name in RENDERING.document if name in found}
+        fields["host"] = {"name": origin.host}
+    fields["log"] = {"file": {"path": origin.path}}
+    return {name: fields[name] for name in RENDERING.document if name in fields}
 
 
 class Renderer:
@@ -42,14 +42,14 @@ class Renderer:
         self._tails: dict[str, bytes] = {}
 
     def tail(self, stream: str) -> bytes:
-        """What follows the event's fields in each document of a stream, up to the offset."""
-        found = self._tails.get(stream)
-        if found is None:
-            found = self._tails[stream] = b',"stream":"%s",%s,"offset":' % (stream.encode(), self._provenance)
-        return found
+        """Return the bytes that follow the event's fields in each document of a stream, up to the offset."""
+        tail = self._tails.get(stream)
+        if tail is None:
+            tail = self._tails[stream] = b',"stream":"%s",%s,"offset":' % (stream.encode(), self._provenance)
+        return tail
 
     def body(self, event: dict[str, Any], time_ms: int, entry: Entry) -> bytes:
-        """The document: `@timestamp`, the event's fields, the provenance. Raises TypeError where nested too deeply."""
+        """Return the document: `@timestamp`, the event, the provenance. Raises TypeError if nested too deeply."""
         fields = orjson.dumps(event)
         return b'{"@timestamp":"%b"%b%b%b%d}}' % (
             format_ms(time_ms).encode(),
@@ -59,8 +59,8 @@ class Renderer:
             entry.offset,
         )
 
-    def refused(self, raw: str, violations: list[Violation], time_ms: int, index: str, entry: Entry) -> bytes:
-        """The quarantine's document: reasons, raw line (redacted), where it would have gone."""
+    def quarantined(self, raw: str, violations: list[Violation], time_ms: int, index: str, entry: Entry) -> bytes:
+        """Return the quarantine document: reasons, raw line (redacted), and the index that the entry is meant for."""
         event = {"reasons": [violation.as_note() for violation in violations], "raw": raw, "index": index}
         if entry.time is not None:
             event["time"] = entry.time
@@ -68,9 +68,9 @@ class Renderer:
 
 
 def searched_text(event: dict[str, Any]) -> str | None:
-    """What full-text search looks at: message, path, and what an error says; None where there is nothing.
+    """Return the text for full-text search: message, path and error texts; None if the event has none of them.
 
-    The event is past `enforce`, so that each of these fields is a string.
+    The event has passed `enforce`, so that each of these fields is a string.
     """
     message, path = event.get(FIRST_SEARCHED), event.get(SECOND_SEARCHED)
     text = message if path is None else path if message is None else f"{message}\n{path}"

@@ -1,4 +1,4 @@
-"""Route: the event's own time, the daily index it belongs to, and its id."""
+"""Determine an event's time, its daily index, and its id."""
 
 from typing import NamedTuple
 
@@ -10,40 +10,42 @@ ID_TIME_BYTES = 6
 
 
 class Skew(NamedTuple):
-    """How far an application's time may be from one that it cannot choose, in milliseconds."""
+    """Largest accepted distances, in milliseconds, between an application's time and a time that it cannot choose."""
 
     future_ms: int = 3_600_000
-    """After the runtime's; after the time of reading where there is no runtime's."""
+    """After the runtime's time, or after the time of reading if there is none."""
     past_ms: int = 7 * MS_PER_DAY
-    """Before the runtime's."""
+    """Before the runtime's time."""
     age_ms: int = 366 * MS_PER_DAY
-    """Before the time of reading where there is no runtime's: old logs are read late, and hold many days."""
+    """Before the time of reading if there is no runtime's time: old logs are read late, and contain many days."""
 
     def of_any_age(self) -> "Skew":
-        """The same, for logs that somebody chose to read however old they are."""
+        """Return the same limits without a largest age, for logs that are read on request."""
         return self._replace(age_ms=LATEST_MS)
 
-    def believed(self, now_ms: int) -> range:
-        """The times that are believed where nothing but the time of reading can be compared."""
+    def accepted_times(self, now_ms: int) -> range:
+        """Return the range of accepted times if only the time of reading is known."""
         return range(max(0, now_ms - self.age_ms), min(LATEST_MS, now_ms + self.future_ms) + 1)
 
 
-Moment = tuple[int, Violation | None]
-"""When an event happened, in milliseconds since the epoch, and what was wrong with the application's own word."""
+EventTime = tuple[int, Violation | None]
+"""Time of an event in milliseconds since the epoch, and the violation if the application's own time was not used."""
 
 
-def moment(timestamp: object, runtime_ms: int | None, now_ms: int, skew: Skew) -> Moment:
-    """The application's `timestamp` where it is a time near the runtime's, else the runtime's time and why.
+def event_time(timestamp: object, runtime_ms: int | None, now_ms: int, skew: Skew) -> EventTime:
+    """Return the application's `timestamp` if it is a time near the runtime's, else the runtime's time and a violation.
 
-    In a log without runtime times (None) `now_ms` takes their place, and times may be much older: a line chooses its
-    day, but neither a day to come nor one of any number of years.
+    In a log without runtime times (None) `now_ms` replaces them, and times may be much older: a line may choose its
+    day, but not a future one, nor an arbitrarily old one.
     """
     fallback = now_ms if runtime_ms is None else runtime_ms
     if timestamp is None:
         return fallback, None
     ms = (parse_ms(timestamp) if type(timestamp) is str else None) or _read(timestamp)
     if ms is None or not 0 <= ms <= LATEST_MS:
-        detail = "`timestamp` is no time (ISO 8601, or a number of seconds or milliseconds); the runtime's is used"
+        detail = (
+            "invalid `timestamp`; expected ISO 8601, or a number of seconds or milliseconds; used the runtime's time"
+        )
         return fallback, Violation(Kind.TIMESTAMP_INVALID, "timestamp", detail)
     past_ms = skew.age_ms if runtime_ms is None else skew.past_ms
     if -past_ms <= ms - fallback <= skew.future_ms:
@@ -52,7 +54,7 @@ def moment(timestamp: object, runtime_ms: int | None, now_ms: int, skew: Skew) -
 
 
 def skewed(field: str, ms: int, used_ms: int, used: str) -> Violation:
-    """The note on a time that another takes the place of."""
+    """Return the violation of a time that is replaced by another."""
     detail = f"`{field}` is {abs(ms - used_ms) // 1000} s {'after' if ms > used_ms else 'before'} {used}"
     return Violation(Kind.TIMESTAMP_SKEWED, field, f"{detail}, which is used")
 
@@ -69,21 +71,21 @@ def _read(timestamp: object) -> int | None:
 
 
 def index_name(prefix: str, ms: int) -> str:
-    """`PREFIX-YYYY.MM.dd`, the day in UTC."""
+    """Return `PREFIX-YYYY.MM.dd`, the day in UTC."""
     return f"{prefix}-{day(ms // MS_PER_DAY)}"
 
 
 def is_daily(index: str, prefix: str) -> bool:
-    """Whether `index` is `PREFIX-YYYY.MM.dd`, by its length too: one prefix may begin with the other."""
+    """True if `index` is `PREFIX-YYYY.MM.dd`. The length is compared too: one prefix may begin with the other."""
     return len(index) == len(prefix) + len("-YYYY.MM.dd") and index.startswith(f"{prefix}-")
 
 
 def document_id(runtime_ms: int, digest: bytes) -> bytes:
-    """Twenty bytes: six of the runtime's time in milliseconds, so that ids rise, and fourteen of the digest.
+    """Return twenty bytes: six of the runtime's time in milliseconds, so that ids rise, and fourteen of the digest.
 
-    Where the log has no times, `runtime_ms` is 0: an id must not depend on when a line was read.
+    If the log has no times, `runtime_ms` is 0: an id must not depend on when a line was read.
     """
     return runtime_ms.to_bytes(ID_TIME_BYTES, "big") + digest
 
 
-__all__ = ["Moment", "Skew", "document_id", "format_ms", "index_name", "is_daily", "moment", "skewed"]
+__all__ = ["EventTime", "Skew", "document_id", "event_time", "format_ms", "index_name", "is_daily", "skewed"]

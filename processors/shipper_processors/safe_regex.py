@@ -1,9 +1,8 @@
-"""Linear: regular expressions that people configure, by an engine that cannot be made to run for ever.
+"""Execute configured regular expressions in linear time.
 
-Python's own engine goes back over what it read, so that some expressions take time that doubles with each sign of a
-hostile text. RE2 reads a text once, whatever the expression; what it therefore does not know, references back and
-looking around, is refused. It finds one match at a time, and may read on to the end for each: hence the bound on
-their number.
+Python's engine backtracks, so that the time of some expressions grows exponentially with a hostile text. RE2 reads a
+text once, whatever the expression; it has no backreferences and no lookaround, so that these are errors. It searches
+match by match, and may read to the end of the text for each: hence the limit on their number.
 """
 
 from collections.abc import Callable
@@ -13,21 +12,21 @@ import re2
 from shipper_processors.envelope import without_surrogates
 
 MOST_MATCHES = 1000
-"""Matches of one expression in a text that are replaced one by one; from the next on, all the rest is one."""
+"""Most matches in a text that are replaced one by one; from the next match on, the rest is replaced as one."""
 LONGEST = 4096
-"""Characters of an expression."""
+"""Most characters of an expression."""
 VALUE = "value"
-"""The group that is replaced, where there is one of that name; all of the match where there is none."""
+"""Name of the group that is replaced; without such a group, the whole match is."""
 MARK = "[redacted:"
 
 
-class Linear:
-    """An expression that takes time in proportion to the text."""
+class SafePattern:
+    """A regular expression that takes time in proportion to the text."""
 
     def __init__(self, pattern: str) -> None:
-        """Raises ValueError, whose text tells a person what is wrong."""
+        """Compile `pattern`. Raises ValueError with the reason if it is invalid."""
         if len(pattern) > LONGEST:
-            raise ValueError(f"it is longer than {LONGEST} characters")
+            raise ValueError(f"longer than {LONGEST} characters")
         options = re2.Options()
         options.log_errors = False
         try:
@@ -35,13 +34,13 @@ class Linear:
         except re2.error as error:
             raise ValueError(error.args[0].decode("utf-8", "replace")) from error
         except UnicodeEncodeError as error:
-            raise ValueError("it holds what is no character") from error
+            raise ValueError("it contains a lone surrogate") from error
         self._group: int = self._regex.groupindex.get(VALUE, 0)
 
     def sub(self, replacement: Callable[[str], str], text: str) -> str:
-        """`text` with what each match says replaced; what was masked before stays as it is."""
+        """Return `text` with the value of each match replaced; values that are masked already stay."""
         text = without_surrogates(text)
-        pieces: list[str] = []
+        parts: list[str] = []
         end = 0
         for number, match in enumerate(self._regex.finditer(text)):
             start, stop = match.span(self._group)
@@ -49,8 +48,8 @@ class Linear:
                 start, stop = match.start(), len(text)
             value = text[start:stop]
             if value and not value.startswith(MARK):
-                pieces += (text[end:start], replacement(value))
+                parts += (text[end:start], replacement(value))
                 end = stop
             if number == MOST_MATCHES:
                 break
-        return "".join([*pieces, text[end:]]) if pieces else text
+        return "".join([*parts, text[end:]]) if parts else text

@@ -1,8 +1,8 @@
-"""Escape: text from a log made safe to show on a terminal or inside an error.
+"""Escape text from logs so that it is safe in a terminal and inside an error.
 
-What is escaped can move a cursor, recolour or retitle a terminal, reorder what is read, or hide: controls, format
-characters (bidirectional marks, zero width, tags), line and paragraph separators, lone surrogates. The rest of
-Unicode stays as it is.
+Escapes characters that can move a cursor, recolour or retitle a terminal, reorder text, or hide: controls, format
+characters (bidirectional marks, zero width, tags), line and paragraph separators, lone surrogates. The rest of Unicode
+stays unchanged.
 """
 
 import json
@@ -17,9 +17,9 @@ _HOSTILE = re.compile(
 
 
 def printable(text: str, *, newlines: bool = False) -> str:
-    r"""`text` with everything that could deceive a reader or a terminal shown as `\x1b`, `\u202e`, `\U000e0041`.
+    r"""Return `text` with all characters that could mislead a reader or a terminal as `\x1b`, `\u202e`, `\U000e0041`.
 
-    A newline stays a newline where `newlines` is set, and becomes `\n` otherwise; tab and return are `\t` and `\r`.
+    A newline stays a newline if `newlines` is set, and becomes `\n` otherwise; tab and return become `\t` and `\r`.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -28,8 +28,8 @@ def printable(text: str, *, newlines: bool = False) -> str:
     return _HOSTILE.sub(_visible, text)
 
 
-def spelled(value: object) -> str:
-    """A value as Python writes it; of one that is nested too deep for that, its type."""
+def safe_repr(value: object) -> str:
+    """Return the `repr` of a value, or its type if it is nested too deep."""
     try:
         return repr(value)
     except RecursionError:
@@ -37,9 +37,9 @@ def spelled(value: object) -> str:
 
 
 def printable_json(text: str) -> str:
-    """JSON whose value is the same, and in which what `printable` would show is an escape of JSON's own.
+    """Return equivalent JSON in which the characters that `printable` escapes are JSON escapes.
 
-    Newlines between values stay; within strings JSON has none.
+    Newlines between values stay; strings in JSON contain none.
     """
     if text.isascii() and "\x7f" not in text:
         return text
@@ -47,8 +47,8 @@ def printable_json(text: str) -> str:
 
 
 def _as_json(match: re.Match[str]) -> str:
-    sign = match[0]
-    return sign if sign == "\n" else json.dumps(sign)[1:-1] if sign != "\x7f" else "\\u007f"
+    character = match[0]
+    return character if character == "\n" else json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
 
 
 def _visible(match: re.Match[str]) -> str:

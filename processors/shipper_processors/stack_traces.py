@@ -1,6 +1,6 @@
-"""Stack traces: which plain lines of a stream belong to the text before them.
+"""Recognise stack traces: the plain lines of a stream that continue the text before them.
 
-`Trace` is a grammar, fed line by line. It decides by content alone; bounds on lines, bytes and time are its caller's.
+`Trace` is a grammar, fed line by line. It decides by content alone; its caller limits lines, bytes and time.
 Sources: what CPython's traceback module, the JVM, the Go runtime and Node.js print.
 """
 
@@ -26,32 +26,32 @@ JAVA_START = re.compile(
     r"(?:Exception in thread \"[^\"]{0,200}\" )?(?:[a-z_$][\w$]{0,60}\.){1,15}[A-Z][\w$]{0,100}(?::.{0,4096})?",
     re.DOTALL,
 )
-JAVA_GOES_ON = re.compile(r"\s+at \S|Caused by: |\s*Suppressed: |\s*\.\.\. \d+ (?:more|common frames)")
+JAVA_CONTINUATION = re.compile(r"\s+at \S|Caused by: |\s*Suppressed: |\s*\.\.\. \d+ (?:more|common frames)")
 GO_START = re.compile(r"(?:panic: |fatal error: |runtime: |goroutine \d+ \[)")
-GO_GOES_ON = re.compile(
+GO_CONTINUATION = re.compile(
     r"goroutine \d+ \[|\[signal |created by |exit status \d|panic: |r\w{1,3}\s+0x|\[recovered\]|main\."
     r"|\.\.\.additional frames"
     r"|[\w./*)\[\]{}·$-]{0,511}\(.{0,4608}\)$"
 )
 FRAME = re.compile(r"\s+at \S")
 THROWN = re.compile(r"^(?:Exception in thread \"[^\"]{0,200}\" |Uncaught )| \[\w{1,60}\](?=:|$)")
-"""What stands around the name of an exception: the thread, and Node.js's error code."""
+"""Text around the name of an exception: the thread, and Node.js's error code."""
 NODE_SOURCE = re.compile(r"(?:file://|node:|/)\S{1,512}:\d{1,7}(?::\d{1,6})?")
 NODE_ERROR = re.compile(r"(?:Uncaught )?[A-Z]\w{0,69}(?: \[\w{1,60}\])?(?:: .{0,4096})?", re.DOTALL)
-NODE_GOES_ON = re.compile(
+NODE_CONTINUATION = re.compile(
     r"\s+at \S|\s*\[cause\]: |\s*\[errors\]: |[}\]],?$|Node\.js v\d|Emitted '|Thrown at:|\s+\[?\w+\]?: "
 )
 QUIET = frozenset({"trace", "debug", "info", "notice"})
-"""A line of such a level announces no stack trace: one that follows it is an event of its own."""
+"""Levels of lines that do not introduce a stack trace: a trace after them is a separate event."""
 
 
-def opens(line: str) -> bool:
-    """Whether a plain line may be gone on by others; JSON objects, access lines and blank lines are not."""
+def can_be_continued(line: str) -> bool:
+    """True if further lines may continue a plain line; not for JSON objects, access lines and blank lines."""
     return bool(line) and line[0] != "{" and not line.isspace() and decode_access(line) is None
 
 
 class Trace:
-    """An open text and where its grammar stands. Rebuilt by feeding the same lines again."""
+    """A text of several lines with the state of its grammar. Feeding the same lines again restores it."""
 
     __slots__ = ("_blanks", "_last", "_quiet", "_state")
 
@@ -71,7 +71,7 @@ class Trace:
             self._state = "java"
 
     def accepts(self, line: str) -> bool:
-        """Whether `line` goes on with the text; the grammar advances only if it does."""
+        """True if `line` continues the text; the grammar advances only then."""
         if not line or line.isspace():
             self._blanks += 1
             return True
@@ -82,7 +82,7 @@ class Trace:
         return True
 
     def _next(self, line: str) -> State | None:
-        """The state after `line`, None where it does not belong."""
+        """Return the state after `line`; None if it does not belong to the text."""
         if PYTHON_START.fullmatch(line):
             joins = self._state in ("python_after", "python") or (self._state == "head" and not self._quiet)
             return "python" if joins else None
@@ -91,20 +91,20 @@ class Trace:
         if self._state == "python_after":
             return self._after_python(line)
         if self._state == "go":
-            return "go" if line[0] in " \t" or GO_GOES_ON.match(line) else None
+            return "go" if line[0] in " \t" or GO_CONTINUATION.match(line) else None
         if self._state == "node_source":
             return self._at_node_source(line)
-        if JAVA_GOES_ON.match(line):
+        if JAVA_CONTINUATION.match(line):
             return "node" if self._state == "node" else "java"
-        if self._state == "node" and (NODE_GOES_ON.match(line) or line[0] in " \t"):
+        if self._state == "node" and (NODE_CONTINUATION.match(line) or line[0] in " \t"):
             return "node"
         return self._indented(line)
 
     def _indented(self, line: str) -> State | None:
         if line[0] in " \t" and not (self._blanks and self._state == "head"):
             return "java" if self._state == "java" else self._state
-        if self._state == "java" and self._last[:1] in " \t" and NODE_GOES_ON.match(line):
-            return "node"  # an error's head looks alike in both until its properties follow
+        if self._state == "java" and self._last[:1] in " \t" and NODE_CONTINUATION.match(line):
+            return "node"  # both begin alike, until the properties of the error follow
         if line[0] in " \t":
             return self._state
         return None
@@ -119,8 +119,8 @@ class Trace:
     def _after_python(self, line: str) -> State | None:
         if PYTHON_CHAIN.fullmatch(line) or PYTHON_MESSAGE.match(line) or line[0] in " \t":
             return "python_after"
-        told_of_fields = VALIDATION.match(self._last) or self._last[:2] == "  "
-        if told_of_fields and not self._blanks and VALIDATED.fullmatch(line):
+        lists_fields = VALIDATION.match(self._last) or self._last[:2] == "  "
+        if lists_fields and not self._blanks and VALIDATED.fullmatch(line):
             return "python_after"
         return None
 
@@ -135,7 +135,7 @@ def _begins_a_record(line: str) -> bool:
 
 
 def summary(text: str) -> dict[str, str] | None:
-    """Type and message of the exception that a joined text tells of; None where it is no stack trace."""
+    """Return type and message of the exception in a joined text; None if it is not a stack trace."""
     lines = text.split("\n")
     if "Traceback (most recent call last):" in text:
         return _python_summary(lines)
@@ -144,33 +144,33 @@ def summary(text: str) -> dict[str, str] | None:
             kind, _, message = line.partition(": ")
             return {"error_type": kind, "error_message": message}
         if FRAME.match(following):
-            return _told(EXCEPTION.fullmatch(THROWN.sub("", line)))
+            return _error_fields(EXCEPTION.fullmatch(THROWN.sub("", line)))
     return None
 
 
 def _python_summary(lines: list[str]) -> dict[str, str] | None:
-    """The last exception at the outermost column: what was finally reported."""
+    """Return the last exception in the outermost column, which was finally reported."""
     after_frames = False
-    found: re.Match[str] | None = None
+    last: re.Match[str] | None = None
     grouped: re.Match[str] | None = None
     for line in lines:
         bare = line.lstrip(" |")
         if line[:1] in (" ", "\t") and not line.startswith("  | ") and not line.startswith("    | "):
             after_frames = True
         elif after_frames and line and line[0] not in " \t" and (match := EXCEPTION.fullmatch(line)):
-            found, after_frames = match, False
+            last, after_frames = match, False
         elif (
             grouped is None and line.startswith("  | ") and not bare.startswith(("File ", "Traceback")) and ":" in bare
         ):
             match = EXCEPTION.fullmatch(bare)
             grouped = match if match and match["message"] else None
-    return _told(found or grouped)
+    return _error_fields(last or grouped)
 
 
-def _told(match: re.Match[str] | None) -> dict[str, str] | None:
+def _error_fields(match: re.Match[str] | None) -> dict[str, str] | None:
     if match is None:
         return None
-    told = {"error_type": match["type"]}
+    fields = {"error_type": match["type"]}
     if match["message"]:
-        told["error_message"] = match["message"]
-    return told
+        fields["error_message"] = match["message"]
+    return fields

@@ -1,4 +1,4 @@
-"""Configure structlog in an application, so that what it logs is what the shipper stores."""
+"""Configure structlog in an application, so that the shipper can store its entries unchanged."""
 
 import logging
 import sys
@@ -25,28 +25,28 @@ def configure(
 ) -> None:
     """Log one JSON object a line, in the schema, to `stream` (standard output).
 
-    The chain: bound context, level, time, exceptions as text, schema (violations are noted, nothing is dropped),
-    redaction. `stdlib` sends what other libraries log through `logging` the same way. Raises ValueError for a level
-    that is none.
+    The chain: bound context, level, time, exceptions as text, schema (violations are added, nothing is dropped),
+    redaction. `stdlib` routes the entries of other libraries, from `logging`, through the same chain. Raises ValueError
+    for an invalid level.
     """
     name = LEVEL_ALIASES.get(level.lower())
     if name is None:
-        raise ValueError(f"{level!r} is no level; use debug, info, warning, error or critical")
-    least = logging.getLevelNamesMapping().get(name.upper(), logging.INFO)
+        raise ValueError(f"invalid level {level!r}; expected debug, info, warning, error or critical")
+    minimum = logging.getLevelNamesMapping().get(name.upper(), logging.INFO)
     chain = steps(service, redactor or Redactor())
     target = stream or sys.stdout
     structlog.configure(
         processors=[*chain, render],
-        wrapper_class=structlog.make_filtering_bound_logger(least),
+        wrapper_class=structlog.make_filtering_bound_logger(minimum),
         logger_factory=structlog.PrintLoggerFactory(target),
         cache_logger_on_first_use=False,
     )
     if stdlib:
-        _route_stdlib(chain, target, least)
+        _route_stdlib(chain, target, minimum)
 
 
 def steps(service: str, redactor: Redactor) -> list[Any]:
-    """The chain without its renderer, for an application that has a structlog configuration of its own."""
+    """Return the chain without its renderer, for an application with its own structlog configuration."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -62,7 +62,7 @@ class Service:
     """Adds the application's name to each entry."""
 
     def __init__(self, name: str) -> None:
-        """`name` as counters and searches will show it."""
+        """`name` is the service in counters and searches."""
         self._name = name
 
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -79,7 +79,7 @@ def stamp(logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[
 
 
 def render(logger: object, method_name: str, event_dict: Mapping[str, Any]) -> str:  # noqa: ARG001
-    """One line of JSON; what JSON cannot say is said by its `repr`, and nothing raises."""
+    """Return one line of JSON; values without a JSON form become their `repr`. Never raises."""
     try:
         return orjson.dumps(event_dict, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:
@@ -87,14 +87,14 @@ def render(logger: object, method_name: str, event_dict: Mapping[str, Any]) -> s
         return orjson.dumps(safe).decode()
 
 
-def _route_stdlib(chain: list[Any], target: TextIO, least: int) -> None:
+def _route_stdlib(chain: list[Any], target: TextIO, minimum: int) -> None:
     handler = logging.StreamHandler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=[_without_internals, render])
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(least)
+    root.setLevel(minimum)
 
 
 def _without_internals(logger: object, method_name: str, event_dict: MutableMapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""Times: RFC 3339 and its relatives into milliseconds since the epoch, and back.
+"""Convert times: RFC 3339 and similar formats to milliseconds since the epoch, and back.
 
 Source of the format: RFC 3339 section 5.6; fractions of one to nine digits, zone `Z`, `±HH:MM`, `±HHMM` or none (UTC).
 """
@@ -17,7 +17,7 @@ MILLISECONDS_FROM, MICROSECONDS_FROM, NANOSECONDS_FROM, BEYOND = 1e11, 1e14, 1e1
 
 @lru_cache(maxsize=4096)
 def _second(text: str) -> int | None:
-    """Milliseconds since the epoch of `YYYY-MM-DDTHH:MM:SS`, read as UTC; None where it is no time."""
+    """Return milliseconds since the epoch of `YYYY-MM-DDTHH:MM:SS` in UTC; None if invalid."""
     if SECOND.fullmatch(text) is None:
         return None
     try:
@@ -28,7 +28,7 @@ def _second(text: str) -> int | None:
 
 
 def parse_ms(text: str) -> int | None:
-    """Milliseconds since the epoch of an RFC 3339 time (or a near relative), None where it is none."""
+    """Return milliseconds since the epoch of an RFC 3339 time, or a similar one; None if invalid."""
     if len(text) > STRICT_LENGTH and text[-1] == "Z" and text[10] == "T" and text[19] == ".":
         second = _second(text[:19])
         fraction = text[20:-1]
@@ -53,7 +53,7 @@ def _parse_loosely(text: str) -> int | None:
 
 
 def from_number(value: float) -> int | None:
-    """Milliseconds since the epoch of a number of seconds, milli-, micro- or nanoseconds, told apart by magnitude."""
+    """Return milliseconds since the epoch of a number of seconds, milli-, micro- or nanoseconds, by its magnitude."""
     if not 0 < value < BEYOND:  # also false for NaN
         return None
     if value < MILLISECONDS_FROM:
@@ -71,12 +71,12 @@ def _stem(second: int) -> str:
 
 
 def format_ms(ms: int) -> str:
-    """RFC 3339 in UTC with three fractional digits, as `@timestamp` holds it."""
+    """Return RFC 3339 in UTC with three fractional digits, the form of `@timestamp`."""
     second, fraction = divmod(max(0, min(ms, LATEST_MS)), 1000)
     return f"{_stem(second)}.{fraction:03d}Z"
 
 
 @lru_cache(maxsize=256)
 def day(ms_per_day: int) -> str:
-    """`YYYY.MM.dd` of a day, counted from the epoch."""
+    """Return `YYYY.MM.dd` of a day, counted from the epoch."""
     return (EPOCH + timedelta(days=ms_per_day)).strftime("%Y.%m.%d")

@@ -1,1 +1,1 @@
-"""The vocabulary: events, violations, counter rules. No I/O."""
+"""Schemas of events, violations and counter rules. No I/O."""

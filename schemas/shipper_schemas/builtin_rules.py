@@ -1,7 +1,7 @@
-"""The built-in counters, in the language of the rules. Their names are what the alerts and dashboards ask for.
+"""Built-in counter rules. Alerts and dashboards use their names.
 
-An entry adds once, but an operation may be two entries: where an application logs `patient_created` and the request
-that created the patient, both add. Its container is told apart by `http_source: off`, which leaves the event alone.
+An entry counts once, but an operation may be two entries: if an application logs `patient_created` and the request that
+created the patient, both count. `http_source: off` for its container ignores the requests.
 """
 
 from collections.abc import Iterable
@@ -18,22 +18,22 @@ SUCCESS = {"min": 200, "max": 299}
 
 
 def request(method: object, route: str, status: object) -> dict[str, Any]:
-    """The condition of a request's record."""
+    """Return the condition of a request's entry."""
     return {"request": True, "method": method, "path": {"route": route}, "status_code": status}
 
 
 def login(outcome: str, events: list[str], status: int) -> dict[str, Any]:
-    """A case of a login with that outcome."""
-    told: list[dict[str, Any]] = [request("POST", LOGIN, status)]
+    """Return the case of a login with this outcome."""
+    alternatives: list[dict[str, Any]] = [request("POST", LOGIN, status)]
     if events:
-        told.insert(0, {"event": {"one_of": events}})
-    return {"when": {"any": told}, "labels": {"service": "service", "outcome": {"value": outcome}}}
+        alternatives.insert(0, {"event": {"one_of": events}})
+    return {"when": {"any": alternatives}, "labels": {"service": "service", "outcome": {"value": outcome}}}
 
 
-def operation(label: str, value: str, event: object, asked: dict[str, Any] | None) -> dict[str, Any]:
-    """A case told by its event, or by the request that does it."""
-    told = [{"event": event}, *([asked] if asked else [])]
-    return {"when": {"any": told}, "labels": {label: {"value": value}}}
+def operation(label: str, value: str, event: object, request_condition: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a case for an event, or for the request of the same operation."""
+    alternatives = [{"event": event}, *([request_condition] if request_condition else [])]
+    return {"when": {"any": alternatives}, "labels": {label: {"value": value}}}
 
 
 @lru_cache(maxsize=1)
@@ -42,7 +42,7 @@ def _fixed() -> tuple[Rule, ...]:
     declared: list[dict[str, Any]] = [
         {
             "name": "failed_login_attempts_total",
-            "help": "Logins refused for wrong credentials.",
+            "help": "Logins rejected for wrong credentials.",
             "when": failed,
             "labels": {"service": "service"},
         },
@@ -72,7 +72,7 @@ def _fixed() -> tuple[Rule, ...]:
         },
         {
             "name": "appointment_bookings_total",
-            "help": "Appointments by what became of them.",
+            "help": "Appointments by status.",
             "cases": [
                 operation("status", "scheduled", "appointment_scheduled", request("POST", APPOINTMENTS, SUCCESS)),
                 operation("status", "completed", "appointment_completed", None),
@@ -85,7 +85,7 @@ def _fixed() -> tuple[Rule, ...]:
         },
         {
             "name": "prescription_created_total",
-            "help": "Prescriptions by medication, where the event tells it.",
+            "help": "Prescriptions by medication, where the event names it.",
             "when": {"any": [{"event": "prescription_created"}, request("POST", PRESCRIPTIONS, SUCCESS)]},
             "labels": {"medication": {"field": "medication", "default": "unknown"}},
             "declare": {"medication": ["unknown"]},
@@ -95,7 +95,7 @@ def _fixed() -> tuple[Rule, ...]:
 
 
 def builtin_rules(business_events: Iterable[str]) -> list[Rule]:
-    """All built-in rules; `business_events` are what business_events_total counts."""
+    """Return all built-in rules; business_events_total counts the `business_events`."""
     events = list(dict.fromkeys(business_events))
     rules = list(_fixed())
     if events:

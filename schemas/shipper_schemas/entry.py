@@ -1,10 +1,10 @@
-"""An entry: one logical log entry as it leaves `decode`, before anyone has asked what it says."""
+"""An entry: one logical log entry after `decode`, before its text is interpreted."""
 
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 HttpSource = Literal["structured", "access", "off"]
-"""Which record of a request feeds the request-based counters of a container."""
+"""The record of a request that counts for the request-based counters of a container."""
 
 
 class Entry(NamedTuple):
@@ -17,21 +17,21 @@ class Entry(NamedTuple):
     text: str
     stream: str
     time: str | None
-    """The runtime's time of the first line, RFC 3339 with up to nine fractional digits; None where there is none."""
+    """The runtime's time of the first line, RFC 3339 with up to nine fractional digits; None for plain files."""
     offset: int
     """Byte offset of the first raw line in its file."""
     lines: int
-    """How many physical lines the entry is made of."""
+    """Number of physical lines of the entry."""
     digest: bytes
     broken: str | None = None
-    """Why the runtime's envelope could not be read; `text` then is the raw line."""
+    """Reason for which the runtime's envelope could not be read; `text` then is the raw line."""
     cut: str | None = None
-    """What was cut off, where the entry passed a bound."""
+    """Description of the part that was cut off, where the entry exceeded a limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where entries come from: what a file's path, its container and the configuration say of all its lines."""
+    """Origin of all lines of a file, from its path, its container and the configuration."""
 
     path: str
     source: str
@@ -43,5 +43,5 @@ class Origin:
     image: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     kubernetes: dict[str, str] = field(default_factory=dict)
-    """`namespace`, `pod`, `uid`, `container` as far as the path tells."""
+    """`namespace`, `pod`, `uid` and `container`, as far as the path contains them."""
     http_source: HttpSource = "structured"

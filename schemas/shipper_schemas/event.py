@@ -11,22 +11,22 @@ from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
 
 CORRELATION_FIELD = "correlation_id"
-"""The field that every structured entry has to have."""
+"""The field that every structured entry must have."""
 LEVEL_FIELD = "level"
 """The field whose spellings `LEVEL_ALIASES` maps before it is validated."""
 CORRELATION_ID_PATTERN = r"^[A-Za-z0-9._:/+=@\-]{1,128}$"
-"""A usable correlation id: 1 to 128 characters, nothing that a terminal, page or query could misread."""
+"""A valid correlation id: 1 to 128 characters that are safe in terminals, pages and queries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Searchable:
-    """How an index holds a field: its Elasticsearch type, the ECS alias where one fits, and what it means."""
+    """Index properties of a field: its Elasticsearch type, the ECS alias where one fits, and its meaning."""
 
     type: Literal["keyword", "text", "long", "double", "date", "ip"]
     meaning: str
     ecs: str | None = None
     personal: bool = False
-    """Personal or unbounded: refused as a counter label."""
+    """Personal or unbounded: not allowed as a counter label."""
 
 
 CorrelationId = Annotated[str, StringConstraints(pattern=CORRELATION_ID_PATTERN, strict=True)]
@@ -37,31 +37,31 @@ StatusCode = Annotated[int, Field(strict=True, ge=100, le=599)]
 
 
 class Event(TypedDict, total=False):
-    """What a structured entry may carry. Every field is optional here; the policy asks for `correlation_id`."""
+    """The fields of a structured entry. Every field is optional here; the policy requires `correlation_id`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     correlation_id: Annotated[
-        CorrelationId, Searchable("keyword", "ties together all entries of one request", "http.request.id", True)
+        CorrelationId, Searchable("keyword", "the same for all entries of one request", "http.request.id", True)
     ]
-    event: Annotated[Text, Searchable("keyword", "what happened, as a short name")]
+    event: Annotated[Text, Searchable("keyword", "short name of the event")]
     level: Annotated[Text, Searchable("keyword", "severity in lower case", "log.level")]
-    message: Annotated[Text, Searchable("text", "what happened, for people")]
+    message: Annotated[Text, Searchable("text", "message for people")]
     method: Annotated[Text, Searchable("keyword", "HTTP method", "http.request.method")]
     path: Annotated[Text, Searchable("keyword", "request path, query cut off", "url.path", True)]
     status_code: Annotated[StatusCode, Searchable("long", "HTTP status", "http.response.status_code")]
-    duration_ms: Annotated[Milliseconds, Searchable("double", "how long it took, in milliseconds")]
+    duration_ms: Annotated[Milliseconds, Searchable("double", "duration in milliseconds")]
     client_ip: Annotated[Text, Searchable("keyword", "address of the client", "client.ip", True)]
-    user_id: Annotated[Identifier, Searchable("keyword", "who acted", "user.id", True)]
-    patient_id: Annotated[Identifier, Searchable("keyword", "whose record", None, True)]
+    user_id: Annotated[Identifier, Searchable("keyword", "id of the acting user", "user.id", True)]
+    patient_id: Annotated[Identifier, Searchable("keyword", "id of the patient whose record it is", None, True)]
     error_type: Annotated[Text, Searchable("keyword", "class of the failure", "error.type")]
-    error_message: Annotated[Text, Searchable("text", "what the failure said", "error.message", True)]
+    error_message: Annotated[Text, Searchable("text", "message of the failure", "error.message", True)]
     exception: Annotated[Text, Searchable("text", "stack trace", "error.stack_trace", True)]
     logger: Annotated[Text, Searchable("keyword", "name of the logger", "log.logger")]
 
 
 LEVELS = ("trace", "debug", "info", "notice", "warning", "error", "critical")
-"""Severities in rising order; `LEVEL_ALIASES` maps what applications write onto them."""
+"""Severities in ascending order; `LEVEL_ALIASES` maps the spellings of applications to them."""
 
 LEVEL_ALIASES = {
     **{name: name for name in LEVELS},
@@ -79,6 +79,6 @@ KNOWN_FIELDS: dict[str, Searchable] = {
 RESERVED_FIELDS = frozenset(
     {"@timestamp", "stream", "container", "service", "host", "log", "schema", "extra", "timestamp", "kubernetes"}
 )
-"""Names the shipper itself writes, or consumes; an application's field of such a name is kept under `extra`."""
+"""Names of fields that the shipper writes or consumes; an application's field of such a name is kept under `extra`."""
 
 EVENT_ADAPTER: TypeAdapter[Any] = TypeAdapter(Event)

@@ -1,14 +1,14 @@
-"""Invalid: a value that a configuration cannot have, with the fix beside the reason."""
+"""Invalid: an error for an invalid configuration value, with its fix as a separate field."""
 
 
 class Invalid(ValueError):
-    """Reason and fix in two fields, since a sentence cannot be cut apart again: either may hold any sign."""
+    """An invalid value. Reason and fix are two fields, since either may contain any character."""
 
     def __init__(self, what: str, hint: str) -> None:
-        """`what` names the value and what is wrong with it; `hint` is the next step, as an instruction."""
+        """`what` names the value and the problem; `hint` is the next step, as an instruction."""
         super().__init__(what, hint)
         self.what, self.hint = what, hint
 
     def __str__(self) -> str:
-        """Both in one line, for whoever shows a ValueError."""
+        """Return both in one line."""
         return f"{self.what}; {self.hint}"

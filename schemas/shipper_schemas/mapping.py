@@ -1,7 +1,7 @@
-"""The index mapping: what an index server has to know of the documents, derived from the vocabulary.
+"""The index mapping of the documents, derived from the event schema.
 
-Fields that no template names are kept and not indexed (`dynamic: false`), so that no application can add to the
-mapping, explode it, or make it disagree from day to day.
+Fields without a mapping are stored and not indexed (`dynamic: false`), so that no application can add to the
+mapping, exceed its limits, or make it differ from day to day.
 Source of the types: Elasticsearch reference, "Field data types".
 """
 
@@ -10,9 +10,9 @@ from typing import Any
 from shipper_schemas.event import KNOWN_FIELDS, Searchable
 
 LONGEST_KEYWORD = 8191
-"""Characters of a keyword that are indexed; Lucene refuses terms over 32,766 bytes, and a character may take four."""
+"""Most characters of an indexed keyword; Lucene rejects terms over 32,766 bytes, and a character may take four."""
 DEEPEST_EXTRA = 100
-"""As deep as payloads are kept."""
+"""Deepest nesting of stored payloads."""
 KEYWORD = {"type": "keyword", "ignore_above": LONGEST_KEYWORD}
 FLAT = {"type": "flattened", "ignore_above": LONGEST_KEYWORD, "depth_limit": DEEPEST_EXTRA}
 PROVENANCE: dict[str, Any] = {
@@ -36,7 +36,7 @@ PROVENANCE: dict[str, Any] = {
         }
     },
 }
-"""Where a document comes from, as `shipper_processors.render` writes it."""
+"""Fields that describe where a document comes from, as `shipper_processors.render` writes them."""
 NOTES = {"properties": {"kind": KEYWORD, "field": KEYWORD, "detail": {"type": "text"}}}
 
 
@@ -57,13 +57,13 @@ def _insert(properties: dict[str, Any], dotted: str, definition: dict[str, Any])
 
 def _copied(properties: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: {"properties": _copied(found["properties"])} if "properties" in found else {**found}
-        for name, found in properties.items()
+        name: {"properties": _copied(definition["properties"])} if "properties" in definition else {**definition}
+        for name, definition in properties.items()
     }
 
 
 def event_mapping() -> dict[str, Any]:
-    """The mapping of an index of events: known fields by type, `extra` flattened, ECS aliases."""
+    """Return the mapping of an event index: known fields by type, `extra` flattened, ECS aliases."""
     properties = _copied(PROVENANCE)
     for name, known in KNOWN_FIELDS.items():
         properties[name] = _field(known)
@@ -75,7 +75,7 @@ def event_mapping() -> dict[str, Any]:
 
 
 def quarantine_mapping() -> dict[str, Any]:
-    """The mapping of an index of refused entries: reasons, the raw line, where it would have gone."""
+    """Return the mapping of a quarantine index: reasons, the raw line, the index that the entry is meant for."""
     properties = _copied(PROVENANCE)
     properties["reasons"] = NOTES
     properties["raw"] = {"type": "text"}
@@ -86,11 +86,11 @@ def quarantine_mapping() -> dict[str, Any]:
 
 
 def leaves(properties: dict[str, Any], above: str = "") -> dict[str, str]:
-    """Every field of a mapping by its dotted name, with its type."""
-    found: dict[str, str] = {}
+    """Return every field of a mapping by its dotted name, with its type."""
+    types: dict[str, str] = {}
     for name, definition in properties.items():
         if "properties" in definition:
-            found |= leaves(definition["properties"], f"{above}{name}.")
+            types |= leaves(definition["properties"], f"{above}{name}.")
         else:
-            found[f"{above}{name}"] = definition["type"]
-    return found
+            types[f"{above}{name}"] = definition["type"]
+    return types

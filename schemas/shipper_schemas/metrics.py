@@ -1,4 +1,4 @@
-"""What a metric is: the declaration that rules, the state, the exposition and the reference share."""
+"""Metrics: the declarations that rules, state, exposition and reference share."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -11,7 +11,7 @@ SeriesKey = tuple[str, Labels]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric's declaration. Counter names end in `_total`; histograms carry their upper bounds without +Inf."""
+    """A metric's declaration. Counter names end in `_total`; histograms have their upper bounds without +Inf."""
 
     name: str
     type: Literal["counter", "gauge", "histogram"]
@@ -21,7 +21,7 @@ class Metric:
 
 
 class Increment(NamedTuple):
-    """One addition: to a counter by `amount`, or to a histogram as one observation of `amount`."""
+    """One increment: `amount` added to a counter, or observed by a histogram."""
 
     metric: str
     labels: Labels

@@ -1,6 +1,6 @@
-"""The shape of an entry of the quarantine, as every shipper writes it: what reading one back may rely on.
+"""The schema of quarantine entries, as every shipper writes them.
 
-A store or a topic may hold what others wrote, so nothing is read out of an entry before it has this shape.
+A store or a topic may contain entries of other writers, so an entry is validated before anything is read from it.
 """
 
 from typing import Any, Literal
@@ -11,13 +11,13 @@ from shipper_schemas.violation import Kind
 
 
 class Part(BaseModel):
-    """A part of an entry; what it does not know is left alone."""
+    """A part of an entry; unknown keys are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
 class Reason(Part):
-    """Why the entry was refused."""
+    """One reason for which the entry was quarantined."""
 
     kind: str
     detail: str = ""
@@ -31,7 +31,7 @@ class Named(Part):
 
 
 class Container(Part):
-    """Where the entry's line comes from."""
+    """The container of the entry's line."""
 
     id: str | None = None
     name: str | None = None
@@ -46,22 +46,22 @@ class File(Part):
 
 
 class Log(Part):
-    """Where in it."""
+    """The file of the line, and the line's byte offset in it."""
 
     file: File
     offset: int = Field(ge=0)
 
 
-class RefusedDocument(Part):
-    """A document that its index refused: `raw` is all of it."""
+class RejectedDocument(Part):
+    """A document that its index rejected: `raw` is the whole document."""
 
     stamp: str = Field(alias="@timestamp")
     reasons: list[Reason] = Field(min_length=1)
     raw: str
 
 
-class RefusedEntry(RefusedDocument):
-    """An entry that the schema refused: `raw` is its text, and the rest says where that comes from."""
+class QuarantinedEntry(RejectedDocument):
+    """An entry that the schema rejected: `raw` is its text, and the other fields describe its origin."""
 
     stream: Literal["stdout", "stderr", "unknown"]
     log: Log
@@ -73,19 +73,19 @@ class RefusedEntry(RefusedDocument):
 
 
 def notes(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """The reasons of an entry, as far as they are any."""
+    """Return the reasons of an entry, without invalid ones."""
     reasons = entry.get("reasons")
     return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []
 
 
 def kinds(entry: dict[str, Any]) -> list[str]:
-    """The kinds of violation that an entry names, whatever else it holds."""
+    """Return the kinds of violation that an entry names."""
     return [kind for reason in notes(entry) if isinstance(kind := reason.get("kind"), str)]
 
 
 def malformed(entry: dict[str, Any]) -> str | None:
-    """What in `entry` is not as a shipper writes it, by its place; None where nothing is."""
-    shape = RefusedDocument if Kind.REFUSED_BY_INDEX in kinds(entry) else RefusedEntry
+    """Return the first part of `entry` that does not have the shape, with its path; None if all parts have it."""
+    shape = RejectedDocument if Kind.REFUSED_BY_INDEX in kinds(entry) else QuarantinedEntry
     try:
         shape.model_validate(entry)
     except ValidationError as error:

@@ -1,11 +1,11 @@
-"""What an entry can do wrong, and what the operator wants done about it."""
+"""Violations of an entry, and the operator's policy for each."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """Kinds of violation; the value is the `reason` label of the violation counter and of a quarantine entry."""
+    """Kinds of violation; the value is the `reason` label of the violation counter, and is in quarantine entries."""
 
     CORRELATION_ID_MISSING = "correlation_id_missing"
     CORRELATION_ID_INVALID = "correlation_id_invalid"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 
 class Policy(StrEnum):
-    """What becomes of an entry with a violation."""
+    """The action on an entry with a violation."""
 
     QUARANTINE = "quarantine"
     FLAG = "flag"
@@ -46,15 +46,15 @@ DEFAULT_POLICIES: dict[Kind, Policy] = {
 
 
 class Violation(NamedTuple):
-    """One thing wrong with one entry."""
+    """One violation of an entry."""
 
     kind: Kind
     field: str | None
     detail: str
-    """For people: what was found and what was expected. Never holds the raw value beyond a short, escaped piece."""
+    """A description for people: the actual and the expected value. Quotes at most a short, escaped excerpt."""
 
     def as_note(self) -> dict[str, str]:
-        """The shape under `schema.errors` and in a quarantine entry: `{"kind", "field"?, "detail"}`."""
+        """Return the form under `schema.errors` and in a quarantine entry: `{"kind", "field"?, "detail"}`."""
         note = {"kind": self.kind.value, "detail": self.detail}
         if self.field is not None:
             note["field"] = self.field

@@ -70,7 +70,7 @@ def _beyond(log: LogReader, end: tuple[int, int]) -> bool:
     """
     position = log.unshipped_from() or log.count_cursor.position()
     place = (position.file, position.offset)
-    return place > end or (place == end and not (log.ship_cursor or log.count_cursor).assembler.waiting)
+    return place > end or (place == end and not (log.ship_cursor or log.count_cursor).assembler.has_partial)
 
 
 @dataclass(slots=True)

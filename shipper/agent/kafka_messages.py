@@ -35,7 +35,7 @@ class Translate(NamedTuple):
 
     def __call__(self, received: Received, now_ms: int) -> list[Document]:
         """Return the documents of one message; `now_ms` is the time of a message without one."""
-        believed = self.skew.believed(now_ms)
+        believed = self.skew.accepted_times(now_ms)
         try:
             return documents(received, self.prefixes, believed, now_ms)
         except InvalidMessage as refusal:

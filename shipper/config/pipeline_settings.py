@@ -13,7 +13,7 @@ from shipper_processors.redact import DEFAULT_FIELDS, Redactor
 from shipper_processors.redact_patterns import PATTERNS
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.invalid import Invalid
-from shipper_schemas.rules import Rule, one_metric_each
+from shipper_schemas.rules import Rule, unique_metrics
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
 
 RESERVED_PREFIXES = ("process_", "python_")
@@ -118,5 +118,5 @@ class CounterSettings(Section):
 
     @model_validator(mode="after")
     def _metrics_are_unique(self) -> Self:
-        one_metric_each([*(builtin_rules(self.business_events) if self.builtin else []), *self.rules])
+        unique_metrics([*(builtin_rules(self.business_events) if self.builtin else []), *self.rules])
         return self

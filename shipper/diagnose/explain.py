@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from shipper.pipeline.pipeline import Assessed
-from shipper_processors.conditions import PLACES, Place, look, value_tests
+from shipper_processors.conditions import RUNTIME_FIELDS, RuntimeValues, field_reader, value_tests
 from shipper_processors.count import RECORDS
-from shipper_processors.enforce import shown, trace_id, usable
+from shipper_processors.enforce import excerpt, is_correlation_id, trace_id
 from shipper_processors.levels import time_of
 from shipper_processors.payload import decode_payload
 from shipper_processors.redact import Redactor
@@ -22,7 +22,7 @@ from shipper_schemas.violation import Kind
 
 MARK = re.compile(r"\[redacted:([^\]:]+)")
 LONGEST = 60
-Context = tuple[dict[str, Any], Place, HttpSource, Callable[[str], str]]
+Context = tuple[dict[str, Any], RuntimeValues, HttpSource, Callable[[str], str]]
 """Event, its place, source of requests, and the mask for shown values."""
 TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
 
@@ -58,13 +58,13 @@ class Verdict(NamedTuple):
 def rule_reasons(  # noqa: PLR0913, PLR0917 -- the inputs of a rule
     rules: Sequence[Rule],
     event: dict[str, Any],
-    place: Place,
+    place: RuntimeValues,
     http_source: HttpSource,
     added: Sequence[Increment],
     mask: Callable[[str], str] = str,
 ) -> list[RuleReason]:
     """Return the result of every rule; `added` are the event's increments, and `mask` is applied to shown values."""
-    stream = place[PLACES["stream"]]
+    stream = place[RUNTIME_FIELDS["stream"]]
     source: HttpSource = "off" if http_source == "access" and stream != "stdout" else http_source
     by_metric = {increment.metric: increment for increment in added}
     return [_rule_reason(rule, by_metric.get(rule.name), (event, place, source, mask)) for rule in rules]
@@ -86,7 +86,11 @@ def _rule_reason(rule: Rule, added: Increment | None, context: Context) -> RuleR
 
 
 def evaluate(
-    condition: Condition, event: dict[str, Any], place: Place, source: HttpSource, mask: Callable[[str], str] = str
+    condition: Condition,
+    event: dict[str, Any],
+    place: RuntimeValues,
+    source: HttpSource,
+    mask: Callable[[str], str] = str,
 ) -> Verdict:
     """Evaluate a condition part by part; of alternatives, the one that comes nearest."""
     evaluation = Verdict([], [])
@@ -99,7 +103,7 @@ def evaluate(
         else:
             evaluation.unmet.append(f"no request record: event is {_shown(name, mask)}, expected {record}")
     for name, matcher in condition.fields.items():
-        value = look(name)(event, place)
+        value = field_reader(name)(event, place)
         if all(test(value) for test in value_tests(matcher)):
             evaluation.met.append(f"{name} is {_shown(value, mask)}")
         else:
@@ -143,7 +147,7 @@ def _shown(value: object, mask: Callable[[str], str] = str) -> str:
     if not isinstance(value, str):
         return mask(str(value))[:LONGEST]
     value = mask(value)
-    return value if value.isprintable() and 0 < len(value) <= LONGEST else shown(value)
+    return value if value.isprintable() and 0 < len(value) <= LONGEST else excerpt(value)
 
 
 # --- correlation id, time, redaction --------------------------------------------------------------
@@ -158,7 +162,7 @@ def correlation_reason(entry: Entry, assessed: Assessed, sources: Sequence[str])
     for source in sources:
         value = fields.get(source)
         candidate = trace_id(value) if source == "traceparent" else value
-        if isinstance(candidate, str) and usable(candidate):
+        if isinstance(candidate, str) and is_correlation_id(candidate):
             before = f" ({'; '.join(skipped)})" if skipped else ""
             return f"{assessed.event.get('correlation_id', candidate)}, from {source}{before}"
         if value is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from shipper_processors.assemble import ASSEMBLERS, Bounds
-from shipper_processors.envelope import EnvelopeError, record
+from shipper_processors.envelope import EnvelopeError, parse_record
 from shipper_schemas.entry import Entry
 
 KINDS = ("auto", *ASSEMBLERS)
@@ -20,7 +20,7 @@ def entries(lines: Iterable[bytes], kind: str, bounds: Bounds) -> Iterator[Entry
     offset = 0
     for line in (first, *remaining):
         raw = line if line.endswith(b"\n") else line + b"\n"
-        yield from assembler.plain(raw, offset)
+        yield from assembler.python_path(raw, offset)
         offset += len(raw)
     yield from assembler.flush()
 
@@ -28,7 +28,7 @@ def entries(lines: Iterable[bytes], kind: str, bounds: Bounds) -> Iterator[Entry
 def detect_kind(line: bytes) -> str:
     """Return `docker` or `cri` if the line has that envelope, else `plain`."""
     try:
-        record(line)
+        parse_record(line)
     except EnvelopeError:
         words = line.split(b" ", 3)
         return "cri" if len(words) > 2 and words[1] in (b"stdout", b"stderr") else "plain"  # noqa: PLR2004

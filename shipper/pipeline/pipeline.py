@@ -9,13 +9,13 @@ from shipper.model.batch import DROPPED, INDEXED, QUARANTINED, Batch
 from shipper.model.documents import Document, Rendered
 from shipper.model.source import Source
 from shipper_processors.count import Counting
-from shipper_processors.enforce import Enforce, noted
+from shipper_processors.enforce import Enforce, with_violations
 from shipper_processors.fast_path import FastBatch
 from shipper_processors.levels import time_of
 from shipper_processors.payload import DEEPEST, Shape, decode_payload, storable
 from shipper_processors.redact import Redactor
 from shipper_processors.render import searched_text
-from shipper_processors.route import Skew, document_id, index_name, moment
+from shipper_processors.route import Skew, document_id, event_time, index_name
 from shipper_processors.times import LATEST_MS, parse_ms
 from shipper_schemas.entry import Entry, Origin
 from shipper_schemas.metrics import Increment
@@ -163,7 +163,7 @@ class Pipeline:
             for (series, overflows, failed), number in run.counted:
                 for key in series:
                     sums[key] += number
-                self.counting.note_overflows(overflows, number)
+                self.counting.add_overflows(overflows, number)
                 if failed:
                     sums[VIOLATIONS.name, (Kind.INTERNAL_ERROR.value,)] += number
 
@@ -187,7 +187,7 @@ class Pipeline:
         if entry.cut is not None:
             violations.append(Violation(Kind.LINE_CUT, None, f"cut off: {entry.cut}"))
         runtime_ms = runtime_ms_of(entry)
-        time_ms, doubt = moment(timestamp, runtime_ms, now_ms, self.skew)
+        time_ms, doubt = event_time(timestamp, runtime_ms, now_ms, self.skew)
         if doubt is not None:
             violations.append(doubt)
         policy = self._verdict(violations) if violations else Policy.ALLOW
@@ -237,7 +237,7 @@ class Pipeline:
             return QUARANTINED, self._reject(assessed, assessed.violations, entry, source)
         event = assessed.event
         if assessed.policy is Policy.FLAG:
-            event = noted(event, self._reported(assessed.violations))
+            event = with_violations(event, self._reported(assessed.violations))
         if self.redactor.suspicious(entry.text, event):
             event = self.redactor.redact_event(event)
         try:
@@ -287,7 +287,7 @@ class Pipeline:
             None,
             source.name,
             raw,
-            source.renderer.refused(raw, list(reasons), assessed.time_ms, target, entry),
+            source.renderer.quarantined(raw, list(reasons), assessed.time_ms, target, entry),
         )
 
     def _reported(self, violations: Iterable[Violation]) -> list[Violation]:

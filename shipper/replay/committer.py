@@ -96,9 +96,9 @@ class Committer:
         for (outcome, _), number in segment.ended.items():
             batch.events[outcome] += number
         for key, amount in segment.sums.items():
-            tally.sums[self._counting.placed(key)] += amount
+            tally.sums[self._counting.bounded_series(key)] += amount
         for metric, labels, amount in segment.observations:
-            tally.observations.append(Increment(*self._counting.placed((metric, labels)), amount))
+            tally.observations.append(Increment(*self._counting.bounded_series((metric, labels)), amount))
         tally.sums[LINES_READ.name, ()] += segment.lines
         tally.sums[BYTES_READ.name, ()] += segment.bytes
         for index, number in segment.indices.items():
@@ -111,7 +111,7 @@ class Committer:
     def _merge_history(self, whole: "History", part: "History") -> None:
         for key, columns in part.added.items():
             placed = copy(part)
-            placed.added = {self._counting.placed(key): columns}
+            placed.added = {self._counting.bounded_series(key): columns}
             whole.merge(placed)
 
     def _send(self) -> None:

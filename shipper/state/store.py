@@ -28,7 +28,7 @@ from shipper.state.integrity import CommitMarker, Part, Seal
 from shipper.system.errors import StateError
 from shipper.system.private_dirs import make_private
 from shipper_processors.envelope import LONE_SURROGATES
-from shipper_processors.residue import holds_text
+from shipper_processors.partial_state import holds_text
 from shipper_processors.sanitize import printable
 from shipper_schemas.metrics import Distribution, SeriesKey, Value
 

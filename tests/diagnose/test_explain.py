@@ -114,7 +114,7 @@ def test_the_source_of_the_correlation_id_is_shown(text: str, said: str) -> None
             "2024-10-31T22:00:00Z",
             "the runtime's: `timestamp` is 220838399 s after",
         ),
-        ('{"timestamp":"noon"}', "2024-10-31T22:00:00Z", "the runtime's: `timestamp` is no time"),
+        ('{"timestamp":"noon"}', "2024-10-31T22:00:00Z", "the runtime's: invalid `timestamp`"),
         ("2024-10-31 22:00:00 INFO started", None, "the time in the line"),
         ("started", None, "the time of reading"),
     ],

@@ -1,4 +1,4 @@
-"""Fuzz targets of files: configuration, rules, tests of rules, state, compressed logs, what runtimes say of containers."""
+"""Fuzz targets of files: configuration, rules, tests of rules, state, compressed logs, container metadata."""
 
 import gzip
 import os
@@ -40,22 +40,22 @@ from shipper_processors.sanitize import printable
 from shipper_processors.times import parse_ms
 from shipper_schemas.entry import Origin
 from shipper_schemas.rules import Rule
-from tests.processors.ways import docker
+from tests.processors.both_paths import docker
 
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
-"""Folders of a single run are in memory where there is such a place: no disk is tested here."""
+"""Folder for temporary directories, in memory if possible: disks are not tested here."""
 EVENT = {"event": "patient_created", "path": "/api/v1/patients/7", "duration_ms": 3.5, "medication": "aspirin"}
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder for one run."""
-    with TemporaryDirectory(dir=MEMORY) as made:
-        yield Path(made)
+    """Create a folder for one run."""
+    with TemporaryDirectory(dir=MEMORY) as path:
+        yield Path(path)
 
 
-def told(error: ConfigurationError | StateError, secrets: tuple[str, ...] = ()) -> None:
-    """A refusal is for people: in lines that a terminal can show, without secrets, with a hint."""
+def assert_readable(error: ConfigurationError | StateError, secrets: tuple[str, ...] = ()) -> None:
+    """Assert that an error has printable lines, a hint, and no secrets."""
     for line in str(error).split("\n"):
         assert printable(line) == line, line
     assert error.hint
@@ -63,7 +63,7 @@ def told(error: ConfigurationError | StateError, secrets: tuple[str, ...] = ()) 
 
 
 def configuration(data: bytes) -> None:
-    """A file and variables are settings, or every problem with its hint."""
+    """A file and variables give settings, or all problems with their hints."""
     text, _, variables = data.partition(b"\n---variables---\n")
     environ = {}
     for line in variables.decode("utf-8", "replace").replace("\0", "").split("\n"):
@@ -75,13 +75,13 @@ def configuration(data: bytes) -> None:
         try:
             settings = load(file, environ, {})
         except ConfigurationError as error:
-            told(error)
+            assert_readable(error)
             return
     settings.model_dump(mode="json")
 
 
 def rules(data: bytes) -> None:
-    """A rule counts or is refused; what is counted has labels that are text."""
+    """A rule counts or is invalid; increments have labels that are text."""
     try:
         content = parsed(data.decode("utf-8", "replace")).values
     except yaml.YAMLError:
@@ -99,14 +99,14 @@ def rules(data: bytes) -> None:
 
 
 def rule_tests(data: bytes) -> None:
-    """A file of tests runs or is refused."""
+    """A file of tests runs or is invalid."""
     with folder() as place:
         file = place / "tests.yaml"
         file.write_bytes(data)
         try:
             tests = load_tests(file)
         except ConfigurationError as error:
-            told(error)
+            assert_readable(error)
             return
     for test in tests:
         chain = Pipeline(Enforce(), Counting([]), Redactor())
@@ -116,7 +116,7 @@ def rule_tests(data: bytes) -> None:
 
 @cache
 def saved_state() -> bytes:
-    """The state file of an agent that follows two logs and counts something."""
+    """Return the state file of an agent that follows two logs and has a counter."""
     with folder() as place:
         state = State(place / "state")
         logs = []
@@ -136,8 +136,8 @@ def saved_state() -> bytes:
         return (place / "state" / FILE).read_bytes()
 
 
-class _Given:
-    """Stands for a scanner of one path."""
+class _OnePath:
+    """A fake scanner of one path."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -147,11 +147,11 @@ class _Given:
 
 
 def _input(path: Path) -> Input:
-    return Input("docker", _Given(str(path)), lambda _path, _real: Origin(str(path), "c1"))
+    return Input("docker", _OnePath(str(path)), lambda _path, _real: Origin(str(path), "c1"))
 
 
-def _taken_up(content: bytes, change: tuple[str, tuple[object, ...]] | None = None) -> None:
-    """A state is taken up as a whole, or refused with its hint."""
+def _load_state(content: bytes, change: tuple[str, tuple[object, ...]] | None = None) -> None:
+    """Load a state completely, or fail with a hint."""
     with folder() as place:
         directory = place / "state"
         State(directory).close()
@@ -163,21 +163,21 @@ def _taken_up(content: bytes, change: tuple[str, tuple[object, ...]] | None = No
         try:
             with closing(State(directory)) as state:
                 tail = Tail([], Bounds(), Limits(), state.logs(), Folders())
-                for reader in tail.scan():  # of logs that are gone: all that is known of them comes from the state
+                for reader in tail.scan():  # of removed logs, which are known from the state alone
                     for batch in reader.read_to_end():
                         list(batch.entries)
                 tail.close()
                 state.series()
         except StateError as error:
-            told(error)
+            assert_readable(error)
 
 
 def state_bytes(data: bytes) -> None:
-    """A state file with bytes changed: pairs of a place (three bytes) and what stands there now."""
+    """Change bytes of a state file: pairs of a place (three bytes) and the new byte."""
     content = bytearray(saved_state())
     for begin in range(0, len(data) - 3, 4):
         content[int.from_bytes(data[begin : begin + 3], "big") % len(content)] = data[begin + 3]
-    _taken_up(bytes(content))
+    _load_state(bytes(content))
 
 
 COLUMNS = [
@@ -190,7 +190,7 @@ COLUMNS = [
 
 
 def state_rows(data: bytes) -> None:
-    """A state whose first byte's column holds the rest, as text, bytes, a number or nothing."""
+    """Set the column that the first byte selects to the rest, as text, bytes, a number or null."""
     if len(data) < 2:
         return
     table, column = COLUMNS[data[0] % len(COLUMNS)]
@@ -198,28 +198,28 @@ def state_rows(data: bytes) -> None:
     value: object = [rest, rest.decode("utf-8", "replace"), int.from_bytes(rest[:7], "big", signed=True), None][
         data[1] % 4
     ]
-    _taken_up(saved_state(), (f"UPDATE {table} SET {column} = ?", (value,)))
+    _load_state(saved_state(), (f"UPDATE {table} SET {column} = ?", (value,)))
 
 
 def compressed(data: bytes) -> None:
-    """Any file called `.gz` is read to where it is damaged, the same at every offset, and never grows beyond what is asked."""
+    """Any `.gz` file is read up to its damage, consistently at every offset, and never beyond the requested size."""
     with folder() as place:
         path = place / "app.log.1.gz"
         path.write_bytes(data)
         length(str(path))
         with closing(GzipHandle(str(path))) as handle:
             whole, offset = b"", 0
-            while piece := handle.read(offset, 1000):
-                assert len(piece) <= 1000
-                whole, offset = whole + piece, offset + len(piece)
+            while part := handle.read(offset, 1000):
+                assert len(part) <= 1000
+                whole, offset = whole + part, offset + len(part)
                 if offset > 100_000:
                     break
             for begin, size in ((0, 10), (offset // 2, 999), (max(0, offset - 5), 3), (1, 1)):
                 assert handle.read(begin, size) == whole[begin : begin + size] or offset > 100_000
             line = first_line(handle)
         assert kind_of(line) in ("docker", "cri", "plain")
-        said = time_in(line)
-        assert said is None or parse_ms(said) is None or isinstance(said, str)
+        time = time_in(line)
+        assert time is None or parse_ms(time) is None or isinstance(time, str)
     try:
         expected = gzip.decompress(data)
     except (EOFError, OSError, zlib.error):
@@ -228,7 +228,7 @@ def compressed(data: bytes) -> None:
 
 
 def metadata(data: bytes) -> None:
-    """The files beside a log give a description, bounded and encodable, or none."""
+    """Metadata files beside a log give a bounded, encodable description, or none."""
     with folder() as place:
         container = place / ("a" * 64)
         container.mkdir()
@@ -249,7 +249,7 @@ def metadata(data: bytes) -> None:
 
 
 def names(data: bytes) -> None:
-    """Names of files: a rotated one has a base, and siblings have one order."""
+    """Rotated file names have a base name, and siblings have one order."""
     file_names = [name for name in data.decode("utf-8", "surrogateescape").split("\n") if name and "/" not in name]
     for name in file_names:
         base = base_name(name)
@@ -265,7 +265,7 @@ def names(data: bytes) -> None:
 
 
 def typed(data: bytes) -> None:
-    """The command line takes any configuration file without a traceback."""
+    """The command line handles any configuration file without a traceback."""
     from shipper.cli import main
 
     with folder() as place:

@@ -1,6 +1,6 @@
-"""One target under atheris, which looks for inputs that reach new code: `python -m tests.fuzz.guided TARGET [OPTION]…`.
+"""Run one target under atheris, which searches for inputs that reach new code: `python -m tests.fuzz.guided TARGET [OPTION]…`.
 
-`all` takes the first byte of an input for the target. What follows the name of the target goes to libFuzzer, which ends the process.
+`all` uses the first byte of an input to select the target. libFuzzer gets the options, and ends the process.
 """
 
 import logging
@@ -14,13 +14,13 @@ with atheris.instrument_imports(include=["shipper_processors", "shipper_schemas"
 
 
 def any_target(data: bytes) -> None:
-    """The target that the first byte names, over the rest."""
+    """Run the target that the first byte selects on the rest."""
     if data:
         TARGETS[sorted(TARGETS)[data[0] % len(TARGETS)]](data[1:])
 
 
 def main() -> None:
-    """Fuzz, saying nothing of what is done with the inputs."""
+    """Fuzz without the log entries of the targets."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     name, *options = sys.argv[1:]
     atheris.Setup([sys.argv[0], *options], any_target if name == "all" else TARGETS[name])

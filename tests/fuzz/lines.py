@@ -1,4 +1,4 @@
-"""Fuzz targets of what containers print: envelopes, payloads, access lines, levels, times, stack traces, the chain."""
+"""Fuzz targets of log lines: envelopes, payloads, access lines, levels, times, stack traces, the chain."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,58 +15,58 @@ from shipper_processors.access_log import decode_access
 from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.envelope import EnvelopeError, Piece, open_cri, open_json_file
+from shipper_processors.envelope import EnvelopeError, RuntimeLine, parse_cri, parse_json_file
 from shipper_processors.fast_path import FastBatch
 from shipper_processors.levels import level_of, time_of
 from shipper_processors.payload import decode_payload
 from shipper_processors.redact import Redactor
-from shipper_processors.route import Skew, is_daily, moment
+from shipper_processors.route import Skew, event_time, is_daily
 from shipper_processors.sanitize import printable
-from shipper_processors.stack_traces import Trace, opens, summary
+from shipper_processors.stack_traces import Trace, can_be_continued, summary
 from shipper_processors.times import LATEST_MS, format_ms, parse_ms
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import Entry, Origin
 from shipper_schemas.event import LEVELS
 from shipper_schemas.violation import Kind
-from tests.processors.ways import NOW, same
+from tests.processors.both_paths import NOW, same
 
 SMALL = Bounds(lines=8, bytes=2048, message_bytes=4096)
 SOURCE = Source.of(Origin("/var/log/x.log", "c1", service="backend", container_id="c1", container_name="backend-1"))
 BYTES_OF_A_CHARACTER = 6
-"""Most characters that JSON makes of one: `\u001f`."""
+"""Longest JSON encoding of a character: `\u001f`."""
 TIMES_KEPT = 4
-"""Most times that a text can be in a document: as message, exception, error and name of its error."""
+"""Most copies of a text in a document: as message, exception, error message and error type."""
 OVERHEAD = 8192
 
 
 def text_of(data: bytes) -> str:
-    """The text that an envelope would give."""
+    """Return the text that an envelope would contain."""
     return data.decode("utf-8", "replace")
 
 
 def _entries(
     kind: str, chunks: list[bytes], bounds: Bounds = SMALL, restart: int | None = None
 ) -> tuple[list[Entry], int]:
-    """Entries of chunks of complete lines, and how many lines they have; `restart` before that chunk."""
-    made: Assembler = ASSEMBLERS[kind]("c1", bounds)  # type: ignore[index]
+    """Return the entries of chunks of complete lines, and their lines; restarts before chunk `restart`."""
+    assembler: Assembler = ASSEMBLERS[kind]("c1", bounds)  # type: ignore[index]
     entries: list[Entry] = []
     offset = 0
     for place, chunk in enumerate(chunks):
         if place == restart:
-            residue = made.residue()
-            made = ASSEMBLERS[kind]("c1", bounds)  # type: ignore[index]
-            made.restore(residue)
-            assert made.residue() == residue
-        for entry in made.feed(chunk, offset):
+            saved = assembler.partial_state()
+            assembler = ASSEMBLERS[kind]("c1", bounds)  # type: ignore[index]
+            assembler.restore(saved)
+            assert assembler.partial_state() == saved
+        for entry in assembler.feed(chunk, offset):
             assert isinstance(entry, Entry)
             entries.append(entry)
         offset += len(chunk)
-    entries += made.flush()  # type: ignore[arg-type]
+    entries += assembler.flush()  # type: ignore[arg-type]
     return entries, sum(entry.lines for entry in entries)
 
 
 def envelope(kind: str, data: bytes) -> None:
-    """Every line is in one entry; texts can be encoded; chunks and restarts make no difference."""
+    """Every line is in one entry; texts can be encoded; chunks and restarts do not change the entries."""
     lines = (data.rstrip(b"\n") + b"\n").splitlines(keepends=True) if data.strip(b"\n") else []
     lines = (b"".join(lines)).split(b"\n")[:-1]
     whole = b"".join(line + b"\n" for line in lines)
@@ -84,26 +84,26 @@ def envelope(kind: str, data: bytes) -> None:
     assert _entries(kind, [half for half in halves if half], restart=1)[0] == entries
 
 
-def opened(opener: Callable[[bytes], Piece], data: bytes) -> None:
-    """Each line is a piece of one of the two streams, or refused as an envelope."""
+def parsed(parse: Callable[[bytes], RuntimeLine], data: bytes) -> None:
+    """Each line parses as one of the two streams, or raises EnvelopeError."""
     for line in data.split(b"\n"):
         try:
-            piece = opener(line)
+            runtime_line = parse(line)
         except EnvelopeError:
             continue
-        assert piece.stream in ("stdout", "stderr")
-        piece.log.encode()
+        assert runtime_line.stream in ("stdout", "stderr")
+        runtime_line.log.encode()
 
 
 def docker(data: bytes) -> None:
     """Docker's json-file."""
-    opened(open_json_file, data)
+    parsed(parse_json_file, data)
     envelope("docker", data)
 
 
 def cri(data: bytes) -> None:
     """The CRI format."""
-    opened(open_cri, data)
+    parsed(parse_cri, data)
     envelope("cri", data)
 
 
@@ -113,20 +113,20 @@ def plain(data: bytes) -> None:
 
 
 def payload(data: bytes) -> None:
-    """An object, an access line, a trace or words; whatever it is can be told of."""
+    """A payload is an object, an access line, a trace or plain text, and every violation is printable."""
     text = text_of(data)
-    shape, fields, refusal = decode_payload(text)
+    shape, fields, violation = decode_payload(text)
     assert shape in ("structured", "access", "text", "blank", "broken")
-    assert (shape == "broken") == (refusal is not None)
+    assert (shape == "broken") == (violation is not None)
     assert all(isinstance(name, str) for name in fields)
     if shape != "structured":
         orjson.dumps(fields)
-    if refusal is not None:
-        assert printable(refusal.detail) == refusal.detail
+    if violation is not None:
+        assert printable(violation.detail) == violation.detail
 
 
 def access(data: bytes) -> None:
-    """Fields of an access line stand in the line, and no part of it can break out of its field."""
+    """Fields of an access line are parts of it, and no part can break out of its field."""
     text = text_of(data)
     fields = decode_access(text)
     if fields is None:
@@ -142,7 +142,7 @@ def access(data: bytes) -> None:
 
 
 def levels(data: bytes) -> None:
-    """A level of the schema, and a time that can be read or is none."""
+    """A level is in the schema, and a time is part of the text."""
     text = text_of(data)
     assert level_of(text) in (None, *LEVELS)
     time_text = time_of(text)
@@ -152,14 +152,14 @@ def levels(data: bytes) -> None:
 
 
 def times(data: bytes) -> None:
-    """Any value is a time or none; what was made is read as it was made."""
+    """Any value is a valid time or none; formatted times parse back to the same value."""
     text = text_of(data)
     values: list[object] = [text]
     with suppress(ValueError, RecursionError):
         values.append(json.loads(text))
     for value in values:
         for runtime in (None, NOW):
-            ms, doubt = moment(value, runtime, NOW, Skew())
+            ms, doubt = event_time(value, runtime, NOW, Skew())
             assert 0 <= ms <= LATEST_MS
             assert parse_ms(format_ms(ms)) == ms
             assert doubt is None or doubt.kind in (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
@@ -168,9 +168,9 @@ def times(data: bytes) -> None:
 
 
 def traces(data: bytes) -> None:
-    """The grammar stands where it stood when it is fed the same lines again."""
+    """Feeding the same lines again restores the state of the grammar."""
     lines = text_of(data).split("\n")
-    if not opens(lines[0]):
+    if not can_be_continued(lines[0]):
         return
     trace, kept = Trace(lines[0]), [lines[0]]
     kept += [line for line in lines[1:] if trace.accepts(line)]
@@ -185,7 +185,7 @@ CHAIN = Pipeline(Enforce(), Counting(builtin_rules(["patient_read"])), Redactor(
 
 
 def chain(data: bytes) -> None:
-    """One entry ends once, in an index of its day, as JSON of a bounded size, with reasons that can be shown."""
+    """One entry has one outcome, in an index of its day, as JSON of a bounded size, with printable reasons."""
     text = text_of(data)
     batch = Batch()
     entry = Entry(text, "stdout", "2026-11-23T10:00:00.123456789Z", 7, 1, b"d" * 14)
@@ -209,57 +209,57 @@ def chain(data: bytes) -> None:
 
 
 @contextmanager
-def impatient() -> Iterator[None]:
-    """Each line is offered to the compiled way, however many before it were not for it."""
-    before, shipper_processors.assemble.MOST_PATIENCE = shipper_processors.assemble.MOST_PATIENCE, 1
+def no_skipped_lines() -> Iterator[None]:
+    """Try the native path for each line, however many lines before it took the Python path."""
+    before, shipper_processors.assemble.MOST_PYTHON_LINES = shipper_processors.assemble.MOST_PYTHON_LINES, 1
     try:
         yield
     finally:
-        shipper_processors.assemble.MOST_PATIENCE = before
+        shipper_processors.assemble.MOST_PYTHON_LINES = before
 
 
-def _both_ways(kind: str, data: bytes) -> None:
+def _on_both_paths(kind: str, data: bytes) -> None:
     lines = data.split(b"\n")
     chunks = [
         b"".join(line + b"\n" for line in part) for part in (lines[: len(lines) // 2], lines[len(lines) // 2 :]) if part
     ]
-    with impatient():
+    with no_skipped_lines():
         same(chunks, kind=kind)
 
 
 def compiled_docker(data: bytes) -> None:
-    """The extension and the plain chain come to the same, byte for byte."""
-    _both_ways("docker", data)
+    """Both paths give the same for json-file lines, byte for byte."""
+    _on_both_paths("docker", data)
 
 
 def compiled_cri(data: bytes) -> None:
-    """The same for the CRI format."""
-    _both_ways("cri", data)
+    """Both paths give the same for the CRI format."""
+    _on_both_paths("cri", data)
 
 
 def compiled_payload(data: bytes) -> None:
-    """The same with the envelope given, so that what is varied is what applications print."""
+    """Both paths give the same for any text of an application in a valid envelope."""
     lines = [line.decode("utf-8", "replace") for line in data.split(b"\n")]
     times_ = [f"2026-11-23T10:00:00.{number:09d}Z" for number in range(len(lines))]
     records = [
         json.dumps({"log": line + "\n", "stream": "stdout", "time": time}, ensure_ascii=False, separators=(",", ":"))
         for line, time in zip(lines, times_, strict=True)
     ]
-    with impatient():
+    with no_skipped_lines():
         same(["".join(record + "\n" for record in records).encode()])
 
 
-def residue(data: bytes) -> None:
+def partial_state(data: bytes) -> None:
     """The partial state of a checkpoint is restored, or rejected by the error that the state knows."""
     for kind in ASSEMBLERS:
-        made = ASSEMBLERS[kind]("c1", SMALL)
+        assembler = ASSEMBLERS[kind]("c1", SMALL)
         try:
-            made.restore(data)
+            assembler.restore(data)
         except msgspec.MsgspecError:
             continue
         again = ASSEMBLERS[kind]("c1", SMALL)
-        again.restore(made.residue())
-        assert again.residue() == made.residue()
-        made.latest_ms()
-        for entry in made.flush():
+        again.restore(assembler.partial_state())
+        assert again.partial_state() == assembler.partial_state()
+        assembler.latest_ms()
+        for entry in assembler.flush():
             assert not isinstance(entry, FastBatch)

@@ -1,4 +1,4 @@
-"""The targets over generated inputs: kept ones cut, joined and garbled, and JSON, YAML and log lines of any shape."""
+"""The targets on generated inputs: corpus files cut, joined and garbled, and any JSON, YAML and log lines."""
 
 import json
 
@@ -22,7 +22,7 @@ JSON = st.recursive(
 
 @st.composite
 def inputs(draw: st.DrawFn, kept: list[bytes]) -> bytes:
-    """Something near to a kept input, so that it gets past the first look."""
+    """Draw an input similar to a corpus file, so that it passes the first checks."""
     way = draw(st.sampled_from(["garbled", "garbled", "joined", "field", "bytes"]))
     if way == "bytes":
         return draw(st.binary(max_size=80))
@@ -39,14 +39,14 @@ def inputs(draw: st.DrawFn, kept: list[bytes]) -> bytes:
 
 
 def _with_a_field(draw: st.DrawFn, example: bytes) -> bytes:
-    """A kept object one of whose fields holds something else."""
+    """Replace the value of one field of a corpus object."""
     try:
-        given_ = json.loads(example)
+        content = json.loads(example)
     except ValueError:
         return example + draw(SPICE)
-    if isinstance(given_, dict) and given_:
-        given_[draw(st.sampled_from(sorted(given_)))] = draw(JSON)
-    return json.dumps(given_).encode()
+    if isinstance(content, dict) and content:
+        content[draw(st.sampled_from(sorted(content)))] = draw(JSON)
+    return json.dumps(content).encode()
 
 
 @pytest.mark.parametrize("name", TARGETS)

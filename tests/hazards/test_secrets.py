@@ -52,7 +52,7 @@ def everything_shown(kind: str, lines: bytes, redactor: Redactor, *, native: boo
     chain.process(assembler.feed(lines, 0), SOURCE, batch, NOW, count=True, ship=True)
     chain.process(assembler.flush(), SOURCE, batch, NOW, count=True, ship=True)
     explainer, plain = Explainer(chain, RULES, Settings(), SOURCE), ASSEMBLERS[kind]("c1", bounds)
-    steps = [explainer.explained(entry, NOW) for entry in [*plain.plain(lines, 0), *plain.flush()]]
+    steps = [explainer.explained(entry, NOW) for entry in [*plain.python_path(lines, 0), *plain.flush()]]
     explanations = [
         line.plain for number, step in enumerate(steps) for line in described(number, step, ["reads_total"])
     ]

@@ -309,11 +309,11 @@ class FailingOnGroups(FailingCounting):
     """A rule with a defect that affects every event."""
 
     def group_effect(
-        self, event: dict[str, Any], stream: str, http_source: HttpSource, undecided: frozenset[str]
+        self, event: dict[str, Any], stream: str, http_source: HttpSource, undecided_fields: frozenset[str]
     ) -> GroupEffect:
         if self.at == "group_effect":
             raise ZeroDivisionError
-        return super().group_effect(event, stream, http_source, undecided)
+        return super().group_effect(event, stream, http_source, undecided_fields)
 
     def contribution(
         self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str

@@ -1,12 +1,12 @@
-"""How much work a regular expression can make of a text: a bound on the steps of Python's backtracking matcher.
+"""A bound on the steps of Python's backtracking matcher, for a regular expression and the length of a text.
 
-The bound follows from the expression's structure alone. Where the sign after a repeated class cannot be one of that class,
-going back over it fails at once, and the parts add up; where it can, every place where the class may end is tried with all
-that follows, and the parts multiply. `steps` counts so for texts of a length.
+The bound follows from the expression's structure alone. If the character after a repeated class cannot be one of that
+class, backtracking over it fails immediately, and the steps of the parts add up; otherwise every possible end of the
+class is tried with all that follows, and the steps multiply. `steps` computes this for texts of a length.
 
-The structure is read by `re._parser`, which is private: Python has no public way to ask for it. Measuring time instead would
-prove nothing of texts that nobody thought of, and would fail on a busy machine. If a version of Python changes the parser,
-an unknown part raises NotImplementedError here rather than pass.
+The structure is read by `re._parser`, which is private: Python has no public interface to it. Measuring time instead
+would prove nothing about other texts, and would fail on a busy machine. If a version of Python changes the parser, an
+unknown part raises NotImplementedError here instead of passing.
 """
 
 import re
@@ -18,92 +18,92 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 ALPHABET = frozenset([*map(chr, range(256)), *"\u0130\u0131\u017f\u0661\u2028\u202e\u3000\u4e2d\ud800\ufeff\U0001f642"])
-"""Signs that stand for all: every class of ours is told apart by one of them."""
+"""Characters that represent all: at least one of them distinguishes each pair of classes in the project."""
 INFINITE = float("inf")
 MOST_MULTIPLIED = 64
-SIGNS_PER_PART = 4
+CHARACTERS_PER_PART = 4
 ENDLESS = 1 << 31
-"""What the parser writes for no upper bound is at least this."""
+"""Smallest number by which the parser expresses that there is no upper bound."""
 Items = list[tuple[Any, Any]]
 
 
 class Work(NamedTuple):
-    """What a part may cost from one place on."""
+    """Bound on the work of a part from one place on."""
 
     steps: float
-    """To try all its ways."""
+    """Steps to try all its matches."""
     ways: float
-    """Ends at which all that follows may be tried in earnest."""
+    """Number of ends from which the rest may be tried."""
 
 
 @dataclass(frozen=True)
 class Follow:
-    """What can stand behind a part: its first signs, and whether that may be no sign at all."""
+    """The text that can follow a part: its first characters, and whether it may be empty."""
 
     first: frozenset[str]
     nothing: bool
     certain: bool = True
-    """No sign at all is a match, since nothing is asserted of the place."""
+    """True if an empty text matches without an assertion about the place."""
 
     @property
-    def made(self) -> bool:
-        """Whether a match is made as soon as the part before ends."""
+    def is_complete(self) -> bool:
+        """True if a match is complete as soon as the part before ends."""
         return self.nothing and self.certain and not self.first
 
 
 END = Follow(frozenset(), nothing=False)
-"""The end of the text: no sign follows."""
+"""The end of the text: no character follows."""
 ANYTHING = Follow(frozenset(), nothing=True)
-"""Nothing more is asked."""
+"""No further condition."""
 
 
 class Bound:
-    """The bound for one expression and texts of `length` signs."""
+    """The bound for one expression and texts of `length` characters."""
 
     def __init__(self, pattern: "re.Pattern[Any]", length: int, *, amortised: bool) -> None:
-        """With `amortised`, repeats without an end that no second start can walk over again count once for the text."""
+        """With `amortised`, unbounded repeats over which no second start can walk again count once for the text."""
         self._length, self._amortised, self._flags = length, amortised, pattern.flags
         parsed = parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
         self.items: Items = list(parsed)
         self._widths = parsed.state.groupwidths
         self._starts: frozenset[str] = ALPHABET
-        """Signs at which a match may begin."""
-        self._not_behind: frozenset[str] = frozenset()
-        """Signs behind which none may begin."""
+        """Characters at which a match may begin."""
+        self._not_after: frozenset[str] = frozenset()
+        """Characters after which none may begin."""
 
     def of_match(self, follow: Follow) -> float:
-        """Steps of a match at one place."""
+        """Return the steps of a match at one place."""
         return self._sequence(self.items, follow).steps
 
     def of_search(self) -> float:
-        """Steps of a failing or succeeding match at one place of many, by the alternative that begins there."""
+        """Return the steps of a failing or succeeding match at one of many places, over all alternatives."""
         alternatives = self.items[0][1][1] if len(self.items) == 1 and self.items[0][0] is op.BRANCH else [self.items]
         total = 0.0
         for alternative in alternatives:
             self._starts = self._first(list(alternative), ANYTHING).first
             kind, value = alternative[0]
             lookbehind = kind is op.ASSERT_NOT and value[0] < 0 and len(value[1]) == 1
-            self._not_behind = (self._signs(*value[1][0]) if lookbehind else None) or frozenset()
+            self._not_after = (self._characters(*value[1][0]) if lookbehind else None) or frozenset()
             total += self._sequence(list(alternative), ANYTHING).steps
         return total
 
-    # --- what may stand first -----------------------------------------------------------------------
+    # --- first characters ---------------------------------------------------------------------------
 
     def _first(self, items: Items, follow: Follow) -> Follow:
         first: frozenset[str] = frozenset()
         certain = True
         for kind, value in items:
-            found = self._first_of(kind, value)
-            first |= found.first
-            certain = certain and found.certain
-            if not found.nothing:
+            following = self._first_of(kind, value)
+            first |= following.first
+            certain = certain and following.certain
+            if not following.nothing:
                 return Follow(first, nothing=False)
         return Follow(first | follow.first, follow.nothing, certain and follow.certain)
 
     def _first_of(self, kind: Any, value: Any) -> Follow:
-        signs = self._signs(kind, value)
-        if signs is not None:
-            return Follow(signs, nothing=False)
+        characters = self._characters(kind, value)
+        if characters is not None:
+            return Follow(characters, nothing=False)
         if kind in (op.AT, op.ASSERT, op.ASSERT_NOT):
             at_end = kind is op.AT and value in (op.AT_END, op.AT_END_STRING)
             return END if at_end else Follow(frozenset(), nothing=True, certain=False)
@@ -116,19 +116,19 @@ class Bound:
         if kind is op.GROUPREF_EXISTS:
             return self._either([list(one or []) for one in value[1:]])
         if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
-            found = self._first(list(value[2]), ANYTHING)
-            return Follow(found.first, found.nothing or value[0] == 0, found.certain or value[0] == 0)
+            inner = self._first(list(value[2]), ANYTHING)
+            return Follow(inner.first, inner.nothing or value[0] == 0, inner.certain or value[0] == 0)
         if kind is op.GROUPREF:
             return Follow(ALPHABET, nothing=True, certain=False)
-        raise NotImplementedError(f"{kind} is not looked at")
+        raise NotImplementedError(f"{kind} is not supported")
 
     def _either(self, alternatives: list[Items]) -> Follow:
-        found = [self._first(one, ANYTHING) for one in alternatives]
-        first: frozenset[str] = frozenset().union(*(one.first for one in found))
-        return Follow(first, any(one.nothing for one in found), any(one.nothing and one.certain for one in found))
+        follows = [self._first(one, ANYTHING) for one in alternatives]
+        first: frozenset[str] = frozenset().union(*(one.first for one in follows))
+        return Follow(first, any(one.nothing for one in follows), any(one.nothing and one.certain for one in follows))
 
-    def _signs(self, kind: Any, value: Any) -> frozenset[str] | None:
-        """The signs of a part that is one sign; None for any other."""
+    def _characters(self, kind: Any, value: Any) -> frozenset[str] | None:
+        """Return the characters of a part that is one character; None for any other part."""
         if kind is op.ANY:
             return ALPHABET if self._flags & re.DOTALL else ALPHABET - {"\n"}
         if kind is op.LITERAL:
@@ -137,19 +137,19 @@ class Bound:
             return ALPHABET - self._cased({chr(value)})
         if kind is not op.IN:
             return None
-        found: set[str] = set()
+        members: set[str] = set()
         for inner, what in value:
             if inner is op.LITERAL:
-                found.add(chr(what))
+                members.add(chr(what))
             elif inner is op.RANGE:
-                found |= {sign for sign in ALPHABET if what[0] <= ord(sign) <= what[1]}
+                members |= {character for character in ALPHABET if what[0] <= ord(character) <= what[1]}
             elif inner is op.CATEGORY:
-                found |= self._category(what)
-        signs = self._cased(found)
-        return ALPHABET - signs if value[0][0] is op.NEGATE else signs
+                members |= self._category(what)
+        characters = self._cased(members)
+        return ALPHABET - characters if value[0][0] is op.NEGATE else characters
 
-    def _cased(self, signs: set[str]) -> frozenset[str]:
-        return in_both_cases(frozenset(signs)) if self._flags & re.IGNORECASE else frozenset(signs)
+    def _cased(self, characters: set[str]) -> frozenset[str]:
+        return in_both_cases(frozenset(characters)) if self._flags & re.IGNORECASE else frozenset(characters)
 
     def _category(self, what: Any) -> frozenset[str]:
         written = {
@@ -158,8 +158,8 @@ class Bound:
         }[what]  # fmt: skip
         return in_class(written, self._flags & re.ASCII)
 
-    def _surely(self, rest: Items, follow: Follow) -> bool:
-        """Whether what follows matches wherever it begins: any number of any signs, up to the end."""
+    def _always_matches(self, rest: Items, follow: Follow) -> bool:
+        """True if the rest matches from every place: any number of any characters, up to the end."""
         optional = (op.MAX_REPEAT, op.MIN_REPEAT)
         inside = [*rest]
         while inside and inside[-1][0] is op.SUBPATTERN:
@@ -167,10 +167,10 @@ class Bound:
         if not inside or any(kind not in optional or value[0] > 0 for kind, value in inside):
             return False
         least, most, what = inside[-1][1]
-        every = self._is_sign(list(what)) and self._signs(*what[0]) == ALPHABET
+        every = self._is_character(list(what)) and self._characters(*what[0]) == ALPHABET
         return least == 0 and most >= ENDLESS and every and not follow.first
 
-    # --- what it costs ------------------------------------------------------------------------------
+    # --- number of steps ---------------------------------------------------------------------------
 
     def _sequence(self, items: Items, follow: Follow) -> Work:
         if not items:
@@ -178,12 +178,12 @@ class Bound:
         (kind, value), rest = items[0], items[1:]
         after = self._first(rest, follow)
         own, behind = self._part(kind, value, after), self._sequence(rest, follow)
-        if self._surely(rest, follow):
+        if self._always_matches(rest, follow):
             own = Work(own.steps, 1)
         return Work(own.steps + own.ways * behind.steps, own.ways * behind.ways)
 
     def _part(self, kind: Any, value: Any, after: Follow) -> Work:
-        if self._signs(kind, value) is not None or kind is op.AT:
+        if self._characters(kind, value) is not None or kind is op.AT:
             return Work(1, 1)
         if kind is op.GROUPREF:
             return Work(self._widths[value][1] if self._widths[value][1] < ENDLESS else INFINITE, 1)
@@ -201,7 +201,7 @@ class Bound:
         if kind in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
             work = self._repeat(list(value[2]), value[0], value[1], after)
             return Work(work.steps, 1) if kind is op.POSSESSIVE_REPEAT else work
-        raise NotImplementedError(f"{kind} is not looked at")
+        raise NotImplementedError(f"{kind} is not supported")
 
     def _branch(self, alternatives: list[Items], after: Follow) -> Work:
         works = [self._sequence(one, after) for one in alternatives]
@@ -218,18 +218,18 @@ class Bound:
         if first.nothing and most >= ENDLESS:
             return Work(INFINITE, INFINITE)
         times = self._times(inner, least, most, after)
-        apart = after.made or (not first.first & after.first and not after.nothing)
+        apart = after.is_complete or (not first.first & after.first and not after.nothing)
         if most == 1:
             once = self._sequence(inner, after)
             return Work(once.steps + 1, once.ways + (least == 0 and not apart))
-        behind = Follow(first.first, nothing=False) if after.made else self._or(first, after)
-        again = Work(1, 1) if self._is_sign(inner) else self._sequence(inner, behind)
-        if again.ways > 1:  # each time again multiplies
+        behind = Follow(first.first, nothing=False) if after.is_complete else self._or(first, after)
+        again = Work(1, 1) if self._is_character(inner) else self._sequence(inner, behind)
+        if again.ways > 1:  # each repetition multiplies
             ways = again.ways**times if times <= MOST_MULTIPLIED else INFINITE
             return Work(ways * again.steps, ways)
         steps = min(
-            times * again.steps, SIGNS_PER_PART * self._length * len([*_all_parts(inner)])
-        )  # each goes on by a sign
+            times * again.steps, CHARACTERS_PER_PART * self._length * len([*_all_parts(inner)])
+        )  # each repetition consumes a character
         return Work(steps + 1, 1 if apart else max(1, times - least + 1))
 
     @staticmethod
@@ -237,43 +237,49 @@ class Bound:
         return Follow(first.first | after.first, after.nothing, after.certain)
 
     @staticmethod
-    def _is_sign(inner: Items) -> bool:
+    def _is_character(inner: Items) -> bool:
         return len(inner) == 1 and inner[0][0] in (op.ANY, op.LITERAL, op.NOT_LITERAL, op.IN)
 
     def _times(self, inner: Items, least: int, most: int, after: Follow) -> float:
-        """How often a repeat may go on: where starts cannot overlap in it, what it walks is walked once for the text."""
-        signs = self._consumed(inner)
-        walked_once = after.made or not signs & self._starts or signs <= self._not_behind
+        """Return the largest number of repetitions; where starts cannot overlap, the walked text counts once."""
+        characters = self._consumed(inner)
+        walked_once = after.is_complete or not characters & self._starts or characters <= self._not_after
         if self._amortised and walked_once and self._is_flat(inner):
             return max(1, least)
         return min(most, self._length)
 
     def _consumed(self, inner: Items) -> frozenset[str]:
-        """All signs that a part may walk over."""
-        found = (self._signs(kind, value) for kind, value in _all_parts(inner))
-        return frozenset().union(*(signs for signs in found if signs is not None))
+        """Return all characters that a part may consume."""
+        classes = (self._characters(kind, value) for kind, value in _all_parts(inner))
+        return frozenset().union(*(characters for characters in classes if characters is not None))
 
     def _is_flat(self, inner: Items) -> bool:
-        """Whether a repeat holds no other repeat without an end."""
+        """True if a repeat contains no other unbounded repeat."""
         return not any(
             kind in (op.MAX_REPEAT, op.MIN_REPEAT) and value[1] >= ENDLESS for kind, value in _all_parts(inner)
         )  # fmt: skip
 
 
 @cache
-def in_both_cases(signs: frozenset[str]) -> frozenset[str]:
-    """What an expression that takes no heed of the case matches with one of these signs."""
-    cased = {other for sign in signs for other in (sign, sign.lower(), sign.upper(), sign.swapcase())}
+def in_both_cases(characters: frozenset[str]) -> frozenset[str]:
+    """Return the characters that a case-insensitive expression matches for one of these characters."""
+    cased = {
+        other
+        for character in characters
+        for other in (character, character.lower(), character.upper(), character.swapcase())
+    }
     return frozenset(cased).union(
-        sign for sign in ALPHABET if sign.lower() in cased or sign.upper() in cased or sign.casefold() in cased
+        character
+        for character in ALPHABET
+        if character.lower() in cased or character.upper() in cased or character.casefold() in cased
     )
 
 
 @cache
 def in_class(written: str, flags: int) -> frozenset[str]:
-    r"""The signs of a class such as `\d`."""
+    r"""Return the characters of a class such as `\d`."""
     one = re.compile(written, flags)
-    return frozenset(sign for sign in ALPHABET if one.fullmatch(sign))
+    return frozenset(character for character in ALPHABET if one.fullmatch(character))
 
 
 def _all_parts(items: Items) -> Iterator[tuple[Any, Any]]:
@@ -294,19 +300,19 @@ def _all_parts(items: Items) -> Iterator[tuple[Any, Any]]:
 
 
 def steps(pattern: "re.Pattern[Any]", length: int, *, way: str) -> float:
-    """A bound on the steps of `way` (`match`, `fullmatch`, or `search` for all that looks at every place) over a text."""
+    """Return a bound on the steps of `way` (`match`, `fullmatch`, or `search` for methods that try every place)."""
     if way == "search":
         return length * (Bound(pattern, length, amortised=True).of_search() + 1)
     return Bound(pattern, length, amortised=False).of_match(END if way == "fullmatch" else ANYTHING)
 
 
-def per_sign(pattern: "re.Pattern[Any]", *, way: str) -> float:
-    """The most steps for one sign of a text, over texts of all lengths up to a megabyte."""
+def per_character(pattern: "re.Pattern[Any]", *, way: str) -> float:
+    """Return the most steps per character, over texts of all lengths up to a megabyte."""
     return max(steps(pattern, length, way=way) / length for length in (100, 1000, 10_000, 1_000_000))
 
 
 def is_linear(pattern: "re.Pattern[Any]", *, way: str) -> bool:
-    """Whether the bound grows no faster than the text."""
+    """True if the bound grows no faster than the text."""
     short, long = 10_000, 10_000_000
     few, many = steps(pattern, short, way=way), steps(pattern, long, way=way)
     return many < INFINITE and many <= few * (long / short) * 1.01

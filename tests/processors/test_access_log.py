@@ -57,7 +57,7 @@ from shipper_processors.access_log import decode_access
     ],
 )
 def test_access_lines_are_decoded(text: str, expected: dict[str, object]) -> None:
-    """uvicorn, gunicorn, nginx: method, path without query, status, client, level or time."""
+    """Lines of uvicorn, gunicorn and nginx: method, path without query, status, client, level or time."""
     assert decode_access(text) == expected
 
 
@@ -76,27 +76,27 @@ def test_access_lines_are_decoded(text: str, expected: dict[str, object]) -> Non
         '10.1.2.3 - - [24/Nov/2026:00:12:05 +010005] "GET /x HTTP/1.1" 200 1',
     ],
 )
-def test_what_is_not_an_access_line_from_end_to_end_is_none(text: str) -> None:
-    """Nothing can be smuggled before or behind a request."""
+def test_a_line_with_anything_else_is_no_access_line(text: str) -> None:
+    """Nothing can be smuggled in before or after a request."""
     assert decode_access(text) is None
 
 
 def test_a_status_beyond_http_is_left_out() -> None:
-    """What the schema would refuse is not taken over."""
-    found = decode_access('INFO:     10.0.0.1:0 - "GET /x HTTP/1.1" 999 Odd')
-    assert found is not None
-    assert "status_code" not in found
+    """A value that the schema rejects is omitted."""
+    fields = decode_access('INFO:     10.0.0.1:0 - "GET /x HTTP/1.1" 999 Odd')
+    assert fields is not None
+    assert "status_code" not in fields
 
 
 @given(st.text(alphabet='INFO: 1.[]"GET/ HTP\n?#-', max_size=200))
-def test_any_text_is_decoded_or_refused(text: str) -> None:
+def test_any_text_is_decoded_or_rejected(text: str) -> None:
     """No text raises."""
-    found = decode_access(text)
-    assert found is None or found["method"].isupper()
+    fields = decode_access(text)
+    assert fields is None or fields["method"].isupper()
 
 
 @pytest.mark.timeout(10)
 def test_long_hostile_lines_take_linear_time() -> None:
-    """A megabyte of almost-matches is refused at once."""
+    """A megabyte of near matches is rejected immediately."""
     for text in ('INFO:     10.0.0.1:0 - "GET /' + "a" * 1_000_000, " HTTP/" * 200_000, "1:" * 500_000 + " HTTP/1.1"):
         assert decode_access(text) is None

@@ -1,4 +1,4 @@
-"""Assemble: the outcome depends on the lines alone, not on how they were cut into reads or where it was interrupted."""
+"""Assembling: the result depends on the lines alone, not on the size of reads or on interruptions."""
 
 import json
 from collections.abc import Iterable
@@ -31,58 +31,58 @@ LINES = [
 
 
 def fed(assembler: Assembler, lines: Iterable[str]) -> list[Entry]:
-    """Entries of lines fed one by one, the rest flushed."""
-    found: list[Entry] = []
+    """Return the entries of lines that are fed one by one; the rest is flushed."""
+    entries: list[Entry] = []
     offset = 0
     for line in lines:
         raw = line.encode() + b"\n"
-        found += assembler.feed(raw, offset)
+        entries += assembler.feed(raw, offset)
         offset += len(raw)
-    return found + list(assembler.flush())
+    return entries + list(assembler.flush())
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=25), st.lists(st.integers(1, 6), min_size=1))
 def test_chunks_of_any_size_give_the_same_entries(lines: list[str], sizes: list[int]) -> None:
-    """The compiled way over whole chunks and the way line by line agree byte for byte."""
+    """Decoding whole chunks and decoding line by line agree byte for byte."""
     expected = fed(JsonFileAssembler("c", Bounds()), lines)
-    assembler, found, offset, start, turn = JsonFileAssembler("c", Bounds()), [], 0, 0, 0
+    assembler, entries, offset, start, turn = JsonFileAssembler("c", Bounds()), [], 0, 0, 0
     while start < len(lines):
         size = sizes[turn % len(sizes)]
         raw = "".join(f"{line}\n" for line in lines[start : start + size]).encode()
-        found += assembler.feed(raw, offset)
+        entries += assembler.feed(raw, offset)
         offset, start, turn = offset + len(raw), start + size, turn + 1
-    assert found + list(assembler.flush()) == expected
+    assert entries + list(assembler.flush()) == expected
 
 
 @pytest.mark.parametrize("kind", ASSEMBLERS)
 @given(lines=st.lists(st.sampled_from(LINES), max_size=25), cut=st.integers(0, 25))
 def test_interruption_anywhere_changes_nothing(kind: str, lines: list[str], cut: int) -> None:
-    """The residue carries all that the rest of the log needs: entries, digests, ordinals."""
+    """The partial state contains all that the rest of the log needs: entries, digests, ordinals."""
     expected = fed(ASSEMBLERS[kind]("c", Bounds()), lines)  # type: ignore[index]
     before, after = ASSEMBLERS[kind]("c", Bounds()), ASSEMBLERS[kind]("c", Bounds())  # type: ignore[index]
-    found: list[Entry] = []
+    entries: list[Entry] = []
     offset = 0
     assembler = before
     for number, line in enumerate(lines):
         if number == cut:
-            after.restore(before.residue())
+            after.restore(before.partial_state())
             assembler = after
         raw = line.encode() + b"\n"
-        found += assembler.feed(raw, offset)
+        entries += assembler.feed(raw, offset)
         offset += len(raw)
-    assert found + list(assembler.flush()) == expected
+    assert entries + list(assembler.flush()) == expected
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=25))
 def test_every_line_belongs_to_one_entry(lines: list[str]) -> None:
-    """Lines in equal lines of entries out, and no two entries share a digest."""
+    """The lines of all entries add up to the lines of the log."""
     entries = fed(JsonFileAssembler("c", Bounds()), lines)
     assert sum(entry.lines for entry in entries) == len(lines)
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=25))
 def test_lines_in_a_row_have_different_digests(lines: list[str]) -> None:
-    """Neighbours that are byte-identical are told apart."""
+    """Byte-identical neighbours get different digests."""
     assembler = JsonFileAssembler("c", Bounds())
     digests = [assembler.digest(line.encode()) for line in lines]
     assert all(first != second for first, second in zip(digests, digests[1:], strict=False))
@@ -95,7 +95,7 @@ def test_digests_depend_on_the_container() -> None:
 
 
 def test_a_trace_is_one_entry_within_its_stream() -> None:
-    """Lines of stdout between do not tear a stack trace on stderr."""
+    """Lines of stdout do not interrupt a stack trace on stderr."""
     out = LINES[0]
     lines = [LINES[6], out, LINES[7], out, LINES[8], LINES[9], LINES[11]]
     texts = [entry.text for entry in fed(JsonFileAssembler("c", Bounds()), lines)]
@@ -103,8 +103,8 @@ def test_a_trace_is_one_entry_within_its_stream() -> None:
     assert texts == ['{"a":1}', '{"a":1}', trace, '{"late":1}']
 
 
-def test_a_line_too_late_begins_an_entry_of_its_own() -> None:
-    """Joining ends where the runtime's times are further apart than the waiting time, whenever the lines are read."""
+def test_a_late_line_starts_a_new_entry() -> None:
+    """Joining ends if the runtime's times are further apart than the waiting time, whenever the lines are read."""
     early = json.dumps(
         {"log": "Traceback (most recent call last):\n", "stream": "stderr", "time": "2026-11-23T10:00:00Z"}
     )
@@ -114,7 +114,7 @@ def test_a_line_too_late_begins_an_entry_of_its_own() -> None:
 
 @pytest.mark.parametrize("bounds", [Bounds(lines=10), Bounds(bytes=100)])
 def test_bounds_of_a_trace_lose_no_line(bounds: Bounds) -> None:
-    """A trace beyond the bounds goes on in further entries."""
+    """A trace beyond the limits continues in further entries."""
     line = json.dumps({"log": "  File x.py\n", "stream": "stderr", "time": "2026-11-23T10:00:00Z"})
     entries = fed(JsonFileAssembler("c", bounds), [LINES[7], *[line] * 50])
     assert sum(entry.lines for entry in entries) == 51
@@ -122,11 +122,11 @@ def test_bounds_of_a_trace_lose_no_line(bounds: Bounds) -> None:
     assert max(entry.lines for entry in entries) <= 10
 
 
-def test_what_is_held_back_of_two_files_is_finished_in_an_order_that_a_restart_does_not_change() -> None:
-    """Each began at byte 0 of its file: neither is the older one by its offset."""
+def test_partial_entries_of_two_files_are_finished_in_the_same_order_after_a_restart() -> None:
+    """Both start at byte 0 of their file, so that offsets do not order them."""
     first = b'{"log":"of stdout ","stream":"stdout","time":"2026-11-23T10:00:00.1Z"}\n'
     second = b'{"log":"of stderr ","stream":"stderr","time":"2026-11-23T10:00:00.1Z"}\n'
     through, again = JsonFileAssembler("c", Bounds()), JsonFileAssembler("c", Bounds())
     assert [*through.feed(first, 0), *through.feed(second, 0)] == []
-    again.restore(through.residue())
+    again.restore(through.partial_state())
     assert list(again.flush()) == list(through.flush())

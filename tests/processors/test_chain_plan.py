@@ -1,4 +1,4 @@
-"""The chain plan: complete, comparable, and declined by the native chain wherever it holds something unknown."""
+"""The chain plan: complete, comparable, and declined by the native chain wherever it contains something unknown."""
 
 import json
 import os
@@ -17,11 +17,11 @@ from shipper_processors.chain_plan import (
     RENDERING,
     SCHEMA,
     VERSION,
-    AskedField,
     ChainPlan,
     FieldTest,
     FieldType,
     KnownField,
+    RuleField,
     SchemaPlan,
     declared_tests,
     event_validator,
@@ -36,38 +36,38 @@ from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.event import CORRELATION_ID_PATTERN, EVENT_ADAPTER, KNOWN_FIELDS, LEVEL_ALIASES
 from shipper_schemas.rules import Matcher, Rule
-from tests.processors.ways import came_of, docker, same
+from tests.processors.both_paths import docker, outcome_of, same
 
 needs_native = pytest.mark.skipif(native is None and not os.environ.get("CI"), reason="the extension is not installed")
 EVENT: dict[str, Any] = {"correlation_id": "abc-1", "event": "export", "level": "INFO", "message": "export done"}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def impatient() -> Iterator[None]:
-    """Each line is offered to the native chain, however many before it went the Python path."""
+def no_skipped_lines() -> Iterator[None]:
+    """Try the native path for each line, however many lines before it took the Python path."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shipper_processors.assemble.MOST_PATIENCE", 1)
+        patch.setattr("shipper_processors.assemble.MOST_PYTHON_LINES", 1)
         yield
 
 
 def lines_of(*events: dict[str, Any]) -> list[bytes]:
-    """One chunk with a line for each event, each seen at a time of its own."""
+    """Return one chunk with a line for each event, with different runtime times."""
     stamps = (f"2026-11-23T10:00:00.{number:09d}Z" for number in range(len(events)))
     return [b"".join(docker(json.dumps(event), time=time) for event, time in zip(events, stamps, strict=True))]
 
 
 def rule_of(**matchers: Matcher | dict[str, Any]) -> Rule:
-    """A counter rule with these matchers."""
+    """Return a counter rule with these matchers."""
     return Rule.model_validate({"name": "exports_total", "help": "Exports.", "when": {"fields": matchers}})
 
 
 def a_plan(*rules: Rule) -> ChainPlan:
-    """The plan of the schema, the built-in rules and these."""
+    """Return the plan of the schema, the built-in rules and these rules."""
     return plan_of(Enforce(), Counting([*builtin_rules(["patient_read"]), *rules]), Redactor(), Skew())
 
 
 def with_field(name: str, type_: FieldType) -> SchemaPlan:
-    """The schema with another type for one field, which may be new."""
+    """Return the schema with another type for one field, which may be new."""
     others = tuple(field for field in SCHEMA.known_fields if field.name != name)
     return replace(SCHEMA, known_fields=(*others, KnownField(name, type_)))
 
@@ -89,7 +89,7 @@ def test_the_plan_holds_each_field_as_it_is_declared() -> None:
 
 
 def test_no_constraint_of_a_declaration_is_dropped() -> None:
-    """What the compiler has never heard of stands in the plan under its own name."""
+    """An unknown constraint is kept in the plan under its own name."""
 
     class Odd(TypedDict, total=False):
         __pydantic_config__ = ConfigDict(extra="forbid", str_max_length=7)  # type: ignore[misc]
@@ -150,7 +150,7 @@ def test_the_plan_is_frozen_comparable_and_hashable() -> None:
     ],
 )
 def test_the_plan_comes_back_from_json(changed: dict[str, Any]) -> None:
-    """Reading what was written gives the same plan, types of operands too."""
+    """A plan read from its JSON equals the original, including the types of operands."""
     rule = rule_of(
         a={"one_of": [1, 1.5, True, "1"]},
         b={"glob": "*\U0001f600?"},
@@ -164,8 +164,8 @@ def test_the_plan_comes_back_from_json(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("path", [("version",), ("odd",), ("redaction", "odd"), ("skew", "odd"), ("schema", "odd")])
-def test_another_layout_is_no_plan(path: tuple[str, ...]) -> None:
-    """A version or a key that is unknown is an error, in Python as well."""
+def test_another_layout_is_an_error(path: tuple[str, ...]) -> None:
+    """An unknown version or key is an error, in Python as well."""
     table = part = json.loads(a_plan().to_json())
     for name in path[:-1]:
         part = part[name]
@@ -174,34 +174,34 @@ def test_another_layout_is_no_plan(path: tuple[str, ...]) -> None:
         ChainPlan.from_json(json.dumps(table).encode())
 
 
-def test_rules_are_asked_field_by_field() -> None:
-    """Each operator of each rule stands under its field, once; fields of labels are looked at by value."""
+def test_the_plan_has_the_tests_of_each_field() -> None:
+    """Each operator of each rule is listed once, with its field; fields of labels are used by value."""
     rules = [rule_of(message={"prefix": "a"}, level={"one_of": ["x", 1]}), Rule.model_validate(
         {"name": "b_total", "help": "B.", "when": {"message": {"prefix": "a"}}, "labels": {"area": "area"}}
     )]  # fmt: skip
     plan = Counting([*rules]).rules_plan()
-    assert plan.asked_fields == (
-        AskedField("area", by_value=True, tests=()),
-        AskedField("event", by_value=True, tests=()),
-        AskedField("level", by_value=False, tests=(FieldTest("one_of", ("x", 1)),)),
-        AskedField("message", by_value=False, tests=(FieldTest("prefix", "a"),)),
-        AskedField("method", by_value=True, tests=()),
-        AskedField("status_code", by_value=True, tests=()),
+    assert plan.rule_fields == (
+        RuleField("area", by_value=True, tests=()),
+        RuleField("event", by_value=True, tests=()),
+        RuleField("level", by_value=False, tests=(FieldTest("one_of", ("x", 1)),)),
+        RuleField("message", by_value=False, tests=(FieldTest("prefix", "a"),)),
+        RuleField("method", by_value=True, tests=()),
+        RuleField("status_code", by_value=True, tests=()),
     )
 
 
-def test_tests_that_differ_in_a_type_are_two() -> None:
-    """True is not 1 and 1 is not 1.0, in a plan either."""
+def test_tests_of_different_types_are_different() -> None:
+    """True, 1 and 1.0 are different operands."""
     rules = [
         rule_of(a={"equals": value}).model_copy(update={"name": f"r{number}_total"})
         for number, value in enumerate([1, True, 1.0, 1])
     ]
-    (asked,) = [field for field in Counting(rules).rules_plan().asked_fields if field.name == "a"]
-    assert repr([test.operand for test in asked.tests]) == "[1, True, 1.0]"
+    (rule_field,) = [field for field in Counting(rules).rules_plan().rule_fields if field.name == "a"]
+    assert repr([test.operand for test in rule_field.tests]) == "[1, True, 1.0]"
 
 
 def test_python_executes_every_operator_there_is() -> None:
-    """An operator of the rules without a test of a value is a mistake that this finds."""
+    """Every operator of the rules has a test of a value."""
     assert set(Matcher.model_fields) == set(conditions.OPERATORS)
     with pytest.raises(ValueError, match="suffix"):
         conditions.value_test(FieldTest("suffix", "x"))
@@ -211,26 +211,26 @@ def test_python_executes_every_operator_there_is() -> None:
 
 
 class Suffixed(Matcher):
-    """The matchers of a later version."""
+    """Matchers of a later version."""
 
     suffix: str | None = None
 
 
 @pytest.fixture
 def with_suffix(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the Python chain know one more operator."""
+    """Add an operator to the Python chain."""
     monkeypatch.setitem(conditions.OPERATORS, "suffix", lambda end: lambda v: isinstance(v, str) and v.endswith(end))
 
 
 @needs_native
 @pytest.mark.usefixtures("with_suffix")
 def test_an_unknown_operator_is_counted_in_python() -> None:
-    """A rule that the extension cannot evaluate counts the same on both paths, and only its events go the Python one."""
+    """A rule that the extension cannot evaluate counts the same on both paths; only its events take the Python path."""
     assert declared_tests(Suffixed(suffix="done")) == (FieldTest("suffix", "done"),)
     events = [EVENT] * 2 + [EVENT | {"message": "export failed"}] * 7 + [EVENT]
     rule = rule_of(message=Suffixed(suffix="done"))
-    plain, _ = came_of(lines_of(*events), compiled=False, rules=[rule])
-    fast, taken = came_of(lines_of(*events), compiled=True, rules=[rule])
+    plain, _ = outcome_of(lines_of(*events), fast_path=False, rules=[rule])
+    fast, taken = outcome_of(lines_of(*events), fast_path=True, rules=[rule])
     assert plain.sums["exports_total", ()] == 3
     assert fast == plain
     assert taken == 0
@@ -242,7 +242,7 @@ def test_an_unknown_operator_is_counted_in_python() -> None:
 @needs_native
 @pytest.mark.usefixtures("with_suffix")
 def test_an_unknown_operator_declines_entries_without_the_field() -> None:
-    """An operator may hold for absence too: nothing is assumed of it, nor of one about where an entry was seen."""
+    """An unknown operator may hold for an absent field, and for a runtime field: nothing is assumed about it."""
     bare = {name: value for name, value in EVENT.items() if name != "message"}
     assert same(lines_of(bare, bare), rules=[rule_of(message=Suffixed(suffix="done"))]) == 0
     assert same(lines_of(EVENT), rules=[rule_of(container=Suffixed(suffix="1"))]) == 0
@@ -250,8 +250,8 @@ def test_an_unknown_operator_declines_entries_without_the_field() -> None:
 
 @needs_native
 @pytest.mark.usefixtures("with_suffix")
-def test_a_field_used_by_value_is_no_excuse() -> None:
-    """A label of a field does not decide another rule's unknown operator on it."""
+def test_use_by_value_does_not_decide_an_unknown_operator() -> None:
+    """A label of a field does not decide another rule's unknown operator on the same field."""
     labelled = Rule.model_validate(
         {"name": "areas_total", "help": "Areas.", "when": {"event": "export"}, "labels": {"area": "area"}}
     )
@@ -274,7 +274,7 @@ def test_a_field_used_by_value_is_no_excuse() -> None:
     ],
 )
 def test_lines_with_a_field_of_an_unknown_declaration_are_declined(type_: FieldType, values: list[Any]) -> None:
-    """An unknown type, or an unknown constraint of a known one: lines that hold the field go the Python path."""
+    """An unknown type or constraint: lines that contain the field take the Python path."""
     schema = with_field("share", type_)
     plan = replace(a_plan(), schema=schema)
     assert native.Chain(plan.to_json()).declined_fields == ["share"]
@@ -294,18 +294,22 @@ def test_lines_with_a_field_of_an_unknown_declaration_are_declined(type_: FieldT
         (("skew", "past_ms"), "x", "skew: `past_ms` is not a whole number"),
         (("schema", "options", "str_max_length"), 7, "options: `str_max_length` is unknown"),
         (("redaction", "odd"), 1, "redaction: `odd` is unknown"),
-        (("rendering", "document"), ["extra", "@timestamp"], "rendering: a document begins with"),
-        (("rendering", "access"), ["event", "odd"], "rendering: an access line has no field `odd`"),
-        (("rendering", "access"), ["event"], "rendering: the order of an access line's fields is not complete"),
-        (("rendering", "searched"), ["message"], "rendering: the searched texts are"),
-        (("schema", "known_fields", 0, "required"), True, "known_fields: that `correlation_id` is required is unknown"),
+        (("rendering", "document"), ["extra", "@timestamp"], "rendering: a document must begin with"),
+        (("rendering", "access"), ["event", "odd"], "rendering: unknown or duplicate field `odd` of an access line"),
+        (("rendering", "access"), ["event"], "rendering: a field of an access line is missing"),
+        (("rendering", "searched"), ["message"], "rendering: the searched fields must be"),
+        (
+            ("schema", "known_fields", 0, "required"),
+            True,
+            "known_fields: `correlation_id` is required, which is unsupported",
+        ),
         (("schema", "known_fields", 0, "odd"), 1, "known_fields: `odd` is unknown"),
     ],
 )
 def test_an_unknown_layout_builds_no_native_chain(
     path: tuple[Any, ...], value: object, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An unknown version or key: the Python chain runs alone, and one reason is there to be logged."""
+    """An unknown version or key: only the Python chain runs, and one reason is reported."""
     table = part = json.loads(a_plan().to_json())
     for name in path[:-1]:
         part = part[name]
@@ -319,18 +323,18 @@ def test_an_unknown_layout_builds_no_native_chain(
 
 @needs_native
 @pytest.mark.parametrize("plan", [b"", b"[]", b"{}", b"\xff", b'{"version":1}', b"[" * 10_000])
-def test_what_is_no_plan_builds_no_native_chain(plan: bytes) -> None:
-    """Bytes that are no plan are a ValueError, never a panic."""
+def test_invalid_bytes_build_no_native_chain(plan: bytes) -> None:
+    """Invalid bytes raise ValueError, never a panic."""
     with pytest.raises(ValueError, match="plan"):
         native.Chain(plan)
 
 
-# --- honoured by the native chain -----------------------------------------------------------------
+# --- executed by the native chain -----------------------------------------------------------------
 
 
 @needs_native
 @pytest.mark.parametrize(
-    ("type_", "taken", "left"),
+    ("type_", "valid", "invalid"),
     [
         (FieldType("str", (("pattern", r"^[A-Fa-f0-9_\-\]]{2,4}$"),)), ["a-", "F]0_"], ["a", "ab]_0", "g1", "a\n", "é1", 12, True]),
         (FieldType("str", (("pattern", "^[a-c]+$"), ("max_length", 2))), ["a", "bc"], ["", "abc", "d"]),
@@ -345,22 +349,22 @@ def test_what_is_no_plan_builds_no_native_chain(plan: bytes) -> None:
         (FieldType("nullable", (("schema", FieldType("str", (("max_length", 1),))),)), [None, "a"], ["ab", 1]),
     ],
 )  # fmt: skip
-def test_each_constraint_holds_on_both_paths(type_: FieldType, taken: list[Any], left: list[Any]) -> None:
-    """At its bounds and just beyond: what the schema allows is taken, what it does not goes the Python path."""
+def test_each_constraint_holds_on_both_paths(type_: FieldType, valid: list[Any], invalid: list[Any]) -> None:
+    """At its bounds and just beyond: valid values take the native path, invalid ones the Python path."""
     schema = with_field("share", type_)
     conforms = event_validator(schema).isinstance_python
-    for value in taken:
+    for value in valid:
         assert conforms({"share": value}), value
         text = json.dumps(EVENT | {"share": value}, ensure_ascii=False)
         assert same([docker(text)], schema=schema) == 1, value
-    for value in left:
+    for value in invalid:
         text = json.dumps(EVENT | {"share": value}, ensure_ascii=False)
         assert same([docker(text)], schema=schema) == 0, value
 
 
 @needs_native
 @pytest.mark.parametrize(
-    ("name", "taken", "left"),
+    ("name", "valid", "invalid"),
     [
         ("correlation_id", ["a", "a" * 128, "._:/+=@-".replace("@", "")], ["", "a" * 129, "a b", "a\n", "é", 1, None]),
         ("status_code", [100, 599], [99, 600, 200.0, "200", 2**70]),
@@ -370,17 +374,17 @@ def test_each_constraint_holds_on_both_paths(type_: FieldType, taken: list[Any],
         ("level", ["INFO", "odd", None], [1, "é"]),
     ],
 )
-def test_the_schema_of_this_version_holds_on_both_paths(name: str, taken: list[Any], left: list[Any]) -> None:
-    """Each kind of field that there is, at its bounds."""
-    for value in taken:
+def test_the_schema_of_this_version_holds_on_both_paths(name: str, valid: list[Any], invalid: list[Any]) -> None:
+    """Each kind of field, at its bounds."""
+    for value in valid:
         assert same([docker(json.dumps(EVENT | {name: value}))]) == 1, value
-    for value in left:
+    for value in invalid:
         assert same([docker(json.dumps(EVENT | {name: value}, ensure_ascii=False))]) == 0, value
 
 
 @needs_native
-def test_a_level_is_validated_in_its_own_spelling() -> None:
-    """`WARN` is `warning` before its length is looked at."""
+def test_a_level_is_validated_in_the_schemas_spelling() -> None:
+    """`WARN` becomes `warning` before its length is checked."""
     schema = with_field("level", FieldType("str", (("max_length", 5),)))
     assert same(lines_of(EVENT | {"level": "ERR"}), schema=schema) == 1
     assert same(lines_of(EVENT | {"level": "WARN"}), schema=schema) == 0
@@ -433,8 +437,10 @@ HELD = st.one_of(
 @needs_native
 @given(DECLARED, st.booleans(), st.lists(HELD, min_size=1, max_size=4))
 @settings(max_examples=80, deadline=None)
-def test_any_declaration_comes_to_the_same(declared: dict[str, Any], strict: bool, values: list[Any]) -> None:
-    """Whatever a field is declared as, known or not: what goes the native path is what the Python path makes of it."""
+def test_any_declaration_gives_the_same_on_both_paths(
+    declared: dict[str, Any], strict: bool, values: list[Any]
+) -> None:
+    """For any declaration of a field, known or not, the native path gives the result of the Python path."""
     type_ = field_type(declared if declared["type"] in ("any", "none") else {**declared, "strict": strict})
     texts = [json.dumps(EVENT | {"share": value}, ensure_ascii=False) for value in values]
     same([b"".join(map(docker, texts))], schema=with_field("share", type_))

@@ -1,4 +1,4 @@
-"""Counters: every built-in from every source, once; labels bounded; the compiled rules agree with a plain reading."""
+"""Counters: built-in rules count each source once; labels are bounded; compiled rules agree with a direct evaluation."""
 
 from fnmatch import fnmatchcase
 from typing import Any, get_args
@@ -20,15 +20,16 @@ LOGIN = "/api/v1/auth/login"
 def counted(
     event: dict[str, Any], source: HttpSource = "structured", stream: str = "stdout"
 ) -> dict[tuple[str, ...], float]:
-    """What the built-in rules add for an event."""
+    """Return the additions of the built-in rules for an event."""
     counting = Counting(builtin_rules(["patient_created"]))
     return {
-        (found.metric, *found.labels): found.amount for found in counting.increments(event, stream, "backend", source)
+        (increment.metric, *increment.labels): increment.amount
+        for increment in counting.increments(event, stream, "backend", source)
     }
 
 
 def request(method: str, path: str, status: int, event: str = "request_complete") -> dict[str, Any]:
-    """The record of a request."""
+    """Return the entry of a request."""
     return {"event": event, "method": method, "path": path, "status_code": status}
 
 
@@ -52,10 +53,10 @@ REQUESTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("asked", "expected"), REQUESTS.items())
-def test_requests_count_from_their_source_alone(asked: tuple[str, str, int], expected: set[tuple[str, ...]]) -> None:
+@pytest.mark.parametrize(("parts", "expected"), REQUESTS.items())
+def test_requests_count_from_their_source_only(parts: tuple[str, str, int], expected: set[tuple[str, ...]]) -> None:
     """Logged as JSON and as an access line, a request counts once under each setting, and never when it is off."""
-    structured, access = request(*asked), request(*asked, "http_access")
+    structured, access = request(*parts), request(*parts, "http_access")
     for source in get_args(HttpSource):
         both = [*counted(structured, source), *counted(access, source)]
         assert sorted(both) == sorted(expected if source != "off" else set())
@@ -113,7 +114,7 @@ def test_a_failed_login_as_event_and_request_in_one_entry_counts_once() -> None:
 
 @pytest.mark.parametrize("correlation_id", ["", "x" * 50_000, "\x1b[31m", ["a"], None])
 def test_a_failed_login_with_an_unusable_correlation_id_counts(correlation_id: object) -> None:
-    """Nobody can try passwords unseen by sending a bad correlation id."""
+    """Nobody can try passwords uncounted by sending an invalid correlation id."""
     event, violations = Enforce().enforce({"correlation_id": correlation_id, "event": "login_failed"})
     assert violations
     assert ("failed_login_attempts_total", "backend") in counted(event)
@@ -125,7 +126,7 @@ def test_an_access_line_on_stderr_does_not_count() -> None:
 
 
 def test_declared_series_start_at_zero() -> None:
-    """`increase()` sees the first event: fixed labels at once, a service's when it is first seen, never twice."""
+    """`increase()` includes the first event: fixed labels start immediately, a service's at its first entry, once."""
     counting = Counting(builtin_rules(["patient_created"]), services=["backend"])
     assert ("patient_operations_total", ("delete",)) in counting.declared()
     assert ("failed_login_attempts_total", ("backend",)) in counting.declared()
@@ -135,7 +136,7 @@ def test_declared_series_start_at_zero() -> None:
 
 
 def test_label_values_are_bounded_and_the_rest_is_other() -> None:
-    """A client that can choose a label cannot fill Prometheus; overflow is counted; restored series keep their place."""
+    """A client that can choose a label cannot fill Prometheus; overflow is counted; restored series stay admitted."""
     known = [("prescription_created_total", ("aspirin",))]
     counting = Counting(builtin_rules([]), max_label_values=3, known=known)
     event = {"event": "prescription_created"}
@@ -149,7 +150,7 @@ def test_label_values_are_bounded_and_the_rest_is_other() -> None:
 
 
 def test_a_histogram_observes_a_scaled_field() -> None:
-    """From configuration alone; what is no finite number is not observed."""
+    """Configuration alone suffices; anything but a finite number is not observed."""
     rule = Rule(
         name="seconds",
         type="histogram",
@@ -170,26 +171,26 @@ def test_a_histogram_observes_a_scaled_field() -> None:
 
 def test_an_application_can_count_by_the_same_rules() -> None:
     """As a structlog processor: increments go to a callback, the event passes unchanged."""
-    found: list[Increment] = []
-    step = CountEvents(Counting(builtin_rules([])), found.extend, "backend")
+    increments: list[Increment] = []
+    step = CountEvents(Counting(builtin_rules([])), increments.extend, "backend")
     assert step(None, "info", {"event": "login_failed"}) == {"event": "login_failed"}
     assert step(None, "info", {"event": "x"}) == {"event": "x"}
-    assert len(found) == 2
+    assert len(increments) == 2
 
 
 def only(counting: Counting, event: dict[str, Any], *, container: str = "") -> tuple[str, ...]:
-    """The labels of the one addition that an event makes."""
-    (found,) = counting.increments(event, "stdout", "backend", "structured", container)
-    return found.labels
+    """Return the labels of an event's only increment."""
+    (increment,) = counting.increments(event, "stdout", "backend", "structured", container)
+    return increment.labels
 
 
-def rule_of(**asked: Any) -> Rule:
-    """A counter of the event `e`."""
-    return Rule.model_validate({"name": "x_total", "help": "h", "when": {"event": "e"}, **asked})
+def rule_of(**changes: Any) -> Rule:
+    """Return a counter rule for the event `e`."""
+    return Rule.model_validate({"name": "x_total", "help": "h", "when": {"event": "e"}, **changes})
 
 
-def test_configured_values_take_no_place_under_the_bound() -> None:
-    """Declared, mapped and default values are always themselves; only what logs bring is bounded."""
+def test_configured_values_do_not_count_towards_the_bound() -> None:
+    """Declared, mapped and default values are always kept; only values from logs are bounded."""
     label = {"field": "kind", "default": "none"}
     counting = Counting([rule_of(labels={"kind": label}, declare={"kind": ["a", "b"]})], max_label_values=1)
     values = [only(counting, {"event": "e", "kind": kind}) for kind in ("new", "a", "b", None, "late")]
@@ -206,7 +207,7 @@ def test_configured_values_take_no_place_under_the_bound() -> None:
     ids=lambda value: repr(value)[:20] if not isinstance(value, int) else "number",
 )  # fmt: skip
 def test_any_value_becomes_a_harmless_label(value: object, text: str) -> None:
-    """Scalars become text, absence the default, and what no page should show `other`."""
+    """Scalars become text, absent values the default, and unprintable values `other`."""
     counting = Counting([rule_of(labels={"kind": {"field": "kind", "default": "none"}})])
     assert only(counting, {"event": "e", "kind": value}) == (text,)
 
@@ -214,12 +215,12 @@ def test_any_value_becomes_a_harmless_label(value: object, text: str) -> None:
 @pytest.mark.parametrize("name", [None, 5, True, ["login_failed"], {"a": 1}, "x" * 1_000_000, "\ud800", float("nan")])
 @pytest.mark.parametrize("field", ["event", "method", "status_code", "path"])
 def test_hostile_values_add_nothing_and_stop_nothing(name: object, field: str) -> None:
-    """An event's fields hold any type; a request with one of them odd changes no counter of patients."""
+    """Fields may have any type; a request with an invalid field changes no patient counter."""
     assert counted({**request("POST", "/api/v1/patients", 201), field: name}) == {}
 
 
-def test_what_logs_bring_leaves_nothing_behind() -> None:
-    """Names, methods and statuses that no rule asks for take no memory, however many there are."""
+def test_values_of_logs_do_not_accumulate() -> None:
+    """Names, methods and statuses that no rule lists use no memory, however many there are."""
     counting = Counting(builtin_rules([]))
     sizes = set()
     for number in range(3):
@@ -232,22 +233,22 @@ def test_what_logs_bring_leaves_nothing_behind() -> None:
 
 
 def test_an_event_hidden_under_extra_is_no_event() -> None:
-    """Names choose the rules at the top of an entry alone."""
+    """Only an event name at the top of an entry selects rules."""
     assert counted({"extra": {"event": "login_failed"}}) == {}
     counting = Counting([rule_of(when={"event": {"prefix": "login_"}})])
     assert counting.increments({"extra": {"event": "login_failed"}}, "stdout", "b", "structured") == []
 
 
-def test_service_stream_and_container_are_what_the_runtime_says() -> None:
-    """An application that logs such fields cannot count for another."""
+def test_service_stream_and_container_come_from_the_runtime() -> None:
+    """An application that logs such fields cannot count for another service."""
     counting = Counting([rule_of(labels={name: name for name in ("service", "stream", "container")})])
     forged = {"event": "e", "service": "x", "stream": "x", "container": "x", "extra": {"container": "y"}}
     assert only(counting, forged, container="web-1") == ("backend", "stdout", "web-1")
 
 
 @pytest.mark.parametrize("path", ["/api/v1/patients", "/api/v1/patients/", "/api/v1/patients?page=2"])
-def test_a_path_given_as_text_ignores_the_trailing_slash(path: str) -> None:
-    """Clients end paths as they like."""
+def test_a_path_as_text_ignores_the_trailing_slash(path: str) -> None:
+    """Clients end paths with or without a slash."""
     counting = Counting([rule_of(when={"path": "/api/v1/patients/"})])
     assert only(counting, {"path": path}) == ()
     assert counting.increments({"path": "/api/v1/patients/7"}, "stdout", "b", "structured") == []
@@ -255,14 +256,14 @@ def test_a_path_given_as_text_ignores_the_trailing_slash(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/patients/7", "/api/v1/patients/7/", "/api/v1/patients/{patient_id}"])
 def test_a_template_matches_one_part(path: str) -> None:
-    """Whether the application logs the path or its template."""
+    """A path matches whether the application logs the path or its template."""
     counting = Counting([rule_of(when={"path": "/api/v1/patients/{id}"})])
     assert only(counting, {"path": path}) == ()
     assert counting.increments({"path": f"{path.rstrip('/')}/notes"}, "stdout", "b", "structured") == []
 
 
-def test_a_number_is_equal_to_itself_as_a_fraction_but_not_to_truth() -> None:
-    """JSON writers differ in 1 and 1.0; true is neither."""
+def test_an_integer_equals_its_float_but_not_true() -> None:
+    """JSON writers differ in 1 and 1.0; true equals neither."""
     counting = Counting([rule_of(when={"n": 1})])
     assert [bool(counting.increments({"n": value}, "stdout", "b", "off")) for value in (1, 1.0, True, "1")] == [
         True, True, False, False,
@@ -271,28 +272,28 @@ def test_a_number_is_equal_to_itself_as_a_fraction_but_not_to_truth() -> None:
 
 @pytest.mark.parametrize("odd", [10**400, 1e308, 2**54, -1, float("inf"), float("nan"), True, "5"])
 def test_a_histogram_takes_no_number_that_would_spoil_its_sum(odd: object) -> None:
-    """Neither failure, nor a falling sum, which Prometheus takes for a restart, nor an infinite one; and no series."""
+    """No error, no falling sum, which Prometheus takes for a restart, no infinite sum, and no new series."""
     rule = {"name": "h", "type": "histogram", "field": "n", "buckets": [1], "labels": {"kind": "kind"}}
     counting = Counting([rule_of(**rule)], max_label_values=1)
     assert counting.increments({"event": "e", "n": odd, "kind": "a"}, "stdout", "b", "off") == []
     assert only(counting, {"event": "e", "n": 1, "kind": "b"}) == ("b",)
 
 
-def test_two_rules_of_one_metric_are_refused() -> None:
-    """The second would silently take the place of the first."""
-    with pytest.raises(ValueError, match="two rules are called x_total"):
+def test_two_rules_of_one_metric_are_an_error() -> None:
+    """The second would silently replace the first."""
+    with pytest.raises(ValueError, match="two rules have the name x_total"):
         Counting([rule_of(), rule_of()])
 
 
 def test_declared_series_are_the_product_and_each_once() -> None:
-    """Two labels of two values make four series; a value said twice is one."""
+    """Two labels of two values create four series; a duplicate value counts once."""
     rule = rule_of(labels={"a": "a", "b": "b"}, declare={"a": ["1", "2", "1"], "b": ["x", "y"]})
-    labels = [found for _, found in Counting([rule]).declared()]
+    labels = [values for _, values in Counting([rule]).declared()]
     assert labels == [("1", "x"), ("1", "y"), ("2", "x"), ("2", "y")]
 
 
 def test_services_past_the_bound_share_series_that_start_at_zero() -> None:
-    """The series that the service's events will add to is the one that is declared."""
+    """The series for the service's events is declared."""
     counting = Counting([rule_of(labels={"service": "service"})], max_label_values=1)
     assert counting.admit_service("first") == [("x_total", ("first",))]
     assert counting.admit_service("second") == [("x_total", (OTHER,))]
@@ -301,15 +302,15 @@ def test_services_past_the_bound_share_series_that_start_at_zero() -> None:
     assert counting.declared() == [("x_total", ("first",))]
 
 
-def test_restored_series_of_changed_rules_are_left_alone() -> None:
-    """A metric that is gone, or has other labels now, takes no place."""
+def test_restored_series_of_changed_rules_are_ignored() -> None:
+    """A removed metric, or one with other labels now, does not count towards the bound."""
     known = [("gone_total", ("a",)), ("x_total", ("a", "b"))]
     counting = Counting([rule_of(labels={"kind": "kind"})], max_label_values=1, known=known)
     assert only(counting, {"event": "e", "kind": "new"}) == ("new",)
 
 
 def test_metrics_declare_names_labels_and_buckets() -> None:
-    """What the exposition needs to know."""
+    """The exposition gets everything that it needs."""
     histogram = {"name": "h", "type": "histogram", "field": "n", "buckets": [1, 2], "labels": {"kind": "kind"}}
     assert Counting([rule_of(), rule_of(**histogram)]).metrics() == [
         Metric("x_total", "counter", "h"),
@@ -317,11 +318,11 @@ def test_metrics_declare_names_labels_and_buckets() -> None:
     ]
 
 
-# --- the oracle: rules read plainly ---------------------------------------------------------------
+# --- the oracle: direct evaluation ----------------------------------------------------------------
 
 
 def value_of(event: dict[str, Any], stream: str, name: str) -> Any:
-    """A field as a rule means it."""
+    """Return a field's value as rules read it."""
     if name in ("service", "stream"):
         return {"service": "backend", "stream": stream}[name]
     if name in ("event", "method"):
@@ -331,7 +332,7 @@ def value_of(event: dict[str, Any], stream: str, name: str) -> Any:
 
 
 def matches(matcher: Matcher, value: Any) -> bool:
-    """Each part of a matcher, one after another."""
+    """Return True if every part of a matcher holds."""
     same = [] if matcher.equals is None else [equal(value, matcher.equals)]
     if matcher.one_of is not None:
         same.append(any(equal(value, wanted) for wanted in matcher.one_of))
@@ -348,21 +349,21 @@ def matches(matcher: Matcher, value: Any) -> bool:
 
 
 def equal(value: Any, wanted: Any) -> bool:
-    """Equality in which true is no number."""
+    """Return True for equal values; a boolean never equals a number."""
     return (isinstance(value, bool) == isinstance(wanted, bool)) and bool(value == wanted)
 
 
 def routed(route: str, path: str) -> bool:
-    """A template against a path, part by part."""
+    """Match a path against a template, segment by segment."""
     bare = path.split("?", maxsplit=1)[0].split("#", maxsplit=1)[0]
-    wanted, given = route.rstrip("/").split("/"), bare.removesuffix("/").split("/")
-    return len(wanted) == len(given) and all(
-        part if want.startswith("{") else want == part for want, part in zip(wanted, given, strict=True)
+    wanted, parts = route.rstrip("/").split("/"), bare.removesuffix("/").split("/")
+    return len(wanted) == len(parts) and all(
+        part if want.startswith("{") else want == part for want, part in zip(wanted, parts, strict=True)
     )
 
 
 def holds(condition: Condition, event: dict[str, Any], stream: str, source: str) -> bool:
-    """A condition, read as it is written."""
+    """Evaluate a condition directly."""
     wanted = {"structured": "request_complete", "access": "http_access"}.get(source)
     if condition.request and (
         wanted is None or event.get("event") != wanted or (source == "access" and stream != "stdout")
@@ -395,7 +396,7 @@ FIELDS = st.dictionaries(
     st.sampled_from(["event", "method", "path", "status_code", "stream", "x"]), MATCHERS, min_size=1, max_size=3
 )
 CONDITIONS = st.recursive(
-    st.builds(lambda fields, asked: {"fields": fields, "request": asked}, FIELDS, st.booleans()),
+    st.builds(lambda fields, request: {"fields": fields, "request": request}, FIELDS, st.booleans()),
     lambda inner: st.builds(
         lambda parts, key: {key: parts}, st.lists(inner, min_size=1, max_size=3), st.sampled_from(["all", "any"])
     ),
@@ -443,7 +444,7 @@ CASES = st.lists(
 
 
 def label_of(label: Label, value: Any) -> str:
-    """A label's value, read plainly."""
+    """Return a label's value directly."""
     text = str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, str | int | float) else ""
     return label.map.get(text, label.default) if label.map else text or label.default
 
@@ -455,10 +456,10 @@ def label_of(label: Label, value: Any) -> str:
     st.sampled_from(get_args(HttpSource)),
 )
 @settings(suppress_health_check=[HealthCheck.too_slow])
-def test_compiled_rules_agree_with_a_plain_reading(
+def test_compiled_rules_agree_with_a_direct_evaluation(
     cases: list[list[dict[str, Any]]], events: list[dict[str, Any]], stream: str, source: HttpSource
 ) -> None:
-    """Whatever the rules and the event, compiling changes nothing: same metrics, same labels, each at most once."""
+    """For any rules and events, compiled rules give the same metrics and labels, each at most once."""
     rules = [
         Rule.model_validate({"name": f"x{number}_total", "help": "h", "cases": own}) for number, own in enumerate(cases)
     ]

@@ -1,4 +1,4 @@
-"""Enforce: what is kept, what moves to `extra`, and what is named a violation."""
+"""The schema step: fields that are kept, fields that move to `extra`, and violations."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ from shipper_processors.enforce import Enforce
 from shipper_schemas.event import EVENT_ADAPTER, KNOWN_FIELDS
 from shipper_schemas.violation import Kind
 
-GOOD = {"correlation_id": "abc-123", "event": "patient_created", "level": "info"}
+VALID = {"correlation_id": "abc-123", "event": "patient_created", "level": "info"}
 
 
 def kinds(fields: dict[str, Any], enforce: Enforce | None = None) -> list[Kind]:
-    """The kinds of violations of an entry."""
-    return [found.kind for found in (enforce or Enforce()).enforce(dict(fields))[1]]
+    """Return the kinds of violations of an entry."""
+    return [violation.kind for violation in (enforce or Enforce()).enforce(dict(fields))[1]]
 
 
-def test_good_entry_is_left_alone() -> None:
-    """A conforming entry comes out as it went in."""
-    assert Enforce().enforce(dict(GOOD)) == (GOOD, [])
+def test_valid_entry_is_unchanged() -> None:
+    """A conforming entry is returned unchanged."""
+    assert Enforce().enforce(dict(VALID)) == (VALID, [])
 
 
 @pytest.mark.parametrize("level", ["INFO", "Info", "information"])
 def test_levels_are_normalised(level: str) -> None:
-    """Whatever the case and the dialect, one spelling is stored."""
-    assert Enforce().enforce(GOOD | {"level": level})[0]["level"] == "info"
+    """All cases and dialects become one spelling."""
+    assert Enforce().enforce(VALID | {"level": level})[0]["level"] == "info"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_correlation_id_is_found_in_its_other_sources(fields: dict[str, Any], ex
     ],
 )
 def test_unusable_correlation_id_is_a_violation_and_kept_aside(value: object) -> None:
-    """What a client sent as an id is noted with a short escaped piece and kept under `extra`."""
+    """The value that a client sent as an id is reported as a short escaped excerpt and kept under `extra`."""
     event, (violation,) = Enforce().enforce({"correlation_id": value, "event": "login_failed"})
     assert violation.kind == Kind.CORRELATION_ID_INVALID
     assert violation.detail.isprintable()
@@ -109,8 +109,8 @@ def test_missing_correlation_id_is_a_violation() -> None:
     ],
 )
 def test_mistyped_field_moves_to_extra_with_its_own_kind(field: str, value: object, kind: Kind) -> None:
-    """The rest of the entry stays searchable; the value is not lost."""
-    event, (violation,) = Enforce().enforce(GOOD | {field: value})
+    """The rest of the entry stays searchable; the value is kept."""
+    event, (violation,) = Enforce().enforce(VALID | {field: value})
     assert (violation.kind, violation.field) == (kind, field)
     assert field not in event
     assert event["extra"].keys() == {field}
@@ -118,23 +118,23 @@ def test_mistyped_field_moves_to_extra_with_its_own_kind(field: str, value: obje
 
 @pytest.mark.parametrize("value", [1, "1", None])
 def test_ids_of_people_may_be_numbers_or_strings(value: object) -> None:
-    """The guide shows numbers, other applications write strings; null is absence."""
-    assert kinds(GOOD | {"user_id": value, "patient_id": value}) == []
+    """The guide has numbers, other applications use strings; null means absent."""
+    assert kinds(VALID | {"user_id": value, "patient_id": value}) == []
 
 
 def test_unknown_and_reserved_names_go_to_extra() -> None:
-    """No application can write over what the shipper writes, or grow the mapping."""
+    """No application can overwrite the shipper's fields, or extend the mapping."""
     event, violations = Enforce().enforce(
-        GOOD | {"container": 1, "log": "x", "@timestamp": "y", "basket": {"n": 1}, "extra": {"a": 2}}
+        VALID | {"container": 1, "log": "x", "@timestamp": "y", "basket": {"n": 1}, "extra": {"a": 2}}
     )
     assert violations == []
     assert event["extra"] == {"a": 2, "container": 1, "log": "x", "@timestamp": "y", "basket": {"n": 1}}
 
 
-def test_several_violations_are_all_named() -> None:
-    """The author of an entry learns everything at once."""
-    found = kinds({"event": 1, "status_code": "x", "duration_ms": -5})
-    assert set(found) == {
+def test_all_violations_are_reported() -> None:
+    """The author of an entry gets all violations together."""
+    names = kinds({"event": 1, "status_code": "x", "duration_ms": -5})
+    assert set(names) == {
         Kind.CORRELATION_ID_MISSING,
         Kind.EVENT_INVALID,
         Kind.STATUS_CODE_INVALID,
@@ -142,8 +142,8 @@ def test_several_violations_are_all_named() -> None:
     }
 
 
-def test_as_a_processor_it_notes_and_never_drops() -> None:
-    """In an application's own chain the entry goes on, with its violations under `schema.errors`."""
+def test_as_a_processor_it_adds_violations_and_never_drops() -> None:
+    """In an application's own chain the entry passes, with its violations under `schema.errors`."""
     event = Enforce()(None, "info", {"event": "e", "status_code": "x"})
     assert event["event"] == "e"
     assert [note["kind"] for note in event["schema"]["errors"]] == ["correlation_id_missing", "status_code_invalid"]
@@ -157,8 +157,8 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*KNOWN_FIELDS, "extra", "x", "request_id", "traceparent"]), JSON))
-def test_whatever_comes_in_the_result_conforms_and_nothing_is_lost(fields: dict[str, Any]) -> None:
-    """Known fields that remain are typed right; every other value that is not null is under `extra`."""
+def test_every_result_conforms_and_no_value_is_lost(fields: dict[str, Any]) -> None:
+    """Remaining known fields have the right type; every other value except null is under `extra`."""
     event, _ = Enforce().enforce(dict(fields))
     known = {name: value for name, value in event.items() if name != "extra"}
     assert EVENT_ADAPTER.validator.isinstance_python(known)

@@ -1,4 +1,4 @@
-"""The compiled way against the plain one, its oracle: the same documents, ids, counters, violations, positions."""
+"""The native path against the Python path, its oracle: the same documents, ids, counters, violations and partial state."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import HttpSource
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.rules import Rule
-from tests.processors.ways import cri, docker, same
+from tests.processors.both_paths import cri, docker, same
 
 if native is None and not os.environ.get("CI"):
     pytest.skip("the compiled extension is not installed: `make setup` builds it with cargo", allow_module_level=True)
@@ -49,10 +49,10 @@ CUSTOM = [
 
 
 @pytest.fixture(autouse=True, scope="module")
-def impatient() -> Iterator[None]:
-    """Each line is offered to the compiled way, however many before it were not for it."""
+def no_skipped_lines() -> Iterator[None]:
+    """Try the native path for each line, however many lines before it took the Python path."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shipper_processors.assemble.MOST_PATIENCE", 1)
+        patch.setattr("shipper_processors.assemble.MOST_PYTHON_LINES", 1)
         yield
 
 
@@ -100,15 +100,15 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 @st.composite
 def objects(draw: st.DrawFn) -> str:
     """A JSON object near to an ordinary one, written in one of the ways that applications write."""
-    found = dict(PLAIN_EVENT)
+    fields = dict(PLAIN_EVENT)
     for name in draw(st.lists(st.sampled_from(list(FIELDS)), max_size=draw(st.sampled_from([0, 1, 1, 3])))):
-        found[name] = draw(FIELDS[name])
+        fields[name] = draw(FIELDS[name])
     for name in draw(st.lists(st.sampled_from(list(PLAIN_EVENT)), max_size=draw(st.sampled_from([0, 0, 1])))):
-        found.pop(name, None)
-    found.update(draw(st.dictionaries(names, values, max_size=draw(st.sampled_from([0, 0, 0, 1, 2])))))
-    order = draw(st.permutations(list(found)))
+        fields.pop(name, None)
+    fields.update(draw(st.dictionaries(names, values, max_size=draw(st.sampled_from([0, 0, 0, 1, 2])))))
+    order = draw(st.permutations(list(fields)))
     separators = draw(st.sampled_from([None, (",", ":"), (" , ", " : ")]))
-    text = json.dumps({name: found[name] for name in order}, ensure_ascii=draw(st.booleans()), separators=separators)
+    text = json.dumps({name: fields[name] for name in order}, ensure_ascii=draw(st.booleans()), separators=separators)
     garble = draw(st.sampled_from([None] * 12 + ["twice", "space", "cut", "comma", "number", "brace"]))
     if garble == "twice":
         text = text[:-1] + ', "level": "error"}'
@@ -150,7 +150,7 @@ times = st.sampled_from(
 
 @st.composite
 def logs(draw: st.DrawFn, kind: str) -> list[bytes]:
-    """Chunks of whole lines; some lines come several times in a row, a few are no runtime's."""
+    """Draw chunks of whole lines; some lines repeat, a few are not valid runtime lines."""
     lines = []
     for _ in range(draw(st.integers(1, 12))):
         text, stream = draw(texts), draw(st.sampled_from(["stdout"] * 6 + ["stderr", "stderr", "stdin"]))
@@ -177,15 +177,15 @@ RULES = st.sampled_from([None, CUSTOM])
 @given(logs("docker"), RULES, SOURCES)
 @settings(max_examples=250, deadline=None)
 @example([docker(json.dumps(PLAIN_EVENT)) * 3], CUSTOM, "structured")
-def test_docker_lines_come_to_the_same(chunks: list[bytes], rules: Any, http_source: HttpSource) -> None:
-    """Documents byte for byte, ids, counters in their order of admission, outcomes, and what a position carries."""
+def test_docker_lines_give_the_same_on_both_paths(chunks: list[bytes], rules: Any, http_source: HttpSource) -> None:
+    """Documents byte for byte, ids, counters in their order of admission, outcomes, and the partial state."""
     same(chunks, rules=rules, http_source=http_source)
 
 
 @pytest.mark.integration
 @given(logs("cri"), RULES, SOURCES)
 @settings(max_examples=150, deadline=None)
-def test_cri_lines_come_to_the_same(chunks: list[bytes], rules: Any, http_source: HttpSource) -> None:
+def test_cri_lines_give_the_same_on_both_paths(chunks: list[bytes], rules: Any, http_source: HttpSource) -> None:
     """The same for the CRI format."""
     same(chunks, kind="cri", rules=rules, http_source=http_source)
 
@@ -202,54 +202,54 @@ def test_cri_lines_come_to_the_same(chunks: list[bytes], rules: Any, http_source
         'INFO:     10.203.111.254:50000 - "GET /api/v1/patients/17?page=2 HTTP/1.1" 200 OK',
     ],
 )
-def test_ordinary_lines_go_the_compiled_way(kind: str, text: str) -> None:
-    """What healthcare backends log all day is taken: this is what the speed rests on."""
+def test_ordinary_lines_take_the_native_path(kind: str, text: str) -> None:
+    """The lines that healthcare backends log most go the native path: the speed depends on it."""
     lines = [WRAPPED[kind](text, time=f"2026-11-23T10:00:00.{number:09d}Z") for number in range(50)]
     assert same([b"".join(lines)], kind=kind) == len(lines)
 
 
-def test_label_bounds_hold_over_both_ways() -> None:
-    """Values past the bound become `other` in the order of their lines, whichever way each goes."""
+def test_label_bounds_apply_across_both_paths() -> None:
+    """Values beyond the bound become `other` in the order of their lines, whichever path each line takes."""
     events = [{**PLAIN_EVENT, "event": "prescription_created", "medication": f"m{number % 7}"} for number in range(60)]
     lines = [docker(json.dumps({**event, "message": "a\\b" if n % 3 else "ok"})) for n, event in enumerate(events)]
     assert 0 < same([b"".join(lines)]) < len(lines)
 
 
-def test_groups_without_end_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Logs that bring ever new values of a label cost memory up to a bound, and count right beyond it."""
+def test_endless_groups_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs with ever new label values use bounded memory, and count correctly."""
     monkeypatch.setattr("shipper_processors.fast_path.MOST_GROUPS", 5)
     events = [{**PLAIN_EVENT, "event": "prescription_created", "medication": f"m{n % 23}"} for n in range(200)]
     same([b"".join(docker(json.dumps(event)) for event in events)], most=1000)
 
 
 def test_the_extension_knows_the_whole_plan() -> None:
-    """A field, constraint or operator added to schema or rules has to be added to the extension as well."""
+    """A field, constraint or operator that is added to schema or rules must be added to the extension as well."""
     rules = [Rule.model_validate(rule) for rule in CUSTOM]
     chain = FastChain.of(Enforce(), Counting([*builtin_rules(["patient_read"]), *rules]), Redactor(), Skew())
     assert chain is not None
-    assert (chain.chain.declined_fields, chain.chain.undecided) == ([], [])
+    assert (chain.chain.declined_fields, chain.chain.undecided_fields) == ([], [])
 
 
-def test_patterns_of_ones_own_go_the_plain_way() -> None:
-    """A configured pattern may match anything, so that every text has to be looked at; the reason is reported."""
+def test_configured_patterns_take_the_python_path() -> None:
+    """A configured pattern may match any text, so that each must be examined; the reason is reported."""
     redactor, reasons = Redactor(extra_patterns={"mrn": r"MRN\d+"}), list[str]()
     assert FastChain.of(Enforce(), Counting([]), redactor, Skew(), reasons.append) is None
-    assert reasons == ["redaction: every text has to be examined, because of a pattern or a name of the configuration"]
+    assert reasons == ["redaction: a configured pattern or field name requires that every text is examined"]
 
 
-def test_a_mistake_of_the_extension_leaves_the_rest_to_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A panic in it, in the middle of a chunk, loses and doubles nothing and ends no agent."""
+def test_a_panic_of_the_extension_switches_to_the_python_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panic in the middle of a chunk loses and duplicates nothing, and does not end the agent."""
     text = json.dumps(PLAIN_EVENT)
     times_ = [f"2026-11-23T10:00:00.{number:09d}Z" for number in range(9)]
     chunk = b"".join(docker(text if number % 3 else "words", time=time) for number, time in enumerate(times_))
     scan, calls = FastLog.scan, 0
 
-    def failing(self: FastLog, *given_: Any) -> Any:
+    def failing(self: FastLog, *args: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 5:
             raise RuntimeError("panicked")
-        return scan(self, *given_)
+        return scan(self, *args)
 
     monkeypatch.setattr(FastLog, "scan", failing)
     assert 0 < same([chunk, chunk]) < 12

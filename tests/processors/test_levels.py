@@ -25,8 +25,8 @@ from shipper_processors.levels import level_of, time_of
         ("INFORMATIONAL: x", None),
     ],
 )
-def test_level_is_found_in_its_prefix(text: str, level: str | None) -> None:
-    """Each style of the field, in the schema's spelling; no guess elsewhere."""
+def test_level_is_read_from_its_prefix(text: str, level: str | None) -> None:
+    """Each common style gives the schema's spelling; nothing else is guessed."""
     assert level_of(text) == level
 
 
@@ -40,13 +40,13 @@ def test_level_is_found_in_its_prefix(text: str, level: str | None) -> None:
         ("x", None),
     ],
 )
-def test_leading_time_is_found(text: str, time: str | None) -> None:
-    """A plain line's own time, where it begins with one."""
+def test_leading_time_is_read(text: str, time: str | None) -> None:
+    """A text line's own time is read if the line begins with it."""
     assert time_of(text) == time
 
 
 @pytest.mark.timeout(10)
 def test_long_hostile_lines_take_no_time() -> None:
-    """Only the beginning is looked at."""
+    """Only the beginning is searched."""
     assert level_of("a=b " * 500_000) is None
     assert level_of("[" * 1_000_000) is None

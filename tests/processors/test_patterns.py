@@ -1,4 +1,4 @@
-"""Every regular expression of ours takes time that grows no faster than the text: by its structure, as `tests.linear` says."""
+"""Every regular expression of the project takes linear time, by its structure; see `tests.processors.linear`."""
 
 import ast
 import importlib
@@ -20,25 +20,25 @@ import shipper_schemas
 from shipper_processors.conditions import route_pattern
 from shipper_processors.redact import DEFAULT_FIELDS
 from shipper_processors.redact_patterns import named_values
-from tests.processors.linear import is_linear, per_sign
+from tests.processors.linear import is_linear, per_character
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"shipper_processors": ("processors",), "shipper_schemas": ("schemas",)}
 PACKAGES = (shipper_processors, shipper_schemas, shipper)
-MOST_PER_SIGN = 3000
-"""Steps of the matcher for each sign of a text, at worst; one takes some nanoseconds. Each name of `redact.fields` has 150."""
-WAYS = {
+MOST_PER_CHARACTER = 3000
+"""Most steps of the matcher for a character of a text; one takes some nanoseconds. Each name in `redact.fields` adds 150."""
+METHODS = {
     "match": "match",
     "fullmatch": "fullmatch",
     **dict.fromkeys(("search", "sub", "subn", "split", "findall", "finditer"), "search"),
 }
-HELD = {
+CONTAINERS = {
     "shipper_processors.levels.PREFIXES": {"match"},
     "shipper_processors.redact.PATTERNS": {"search"},
     "shipper.outputs.elasticsearch.bulk.CLUSTER_REASONS": {"match"},
 }
-"""Expressions that stand in something, and how they are used."""
-MADE = {
+"""Containers of expressions, with the methods that use them."""
+GENERATED = {
     "shipper_processors.redact_patterns": [
         ("search", regex)
         for fields in (DEFAULT_FIELDS, ("a", "a-b", "patient_name", "é"))
@@ -58,30 +58,34 @@ MADE = {
         ("match", re.compile(translate(glob))) for glob in ("*-json.log", "*_*_*-*.log", "*a*a*a*", "?[0-9]*")
     ],
 }
-"""Modules that make expressions of what is configured, and what comes of some."""
+"""Modules that build expressions from configuration, with examples of these."""
 
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    """All modules of ours, parsed."""
+    """Return all modules of the project, parsed."""
     names = [
-        found.name for package in PACKAGES for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        module.name
+        for package in PACKAGES
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     ]
-    homes = {name: ROOT.joinpath(*FOLDERS.get(name.partition(".")[0], ()), *name.split(".")) for name in names}
-    files = {name: path / "__init__.py" if path.is_dir() else path.with_suffix(".py") for name, path in homes.items()}
+    paths = {name: ROOT.joinpath(*FOLDERS.get(name.partition(".")[0], ()), *name.split(".")) for name in names}
+    files = {name: path / "__init__.py" if path.is_dir() else path.with_suffix(".py") for name, path in paths.items()}
     return {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in files.items()}
 
 
 @cache
 def patterns() -> dict[str, "re.Pattern[Any]"]:
-    """All expressions that modules hold, by where."""
-    found: dict[int, tuple[str, re.Pattern[Any]]] = {}
+    """Return all expressions of modules, by their place."""
+    places: dict[int, tuple[str, re.Pattern[Any]]] = {}
     for name in modules():
         if not name.endswith("__main__"):
             for attribute, value in vars(importlib.import_module(name)).items():
                 for place, pattern in _inside(f"{name}.{attribute}", value):
-                    found.setdefault(id(pattern), (place, pattern))  # one that is imported is of its first module
-    return dict(found.values())
+                    places.setdefault(
+                        id(pattern), (place, pattern)
+                    )  # an imported expression belongs to its first module
+    return dict(places.values())
 
 
 def _inside(name: str, value: object) -> Iterator[tuple[str, "re.Pattern[Any]"]]:
@@ -96,66 +100,66 @@ def _inside(name: str, value: object) -> Iterator[tuple[str, "re.Pattern[Any]"]]
 
 
 def uses() -> dict[str, set[str]]:
-    """How each name that stands for an expression is used, over all modules."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    """Return how each name of an expression is used, over all modules."""
+    ways: defaultdict[str, set[str]] = defaultdict(set)
     for tree in modules().values():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr in WAYS and isinstance(node.value, ast.Name):
-                found[node.value.id].add(WAYS[node.attr])
-    return found
+            if isinstance(node, ast.Attribute) and node.attr in METHODS and isinstance(node.value, ast.Name):
+                ways[node.value.id].add(METHODS[node.attr])
+    return ways
 
 
 def written_in_place() -> Iterator[tuple[str, str, "re.Pattern[Any]"]]:
-    """Expressions given to `re.sub` and its like as text."""
+    """Yield the expressions that are passed as text to functions such as `re.sub`."""
     for name, tree in modules().items():
         for node in ast.walk(tree):
-            if _asks_re(node) and isinstance(node, ast.Call) and node.func.attr != "compile":  # type: ignore[attr-defined]
-                given = node.args[0]
+            if _calls_re(node) and isinstance(node, ast.Call) and node.func.attr != "compile":  # type: ignore[attr-defined]
+                argument = node.args[0]
                 text = (
-                    given.value
-                    if isinstance(given, ast.Constant)
-                    else getattr(importlib.import_module(name), ast.unparse(given))
+                    argument.value
+                    if isinstance(argument, ast.Constant)
+                    else getattr(importlib.import_module(name), ast.unparse(argument))
                 )
-                yield name, WAYS[node.func.attr], re.compile(text)  # type: ignore[attr-defined]
+                yield name, METHODS[node.func.attr], re.compile(text)  # type: ignore[attr-defined]
 
 
-def _asks_re(node: ast.AST) -> bool:
+def _calls_re(node: ast.AST) -> bool:
     return (
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "re" and node.func.attr in (*WAYS, "compile")
+        and node.func.value.id == "re" and node.func.attr in (*METHODS, "compile")
     )  # fmt: skip
 
 
 @cache
 def all_uses() -> list[tuple[str, str, "re.Pattern[Any]"]]:
-    """Every expression with each way it is used."""
+    """Return every expression with each method that uses it."""
     return list(_uses())
 
 
 def _uses() -> Iterator[tuple[str, str, "re.Pattern[Any]"]]:
     used = uses()
     for name, pattern in patterns().items():
-        holder = next((ways for held, ways in HELD.items() if name.startswith(f"{held}.")), None)
+        holder = next((ways for container, ways in CONTAINERS.items() if name.startswith(f"{container}.")), None)
         for way in sorted(holder or used[name.rpartition(".")[2]]):
             yield name, way, pattern
     yield from written_in_place()
-    for module, made in MADE.items():
-        yield from ((f"{module}: {pattern.pattern}", way, pattern) for way, pattern in made)
+    for module, examples in GENERATED.items():
+        yield from ((f"{module}: {pattern.pattern}", way, pattern) for way, pattern in examples)
 
 
 def test_every_expression_takes_linear_time() -> None:
-    """Whatever the text, as the expression is used: the steps grow with its length, by a bounded factor."""
+    """For any text and each use, the steps grow with the text's length, by a bounded factor."""
     slow = [
-        f"{name}, as in {way}"
+        f"{name}, used by {way}"
         for name, way, pattern in all_uses()
-        if not is_linear(pattern, way=way) or per_sign(pattern, way=way) > MOST_PER_SIGN
+        if not is_linear(pattern, way=way) or per_character(pattern, way=way) > MOST_PER_CHARACTER
     ]
     assert len(all_uses()) > 100
     assert slow == []
 
 
 def test_no_expression_is_passed_over() -> None:
-    """Each is at the top of its module, where it is found, and used by its name; or it is made by a module listed here."""
+    """Each is defined at the top of its module and used by its name, or its module is listed here."""
     for name, tree in modules().items():
         at_top = {
             id(node)
@@ -163,9 +167,9 @@ def test_no_expression_is_passed_over() -> None:
             if not isinstance(top, ast.FunctionDef | ast.ClassDef)
             for node in ast.walk(top)
         }
-        below = [node for node in ast.walk(tree) if _asks_re(node) and id(node) not in at_top]
+        below = [node for node in ast.walk(tree) if _calls_re(node) and id(node) not in at_top]
         compiled = [node for node in below if node.func.attr == "compile"]  # type: ignore[attr-defined]
-        assert bool(compiled) == (name in MADE), name
+        assert bool(compiled) == (name in GENERATED), name
         assert not any(isinstance(node, ast.ImportFrom) and node.module == "re" for node in ast.walk(tree)), name
     used = {name for name, _, _ in all_uses()}
     assert patterns().keys() <= used, patterns().keys() - used
@@ -178,19 +182,19 @@ def test_no_expression_is_passed_over() -> None:
      (r"[a-z]+\d*[a-z]*[0-9]*!", "match"), (r"(.*?),(.*?),(.*?);", "match"),
      (r"a(?:ba)*d", "search"), (r"\w+(?=:)", "search"), (r"[a-z]+\b[^a-z]*;", "search"), (r"(?<![a-z])[a-z.]*x", "search")],
 )  # fmt: skip
-def test_expressions_that_are_known_to_be_slow_are_found_out(pattern: str, way: str) -> None:
-    """What the proof rests on: nested repeats, alternatives that overlap, repeats side by side, starts in one another."""
-    made = re.compile(pattern)
-    assert not is_linear(made, way=way) or per_sign(made, way=way) > 250
+def test_expressions_that_are_known_to_be_slow_are_detected(pattern: str, way: str) -> None:
+    """The proof recognises nested repeats, overlapping alternatives, adjacent repeats and overlapping starts."""
+    compiled = re.compile(pattern)
+    assert not is_linear(compiled, way=way) or per_character(compiled, way=way) > 250
 
 
 def test_the_extension_searches_in_linear_time_and_hashes_with_a_secret() -> None:
-    """It has no regular expressions: Aho-Corasick finds its needles. Its one map is the standard library's, SipHash with keys.
+    """It has no regular expressions: Aho-Corasick finds keywords. Its only map is the standard library's, SipHash with keys.
 
-    serde_json reads the chain plan, which is our own, and no log.
+    serde_json reads only the chain plan, never logs.
     """
-    given = tomllib.loads((ROOT / "native" / "Cargo.toml").read_text(encoding="utf-8"))["dependencies"]
-    assert given.keys() == {"aho-corasick", "blake2b_simd", "memchr", "pyo3", "serde_json"}
+    dependencies = tomllib.loads((ROOT / "native" / "Cargo.toml").read_text(encoding="utf-8"))["dependencies"]
+    assert dependencies.keys() == {"aho-corasick", "blake2b_simd", "memchr", "pyo3", "serde_json"}
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "native" / "src").glob("*.rs"))
     assert "use std::collections::HashMap;" in source
     assert not re.findall(r"with_hasher|BuildHasher|FxHash|ahash", source)

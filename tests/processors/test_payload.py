@@ -1,4 +1,4 @@
-"""Payload: JSON read as leniently as loses nothing, and everything else told apart."""
+"""Payloads: JSON is read leniently without loss, and all other texts are recognised."""
 
 import json
 import math
@@ -30,8 +30,8 @@ from shipper_schemas.violation import Kind
         ("hello", "text"),
     ],
 )
-def test_shapes_are_told_apart(text: str, shape: str) -> None:
-    """A JSON object, something that wants to be one, an access line, words, nothing."""
+def test_shapes_are_recognised(text: str, shape: str) -> None:
+    """A JSON object, a broken one, an access line, plain text, a blank text."""
     assert decode_payload(text)[0] == shape
 
 
@@ -49,11 +49,11 @@ def test_shapes_are_told_apart(text: str, shape: str) -> None:
     ],
 )
 def test_odd_json_hides_no_event(text: str, expected: dict[str, object]) -> None:
-    """What a client could smuggle into a string or a number keeps no failed login from being counted."""
+    """Nothing that a client smuggles into a string or a number keeps a failed login from being counted."""
     assert decode_payload(text)[1] == expected
 
 
-def test_too_deep_json_is_refused_with_the_reason() -> None:
+def test_too_deep_json_is_rejected_with_the_reason() -> None:
     """Ten thousand levels neither crash nor hang."""
     shape, _, violation = decode_payload('{"a":' * 10_000 + "1" + "}" * 10_000)
     assert shape == "broken"
@@ -72,9 +72,9 @@ def test_too_deep_json_is_refused_with_the_reason() -> None:
         ),
     )
 )
-def test_what_is_storable_can_be_encoded(found: dict[str, object]) -> None:
-    """Every value that Python's lenient reader gives can be written again."""
-    orjson.dumps(storable(found))
+def test_storable_values_can_be_encoded(fields: dict[str, object]) -> None:
+    """Every value from Python's lenient reader can be encoded."""
+    orjson.dumps(storable(fields))
 
 
 @given(st.text())
@@ -89,7 +89,7 @@ def test_any_text_has_a_shape(text: str) -> None:
         st.text(st.characters(codec="utf-8")), st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(codec="utf-8"))
     )
 )
-def test_json_objects_come_out_as_they_went_in(fields: dict[str, object]) -> None:
-    """The ordinary way changes nothing."""
+def test_json_objects_are_unchanged(fields: dict[str, object]) -> None:
+    """Decoding does not change ordinary objects."""
     assert decode_payload(json.dumps(fields))[1] == fields
     assert not any(isinstance(value, float) and math.isnan(value) for value in fields.values())

@@ -1,4 +1,4 @@
-"""Ids: one for a record, whichever driver wrote it, wherever its log lies, and however much is joined to it."""
+"""Ids: one for a record, whichever driver wrote it, wherever its log is, and however much is joined to it."""
 
 import json
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from shipper_processors.assemble import ASSEMBLERS, Bounds
 from shipper_processors.record_id import (
     broken_record,
+    canonical_record,
     cut_record,
     instant,
     log_seed,
     ordinal_digest,
     plain_record,
-    record,
     record_digest,
     seeded_digest,
 )
@@ -40,7 +40,7 @@ texts = st.one_of(
 
 
 def spelled(ns: int, *, digits: int, zone: int | None) -> str:
-    """A time with at least so many digits of its fraction, in a zone so many minutes east; None writes `Z`."""
+    """Return a time with at least `digits` fractional digits, in a zone `zone` minutes east; None means `Z`."""
     second, fraction = divmod(ns, 10**9)
     shift = timezone(timedelta(minutes=zone or 0))
     clock = (EPOCH + timedelta(seconds=second)).astimezone(shift).strftime("%Y-%m-%dT%H:%M:%S")
@@ -52,14 +52,14 @@ def spelled(ns: int, *, digits: int, zone: int | None) -> str:
 
 @st.composite
 def times_of(draw: st.DrawFn, ns: int) -> str:
-    """Any spelling of an instant."""
+    """Draw any spelling of an instant."""
     zone = draw(st.one_of(st.none(), st.integers(-14 * 60, 14 * 60)))
     return spelled(ns, digits=draw(st.integers(0, 9)), zone=zone)
 
 
 @st.composite
 def json_file_lines(draw: st.DrawFn, ns: int, stream: str, text: str, *, whole: bool) -> bytes:
-    """A json-file line of a record: keys in any order, any attributes, any escapes."""
+    """Draw a json-file line of a record: keys in any order, any attributes, any escapes."""
     fields = {"log": text + ("\n" if whole else ""), "stream": stream, "time": draw(times_of(ns))}
     if draw(st.booleans()):
         fields["attrs"] = {"tag": draw(st.text(max_size=3))}  # type: ignore[assignment]
@@ -75,17 +75,17 @@ def json_file_lines(draw: st.DrawFn, ns: int, stream: str, text: str, *, whole: 
 
 
 def entries(kind: str, lines: Iterable[bytes], bounds: Bounds | None = None, source: str = "c1") -> list[Entry]:
-    """Entries of runtime lines."""
+    """Return the entries of runtime lines."""
     assembler = ASSEMBLERS[kind](source, bounds or Bounds())  # type: ignore[index]
-    made = [entry for line in lines for entry in assembler.feed(line + b"\n", 0)]
-    return [entry for entry in [*made, *assembler.flush()] if isinstance(entry, Entry)]
+    complete = [entry for line in lines for entry in assembler.feed(line + b"\n", 0)]
+    return [entry for entry in [*complete, *assembler.flush()] if isinstance(entry, Entry)]
 
 
 @given(st.data(), nanoseconds, streams, texts, st.booleans())
 def test_a_record_has_one_digest_whichever_driver_wrote_it(
     data: st.DataObject, ns: int, stream: str, text: str, whole: bool
 ) -> None:
-    """Two json-file lines of any form and a CRI line in any zone; whole or a part."""
+    """Two json-file lines of any form and a CRI line in any zone have one digest, whole or as a part."""
     docker = [data.draw(json_file_lines(ns, stream, text, whole=whole)) for _ in range(2)]
     cri = f"{data.draw(times_of(ns))} {stream} {'F' if whole else 'P'} {text}".encode()
     digests = {
@@ -93,14 +93,16 @@ def test_a_record_has_one_digest_whichever_driver_wrote_it(
         for kind, line in (("docker", docker[0]), ("docker", docker[1]), ("cri", cri))
         for entry in entries(kind, [line])
     }
-    assert digests == {record_digest(SEED, record(spelled(ns, digits=9, zone=None), stream, text, whole=whole))}
+    assert digests == {
+        record_digest(SEED, canonical_record(spelled(ns, digits=9, zone=None), stream, text, whole=whole))
+    }
 
 
 @given(nanoseconds, nanoseconds, st.data())
 def test_an_instant_has_one_text_for_all_spellings_and_no_other_instant_has_it(
     one: int, other: int, data: st.DataObject
 ) -> None:
-    """At full precision: a nanosecond apart is another."""
+    """Precision is full: times a nanosecond apart differ."""
     text = instant(data.draw(times_of(one)))
     assert text == instant(data.draw(times_of(one)))
     assert (text == instant(data.draw(times_of(other)))) == (one == other)
@@ -123,7 +125,7 @@ def test_an_instant_has_one_text_for_all_spellings_and_no_other_instant_has_it(
     ],
 )
 def test_times_in_canonical_form(time: str, expected: str) -> None:
-    """In UTC without trailing zeros; what is no time stands behind its length."""
+    """Times are in UTC without trailing zeros; invalid ones follow their length."""
     assert instant(time) == expected
 
 
@@ -137,9 +139,9 @@ parts = st.tuples(
 @example((TIME, "stdout", "a", True), (TIME, "stdout", "a", False))
 @example(("x", "stdout", "F y stdout F z", True), ("x stdout F F y", "stdout", "z", True))
 def test_no_two_records_have_the_same_form(one: tuple[str, str, str, bool], other: tuple[str, str, str, bool]) -> None:
-    """Whatever separators their times and texts hold: time, stream, text and mark of a part all count."""
+    """Time, stream, text and tag all count, whatever separators they contain."""
     assume("�" not in one[2] + other[2])
-    first, second = (record(time, stream, text, whole=whole) for time, stream, text, whole in (one, other))
+    first, second = (canonical_record(time, stream, text, whole=whole) for time, stream, text, whole in (one, other))
     same = (instant(one[0]), *one[1:]) == (instant(other[0]), *other[1:])
     assert (first == second) == same
 
@@ -147,16 +149,16 @@ def test_no_two_records_have_the_same_form(one: tuple[str, str, str, bool], othe
 @given(st.text(max_size=20), st.text(max_size=20), st.binary(max_size=20), st.binary(max_size=20))
 @example("c1", "c", b"x", b"1x")
 @example("1:c", "1", b"x", b":cx")
-def test_identity_and_record_cannot_be_taken_for_one_another(one: str, other: str, first: bytes, second: bytes) -> None:
-    """The identity has a fixed size, whatever its length."""
+def test_identity_and_record_cannot_be_confused(one: str, other: str, first: bytes, second: bytes) -> None:
+    """The identity is hashed to a fixed size."""
     assert (log_seed(one) + first == log_seed(other) + second) == ((one, first) == (other, second))
 
 
 @given(parts, st.binary(max_size=30), st.integers(0, 1 << 20))
-def test_other_kinds_of_lines_have_forms_of_their_own(one: tuple[str, str, str, bool], raw: bytes, number: int) -> None:
-    """A line with a broken envelope, one that was cut, one of a plain file, and an ordinal, each by its first byte."""
+def test_other_kinds_of_lines_have_different_forms(one: tuple[str, str, str, bool], raw: bytes, number: int) -> None:
+    """The first byte distinguishes broken envelopes, truncated lines, plain files and ordinals."""
     time, stream, text, whole = one
-    beginning = record(time, stream, text, whole=whole)[:1]
+    beginning = canonical_record(time, stream, text, whole=whole)[:1]
     assert beginning.isdigit() or beginning == b"?"
     assert [form[:1] for form in (broken_record(raw), cut_record(raw, number), plain_record(raw[:14], raw))] == [
         b"!", b"<", b">",
@@ -167,26 +169,27 @@ def test_other_kinds_of_lines_have_forms_of_their_own(one: tuple[str, str, str, 
 
 
 def test_stream_time_and_text_all_count() -> None:
-    """Each alone makes another event."""
+    """A difference in any of them makes another event."""
     base = (TIME, "stdout", "x", True)
     others = [(TIME[:-2] + "8Z", *base[1:]), (TIME, "stderr", "x", True), (TIME, "stdout", "x\r", True)]
     digests = {
-        record_digest(SEED, record(time, stream, text, whole=whole)) for time, stream, text, whole in (base, *others)
+        record_digest(SEED, canonical_record(time, stream, text, whole=whole))
+        for time, stream, text, whole in (base, *others)
     }
     assert len(digests) == 4
 
 
 @pytest.mark.parametrize("kind", ["docker", "cri"])
 @pytest.mark.parametrize("number", [2, 3, 300])
-def test_identical_neighbours_are_as_many_events(kind: str, number: int) -> None:
-    """By their ordinal, which is the same in both drivers."""
+def test_identical_neighbours_are_different_events(kind: str, number: int) -> None:
+    """Their ordinals differ, and are the same for both drivers."""
     lines = {
         "docker": json.dumps({"log": "again\n", "stream": "stdout", "time": "2026-11-23T10:00:00.5Z"}),
         "cri": "2026-11-23T11:00:00.500+01:00 stdout F again",
     }
     digests = [entry.digest for entry in entries(kind, [lines[kind].encode()] * number)]
     assert len(set(digests)) == number
-    first = record_digest(SEED, record("2026-11-23T10:00:00.5Z", "stdout", "again", whole=True))
+    first = record_digest(SEED, canonical_record("2026-11-23T10:00:00.5Z", "stdout", "again", whole=True))
     assert digests == [ordinal_digest(SEED, first, ordinal) for ordinal in range(number)]
 
 
@@ -200,7 +203,7 @@ rules = st.sampled_from([Bounds(lines=1), Bounds(lines=2), Bounds(lines=1000), B
 def test_a_changed_rule_of_joining_keeps_the_ids_of_entries_that_begin_alike(
     kind: str, lines: list[str], gaps: st.DataObject, one: Bounds, other: Bounds
 ) -> None:
-    """However many lines are joined: an entry that begins with the same record has the same id, and no two share one."""
+    """Entries that begin with the same record have the same id, however many lines are joined, and no two share one."""
     at, written = 0, []
     for line in lines:
         at += gaps.draw(st.sampled_from([1, 500_000_000, 3_000_000_000]))
@@ -214,34 +217,34 @@ def test_a_changed_rule_of_joining_keeps_the_ids_of_entries_that_begin_alike(
         )
     first, second = ([(entry.lines, entry.digest) for entry in entries(kind, written, rule)] for rule in (one, other))
     ids = []
-    for made in (first, second):
-        starts = [0, *(sum(lines for lines, _ in made[: number + 1]) for number in range(len(made)))]
-        ids.append(dict(zip(starts, (digest for _, digest in made), strict=False)))
-        assert len({digest for _, digest in made}) == len(made)
+    for pairs in (first, second):
+        starts = [0, *(sum(lines for lines, _ in pairs[: number + 1]) for number in range(len(pairs)))]
+        ids.append(dict(zip(starts, (digest for _, digest in pairs), strict=False)))
+        assert len({digest for _, digest in pairs}) == len(pairs)
     assert all(ids[0][start] == ids[1][start] for start in ids[0].keys() & ids[1].keys())
     assert 0 in ids[0].keys() & ids[1].keys()
 
 
 def test_a_message_in_parts_has_the_id_of_its_first_part() -> None:
-    """How many parts follow, and how much of them is kept, does not matter."""
+    """The number of further parts, and how much of them is kept, does not matter."""
     part = b'{"log":"one ","stream":"stdout","time":"2026-11-23T10:00:00.3Z"}'
     end = b'{"log":"two\\n","stream":"stdout","time":"2026-11-23T10:00:00.3Z"}'
     kept = [Bounds(), Bounds(message_bytes=5)]
     digests = {entry.digest for bounds in kept for entry in entries("docker", [part, end], bounds)}
     digests |= {entries("docker", [part])[0].digest, entries("docker", [part, part, end])[0].digest}
-    assert digests == {record_digest(SEED, record("2026-11-23T10:00:00.3Z", "stdout", "one ", whole=False))}
+    assert digests == {record_digest(SEED, canonical_record("2026-11-23T10:00:00.3Z", "stdout", "one ", whole=False))}
 
 
-def test_drivers_agree_on_text_that_is_no_utf8() -> None:
-    """Docker writes a replacement character for each invalid byte, a CRI file holds the bytes themselves."""
+def test_drivers_agree_on_invalid_utf8() -> None:
+    """Docker writes a replacement character for each invalid byte; a CRI file contains the bytes themselves."""
     docker = entries("docker", ['{"log":"a��b\\n","stream":"stdout","time":"2026-11-23T10:00:00Z"}'.encode()])
     cri = entries("cri", [b"2026-11-23T10:00:00Z stdout F a\xe2\x82b"])
     assert docker[0].digest == cri[0].digest
 
 
 @given(st.lists(st.sampled_from(["started", "again", "ready"]), max_size=12))
-def test_lines_of_a_plain_file_are_told_apart_by_all_that_stands_before(lines: list[str]) -> None:
-    """No two lines share a digest, whether neighbours or not; another log shares none of them."""
+def test_preceding_lines_distinguish_lines_of_a_plain_file(lines: list[str]) -> None:
+    """No two lines share a digest, neighbours or not, also across logs."""
     digests = [entry.digest for entry in entries("plain", [line.encode() for line in lines])]
     assert len(set(digests)) == len(lines)
     elsewhere = [entry.digest for entry in entries("plain", [line.encode() for line in lines], source="c2")]

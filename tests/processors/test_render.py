@@ -1,4 +1,4 @@
-"""Document: the spliced encoding equals the plain one."""
+"""Documents: the appended provenance equals encoding the whole document."""
 
 import json
 from typing import Any
@@ -32,8 +32,8 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), VALUES, max_size=5), st.integers(0, 2**40))
-def test_spliced_document_equals_the_plain_encoding(event: dict[str, Any], time_ms: int) -> None:
-    """The provenance encoded once and spliced in gives the document that encoding everything would."""
+def test_appended_provenance_equals_the_whole_encoding(event: dict[str, Any], time_ms: int) -> None:
+    """Provenance that is encoded once and appended gives the same document as encoding everything."""
     for name in ("@timestamp", "stream", "container", "service", "host", "log", "kubernetes"):
         event.pop(name, None)
     plain = {"@timestamp": format_ms(time_ms), **event, "stream": "stderr", **provenance(ORIGIN)}
@@ -42,38 +42,38 @@ def test_spliced_document_equals_the_plain_encoding(event: dict[str, Any], time_
 
 
 def test_document_of_the_guide() -> None:
-    """The guide's log entry becomes the document that the design shows."""
+    """The guide's log entry becomes the documented document."""
     event = {
         "level": "info", "correlation_id": "abc123-def456-789", "event": "patient_created", "user_id": 123,
         "patient_id": 456, "duration_ms": 45.23, "message": "Patient created successfully",
     }  # fmt: skip
-    found = json.loads(Renderer(ORIGIN).body(event, 1_730_412_000_000, ENTRY._replace(stream="stdout")))
-    assert found["@timestamp"] == "2024-10-31T22:00:00.000Z"
-    assert found["container"]["image"] == {"name": "keneyapp:2.0.0"}
-    assert found["service"] == {"name": "backend"}
-    assert found["host"] == {"name": "node-1"}
-    assert found["log"] == {"file": {"path": ORIGIN.path}, "offset": 1234}
-    assert found["stream"] == "stdout"
-    assert {name: found[name] for name in event} == event
+    document = json.loads(Renderer(ORIGIN).body(event, 1_730_412_000_000, ENTRY._replace(stream="stdout")))
+    assert document["@timestamp"] == "2024-10-31T22:00:00.000Z"
+    assert document["container"]["image"] == {"name": "keneyapp:2.0.0"}
+    assert document["service"] == {"name": "backend"}
+    assert document["host"] == {"name": "node-1"}
+    assert document["log"] == {"file": {"path": ORIGIN.path}, "offset": 1234}
+    assert document["stream"] == "stdout"
+    assert {name: document[name] for name in event} == event
 
 
-def test_quarantine_document_tells_why_and_where_to() -> None:
-    """Raw line, reasons, the index it would have gone to, and the runtime's own time for a release."""
+def test_quarantine_document_has_reasons_and_target() -> None:
+    """It has the raw line, the reasons, the index that it is meant for, and the runtime's time for a release."""
     violation = Violation(Kind.CORRELATION_ID_MISSING, None, "no correlation id")
-    found = json.loads(Renderer(ORIGIN).refused("raw", [violation], 0, "keneyapp-logs-1970.01.01", ENTRY))
-    assert found["raw"] == "raw"
-    assert found["reasons"] == [{"kind": "correlation_id_missing", "detail": "no correlation id"}]
-    assert found["index"] == "keneyapp-logs-1970.01.01"
-    assert found["time"] == ENTRY.time
+    document = json.loads(Renderer(ORIGIN).quarantined("raw", [violation], 0, "keneyapp-logs-1970.01.01", ENTRY))
+    assert document["raw"] == "raw"
+    assert document["reasons"] == [{"kind": "correlation_id_missing", "detail": "no correlation id"}]
+    assert document["index"] == "keneyapp-logs-1970.01.01"
+    assert document["time"] == ENTRY.time
 
 
 def test_a_plain_files_provenance_names_no_container() -> None:
-    """What is not known is absent, not empty."""
+    """Unknown facts are absent, not empty."""
     assert provenance(Origin("/var/log/app.log", "app.log")) == {"log": {"file": {"path": "/var/log/app.log"}}}
 
 
 def test_full_text_covers_message_path_and_errors() -> None:
-    """What people paste into a search is found."""
+    """Text that people paste into a search finds its entry."""
     event = {"message": "m", "path": "/p", "error_type": "t", "error_message": "e", "exception": "x", "method": "GET"}
     assert searched_text(event) == "m\n/p\nt\ne\nx"
     assert searched_text({"path": "/p"}) == "/p"

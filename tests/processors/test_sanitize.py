@@ -1,4 +1,4 @@
-"""Hostile text made visible."""
+"""Escaping of hostile text."""
 
 import unicodedata
 
@@ -27,11 +27,11 @@ HOSTILE_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
     ],
 )
 def test_hostile_characters_are_shown_and_ordinary_ones_stay(text: str, shown: str) -> None:
-    """What could move a cursor, reorder or hide text is visible; what people write is as they wrote it."""
+    """Characters that could move a cursor, reorder or hide text become visible; ordinary text is unchanged."""
     assert printable(text) == shown
 
 
-def test_newlines_stay_only_where_they_are_asked_for() -> None:
+def test_newlines_stay_only_on_request() -> None:
     """A newline in a value cannot begin a forged line of output."""
     assert printable("a\nb\x1b", newlines=True) == "a\nb\\x1b"
     assert printable("a\nb") == r"a\nb"
@@ -39,7 +39,7 @@ def test_newlines_stay_only_where_they_are_asked_for() -> None:
 
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=50))
 def test_no_control_survives(text: str) -> None:
-    """Whatever the text, the result holds no control, surrogate or separator of lines, and can be encoded."""
+    """No result contains a control, surrogate or line separator, and each can be encoded."""
     shown = printable(text)
     assert not {unicodedata.category(char) for char in shown} & HOSTILE_CATEGORIES
     shown.encode("utf-8")
@@ -48,7 +48,7 @@ def test_no_control_survives(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=50))
 def test_json_made_printable_has_the_same_value(text: str) -> None:
-    """Programs read what was written; a terminal gets nothing that it would obey."""
+    """Programs read the same value; a terminal gets no control characters."""
     written = orjson.dumps({"a": text}, option=orjson.OPT_INDENT_2).decode()
     shown = printable_json(written)
     assert orjson.loads(shown) == {"a": text}

@@ -1,4 +1,4 @@
-"""The application side: structlog configured, and correlation ids bound by the middleware."""
+"""The application side: configuring structlog, and binding correlation ids in the middleware."""
 
 import asyncio
 import io
@@ -16,7 +16,7 @@ from shipper_processors.asgi import CorrelationMiddleware
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What an application configured by us prints."""
+    """Return the output of an application that uses `configure`."""
     stream = io.StringIO()
     shipper_processors.configure("backend", stream=stream)
     yield stream
@@ -25,12 +25,12 @@ def log() -> Iterator[io.StringIO]:
 
 
 def printed(stream: io.StringIO) -> list[dict[str, Any]]:
-    """The entries, decoded."""
+    """Return the printed entries, decoded."""
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def request(headers: list[tuple[bytes, bytes]], *, fails: bool = False, path: str = "/api/v1/patients/7") -> list[Any]:
-    """Run one request through the middleware; gives the messages it sent."""
+    """Run one request through the middleware; return the messages that it sent."""
     sent: list[Any] = []
     clock = iter([1.0, 1.0452])
 
@@ -90,14 +90,14 @@ def test_secrets_are_masked_before_they_are_printed(log: io.StringIO) -> None:
     assert "Traceback" in printed(log)[0]["exception"]
 
 
-def test_what_json_cannot_say_is_said_otherwise(log: io.StringIO) -> None:
+def test_values_without_json_form_become_their_repr(log: io.StringIO) -> None:
     """An entry never raises into the application."""
     structlog.get_logger().info("e", value=object(), deep=[[["\ud800"]]], key={1: 2})
     assert printed(log)[0]["event"] == "e"
 
 
-def test_other_libraries_log_the_same_way() -> None:
-    """`logging` goes through the same chain where asked for."""
+def test_other_libraries_use_the_same_chain() -> None:
+    """`logging` goes through the same chain on request."""
     stream, root = io.StringIO(), logging.getLogger()
     handlers, level = root.handlers, root.level
     try:
@@ -110,21 +110,21 @@ def test_other_libraries_log_the_same_way() -> None:
     assert "no connection to db" in stream.getvalue()
 
 
-def test_a_level_that_is_none_is_refused() -> None:
-    """The message names the levels there are."""
+def test_an_invalid_level_is_an_error() -> None:
+    """The message lists the valid levels."""
     with pytest.raises(ValueError, match="debug, info"):
         shipper_processors.configure("backend", level="loud")
 
 
 def test_a_sane_correlation_id_is_bound_and_answered(log: io.StringIO) -> None:
-    """All entries of the request carry it, and so does the answer, once."""
+    """All entries of the request have it, and the response has it once."""
     sent = request([(b"X-Correlation-ID", b"abc-123")])
     assert [entry["correlation_id"] for entry in printed(log)] == ["abc-123", "abc-123"]
     assert [value for name, value in sent[0]["headers"] if name == b"x-correlation-id"] == [b"abc-123"]
 
 
 def test_a_request_is_logged_once_when_it_is_complete(log: io.StringIO) -> None:
-    """Method, path without its query, status, duration and client."""
+    """The entry has method, path without query, status, duration and client."""
     request([])
     complete = [entry for entry in printed(log) if entry["event"] == "request_complete"]
     assert len(complete) == 1
@@ -135,7 +135,7 @@ def test_a_request_is_logged_once_when_it_is_complete(log: io.StringIO) -> None:
 
 
 def test_a_failed_request_is_logged_and_the_error_goes_on(log: io.StringIO) -> None:
-    """`request_error` and a `request_complete` with 500; the exception reaches the server."""
+    """It logs `request_error` and `request_complete` with 500; the exception reaches the server."""
     with pytest.raises(ValueError, match="no such patient"):
         request([(b"x-correlation-id", b"abc")], fails=True)
     events = [(entry["event"], entry["correlation_id"]) for entry in printed(log)]
@@ -149,7 +149,7 @@ HOSTILE = [b"", b"x" * 50_000, b"\x1b[31mred", b"a b", b'{"a":1}', "pâté".enco
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_an_unusable_correlation_id_is_replaced_and_noted_and_never_echoed(log: io.StringIO, value: bytes) -> None:
-    """The request goes on under a new id; the log says that, with a harmless piece of what was sent."""
+    """The request continues under a new id; the log reports it, with a harmless excerpt of the original."""
     sent = request([(b"x-correlation-id", value)])
     note = printed(log)[0]
     assert note["event"] == "correlation_id_replaced"
@@ -160,21 +160,21 @@ def test_an_unusable_correlation_id_is_replaced_and_noted_and_never_echoed(log: 
     assert (b"x-correlation-id", b"new-id") in sent[0]["headers"]
 
 
-def test_two_correlation_ids_are_none(log: io.StringIO) -> None:
-    """Which of them is meant cannot be told."""
+def test_two_correlation_ids_are_replaced(log: io.StringIO) -> None:
+    """Two ids are ambiguous."""
     request([(b"x-correlation-id", b"a"), (b"x-correlation-id", b"b")])
     assert {entry["correlation_id"] for entry in printed(log)} == {"new-id"}
 
 
-def test_a_traceparent_stands_in(log: io.StringIO) -> None:
-    """W3C trace context gives the id where there is no header of ours."""
+def test_a_traceparent_gives_the_id(log: io.StringIO) -> None:
+    """W3C trace context gives the id if the header is missing."""
     trace = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     request([(b"traceparent", trace)])
     assert {entry["correlation_id"] for entry in printed(log)} == {"4bf92f3577b34da6a3ce929d0e0e4736"}
 
 
 def test_the_context_ends_with_the_request(log: io.StringIO) -> None:
-    """What is logged afterwards carries no stale id."""
+    """Later entries carry no stale id."""
     request([(b"x-correlation-id", b"abc")])
     structlog.get_logger().info("later")
     assert "correlation_id" not in printed(log)[-1]

@@ -1,4 +1,4 @@
-"""Times: every spelling of a moment that runtimes and applications use."""
+"""Times: every spelling that runtimes and applications use."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +25,7 @@ MOMENT = 1_795_428_000_123
     ],
 )
 def test_spellings_of_one_moment_agree(text: str) -> None:
-    """RFC 3339 in all its precisions, other zones, and the near relatives that loggers write."""
+    """RFC 3339 in all precisions, other zones, and similar formats of loggers give the same time."""
     assert parse_ms(text) == MOMENT
 
 
@@ -34,8 +34,8 @@ def test_spellings_of_one_moment_agree(text: str) -> None:
     ["", "soon", "2026-13-01T00:00:00Z", "2026-11-23T10:00:00.-12Z", "2026-11-23T10:00:00. 12Z", "2026-11-23T25:00:00Z",
      "2026-11-23", "٢٠٢٦-11-23T10:00:00Z", "x" * 100_000],
 )  # fmt: skip
-def test_what_is_no_time_is_none(text: str) -> None:
-    """Nothing is guessed, and nothing long is searched through."""
+def test_an_invalid_time_is_none(text: str) -> None:
+    """Nothing is guessed, and long texts are not searched."""
     assert parse_ms(text) is None
 
 
@@ -57,16 +57,16 @@ def test_format_and_parse_are_inverse(ms: int) -> None:
 
 
 @pytest.mark.parametrize("value", [MOMENT / 1000, MOMENT, MOMENT * 1000, MOMENT * 1_000_000])
-def test_numbers_are_told_apart_by_magnitude(value: float) -> None:
-    """Seconds, milli-, micro- and nanoseconds since the epoch."""
-    found = from_number(value)
-    assert found is not None
-    assert abs(found - MOMENT) <= 1
+def test_the_magnitude_of_a_number_gives_its_unit(value: float) -> None:
+    """Seconds, milli-, micro- and nanoseconds since the epoch are recognised."""
+    ms = from_number(value)
+    assert ms is not None
+    assert abs(ms - MOMENT) <= 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, 0, 1e300])
-def test_numbers_that_are_no_time_are_none(value: float) -> None:
-    """NaN, infinities, the past before the epoch and the end of time are no moments."""
+def test_numbers_that_are_not_times_are_none(value: float) -> None:
+    """NaN, infinities, times before the epoch and times beyond the calendar are invalid."""
     assert from_number(value) is None
 
 

@@ -1,4 +1,4 @@
-"""The rule language: what it rejects, with which reason."""
+"""The rule language: invalid rules are errors with a reason."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from shipper_schemas import rules
-from shipper_schemas.rules import Rule, one_metric_each
+from shipper_schemas.rules import Rule, unique_metrics
 
 GOOD: dict[str, Any] = {
     "name": "no_shows_total",
@@ -25,27 +25,27 @@ def test_a_rule_of_the_documentation_is_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"name": "no_shows"}, "ends in _total"),
-        ({"name": "shipper_x_total"}, "own"),
-        ({"name": "1_total"}, "no name for a metric"),
-        ({"name": "_total"}, "no name for a metric"),
-        ({"name": "no_shows_total\n"}, "no name for a metric"),
-        ({"when": {}}, "asks for something"),
+        ({"name": "shipper_x_total"}, "reserved"),
+        ({"name": "1_total"}, "invalid metric name"),
+        ({"name": "_total"}, "invalid metric name"),
+        ({"name": "no_shows_total\n"}, "invalid metric name"),
+        ({"when": {}}, "empty condition"),
         ({"when": None}, "either `when` or `cases`"),
-        ({"when": {"event": {}}}, "a matcher asks for"),
-        ({"when": {"event": None}}, "compared with a value"),
-        ({"when": {"event": ["a"]}}, "compared with a value"),
-        ({"when": {"event": {"equals": None}}}, "a matcher asks for"),
+        ({"when": {"event": {}}}, "empty matcher"),
+        ({"when": {"event": None}}, "expected a value"),
+        ({"when": {"event": ["a"]}}, "expected a value"),
+        ({"when": {"event": {"equals": None}}}, "empty matcher"),
         ({"when": {"event": {"one_of": []}}}, "at least 1 item"),
         ({"when": {"event": {"is": "a"}}}, "Extra inputs"),
-        ({"when": {"fields": 5}}, "`fields` holds matchers"),
-        ({"when": {"status_code": {"min": 500, "max": 400}}}, "no number is at least 500"),
+        ({"when": {"fields": 5}}, "`fields` must be a mapping"),
+        ({"when": {"status_code": {"min": 500, "max": 400}}}, "`min` 500 is above `max` 400"),
         ({"when": {"status_code": {"min": float("nan")}}}, "finite"),
         ({"when": {"path": "api/v1"}}, "begins with /"),
-        ({"when": {"path": {"route": "/files/{id}.pdf"}}}, "a whole part of the path"),
-        ({"labels": {"said": "message"}}, "text for people"),
+        ({"when": {"path": {"route": "/files/{id}.pdf"}}}, "a whole segment of the path"),
+        ({"labels": {"text": "message"}}, "free text"),
         ({"labels": {"who": "user_id"}}, "personal data"),
         ({"labels": {"who": "patient_id"}}, "personal data"),
         ({"labels": {"who": "correlation_id"}}, "personal data"),
@@ -53,26 +53,26 @@ def test_a_rule_of_the_documentation_is_accepted() -> None:
         ({"labels": {"who": "contact_email"}}, "personal data"),
         ({"labels": {"who": "session_id"}}, "personal data"),
         ({"labels": {"path": "path"}}, "personal data"),
-        ({"labels": {"__x": "event"}}, "no name for a label"),
-        ({"labels": {"le": "event"}}, "no name for a label"),
-        ({"labels": {"a-b": "event"}}, "no name for a label"),
+        ({"labels": {"__x": "event"}}, "invalid label name"),
+        ({"labels": {"le": "event"}}, "invalid label name"),
+        ({"labels": {"a-b": "event"}}, "invalid label name"),
         ({"labels": {"a": {"field": "x", "value": "y"}}}, "either `field` or `value`"),
-        ({"declare": {"ward": ["x"]}}, "no label of it"),
-        ({"declare": {"department": [str(number) for number in range(10_001)]}}, "would start 10001 series"),
+        ({"declare": {"ward": ["x"]}}, "not one of its labels"),
+        ({"declare": {"department": [str(number) for number in range(10_001)]}}, "would create 10001 series"),
         ({"buckets": [1, 2]}, "belong to a histogram"),
-        ({"type": "histogram", "name": "x"}, "has `field` and `buckets`"),
-        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [2, 1]}, "buckets rise"),
-        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [1, 1]}, "buckets rise"),
-        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [-1, 1]}, "begin at 0"),
+        ({"type": "histogram", "name": "x"}, "needs `field` and `buckets`"),
+        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [2, 1]}, "ascending order"),
+        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [1, 1]}, "ascending order"),
+        ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [-1, 1]}, "must not be negative"),
         ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [1, float("nan")]}, "finite"),
         ({"type": "histogram", "name": "x", "field": "duration_ms", "buckets": [1, float("inf")]}, "finite"),
-        ({"type": "histogram", "name": "x_sum", "field": "duration_ms", "buckets": [1]}, "has no ending"),
+        ({"type": "histogram", "name": "x_sum", "field": "duration_ms", "buckets": [1]}, "remove the suffix"),
         ({"colour": "red"}, "Extra inputs"),
     ],
 )
-def test_a_rule_that_cannot_work_is_refused_with_the_reason(change: dict[str, Any], said: str) -> None:
+def test_an_invalid_rule_is_an_error_with_the_reason(change: dict[str, Any], message: str) -> None:
     """Each error names the problem."""
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         Rule.model_validate(GOOD | change)
 
 
@@ -86,7 +86,7 @@ def test_a_rule_that_cannot_work_is_refused_with_the_reason(change: dict[str, An
 )  # fmt: skip
 def test_a_field_that_looks_personal_is_no_label_however_it_is_written(field: str) -> None:
     """Snake case, camel case, headers and dots: ids of people and requests stay out of Prometheus."""
-    with pytest.raises(ValidationError, match="tells people or single requests apart"):
+    with pytest.raises(ValidationError, match="identifies people or single requests"):
         Rule.model_validate(GOOD | {"labels": {"who": field}})
 
 
@@ -94,7 +94,7 @@ def test_a_field_that_looks_personal_is_no_label_however_it_is_written(field: st
     "field", ["department", "medication", "paid", "covid", "valid", "tooltip", "level", "status_code", "payment_method"]
 )
 def test_a_field_that_merely_sounds_like_an_id_is_a_label(field: str) -> None:
-    """Coarse values are allowed as labels."""
+    """Coarse values may be labels."""
     assert Rule.model_validate(GOOD | {"labels": {"by": field}}).label_names() == ("by",)
 
 
@@ -105,7 +105,7 @@ def test_special_fields_are_labels() -> None:
 
 
 def test_numbers_and_truth_in_labels_are_text() -> None:
-    """YAML reads 401 and yes as no text; a person means the text that a log shows."""
+    """YAML reads 401 and yes as a number and a boolean; people mean the text in a log."""
     labels = {"outcome": {"field": "status_code", "map": {401: "failure", True: 1}, "default": 0}}
     rule = Rule.model_validate(GOOD | {"labels": labels, "declare": {"outcome": [200, False]}})
     assert rule.labels["outcome"].map == {"401": "failure", "true": "1"}
@@ -114,29 +114,29 @@ def test_numbers_and_truth_in_labels_are_text() -> None:
 
 
 def test_one_of_distinguishes_numbers_from_booleans() -> None:
-    """1 and true are equal keys in Python, and two values to a person."""
+    """1 and true are one key to Python, and two values to people."""
     rule = Rule.model_validate(GOOD | {"when": {"x": {"one_of": [1, True]}}})
     assert rule.when is not None
     assert [type(value) for value in rule.when.fields["x"].one_of or ()] == [int, bool]
 
 
 def test_the_example_of_the_documentation_is_accepted() -> None:
-    """The example in the module's documentation is valid as it stands."""
+    """The example in the module's docstring works as written."""
     shown = yaml.safe_load((rules.__doc__ or "").partition("\n\n")[2])
-    valid = one_metric_each([Rule.model_validate(rule) for rule in shown["counters"]["rules"]])
-    assert [rule.type for rule in valid] == ["counter", "histogram"]
+    rules_ = unique_metrics([Rule.model_validate(rule) for rule in shown["counters"]["rules"]])
+    assert [rule.type for rule in rules_] == ["counter", "histogram"]
 
 
-def test_a_counter_and_a_histogram_of_one_family_are_refused() -> None:
-    """`x_total` and `x` are one family in OpenMetrics, and a scrape of both fails."""
+def test_a_counter_and_a_histogram_of_one_family_are_an_error() -> None:
+    """`x_total` and `x` are one family to OpenMetrics, and a scrape of both fails whole."""
     counter = Rule.model_validate(GOOD | {"name": "visits_total"})
     histogram = {"type": "histogram", "name": "visits", "field": "duration_ms", "buckets": [1]}
     with pytest.raises(ValueError, match="both visits in OpenMetrics"):
-        one_metric_each([counter, Rule.model_validate(GOOD | histogram)])
+        unique_metrics([counter, Rule.model_validate(GOOD | histogram)])
 
 
-def test_two_rules_of_one_name_are_refused() -> None:
+def test_two_rules_of_one_name_are_an_error() -> None:
     """A metric has one declaration."""
     rule = Rule.model_validate(GOOD)
-    with pytest.raises(ValueError, match="two rules are called no_shows_total"):
-        one_metric_each([rule, rule])
+    with pytest.raises(ValueError, match="two rules have the name no_shows_total"):
+        unique_metrics([rule, rule])

@@ -53,7 +53,7 @@ class Cursor:
 
     def position(self) -> Position:
         """Return the position with its partial state, as saved in a checkpoint."""
-        return Position(self.next_key, self.offset, self.assembler.residue())
+        return Position(self.next_key, self.offset, self.assembler.partial_state())
 
     def progress_token(self) -> tuple[object, ...]:
         """Return a value that changes with each movement. A reopened unread file keeps its inode, but not its key."""
@@ -115,7 +115,7 @@ class Cursor:
     def _begin(self, first_line: bytes) -> None:
         """Start a file; number plain files that start with the same line, so that their ids differ."""
         if self.file is not None and isinstance(self.assembler, PlainAssembler):
-            self.assembler.begin(self.log.begin(self.file, first_line))
+            self.assembler.begin_file(self.log.begin(self.file, first_line))
 
     # --- waiting ----------------------------------------------------------------------------------
 

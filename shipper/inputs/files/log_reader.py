@@ -118,7 +118,7 @@ class LogReader(LogCursors):
         entries = self._read(cursor, now, until)
         if entries is not None:
             yield self._batch(entries, before, count=False)
-        if self.count_cursor.assembler.waiting or not cursor.is_at(self.count_cursor):
+        if self.count_cursor.assembler.has_partial or not cursor.is_at(self.count_cursor):
             return
         if self._is_overdue(cursor, now, wall_ms):
             yield self._batch(cursor.assembler.flush(), cursor.position(), count=False)
@@ -130,7 +130,7 @@ class LogReader(LogCursors):
                 yield self._batch(self.count_cursor.assembler.flush(), before)
 
     def _is_overdue(self, cursor: Cursor, now: float, wall_ms: int) -> bool:
-        if not cursor.assembler.waiting:
+        if not cursor.assembler.has_partial:
             return False
         if self.read_at == NEVER:  # restored from the state: the continuation may have been written since
             self.read_at = now
@@ -161,7 +161,7 @@ class LogReader(LogCursors):
         assembler = self.count_cursor.assembler
         with self._checkpointed(may_ship=may_ship) as before:
             rest = rest_of()
-            if rest is not None or assembler.waiting:
+            if rest is not None or assembler.has_partial:
                 yield self._batch(chain(rest or (), assembler.flush()), before)
 
     def _rest(self) -> Iterator[Entry | FastBatch] | None:

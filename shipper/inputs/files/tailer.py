@@ -184,9 +184,9 @@ class Tail:
         self.fast_chain = fast_chain
         for reader in self.logs.values():
             reader.new_assembler, fast_log = self._assembler(reader.kind, reader.source)
-            reader.count_cursor.assembler.take_runs(fast_log)
+            reader.count_cursor.assembler.use_fast_path(fast_log)
             if reader.ship_cursor is not None:
-                reader.ship_cursor.assembler.take_runs(fast_log)
+                reader.ship_cursor.assembler.use_fast_path(fast_log)
 
     def _start_at_end(self, reader: LogReader) -> None:
         try:

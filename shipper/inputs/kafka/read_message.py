@@ -187,7 +187,7 @@ class QuarantineBuilder:
             None,
             None,
             raw,
-            self._renderer(received).refused(raw, list(reasons), time_ms, target, entry),
+            self._renderer(received).quarantined(raw, list(reasons), time_ms, target, entry),
         )
 
     def _renderer(self, received: Received) -> Renderer:

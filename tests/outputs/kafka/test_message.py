@@ -35,7 +35,7 @@ def indexed(draw: st.DrawFn) -> Document:
     entry = Entry(draw(TEXT), "stdout", None, draw(st.integers(0, 1 << 40)), 1, digest)
     if draw(st.booleans()):
         reasons = [Violation(Kind.JSON_INVALID, None, draw(TEXT))]
-        body = renderer.refused(entry.text, reasons, time_ms, index_name(PREFIXES.events, time_ms), entry)
+        body = renderer.quarantined(entry.text, reasons, time_ms, index_name(PREFIXES.events, time_ms), entry)
         index = index_name(PREFIXES.quarantine, time_ms)
         return Document(index, document_id(time_ms, digest), time_ms, None, None, None, name, entry.text, body)
     event: dict[str, Any] = {

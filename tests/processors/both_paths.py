@@ -1,4 +1,4 @@
-"""Both paths of a log, the Python chain and the native one: what each comes to, and whether that is the same."""
+"""Run a log through the Python path and the native path, and compare the results."""
 
 import json
 from collections.abc import Iterable
@@ -20,8 +20,8 @@ from shipper_schemas.rules import Rule
 NOW = 1_795_428_000_000
 
 
-class Came(NamedTuple):
-    """All that a log came to."""
+class Outcome(NamedTuple):
+    """All results of a log."""
 
     documents: list[Any]
     sums: dict[Any, float]
@@ -29,20 +29,20 @@ class Came(NamedTuple):
     overflows: dict[str, int]
     ended: dict[Any, int]
     lines: int
-    residue: bytes
+    partial_state: bytes
 
 
-def came_of(
+def outcome_of(
     chunks: Iterable[bytes],
     *,
     kind: str = "docker",
-    compiled: bool,
+    fast_path: bool,
     rules: list[dict[str, Any]] | None = None,
     http_source: HttpSource = "structured",
     most: int = 3,
     schema: SchemaPlan = SCHEMA,
-) -> tuple[Came, int]:
-    """What the chunks of a log come to, and how many lines went the compiled way."""
+) -> tuple[Outcome, int]:
+    """Return the outcome of a log's chunks, and the number of lines that went the native path."""
     counting = Counting(
         [*builtin_rules(["patient_read"]), *(Rule.model_validate(rule) for rule in rules or [])], max_label_values=most
     )
@@ -52,10 +52,10 @@ def came_of(
         Origin("/x.log", "c1", service="backend", container_id="c1", container_name="b-1", http_source=http_source)
     )
     log = None
-    if compiled:
-        made = FastChain.of(chain.enforce, counting, chain.redactor, chain.skew)
-        assert made is not None
-        log = made.of_log(kind, source.origin, source.renderer)
+    if fast_path:
+        fast_chain = FastChain.of(chain.enforce, counting, chain.redactor, chain.skew)
+        assert fast_chain is not None
+        log = fast_chain.of_log(kind, source.origin, source.renderer)
     assembler = ASSEMBLERS[kind](source.origin.source, Bounds(), log)
     batch, offset, taken = Batch(), 0, 0
     for chunk in chunks:
@@ -63,20 +63,20 @@ def came_of(
         offset += len(chunk)
     taken = sum(len(piece) for piece in batch.documents.chunks if type(piece) is not list)
     tally = batch.counted
-    found = Came(
+    outcome = Outcome(
         [tuple(document) for document in batch.documents],
         dict(tally.sums),
         tally.observations,
         counting.take_overflows(),
         dict(batch.ended),
         batch.lines,
-        assembler.residue(),
+        assembler.partial_state(),
     )
-    return found, taken
+    return outcome, taken
 
 
 def docker(text: str, stream: str = "stdout", time: str = "2026-11-23T10:00:00.123456789Z") -> bytes:
-    """A json-file line, as Docker escapes it."""
+    """Return a json-file line with Docker's escapes."""
     log = json.dumps(text + "\n", ensure_ascii=False)
     for sign in "<>&":
         log = log.replace(sign, f"\\u{ord(sign):04x}")
@@ -84,15 +84,15 @@ def docker(text: str, stream: str = "stdout", time: str = "2026-11-23T10:00:00.1
 
 
 def cri(text: str, stream: str = "stdout", time: str = "2026-11-23T10:00:00.123456789Z") -> bytes:
-    """A CRI line."""
+    """Return a CRI line."""
     return f"{time} {stream} F {text}\n".encode("utf-8", "surrogatepass")
 
 
 def same(chunks: list[bytes], **settings_: Any) -> int:
-    """Compare both ways; how many lines went the compiled one."""
-    plain, none = came_of(chunks, compiled=False, **settings_)
-    fast, taken = came_of(chunks, compiled=True, **settings_)
+    """Assert that both paths give the same; return the number of lines that took the native path."""
+    python, none = outcome_of(chunks, fast_path=False, **settings_)
+    fast, taken = outcome_of(chunks, fast_path=True, **settings_)
     assert none == 0
-    for mine, its in zip(fast, plain, strict=True):
-        assert mine == its
+    for native_result, python_result in zip(fast, python, strict=True):
+        assert native_result == python_result
     return taken

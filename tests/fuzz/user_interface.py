@@ -1,4 +1,4 @@
-"""Fuzz targets of what people type and see: times and words of a search, documents on a terminal, series in /metrics."""
+"""Fuzz targets of the user interface: times and words of a search, documents on a terminal, series in /metrics."""
 
 import io
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def when(data: bytes) -> None:
 
 
 def search(data: bytes) -> None:
-    """Words asked for are found in the text they were taken from, in any case, and make a query for a server."""
+    """Words of a text match that text, in any case, and form a valid query for a server."""
     text = data.decode("utf-8", "replace")
     wanted = TextQuery.of(text)
     assert wanted.matches(text)
@@ -46,12 +46,12 @@ def search(data: bytes) -> None:
     parts = (text.split("\n") + [text] * 4)[:4]
     query = Query(*parts, text=text)
     try:
-        sought = clauses(query)
+        conditions = clauses(query)
         test = accepts(query)
-    except StoreUnreadable:  # the third part is no level
+    except StoreUnreadable:  # the third part is not a level
         query = Query(parts[0], parts[1], None, parts[3], text)
-        sought, test = clauses(query), accepts(query)
-    orjson.dumps(sought)
+        conditions, test = clauses(query), accepts(query)
+    orjson.dumps(conditions)
     test({"correlation_id": parts[0], "event": parts[1], "container": {"name": parts[3]}, "message": text})
 
 
@@ -64,7 +64,7 @@ RENDERERS: tuple[Callable[[list[dict[str, Any]], Console], int], ...] = (
 
 
 def terminal(data: bytes) -> None:
-    """Whatever a store holds, nothing of it reaches a terminal but what can be read."""
+    """Documents of any store reach a terminal without control characters."""
     try:
         content = orjson.loads(data)
     except ValueError:
@@ -93,7 +93,7 @@ def _is_clean(shown: io.TextIOWrapper) -> None:
 
 
 def metrics(data: bytes) -> None:
-    """Labels of any text make one series each in both formats, and none beside."""
+    """Labels of any text give exactly one series each, in both formats."""
     text = data.decode("utf-8", "replace")
     half = len(text) // 2
     labels = {(text[:half], text[half:]), (text, "backend"), ("", text)}
@@ -110,10 +110,10 @@ def metrics(data: bytes) -> None:
 
 
 def series(data: bytes) -> None:
-    """A series as Prometheus writes it is read as it was written."""
+    """A series in Prometheus's form is parsed without change."""
     text = data.decode("utf-8", "replace")
-    made = Series("a_total", (("label", text),))
-    assert parse_series(str(made)) == made
+    expected = Series("a_total", (("label", text),))
+    assert parse_series(str(expected)) == expected
     try:
         parsed_series = parse_series(text)
     except ValueError:
@@ -122,8 +122,8 @@ def series(data: bytes) -> None:
 
 
 def escaping(data: bytes) -> None:
-    """Text made printable does not change again, and holds no control."""
-    text = data.decode("utf-8", "surrogateescape")  # what is no UTF-8 comes as lone surrogates
+    """Printable text does not change again, and contains no controls."""
+    text = data.decode("utf-8", "surrogateescape")  # invalid UTF-8 becomes lone surrogates
     shown = printable(text)
     assert printable(shown) == shown
     assert not deceiving(shown)

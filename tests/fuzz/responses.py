@@ -1,4 +1,4 @@
-"""Fuzz targets of what comes back: bulk answers, messages of a topic, entries of the quarantine, dead letters."""
+"""Fuzz targets of inputs from servers and stores: bulk responses, messages of a topic, quarantine entries, dead letters."""
 
 import orjson
 
@@ -29,24 +29,24 @@ CHAIN = Pipeline(Enforce(), Counting(builtin_rules([])), Redactor())
 
 
 def bulk(data: bytes) -> None:
-    """One verdict a document, or an answer that is none; nothing is taken for stored that was not said to be."""
+    """A response gives one verdict for each document, or is invalid; only confirmed documents count as stored."""
     short = AllStored.read(data)
     try:
-        answer = orjson.loads(data)
+        response = orjson.loads(data)
     except ValueError:
         return
-    for taken in filter(None, (answer, short)):
+    for parsed in filter(None, (response, short)):
         try:
-            outcome = verdicts(REQUEST, taken)
+            outcome = verdicts(REQUEST, parsed)
         except MalformedResponse:
             continue
         assert len(outcome) == len(DOCUMENTS)
-        if isinstance(taken, dict):
-            said = [item["create"]["status"] for item in taken["items"]]
-            for verdict, status in zip(outcome, said, strict=True):
+        if isinstance(parsed, dict):
+            statuses = [item["create"]["status"] for item in parsed["items"]]
+            for verdict, status in zip(outcome, statuses, strict=True):
                 assert (verdict.outcome is Outcome.STORED) == (200 <= status < 300)
                 assert (verdict.outcome is Outcome.DUPLICATE) == (status == 409)
-    error = answer.get("error") if isinstance(answer, dict) else None
+    error = response.get("error") if isinstance(response, dict) else None
     if isinstance(error, dict):
         verdict = rejection(400, error)
         assert isinstance(verdict.reason, str)
@@ -54,7 +54,7 @@ def bulk(data: bytes) -> None:
 
 
 def kafka(data: bytes) -> None:
-    """A message is documents of the index that their own time names, or an entry of the quarantine with its reason."""
+    """A message gives documents of the index of their own day, or a quarantine entry with its reason."""
     head, _, value = data.partition(b"\n")
     ids, _, index = head.partition(b" ")
     for headers in ([("id", ids), ("index", index)], [("id", None), ("index", index)]):
@@ -62,8 +62,8 @@ def kafka(data: bytes) -> None:
         for believed in (range(LATEST_MS + 1), range(NOW - 1000, NOW + 1000)):
             try:
                 carried = documents(received, PREFIXES, believed, NOW)
-            except InvalidMessage as refused:
-                entry = QuarantineBuilder(PREFIXES, Redactor(), "node-1")(received, str(refused), NOW)
+            except InvalidMessage as error:
+                entry = QuarantineBuilder(PREFIXES, Redactor(), "node-1")(received, str(error), NOW)
                 body = orjson.loads(entry.body)
                 assert is_daily(entry.index, PREFIXES.quarantine)
                 assert body["reasons"][0]["detail"]
@@ -82,7 +82,7 @@ def kafka(data: bytes) -> None:
 
 
 def release(data: bytes) -> None:
-    """An entry of the quarantine, whoever wrote it, is released under its own id and day, or stays with a reason."""
+    """A quarantine entry of any writer is released under its own id and day, or stays with a reason."""
     try:
         entry = orjson.loads(data)
     except ValueError:
@@ -103,7 +103,7 @@ def release(data: bytes) -> None:
 
 
 def dead_letters(data: bytes) -> None:
-    """A damaged line hides no other."""
+    """A damaged line does not hide others."""
     with folder() as place:
         letters = DeadLetters(place)
         letters.path.parent.mkdir(parents=True, exist_ok=True)
