@@ -172,7 +172,15 @@ class Assembler:
             yield Entry(text, "unknown", self._seen, offset, 1, digest, broken=str(error))
             return
         self._seen = line.time
-        yield from self._add_line(line, offset, self.digest(self.canonical(raw, line)))
+        part = self._parts.get(line.stream)
+        if part is not None and self._same_message(part, line):
+            yield from self._continue(part, line)
+            return
+        if part is not None:
+            del self._parts[line.stream]
+            yield from self._finish_message(part)
+        # Only records that begin a message count as neighbours: long messages may begin with the same part.
+        yield from self._begin(line, offset, self.digest(self.canonical(raw, line)))
 
     @cached_property
     def _seed(self) -> "blake2b":
@@ -216,19 +224,16 @@ class Assembler:
 
     # --- parts of one message --------------------------------------------------------------------
 
-    def _add_line(self, line: RuntimeLine, offset: int, digest: bytes) -> Iterator[Entry]:
-        part = self._parts.get(line.stream)
-        if part is not None and not self._same_message(part, line):
-            del self._parts[line.stream]
-            yield from self._finish_message(part)
-            part = None
-        if part is None and line.whole:
+    def _begin(self, line: RuntimeLine, offset: int, digest: bytes) -> Iterator[Entry]:
+        if line.whole:
             log = line.log.removesuffix("\n").removesuffix("\r")
             yield from self._add_text(log, line.stream, line.time, offset, digest)
             return
-        if part is None:
-            part = OpenEntry([], line.stream, line.time, line.time, offset, 0, 0, digest)
-            self._parts[line.stream] = part
+        part = OpenEntry([], line.stream, line.time, line.time, offset, 0, 0, digest)
+        self._parts[line.stream] = part
+        self._append(part, line)
+
+    def _continue(self, part: OpenEntry, line: RuntimeLine) -> Iterator[Entry]:
         self._append(part, line)
         if line.whole:
             del self._parts[line.stream]

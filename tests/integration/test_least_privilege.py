@@ -61,7 +61,9 @@ class Node:
         )  # fmt: skip
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": ":".join(map(str, (ROOT, ROOT / "processors", ROOT / "schemas", sysconfig.get_path("purelib")))),
+            "PYTHONPATH": ":".join(
+                map(str, (ROOT, ROOT / "processors", ROOT / "schemas", sysconfig.get_path("purelib")))
+            ),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LD_LIBRARY_PATH": f"{self.folder}/runtime/lib",
         }

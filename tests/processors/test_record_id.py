@@ -235,6 +235,21 @@ def test_a_message_in_parts_has_the_id_of_its_first_part() -> None:
     assert digests == {record_digest(SEED, canonical_record("2026-11-23T10:00:00.3Z", "stdout", "one ", whole=False))}
 
 
+@pytest.mark.parametrize("kind", ["docker", "cri"])
+def test_long_messages_that_begin_with_the_same_part_are_different_events(kind: str) -> None:
+    """Also at the same instant: the parts that continue a message are no neighbours of the first ones."""
+    time, stream, first = "2026-11-23T10:00:00.123456789Z", "stdout", "x" * 20
+    parts = [(first, False), ("one", True), (first, False), ("two", True)]
+    if kind == "docker":
+        texts = [text if not whole else f"{text}\n" for text, whole in parts]
+        lines = [json.dumps({"log": text, "stream": stream, "time": time}).encode() for text in texts]
+    else:
+        lines = [f"{time} {stream} {'F' if whole else 'P'} {text}".encode() for text, whole in parts]
+    one, two = entries(kind, lines)
+    assert (one.text, two.text) == (f"{first}one", f"{first}two")
+    assert one.digest != two.digest
+
+
 def test_drivers_agree_on_invalid_utf8() -> None:
     """Docker writes a replacement character for each invalid byte; a CRI file contains the bytes themselves."""
     docker = entries("docker", ['{"log":"a��b\\n","stream":"stdout","time":"2026-11-23T10:00:00Z"}'.encode()])
