@@ -1,4 +1,4 @@
-"""The steps of an entry: decode, enforce, count, apply policies, redact, route, render. Nothing here does I/O."""
+"""The steps of an entry: decode, enforce, time, policies, redact, render; then count. Nothing here does I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

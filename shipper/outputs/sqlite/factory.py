@@ -64,7 +64,7 @@ class LocalFactory(OutputFactory):
         return maintenance
 
     def changed(self, settings: Settings, before: Settings, *, files: bool) -> bool:  # noqa: ARG002 -- as the docstring explains
-        """Return False: each reload builds a new `upkeep`, and the store has no other setting."""
+        """Return False: each reload builds a new `maintenance`, and the store has no other setting."""
         return False
 
     def folder(self, settings: Settings) -> Path:
