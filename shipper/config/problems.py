@@ -30,6 +30,7 @@ MESSAGES = {
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
     "list_type": "expected a list",
+    "tuple_type": "expected a list",
     "dict_type": "expected a mapping of keys to values",
     "model_type": "expected a mapping of keys to values",
     "model_attributes_type": "expected a mapping of keys to values",

@@ -19,7 +19,7 @@ from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
 from shipper.outputs import registry as outputs
 from shipper.outputs.registry import check_output
-from shipper.state.database import FILE, LOCK, VERSION, open_read_only
+from shipper.state.database import FILE, LOCK, open_read_only
 from shipper.system.errors import ShipperError, StateError, hint_for_command, hint_unreadable
 from shipper.system.loopback import is_loopback
 from shipper.system.version import overlap
@@ -200,16 +200,11 @@ def _state(directory: Path, *, running: bool) -> Iterator[Finding]:
         yield Finding("note", "state", f"an agent is running on {directory}", "a second agent cannot use it")
     try:
         with open_read_only(directory) as db:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
             (logs,) = db.execute("SELECT count(*) FROM log").fetchone()
     except StateError as error:
-        yield Finding("problem", "state", error.what, "start the agent: its error shows the fix")
+        yield Finding("problem", "state", error.what, error.hint)
         return
-    if version != VERSION:
-        what = f"{path} has version {version}, this shipper uses {VERSION}"
-        yield Finding("problem", "state", what, "run the version that wrote it, or move the directory")
-    else:
-        yield Finding("ok", "state", f"checkpoints of {logs} logs")
+    yield Finding("ok", "state", f"checkpoints of {logs} logs")
 
 
 def locked(path: Path) -> bool:

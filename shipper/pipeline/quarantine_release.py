@@ -10,7 +10,7 @@ from shipper.model.batch import INDEXED
 from shipper.model.document_fields import keyed
 from shipper.model.documents import Document
 from shipper.model.source import Source
-from shipper.pipeline.pipeline import Pipeline
+from shipper.pipeline.pipeline import WITHHELD, Pipeline
 from shipper_processors.route import index_name
 from shipper_processors.times import LATEST_MS, parse_ms
 from shipper_schemas.entry import Entry, Origin
@@ -37,6 +37,8 @@ class Releaser:
         if Kind.REFUSED_BY_INDEX in named:
             document = rejected_document(quarantined, self.pipeline.index_prefix)
             return document, [] if document else [damaged("it contains no document with the time of the entry")]
+        if Kind.INTERNAL_ERROR in named and quarantined["raw"] == WITHHELD:
+            return None, [Violation(Kind.INTERNAL_ERROR, None, "its text was withheld; replay its file instead")]
         entry, origin = entry_of(quarantined), origin_of(quarantined)
         now_ms = time_of(quarantined["@timestamp"]) or 0
         handled = self.pipeline.handle(entry, Source.of(origin), now_ms, count=False)

@@ -66,10 +66,7 @@ def _open(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connecti
         raise _open_error(path, error) from error
     if version not in (0, VERSION):
         db.close()
-        raise StateError(
-            f"state {path} has version {version}; this shipper needs version {VERSION}",
-            "run the shipper version that wrote it, or move the directory away to start at the beginning of all files",
-        )
+        raise _version_error(path, version)
     return db
 
 
@@ -131,13 +128,28 @@ def _checked_version(db: sqlite3.Connection) -> int:
 
 @contextmanager
 def open_read_only(directory: Path) -> Iterator[sqlite3.Connection]:
-    """Open the state in a directory for reading, also while an agent uses it. Raises StateError."""
+    """Open the state in a directory for reading, also while an agent uses it.
+
+    Raises StateError, with the hint that a start gives, where it is damaged, empty or of another version.
+    """
     path = directory / FILE
     try:
         with closing(sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=ro", uri=True)) as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                raise StateError(f"state {path} is empty", "start the agent, which creates it or reports the damage")
+            if version != VERSION:
+                raise _version_error(path, version)
             yield db
     except sqlite3.Error as error:
-        raise StateError(f"cannot read state {path}: {error}", "run `shipper check`") from error
+        raise _open_error(path, error) from error
+
+
+def _version_error(path: Path, version: int) -> StateError:
+    return StateError(
+        f"state {path} has version {version}; this shipper needs version {VERSION}",
+        "run the shipper version that wrote it, or move the directory away to start at the beginning of all files",
+    )
 
 
 def _damage_error(path: Path, why: str) -> StateError:

@@ -112,6 +112,23 @@ def test_an_invalid_key_or_value_is_named_with_its_fix(tmp_path: Path, text: str
         assert part in message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "inputs: {a: b}",
+        "elasticsearch: {hosts: {a: b}}",
+        "schema: {correlation_sources: {a: b}}",
+        "redact: {fields: {a: b}}",
+        "counters: {rules: {a: b}}",
+        "counters: {rules: [{name: a_total, help: a, when: {any: {event: b}}}]}",
+        "counters: {rules: [{name: a_total, help: a, when: {event: {one_of: {a: b}}}}]}",
+    ],
+)
+def test_a_mapping_in_place_of_a_list_is_named_as_such(tmp_path: Path, text: str) -> None:
+    """YAML has lists and mappings; Python's types are not named."""
+    assert ": expected a list, got a mapping" in message_of(tmp_path, text)
+
+
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     """Four mistakes need one start, not four."""
     message = message_of(tmp_path, "outptu: x\nlisten: x\ntail: {batch_age: x}\n", {"SHIPPER_LOG_LEVEL": "loud"})

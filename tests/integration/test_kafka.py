@@ -633,7 +633,7 @@ def test_a_header_that_is_not_text_ends_no_indexer(topic: Topic, client: str) ->
         assert topic.stored() == ids(events(10))
         return
     member = topic.member()
-    until(lambda: "kafka-python can read" in (member.indexer.input_state.error or ""))
+    until(lambda: "kafka-python cannot read" in (member.indexer.input_state.error or ""))
     member.stop()
     assert topic.stored() == ids(events(5))
     assert sum(topic.committed().values()) == 5

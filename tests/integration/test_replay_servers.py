@@ -81,7 +81,7 @@ def test_a_day_that_is_indexed_gets_nothing_and_an_archive_what_was_missing(
     assert ran.startswith(f"{stored:,} indexed, {expected['refused']} quarantined")
     again = shipper("replay", logs, "--workers", "2").stdout
     assert (figure(again, "added to the index"), figure(again, "already stored")) == (0, LINES)
-    assert "Nothing was added: every event was there already." in again
+    assert "Nothing added: every event was already stored." in again
     archive = ensure(tmp_path / "archive", 2 * LINES, 2)
     more = shipper("replay", archive, "--host", "node-7").stdout
     known = truth(archive)

@@ -17,6 +17,7 @@ from shipper.model.documents import Document
 from shipper.outputs.elasticsearch.output import quarantine_document
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
+from shipper.pipeline.pipeline import WITHHELD
 from shipper.pipeline.quarantine_release import Releaser
 from shipper_schemas.quarantine import malformed
 from shipper_schemas.violation import Kind
@@ -50,6 +51,15 @@ def refused_by_index(**changes: Any) -> dict[str, Any]:
 def test_a_document_that_its_index_rejected_is_released_unchanged(rerun: Releaser) -> None:
     """Body, id, index and search keys."""
     assert rerun(refused_by_index()) == (make_document(1), [])
+
+
+def test_an_entry_whose_text_was_withheld_is_not_released(rerun: Releaser) -> None:
+    """The main index would hold the notice in place of the entry, and the quarantine nothing that points to it."""
+    reasons = [{"kind": "internal_error", "detail": ""}]
+    document, (why,) = rerun(entry(reasons=reasons, raw=WITHHELD))
+    assert document is None
+    assert why.kind is Kind.INTERNAL_ERROR
+    assert rerun(entry(reasons=reasons))[1] == []
 
 
 @pytest.mark.parametrize("index", ["audit-2024.10.31", ".security-7", "keneyapp-logs-1970.01.01", None, 5])

@@ -1,0 +1,62 @@
+"""Checks of the state give the hint of a start: one that sends to another command leads people in a circle."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shipper.diagnose.preflight import Finding, _state
+from shipper.state.database import FILE, open_read_only
+from shipper.state.store import State
+from shipper.system.errors import StateError
+
+
+def broken_state(directory: Path, damage: str) -> Path:
+    """Return a state directory that a start rejects."""
+    State(directory).close()
+    if damage == "version":
+        with closing(sqlite3.connect(directory / FILE)) as db:
+            db.execute("PRAGMA user_version = 99")
+    elif damage == "no table":
+        with closing(sqlite3.connect(directory / FILE)) as db:
+            db.execute("DROP TABLE log")
+    else:
+        (directory / FILE).write_bytes(b"hello" * 500)
+    return directory
+
+
+@pytest.mark.parametrize("damage", ["version", "text", "no table"])
+def test_the_check_gives_the_hint_of_a_start(tmp_path: Path, damage: str) -> None:
+    """Text and hint for another version and for damage."""
+    directory = broken_state(tmp_path / "state", damage)
+    (finding,) = _state(directory, running=False)
+    with pytest.raises(StateError) as start:
+        State(directory)
+    assert finding.grade == "problem"
+    assert finding.hint == start.value.hint
+    assert damage != "version" or finding.what == start.value.what
+
+
+@pytest.mark.parametrize("damage", ["version", "text"])
+def test_a_reader_gets_the_error_of_a_start(tmp_path: Path, damage: str) -> None:
+    """Also for `shipper status` and `shipper top`, whose columns another version may not have."""
+    directory = broken_state(tmp_path / "state", damage)
+    with pytest.raises(StateError) as start:
+        State(directory)
+    with pytest.raises(StateError) as reading, open_read_only(directory):
+        pass
+    assert str(reading.value) == str(start.value)
+
+
+def test_an_empty_state_is_left_to_the_agent(tmp_path: Path) -> None:
+    """A first start that was killed leaves one; only the agent's lock shows if it was empty from the beginning."""
+    (tmp_path / FILE).touch()
+    (finding,) = _state(tmp_path, running=False)
+    assert (finding.grade, "start the agent" in finding.hint) == ("problem", True)
+
+
+def test_a_state_that_a_start_accepts_is_accepted(tmp_path: Path) -> None:
+    """With the number of its logs."""
+    State(tmp_path).close()
+    assert list(_state(tmp_path, running=False)) == [Finding("ok", "state", "checkpoints of 0 logs")]
