@@ -466,7 +466,7 @@ def test_the_overview_stays_current_and_keeps_what_is_open(browser: Browser, gro
     """Numbers update automatically; opened details stay open."""
     with open_tab(browser, growing.base) as tab:
         page = tab.go()
-        page.click("text=at zero")
+        page.click("[data-part=counters] summary")
         page.mouse.move(1, 1)
         page.evaluate("document.activeElement.blur()")
         before = tab.texts(".tile .total")[0]
