@@ -11,7 +11,6 @@ from shipper.agent.checkpoints import Checkpoints
 from shipper.agent.hot_reload import Change, HotReload, apply_change
 from shipper.agent.maintenance import Maintenance
 from shipper.agent.unreadable_logs import UnreadableLogs
-from shipper.delivery.availability import Availability
 from shipper.delivery.in_flight import oldest_marks
 from shipper.delivery.loop import Acknowledged, Delivery, Result, RolledBack
 from shipper.delivery.pace import Pace
@@ -22,12 +21,11 @@ from shipper.inputs.files.tailer import Tail
 from shipper.metrics.catalogue import BYTES_READ, LINES_READ
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Batch
-from shipper.outputs.base import Output
 from shipper.pipeline.pipeline import Pipeline
 from shipper.state.checkpoint import Position
 from shipper.state.store import State
 from shipper.system.clock import Clock
-from shipper.system.errors import AGAIN, OutputUnavailable, StateError
+from shipper.system.errors import AGAIN, StateError
 from shipper.system.shutdown import StopEvent
 
 
@@ -75,16 +73,6 @@ class Agent:
         self._checkpoints = Checkpoints(self.state, self.ledger, self.tail)
 
     @property
-    def output(self) -> Output:
-        """The output in use."""
-        return self.delivery.output
-
-    @property
-    def output_state(self) -> Availability:
-        """The availability of the output."""
-        return self.delivery.state
-
-    @property
     def state_error(self) -> str | None:
         """The error while the state is not writable; None while it is."""
         return self._checkpoints.error
@@ -105,8 +93,7 @@ class Agent:
         """
         while not self.stopping.is_set():
             more = self.turn(hurry=True)
-            if self.output_state.error is not None:
-                raise OutputUnavailable(self.output_state.error, self.output_state.hint_to_rerun())
+            self.delivery.raise_unavailable()
             if self.state_error is not None:
                 raise StateError(self.state_error, AGAIN)
             if not more and not self._has_pending():
@@ -213,7 +200,7 @@ class Agent:
     def close(self) -> None:
         """Close files, output and state; the next start reads again what was not settled."""
         self.tail.close()
-        self.output.close()
+        self.delivery.output.close()
         self.state.close()
 
     def outcomes(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from shipper.delivery.loop import Delivery
 from shipper.metrics.catalogue import (
     COMMITS,
     FILES,
@@ -19,6 +20,7 @@ from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health, healthy_if
 from shipper.metrics.registry import Committed
 from shipper.model.source import Source
+from shipper.system.errors import hint_while_running
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.times import format_ms
 from shipper_schemas.metrics import SeriesKey
@@ -101,6 +103,16 @@ class OutputStatus:
     error: str | None
     hint: str
 
+    @classmethod
+    def of(cls, kind: str, delivery: Delivery[Any]) -> "OutputStatus":
+        """Return the present status of the output of `delivery`."""
+        state = delivery.state
+        return cls(kind, delivery.output.url, state.error, hint_while_running(state))
+
+    def row(self) -> dict[str, Any]:
+        """Return its part of the document of `shipper status`."""
+        return {"url": self.url, "error": self.error, "hint": self.hint if self.error else None}
+
 
 @dataclass(frozen=True, slots=True)
 class StateStatus:
@@ -161,10 +173,9 @@ class AgentSnapshot:
 
     def status(self) -> dict[str, Any]:
         """Return the document of `shipper status`: output, state, configuration, logs."""
-        output = self.output
         return {
             "running": True,
-            "output": {"url": output.url, "error": output.error, "hint": output.hint if output.error else None},
+            "output": self.output.row(),
             "state": {"directory": self.state.directory, "error": self.state.error},
             "configuration": None if self.loaded is None else self.loaded.row(),
             "unreadable": {

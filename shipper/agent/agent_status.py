@@ -7,7 +7,6 @@ from types import MappingProxyType
 from shipper.agent.agent import Agent
 from shipper.agent.agent_snapshot import AgentSnapshot, Loaded, LogsMeasured, LogStatus, OutputStatus, StateStatus
 from shipper.inputs.files.log_reader import LogReader
-from shipper.system.errors import hint_while_running
 
 INTERVAL_S = 1.0
 
@@ -47,12 +46,12 @@ class AgentPublisher:
         measured = self._measured
         if measured is None or now - measured.at >= self.interval_s:
             measured = self._measured = self._measure(agent.tail.logs, now)
-        output, state = agent.output_state, agent.state
+        state = agent.state
         self.snapshot = AgentSnapshot(
             published_at=agent.clock.monotonic(),
             monotonic=agent.clock.monotonic,
             ready=agent.ready,
-            output=OutputStatus(self.output_kind, agent.output.url, output.error, hint_while_running(output)),
+            output=OutputStatus.of(self.output_kind, agent.delivery),
             state=StateStatus(str(state.directory), agent.state_error, state.commits),
             unreadable=MappingProxyType(dict(agent.tail.unreadable)),
             measured=measured,

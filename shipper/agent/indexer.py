@@ -22,10 +22,9 @@ from shipper.inputs.kafka.read_message import Received
 from shipper.metrics.catalogue import COMMITTED, MESSAGES, REBALANCES
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Tally
-from shipper.outputs.base import Output
 from shipper.outputs.kafka.client import KafkaUnavailable
 from shipper.system.clock import Clock
-from shipper.system.errors import OutputUnavailable, ShipperError, hint_while_running
+from shipper.system.errors import ShipperError, hint_while_running
 from shipper.system.shutdown import StopEvent
 from shipper_schemas.metrics import SeriesKey
 
@@ -74,16 +73,6 @@ class Indexer(Rebalanced):
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.indexer"))
 
     @property
-    def output(self) -> Output:
-        """The output in use."""
-        return self.delivery.output
-
-    @property
-    def output_state(self) -> Availability:
-        """The availability of the output."""
-        return self.delivery.state
-
-    @property
     def spans(self) -> Mapping[Partition, Span]:
         """Offsets of the assigned partitions, as last measured."""
         return self._offsets.spans
@@ -103,8 +92,7 @@ class Indexer(Rebalanced):
         """
         while not self.stopping.is_set():
             self.turn()
-            if self.output_state.error is not None:
-                raise OutputUnavailable(self.output_state.error, self.output_state.hint_to_rerun())
+            self.delivery.raise_unavailable()
             since = self.input_state.unavailable_since
             if self.input_state.error is not None and since is not None and self.clock.monotonic() - since > PATIENCE_S:
                 raise KafkaUnavailable(self.input_state.error, self.input_state.hint_to_rerun())
@@ -206,13 +194,13 @@ class Indexer(Rebalanced):
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
-        self.output.close()
+        self.delivery.output.close()
 
     # --- sending and committing -------------------------------------------------------------------
 
     def _may_read(self) -> bool:
         """Return True if there is room for more messages and no unavailable output holds them up."""
-        return self._open.bytes < self.pace.batch_bytes and (self.output_state.error is None or self._may_send())
+        return self._open.bytes < self.pace.batch_bytes and (self.delivery.state.error is None or self._may_send())
 
     def _may_send(self) -> bool:
         return self.delivery.may_send(self.clock.monotonic())

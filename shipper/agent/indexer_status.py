@@ -11,7 +11,6 @@ from shipper.metrics.catalogue import INPUT_UP, LAG_MESSAGES, LAG_SECONDS, OUTPU
 from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health, healthy_if
 from shipper.metrics.registry import Committed
-from shipper.system.errors import hint_while_running
 from shipper_schemas.metrics import SeriesKey
 
 DECLARED = {metric.name: metric for metric in measured("indexer")}
@@ -62,10 +61,9 @@ class IndexerSnapshot:
 
     def status(self) -> dict[str, Any]:
         """Return the document of `shipper status`, with partitions in place of logs; their offsets count messages."""
-        output = self.output
         return {
             "running": True,
-            "output": {"url": output.url, "error": output.error, "hint": output.hint if output.error else None},
+            "output": self.output.row(),
             "state": {"directory": f"group {self.group} of {self.url}", "error": None},
             "unreadable": {} if self.input_error is None else {self.url: self.input_error},
             "logs": [_row(partition, span) for partition, span in sorted(self.partitions)],
@@ -102,7 +100,7 @@ class IndexerPublisher:
     def publish(self) -> None:
         """Publish a snapshot."""
         indexer = self.indexer
-        clock, output = indexer.clock, indexer.output_state
+        clock = indexer.clock
         self.snapshot = IndexerSnapshot(
             published_at=clock.monotonic(),
             monotonic=clock.monotonic,
@@ -110,7 +108,7 @@ class IndexerPublisher:
             url=self.url,
             group=self.group,
             input_error=indexer.input_state.error,
-            output=OutputStatus(self.output_kind, indexer.output.url, output.error, hint_while_running(output)),
+            output=OutputStatus.of(self.output_kind, indexer.delivery),
             partitions=tuple(indexer.spans.items()),
             lag_messages=indexer.lag(),
             lag_seconds=indexer.oldest_age_ms(clock.wall_ms()) / 1000,

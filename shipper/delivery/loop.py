@@ -18,12 +18,13 @@ from typing import Any, Generic
 import structlog
 
 from shipper.delivery import request_metrics
-from shipper.delivery.availability import Availability, Backoff, after_failure
+from shipper.delivery.availability import Availability, after_failure
 from shipper.delivery.in_flight import Arrival, InFlight, Marks
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import OUTCOMES, Tally, Written, final_outcomes
 from shipper.model.documents import Document
 from shipper.outputs.base import Output, completed
+from shipper.system.backoff import Backoff
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, hint_while_running
 from shipper.system.shutdown import StopEvent
@@ -142,6 +143,11 @@ class Delivery(Generic[Marks]):
         if isinstance(failure, OutputUnavailable):  # raising it would keep this frame alive, and the batch with it
             return self._failed(failure)
         return self._succeeded(request.result())
+
+    def raise_unavailable(self) -> None:
+        """Raise OutputUnavailable, with the hint for a command that ends now, if the output is unavailable."""
+        if self.state.error is not None:
+            raise OutputUnavailable(self.state.error, self.state.hint_to_rerun())
 
     def _succeeded(self, written: Written) -> Acknowledged[Marks]:
         batch = self.in_flight.popleft()

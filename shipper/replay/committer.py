@@ -22,7 +22,7 @@ from shipper.replay.segment import Segment
 from shipper.state.checkpoint import SavedLog
 from shipper.state.store import State
 from shipper.system.clock import Clock
-from shipper.system.errors import OutputUnavailable, StateError
+from shipper.system.errors import StateError
 from shipper_schemas.metrics import Distribution, Increment, Metric
 
 if TYPE_CHECKING:
@@ -162,12 +162,8 @@ class Committer:
     def _raise_if_unavailable_too_long(self) -> None:
         """Raise OutputUnavailable if the output has been unavailable for `PATIENCE_S`."""
         state, now = self.delivery.state, self._clock.monotonic()
-        if (
-            state.error is not None
-            and state.unavailable_since is not None
-            and now - state.unavailable_since >= PATIENCE_S
-        ):
-            raise OutputUnavailable(state.error, state.hint_to_rerun())
+        if state.unavailable_since is not None and now - state.unavailable_since >= PATIENCE_S:
+            self.delivery.raise_unavailable()
 
     def _commit(self, batch: Pending) -> None:
         self._ledger.add(batch.tally, self.job.now_ms / 1000)

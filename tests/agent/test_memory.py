@@ -50,7 +50,7 @@ def test_an_agent_keeps_no_failed_batch(tmp_path: Path) -> None:
     rig.write(rig.lines(2))
     for failures in range(1, 4):
         rig.read()
-        assert agent.output_state.failures == failures
+        assert agent.delivery.state.failures == failures
         rig.clock.pass_seconds(60)
     assert kept(InFlight) == 0
 

@@ -6,10 +6,11 @@ from collections import Counter
 import pytest
 from structlog.testing import capture_logs
 
-from shipper.delivery.availability import Availability, Backoff, after_failure
+from shipper.delivery.availability import Availability, after_failure
 from shipper.delivery.loop import Acknowledged, Delivery, OnFailure, Postponed, RolledBack
 from shipper.metrics.catalogue import LINES, WRITE_SECONDS, WRITES
 from shipper.model.batch import DUPLICATE, INDEXED
+from shipper.system.backoff import Backoff
 from shipper.system.errors import OutputUnavailable, ShipperError
 from shipper_schemas.metrics import Distribution
 from tests.delivery.scripted import FakeClock, Marks, ScriptedOutput, Wait, delivery_to, documents

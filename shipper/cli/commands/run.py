@@ -190,7 +190,7 @@ def _log_stop(agent: Agent | Indexer, *, once: bool) -> None:
     structlog.get_logger("shipper").info("stopped", **counts)
     if once:
         summary = ", ".join(f"{number:,} {outcome}" for outcome, number in counts.items())
-        click.echo(f"{summary}; store {agent.output.url}", file=sys.stdout)
+        click.echo(f"{summary}; store {agent.delivery.output.url}", file=sys.stdout)
 
 
 def _stop_on_signals(agent: Agent | Indexer) -> None:

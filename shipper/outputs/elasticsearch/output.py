@@ -37,6 +37,7 @@ from shipper.outputs.elasticsearch.bulk import (
 from shipper.outputs.elasticsearch.client import cause_of, reason_of, retry_after, translated, unexpected_response
 from shipper.outputs.elasticsearch.template_check import TemplateCheck
 from shipper.outputs.worker_threads import Workers, without_frames
+from shipper.system.backoff import Backoff
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ShipperError
 from shipper_processors.route import is_daily
@@ -50,7 +51,7 @@ GATEWAY_ERRORS = (502, 503, 504)
 BUSY = (TOO_MANY, *GATEWAY_ERRORS)
 SMALLEST_LIMIT = 16 * 1024
 """The smallest request limit; a server that rejects even that as too large cannot be written to."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
+BACKOFF = Backoff(first=0.1, most=10.0)
 CLOSE_WAIT_S = 2.0
 
 
@@ -160,8 +161,7 @@ class ElasticsearchOutput:
         return state.written()
 
     def _pause(self, state: SendState, attempt: int, deadline: float, waiting: int) -> None:
-        jittered = self._jitter.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**attempt))
-        pause, state.pause = max(jittered, state.pause), 0.0
+        pause, state.pause = BACKOFF.delay(attempt, self._jitter, state.pause), 0.0
         late = self._clock.monotonic() + pause > deadline or self._closing.wait(pause)
         if late or self._failures > state.failures:
             what = f"{self.url} did not accept {waiting:,} documents: {state.reason}"
