@@ -56,7 +56,7 @@ def test_prepare_makes_what_is_asked_for_and_leaves_what_is_there(tmp_path: Path
 
 
 def test_passwords_differ_from_each_other_and_from_machine_to_machine(tmp_path: Path, prepared: Prepared) -> None:
-    """Each is long, and made anew."""
+    """Each is long, and generated again each time."""
     other = Prepared(tmp_path).make()
     passwords = [
         value

@@ -25,7 +25,6 @@ from shipper.agent.indexer import Indexer
 from shipper.bootstrap import build_indexer
 from shipper.config.output_settings import KafkaSettings
 from shipper.config.settings import Settings
-from shipper.delivery.availability import Backoff
 from shipper.delivery.pace import Pace
 from shipper.inputs.kafka.consumer import Partition, open_consumer
 from shipper.model.batch import Written
@@ -37,6 +36,7 @@ from shipper.outputs.dead_letters import DeadLetters
 from shipper.outputs.kafka.output import KafkaOutput
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
+from shipper.system.backoff import Backoff
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable
 from tests.outputs.conftest import make_document
@@ -254,7 +254,7 @@ class Unreliable:
         if how is None:
             return future
         future = Future()
-        future.set_exception(OutputUnavailable("the store is away", "wait"))
+        future.set_exception(OutputUnavailable("the store is unavailable", "wait"))
         return future
 
     def close(self) -> None:
