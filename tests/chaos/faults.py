@@ -22,6 +22,7 @@ POINT_S = 12.0
 REACH_S = 90.0
 """Most seconds until an agent has started or released a file; an unavailable output is retried after up to 30 s."""
 STATE_DISK, STORE_DISK, CLOCK = "state disk full", "store disk full", "clock stepped"
+INODE, INODE_ATTEMPTS = "inode used again", 12
 OF_LETTERS = {"between two refusals", "half a dead letter", "after a dead letter"}
 OF_ELASTICSEARCH = {"before the bulk", "after the bulk"} | OF_LETTERS
 OF_KAFKA = {"before the messages", "after the messages"}
@@ -140,20 +141,34 @@ def copytruncate(world: World, chance: random.Random) -> None:
     world.tried["copytruncate"] += 1
 
 
-@fault("inode used again", GENERATED, 1.5)
+@fault(INODE, GENERATED, 1.5)
 def inode_used_again(world: World, chance: random.Random) -> None:
-    """Create a file with the inode of one just deleted: as the live file after a rotation, or at the same path."""
-    with world.lock:
-        log = chance.choice(world.logs)
-        if chance.random() < 0.5:
-            before = log.live.size
-            reused = log.reuse_live()
-            while log.live.size <= before and chance.random() < 0.9:
-                log.write(20, chance, world.now_ns)
-        else:
-            reused = log.reuse_rotated()
+    """Create a file with the inode of one just deleted: as the live file after a rotation, or at the same path.
+
+    An inode is free once nobody has the deleted file open, and another process may take it first. After failed
+    attempts the agent is killed, so that only the latter remains.
+    """
+    for attempt in range(INODE_ATTEMPTS):
+        if attempt == INODE_ATTEMPTS // 2:
+            world.kill()
+        with world.lock:
+            reused = inode_reused(chance.choice(world.logs), world, chance)
+        if reused:
+            world.tried[INODE] += 1
+            return
+
+
+def inode_reused(log: Log, world: World, chance: random.Random) -> bool:
+    """Delete a file of a log, create the next and write to it. True if it has the same inode."""
+    if chance.random() < 0.5:
+        before = log.live.size
+        reused = log.reuse_live()
+        while log.live.size <= before and chance.random() < 0.9:
             log.write(20, chance, world.now_ns)
-    world.tried["inode used again"] += reused
+    else:
+        reused = log.reuse_rotated()
+        log.write(20, chance, world.now_ns)
+    return reused
 
 
 @fault("removed at once", GENERATED, 1)
