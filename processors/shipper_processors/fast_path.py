@@ -48,7 +48,8 @@ class FastBatch(NamedTuple):
 
 def plan_of(enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew) -> ChainPlan:
     """Collect the tables that the steps of a chain execute."""
-    return ChainPlan(enforce.schema, counting.rules_plan(), redactor.plan, RENDERING, SkewPlan(**skew._asdict()))
+    bounds = SkewPlan(skew.future_ms, skew.past_ms, skew.age_ms)  # the native path declines times without zone
+    return ChainPlan(enforce.schema, counting.rules_plan(), redactor.plan, RENDERING, bounds)
 
 
 def _ignore(reason: str) -> None:

@@ -11,6 +11,7 @@ from shipper.config.units import Duration
 from shipper_processors.enforce import CORRELATION_SOURCES
 from shipper_processors.redact import DEFAULT_FIELDS, Redactor
 from shipper_processors.redact_patterns import PATTERNS
+from shipper_processors.time_zones import named_zone
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.invalid import Invalid
 from shipper_schemas.rules import Rule, unique_metrics
@@ -44,6 +45,16 @@ class SchemaSettings(Section):
         366 * 86_400.0, ge=0,
         description="maximum age of a timestamp that no runtime confirms (plain logs, topics); replay accepts any",
     )  # fmt: skip
+    timezone: str = Field("UTC", description="zone of timestamps that name none, such as Europe/Paris")
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_is_known(cls, name: str) -> str:
+        if named_zone(name) is None:
+            raise Invalid(
+                f"unknown time zone {name!r}", "use a name of the IANA time zone database, such as Europe/Paris or UTC"
+            )
+        return name
 
     @field_validator("policies")
     @classmethod

@@ -24,7 +24,7 @@ MARK = re.compile(r"\[redacted:([^\]:]+)")
 LONGEST = 60
 Context = tuple[dict[str, Any], RuntimeValues, HttpSource, Callable[[str], str]]
 """Event, its place, source of requests, and the mask for shown values."""
-TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
+TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED, Kind.TIMESTAMP_ZONE)
 
 
 class RuleReason(NamedTuple):
