@@ -153,8 +153,8 @@ def _of_text(text: str, zone: tzinfo, reference_ms: int | None) -> tuple[int, bo
 
 def _of_object(value: Mapping[str, object], zone: tzinfo, reference_ms: int | None) -> tuple[int, bool] | None:
     """Return the time of MongoDB's `$date`, of Monolog's `date`, or of seconds with the rest of the second."""
-    if "$date" in value:
-        date = value["$date"]
+    date = value.get("$date", value if "$numberLong" in value else None)
+    if date is not None:
         ms = _integer(date.get("$numberLong") if isinstance(date, Mapping) else date)
         if ms is not None:
             return ms, True

@@ -37,6 +37,7 @@ BYTES_OF_A_CHARACTER = 6
 TIMES_KEPT = 4
 """Most copies of a text in a document: as message, exception, error message and error type."""
 OVERHEAD = 8192
+TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED, Kind.TIMESTAMP_ZONE)
 
 
 def text_of(data: bytes) -> str:
@@ -162,7 +163,7 @@ def times(data: bytes) -> None:
             ms, doubt = event_time(value, runtime, NOW, Skew())
             assert 0 <= ms <= LATEST_MS
             assert parse_ms(format_ms(ms)) == ms
-            assert doubt is None or doubt.kind in (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
+            assert doubt is None or doubt.kind in TIME_KINDS
     parsed = parse_ms(text)
     assert parsed is None or parse_ms(format_ms(parsed)) == max(0, min(parsed, LATEST_MS))
 

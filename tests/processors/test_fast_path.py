@@ -80,11 +80,18 @@ names = st.one_of(
                      "request_id", "schema", "stream", "unknown", "token_type"]),
     st.text(max_size=6),
 )  # fmt: skip
+NOTATIONS: list[object] = ["2026-11-23T10:00:00.500", "2026-11-23T11:00:00.500", "2026-11-23 10:00:00,500", "20261123T100000Z", "2026-11-23t10:00:00.5z",
+     "2026-11-23T10:00:00.1234567890Z", "2026-11-23T10:00:00.Z", "2026-11-23T10:00:00,5Z", "2026-11-23 10:00:00.500Z", "2026-11-23T10:00Z",
+     "2026-11-23T24:00:00.0Z", "2026-11-23T09:59:60.0Z", "1969-12-31T23:59:59.9Z", "0001-01-01T00:00:00.0Z", "9999-12-31T23:59:59.9Z",
+     "2026-11-23T10:00:00.5Z ", "2026-11-23T10:00:00.5Z[UTC]", "2026-11-23T11:00:00.5+01:00[Europe/Paris]", "23/Nov/2026:10:00:00 +0000",
+     "Mon, 23 Nov 2026 10:00:00 GMT", "Nov 23 10:00:00", "10:00:00.5", "2026-11-23", "1795428000.25", 1795428000.25, 1795428000250,
+     {"$date": "2026-11-23T10:00:00.5Z"}, [2026, 11, 23, 10, 0], "2026-11-23T10:00:00.\u0665Z", "2026-11-23T10:00:00.5\u005a"]  # fmt: skip
+"""Of these the native path may read those of RFC 3339 in UTC, and declines the others."""
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "timestamp": st.one_of(
         st.sampled_from(["2026-11-23T10:00:00.5Z", "2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123456Z", "2026-11-24T00:00:01.000Z",
                          "2026-02-30T10:00:00.0Z", "2026-11-23T10:00:60.0Z", "2020-01-01T00:00:00.000Z", "1795428000", 1795428000,
-                         "2026-11-23T10:00:00.000+01:00", None, ""]), values,
+                         "2026-11-23T10:00:00.000+01:00", None, ""]), st.sampled_from(NOTATIONS), values,
     ),
     "level": st.one_of(st.sampled_from(["info", "WARN", "Fatal", "weird", "İnfo", "", None]), values),
     "correlation_id": st.one_of(st.from_regex(r"[A-Za-z0-9._:/+=@\-]{1,12}", fullmatch=True), st.sampled_from(["", "a" * 128, "a" * 129, "ä"]), values),
@@ -206,6 +213,15 @@ def test_ordinary_lines_take_the_native_path(kind: str, text: str) -> None:
     """The lines that healthcare backends log most go the native path: the speed depends on it."""
     lines = [WRAPPED[kind](text, time=f"2026-11-23T10:00:00.{number:09d}Z") for number in range(50)]
     assert same([b"".join(lines)], kind=kind) == len(lines)
+
+
+@pytest.mark.parametrize("timestamp", NOTATIONS)
+def test_every_notation_of_a_time_gives_the_same_on_both_paths(timestamp: object) -> None:
+    """The native path reads the same instant, or declines the line."""
+    lines = [
+        docker(json.dumps({**PLAIN_EVENT, "timestamp": timestamp}, ensure_ascii=ascii_)) for ascii_ in (True, False)
+    ]
+    same([b"".join(lines)])
 
 
 def test_label_bounds_apply_across_both_paths() -> None:

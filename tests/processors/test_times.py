@@ -118,6 +118,7 @@ READ = 1_796_038_638_721
         {"$date": "2026-11-30T11:37:18.721Z"},
         {"$date": "2026-11-30T12:37:18.721+0100"},
         {"$date": {"$numberLong": str(READ)}},
+        {"$numberLong": str(READ)},
         {"epochSecond": READ // 1000, "nanoOfSecond": 721_000_000},
         {"seconds": str(READ // 1000), "nanos": 721_999_999},
         {"_seconds": READ // 1000, "_nanoseconds": 721_000_000},
