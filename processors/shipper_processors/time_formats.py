@@ -29,11 +29,12 @@ _CLOCK = (
     r"(?: ?(?P<half>[AaPp])\.?[Mm]\b\.?)?"
 )
 _FRACTION = r"(?:[.,]?(?P<fraction>\d{1,30}))?"
+_DIGITAL_CLOCK = rf"(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d){_FRACTION})?"
 _MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
 WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}\.?,? {1,2}", re.ASCII)
 YEAR_AFTER = re.compile(r"(?P<zone>.{0,40}?) (?P<year>\d{4})", re.ASCII)
 DOTNET = re.compile(r"\\?/Date\((?P<ms>\d{1,15})(?:[+-]\d{4})?\)\\?/", re.ASCII)
-EXTENDED, COMPACT, WEEK, ORDINAL, DAY_FIRST, MONTH_FIRST, NUMERIC, SHORT, MONTH_DAY, CLOCK = (
+EXTENDED, MIXED, COMPACT, WEEK, ORDINAL, DAY_FIRST, MONTH_FIRST, NUMERIC, SHORT, MONTH_DAY, CLOCK = (
     re.compile(date + clock, re.ASCII)
     for date, clock in (
         (
@@ -41,11 +42,12 @@ EXTENDED, COMPACT, WEEK, ORDINAL, DAY_FIRST, MONTH_FIRST, NUMERIC, SHORT, MONTH_
             rf"(?:(?:[Tt_:]| {{1,2}}|, ){_CLOCK}{_REST})?",
         ),
         (
-            r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)",
-            rf"(?:[Tt _-]?(?P<hour>\d\d):?(?P<minute>\d\d)(?::?(?P<second>\d\d){_FRACTION})?{_REST})?",
+            r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)",
+            rf"[Tt](?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d){_FRACTION})?)?{_REST}",
         ),
-        (r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>[1-7]))?", rf"(?:[Tt ]{_CLOCK}{_REST})?"),
-        (r"(?P<year>\d{4})-?(?P<ordinal>\d{3})", rf"(?:[Tt ]{_CLOCK}{_REST})?"),
+        (r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)", rf"(?:[Tt _-]?{_DIGITAL_CLOCK}{_REST})?"),
+        (r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>[1-7]))?", rf"(?:[Tt ]{_DIGITAL_CLOCK}{_REST})?"),
+        (r"(?P<year>\d{4})-?(?P<ordinal>\d{3})", rf"(?:[Tt ]{_DIGITAL_CLOCK}{_REST})?"),
         (
             rf"(?P<day>\d{{1,2}})(?P<sep>[ /-]){_MONTH}(?:(?P=sep)(?P<year>\d{{4}}|\d\d(?=[ ,])))?",
             rf"(?::|,? {{1,2}}|T){_CLOCK}{_REST}",
@@ -219,7 +221,7 @@ def _clock(parts: Parts, zone: tzinfo, reference_ms: int | None) -> Instant | No
 
 
 _DIGITS: tuple[tuple[re.Pattern[str], Reader], ...] = (
-    (EXTENDED, _dated), (COMPACT, _dated), (DAY_FIRST, _dated), (CLOCK, _clock), (NUMERIC, _numeric),
+    (EXTENDED, _dated), (MIXED, _dated), (COMPACT, _dated), (DAY_FIRST, _dated), (CLOCK, _clock), (NUMERIC, _numeric),
     (MONTH_DAY, _dated), (SHORT, _dated), (ORDINAL, _ordinal), (WEEK, _week),
 )  # fmt: skip
 _WORDS: tuple[tuple[re.Pattern[str], Reader], ...] = ((MONTH_FIRST, _dated), (MONTH_DAY, _dated))
