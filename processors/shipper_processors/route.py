@@ -3,6 +3,7 @@
 from datetime import UTC, tzinfo
 from typing import NamedTuple
 
+from shipper_processors.time_zones import named_zone
 from shipper_processors.times import LATEST_MS, day, format_ms, names_a_date, parse_ms, read_time
 from shipper_schemas.violation import Kind, Violation
 
@@ -30,6 +31,10 @@ class Skew(NamedTuple):
     def of_any_age(self) -> "Skew":
         """Return the same without a largest age, for logs that are read on request."""
         return self._replace(age_ms=LATEST_MS)
+
+    def in_zone(self, name: str) -> "Skew":
+        """Return the same with another zone, by its name; an unknown name changes nothing."""
+        return self._replace(zone=named_zone(name) or self.zone)
 
     def accepted_times(self, now_ms: int) -> range:
         """Return the range of accepted times if only the time of reading is known."""

@@ -44,4 +44,6 @@ class Origin:
     labels: dict[str, str] = field(default_factory=dict)
     kubernetes: dict[str, str] = field(default_factory=dict)
     """`namespace`, `pod`, `uid` and `container`, as far as the path contains them."""
+    timezone: str | None = None
+    """IANA name of the zone of times that name none; None: that of all logs."""
     http_source: HttpSource = "structured"

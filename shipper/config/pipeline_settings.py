@@ -1,9 +1,9 @@
 """Settings of the pipeline: schema, redaction, counters."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from shipper.config.files.key_files import parse_keys
 from shipper.config.section import Section
@@ -21,6 +21,19 @@ RESERVED_PREFIXES = ("process_", "python_")
 """Prefixes of the Prometheus client's process metrics; rules check our own prefix themselves."""
 MAY_BE_ALLOWED = (Kind.UNSTRUCTURED, Kind.BLANK)
 """Kinds for which the policy `allow` is valid: they are not defects of a structured entry."""
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone. Raises Invalid if the database has none of that name."""
+    if named_zone(name) is None:
+        raise Invalid(
+            f"unknown time zone {name!r}", "use a name of the IANA time zone database, such as Europe/Paris or UTC"
+        )
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(known_zone)]
+"""Name of a zone in the IANA time zone database."""
 
 
 class SchemaSettings(Section):
@@ -45,16 +58,7 @@ class SchemaSettings(Section):
         366 * 86_400.0, ge=0,
         description="maximum age of a timestamp that no runtime confirms (plain logs, topics); replay accepts any",
     )  # fmt: skip
-    timezone: str = Field("UTC", description="zone of timestamps that name none, such as Europe/Paris")
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone_is_known(cls, name: str) -> str:
-        if named_zone(name) is None:
-            raise Invalid(
-                f"unknown time zone {name!r}", "use a name of the IANA time zone database, such as Europe/Paris or UTC"
-            )
-        return name
+    timezone: TimeZone = Field("UTC", description="zone of timestamps that name none, such as Europe/Paris")
 
     @field_validator("policies")
     @classmethod

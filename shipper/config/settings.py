@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from shipper.config.input_kinds import input_kind
 from shipper.config.output_kinds import forms, output_kind
 from shipper.config.output_settings import ElasticsearchSettings, IndexSettings, KafkaSettings, LocalSettings
-from shipper.config.pipeline_settings import CounterSettings, RedactSettings, SchemaSettings
+from shipper.config.pipeline_settings import CounterSettings, RedactSettings, SchemaSettings, TimeZone
 from shipper.config.section import RESTART, Section
 from shipper.config.units import Duration, Size
 from shipper_schemas.entry import HttpSource
@@ -32,6 +32,11 @@ class InputSettings(Section):
         "structured", description="record that feeds request-based counters; a container label overrides it"
     )
     service: str | None = Field(None, description="service name of all lines, instead of the container's labels")
+    timezone: TimeZone | None = Field(
+        None,
+        description="zone of timestamps that name none, instead of schema.timezone; the container label"
+        " shipper.timezone overrides it",
+    )
 
     @property
     def url(self) -> str:

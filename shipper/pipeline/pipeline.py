@@ -134,7 +134,7 @@ class Pipeline:
         document: Document | None = None
         failure: Violation | None = None
         try:
-            assessed = self.assess(entry, now_ms)
+            assessed = self.assess(entry, now_ms, source.origin)
             if ship:
                 outcome, document = self.document(assessed, entry, source)
         except Exception as error:  # noqa: BLE001 -- one entry that cannot be handled must not stop the rest
@@ -167,8 +167,11 @@ class Pipeline:
                 if failed:
                     sums[VIOLATIONS.name, (Kind.INTERNAL_ERROR.value,)] += number
 
-    def assess(self, entry: Entry, now_ms: int) -> Assessed:
-        """Decode and enforce one entry; return its event, times and policy."""
+    def assess(self, entry: Entry, now_ms: int, origin: Origin | None = None) -> Assessed:
+        """Decode and enforce one entry; return its event, times and policy.
+
+        `origin` says in which zone its log writes times that name none.
+        """
         if entry.broken is not None:
             violation = Violation(Kind.ENVELOPE_INVALID, None, entry.broken)
             known = runtime_ms_of(entry)
@@ -187,7 +190,8 @@ class Pipeline:
         if entry.cut is not None:
             violations.append(Violation(Kind.LINE_CUT, None, f"cut off: {entry.cut}"))
         runtime_ms = runtime_ms_of(entry)
-        time_ms, doubt = event_time(timestamp, runtime_ms, now_ms, self.skew)
+        skew = self.skew if origin is None or origin.timezone is None else self.skew.in_zone(origin.timezone)
+        time_ms, doubt = event_time(timestamp, runtime_ms, now_ms, skew)
         if doubt is not None:
             violations.append(doubt)
         policy = self._verdict(violations) if violations else Policy.ALLOW

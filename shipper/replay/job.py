@@ -87,6 +87,7 @@ def with_origins(settings: Settings, logs: Sequence[DiscoveredLog], container: s
         input_settings = InputSettings(
             type=kind,
             glob="given",
+            timezone=configured.timezone if configured else None,
             http_source=configured.http_source if configured else "structured",
             service=configured.service if configured else None,
         )

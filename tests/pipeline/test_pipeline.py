@@ -182,6 +182,26 @@ def test_secrets_in_quarantined_entries_and_their_reasons_are_masked() -> None:
     assert b"a@b.example" not in batch.documents[0].body
 
 
+@pytest.mark.parametrize(("zone", "expected"), [(None, "10:00:00.000Z"), ("Europe/Paris", "09:00:00.000Z")])
+def test_times_without_zone_are_read_in_that_of_the_log(zone: str | None, expected: str) -> None:
+    """An input or a container's label names it, instead of the schema's."""
+    source = Source.of(Origin("/var/log/x.log", "c1", timezone=zone))
+    batch = Batch()
+    plain = entry("2026-11-23 10:00:00 INFO started", time=None)
+    pipeline().process([plain], source, batch, NOW, count=True, ship=True)
+    assert json.loads(batch.documents[0].body)["@timestamp"] == f"2026-11-23T{expected}"
+
+
+def test_a_time_of_another_zone_is_flagged_with_its_setting() -> None:
+    """A container in Paris logs local times: its events keep the runtime's time, and the note says how to fix it."""
+    batch = processed(pipeline(), entry('{"correlation_id":"a","timestamp":"2026-11-23 11:00:00,123"}'))
+    document = json.loads(batch.documents[0].body)
+    assert document["@timestamp"] == "2026-11-23T10:00:00.123Z"
+    (note,) = document["schema"]["errors"]
+    assert note["kind"] == "timestamp_zone"
+    assert "is 1 h after the runtime's" in note["detail"]
+
+
 def test_a_plain_log_creates_no_index_for_each_day_that_it_names() -> None:
     """Lines of any day from 1970 to 9999, in JSON or at their start, go to one day, each with a note."""
     days = [f"{year}-01-0{day}T00:00:00Z" for year in range(1970, 9999, 97) for day in (1, 2)]

@@ -23,6 +23,7 @@ from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.rotated_names import base_name
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.redact import Redactor
+from shipper_processors.time_zones import named_zone
 from shipper_schemas.entry import HttpSource, Origin
 
 CONFIG = "config.v2.json"
@@ -33,6 +34,7 @@ API_TIMEOUT_S = 5
 """Timeout of Docker API requests in seconds: all logs wait for them."""
 SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernetes.io/name")
 HTTP_SOURCE_LABEL = "shipper.http-source"
+TIMEZONE_LABEL = "shipper.timezone"
 HTTP_SOURCES = ("structured", "access", "off")
 SHORT_ID = 12
 """Digits of a container id that Docker shows."""
@@ -166,7 +168,7 @@ class Provenance:
         """Return the origin; names of files may be invalid UTF-8."""
         container, mask = self._masked(container), self.redactor.redact_text
         labels = container.labels
-        http_source = labels.get(HTTP_SOURCE_LABEL)
+        http_source, zone = labels.get(HTTP_SOURCE_LABEL), labels.get(TIMEZONE_LABEL)
         labelled = next((labels[name] for name in SERVICE_LABELS if labels.get(name)), None)
         return Origin(
             path=without_surrogates(real),
@@ -180,6 +182,7 @@ class Provenance:
             image=container.image,
             labels=labels,
             kubernetes={name: without_surrogates(value) for name, value in (kubernetes or {}).items()},
+            timezone=zone if zone and named_zone(zone) else settings.timezone,
             http_source=cast("HttpSource", http_source) if http_source in HTTP_SOURCES else settings.http_source,
         )
 
