@@ -34,37 +34,63 @@ _MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
 WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}\.?,? {1,2}", re.ASCII)
 YEAR_AFTER = re.compile(r"(?P<zone>.{0,40}?) (?P<year>\d{4})", re.ASCII)
 DOTNET = re.compile(r"\\?/Date\((?P<ms>\d{1,15})(?:[+-]\d{4})?\)\\?/", re.ASCII)
-EXTENDED, MIXED, COMPACT, WEEK, ORDINAL, DAY_FIRST, MONTH_FIRST, NUMERIC, SHORT, MONTH_DAY, CLOCK = (
-    re.compile(date + clock, re.ASCII)
-    for date, clock in (
-        (
+NOTATIONS = {
+    name: re.compile(date + clock, re.ASCII)
+    for name, date, clock in (
+        (  # 2026-11-30 11:37:18.721 +01:00, 2026/11/30 11:37:18, 2026-Nov-30 11:37:18
+            "extended",
             r"(?P<year>\d{4})(?P<sep>[-/. ])(?P<month>\d{1,2}|[A-Za-z]{3})(?P=sep)(?P<day>\d{1,2})",
             rf"(?:(?:[Tt_:]| {{1,2}}|, ){_CLOCK}{_REST})?",
         ),
-        (
+        (  # 2026-11-30T1137Z, 2026-11-30T11
+            "mixed",
             r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)",
             rf"[Tt](?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d){_FRACTION})?)?{_REST}",
         ),
-        (r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)", rf"(?:[Tt _-]?{_DIGITAL_CLOCK}{_REST})?"),
-        (r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>[1-7]))?", rf"(?:[Tt ]{_DIGITAL_CLOCK}{_REST})?"),
-        (r"(?P<year>\d{4})-?(?P<ordinal>\d{3})", rf"(?:[Tt ]{_DIGITAL_CLOCK}{_REST})?"),
-        (
-            rf"(?P<day>\d{{1,2}})(?P<sep>[ /-]){_MONTH}(?:(?P=sep)(?P<year>\d{{4}}|\d\d(?=[ ,])))?",
-            rf"(?::|,? {{1,2}}|T){_CLOCK}{_REST}",
+        (  # 20261130T113718Z, 20261130-11:37:18.721
+            "compact",
+            r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)",
+            rf"(?:[Tt _-]?{_DIGITAL_CLOCK}{_REST})?",
         ),
-        (
+        (  # 2026-W49-1T11:37:18Z
+            "week",
+            r"(?P<year>\d{4})-?W(?P<week>\d\d)(?:-?(?P<weekday>[1-7]))?",
+            rf"(?:[Tt ]{_DIGITAL_CLOCK}{_REST})?",
+        ),
+        (  # 2026-334T11:37:18Z
+            "ordinal",
+            r"(?P<year>\d{4})-?(?P<ordinal>\d{3})",
+            rf"(?:[Tt ]{_DIGITAL_CLOCK}{_REST})?",
+        ),
+        (  # 30 Nov 2026 11:37:18 +0000, 30/Nov/2026:11:37:18 +0000, 30-Nov-26 11:37:18 GMT, 30 Nov 11:37:18
+            "day first",
+            rf"(?P<day>\d{{1,2}})[ /-]{_MONTH}(?:[ /-](?P<year>\d{{4}}|\d\d(?=[ ,])))?",
+            rf"(?::|,? {{1,2}}){_CLOCK}{_REST}",
+        ),
+        (  # Nov 30 11:37:18, Nov 30, 2026 11:37:18 AM, Nov 30 11:37:18 UTC 2026
+            "month first",
             rf"{_MONTH} {{1,2}}(?P<day>\d{{1,2}})(?:,? (?P<year>\d{{4}}))?",
             rf"(?:,| @| at)? {{1,2}}{_CLOCK}{_REST}",
         ),
-        (
+        (  # 11/30/2026, 11:37:18 AM, 30.11.2026 11:37:18, 26/11/30 11:37:18
+            "numeric",
             r"(?P<first>\d{1,2})(?P<sep>[-/.])(?P<middle>\d{1,2})(?P=sep)(?P<last>\d{4}|\d\d)",
             rf"(?:,? {{1,2}}|:|T){_CLOCK}{_REST}",
         ),
-        (r"(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d)", rf" {{1,2}}{_CLOCK}"),
-        (r"[IWEFD]?(?P<month>\d\d)[-/]?(?P<day>\d\d)", rf" {{1,2}}{_CLOCK}{_REST}"),
-        ("", f"{_CLOCK}{_REST}"),
+        (  # 261130 11:37:18
+            "short",
+            r"(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d)",
+            rf" {{1,2}}{_CLOCK}",
+        ),
+        (  # I1130 11:37:18.721456, 11-30 11:37:18.721
+            "month and day",
+            r"[IWEFD]?(?P<month>\d\d)[-/]?(?P<day>\d\d)",
+            rf" {{1,2}}{_CLOCK}{_REST}",
+        ),
+        ("clock", "", f"{_CLOCK}{_REST}"),  # 11:37:18.721
     )
-)
+}
+"""Expressions by name, with an example of what each reads."""
 Parts = Mapping[str, str | None]
 Reader = Callable[[Parts, tzinfo, int | None], Instant | None]
 
@@ -78,7 +104,7 @@ def read_text(text: str, zone: tzinfo, reference_ms: int | None) -> Instant | No
     weekday = WEEKDAY.match(text)
     if weekday is not None:
         text = text[weekday.end() :]
-    for pattern, read in _WORDS if text[:1].isalpha() else _DIGITS:
+    for pattern, read in _AFTER_LETTER if text[:1].isalpha() else _AFTER_DIGIT:
         match = pattern.fullmatch(text)
         if match is not None:
             moment = read(match.groupdict(), zone, reference_ms)
@@ -90,7 +116,7 @@ def read_text(text: str, zone: tzinfo, reference_ms: int | None) -> Instant | No
 
 def read_compact(text: str, zone: tzinfo, reference_ms: int | None) -> Instant | None:
     """Return the instant of a date, or of a date and a time, in digits alone: `20261130113718`; None if it is not."""
-    match = COMPACT.fullmatch(text) if len(text) in (8, 12, 14, 17, 20, 23) else None
+    match = NOTATIONS["compact"].fullmatch(text) if len(text) in (8, 12, 14, 17, 20, 23) else None
     return None if match is None or not "1970" <= text[:4] <= "2100" else _dated(match.groupdict(), zone, reference_ms)
 
 
@@ -220,8 +246,12 @@ def _clock(parts: Parts, zone: tzinfo, reference_ms: int | None) -> Instant | No
     return _at(day_ms + distance * MS_PER_DAY, parts, zone, reference_ms) if distance else today
 
 
-_DIGITS: tuple[tuple[re.Pattern[str], Reader], ...] = (
-    (EXTENDED, _dated), (MIXED, _dated), (COMPACT, _dated), (DAY_FIRST, _dated), (CLOCK, _clock), (NUMERIC, _numeric),
-    (MONTH_DAY, _dated), (SHORT, _dated), (ORDINAL, _ordinal), (WEEK, _week),
-)  # fmt: skip
-_WORDS: tuple[tuple[re.Pattern[str], Reader], ...] = ((MONTH_FIRST, _dated), (MONTH_DAY, _dated))
+_READERS: dict[str, Reader] = {"week": _week, "ordinal": _ordinal, "numeric": _numeric, "clock": _clock}
+_AFTER_LETTER, _AFTER_DIGIT = (
+    tuple((NOTATIONS[name], _READERS.get(name, _dated)) for name in names)
+    for names in (
+        ("month first", "month and day"),
+        ("extended", "day first", "clock", "compact", "mixed", "numeric", "month and day", "short", "ordinal", "week"),
+    )
+)
+"""What is tried for a text that begins with a letter, or with another character, most frequent first."""

@@ -35,6 +35,7 @@ METHODS = {
 CONTAINERS = {
     "shipper_processors.levels.PREFIXES": {"match"},
     "shipper_processors.redact.PATTERNS": {"search"},
+    "shipper_processors.time_formats.NOTATIONS": {"fullmatch"},
     "shipper.outputs.elasticsearch.bulk.CLUSTER_REASONS": {"match"},
 }
 """Containers of expressions, with the methods that use them."""
