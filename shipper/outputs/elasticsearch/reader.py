@@ -97,7 +97,7 @@ class ElasticsearchReader:
                 size=MOST_COUNTED,
                 query={"bool": {"filter": filters, "must_not": [{"exists": {"field": "released"}}]}},
                 sort=[{"@timestamp": {"order": "desc", "unmapped_type": "date"}}],
-                source=needed,
+                source_includes=needed,
                 timeout=LONGEST_COUNT,
                 track_total_hits=False,
                 ignore_unavailable=True,
@@ -117,7 +117,9 @@ class ElasticsearchReader:
             self._template_check.check([target])
         with translated(self.url):
             if not self._client.exists(index=index, id=document_id):
-                raise StoreUnreadable(f"no entry {document_id} in {self.url}", "see `shipper quarantine list`")
+                raise StoreUnreadable(
+                    f"no entry {document_id} in {self.url}", "see `shipper quarantine list --entries`"
+                )
             try:
                 self._client.create(index=target, id=document.id.hex(), document=orjson.loads(document.body))
             except ConflictError:

@@ -102,7 +102,7 @@ class LocalStore:
             db.execute(statement, (now_ms, bytes.fromhex(document_id))).fetchall()
             row = db.execute("SELECT 1 FROM entry WHERE id = ?", (bytes.fromhex(document_id),)).fetchone()
         if row is None:
-            raise StoreUnreadable(f"no entry {document_id} in {file.path}", "see `shipper quarantine list`")
+            raise StoreUnreadable(f"no entry {document_id} in {file.path}", "see `shipper quarantine list --entries`")
 
     def expire(self, now_ms: int, days: int | None, max_bytes: int | None) -> list[str]:
         """Delete the oldest days, and return the names of the deleted indices. Raises OutputUnavailable.

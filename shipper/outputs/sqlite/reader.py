@@ -121,7 +121,7 @@ class LocalReader:
         if self._store is None:
             self._store = LocalStore(self.directory, self.quarantine_prefix)
         if not (self.directory / f"{index}.db").exists():
-            raise StoreUnreadable(f"no index {index} in {self.directory}", "see `shipper quarantine list`")
+            raise StoreUnreadable(f"no index {index} in {self.directory}", "see `shipper quarantine list --entries`")
         self._store.write([document])
         self._store.mark_released(index, document_id, self._clock.wall_ms())
 
@@ -147,7 +147,9 @@ class LocalReader:
     def _unordered(self, file: DayFile, plan: "_Plan") -> Iterator[Body | None]:
         """Yield the matches of `plan` block by block, and None after each block."""
         with _opened(file) as db:
-            for block in _blocks(db, plan) if db is not None else ():
+            if db is None:
+                return
+            for block in _blocks(db, plan):
                 self._pause()
                 for _, _, _, body in _rows(db, file, block, plan):
                     yield body
