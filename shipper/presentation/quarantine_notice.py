@@ -40,14 +40,20 @@ def admitting_line(kind: str) -> str | None:
     return f"schema: {{policies: {{{kind}: {policy}}}}}"
 
 
-def fix_of(kind: str | None) -> str:
-    """Return how entries with this kind of violation are stored, as a sentence without its full stop."""
+def admission_of(kind: str | None) -> str:
+    """Return how entries with this kind of violation are stored from now on, as a sentence without its full stop."""
     if kind is None or kind not in list(Kind):
         return "see their reasons"
     line = admitting_line(kind)
-    if line is None:
-        return NOT_ADMITTED[Kind(kind)]
-    return f"to store such entries, configure `{line}`, then run `shipper quarantine release --reason {kind}`"
+    return NOT_ADMITTED[Kind(kind)] if line is None else f"to store such entries, configure `{line}`"
+
+
+def fix_of(kind: str | None) -> str:
+    """Return the same with the command that releases those in quarantine."""
+    admission = admission_of(kind)
+    if kind is None or admitting_line(kind) is None:
+        return admission
+    return f"{admission}, then run `shipper quarantine release --reason {kind}`"
 
 
 def quarantine_notice(matches: QuarantineMatches) -> QuarantineNotice | None:
