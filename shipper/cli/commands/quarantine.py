@@ -32,6 +32,7 @@ from shipper_schemas.quarantine import kinds, notes
 from shipper_schemas.violation import Kind, Violation
 
 LIST_LIMIT = 50
+GROUP_STYLES = ("bold", "dim", "yellow", "cyan", "bold", "")
 MOST_FIXES = 3
 """Number of reasons for which a list of groups shows the fix."""
 SHORTEST_ID = 4
@@ -240,13 +241,12 @@ def render_list(entries: Iterable[Body], console: Console) -> int:
 
 
 def render_groups(groups: Sequence[Group], console: Console) -> None:
-    """Print one line per group: number, newest time, reasons, service, event, newest id; columns have headings."""
+    """Print one line per group, with headings; a screen that is too narrow for all columns leaves some out."""
     look = Look.of(console)
-    small = look.cut and look.width < NARROW
     rows = [
         (
             f"{group.number:,}",
-            text_of(group.latest)[5 if small else 0 : 16 if small else 19].replace("T", " "),
+            text_of(group.latest)[:19].replace("T", " "),
             ", ".join(map(printable, group.reasons)) or "no reason",
             printable(group.service) or "-",
             printable(group.event) or "-",
@@ -256,17 +256,17 @@ def render_groups(groups: Sequence[Group], console: Console) -> None:
     ]
     heads = ("entries", "newest", "reason", "service", "event", "newest id")
     widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
+    columns = list(range(len(heads)))
     if look.cut:
-        widths[3], widths[4] = min(widths[3], 12 if small else 20), min(widths[4], 32)
-    styles = ("bold", "dim", "yellow", "cyan", "bold", "")
+        widths[3], widths[4] = min(widths[3], 20), min(widths[4], 32)
+        for rarely_needed in (5, 1, 3):
+            if sum(widths[place] + 2 for place in columns) - 2 > look.width:
+                columns.remove(rarely_needed)
     for row in (heads, *rows):
-        cells = [
-            Text(row[0].rjust(widths[0])),
-            *(Text(fit(row[n], widths[n], look)) for n in range(1, 5)),
-            Text(row[5]),
-        ]
-        for cell, style in zip(cells, styles, strict=True):
-            cell.stylize("dim" if row is heads else style)
+        cells = []
+        for place in columns:
+            cell = row[place].rjust(widths[0]) if place == 0 else fit(row[place], widths[place], look)
+            cells.append(Text(cell, "dim" if row is heads else GROUP_STYLES[place]))
         emit(console, Text("  ").join(cells), look)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from shipper.cli.commands.quarantine import release_entries, release_summary, render_list
+from shipper.cli.commands.quarantine import release_entries, release_summary, render_groups, render_list
 from shipper.model.documents import Document
 from shipper.model.query import Query
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
+from shipper.presentation.quarantine_groups import Group
 from shipper_schemas.violation import Kind, Violation
 from tests.cli.conftest import made
 
@@ -86,6 +87,22 @@ def test_groups_as_json_and_their_limit(shipper: Shipper) -> None:
     }  # fmt: skip
     assert shipper("quarantine", "show", identity)[0] == 0
     assert err == "Showing only the newest 1 groups; --limit 0 shows all.\n"
+
+
+def test_a_narrow_screen_leaves_columns_of_groups_out() -> None:
+    """Number, reason and event remain longest; no column is cut to nothing."""
+    group = Group(("correlation_id_missing",), "shop", "payment_failed", 134, "2026-11-30T10:06:39.000Z", "0" * 40)
+    lines = {
+        100: "    134  2026-11-30 10:06:39  correlation_id_missing  shop     payment_failed  000000000000",
+        80: "    134  2026-11-30 10:06:39  correlation_id_missing  shop     payment_failed",
+        60: "    134  correlation_id_missing  shop     payment_failed",
+        48: "    134  correlation_id_missing  payment_failed",
+    }
+    for width, line in lines.items():
+        console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=True, highlight=False)
+        render_groups([group], console)
+        assert isinstance(console.file, io.StringIO)
+        assert console.file.getvalue().splitlines()[1].rstrip() == line
 
 
 def test_a_small_screen_keeps_the_id_and_the_reason() -> None:
