@@ -26,9 +26,10 @@ pub enum Column {
     Exception,
     /// The object of the unknown fields, as JSON.
     Extra,
+    TraceId,
 }
 
-pub const COLUMNS: usize = 9;
+pub const COLUMNS: usize = 10;
 
 impl Column {
     pub fn named(name: &str) -> Option<Column> {
@@ -41,6 +42,7 @@ impl Column {
             "error_type" => Column::ErrorType,
             "error_message" => Column::ErrorMessage,
             "exception" => Column::Exception,
+            "trace_id" => Column::TraceId,
             _ => return None,
         })
     }

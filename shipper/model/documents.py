@@ -53,12 +53,12 @@ class Rendered:
 
     def __iter__(self) -> Iterator[Document]:
         for id_, time_ms, body, texts in self.block.rows():
-            correlation_id, event, level, message, path, *errors, extra = texts
+            correlation_id, event, level, message, path, *errors, extra, trace_id = texts
             searched = [text for text in (message, path, *errors, event) if text is not None]
             if extra is not None:
                 searched += extra_texts(orjson.loads(extra))
             text = "\n".join(searched) if searched else None
-            columns = (self.index, id_, time_ms, correlation_id, event, level, self.container, text, body, None)
+            columns = (self.index, id_, time_ms, correlation_id, event, level, self.container, text, body, trace_id)
             yield tuple.__new__(Document, columns)
 
 
