@@ -505,13 +505,16 @@ impl ParsedFields<'_> {
         if !shape.has_extra {
             return;
         }
-        let mut before: &[u8] = b",\"extra\":{\"";
+        block.write(b",\"extra\":");
+        let begin = block.bytes.len();
+        let mut before: &[u8] = b"{\"";
         for field in self.fields.iter().filter(|field| field.part == Part::Extra) {
             block.write(std::mem::replace(&mut before, b",\""));
             block.write(self.bytes(field.key));
             write_value(block, field.kind, self.bytes(field.value), None);
         }
         block.write(b"}");
+        block.mark(begin, Column::Extra);
     }
 }
 

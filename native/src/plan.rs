@@ -18,12 +18,14 @@ const MOST_FIELDS: usize = 64;
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// The first fields of a document, before those of the log.
 const DOCUMENT_HEAD: [&str; 4] = ["@timestamp", "*", "extra", "stream"];
-const SEARCHED: [&str; 5] = [
+const SEARCHED: [&str; 7] = [
     "message",
     "path",
     "error_type",
     "error_message",
     "exception",
+    "event",
+    "extra",
 ];
 
 /// Read a plan. Fails with the reason why it cannot be executed.

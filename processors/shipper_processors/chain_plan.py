@@ -112,8 +112,8 @@ class RenderingPlan:
     """Order in a document; `*` stands for the known fields, in the order in which they were logged."""
     access: tuple[str, ...] = ("event", "method", "path", "status_code", "client_ip", "level", "time", "message")
     """Order in the event of an access line."""
-    searched: tuple[str, ...] = ("message", "path", "error_type", "error_message", "exception")
-    """Fields that full-text search covers."""
+    searched: tuple[str, ...] = ("message", "path", "error_type", "error_message", "exception", "event", "extra")
+    """Fields that full-text search covers; of `extra`, all strings in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,15 @@ class Event(TypedDict, total=False):
     error_message: Annotated[Text, Searchable("text", "message of the failure", "error.message", True)]
     exception: Annotated[Text, Searchable("text", "stack trace", "error.stack_trace", True)]
     logger: Annotated[Text, Searchable("keyword", "name of the logger", "log.logger")]
+    trace_id: Annotated[Text, Searchable("keyword", "id of the distributed trace", "trace.id", True)]
+    span_id: Annotated[Text, Searchable("keyword", "id of the span", "span.id", True)]
+    correlation_scope: Annotated[
+        Text,
+        Searchable(
+            "keyword",
+            "local: the id is counted up by one process, and is unique only within its container and run",
+        ),
+    ]
 
 
 LEVELS = ("trace", "debug", "info", "notice", "warning", "error", "critical")

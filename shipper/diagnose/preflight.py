@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from shipper.config.files.references import named_files
 from shipper.config.output_kinds import output_kind
 from shipper.config.settings import InputSettings, Settings
+from shipper.diagnose.sample_logs import MOST_QUARANTINED, Samples, described, no_samples
 from shipper.inputs import registry as inputs
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
@@ -32,10 +33,13 @@ SECRET = ("key", "password", "token")
 """Endings of the names, before `_file`, of files that contain secrets; certificates are public."""
 
 
+Grade = Literal["ok", "note", "problem"]
+
+
 class Finding(NamedTuple):
     """Result of one check: `ok`, `note` (works, but worth knowing) or `problem` (will fail), with a hint."""
 
-    grade: Literal["ok", "note", "problem"]
+    grade: Grade
     subject: str
     what: str
     hint: str = ""
@@ -45,11 +49,12 @@ Probe = Callable[[Settings], None]
 """Checks that a server is usable now. Raises ShipperError."""
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings, samples: Samples = no_samples) -> Iterator[Finding]:
     """Run every check, in the order of the data flow."""
     yield from _distributions()
     for source in settings.inputs:
         yield from _input(settings, source)
+    yield from _samples(samples)
     yield from _secret_files(settings)
     yield from _directory(settings.state_dir, "state", "--state-dir")
     running = locked(settings.state_dir / LOCK)
@@ -93,6 +98,20 @@ def _files(source: InputSettings) -> Iterator[Finding]:
         yield Finding("note", subject, "no file matches yet", "files that appear later are read from their beginning")
     elif not unreadable:
         yield Finding("ok", subject, "1 file" if len(paths) == 1 else f"{len(paths)} files")
+
+
+def _samples(samples: Samples) -> Iterator[Finding]:
+    """Report of each log the share that would be quarantined, and where time, level, message and id come from."""
+    try:
+        for sample in samples():
+            if isinstance(sample, str):
+                yield Finding("note", "logs", sample, "check the rest with --input TYPE:GLOB")
+                continue
+            share = sample.quarantined / sample.number
+            grade: Grade = "ok" if not share else "problem" if share > MOST_QUARANTINED else "note"
+            yield Finding(grade, f"log {sample.log}", *described(sample))
+    except ShipperError as error:
+        yield Finding("problem", "logs", f"no log was sampled: {error.what}", hint_for_command(error))
 
 
 def _folders(pattern: str) -> Iterator[str]:

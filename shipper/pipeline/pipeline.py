@@ -14,11 +14,12 @@ from shipper_processors.fast_path import FastBatch
 from shipper_processors.levels import time_of
 from shipper_processors.payload import DEEPEST, Shape, decode_payload, storable
 from shipper_processors.redact import Redactor
-from shipper_processors.render import searched_text
+from shipper_processors.render import NO_KEYS, searched_text
 from shipper_processors.route import Skew, document_id, event_time, index_name
 from shipper_processors.times import LATEST_MS, parse_ms
 from shipper_schemas.entry import Entry, Origin
 from shipper_schemas.metrics import Increment
+from shipper_schemas.quarantine import KEYS, TEXT
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
 
 SEVEREST = (Policy.QUARANTINE, Policy.DROP, Policy.FLAG, Policy.ALLOW)
@@ -258,6 +259,7 @@ class Pipeline:
             source.name,
             searched_text(event),
             body,
+            event.get("trace_id"),
         )
         return INDEXED, tuple.__new__(Document, columns)  # twice as fast as its constructor
 
@@ -275,23 +277,44 @@ class Pipeline:
 
     def _reject(self, assessed: Assessed, violations: Sequence[Violation], entry: Entry, source: Source) -> Document:
         raw = self.redactor.redact_raw(entry.text)
-        return self._quarantined(raw, self._reported(violations), assessed, entry, source)
+        return self._quarantined(raw, self._reported(violations), assessed, entry, source, self._keys(assessed, entry))
 
-    def _quarantined(
-        self, raw: str, reasons: Sequence[Violation], assessed: Assessed, entry: Entry, source: Source
+    def _keys(self, assessed: Assessed, entry: Entry) -> dict[str, str]:
+        """Return the search keys of an entry for the quarantine, redacted, so that the same search finds it there."""
+        event = assessed.event
+        try:
+            if self.redactor.suspicious(entry.text, event):
+                event = self.redactor.redact_event(event)
+            text = searched_text(event) if assessed.shape == "structured" else None
+        except RecursionError:  # its text is searched as logged
+            text, event = None, {}
+        keys = {name: value for name in KEYS if isinstance(value := event.get(name), str)}
+        if text is not None:
+            keys[TEXT] = text
+        return storable(keys)
+
+    def _quarantined(  # noqa: PLR0913, PLR0917 -- the parts of the document
+        self,
+        raw: str,
+        reasons: Sequence[Violation],
+        assessed: Assessed,
+        entry: Entry,
+        source: Source,
+        keys: Mapping[str, str] = NO_KEYS,
     ) -> Document:
-        """Return a document for the quarantine from redacted text and reasons."""
+        """Return a document for the quarantine from redacted text, reasons and search keys."""
         target = index_name(self.index_prefix, assessed.time_ms)
         return Document(
             index_name(self.quarantine_prefix, assessed.time_ms),
             document_id(assessed.runtime_ms, entry.digest),
             assessed.time_ms,
-            None,
-            None,
-            None,
+            keys.get("correlation_id"),
+            keys.get("event"),
+            keys.get("level"),
             source.name,
-            raw,
-            source.renderer.quarantined(raw, list(reasons), assessed.time_ms, target, entry),
+            keys.get(TEXT, raw),
+            source.renderer.quarantined(raw, list(reasons), assessed.time_ms, target, entry, keys),
+            keys.get("trace_id"),
         )
 
     def _reported(self, violations: Iterable[Violation]) -> list[Violation]:

@@ -8,6 +8,7 @@ import pytest
 
 from shipper.metrics.catalogue import VIOLATIONS
 from shipper.model.batch import Batch
+from shipper.model.documents import Document
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
 from shipper.replay.time_filter import Span, TimeFilteredPipeline
@@ -180,6 +181,48 @@ def test_secrets_in_quarantined_entries_and_their_reasons_are_masked() -> None:
     batch = processed(pipeline(), entry('{"correlation_id":"password=hunter2 x","note":"mail a@b.example"}'))
     assert b"hunter2" not in batch.documents[0].body
     assert b"a@b.example" not in batch.documents[0].body
+
+
+def quarantined(text: str) -> tuple[Document, dict[str, Any]]:
+    """Return the quarantine document of an entry that is cut off, and its body."""
+    (document,) = processed(pipeline(line_cut=Policy.QUARANTINE), entry(text, cut="at the limit")).documents
+    return document, json.loads(document.body)
+
+
+def test_a_quarantined_entry_keeps_its_search_keys() -> None:
+    """The search that would find it in the main index finds it in the quarantine, in every store."""
+    text = '{"correlation_id":"a-1","trace_id":"4bf92f","event":"login_failed","level":"WARN","message":"no","why":"x"}'
+    document, body = quarantined(text)
+    keys = {
+        "level": "warning", "event": "login_failed", "correlation_id": "a-1", "trace_id": "4bf92f",
+        "text": "no\nlogin_failed\nx",
+    }  # fmt: skip
+    assert {name: body.get(name) for name in keys} == keys
+    assert (document.level, document.event, document.correlation_id) == ("warning", "login_failed", "a-1")
+    assert (document.trace_id, document.text, document.container) == ("4bf92f", keys["text"], "backend-1")
+    assert body["service"] == {"name": "backend"}
+    assert body["@timestamp"] == "2026-11-23T10:00:00.123Z"
+
+
+def test_the_text_of_an_unstructured_quarantined_entry_is_stored_once() -> None:
+    """It is `raw`; a level that was recognised in it is a key."""
+    document, body = quarantined("2026-11-23 10:00:00 ERROR no space left")
+    assert (document.text, body["raw"], body["level"]) == (
+        "2026-11-23 10:00:00 ERROR no space left",
+        "2026-11-23 10:00:00 ERROR no space left",
+        "error",
+    )
+    assert "text" not in body
+
+
+def test_search_keys_of_quarantined_entries_are_masked_and_can_be_stored() -> None:
+    """Redaction applies to them as to all fields, and no character prevents storing."""
+    document, body = quarantined(
+        '{"event":"mail to jean@example.org","message":"password=hunter2 \\ud800","password":"hunter2"}'
+    )
+    assert "hunter2" not in document.body.decode()
+    assert "jean@example.org" not in document.body.decode() + str(document.event)
+    assert body["text"].startswith("password=[redacted")
 
 
 @pytest.mark.parametrize(("zone", "expected"), [(None, "10:00:00.000Z"), ("Europe/Paris", "09:00:00.000Z")])

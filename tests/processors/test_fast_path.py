@@ -203,6 +203,7 @@ def test_cri_lines_give_the_same_on_both_paths(chunks: list[bytes], rules: Any, 
     [
         json.dumps(PLAIN_EVENT),
         json.dumps(PLAIN_EVENT, separators=(",", ":")),
+        json.dumps({**PLAIN_EVENT, "area": "north ward", "place": "", "flag": True, "note": None, "number": 7}),
         json.dumps({**PLAIN_EVENT, "client_ip": "203.113.219.174"}),
         json.dumps({**PLAIN_EVENT, "user_id": None, "message": "Dossier créé"}, ensure_ascii=False),
         json.dumps({**PLAIN_EVENT, "department": "cardiology", "attempt": 3, "cached": True, "path": None}),
