@@ -18,6 +18,7 @@ counters:
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
@@ -216,6 +217,9 @@ class Rule(Part):
     field: str | None = Field(None, description="histogram: field with the observed number")
     scale: FiniteFloat = Field(1.0, gt=0, description="histogram: factor for the number")
     buckets: tuple[FiniteFloat, ...] = Field((), description="histogram: upper bounds, ascending")
+    correlation_id: Literal["required", "optional"] = Field(
+        "required", description="whether the events that the rule names must carry a correlation id"
+    )
 
     @field_validator("name")
     @classmethod
@@ -287,3 +291,24 @@ def unique_metrics(rules: list[Rule]) -> list[Rule]:
             raise Invalid(f"{other} and {rule.name} are both {family} in OpenMetrics", "rename one")
         families[family] = rule.name
     return rules
+
+
+SHIPPER_EVENTS = frozenset({"unstructured", "http_access"})
+"""Events that the shipper names itself: plain text and access lines, which carry no id of a request."""
+
+
+def events_requiring_id(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return the names of events that must carry a correlation id: those that the rules name, unless it is optional."""
+    required = [rule for rule in rules if rule.correlation_id == "required"]
+    return _named_events(case.when for rule in required for case in rule.all_cases()) - SHIPPER_EVENTS
+
+
+def _named_events(conditions: Iterable[Condition]) -> frozenset[str]:
+    """Return the texts that the conditions list for `event`, by `equals` or `one_of`."""
+    names: set[str] = set()
+    for condition in conditions:
+        matcher = condition.fields.get("event")
+        if matcher is not None:
+            names.update(name for name in (matcher.equals, *(matcher.one_of or ())) if isinstance(name, str))
+        names |= _named_events((*condition.all, *condition.any))
+    return frozenset(names)
