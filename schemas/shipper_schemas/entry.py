@@ -6,6 +6,9 @@ from typing import Literal, NamedTuple
 HttpSource = Literal["structured", "access", "off"]
 """The record of a request that counts for the request-based counters of a container."""
 
+Paths = Literal["tolerant", "strict"]
+"""How a rule's route is compared with a path: with all that servers may route alike, or as it was logged."""
+
 
 class Entry(NamedTuple):
     """One or more runtime lines that belong together.
@@ -45,3 +48,4 @@ class Origin:
     kubernetes: dict[str, str] = field(default_factory=dict)
     """`namespace`, `pod`, `uid` and `container`, as far as the path contains them."""
     http_source: HttpSource = "structured"
+    paths: Paths = "tolerant"

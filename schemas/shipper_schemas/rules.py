@@ -41,6 +41,11 @@ IDENTIFYING = re.compile(
     rf"|correlation|traceparent|password|passwd|secret|birth"
 )
 """Matches a field's name as lower-case words: `userId`, `user_id` and `user.id` all become `user id`."""
+PresetTest = Literal[
+    "keycloak_failure", "keycloak_success", "sshd_failure", "sshd_success", "postgresql_failure", "postgresql_success",
+    "mongodb_rejected", "rabbitmq_failure", "rabbitmq_success", "vault_login", "not_empty",
+]  # fmt: skip
+"""Tests of whole lines that other systems write, see `shipper_processors.login_lines`."""
 PROVENANCE = frozenset({"service", "stream", "container"})
 Scalar = str | int | float | bool
 LONGEST_DECIMAL = 2000
@@ -83,10 +88,14 @@ class Matcher(Part):
     equals: Scalar | None = Field(None, description="this value")
     one_of: tuple[Scalar, ...] | None = Field(None, min_length=1, description="one of these values")
     prefix: str | None = Field(None, description="text with this prefix")
+    contains: str | None = Field(None, min_length=1, description="text that contains this")
     glob: str | None = Field(None, description="text that matches a shell pattern")
-    route: str | None = Field(None, description="a path template: {…} matches one segment, a trailing slash is ignored")
+    route: str | None = Field(
+        None, description="a path template: {…} matches one segment; compared as `paths` of the input says"
+    )
     min: FiniteFloat | None = Field(None, description="a number not below this")
     max: FiniteFloat | None = Field(None, description="a number not above this")
+    preset: PresetTest | None = Field(None, description="text that a test of `counters.presets` recognises")
 
     @model_validator(mode="before")
     @classmethod
@@ -98,7 +107,7 @@ class Matcher(Part):
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:
         if all(operand is None for operand in self.__dict__.values()):
-            raise ValueError("empty matcher; expected equals, one_of, prefix, glob, route, min or max")
+            raise ValueError("empty matcher; expected equals, one_of, prefix, contains, glob, route, min or max")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"`min` {self.min:g} is above `max` {self.max:g}")
         return self
@@ -300,15 +309,15 @@ SHIPPER_EVENTS = frozenset({"unstructured", "http_access"})
 def events_requiring_id(rules: Iterable[Rule]) -> frozenset[str]:
     """Return the names of events that must carry a correlation id: those that the rules name, unless it is optional."""
     required = [rule for rule in rules if rule.correlation_id == "required"]
-    return _named_events(case.when for rule in required for case in rule.all_cases()) - SHIPPER_EVENTS
+    return named_events(case.when for rule in required for case in rule.all_cases()) - SHIPPER_EVENTS
 
 
-def _named_events(conditions: Iterable[Condition]) -> frozenset[str]:
+def named_events(conditions: Iterable[Condition]) -> frozenset[str]:
     """Return the texts that the conditions list for `event`, by `equals` or `one_of`."""
     names: set[str] = set()
     for condition in conditions:
         matcher = condition.fields.get("event")
         if matcher is not None:
             names.update(name for name in (matcher.equals, *(matcher.one_of or ())) if isinstance(name, str))
-        names |= _named_events((*condition.all, *condition.any))
+        names |= named_events((*condition.all, *condition.any))
     return frozenset(names)

@@ -88,6 +88,7 @@ def with_origins(settings: Settings, logs: Sequence[DiscoveredLog], container: s
             type=kind,
             glob="given",
             http_source=configured.http_source if configured else "structured",
+            paths=configured.paths if configured else "tolerant",
             service=configured.service if configured else None,
         )
         finders[kind] = provenance.of(input_settings)

@@ -23,7 +23,7 @@ from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.rotated_names import base_name
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.redact import Redactor
-from shipper_schemas.entry import HttpSource, Origin
+from shipper_schemas.entry import HttpSource, Origin, Paths
 
 CONFIG = "config.v2.json"
 LARGEST_CONFIG = 1024 * 1024
@@ -34,6 +34,8 @@ API_TIMEOUT_S = 5
 SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernetes.io/name")
 HTTP_SOURCE_LABEL = "shipper.http-source"
 HTTP_SOURCES = ("structured", "access", "off")
+PATHS_LABEL = "shipper.paths"
+PATHS = ("tolerant", "strict")
 SHORT_ID = 12
 """Digits of a container id that Docker shows."""
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
@@ -181,6 +183,7 @@ class Provenance:
             labels=labels,
             kubernetes={name: without_surrogates(value) for name, value in (kubernetes or {}).items()},
             http_source=cast("HttpSource", http_source) if http_source in HTTP_SOURCES else settings.http_source,
+            paths=cast("Paths", labels[PATHS_LABEL]) if labels.get(PATHS_LABEL) in PATHS else settings.paths,
         )
 
     def _masked(self, container: Container) -> Container:
