@@ -6,6 +6,9 @@ from typing import Literal, NamedTuple
 HttpSource = Literal["structured", "access", "off"]
 """The record of a request that counts for the request-based counters of a container."""
 
+Paths = Literal["tolerant", "strict"]
+"""How a rule's route is compared with a path: with all that servers may route alike, or as it was logged."""
+
 
 class Entry(NamedTuple):
     """One or more runtime lines that belong together.
@@ -47,3 +50,4 @@ class Origin:
     timezone: str | None = None
     """IANA name of the zone of times that name none; None: that of all logs."""
     http_source: HttpSource = "structured"
+    paths: Paths = "tolerant"

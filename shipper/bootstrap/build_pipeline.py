@@ -19,7 +19,6 @@ from shipper_processors.fast_path import FastChain
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
 from shipper_processors.time_zones import named_zone
-from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.invalid import Invalid
 from shipper_schemas.metrics import Metric, SeriesKey
 from shipper_schemas.rules import Rule
@@ -102,8 +101,7 @@ def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:
 
 def rules_of(settings: Settings) -> list[Rule]:
     """Return the built-in and configured counter rules."""
-    counters = settings.counters
-    return [*(builtin_rules(counters.business_events) if counters.builtin else []), *counters.rules]
+    return settings.counters.all_rules()
 
 
 def redactor_of(settings: Settings, key: bytes | None = None) -> Redactor:

@@ -12,8 +12,9 @@ from shipper_processors.enforce import CORRELATION_SOURCES
 from shipper_processors.redact import DEFAULT_FIELDS, Redactor
 from shipper_processors.redact_patterns import PATTERNS
 from shipper_processors.time_zones import named_zone
-from shipper_schemas.builtin_rules import builtin_rules
+from shipper_schemas.builtin_rules import builtin_rules, preset_rules
 from shipper_schemas.invalid import Invalid
+from shipper_schemas.presets import Preset
 from shipper_schemas.rules import Rule, unique_metrics
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
 
@@ -112,6 +113,9 @@ class CounterSettings(Section):
 
     builtin: bool = Field(True, description="enable the built-in counters")
     rules: list[Rule] = Field(default_factory=list, description="additional counters and histograms")
+    presets: list[Preset] = Field(
+        default_factory=list, description="systems whose logins the login counters include, found by their log lines"
+    )
     business_events: list[str] = Field(
         default_factory=lambda: ["patient_created", "appointment_scheduled", "prescription_created"],
         description="events counted by business_events_total",
@@ -133,5 +137,11 @@ class CounterSettings(Section):
 
     @model_validator(mode="after")
     def _metrics_are_unique(self) -> Self:
-        unique_metrics([*(builtin_rules(self.business_events) if self.builtin else []), *self.rules])
+        unique_metrics(self.all_rules())
         return self
+
+    def all_rules(self) -> list[Rule]:
+        """Return the built-in rules, those of the presets, and the configured ones."""
+        if self.builtin:
+            return [*builtin_rules(self.business_events, self.presets), *self.rules]
+        return [*(preset_rules(tuple(self.presets)) if self.presets else ()), *self.rules]

@@ -217,7 +217,12 @@ class Pipeline:
     def increments(self, assessed: Assessed, entry: Entry, origin: Origin) -> Sequence[Increment] | None:
         """Return the increments of an entry to the counters of the rules, regardless of its outcome."""
         return self.counting.increments(
-            assessed.event, entry.stream, origin.service or "unknown", origin.http_source, origin.container_name or ""
+            assessed.event,
+            entry.stream,
+            origin.service or "unknown",
+            origin.http_source,
+            origin.container_name or "",
+            origin.paths,
         )
 
     def add_counts(self, handled: Handled, batch: Batch) -> None:

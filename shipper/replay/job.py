@@ -89,6 +89,7 @@ def with_origins(settings: Settings, logs: Sequence[DiscoveredLog], container: s
             glob="given",
             timezone=configured.timezone if configured else None,
             http_source=configured.http_source if configured else "structured",
+            paths=configured.paths if configured else "tolerant",
             service=configured.service if configured else None,
         )
         finders[kind] = provenance.of(input_settings)

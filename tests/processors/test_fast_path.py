@@ -15,8 +15,9 @@ from shipper_processors.fast_path import FastChain, FastLog, native
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.entry import HttpSource
+from shipper_schemas.entry import HttpSource, Paths
 from shipper_schemas.event import KNOWN_FIELDS
+from shipper_schemas.presets import PRESETS, Preset
 from shipper_schemas.rules import Rule
 from tests.processors.both_paths import cri, docker, same
 
@@ -95,12 +96,13 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "level": st.one_of(st.sampled_from(["info", "WARN", "Fatal", "weird", "İnfo", "", None]), values),
     "correlation_id": st.one_of(st.from_regex(r"[A-Za-z0-9._:/+=@\-]{1,12}", fullmatch=True), st.sampled_from(["", "a" * 128, "a" * 129, "ä"]), values),
-    "event": st.one_of(st.sampled_from(["request_complete", "login_failed", "patient_read", "prescription_created", "http_access"]), values),
+    "event": st.one_of(st.sampled_from(["request_complete", "login_failed", "patient_read", "prescription_created", "http_access", "done", "", "unstructured"]), values),
     "method": st.one_of(st.sampled_from(["GET", "POST", "PUT", "DELETE"]), values),
-    "path": st.one_of(st.sampled_from(["/api/v1/patients", "/api/v1/patients/", "/api/v1/patients/7", "/api/v1/auth/login?x", "/api/v1/patients//"]), values),
+    "path": st.one_of(st.sampled_from(["/api/v1/patients", "/api/v1/patients/", "/api/v1/patients/7", "/api/v1/auth/login?x", "/api/v1/patients//", "/API/v1/Patients/A7", "/api/v1/%70atients", "/api/./v1/patients;s=1", "/api/v1/patients?%", ""]), values),
     "status_code": st.one_of(st.sampled_from([200, 201, 401, 403, 99, 600, "200", 200.0]), values),
     "duration_ms": st.one_of(st.floats(0, 1e6), st.integers(0, 10**20), values),
-    "user_id": values, "message": values, "medication": values, "area": st.one_of(st.sampled_from("abcdefg"), values),
+    "logger": st.one_of(st.sampled_from(["app", "uvicorn.access", "http.log.access.log0", "http.log"]), values),
+    "user_id": values, "message": st.one_of(st.sampled_from(["", "Accepted hostbased for root from localhost port 22 ssh2"]), values), "medication": values, "area": st.one_of(st.sampled_from("abcdefg"), values),
 }  # fmt: skip
 
 
@@ -138,7 +140,7 @@ accesses = st.builds(
     st.sampled_from(["10.0.0.1", "1.2.3.4", "999.1.1.1", "::1", "10.0.0", "1234.1.1.1", "[::1]", "10.203.111.254"]),
     st.sampled_from(["1", "65535", "123456", ""]),
     st.sampled_from(["GET", "POST", "AB", "get", "ABCDEFGHIJK"]),
-    st.one_of(st.sampled_from(["/", "/a?x=1", "/a#b", "/api/v1/auth/login", "/api/v1/patients", "/t/123456789", "/a b", "/?token=1",
+    st.one_of(st.sampled_from(["/", "/a?x=1", "/API/v1/auth/Login", "/api/v1/auth/%6cogin", "/api//v1/patients", "/a#b", "/api/v1/auth/login", "/api/v1/patients", "/t/123456789", "/a b", "/?token=1",
                                "/x?q=1.2.3.4", "/é", "/12A3456789", '/api/v1/patients?a="b']), st.text(max_size=8)),
     st.sampled_from(["1.1", "2", "1.", "11"]),
     st.sampled_from(["200", "401", "99", "700", "2000"]),
@@ -178,15 +180,19 @@ def logs(draw: st.DrawFn, kind: str) -> list[bytes]:
 
 SOURCES = st.sampled_from(["structured", "access", "off"])
 RULES = st.sampled_from([None, CUSTOM])
+PATHS = st.sampled_from(["tolerant", "strict"])
+PRESET_NAMES = st.sampled_from([(), PRESETS])
 
 
 @pytest.mark.integration
-@given(logs("docker"), RULES, SOURCES)
+@given(logs("docker"), RULES, SOURCES, PATHS, PRESET_NAMES)
 @settings(max_examples=250, deadline=None)
-@example([docker(json.dumps(PLAIN_EVENT)) * 3], CUSTOM, "structured")
-def test_docker_lines_give_the_same_on_both_paths(chunks: list[bytes], rules: Any, http_source: HttpSource) -> None:
+@example([docker(json.dumps(PLAIN_EVENT)) * 3], CUSTOM, "structured", "tolerant", ())
+def test_docker_lines_give_the_same_on_both_paths(
+    chunks: list[bytes], rules: Any, http_source: HttpSource, paths: Paths, presets: tuple[Preset, ...]
+) -> None:
     """Documents byte for byte, ids, counters in their order of admission, outcomes, and the partial state."""
-    same(chunks, rules=rules, http_source=http_source)
+    same(chunks, rules=rules, http_source=http_source, paths=paths, presets=presets)
 
 
 @pytest.mark.integration
@@ -214,6 +220,45 @@ def test_ordinary_lines_take_the_native_path(kind: str, text: str) -> None:
     """The lines that healthcare backends log most go the native path: the speed depends on it."""
     lines = [WRAPPED[kind](text, time=f"2026-11-23T10:00:00.{number:09d}Z") for number in range(50)]
     assert same([b"".join(lines)], kind=kind) == len(lines)
+
+
+REQUESTS: list[dict[str, Any]] = [
+    PLAIN_EVENT | {"path": "/api/v1/auth/login", "status_code": 401},
+    PLAIN_EVENT | {"path": "/API/v1/Auth/Login", "status_code": 401},
+    PLAIN_EVENT | {"path": "/api/v1/patients/A7", "method": "DELETE", "status_code": 204},
+    PLAIN_EVENT | {"event": "POST done", "path": "/api/v1/auth/login", "status_code": 401},
+    PLAIN_EVENT | {"event": "done", "logger": "uvicorn.access", "path": "/api/v1/auth/login", "status_code": 401},
+]
+DECLINED: list[dict[str, Any]] = [
+    PLAIN_EVENT | {"path": path, "status_code": 401}
+    for path in ("/api/v1/auth/%6cogin", "/api//v1/auth/login", "/api/v1/auth/login;a=b", "/api/./v1/auth/login")
+] + [
+    {**{name: value for name, value in PLAIN_EVENT.items() if name != "event"}, **change}
+    for change in ({}, {"event": None}, {"event": ""}, {"message": ""}, {"path": "", "message": ""})
+]
+
+
+@pytest.mark.parametrize("paths", ["tolerant", "strict"])
+@pytest.mark.parametrize("http_source", ["structured", "access"])
+def test_requests_count_the_same_on_both_paths(paths: Paths, http_source: HttpSource) -> None:
+    """Whatever its event is called; a path that servers normalise, or a request without a name, takes the Python path."""
+    lines = [docker(json.dumps(event), time=f"2026-11-23T10:00:00.{n:09d}Z") for n, event in enumerate(REQUESTS * 3)]
+    assert same([b"".join(lines)], paths=paths, http_source=http_source) == len(lines)
+    declined = [docker(json.dumps(event), time=f"2026-11-23T10:00:00.{n:09d}Z") for n, event in enumerate(DECLINED)]
+    assert same([b"".join(declined)], paths=paths, http_source=http_source) == 0
+
+
+def test_presets_leave_other_lines_on_the_native_path() -> None:
+    """Only an event in which a test of a preset may hold is evaluated in Python."""
+    rule = {"name": "x_total", "help": "X.", "when": {"message": {"contains": "Accepted ", "preset": "sshd_success"}}}
+    accepted = PLAIN_EVENT | {
+        "event": "done",
+        "message": "Accepted hostbased for root from localhost port 22 ssh2",
+    }
+    lines = [docker(json.dumps(PLAIN_EVENT), time=f"2026-11-23T10:00:00.{n:09d}Z") for n in range(9)]
+    assert same([b"".join(lines)], presets=PRESETS) == 9
+    assert same([b"".join([*lines, docker(json.dumps(accepted))])], presets=PRESETS, rules=[rule]) == 9
+    assert same([docker(json.dumps(accepted))], presets=PRESETS) == 1, "the built-in rules want a plain text"
 
 
 @pytest.mark.parametrize("timestamp", NOTATIONS)

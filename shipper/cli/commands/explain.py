@@ -172,7 +172,7 @@ class Explainer:
         place = (entry.stream, origin.service or "unknown", origin.container_name or "")
         mask = self.pipeline.redactor.redact_text
         added = handled.increments or ()
-        return rule_reasons(self.rules, handled.assessed.event, place, origin.http_source, added, mask)
+        return rule_reasons(self.rules, handled.assessed.event, place, origin.http_source, added, mask, origin.paths)
 
     def _masked(self, assessed: Assessed, entry: Entry) -> list[Redaction]:
         if assessed.policy is Policy.DROP:

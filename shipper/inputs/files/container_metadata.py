@@ -24,7 +24,7 @@ from shipper.inputs.files.rotated_names import base_name
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.redact import Redactor
 from shipper_processors.time_zones import named_zone
-from shipper_schemas.entry import HttpSource, Origin
+from shipper_schemas.entry import HttpSource, Origin, Paths
 
 CONFIG = "config.v2.json"
 LARGEST_CONFIG = 1024 * 1024
@@ -36,6 +36,8 @@ SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernet
 HTTP_SOURCE_LABEL = "shipper.http-source"
 TIMEZONE_LABEL = "shipper.timezone"
 HTTP_SOURCES = ("structured", "access", "off")
+PATHS_LABEL = "shipper.paths"
+PATHS = ("tolerant", "strict")
 SHORT_ID = 12
 """Digits of a container id that Docker shows."""
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
@@ -184,6 +186,7 @@ class Provenance:
             kubernetes={name: without_surrogates(value) for name, value in (kubernetes or {}).items()},
             timezone=zone if zone and named_zone(zone) else settings.timezone,
             http_source=cast("HttpSource", http_source) if http_source in HTTP_SOURCES else settings.http_source,
+            paths=cast("Paths", labels[PATHS_LABEL]) if labels.get(PATHS_LABEL) in PATHS else settings.paths,
         )
 
     def _masked(self, container: Container) -> Container:
