@@ -28,6 +28,8 @@ WORDS = {
     "fail": "error", "failure": "error", "ftl": "critical", "pnc": "critical", "dpanic": "critical", "emer": "critical",
 }  # fmt: skip
 """Further spellings, which only mean a level in a head."""
+SENTENCE = {word: level for word, level in LEVELS.items() if word not in ("panic", "fine", "alert")}
+"""Words that mean a level at the beginning of a line with a colon after them; Go begins a crash with `panic: `."""
 POSTGRES = {
     "debug": "debug", "debug1": "debug", "debug2": "debug", "debug3": "debug", "debug4": "debug", "debug5": "debug",
     "log": "info", "info": "info", "statement": "info", "detail": "info", "hint": "info", "context": "info",
@@ -239,7 +241,7 @@ LEVEL_LED = (
     ),  # Cassandra
     form(rf"{UPPER}[\s,|:]{{1,6}}[\[(]?(?P<time>{ISO}|{CLOCK})[\])]?(?:[\s,|-]|$)"),
     form(rf"{UPPER}\s{{1,4}}\[(?P<logger>[\w.:$-]{{1,128}})\] ?"),  # alembic
-    form(r"(?P<level>[A-Za-z]{3,9}):(?:\s{1,12}|$)", LEVELS),
+    form(r"(?P<level>[A-Za-z]{3,9}):(?:\s{1,12}|$)", SENTENCE),
     form(r"(?P<level>[A-Z]{3,9}) {0,5}(?:- |\| |\t|  )\s{0,8}(?:(?P<logger>[\w.$/]{1,120}) ?[-|] )?"),
     form(r"(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL|CRITICAL|SEVERE) (?! )"),
     form(r"(?:level|lvl|severity)=\"?(?P<level>[A-Za-z]{3,11})\"?(?=\s|$)"),
