@@ -179,7 +179,9 @@ def _shown(value: object, mask: Callable[[str], str] = str) -> str:
 
 def correlation_reason(entry: Entry, assessed: Assessed, sources: Sequence[str]) -> str:
     """Return the source field of the correlation id, and the reason why earlier fields were skipped."""
-    shape, fields, _ = decode_payload(entry.text) if entry.broken is None else ("broken", {}, None)
+    shape, fields, _ = (
+        decode_payload(entry.text, cut=entry.cut is not None) if entry.broken is None else ("broken", {}, None)
+    )
     if shape != "structured":
         return "not required: the entry is not structured"
     skipped: list[str] = []
@@ -200,7 +202,9 @@ def time_reason(entry: Entry, assessed: Assessed, runtime_ms: int | None) -> str
     own = runtime_ms is not None
     if problem is not None:
         return f"the runtime's: {problem}" if own else problem
-    shape, fields, _ = decode_payload(entry.text) if entry.broken is None else ("broken", {}, None)
+    shape, fields, _ = (
+        decode_payload(entry.text, cut=entry.cut is not None) if entry.broken is None else ("broken", {}, None)
+    )
     if fields.get("timestamp") is not None:
         return "the application's `timestamp`"
     if own:

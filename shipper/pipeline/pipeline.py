@@ -13,6 +13,7 @@ from shipper_processors.enforce import Enforce, with_violations
 from shipper_processors.fast_path import FastBatch
 from shipper_processors.levels import time_of
 from shipper_processors.payload import DEEPEST, Shape, decode_payload, storable
+from shipper_processors.payload_split import may_hold_several, split_documents
 from shipper_processors.redact import Redactor
 from shipper_processors.render import NO_KEYS, searched_text
 from shipper_processors.route import Skew, document_id, event_time, index_name
@@ -112,17 +113,27 @@ class Pipeline:
     ) -> None:
         """Add the results of `entries` to `batch`; `now_ms` is the time of lines without one."""
         for entry in entries:
-            batch.lines += entry.lines
             if type(entry) is FastBatch:
+                batch.lines += entry.lines
                 self._add_run(entry, source, batch, count=count, ship=ship)
                 continue
             assert type(entry) is Entry  # noqa: S101 -- anything but a run
-            handled = self.handle(entry, source, now_ms, count=count, ship=ship)
-            assessed, outcome, document, increments, _ = handled
-            if ship:
-                batch.add(outcome, document, entry.lines)
-            if increments or (count and assessed.violations):  # most events add nothing
-                self.add_counts(handled, batch)
+            if may_hold_several(entry.text):
+                for part in split_documents(entry):
+                    self._add_entry(part, source, batch, now_ms, count=count, ship=ship)
+            else:
+                self._add_entry(entry, source, batch, now_ms, count=count, ship=ship)
+
+    def _add_entry(  # noqa: PLR0913 -- as `process`
+        self, entry: Entry, source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
+    ) -> None:
+        batch.lines += entry.lines
+        handled = self.handle(entry, source, now_ms, count=count, ship=ship)
+        assessed, outcome, document, increments, _ = handled
+        if ship:
+            batch.add(outcome, document, entry.lines)
+        if increments or (count and assessed.violations):  # most events add nothing
+            self.add_counts(handled, batch)
 
     def handle(self, entry: Entry, source: Source, now_ms: int, *, count: bool = True, ship: bool = True) -> Handled:
         """Run one entry through all steps. Raises nothing: an entry that a step fails on must not stop the rest.
@@ -177,7 +188,7 @@ class Pipeline:
             violation = Violation(Kind.ENVELOPE_INVALID, None, entry.broken)
             known = runtime_ms_of(entry)
             return Assessed({}, "broken", (violation,), self.policies[violation.kind], known or now_ms, known or 0)
-        shape, fields, problem = decode_payload(entry.text)
+        shape, fields, problem = decode_payload(entry.text, cut=entry.cut is not None)
         timestamp = fields.pop("timestamp", None)
         if shape == "structured":
             event, violations = self.enforce.enforce(fields)
