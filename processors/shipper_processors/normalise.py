@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shipper_processors import route, times
-from shipper_processors.chain_plan import SCHEMA, SchemaPlan
+from shipper_processors.chain_plan import SCHEMA, NormalisationPlan, SchemaPlan
 from shipper_processors.field_values import (
     address_of,
     id_text,
@@ -30,10 +30,14 @@ from shipper_processors.stack_traces import summary
 from shipper_processors.trace_objects import Rendered, render_trace
 from shipper_schemas.event import CORRELATION_ID_PATTERN
 from shipper_schemas.field_sources import (
+    BLANK_FILLERS,
+    COUNTED_PREFIX,
     FIELD_SOURCES,
     LEVEL_LETTERS,
     LEVEL_WORDS,
     METHODS,
+    MOST_COUNTED_DIGITS,
+    PLACEHOLDERS,
     TIME_FIELD,
     Form,
     Source,
@@ -82,6 +86,12 @@ class Normalised(NamedTuple):
     unusable: list[tuple[str, object]]
 
 
+CHECKS = {
+    "level": "level", "correlation_id": "id", "trace_id": "id", "span_id": "id", "method": "method", "path": "path",
+    "status_code": "whole", "duration_ms": "number", "client_ip": "address", "event": "event", "logger": "name",
+    "error_type": "name", "message": "message", "exception": "line",
+}  # fmt: skip
+"""Known fields whose values may need conversion, with the name of the test of those that need none."""
 Read = tuple[dict[str, Any], list[tuple[str, object]]]
 NO_IDS: list[tuple[str, object]] = []
 
@@ -99,8 +109,9 @@ class Normaliser:
         self.roots: frozenset[str] = frozenset()
         """Keys of which each may be an alias, so that an entry with one must be mapped."""
         self._compile(dict(own))
+        tests = self._tests()
         self._plain: dict[str, Callable[[Any], bool]] = {
-            **{name: check for name, check in self._checks().items() if name in self.known},
+            **{name: tests[check] for name, check in CHECKS.items() if name in self.known},
             TIME_FIELD: _always,
             **dict.fromkeys(self.roots, _never),
         }
@@ -121,24 +132,21 @@ class Normaliser:
         self._by_root = {root: tuple(candidates) for root, candidates in by_root.items()}
         self.roots = frozenset(roots)
 
-    def _checks(self) -> dict[str, Callable[[Any], bool]]:
-        """Return, for each known field whose values may need conversion, the test of those that need none."""
+    def _tests(self) -> dict[str, Callable[[Any], bool]]:
+        """Return the tests by their names in `CHECKS`."""
         levels = self._levels
         return {
             "level": lambda value: type(value) is str and (value in levels or value.lower() in levels),
-            "correlation_id": _is_certain,
-            "trace_id": _is_certain,
-            "span_id": _is_certain,
+            "id": _is_certain,
             "method": lambda value: type(value) is str and value in METHODS,
             "path": lambda value: type(value) is str and value[:1] == "/" and "?" not in value and "#" not in value,
-            "status_code": lambda value: type(value) is int,
-            "duration_ms": lambda value: type(value) is float or type(value) is int,
-            "client_ip": _is_single_address,
+            "whole": lambda value: type(value) is int,
+            "number": lambda value: type(value) is float or type(value) is int,
+            "address": _is_single_address,
             "event": _is_text,
-            "logger": _is_name,
-            "error_type": _is_name,
+            "name": _is_name,
             "message": _is_single_line,
-            "exception": _is_single_line,
+            "line": _is_single_line,
         }
 
     # --- one entry --------------------------------------------------------------------------------
@@ -154,6 +162,18 @@ class Normaliser:
         if type(level) is str:
             fields["level"] = self._levels.get(level) or self._levels.get(level.lower(), level)
         return tuple.__new__(Normalised, (fields, NO_IDS))
+
+    def plan(self) -> NormalisationPlan:
+        """Return what an implementation needs to recognise entries that keep their fields as they are."""
+        return NormalisationPlan(
+            tuple(sorted(self.roots)),
+            tuple((name, check) for name, check in CHECKS.items() if name in self.known),
+            tuple(sorted(PLACEHOLDERS)),
+            BLANK_FILLERS,
+            COUNTED_PREFIX,
+            MOST_COUNTED_DIGITS,
+            tuple(sorted(METHODS)),
+        )
 
     def sources(self, fields: Mapping[str, Any]) -> dict[str, str]:
         """Return the path from which each known field of an entry is read, for people."""

@@ -24,7 +24,7 @@ def test_valid_entry_is_unchanged() -> None:
 
 
 def test_an_event_without_a_message_is_its_message() -> None:
-    """structlog's sentences stand under `event`; both fields then say it."""
+    """Sentences of structlog stand under `event`; both fields then say it."""
     assert Enforce().enforce({"event": "Server started"})[0] == {"event": "Server started", "message": "Server started"}
     assert Enforce().enforce({"event": "e", "message": ""})[0]["message"] == "e"
     assert Enforce()(None, "info", {"event": "e"}) == {"event": "e"}

@@ -223,8 +223,18 @@ def test_a_literal_key_comes_before_a_nested_one() -> None:
 
 
 NAMES = st.sampled_from(
-    sorted({source.path for sources in FIELD_SOURCES.values() for source in sources})
-    + ["record", "extra", "context", "error", "err", "fields", "request", "req", "x"]
+    [
+        *sorted({source.path for sources in FIELD_SOURCES.values() for source in sources}),
+        "record",
+        "extra",
+        "context",
+        "error",
+        "err",
+        "fields",
+        "request",
+        "req",
+        "x",
+    ]
 )
 JSON = st.recursive(
     st.none()
