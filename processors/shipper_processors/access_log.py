@@ -30,7 +30,10 @@ QUOTED = rf"\"{METHOD} {TARGET} HTTP/\d(?:\.\d)?\" (?P<status>\d{{3}})"
 CLF_TIME = r"\[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [+-]\d{4})?)\]"
 CLF = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4})[: ](\d\d:\d\d:\d\d)(\.\d{1,6})?(?: ([+-]\d{4}))?", re.ASCII)
 MONTHS = {
-    name: f"{number:02d}" for number, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
+    name: f"{number:02d}"
+    for number, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
+    )
 }
 ADDRESS = r"[0-9a-fA-F.:]{2,45}"
 IPV4 = r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}"

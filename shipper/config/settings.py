@@ -16,7 +16,7 @@ from shipper.config.output_settings import ElasticsearchSettings, IndexSettings,
 from shipper.config.pipeline_settings import CounterSettings, RedactSettings, SchemaSettings, TimeZone
 from shipper.config.section import RESTART, Section
 from shipper.config.units import Duration, Size
-from shipper_schemas.entry import HttpSource, Paths
+from shipper_schemas.entry import HttpSource, Paths, RequireId
 from shipper_schemas.invalid import Invalid
 
 
@@ -35,6 +35,11 @@ class InputSettings(Section):
         "tolerant",
         description="comparison of request paths with routes: tolerant counts every form that servers may route alike,"
         " strict the path as logged; a container label overrides it",
+    )
+    require_correlation_id: RequireId | None = Field(
+        None,
+        description="entries of this input that must carry a correlation id, instead of schema.require_correlation_id;"
+        " the container label shipper.require-correlation-id overrides it",
     )
     service: str | None = Field(None, description="service name of all lines, instead of the container's labels")
     timezone: TimeZone | None = Field(

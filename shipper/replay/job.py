@@ -91,6 +91,7 @@ def with_origins(settings: Settings, logs: Sequence[DiscoveredLog], container: s
             http_source=configured.http_source if configured else "structured",
             paths=configured.paths if configured else "tolerant",
             service=configured.service if configured else None,
+            require_correlation_id=configured.require_correlation_id if configured else None,
         )
         finders[kind] = provenance.of(input_settings)
     replay_logs = []

@@ -183,9 +183,9 @@ def test_explain_shows_reasons(home: Path) -> None:
     line = json.dumps({"correlation_id": "a b", "request_id": "r-1", **request, "email": "ada@example.org"})
     explained = shipper(home, "explain", "--type", "plain", "--why", "patient_operations_total", stdin=line)
     for part in (
-        "the time of reading", "r-1, from request_id (correlation_id is invalid)", "-> quarantine (default)",
+        "the time of reading", "r-1, from request_id (correlation_id is invalid)", "-> flag (default)",
         "not counted failed_login_attempts_total: status_code is 500, not 401",
-        "not counted patient_operations_total: ", "redacted    raw by email",
+        "not counted patient_operations_total: ", "redacted    extra.email by email",
     ):  # fmt: skip
         assert part in explained.stdout
     assert "ada@" not in explained.stdout

@@ -24,6 +24,7 @@ from shipper.inputs.files.rotated_names import base_name
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.redact import Redactor
 from shipper_processors.time_zones import named_zone
+from shipper_schemas.container_labels import paths_of, require_of
 from shipper_schemas.entry import HttpSource, Origin, Paths
 
 CONFIG = "config.v2.json"
@@ -187,6 +188,8 @@ class Provenance:
             timezone=zone if zone and named_zone(zone) else settings.timezone,
             http_source=cast("HttpSource", http_source) if http_source in HTTP_SOURCES else settings.http_source,
             paths=cast("Paths", labels[PATHS_LABEL]) if labels.get(PATHS_LABEL) in PATHS else settings.paths,
+            require_correlation_id=require_of(labels) or settings.require_correlation_id,
+            fields=paths_of(labels),
         )
 
     def _masked(self, container: Container) -> Container:
