@@ -18,7 +18,7 @@ from pydantic_core import SchemaValidator
 from shipper_schemas.event import CORRELATION_FIELD, EVENT_ADAPTER, LEVEL_ALIASES, LEVEL_FIELD
 from shipper_schemas.rules import Matcher
 
-VERSION = 1
+VERSION = 2
 """Version of the table's layout. An implementation of another version does not read it."""
 NO_CONSTRAINT = frozenset({"type", "metadata", "ref", "serialization"})
 """Keys of pydantic's core schema that do not constrain a value."""
@@ -126,10 +126,29 @@ class SkewPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class NormalisationPlan:
+    """The names and values of fields that need mapping; an entry without them keeps its fields as they are."""
+
+    roots: tuple[str, ...]
+    """Keys of which each may be an alias of a known field."""
+    checks: tuple[tuple[str, str], ...]
+    """Known fields with the name of the test that their value must pass; see `normalise`."""
+    placeholders: tuple[str, ...]
+    """Texts, in lower case, that mean no value."""
+    fillers: str
+    """A text of these characters alone means no value."""
+    counted_prefix: str
+    counted_digits: int
+    """Ids that begin with the prefix, in any case, or have at most so many digits and nothing else, may be local."""
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChainPlan:
     """The complete table."""
 
     schema: SchemaPlan
+    normalisation: NormalisationPlan
     rules: RulesPlan
     redaction: RedactionPlan
     rendering: RenderingPlan
@@ -270,6 +289,8 @@ def _as_table(value: Any) -> Any:  # noqa: ANN401 -- JSON
 
 def _plan_of(table: dict[str, Any]) -> ChainPlan:
     schema, rules, redaction = table.pop("schema"), table.pop("rules"), table.pop("redaction")
+    normalisation = table.pop("normalisation")
+    checks = tuple((name, check) for name, check in normalisation.pop("checks"))
     rendering, skew = table.pop("rendering"), table.pop("skew")
     if table:
         raise TypeError(f"unknown key {min(table)}")
@@ -278,6 +299,7 @@ def _plan_of(table: dict[str, Any]) -> ChainPlan:
     options = _constraints(schema.pop("options"))
     return ChainPlan(
         SchemaPlan(known_fields=known, levels=levels, options=options, **schema),
+        _row(NormalisationPlan, {**normalisation, "checks": checks}),
         _row(RulesPlan, {name: tuple(map(_rule_field_of, entries)) for name, entries in rules.items()}),
         _row(RedactionPlan, redaction),
         _row(RenderingPlan, rendering),

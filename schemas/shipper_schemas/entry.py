@@ -6,6 +6,9 @@ from typing import Literal, NamedTuple
 HttpSource = Literal["structured", "access", "off"]
 """The record of a request that counts for the request-based counters of a container."""
 
+RequireId = Literal["requests", "always", "never"]
+"""The entries that must carry a correlation id."""
+
 
 class Entry(NamedTuple):
     """One or more runtime lines that belong together.
@@ -45,3 +48,7 @@ class Origin:
     kubernetes: dict[str, str] = field(default_factory=dict)
     """`namespace`, `pod`, `uid` and `container`, as far as the path contains them."""
     http_source: HttpSource = "structured"
+    require_correlation_id: RequireId | None = None
+    """The policy of this log; None: that of all logs."""
+    fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Paths of known fields in this log's entries, tried before all others."""

@@ -18,6 +18,7 @@ counters:
 
 import math
 import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
@@ -216,6 +217,9 @@ class Rule(Part):
     field: str | None = Field(None, description="histogram: field with the observed number")
     scale: FiniteFloat = Field(1.0, gt=0, description="histogram: factor for the number")
     buckets: tuple[FiniteFloat, ...] = Field((), description="histogram: upper bounds, ascending")
+    correlation_id: Literal["required", "optional"] = Field(
+        "required", description="whether the events that it names must carry a correlation id"
+    )
 
     @field_validator("name")
     @classmethod
@@ -287,3 +291,17 @@ def unique_metrics(rules: list[Rule]) -> list[Rule]:
             raise Invalid(f"{other} and {rule.name} are both {family} in OpenMetrics", "rename one")
         families[family] = rule.name
     return rules
+
+
+def events_requiring_id(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return the names of events that rules ask a correlation id for."""
+    conditions = [case.when for rule in rules if rule.correlation_id == "required" for case in rule.all_cases()]
+    return frozenset(name for condition in conditions for name in _named_events(condition))
+
+
+def _named_events(condition: Condition) -> Iterator[str]:
+    matcher = condition.fields.get("event")
+    if matcher is not None:
+        yield from (name for name in (matcher.equals, *(matcher.one_of or ())) if isinstance(name, str))
+    for part in (*condition.all, *condition.any):
+        yield from _named_events(part)

@@ -9,6 +9,7 @@ class Kind(StrEnum):
 
     CORRELATION_ID_MISSING = "correlation_id_missing"
     CORRELATION_ID_INVALID = "correlation_id_invalid"
+    CORRELATION_ID_UNUSABLE = "correlation_id_unusable"
     EVENT_INVALID = "event_invalid"
     LEVEL_INVALID = "level_invalid"
     DURATION_INVALID = "duration_invalid"
@@ -36,7 +37,13 @@ class Policy(StrEnum):
 
 DEFAULT_POLICIES: dict[Kind, Policy] = {
     **dict.fromkeys(Kind, Policy.QUARANTINE),
+    Kind.CORRELATION_ID_UNUSABLE: Policy.FLAG,
+    Kind.EVENT_INVALID: Policy.FLAG,
+    Kind.LEVEL_INVALID: Policy.FLAG,
+    Kind.DURATION_INVALID: Policy.FLAG,
+    Kind.STATUS_CODE_INVALID: Policy.FLAG,
     Kind.FIELD_INVALID: Policy.FLAG,
+    Kind.JSON_INVALID: Policy.FLAG,
     Kind.TIMESTAMP_INVALID: Policy.FLAG,
     Kind.TIMESTAMP_SKEWED: Policy.FLAG,
     Kind.LINE_CUT: Policy.FLAG,

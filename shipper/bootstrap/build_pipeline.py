@@ -20,7 +20,7 @@ from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.invalid import Invalid
 from shipper_schemas.metrics import Metric, SeriesKey
-from shipper_schemas.rules import Rule
+from shipper_schemas.rules import Rule, events_requiring_id
 from shipper_schemas.violation import DEFAULT_POLICIES
 
 if TYPE_CHECKING:
@@ -55,7 +55,11 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
     """Build the chain of steps."""
     schema = settings.schema_
     return Pipeline(
-        Enforce(schema.correlation_sources),
+        Enforce(
+            schema.field_paths(),
+            require=schema.require_correlation_id,
+            requiring_events=events_requiring_id(rules_of(settings)),
+        ),
         counting,
         redactor,
         {**DEFAULT_POLICIES, **schema.policies},
@@ -63,6 +67,7 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
         settings.index.prefix,
         settings.index.quarantine_prefix,
         frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram"),
+        schema.namespaces,
     )
 
 

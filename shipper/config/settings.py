@@ -16,7 +16,7 @@ from shipper.config.output_settings import ElasticsearchSettings, IndexSettings,
 from shipper.config.pipeline_settings import CounterSettings, RedactSettings, SchemaSettings
 from shipper.config.section import RESTART, Section
 from shipper.config.units import Duration, Size
-from shipper_schemas.entry import HttpSource
+from shipper_schemas.entry import HttpSource, RequireId
 from shipper_schemas.invalid import Invalid
 
 
@@ -30,6 +30,11 @@ class InputSettings(Section):
     )
     http_source: HttpSource = Field(
         "structured", description="record that feeds request-based counters; a container label overrides it"
+    )
+    require_correlation_id: RequireId | None = Field(
+        None,
+        description="entries of this input that must carry a correlation id, instead of schema.require_correlation_id;"
+        " the container label shipper.require-correlation-id overrides it",
     )
     service: str | None = Field(None, description="service name of all lines, instead of the container's labels")
 

@@ -89,6 +89,7 @@ def with_origins(settings: Settings, logs: Sequence[DiscoveredLog], container: s
             glob="given",
             http_source=configured.http_source if configured else "structured",
             service=configured.service if configured else None,
+            require_correlation_id=configured.require_correlation_id if configured else None,
         )
         finders[kind] = provenance.of(input_settings)
     replay_logs = []

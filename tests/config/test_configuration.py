@@ -117,7 +117,7 @@ def test_an_invalid_key_or_value_is_named_with_its_fix(tmp_path: Path, text: str
     [
         "inputs: {a: b}",
         "elasticsearch: {hosts: {a: b}}",
-        "schema: {correlation_sources: {a: b}}",
+        "schema: {fields: {message: {a: b}}}",
         "redact: {fields: {a: b}}",
         "counters: {rules: {a: b}}",
         "counters: {rules: [{name: a_total, help: a, when: {any: {event: b}}}]}",
@@ -188,3 +188,17 @@ def test_every_setting_has_a_description() -> None:
 
     schema = Settings.model_json_schema(by_alias=True)
     walk(schema["properties"], schema["$defs"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("schema: {fields: {nonsense: [a]}}", "`nonsense` is not a known field"),
+        ("schema: {fields: {message: []}}", "`message` has an empty path"),
+        ("schema: {require_correlation_id: often}", "schema.require_correlation_id"),
+        ("schema: {namespaces: {payments: often}}", "schema.namespaces.payments"),
+    ],
+)
+def test_an_invalid_source_or_policy_of_ids_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """With the key that holds it."""
+    assert said in message_of(tmp_path, text)

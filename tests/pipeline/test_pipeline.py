@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shipper.metrics.catalogue import VIOLATIONS
+from shipper.metrics.catalogue import VIOLATIONS, WITHOUT_ID
 from shipper.model.batch import Batch
 from shipper.model.documents import Document
 from shipper.model.source import Source
@@ -17,6 +17,7 @@ from shipper_processors.enforce import Enforce
 from shipper_processors.redact import Redactor
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.rules import events_requiring_id
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
 
 SOURCE = Source.of(Origin("/var/log/x.log", "c1", service="backend", container_id="c1", container_name="backend-1"))
@@ -32,7 +33,8 @@ def entry(text: str, **changes: Any) -> Entry:
 def pipeline(enforce: Enforce | None = None, **policies: Policy) -> Pipeline:
     """Return the chain with its built-in counters."""
     merged = {**DEFAULT_POLICIES, **{Kind(name): policy for name, policy in policies.items()}}
-    return Pipeline(enforce or Enforce(), Counting(builtin_rules([])), Redactor(), merged)
+    enforce = enforce or Enforce(requiring_events=events_requiring_id(builtin_rules([])))
+    return Pipeline(enforce, Counting(builtin_rules([])), Redactor(), merged)
 
 
 def processed(chain: Pipeline, *entries: Entry, count: bool = True, ship: bool = True) -> Batch:
@@ -107,10 +109,10 @@ def test_a_stack_trace_is_an_error_with_its_type() -> None:
 class Failing(Enforce):
     """A step with a defect."""
 
-    def enforce(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
+    def enforce(self, fields: dict[str, Any], *policy: Any) -> tuple[dict[str, Any], list[Violation]]:
         if fields.get("message") == "poison":
             raise ZeroDivisionError
-        return super().enforce(fields)
+        return super().enforce(fields, *policy)
 
 
 def test_an_entry_that_a_step_fails_on_is_quarantined_and_the_rest_goes_on() -> None:
@@ -135,7 +137,9 @@ class Unable(Redactor):
 def test_an_entry_whose_text_cannot_be_masked_is_quarantined_without_it() -> None:
     """Text that cannot be masked is not stored: its log and offset are, and the rest goes on."""
     batch = processed(
-        replace(pipeline(), redactor=Unable()), entry('{"message":"poison"}'), entry('{"correlation_id":"a"}')
+        replace(pipeline(), redactor=Unable()),
+        entry('{"event":"request_complete","message":"poison"}'),
+        entry('{"correlation_id":"a"}'),
     )
     assert batch.events == {"indexed": 1, "quarantined": 1}
     assert batch.counted.sums[VIOLATIONS.name, ("internal_error",)] == 1
@@ -233,3 +237,55 @@ def test_a_plain_log_creates_no_index_for_each_day_that_it_names() -> None:
     assert {document.index for document in batch.documents} == {"keneyapp-logs-2026.11.23"}
     notes = {json.loads(document.body)["schema"]["errors"][0]["kind"] for document in batch.documents}
     assert notes == {"timestamp_skewed"}
+
+
+def test_an_entry_without_an_id_is_stored_and_counted_by_service() -> None:
+    """Start-up lines and workers have none; the metric shows which services lack them."""
+    batch = processed(pipeline(), entry('{"message":"started"}'), entry('{"correlation_id":"a"}'), entry("plain"))
+    assert batch.events == {"indexed": 3}
+    assert batch.counted.sums[WITHOUT_ID.name, ("backend",)] == 1
+
+
+def test_services_without_ids_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound they share one series."""
+    monkeypatch.setattr("shipper.pipeline.pipeline.MOST_SERVICES", 1)
+    chain, batch = pipeline(), Batch()
+    for name in ("a", "b", "a"):
+        source = Source.of(replace(SOURCE.origin, service=name))
+        chain.process([entry('{"message":"m"}')], source, batch, NOW, count=True, ship=False)
+    assert batch.counted.sums[WITHOUT_ID.name, ("a",)] == 2
+    assert batch.counted.sums[WITHOUT_ID.name, ("other",)] == 1
+
+
+@pytest.mark.parametrize(
+    ("origin", "outcome"),
+    [
+        ({}, "indexed"),
+        ({"require_correlation_id": "always"}, "quarantined"),
+        ({"kubernetes": {"namespace": "shop"}}, "quarantined"),
+        ({"kubernetes": {"namespace": "tools"}}, "indexed"),
+        ({"kubernetes": {"namespace": "shop"}, "require_correlation_id": "never"}, "indexed"),
+        ({"require_correlation_id": "always", "fields": (("correlation_id", ("order",)),)}, "indexed"),
+    ],
+)
+def test_a_log_has_its_own_policy_and_places_of_fields(origin: dict[str, Any], outcome: str) -> None:
+    """By input or label, then by namespace."""
+    chain = replace(pipeline(), namespaces={"shop": "always"})
+    handled = chain.handle(entry('{"message":"m","order":"o-17"}'), Source.of(replace(SOURCE.origin, **origin)), NOW)
+    assert handled.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{"event":"login_failed","correlation_id":"a","status_code":"many"}', "status_code_invalid"),
+        ('{"event":["x"],"message":"m"}', "event_invalid"),
+        ('{"event":"login_failed", oops}', "json_invalid"),
+        ('{"event":"e","correlation_id":"a b"}', "correlation_id_unusable"),
+    ],
+)
+def test_a_defect_of_a_value_is_flagged_and_stored(text: str, kind: str) -> None:
+    """The mapping is protected either way, so that nothing needs to wait in the quarantine."""
+    (document,) = processed(pipeline(), entry(text)).documents
+    assert document.index.startswith("keneyapp-logs")
+    assert [note["kind"] for note in json.loads(document.body)["schema"]["errors"]] == [kind]

@@ -13,9 +13,10 @@ from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.fast_path import FastChain, FastLog, native
 from shipper_processors.redact import Redactor
+from shipper_processors.render import Renderer
 from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.entry import HttpSource
+from shipper_schemas.entry import HttpSource, Origin
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.rules import Rule
 from tests.processors.both_paths import cri, docker, same
@@ -77,20 +78,43 @@ scalars = st.one_of(words, numbers, st.booleans(), st.none(), st.text(max_size=8
 values = st.one_of(scalars, st.lists(scalars, max_size=2), st.dictionaries(st.text(max_size=3), scalars, max_size=2))
 names = st.one_of(
     st.sampled_from([*KNOWN_FIELDS, "timestamp", "extra", "area", "medication", "password", "api-key", "@timestamp",
-                     "request_id", "schema", "stream", "unknown", "token_type"]),
+                     "request_id", "schema", "stream", "unknown", "token_type", "msg", "requestId", "traceId", "levelname", "severity",
+                     "status", "duration", "mdc", "error", "err", "name", "time", "traceparent", "req", "ts"]),
     st.text(max_size=6),
 )  # fmt: skip
+UNSURE = [
+    "-",
+    "null",
+    "None",
+    "N/A",
+    "0",
+    "0000000000000000",
+    "req-1",
+    "REQ7",
+    "request-id-of-a-client",
+    "42",
+    "unknown",
+    " - ",
+    "--",
+]
+"""Texts that may mean nothing, or an id that others have as well."""
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "timestamp": st.one_of(
         st.sampled_from(["2026-11-23T10:00:00.5Z", "2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123456Z", "2026-11-24T00:00:01.000Z",
                          "2026-02-30T10:00:00.0Z", "2026-11-23T10:00:60.0Z", "2020-01-01T00:00:00.000Z", "1795428000", 1795428000,
                          "2026-11-23T10:00:00.000+01:00", None, ""]), values,
     ),
-    "level": st.one_of(st.sampled_from(["info", "WARN", "Fatal", "weird", "İnfo", "", None]), values),
-    "correlation_id": st.one_of(st.from_regex(r"[A-Za-z0-9._:/+=@\-]{1,12}", fullmatch=True), st.sampled_from(["", "a" * 128, "a" * 129, "ä"]), values),
+    "level": st.one_of(st.sampled_from(["info", "WARN", "Fatal", "weird", "İnfo", "", None, 30, 3, 400, "30", "I", " info", "ERROR+2"]), values),
+    "correlation_id": st.one_of(st.from_regex(r"[A-Za-z0-9._:/+=@\-]{1,12}", fullmatch=True), st.sampled_from(["", "a" * 128, "a" * 129, "ä", *UNSURE]), values),
+    "trace_id": st.one_of(st.sampled_from(["4bf92f3577b34da6a3ce929d0e0e4736", *UNSURE]), values),
+    "logger": st.one_of(st.sampled_from(["app.api", *UNSURE]), values),
+    "error_type": st.one_of(st.sampled_from(["ValueError", *UNSURE]), values),
+    "exception": st.one_of(st.sampled_from(["ValueError: no", 'Traceback (most recent call last):\n  File "x", line 1\nE: no']), values),
+    "client_ip": st.one_of(st.sampled_from(["10.0.0.1", "fe80::1", "10.0.0.1:80", "[::1]:1", "1.2.3.4, 5.6.7.8", *UNSURE]), values),
     "event": st.one_of(st.sampled_from(["request_complete", "login_failed", "patient_read", "prescription_created", "http_access"]), values),
-    "method": st.one_of(st.sampled_from(["GET", "POST", "PUT", "DELETE"]), values),
-    "path": st.one_of(st.sampled_from(["/api/v1/patients", "/api/v1/patients/", "/api/v1/patients/7", "/api/v1/auth/login?x", "/api/v1/patients//"]), values),
+    "method": st.one_of(st.sampled_from(["GET", "POST", "PUT", "DELETE", "get", "Post", "BREW", *UNSURE]), values),
+    "path": st.one_of(st.sampled_from(["/api/v1/patients", "/api/v1/patients/", "/api/v1/patients/7", "/api/v1/auth/login?x", "/api/v1/patients//",
+                                       "https://a.example/api/v1/patients?x", "*", "#", *UNSURE]), values),
     "status_code": st.one_of(st.sampled_from([200, 201, 401, 403, 99, 600, "200", 200.0]), values),
     "duration_ms": st.one_of(st.floats(0, 1e6), st.integers(0, 10**20), values),
     "user_id": values, "message": values, "medication": values, "area": st.one_of(st.sampled_from("abcdefg"), values),
@@ -198,6 +222,8 @@ def test_cri_lines_give_the_same_on_both_paths(chunks: list[bytes], rules: Any, 
         json.dumps(PLAIN_EVENT, separators=(",", ":")),
         json.dumps({**PLAIN_EVENT, "area": "north ward", "place": "", "flag": True, "note": None, "number": 7}),
         json.dumps({**PLAIN_EVENT, "client_ip": "203.113.219.174"}),
+        json.dumps({name: value for name, value in PLAIN_EVENT.items() if name != "message"}),
+        json.dumps({**PLAIN_EVENT, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "logger": "app.api"}),
         json.dumps({**PLAIN_EVENT, "user_id": None, "message": "Dossier créé"}, ensure_ascii=False),
         json.dumps({**PLAIN_EVENT, "department": "cardiology", "attempt": 3, "cached": True, "path": None}),
         'INFO:     10.203.111.254:50000 - "GET /api/v1/patients/17?page=2 HTTP/1.1" 200 OK',
@@ -254,3 +280,32 @@ def test_a_panic_of_the_extension_switches_to_the_python_path(monkeypatch: pytes
 
     monkeypatch.setattr(FastLog, "scan", failing)
     assert 0 < same([chunk, chunk]) < 12
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"msg": "m"}, {"requestId": "r"}, {"correlation_id": "-"}, {"correlation_id": "req-1"}, {"level": "loud"}, {"level": 30},
+        {"method": "post"}, {"path": "/a?b=1"}, {"status_code": "401"}, {"message": ""}, {"correlation_id": None}, {"status": 200},
+        {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, {"client_ip": "1.2.3.4, 5.6.7.8"},
+    ],
+)  # fmt: skip
+def test_lines_that_need_mapping_take_the_python_path(changes: dict[str, Any]) -> None:
+    """Whatever the table maps or converts."""
+    assert same([docker(json.dumps({**PLAIN_EVENT, **changes}))]) == 0
+
+
+def test_a_log_with_its_own_places_of_fields_takes_the_python_path() -> None:
+    """The native chain knows one table for all logs."""
+    fast_chain = FastChain.of(Enforce(), Counting([]), Redactor(), Skew())
+    assert fast_chain is not None
+    origin = Origin("/x.log", "c1", fields=(("message", ("note",)),))
+    assert fast_chain.of_log("docker", origin, Renderer(origin)) is None
+
+
+def test_configured_places_of_fields_decline_their_lines() -> None:
+    """Also if a known field is the place of another."""
+    enforce = Enforce((("logger", ("area",)), ("correlation_id", ("user_id",))))
+    chain = FastChain.of(enforce, Counting([]), Redactor(), Skew())
+    assert chain is not None
+    assert chain.chain.declined_fields == ["user_id"]

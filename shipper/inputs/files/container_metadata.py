@@ -23,6 +23,7 @@ from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.rotated_names import base_name
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.redact import Redactor
+from shipper_schemas.container_labels import paths_of, require_of
 from shipper_schemas.entry import HttpSource, Origin
 
 CONFIG = "config.v2.json"
@@ -181,6 +182,8 @@ class Provenance:
             labels=labels,
             kubernetes={name: without_surrogates(value) for name, value in (kubernetes or {}).items()},
             http_source=cast("HttpSource", http_source) if http_source in HTTP_SOURCES else settings.http_source,
+            require_correlation_id=require_of(labels) or settings.require_correlation_id,
+            fields=paths_of(labels),
         )
 
     def _masked(self, container: Container) -> Container:
