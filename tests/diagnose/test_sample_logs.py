@@ -16,7 +16,7 @@ from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError
 from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
-from shipper_processors.enforce import CORRELATION_SOURCES, Enforce
+from shipper_processors.enforce import Enforce
 from shipper_processors.redact import Redactor
 from shipper_schemas.entry import Origin
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
@@ -50,7 +50,7 @@ def samples(*logs: Path, kind: str = "docker", **origin: Any) -> list[LogSample 
         return Origin(path, path, container_id="c1", container_name=Path(path).stem, **origin)
 
     chain = Pipeline(Enforce(), Counting([]), Redactor(), POLICIES)
-    sampler = Sampler([Input(kind, Paths(*logs), origin_of)], chain, BOUNDS, Clock(), CORRELATION_SOURCES)
+    sampler = Sampler([Input(kind, Paths(*logs), origin_of)], chain, BOUNDS, Clock())
     return list(sampler.samples())
 
 
