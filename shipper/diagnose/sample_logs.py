@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+from shipper.diagnose.explain import TIME_KINDS
 from shipper.diagnose.read_lines import detect_kind, entries
 from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.tailer import Input
@@ -38,7 +39,6 @@ MISSING = "missing"
 LABEL = "shipper.require-correlation-id=never"
 MOST_SOURCES = 2
 """Number of sources shown of each field."""
-TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
 
 
 class LogSample(NamedTuple):
@@ -162,7 +162,7 @@ def _clock(entry: Entry) -> str:
     return "the runtime" if entry.time is not None else "the time of reading"
 
 
-def described(sample: LogSample) -> tuple[str, str]:
+def sentences(sample: LogSample) -> tuple[str, str]:
     """Return a sentence about a sample and the fix, which is empty if nothing would be quarantined."""
     number = "1 entry" if sample.number == 1 else f"{sample.number:,} entries"
     origin = "; ".join(
