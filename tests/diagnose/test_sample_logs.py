@@ -9,7 +9,7 @@ import pytest
 
 from shipper.diagnose import sample_logs
 from shipper.diagnose.preflight import Finding, _samples
-from shipper.diagnose.sample_logs import SAMPLE_LINES, LogSample, Sampler, sentences, last_lines
+from shipper.diagnose.sample_logs import SAMPLE_LINES, LogSample, Sampler, last_lines, sentences
 from shipper.inputs.files.tailer import Input
 from shipper.pipeline.pipeline import Pipeline
 from shipper.system.clock import Clock
