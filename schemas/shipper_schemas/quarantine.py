@@ -63,6 +63,11 @@ class RejectedDocument(Part):
     stamp: str = Field(alias="@timestamp")
     reasons: list[Reason] = Field(min_length=1)
     raw: str
+    level: str | None = None
+    event: str | None = None
+    correlation_id: str | None = None
+    trace_id: str | None = None
+    text: str | None = None
 
 
 class QuarantinedEntry(RejectedDocument):

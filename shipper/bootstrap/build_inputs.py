@@ -50,7 +50,7 @@ def sampler(settings: Settings, clock: Clock) -> Sampler:
     files = [section for section in settings.inputs if section.type in ASSEMBLERS]
     inputs = inputs_of(settings.model_copy(update={"inputs": files}), Folders(), (), from_end=True)
     pipeline = pipeline_of(settings, counting_of(settings, ()), read_only_redactor(settings))
-    return Sampler(inputs, pipeline, bounds_of(settings), clock, settings.schema_.correlation_sources)
+    return Sampler(inputs, pipeline, bounds_of(settings), clock)
 
 
 def limits_of(settings: Settings) -> Limits:

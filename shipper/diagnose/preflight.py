@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from shipper.config.files.references import named_files
 from shipper.config.output_kinds import output_kind
 from shipper.config.settings import InputSettings, Settings
-from shipper.diagnose.sample_logs import MOST_QUARANTINED, Samples, described, no_samples
+from shipper.diagnose.sample_logs import MOST_QUARANTINED, Samples, no_samples, sentences
 from shipper.inputs import registry as inputs
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
@@ -109,7 +109,7 @@ def _samples(samples: Samples) -> Iterator[Finding]:
                 continue
             share = sample.quarantined / sample.number
             grade: Grade = "ok" if not share else "problem" if share > MOST_QUARANTINED else "note"
-            yield Finding(grade, f"log {sample.log}", *described(sample))
+            yield Finding(grade, f"log {sample.log}", *sentences(sample))
     except ShipperError as error:
         yield Finding("problem", "logs", f"no log was sampled: {error.what}", hint_for_command(error))
 

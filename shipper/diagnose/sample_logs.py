@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+from shipper.diagnose.explain import TIME_KINDS
 from shipper.diagnose.read_lines import detect_kind, entries
 from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.tailer import Input
@@ -17,9 +18,10 @@ from shipper.pipeline.pipeline import Assessed, Pipeline
 from shipper.presentation.quarantine_notice import IDS, admission_of
 from shipper.system.clock import Clock
 from shipper_processors.assemble import Bounds
-from shipper_processors.enforce import is_correlation_id, trace_id
+from shipper_processors.normalise import Normaliser
 from shipper_processors.payload import decode_payload
 from shipper_schemas.entry import Entry
+from shipper_schemas.field_sources import TIME_FIELD
 from shipper_schemas.violation import Kind, Policy
 
 SAMPLE_LINES = 500
@@ -30,12 +32,13 @@ LONGEST_S = 10.0
 """Maximum time for all samples."""
 MOST_QUARANTINED = 0.03
 """Largest share of quarantined entries that is not a problem."""
-SHOWN = ("time", "level", "message", "id")
+KNOWN = {"level": "level", "message": "message", "id": "correlation_id"}
+"""Known fields by the words for them."""
+SHOWN = ("time", *KNOWN)
 MISSING = "missing"
 LABEL = "shipper.require-correlation-id=never"
 MOST_SOURCES = 2
 """Number of sources shown of each field."""
-TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
 
 
 class LogSample(NamedTuple):
@@ -64,15 +67,15 @@ class _Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     sources: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in SHOWN})
 
-    def add(self, entry: Entry, assessed: Assessed, sources: Sequence[str]) -> None:
-        """Add one entry; `sources` are the fields that may contain the correlation id."""
+    def add(self, entry: Entry, assessed: Assessed, normaliser: Normaliser) -> None:
+        """Add one entry."""
         if assessed.policy is Policy.DROP:
             return
         self.number += 1
         if assessed.policy is Policy.QUARANTINE:
             self.quarantined += 1
             self.reasons.update({violation.kind.value: 1 for violation in assessed.violations})
-        for name, source in field_sources(entry, assessed, sources).items():
+        for name, source in field_sources(entry, assessed, normaliser).items():
             self.sources[name][source] += 1
 
 
@@ -84,7 +87,6 @@ class Sampler:
     pipeline: Pipeline
     bounds: Bounds
     clock: Clock
-    correlation_sources: Sequence[str]
 
     def samples(self) -> Iterator[LogSample | str]:
         """Yield the sample of each log that has entries, in the order of the inputs; a sentence if not all fit."""
@@ -107,9 +109,10 @@ class Sampler:
         if not lines:
             return None
         log, tally, now_ms = Source.of(source.origin(path, path)), _Tally(), self.clock.wall_ms()
+        normaliser = self.pipeline.enforce.normaliser_of(log.origin.fields)
         for entry in islice(entries(lines, source.kind, self.bounds), SAMPLE_LINES):
             handled = self.pipeline.handle(entry, log, now_ms, count=False, ship=False)
-            tally.add(entry, handled.assessed, self.correlation_sources)
+            tally.add(entry, handled.assessed, normaliser)
         if tally.number == 0:
             return None
         return LogSample(
@@ -136,7 +139,7 @@ def last_lines(path: str) -> list[bytes]:
     return [line + b"\n" for line in lines[-SAMPLE_LINES:]]
 
 
-def field_sources(entry: Entry, assessed: Assessed, correlation_sources: Sequence[str]) -> dict[str, str]:
+def field_sources(entry: Entry, assessed: Assessed, normaliser: Normaliser) -> dict[str, str]:
     """Return where time, level, message and id of one entry come from, as words for people."""
     event = assessed.event
     if entry.broken is not None:
@@ -144,31 +147,22 @@ def field_sources(entry: Entry, assessed: Assessed, correlation_sources: Sequenc
     shape, fields, _ = decode_payload(entry.text)
     if shape != "structured":
         dated = entry.time is None and fields.get("time") is not None
-        return {
-            "time": "text" if dated else _clock(entry),
-            "level": "text" if event.get("level") is not None else MISSING,
-            "message": "text",
-            "id": "text" if event.get("correlation_id") is not None else MISSING,
-        }
+        sources = dict.fromkeys(event, "text") | ({TIME_FIELD: "text"} if dated else {})
+    else:
+        sources = normaliser.sources(fields)
     doubted = any(violation.kind in TIME_KINDS for violation in assessed.violations)
-    return {
-        "time": "timestamp" if fields.get("timestamp") is not None and not doubted else _clock(entry),
-        "level": "level" if event.get("level") is not None else MISSING,
-        "message": "message" if event.get("message") is not None else MISSING,
-        "id": next((name for name in correlation_sources if _is_id(name, fields.get(name))), MISSING),
-    }
+    time = None if doubted else sources.get(TIME_FIELD)
+    found = {name: sources.get(known, known) if known in event else MISSING for name, known in KNOWN.items()}
+    if "message" not in sources and shape == "structured" and found["message"] != MISSING:
+        found["message"] = "event" if event["message"] == event.get("event") else "message"
+    return {"time": time or _clock(entry), **found}
 
 
 def _clock(entry: Entry) -> str:
     return "the runtime" if entry.time is not None else "the time of reading"
 
 
-def _is_id(name: str, value: object) -> bool:
-    candidate = trace_id(value) if name == "traceparent" else value
-    return isinstance(candidate, str) and is_correlation_id(candidate)
-
-
-def described(sample: LogSample) -> tuple[str, str]:
+def sentences(sample: LogSample) -> tuple[str, str]:
     """Return a sentence about a sample and the fix, which is empty if nothing would be quarantined."""
     number = "1 entry" if sample.number == 1 else f"{sample.number:,} entries"
     origin = "; ".join(

@@ -9,14 +9,14 @@ import pytest
 
 from shipper.diagnose import sample_logs
 from shipper.diagnose.preflight import Finding, _samples
-from shipper.diagnose.sample_logs import SAMPLE_LINES, LogSample, Sampler, described, last_lines
+from shipper.diagnose.sample_logs import SAMPLE_LINES, LogSample, Sampler, last_lines, sentences
 from shipper.inputs.files.tailer import Input
 from shipper.pipeline.pipeline import Pipeline
 from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError
 from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
-from shipper_processors.enforce import CORRELATION_SOURCES, Enforce
+from shipper_processors.enforce import Enforce
 from shipper_processors.redact import Redactor
 from shipper_schemas.entry import Origin
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
@@ -50,7 +50,7 @@ def samples(*logs: Path, kind: str = "docker", **origin: Any) -> list[LogSample 
         return Origin(path, path, container_id="c1", container_name=Path(path).stem, **origin)
 
     chain = Pipeline(Enforce(), Counting([]), Redactor(), POLICIES)
-    sampler = Sampler([Input(kind, Paths(*logs), origin_of)], chain, BOUNDS, Clock(), CORRELATION_SOURCES)
+    sampler = Sampler([Input(kind, Paths(*logs), origin_of)], chain, BOUNDS, Clock())
     return list(sampler.samples())
 
 
@@ -89,27 +89,27 @@ def test_several_sources_of_a_field_are_shown_with_their_shares(tmp_path: Path) 
     without = {name: value for name, value in GOOD.items() if name not in ("level", "timestamp")}
     result = sample(tmp_path, *[docker(GOOD)] * 3, docker(without))
     assert result.sources["level"] == (("level", 3), ("missing", 1))
-    what, _ = described(result)
+    what, _ = sentences(result)
     assert "time from timestamp 75 %, the runtime 25 %; level from level 75 %, missing 25 %;" in what
     many = result._replace(sources={"id": (("a", 5), ("b", 3), ("c", 1), ("d", 1))})
-    assert described(many)[0].endswith("id from a 50 %, b 30 % and 2 more")
+    assert sentences(many)[0].endswith("id from a 50 %, b 30 % and 2 more")
 
 
 def test_a_missing_id_can_be_admitted_for_one_container() -> None:
     """By a line of configuration, or by a label of the container; a pod has no such label."""
     result = LogSample("shop", "docker", "docker", True, 4, 4, (("correlation_id_missing", 4),), {})
-    assert described(result)[1] == (
+    assert sentences(result)[1] == (
         "to store such entries, configure `schema: {require_correlation_id: never}`,"
         " or label the container `shipper.require-correlation-id=never`"
     )
-    assert "label" not in described(result._replace(is_container=False))[1]
+    assert "label" not in sentences(result._replace(is_container=False))[1]
 
 
 def test_a_wrong_type_of_input_is_named(tmp_path: Path) -> None:
     """The lines show which one is right."""
     result = sample(tmp_path, *["2026-11-30T10:00:00.5Z stdout F hello"] * 3)
     assert result.reasons == (("envelope_invalid", 3),)
-    assert described(result)[1] == "the lines have the format `cri`: change the type of the input"
+    assert sentences(result)[1] == "the lines have the format `cri`: change the type of the input"
 
 
 def test_only_the_end_of_a_log_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

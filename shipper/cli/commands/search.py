@@ -68,7 +68,10 @@ def refuse_backwards(since: int | None, until: int | None) -> None:
 )  # fmt: skip
 @configured("output")
 def search(settings: Settings, *, limit: int | None, form: str | None, **terms: Any) -> None:  # noqa: ANN401
-    """Find the entries of one CORRELATION_ID, or the newest matching entries; newest last."""
+    """Find the entries of one CORRELATION_ID or trace id, or the newest matching entries; newest last.
+
+    Reports quarantined entries that match on standard error, with the configuration that admits them.
+    """
     one_request = terms["correlation_id"] is not None
     most = limit if limit is not None else TIMELINE_LIMIT if one_request else TABLE_LIMIT
     form = form or ("timeline" if one_request else "table")

@@ -283,7 +283,8 @@ class ElasticsearchOutput:
 def quarantine_document(document: Document, prefix: str, reason: str) -> Document:
     """Quarantine document of one that its index rejected: the rejected document as text, and the reason."""
     body = orjson.loads(document.body)
-    kept = {name: body[name] for name in (*KEYS, *PROVENANCE) if name in body}
+    kept = {name: value for name in KEYS if isinstance(value := body.get(name), str)}
+    kept |= {name: body[name] for name in PROVENANCE if name in body}
     violation = Violation(Kind.REFUSED_BY_INDEX, None, reason)
     raw = document.body.decode()
     rejected = {
