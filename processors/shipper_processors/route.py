@@ -4,7 +4,7 @@ from datetime import UTC, tzinfo
 from typing import NamedTuple
 
 from shipper_processors.time_zones import named_zone
-from shipper_processors.times import LATEST_MS, day, format_ms, names_a_date, parse_ms, read_time
+from shipper_processors.times import LATEST_MS, day, format_ms, from_number, names_a_date, parse_ms, read_time
 from shipper_schemas.violation import Kind, Violation
 
 MS_PER_DAY = 86_400_000
@@ -55,18 +55,21 @@ def event_time(timestamp: object, runtime_ms: int | None, now_ms: int, skew: Ske
     fallback = now_ms if runtime_ms is None else runtime_ms
     if timestamp is None:
         return fallback, None
-    zoned, ms = True, parse_ms(timestamp) if type(timestamp) is str and timestamp[-1:] == "Z" else None
+    ms, zoned = None, True
+    if type(timestamp) is str:
+        if timestamp[-1:] == "Z":
+            ms = parse_ms(timestamp)
+    elif type(timestamp) is int or type(timestamp) is float:
+        ms = from_number(timestamp)
     if ms is None or not 0 <= ms <= LATEST_MS:
         read = read_time(timestamp, zone=skew.zone, reference_ms=fallback)
         if read is None:
             return fallback, Violation(Kind.TIMESTAMP_INVALID, "timestamp", INVALID_TIME)
         ms, zoned = read
     if not zoned and runtime_ms is not None:
-        if names_a_date(timestamp):
-            return fallback, None
         half_hours = _half_hours(ms - runtime_ms)
-        if half_hours:
-            return fallback, _in_another_zone(half_hours, skew.zone)
+        if half_hours or names_a_date(timestamp):
+            return fallback, None if names_a_date(timestamp) else _in_another_zone(half_hours, skew.zone)
     past_ms = skew.age_ms if runtime_ms is None else skew.past_ms
     if -past_ms <= ms - fallback <= skew.future_ms:
         return ms, None

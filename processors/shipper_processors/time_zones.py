@@ -8,8 +8,8 @@ without `CST` and `CDT`.
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, available_timezones
 
 _HOURS: dict[float, str] = {
     -10: "HST", -9: "AKST", -8: "PST AKDT", -7: "MST PDT", -6: "MDT", -5: "EST", -4: "EDT", -3: "BRT ART",
@@ -58,6 +58,12 @@ def fixed_offset_ms(written: str) -> int | None:
     return seconds * (1000 if match["sign"] == "+" else -1000)
 
 
+@cache
+def known_names() -> frozenset[str]:
+    """Return all names of the database, read once: to look for a name that does not exist takes long."""
+    return frozenset(available_timezones())
+
+
 def instant(wall_ms: int, written: str, zone: tzinfo, reference_ms: int | None) -> Instant | None:
     """Return the instant of a wall clock with the zone written after it; without one the clock is in `zone`.
 
@@ -76,7 +82,7 @@ def instant(wall_ms: int, written: str, zone: tzinfo, reference_ms: int | None) 
 
 def _in_named(wall_ms: int, name: str, zone: tzinfo, reference_ms: int | None) -> Instant | None:
     if "/" in name:
-        named = named_zone(name)
+        named = named_zone(name) if name in known_names() else None
         return None if named is None else (in_zone(wall_ms, named, reference_ms), True)
     abbreviation = name.upper()
     for clock in _clocks(wall_ms):

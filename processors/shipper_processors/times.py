@@ -125,8 +125,7 @@ def read_time(value: object, *, zone: tzinfo = UTC, reference_ms: int | None = N
 def names_a_date(value: object) -> bool:
     """True if a value that `read_time` accepts is a date without a clock."""
     if isinstance(value, str):
-        text = value.strip()
-        return ":" not in text and DATE.fullmatch(text) is not None
+        return ":" not in value and DATE.fullmatch(value.strip()) is not None
     return isinstance(value, list | tuple) and len(value) == 3  # noqa: PLR2004 -- year, month, day
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shipper_processors.time_zones import AMBIGUOUS, MINUTES, fixed_offset_ms, in_zone, named_zone
+from shipper_processors.time_zones import AMBIGUOUS, MINUTES, fixed_offset_ms, in_zone, instant, named_zone
 
 HOUR = 3_600_000
 
@@ -22,6 +22,14 @@ def test_names_of_the_database_are_zones() -> None:
 def test_other_names_are_none(name: str) -> None:
     """A name in a log cannot read another file, and does not raise."""
     assert named_zone(name) is None
+
+
+def test_names_that_do_not_exist_are_not_looked_for_on_disk() -> None:
+    """A line could name another one each time."""
+    before = named_zone.cache_info()
+    assert instant(0, "Europe/Nowhere", UTC, None) is None
+    assert named_zone.cache_info() == before
+    assert instant(0, "Europe/Paris", UTC, None) == (-HOUR, True)
 
 
 @pytest.mark.parametrize(
