@@ -30,7 +30,10 @@ QUOTED = rf"\"{METHOD} {TARGET} HTTP/\d(?:\.\d)?\" (?P<status>\d{{3}})"
 CLF_TIME = r"\[(?P<time>\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: [+-]\d{4})?)\]"
 CLF = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4})[: ](\d\d:\d\d:\d\d)(\.\d{1,6})?(?: ([+-]\d{4}))?", re.ASCII)
 MONTHS = {
-    name: f"{number:02d}" for number, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
+    name: f"{number:02d}"
+    for number, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
+    )
 }
 ADDRESS = r"[0-9a-fA-F.:]{2,45}"
 IPV4 = r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}"
@@ -46,7 +49,7 @@ PREFIX = re.compile(
 )
 """The prefix of gunicorn's and Hypercorn's loggers, and of werkzeug's in Python's default format."""
 CLIENT = re.compile(
-    rf"(?:(?P<vhost>[\w.-]{{1,253}}:\d{{1,5}}) (?![- ]))?(?:(?P<ip>{ADDRESS}|-)|(?P<list>[^\s\",\[\]|=]{{1,253}}(?:, ?[^\s\",\[\]]{{1,253}}){{0,32}})) (?P<ident>[^\s\"]{{1,128}}) ",
+    rf"(?:(?P<vhost>[\w.-]{{1,253}}:\d{{1,5}}) (?![- ]))?(?:(?P<ip>{ADDRESS}|-)|(?P<list>[^\s\",\[\]|=:]{{1,253}}|[^\s\",\[\]|=]{{1,253}}(?:, ?[^\s\",\[\]]{{1,253}}){{1,32}})) (?P<ident>[^\s\"]{{1,128}}) ",
     re.ASCII,
 )
 """What common log lines begin with: perhaps a virtual host, then an address, a host name or a list of addresses."""

@@ -179,7 +179,7 @@ FIRST_DIGIT = (
     form(rf"(?P<time>{CLOCK}) (?:[\w.]{{1,40}}=(?!\[)[^\s\"]{{1,128}} ){{0,8}}\[{WORD}\] {{1,2}}"),  # Elixir
     form(rf"(?P<time>{CLOCK})\|{UPPER}\|(?:{NAME}\|)?"),
     form(rf"(?P<time>{CLOCK}) {{1,3}}-? {{0,3}}(?:(?P<logger>[\w.$-]{{1,120}}) - )?{UPPER} - "),
-    form(r"(?P<time>\d{1,2}:\d\d ?[AP]M) (?P<level>[A-Z]{3}) "),  # zerolog's short time
+    form(r"\d{1,2}:\d\d ?[AP]M (?P<level>[A-Z]{3}) "),  # zerolog's short time
     form(r"\d{1,10}:[A-Z] (?P<time>\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d{1,6}) (?P<level>[.*#-]) ", REDIS),
     form(
         rf"(?P<time>\d\d-[A-Z][a-z]{{2}}-\d{{4}} {CLOCK}) {UPPER} \[[^\[\]]{{0,160}}\] (?P<logger>[\w.$]{{1,160}})? ?"
