@@ -90,7 +90,7 @@ def decode_fields(text: str, head: Head | None) -> dict[str, Any] | None:
         return fields
     if end in ("}", "]", '"') and (fields := _with_context(text, head)) is not None:
         return fields
-    if "=" in text or (head is not None and head.time is not None and head.level is not None):
+    if "=" in text or " ] " in text[:64]:
         return _logfmt(text) or _console(text, head)
     return None
 

@@ -132,17 +132,13 @@ AFTER_TIME_DIGIT = (
 )
 AFTER_TIME_BRACE = (form(rf" \{{[^{{}}]{{1,120}}\}} {UPPER} - "),)  # Airflow
 AFTER_TIME_LETTER = (
-    form(r" (?P<level>[A-Z]) \| (?P<logger>[\w./-]{1,80}): ", LETTERS),  # capnslog
-    form(r" (?P<level>[DIWEF]|D[1-5]) {1,3}(?P<logger>[A-Z-]{1,12}) {1,10}\[[^\[\]]{1,80}\] ", MONGO),
     form(rf"[ ,]{{1,4}}{UPPER}(?:[\s:|,\]-]|$)"),
     form(rf" {{1,4}}{WORD} {{0,8}}(?:[:|\]]|  |-\s)\s{{0,4}}"),
+    form(r" (?P<level>[A-Z]) \| (?P<logger>[\w./-]{1,80}): ", LETTERS),  # capnslog
+    form(r" (?P<level>[DIWEF]|D[1-5]) {1,3}(?P<logger>[A-Z-]{1,12}) {1,10}\[[^\[\]]{1,80}\] ", MONGO),
     form(rf" (?P<logger>[A-Za-z_][\w.-]{{0,120}}) {{1,4}}\[?{UPPER}\]?(?::|\s-|\s\||\s{{2}}|\s)\s{{0,4}}"),
     form(r" [\w.-]{1,63}@[\w.-]{1,63} (?:\[\d{1,10}\] )?(?P<level>[A-Z1-5]{3,9}):  ?", POSTGRES),
     form(r" [\w.-]{1,128} (?P<logger>[\w./-]{1,48})(?:\[\d{1,10}\])?: "),  # syslog with an ISO time
-    form(
-        r" [A-Z]{3,5} \[\d{1,10}(?:-\d{1,10})?\]:? (?:\[[^\[\]]{0,80}\] )?(?:[\w.-]{0,63}@[\w.-]{0,63} )?(?P<level>[A-Z1-5]{3,9}):\s{1,4}",
-        POSTGRES,
-    ),
 )
 LOGGER_FORMS = {
     "[": re.compile(
@@ -155,13 +151,16 @@ LOGGER_FORMS = {
     "0": re.compile(
         r"\d{1,10} --- (?:\[[^\[\]]{0,200}\] {0,40}){1,3}(?P<spring>[\w.$/\[\]-]{1,120}) {0,60}: ", re.ASCII
     ),
-    "a": re.compile(
-        r"(?:[a-z_]\w{0,40}\{[^{}]{0,200}\}:?\s?){0,2}(?P<named>[A-Za-z_][\w.$-]{0,80}(?:::\w{1,60}){0,8})(?:\[\d{1,10}\])?(?: {1,40}-|:) "
-        r"|(?P<dotted>[a-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}) ",
-        re.ASCII,
-    ),
 }
-"""What may stand between a level and the message, by its first character: process, thread and logger."""
+"""What may stand between a level and the message after a bracket or a digit: process, thread and logger."""
+LOGGER = re.compile(
+    r"(?P<name>[A-Za-z_][\w.$-]{0,80}+(?:::\w{1,60}+){0,8}+)(?:\[\d{1,10}\])?(?P<end> {1,40}-(?= )|:(?= ))?", re.ASCII
+)
+"""A logger after a level; without a dash or a colon after it, its name must have a dot in it."""
+SPAN = re.compile(r"(?:[a-z_]\w{0,40}\{[^{}]{0,200}\}:?\s?){1,2}", re.ASCII)
+"""The spans that tracing writes before its target."""
+COMPOSE = re.compile(r"[A-Za-z][\w.-]{0,63} {0,40}\| {1,4}(?=\S)", re.ASCII)
+"""The name of a service that Docker Compose writes before each line."""
 SEPARATORS = " \t:|,]-"
 TRACE = re.compile(
     r"\[(?:[\w.-]{0,64},)?(?P<id>[0-9a-f]{32}|[0-9a-f]{16}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
@@ -324,7 +323,19 @@ def _head_of(text: str) -> Head | None:
     if first == "<":
         return _priority(text, start)
     word = FIRST_WORD.match(text, start)
-    return None if word is None else _first_of(_forms_of_word(text, start, word[0]), text, start)
+    head = None if word is None else _first_of(_forms_of_word(text, start, word[0]), text, start)
+    if head is None and "|" in text[start : start + 106]:
+        return _composed(text, start)
+    return head
+
+
+def _composed(text: str, start: int) -> Head | None:
+    """Return the head behind the service's name of Docker Compose."""
+    prefix = COMPOSE.match(text, start)
+    if prefix is None:
+        return None
+    head = _head_of(text[prefix.end() :])
+    return None if head is None else head._replace(at=head.at + prefix.end())
 
 
 def _forms_of_word(text: str, start: int, word: str) -> tuple[Form, ...]:
@@ -412,14 +423,27 @@ def _logger(text: str, at: int) -> tuple[int, str | None]:
     while first and first in SEPARATORS:
         at += 1
         first = text[at : at + 1]
-    kind = "0" if first.isdecimal() else "[" if first == "[" else "a"
-    match = LOGGER_FORMS[kind].match(text, at)
+    if first != "[" and not first.isdecimal():
+        return _named(text, at)
+    match = LOGGER_FORMS["[" if first == "[" else "0"].match(text, at)
     if match is None:
         return at, None
-    logger = match[match.lastgroup] if match.lastgroup else None
-    if logger is not None and logger.lower() in WORDS:
+    return match.end(), match[match.lastgroup] if match.lastgroup else None
+
+
+def _named(text: str, at: int) -> tuple[int, str | None]:
+    """Return where the message begins, and the logger if a name stands before it."""
+    if "{" in text[at : at + 42] and (span := SPAN.match(text, at)) is not None:
+        at = span.end()
+    match = LOGGER.match(text, at)
+    if match is None or text[match.end() : match.end() + 1] != " ":
         return at, None
-    return match.end(), logger
+    name, end = match["name"], match["end"]
+    inner = name[1:-1]
+    is_name = "." in inner or ":" in inner if end is None else end != ":" or name[0].islower() or not inner.islower()
+    if not is_name or name.lower() in WORDS or (end is None and not name[0].islower()):
+        return at, None
+    return match.end() + 1, name
 
 
 def _trace(text: str, start: int, at: int) -> str | None:
