@@ -34,6 +34,17 @@ def test_logfmt_is_decoded_as_a_whole(text: str, fields: dict[str, str]) -> None
     assert decode_payload(text) == ("structured", fields, None)
 
 
+def test_pairs_of_a_request_are_decoded() -> None:
+    """lograge and Heroku's router write method, path and status without a level; also behind Rails' head."""
+    pairs = "method=POST path=/api/v1/auth/login status=401 duration=58.33"
+    fields = {"method": "POST", "path": "/api/v1/auth/login", "status": "401", "duration": "58.33"}
+    assert decode_payload(pairs) == ("structured", fields, None)
+    head = "I, [2026-11-30T11:37:18.721000 #7]  INFO -- : [7f3c-req-1] "
+    known = {"timestamp": "2026-11-30T11:37:18.721000", "level": "info", "correlation_id": "7f3c-req-1"}
+    assert decode_payload(head + pairs) == ("structured", {**known, **fields, "extra": {"prefix": head}}, None)
+    assert decode_payload(f"{head}sent {pairs}")[0] == "text"
+
+
 @pytest.mark.parametrize(
     "text",
     [
