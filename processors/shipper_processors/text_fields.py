@@ -48,7 +48,8 @@ VALUE = re.compile(
 ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 CONSOLE = re.compile(
-    rf"[A-Z]{{4}}\[\d{{4,10}}\] {{1,2}}|[ \t]{{0,8}}(?:{ISO}|\d{{1,2}}:\d\d ?[AP]M) {{1,2}}(?:\[(?P<structlog>[a-z]{{4,9}} {{0,5}})\] {{1,2}}"
+    rf"[A-Z]{{4}}\[\d{{4,10}}\] {{1,2}}|[ \t]{{0,8}}(?:{ISO}|\d{{1,2}}:\d\d ?[AP]M) {{1,2}}"
+    r"(?:\[(?P<structlog>[a-z]{4,9} {0,5})\] {1,2}"
     r"|\[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,2}|(?:TRC|DBG|INF|WRN|ERR|FTL|PNC|TRACE|DEBUG|INFO|WARN|ERROR) )",
     re.ASCII,
 )

@@ -130,6 +130,12 @@ def test_an_object_is_read_with_its_end() -> None:
         read_object("[1]")
 
 
+def test_an_integer_of_any_length_hides_no_event() -> None:
+    """Python refuses to convert more than 4300 digits."""
+    shape, fields, _ = decode_payload('{"event":"login_failed","n":' + "1" * 10_000 + "}")
+    assert (shape, fields["event"], fields["n"]) == ("structured", "login_failed", "1" * 10_000)
+
+
 def test_colours_are_removed() -> None:
     """Sequences that colour or clear; other escapes stay."""
     assert without_colours("\x1b[2m\x1b[32;1mx\x1b[0m\x1b[K \x1b]0;t") == "x \x1b]0;t"

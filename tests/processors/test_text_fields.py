@@ -35,7 +35,7 @@ def test_logfmt_is_decoded_as_a_whole(text: str, fields: dict[str, str]) -> None
 
 
 def test_pairs_of_a_request_are_decoded() -> None:
-    """lograge and Heroku's router write method, path and status without a level; also behind Rails' head."""
+    """As lograge and Heroku's router write them: method, path and status without a level; also behind Rails' head."""
     pairs = "method=POST path=/api/v1/auth/login status=401 duration=58.33"
     fields = {"method": "POST", "path": "/api/v1/auth/login", "status": "401", "duration": "58.33"}
     assert decode_payload(pairs) == ("structured", fields, None)
