@@ -49,7 +49,7 @@ PREFIX = re.compile(
 )
 """The prefix of gunicorn's and Hypercorn's loggers, and of werkzeug's in Python's default format."""
 CLIENT = re.compile(
-    rf"(?:(?P<vhost>[\w.-]{{1,253}}:\d{{1,5}}) (?![- ]))?(?:(?P<ip>{ADDRESS}|-)|(?P<list>[^\s\",\[\]|=]{{1,253}}(?:, ?[^\s\",\[\]]{{1,253}}){{0,32}})) (?P<ident>[^\s\"]{{1,128}}) ",
+    rf"(?:(?P<vhost>[\w.-]{{1,253}}:\d{{1,5}}) (?![- ]))?(?:(?P<ip>{ADDRESS}|-)|(?P<list>[^\s\",\[\]|=:]{{1,253}}|[^\s\",\[\]|=]{{1,253}}(?:, ?[^\s\",\[\]]{{1,253}}){{1,32}})) (?P<ident>[^\s\"]{{1,128}}) ",
     re.ASCII,
 )
 """What common log lines begin with: perhaps a virtual host, then an address, a host name or a list of addresses."""
@@ -95,6 +95,10 @@ MORGAN = re.compile(
 )
 IIS = re.compile(
     rf"(?P<time>\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d) {ADDRESS} {METHOD} (?P<path>/[^\s?#]{{0,8191}}) \S{{1,16384}} \d{{1,5}} \S{{1,256}} (?P<client>{ADDRESS}) \S{{1,8192}} \S{{1,8192}} (?P<status>\d{{3}}) \d{{1,5}} \d{{1,10}}(?: (?P<ms>\d{{1,12}}))?",
+    re.ASCII,
+)
+STARTED = re.compile(
+    rf"(?:\[[^\[\]]{{1,128}}\] ){{0,4}}Started {METHOD} \"(?P<path>[^\s\"?#]{{1,8192}})(?:[?#][^\"]{{0,65536}})?\" for (?P<client>{ADDRESS}) at ",
     re.ASCII,
 )
 GO_DURATION = re.compile(
@@ -266,6 +270,12 @@ def go_duration_ms(text: str) -> float | None:
     hours, minutes = int(match["h"] or 0), int(match["m"] or 0)
     number = float(match["n"]) * UNITS[match["unit"]] if match["n"] else 0.0
     return round((hours * 60 + minutes) * 60_000 + number, 6)
+
+
+def decode_started(text: str, at: int) -> Fields:
+    """Return method, path and client of the line that Rails writes when a request begins; nothing for other lines."""
+    match = STARTED.match(text, at)
+    return {} if match is None else {"method": match["method"], "path": match["path"], "client_ip": match["client"]}
 
 
 def _match_morgan(text: str) -> "re.Match[str] | None":

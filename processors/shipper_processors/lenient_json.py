@@ -9,7 +9,15 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-DECODER = json.JSONDecoder(strict=False)
+LONGEST_INTEGER = 400
+
+
+def _integer(digits: str) -> int | str:
+    """Return an integer; one that is longer than any index accepts stays text, since Python rejects the longest."""
+    return int(digits) if len(digits) <= LONGEST_INTEGER else digits
+
+
+DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
 """Raw control characters in strings must not hide an event."""
 OPENING = re.compile(r"\{[ \t]{0,8}\"", re.ASCII)
 KEY = re.compile(r"[\s,]{0,64}(?=\")", re.ASCII)

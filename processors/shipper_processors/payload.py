@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import orjson
 
-from shipper_processors.access_log import decode_access
+from shipper_processors.access_log import decode_access, decode_started
 from shipper_processors.chain_plan import RENDERING, SCHEMA, value_validator
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.lenient_json import OUTSIDE, members, read_object, repaired, without_colours
@@ -20,6 +20,8 @@ DEEPEST = 100
 """Most levels of nesting that an index, a page and a terminal can show; deeper JSON is rejected."""
 AROUND = OUTSIDE + "\x1b"
 """Characters with which a text may begin before its JSON object."""
+STARTED_WITHIN = 256
+"""Characters in which the line of Rails that begins a request is looked for."""
 is_correlation_id = value_validator(SCHEMA, SCHEMA.correlation_field).isinstance_python
 
 Payload = tuple[Shape, dict[str, Any], Violation | None]
@@ -128,6 +130,8 @@ def _text_fields(text: str, head: Head | None) -> dict[str, Any]:
             fields["correlation_id"] = head.correlation_id
         if head.time is not None:
             fields["time"] = head.time
+    if "Started " in text[:STARTED_WITHIN]:
+        fields.update(decode_started(text, 0 if head is None else head.at))
     if "\n" in text and (error_fields := summary(text)) is not None:
         fields.setdefault("level", "error")
         fields.update(error_fields, exception=text, message=text.partition("\n")[0])

@@ -24,6 +24,8 @@ TIME_KEYS = ("timestamp", "@timestamp", "time", "ts", "@t", "datetime", "date", 
 LEVEL_KEYS = ("level", "severity", "levelname", "level_name", "log.level", "@l", "LogLevel", "lvl", "@level")
 USUAL_KEYS = frozenset({*TIME_KEYS, *LEVEL_KEYS, "msg", "message", "event", "err", "error"})
 """Keys of which a line of pairs must have at least one."""
+REQUEST_KEYS = frozenset({"method", "path", "status"})
+"""Keys of a line of pairs that records a request."""
 ID_KEYS = ("correlation_id", "correlationId", "x_correlation_id", "request_id", "requestId", "traceparent", "trace_id")
 DATA_NAMES = frozenset({
     "arguments", "args", "body", "content", "context", "data", "dump", "event", "form", "got", "headers", "input",
@@ -46,12 +48,14 @@ VALUE = re.compile(
 ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 CONSOLE = re.compile(
-    rf"[ \t]{{0,8}}(?:{ISO}|\d{{1,2}}:\d\d ?[AP]M) {{1,2}}(?:\[(?P<structlog>[a-z]{{4,9}} {{0,5}})\] {{1,2}}"
+    rf"[A-Z]{{4}}\[\d{{4,10}}\] {{1,2}}|[ \t]{{0,8}}(?:{ISO}|\d{{1,2}}:\d\d ?[AP]M) {{1,2}}"
+    r"(?:\[(?P<structlog>[a-z]{4,9} {0,5})\] {1,2}"
     r"|\[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,2}|(?:TRC|DBG|INF|WRN|ERR|FTL|PNC|TRACE|DEBUG|INFO|WARN|ERROR) )",
     re.ASCII,
 )
 STRUCTLOG_WIDTH = 9
 """Width to which structlog pads a level."""
+TAGS = re.compile(r"(?:\[[^\[\]]{1,128}\] ){1,4}", re.ASCII)
 KLOG = re.compile(r"[IWEF]\d{4} ", re.ASCII)
 KLOG_MESSAGE = re.compile(r"\"(?:[^\"\\]|\\.){0,65536}\"(?=\s|$)", re.ASCII)
 ONE_WORD = re.compile(r"[A-Za-z][\w.:/-]{0,127}", re.ASCII)
@@ -71,7 +75,7 @@ ELEMENT = re.compile(r"\[(?P<id>[^\s=\"\]]{1,32})", re.ASCII)
 PARAMETER = re.compile(r" (?P<name>[^\s=\"\]]{1,32})=\"(?P<value>(?:[^\"\\\]]|\\.){0,65536})\"", re.DOTALL)
 SIMPLE = re.compile(r"(?:error|warn|info|http|verbose|debug|silly): ")
 MONOLOG = re.compile(rf"\[{ISO}\] [\w-]{{1,64}}\.[A-Z]{{3,9}}: ", re.ASCII)
-ZAP = re.compile(r"[\dT:.+Z e-]{10,40}\t", re.ASCII)
+ZAP = re.compile(r"[\dT:.+Z /e-]{10,40}\t", re.ASCII)
 CONTEXT = re.compile(r"[ \t](?=\{\")")
 MONOLOG_CLASS = re.compile(r"\[object\] \((?P<type>[\w\\]{1,200})\(code: ")
 MOST_CONTEXTS = 4
@@ -90,8 +94,8 @@ def decode_fields(text: str, head: Head | None) -> dict[str, Any] | None:
         return fields
     if end in ("}", "]", '"') and (fields := _with_context(text, head)) is not None:
         return fields
-    if "=" in text or (head is not None and head.time is not None and head.level is not None):
-        return _logfmt(text) or _console(text, head)
+    if "=" in text or " ] " in text[:64]:
+        return _logfmt(text) or _console(text, head) or _request_pairs(text, head)
     return None
 
 
@@ -206,11 +210,28 @@ def _monolog_class(extra: dict[str, Any]) -> dict[str, str]:
 
 
 def _logfmt(text: str) -> dict[str, Any] | None:
-    """Decode a line that consists of `key=value` pairs; of equal keys the first counts."""
-    if FIRST_PAIR.match(text) is None or "\n" in text:
+    """Decode a line that consists of pairs."""
+    fields = _pairs(text, 0)
+    if fields is None or len(fields) == 1 or (USUAL_KEYS.isdisjoint(fields) and not fields.keys() >= REQUEST_KEYS):
+        return None
+    return fields
+
+
+def _request_pairs(text: str, head: Head | None) -> dict[str, Any] | None:
+    """Decode the pairs of a request behind a head, as Rails writes them with lograge."""
+    if head is None or head.level is None:
+        return None
+    tags = TAGS.match(text, head.at)
+    at = head.at if tags is None else tags.end()
+    fields = _pairs(text, at)
+    return _behind(text[:at], head, fields) if fields is not None and fields.keys() >= REQUEST_KEYS else None
+
+
+def _pairs(text: str, at: int) -> dict[str, Any] | None:
+    """Return the `key=value` pairs that reach from `at` to the end of a line; of equal keys the first counts."""
+    if FIRST_PAIR.match(text, at) is None or "\n" in text:
         return None
     fields: dict[str, Any] = {}
-    at = 0
     while at < len(text):
         pair = PAIR.match(text, at)
         if pair is None:
@@ -218,7 +239,7 @@ def _logfmt(text: str) -> dict[str, Any] | None:
         key, value = pair["key"], pair["value"]
         fields.setdefault(key, unquoted(value))
         at = pair.end()
-    return fields if len(fields) > 1 and not USUAL_KEYS.isdisjoint(fields) else None
+    return fields
 
 
 def unquoted(value: str) -> str:

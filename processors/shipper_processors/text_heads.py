@@ -104,6 +104,7 @@ AFTER_TIME_PIPE = (
 )
 """loguru's `time | LEVEL | module:function:line - message`, and NLog's `time|LEVEL|logger|message`."""
 AFTER_TIME_TAB = (
+    form(rf"\t(?P<id>[0-9a-f]{{8}}-[0-9a-f-]{{27}})\t{WORD}\t"),  # AWS Lambda, Node.js
     form(rf"\t{WORD}\t(?:(?P<logger>[A-Za-z_][\w.-]{{0,120}})\t)?(?:[\w./@-]{{1,200}}\.go:\d{{1,7}}\t)?"),
     form(rf"\t\[?{WORD}\]?:?\t"),
 )
@@ -132,17 +133,16 @@ AFTER_TIME_DIGIT = (
 )
 AFTER_TIME_BRACE = (form(rf" \{{[^{{}}]{{1,120}}\}} {UPPER} - "),)  # Airflow
 AFTER_TIME_LETTER = (
-    form(r" (?P<level>[A-Z]) \| (?P<logger>[\w./-]{1,80}): ", LETTERS),  # capnslog
-    form(r" (?P<level>[DIWEF]|D[1-5]) {1,3}(?P<logger>[A-Z-]{1,12}) {1,10}\[[^\[\]]{1,80}\] ", MONGO),
     form(rf"[ ,]{{1,4}}{UPPER}(?:[\s:|,\]-]|$)"),
     form(rf" {{1,4}}{WORD} {{0,8}}(?:[:|\]]|  |-\s)\s{{0,4}}"),
+    form(r" (?P<level>[A-Z]) \| (?P<logger>[\w./-]{1,80}): ", LETTERS),  # capnslog
+    form(r" (?P<level>[IWED])! ", LETTERS),  # Telegraf
+    form(r" \S{1,160} \[(?P<level>[IWEDTCF])\] ", LETTERS),  # Gitea
+    form(rf" (?:[\w.]{{1,20}}=\S{{1,128}} ){{1,8}}{UPPER}: "),  # Sidekiq
+    form(r" (?P<level>[DIWEF]|D[1-5]) {1,3}(?P<logger>[A-Z-]{1,12}) {1,10}\[[^\[\]]{1,80}\] ", MONGO),
     form(rf" (?P<logger>[A-Za-z_][\w.-]{{0,120}}) {{1,4}}\[?{UPPER}\]?(?::|\s-|\s\||\s{{2}}|\s)\s{{0,4}}"),
     form(r" [\w.-]{1,63}@[\w.-]{1,63} (?:\[\d{1,10}\] )?(?P<level>[A-Z1-5]{3,9}):  ?", POSTGRES),
     form(r" [\w.-]{1,128} (?P<logger>[\w./-]{1,48})(?:\[\d{1,10}\])?: "),  # syslog with an ISO time
-    form(
-        r" [A-Z]{3,5} \[\d{1,10}(?:-\d{1,10})?\]:? (?:\[[^\[\]]{0,80}\] )?(?:[\w.-]{0,63}@[\w.-]{0,63} )?(?P<level>[A-Z1-5]{3,9}):\s{1,4}",
-        POSTGRES,
-    ),
 )
 LOGGER_FORMS = {
     "[": re.compile(
@@ -155,13 +155,17 @@ LOGGER_FORMS = {
     "0": re.compile(
         r"\d{1,10} --- (?:\[[^\[\]]{0,200}\] {0,40}){1,3}(?P<spring>[\w.$/\[\]-]{1,120}) {0,60}: ", re.ASCII
     ),
-    "a": re.compile(
-        r"(?:[a-z_]\w{0,40}\{[^{}]{0,200}\}:?\s?){0,2}(?P<named>[A-Za-z_][\w.$-]{0,80}(?:::\w{1,60}){0,8})(?:\[\d{1,10}\])?(?: {1,40}-|:) "
-        r"|(?P<dotted>[a-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}) ",
-        re.ASCII,
-    ),
 }
-"""What may stand between a level and the message, by its first character: process, thread and logger."""
+"""What may stand between a level and the message after a bracket or a digit: process, thread and logger."""
+LOGGER = re.compile(
+    r"(?P<name>[A-Za-z_][\w.$-]{0,80}+(?:::\w{1,60}+){0,8}+)(?:\[\d{1,10}\])?(?P<end>(?: \[[^\[\]]{0,64}\])? {1,40}-(?= )|:(?= ))?",
+    re.ASCII,
+)
+"""A logger after a level; without a dash or a colon after it, its name must have a dot in it."""
+SPAN = re.compile(r"(?:[a-z_]\w{0,40}\{[^{}]{0,200}\}:?\s?){1,2}", re.ASCII)
+"""The spans that tracing writes before its target."""
+COMPOSE = re.compile(r"[A-Za-z][\w.-]{0,63} {0,40}\| {1,4}(?=\S)", re.ASCII)
+"""The name of a service that Docker Compose writes before each line."""
 SEPARATORS = " \t:|,]-"
 TRACE = re.compile(
     r"\[(?:[\w.-]{0,64},)?(?P<id>[0-9a-f]{32}|[0-9a-f]{16}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
@@ -171,6 +175,15 @@ TRACE = re.compile(
 """Sleuth's and Micrometer's `[application,trace,span]`, and a bracket with a UUID or 32 hexadecimal digits."""
 FIRST_DIGIT = (
     form(
+        rf"(?P<time>\d\.\d{{1,20}}e[+-]\d\d)\t{WORD}\t(?:(?P<logger>[A-Za-z_][\w.-]{{0,120}})\t)?(?:[\w./@-]{{1,200}}\.go:\d{{1,7}}\t)?"
+    ),  # zap
+    form(
+        rf"\d{{1,10}} \[[^\[\]]{{0,160}}\] {UPPER}\s{{1,4}}(?:(?P<logger>[A-Za-z_][\w.$]{{0,160}}) {{0,40}}- )?"
+    ),  # log4j with milliseconds since the start
+    form(
+        rf"(?P<time>\d\d-[A-Z][a-z]{{2}}-\d{{4}} {CLOCK}) (?P<logger>[\w-]{{1,40}}): (?P<level>[a-z]{{4,8}})(?: \d)?: "
+    ),  # BIND
+    form(
         rf"(?P<time>{CLOCK})[ ,]{{1,3}}\[?(?P<level>[A-Z]{{3,11}}|(?<=\[)[a-z]{{3,11}})\]?\s{{1,8}}(?:\[(?P<logger>[A-Za-z_][\w.$-]{{1,160}})\] \([^()]{{0,160}}\) )?"
     ),
     form(
@@ -179,7 +192,7 @@ FIRST_DIGIT = (
     form(rf"(?P<time>{CLOCK}) (?:[\w.]{{1,40}}=(?!\[)[^\s\"]{{1,128}} ){{0,8}}\[{WORD}\] {{1,2}}"),  # Elixir
     form(rf"(?P<time>{CLOCK})\|{UPPER}\|(?:{NAME}\|)?"),
     form(rf"(?P<time>{CLOCK}) {{1,3}}-? {{0,3}}(?:(?P<logger>[\w.$-]{{1,120}}) - )?{UPPER} - "),
-    form(r"(?P<time>\d{1,2}:\d\d ?[AP]M) (?P<level>[A-Z]{3}) "),  # zerolog's short time
+    form(r"\d{1,2}:\d\d ?[AP]M (?P<level>[A-Z]{3}) "),  # zerolog's short time
     form(r"\d{1,10}:[A-Z] (?P<time>\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d{1,6}) (?P<level>[.*#-]) ", REDIS),
     form(
         rf"(?P<time>\d\d-[A-Z][a-z]{{2}}-\d{{4}} {CLOCK}) {UPPER} \[[^\[\]]{{0,160}}\] (?P<logger>[\w.$]{{1,160}})? ?"
@@ -198,10 +211,17 @@ FIRST_BRACKET = (
     form(
         rf"\[(?P<time>{ISO})\] {{1,2}}(?:\{{[^{{}}]{{1,120}}\}} )?[\[(<]?{UPPER}[\])>]?(?::|,|\s|$)(?: ?- |\s{{0,4}})"
     ),
-    form(rf"\[(?P<time>{ISO})\] {{0,2}}[\[(<]?{WORD}[\])>:] {{0,4}}"),
+    form(rf"\[(?P<time>{ISO})\] {{0,2}}[\[(<]? {{0,3}}{WORD}[\])>:] {{0,4}}"),
     form(rf"\[(?P<time>{ISO})\][\s:-]{{1,4}}(?:\[[^\[\]]{{0,64}}\] ?){{0,2}}\[?{UPPER}\]?(?:[\s:|,-]|$)\s{{0,4}}"),
     form(rf"\[(?P<time>{CLOCK}) {UPPER}\] "),  # Serilog
-    form(rf"\[(?P<time>{CLOCK})\] {{0,2}}(?:\[[^\[\]]{{0,120}}/{UPPER}\]|\[?{UPPER.replace('level', 'other')}\]?):? "),
+    form(rf"\[(?P<time>{CLOCK})\] {{1,2}}\[?{UPPER}\]?(?: \([^()]{{0,160}}\))?:? "),  # pino-pretty
+    form(rf"\[(?P<time>{CLOCK})\] \[[^\[\]]{{0,120}}/{UPPER}\]:? "),
+    form(
+        rf"\[(?P<time>{ISO})\]\[\d{{1,10}}\]\[{WORD}\]\[(?P<logger>[\w.-]{{1,80}})\] (?:\[[^\[\]]{{0,160}}\] )?"
+    ),  # Envoy
+    form(rf"\[(?P<time>{ISO})\] {WORD}/(?P<logger>[\w-]{{1,40}}): "),  # Icinga
+    form(rf"\[ {{0,8}}[\d.]{{1,12}}s\] {{1,2}}{UPPER} "),  # Linkerd
+    form(rf"\[{UPPER}\]\t(?P<time>{ISO})\t(?P<id>[0-9a-f]{{8}}-[0-9a-f-]{{27}})\t"),  # AWS Lambda, Python
     form(
         rf"\[(?P<time>[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK} \d{{4}})\] \[(?:(?P<logger>[\w-]{{1,40}}):)?(?P<level>[a-z]{{3,7}})\d?\] (?:\[pid \d{{1,10}}(?::tid \d{{1,20}})?\] )?(?:\[client [^\[\]]{{1,64}}\] )?"
     ),
@@ -224,7 +244,9 @@ FIRST_BRACKET = (
         rf"\[[A-Za-z_][\w.:/-]{{0,64}}\] {UPPER}(?::|\s-|\s{{2}}|\s(?=[\w.$]{{1,120}} - ))\s{{0,4}}(?:(?P<logger>[\w.$]{{1,120}}) - )?"
     ),
 )
+FIRST_PARENTHESIS = (form(r"\(node:\d{1,10}\) (?:\[\w{1,20}\] )?(?:[A-Z][a-z]{1,30})?(?P<level>Warning): "),)
 LEVEL_LED = (
+    form(r"(?P<level>[A-Z]{4,5})\[(?:\d{4,10}|[\dT:+Z-]{20,25})\] {1,2}"),  # logrus on a terminal
     form(rf"{UPPER}:(?P<logger>[A-Za-z_<][\w.$<>-]{{0,159}}):"),  # Python's basicConfig
     form(
         rf"{UPPER}:\s{{1,8}}(?P<time>{ISO}) {{1,4}}(?:(?P<logger>[A-Za-z_][\w.-]{{0,120}})(?::\d{{1,7}})? {{1,4}})?(?:\[{ID}\] )?"
@@ -248,6 +270,9 @@ LEVEL_LED = (
 )
 DATE_LED = (
     form(
+        r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) (?P<logger>[\w-]{1,40}): (?P<level>[A-Z][a-z]{3,6}): "
+    ),  # Dovecot
+    form(
         r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [\w.:-]{1,128} (?P<logger>[\w./-]{1,48})(?:\[\d{1,10}\])?: "
     ),  # syslog
     form(
@@ -256,9 +281,10 @@ DATE_LED = (
     form(
         r"(?P<time>[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M) (?P<logger>[\w.$]{1,200})(?: [\w$<>]{1,120})?$"
     ),
+    form(rf"(?P<time>[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK} \d{{4}}) (?:- )?"),  # uWSGI, OpenVPN
     form(
-        rf"(?P<time>[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK}(?: \d{{4}})?) (?:- |\[[^\[\]]{{1,80}}\] )"
-    ),  # uWSGI, old MongoDB
+        rf"(?P<time>[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK}) (?:- |\[[^\[\]]{{1,80}}\] )"
+    ),  # MongoDB before 2.6
 )
 LETTER_LED = (
     form(
@@ -266,7 +292,7 @@ LETTER_LED = (
         LETTERS,
     ),
     form(
-        rf"(?P<level>[IWEFD])(?P<time>\d{{4}}(?:\d{{4}})? {CLOCK})\s{{1,8}}(?:\d{{1,10}} (?P<logger>[\w./-]{{1,120}}):\d{{1,7}}\] )?",
+        rf"(?P<level>[IWEFD])(?P<time>\d{{4}}(?:\d{{4}}|\d\d)? {CLOCK})\s{{1,8}}(?:\d{{1,10}} (?P<logger>[\w./-]{{1,120}}):\d{{1,7}}\] )?",
         LETTERS,
     ),
     form(rf"[A-Z], \[(?P<time>{ISO}) ?#\d{{1,10}}\] {{1,3}}{WORD} -- [^:\s]{{0,80}}: "),  # Ruby's Logger
@@ -323,8 +349,22 @@ def _head_of(text: str) -> Head | None:
         return _first_of(FIRST_BRACKET, text, start)
     if first == "<":
         return _priority(text, start)
+    if first == "(":
+        return _first_of(FIRST_PARENTHESIS, text, start)
     word = FIRST_WORD.match(text, start)
-    return None if word is None else _first_of(_forms_of_word(text, start, word[0]), text, start)
+    head = None if word is None else _first_of(_forms_of_word(text, start, word[0]), text, start)
+    if head is None and "|" in text[start : start + 106]:
+        return _composed(text, start)
+    return head
+
+
+def _composed(text: str, start: int) -> Head | None:
+    """Return the head behind the service's name of Docker Compose."""
+    prefix = COMPOSE.match(text, start)
+    if prefix is None:
+        return None
+    head = _head_of(text[prefix.end() :])
+    return None if head is None else head._replace(at=head.at + prefix.end())
 
 
 def _forms_of_word(text: str, start: int, word: str) -> tuple[Form, ...]:
@@ -394,7 +434,8 @@ def _after_time(text: str, match: "re.Match[str]") -> Head:
         at = rest.end()
         if logger is None and level is not None and one.words is WORDS:
             at, logger = _logger(text, at)
-        return Head(time, level, logger, _trace(text, end, at), at)
+        correlation_id = rest[one.correlation_id] if one.correlation_id else _trace(text, end, at)
+        return Head(time, level, logger, correlation_id, at)
     at = end
     while text[at : at + 1] in (" ", "\t"):
         at += 1
@@ -412,14 +453,27 @@ def _logger(text: str, at: int) -> tuple[int, str | None]:
     while first and first in SEPARATORS:
         at += 1
         first = text[at : at + 1]
-    kind = "0" if first.isdecimal() else "[" if first == "[" else "a"
-    match = LOGGER_FORMS[kind].match(text, at)
+    if first != "[" and not first.isdecimal():
+        return _named(text, at)
+    match = LOGGER_FORMS["[" if first == "[" else "0"].match(text, at)
     if match is None:
         return at, None
-    logger = match[match.lastgroup] if match.lastgroup else None
-    if logger is not None and logger.lower() in WORDS:
+    return match.end(), match[match.lastgroup] if match.lastgroup else None
+
+
+def _named(text: str, at: int) -> tuple[int, str | None]:
+    """Return where the message begins, and the logger if a name stands before it."""
+    if "{" in text[at : at + 42] and (span := SPAN.match(text, at)) is not None:
+        at = span.end()
+    match = LOGGER.match(text, at)
+    if match is None or text[match.end() : match.end() + 1] != " ":
         return at, None
-    return match.end(), logger
+    name, end = match["name"], match["end"]
+    inner = name[1:-1]
+    is_name = "." in inner or ":" in inner if end is None else end != ":" or name[0].islower() or not inner.islower()
+    if not is_name or name.lower() in WORDS or (end is None and not name[0].islower()):
+        return at, None
+    return match.end() + 1, name
 
 
 def _trace(text: str, start: int, at: int) -> str | None:

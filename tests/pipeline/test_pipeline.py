@@ -259,6 +259,49 @@ def test_a_plain_log_creates_no_index_for_each_day_that_it_names() -> None:
     assert notes == {"timestamp_skewed"}
 
 
+LOGIN = '{"event":"login_failed","correlation_id":"a1"}'
+FAILED = ("failed_login_attempts_total", ("backend",))
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "events"),
+    [
+        (LOGIN + LOGIN, 2, 2),
+        (f"{LOGIN} {LOGIN}", 2, 2),
+        (f"[{LOGIN},{LOGIN}]", 2, 2),
+        ('{"event":"request_co' + LOGIN, 1, 2),
+        (f"{LOGIN},", 1, 1),
+        (LOGIN[:-1] + ",}", 1, 1),
+        (f"{LOGIN}x", 1, 1),
+        (f"\x1b[0m{LOGIN}\x1b[0m", 1, 1),
+        (f"\0\0{LOGIN}\0", 1, 1),
+        (f"INFO:root:{LOGIN}", 1, 1),
+        (f"backend-1  | {LOGIN}", 1, 1),
+        ("level=warning event=login_failed correlation_id=a1", 1, 1),
+        ("2026-11-23T10:00:00Z [warning  ] login_failed                   correlation_id=a1", 1, 1),
+        (f"user said {LOGIN}", 0, 1),
+        (f"body: {LOGIN}", 0, 1),
+        ("2026-11-23T10:00:00Z [info     ] looked for event=login_failed", 0, 1),
+    ],
+)
+def test_every_event_on_a_line_counts_once(text: str, count: int, events: int) -> None:
+    """Several documents, damaged ones and those behind a prefix count; text that a client sent does not."""
+    batch = processed(pipeline(), entry(text))
+    assert batch.counted.sums.get(FAILED, 0) == count
+    assert sum(batch.events.values()) == events
+    assert batch.lines == sum(batch.lines_by_outcome.values()) == 1
+    assert len({document.id for document in batch.documents}) == events
+
+
+def test_an_object_over_the_limit_of_a_line_counts() -> None:
+    """Its complete fields within the bytes that are kept are read, and the cut is noted; a torn record does not count."""
+    text = LOGIN[:-1] + ',"message":"a very long tex'
+    batch = processed(pipeline(), entry(text, cut="1000 characters"))
+    assert batch.counted.sums[FAILED] == 1
+    assert json.loads(batch.documents[0].body)["schema"]["errors"][0]["kind"] == "line_cut"
+    assert processed(pipeline(), entry(text)).counted.sums.get(FAILED, 0) == 0
+
+
 def test_an_entry_without_an_id_is_stored_and_counted_by_service() -> None:
     """Start-up lines and workers have none; the metric shows which services lack them."""
     batch = processed(pipeline(), entry('{"message":"started"}'), entry('{"correlation_id":"a"}'), entry("plain"))
