@@ -92,6 +92,13 @@ def matchers_of(conditions: Iterable[Condition]) -> Iterator[tuple[str, Matcher]
         yield from matchers_of((*condition.all, *condition.any))
 
 
+def normalised_pattern(route: str) -> re.Pattern[str]:
+    """Return the pattern of a path template for normalised paths, in any letter case."""
+    normalised = next(normalised_paths(route)).rstrip("/")
+    parts = ["[^/]+" if part.startswith("{") else re.escape(part) for part in normalised.split("/")]
+    return re.compile("/".join(parts) + "/?", re.DOTALL | re.IGNORECASE | re.ASCII)
+
+
 def needs_python(condition: Condition) -> bool:
     """True if a condition has a test that only Python executes."""
     tests = (test for _, matcher in matchers_of((condition,)) for test in declared_tests(matcher))
@@ -281,9 +288,7 @@ def _route(route: str) -> ValueTest:
     as_logged = _strict_route(route)
     if "?" in route or "#" in route:
         return as_logged
-    normalised = next(normalised_paths(route)).rstrip("/")
-    parts = ["[^/]+" if part.startswith("{") else re.escape(part) for part in normalised.split("/")]
-    match = re.compile("/".join(parts) + "/?", re.DOTALL | re.IGNORECASE | re.ASCII).fullmatch
+    match = normalised_pattern(route).fullmatch
     unusual = UNUSUAL.search
 
     def test(value: Any) -> bool:  # noqa: ANN401 -- any logged value
