@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from shipper_processors.chain_plan import PYTHON_OPERATORS, FieldTest, declared_tests
 from shipper_processors.login_lines import TESTS
-from shipper_processors.request_paths import UNUSUAL, normalised_paths
+from shipper_processors.request_paths import is_unusual, normalised_paths
 from shipper_schemas.entry import Paths
 from shipper_schemas.rules import Condition, Matcher
 
@@ -92,6 +92,13 @@ def matchers_of(conditions: Iterable[Condition]) -> Iterator[tuple[str, Matcher]
         yield from matchers_of((*condition.all, *condition.any))
 
 
+def normalised_pattern(route: str) -> re.Pattern[str]:
+    """Return the pattern of a path template for normalised paths, in any letter case."""
+    normalised = next(normalised_paths(route)).rstrip("/")
+    parts = ["[^/]+" if part.startswith("{") else re.escape(part) for part in normalised.split("/")]
+    return re.compile("/".join(parts) + "/?", re.DOTALL | re.IGNORECASE | re.ASCII)
+
+
 def needs_python(condition: Condition) -> bool:
     """True if a condition has a test that only Python executes."""
     tests = (test for _, matcher in matchers_of((condition,)) for test in declared_tests(matcher))
@@ -136,10 +143,10 @@ def _nested(value: Any, parts: list[str]) -> Any:  # noqa: ANN401 -- any logged 
     return value
 
 
-def route_pattern(route: str) -> re.Pattern[str]:
+def route_pattern(route: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
     """Return the pattern of a path template: `{…}` matches one segment; a query and a trailing slash are ignored."""
     parts = ["[^/?#]+" if part.startswith("{") else re.escape(part) for part in route.rstrip("/").split("/")]
-    return re.compile("/".join(parts) + r"/?(?:[?#].*)?", re.DOTALL)
+    return re.compile("/".join(parts) + r"/?(?:[?#].*)?", re.DOTALL | flags)
 
 
 def _costly(field: tuple[str, tuple[FieldTest, ...]]) -> bool:
@@ -281,19 +288,17 @@ def _route(route: str) -> ValueTest:
     as_logged = _strict_route(route)
     if "?" in route or "#" in route:
         return as_logged
-    normalised = next(normalised_paths(route)).rstrip("/")
-    parts = ["[^/]+" if part.startswith("{") else re.escape(part) for part in normalised.split("/")]
-    match = re.compile("/".join(parts) + "/?", re.DOTALL | re.IGNORECASE | re.ASCII).fullmatch
-    unusual = UNUSUAL.search
+    in_any_case = route_pattern(route, re.IGNORECASE | re.ASCII).fullmatch
+    normalised = normalised_pattern(route).fullmatch
 
     def test(value: Any) -> bool:  # noqa: ANN401 -- any logged value
         if as_logged(value):
             return True
-        return (
-            isinstance(value, str)
-            and unusual(value) is not None
-            and any(match(path) is not None for path in normalised_paths(value))
-        )
+        if not isinstance(value, str):
+            return False
+        if is_unusual(value):
+            return any(normalised(path) is not None for path in normalised_paths(value))
+        return in_any_case(value) is not None
 
     return test
 

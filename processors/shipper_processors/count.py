@@ -28,8 +28,10 @@ from shipper_processors.request_records import (
     ACCESS_LOGGERS,
     CADDY_ACCESS,
     RECORDS,
+    Record,
+    counts,
     events_besides_requests,
-    is_counted_request,
+    request_record,
 )
 from shipper_schemas.entry import HttpSource, Paths
 from shipper_schemas.metrics import Increment, Labels, Metric, SeriesKey
@@ -165,7 +167,9 @@ class Counting:
         conditions = [case.when for rule in self._rules.values() for case, _ in rule.cases]
         self._conditions = conditions
         self._python_cases = frozenset(id(condition) for condition in conditions if needs_python(condition))
-        self._other_events = events_besides_requests(rule.rule for rule in self._rules.values())
+        others = dict.fromkeys(events_besides_requests(rule.rule for rule in self._rules.values()))
+        self._records: dict[str, Record | None] = {**others, **RECORDS}
+        """The records of events that their names alone decide."""
         self._reads_runtime_fields = any(name in RUNTIME_FIELDS for name, _ in matchers_of(conditions))
         self._events = frozenset(RECORDS.keys() | listed_texts(conditions, "event"))
         self._methods = frozenset(method.upper() for method in listed_texts(conditions, "method"))
@@ -223,9 +227,11 @@ class Counting:
         """Return the plan of an event; only listed names, methods and statuses have one, so that logs add none."""
         name = event.get("event")
         listed = name if isinstance(name, str) and name in self._events else None
-        is_request = ("method" in event or listed in RECORDS) and is_counted_request(
-            event, stream, http_source, self._other_events
-        )
+        if listed is not None and listed in self._records:
+            record = self._records[listed]
+        else:
+            record = request_record(event) if "method" in event else None
+        is_request = record is not None and counts(record, name, stream, http_source)
         if listed is None and not is_request:
             return self._general[paths]
         method = method_of(event.get("method"))

@@ -22,15 +22,14 @@ _SYSLOG = (
     r" (?:\S{1,255} )?sshd(?:-session|-auth)?(?:\[\d{1,10}\]|): )?"
 )
 _REPEATED = r"(?:message repeated \d{1,6} times: \[ )?"
-_FROM = r".{1,1024} from \S{1,255} port \d{1,5}(?: ssh2)?"
-SSHD_FAILURE = re.compile(
-    rf"{_SYSLOG}{_REPEATED}Failed (?:password|keyboard-interactive(?:/[a-z-]{{1,32}})?) for {_FROM}(?: \[preauth\])?\]?"
+SSHD_FAILED = re.compile(
+    rf"{_SYSLOG}{_REPEATED}Failed (?:password|keyboard-interactive(?:/[a-z-]{{1,32}})?) for (?:invalid user )?"
 )
-SSHD_SUCCESS = re.compile(
+SSHD_ACCEPTED = re.compile(
     rf"{_SYSLOG}Accepted"
-    r" (?:password|publickey|keyboard-interactive(?:/[a-z-]{1,32})?|hostbased|gssapi-[a-z-]{1,32})"
-    rf" for {_FROM}(?:: .{{1,512}})?"
+    r" (?:password|publickey|keyboard-interactive(?:/[a-z-]{1,32})?|hostbased|gssapi-[a-z-]{1,32}) for "
 )
+SSHD_PEER = re.compile(r" from \S{1,255} port \d{1,5}(?: ssh2?)?(?: \[preauth\])?(?:\]|: [^\n]{1,512})?")
 
 
 def sshd_failure(text: str) -> bool:
@@ -39,12 +38,26 @@ def sshd_failure(text: str) -> bool:
     `Invalid user` precedes one and is no attempt of its own; neither is a closed connection, nor a key that was offered
     before the password.
     """
-    return "Failed " in text and SSHD_FAILURE.fullmatch(_line(text)) is not None
+    if "Failed " not in text:
+        return False
+    line = _line(text)
+    match = SSHD_FAILED.match(line)
+    return match is not None and _names_peer(line, match.end())
 
 
 def sshd_success(text: str) -> bool:
     """Recognise a login that sshd accepted, by whatever method."""
-    return "Accepted " in text and SSHD_SUCCESS.fullmatch(_line(text)) is not None
+    if "Accepted " not in text:
+        return False
+    line = _line(text)
+    match = SSHD_ACCEPTED.match(line)
+    return match is not None and _names_peer(line, match.end())
+
+
+def _names_peer(line: str, at: int) -> bool:
+    """Return True if a user and the address that it comes from follow; a user's name may imitate an address."""
+    peer = line.rfind(" from ")
+    return peer >= at and SSHD_PEER.fullmatch(line, peer) is not None
 
 
 # --- PostgreSQL -----------------------------------------------------------------------------------
@@ -54,9 +67,10 @@ _SEVERITY = re.compile(
     r"(?:DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION|BACKTRACE):  "
 )
 _POSTGRES_HEAD = re.compile(
-    r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? [A-Za-z0-9+-]{1,6} )?(?:\[\d{1,10}(?:-\d{1,10})?\]:? )?"
+    r"(?:<? ?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? (?:[A-Z]{2,5}|[+-]\d{2,4})[ :]?)?"
+    r"(?:\[\d{1,10}(?:-\d{1,10})?\]:? ?)?"
 )
-"""The beginning of a line that no client chooses: time and process."""
+"""The beginning of a line that no client chooses: time with its zone, and process."""
 POSTGRESQL_FAILURE = re.compile(
     r"FATAL:  (?:[0-9A-Z]{5}: )?[A-Za-z0-9-]{2,16} authentication failed for user \"(.{0,63})\""
 )
@@ -72,16 +86,18 @@ def postgresql_failure(text: str) -> bool:
     if " authentication failed for user " not in text:
         return False
     line = _line(text)
-    head, first = _POSTGRES_HEAD.match(line), _SEVERITY.search(line)
-    if head is None or first is None:
+    head, first = _postgres_head(line), _SEVERITY.search(line)
+    if first is None:
         return False
     match = POSTGRESQL_FAILURE.fullmatch(line, first.start())
-    if match is not None and (first.start() == head.end() or _SEVERITY.search(match[1]) is None):
+    if match is not None and first.start() == head:
         return len(match[1].encode("utf-8", "replace")) <= LONGEST_NAME
+    if match is not None and _SEVERITY.search(match[1]) is None:
+        return _is_prefix(line, head, first.start())
     for at in (tag.start() for tag in _SEVERITY.finditer(line, first.end())):
         match = POSTGRESQL_FAILURE.fullmatch(line, at)
-        if match is not None and _SEVERITY.match(match[1]) is None and line.startswith(match[1], head.end()):
-            return first.start() < head.end() + len(match[1]) <= at
+        if match is not None and _SEVERITY.match(match[1]) is None and line.startswith(match[1], head):
+            return first.start() < head + len(match[1]) <= at
     return False
 
 
@@ -91,7 +107,19 @@ def postgresql_success(text: str) -> bool:
         return False
     line = _line(text)
     severities = [match.start() for match in _SEVERITY.finditer(line)]
-    return len(severities) == 1 and POSTGRESQL_SUCCESS.fullmatch(line, severities[0]) is not None
+    if len(severities) != 1 or POSTGRESQL_SUCCESS.fullmatch(line, severities[0]) is None:
+        return False
+    return _is_prefix(line, _postgres_head(line), severities[0])
+
+
+def _postgres_head(line: str) -> int:
+    match = _POSTGRES_HEAD.match(line)
+    return 0 if match is None else match.end()
+
+
+def _is_prefix(line: str, head: int, severity: int) -> bool:
+    """Return True if a line begins as PostgreSQL's do: with its head, and then names without quotes."""
+    return severity == head or (head > 0 and '"' not in line[head:severity])
 
 
 # --- RabbitMQ -------------------------------------------------------------------------------------
@@ -102,11 +130,11 @@ RABBITMQ_FAILURE = re.compile(
     r"|\"?[A-Z0-9-]{2,24} login refused: user '.{0,1024}'.{0,256}"
     r"|(?:Web )?(?:MQTT|STOMP) login failed for user '.{0,1024}'.{0,256})"
 )
-_PEERS = r"[^ ()]{1,64} -> [^ ()]{1,64}(?: - .{0,1024})?"
-RABBITMQ_SUCCESS = re.compile(
-    rf"{_RABBIT_HEAD}connection (?:<[\d.]{{3,32}}> \({_PEERS}\)|{_PEERS}):"
-    r" user '.{0,1024}' authenticated and granted access to vhost '.{0,256}'"
+RABBITMQ_CONNECTION = re.compile(
+    rf"{_RABBIT_HEAD}connection (?:<[\d.]{{3,32}}> \()?[^ ()]{{1,64}} -> [^ ()]{{1,64}}(?: - |\): |(?<=:) )"
 )
+GRANTED = "' authenticated and granted access to vhost '"
+NAMED = " has a client-provided name: "
 
 
 def rabbitmq_failure(text: str) -> bool:
@@ -118,10 +146,16 @@ def rabbitmq_failure(text: str) -> bool:
 
 
 def rabbitmq_success(text: str) -> bool:
-    """Recognise a connection with access to its virtual host."""
-    return " authenticated and granted access to vhost " in text and (
-        RABBITMQ_SUCCESS.fullmatch(_line(text)) is not None
-    )
+    """Recognise a connection with access to its virtual host.
+
+    A client chooses the name of its connection, which stands before the user, and in a line of its own before that.
+    """
+    if GRANTED not in text:
+        return False
+    line = _line(text)
+    match = RABBITMQ_CONNECTION.match(line)
+    user = -1 if match is None else line.find(": user '", match.end() - 2)
+    return user >= 0 and line.find(GRANTED, user) >= 0 and line.endswith("'") and NAMED not in line
 
 
 # --- MongoDB, Keycloak and Vault ---------------------------------------------------------------------------
@@ -129,7 +163,9 @@ def rabbitmq_success(text: str) -> bool:
 _KEYCLOAK = r"(?:[\d :.,T+Z-]{0,40} )?[A-Z]{4,8} {1,4}\[org\.keycloak\.events\] \([^()]{1,128}\) "
 KEYCLOAK_FAILURE = re.compile(rf"(?:{_KEYCLOAK})type=(?:LOGIN_ERROR|\"LOGIN_ERROR\")(?:,|\Z)")
 KEYCLOAK_SUCCESS = re.compile(rf"(?:{_KEYCLOAK})type=(?:LOGIN|\"LOGIN\")(?:,|\Z)")
-VAULT_LOGIN = re.compile(r"auth/(?!token/)[^/\n]{1,128}(?:/[^/\n]{1,128}){0,3}?/login(?:/.{1,1024})?")
+VAULT_LOGIN = re.compile(
+    r"auth/(?!token/)[^/\n]{1,128}(?:/(?!users?/|roles?/|groups?/|config/|map/)[^/\n]{1,128}){0,3}?/login(?:/.{1,1024})?"
+)
 
 
 def mongodb_rejected(error: str) -> bool:

@@ -9,11 +9,14 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-UNUSUAL = re.compile(r"[%;\\A-Z]|//|/\.")
-"""Found in each path that a server may normalise."""
 ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE | re.ASCII)
 PARAMETERS = re.compile(r";[^/]*")
 SLASHES = re.compile(r"/{2,}")
+
+
+def is_unusual(path: str) -> bool:
+    """Return True if servers may route a path otherwise than as it is written, letter case apart."""
+    return "%" in path or "//" in path or "/." in path or ";" in path or "\\" in path
 
 
 def normalised_paths(path: str) -> Iterator[str]:

@@ -81,12 +81,16 @@ def is_counted_request(
 ) -> bool:
     """Return True if an event records a request, from the source that counts for its container.
 
-    Access lines count from stdout only: a decoded query string can forge whole lines on stderr. `other_events` are
-    those of `events_besides_requests`.
+    `other_events` are those of `events_besides_requests`.
     """
     name = event.get("event")
-    if http_source == "off" or (isinstance(name, str) and name in other_events):
-        return False
-    if http_source == "access" and name == "http_access" and stream != "stdout":
-        return False
-    return request_record(event) == http_source
+    record = None if isinstance(name, str) and name in other_events else request_record(event)
+    return record is not None and counts(record, name, stream, http_source)
+
+
+def counts(record: Record, name: object, stream: str, http_source: HttpSource) -> bool:
+    """Return True if a record of this event feeds the counters of its container.
+
+    Access lines count from stdout only: a decoded query string can forge whole lines on stderr.
+    """
+    return record == http_source and (record == "structured" or stream == "stdout" or name != "http_access")

@@ -177,6 +177,9 @@ def test_an_application_can_count_by_the_same_rules() -> None:
     assert step(None, "info", {"event": "login_failed"}) == {"event": "login_failed"}
     assert step(None, "info", {"event": "x"}) == {"event": "x"}
     assert len(increments) == 2
+    raw = {"event": "POST /api/v1/auth/login", "method": "post", "path": f"/{LOGIN}?next=%2F", "status_code": "401"}
+    assert step(None, "info", dict(raw)) == raw
+    assert len(increments) == 4, "values as an application logs them"
 
 
 def only(counting: Counting, event: dict[str, Any], *, container: str = "") -> tuple[str, ...]:
