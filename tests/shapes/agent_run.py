@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +27,8 @@ Chain = Literal["python", "native"]
 GLOBS: dict[Envelope, str] = {"docker": "*/*-json.log", "cri": "*/*/*.log"}
 WIDE: dict[str, Any] = {"schema": {"max_past": "100000d"}}
 """Times of the truth go back to the year 2000."""
-PATIENCE_S = 30.0
-"""More than any waiting time of the agent."""
+PAUSE_S, STEP_S = 8.0, 0.5
+"""A pause is longer than any waiting time of the agent, and passes in steps as an agent's turns do."""
 
 
 class Stored(NamedTuple):
@@ -82,20 +83,33 @@ class Run(NamedTuple):
 
     def read(self, pauses: int = 2) -> None:
         """Read everything, and `pauses` times after a long pause what was held back."""
-        self._turns()
-        for _ in range(pauses):
-            self.clock.now += PATIENCE_S
-            self._turns()
+        self.turns()
+        for _ in range(pauses * int(PAUSE_S / STEP_S)):
+            self.clock.now += STEP_S
+            self.turns()
         self.agent.drain()
 
-    def _turns(self) -> None:
+    def turns(self) -> None:
+        """Read what is there, without a pause."""
         while self.agent.turn(hurry=True):
             pass
 
-    def counter(self, name: str) -> float:
-        """Return a committed counter, added up over its labels."""
-        values = self.agent.ledger.committed
-        return sum(value for (metric, _), value in values.items() if metric == name and isinstance(value, float | int))
+    def counter(self, name: str, service: str | None = None) -> float:
+        """Return a committed counter, of one service or added up."""
+        return sum(
+            value
+            for (metric, labels), value in self.agent.ledger.committed.items()
+            if metric == name and isinstance(value, float | int) and (service is None or service in labels)
+        )
+
+    def services(self) -> dict[str, str]:
+        """Return the service of each log, by path."""
+        return {log.path: log.source.origin.service or "unknown" for log in self.agent.tail.logs.values()}
+
+    def read_once(self) -> None:
+        """Read as `shipper run --once` does; each turn moves the clock."""
+        self.agent.after_turn = lambda: setattr(self.clock, "now", self.clock.now + 1)
+        self.agent.run_once()
 
     def documents(self) -> list[dict[str, Any]]:
         """Return the stored documents that are not in the quarantine."""
@@ -105,6 +119,7 @@ class Run(NamedTuple):
 @contextmanager
 def running(state: Path, inputs: Sequence[Any], chain: Chain, **settings: Any) -> Iterator[Run]:
     """Yield an agent built from the settings as `shipper run` builds it; only its output and clock are replaced."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # the agent's own log
     all_settings = Settings.model_validate(
         {
             "inputs": list(inputs), "output": f"local:{state}/store", "state_dir": str(state / "state"), "listen": "off",
@@ -133,10 +148,9 @@ def stored_by_shape(
     A document belongs to the entry in whose records its own first record stands. Containers have no labels.
     """
     logs = [log_of(shape, envelope) for shape in shapes]
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))  # the agent's own log
     with tempfile.TemporaryDirectory(prefix="shapes-") as name:
         root = Path(name)
-        paths = [_path(root / "logs", number, envelope) for number in range(len(logs))]
+        paths = [log_path(root / "logs", number, envelope) for number in range(len(logs))]
         for path, log in zip(paths, logs, strict=True):
             path.parent.mkdir(parents=True)
             path.write_bytes(log.content)
@@ -154,8 +168,9 @@ def stored_by_shape(
     ]  # fmt: skip
 
 
-def _path(logs: Path, number: int, envelope: Envelope) -> Path:
-    container = f"{number + 1:064x}"
+def log_path(logs: Path, number: int, envelope: Envelope) -> Path:
+    """Return the path of a container's log below `logs`, as the runtime names it; each is a service of its own."""
+    container = f"{number + 1:012x}".ljust(64, "0")
     if envelope == "docker":
         return logs / container / f"{container}-json.log"
-    return logs / f"default_shape-{number}_00000000-0000-4000-8000-{number:012d}" / "app" / "0.log"
+    return logs / f"default_shape-{number}_00000000-0000-4000-8000-{number:012d}" / f"app-{number}" / "0.log"
