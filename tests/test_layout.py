@@ -30,6 +30,7 @@ OWN_FOLDERS = {
     "golden": "recorded stack traces",
     "hazards": "whole agents in this process, over logs that misbehave",
     "integration": "tests over real servers and processes",
+    "recount": "a plain recount of failed logins, which shares no code with the product",
     "services": "the servers that tests start",
     "shapes": "logs of real loggers with their truth, and the tool that measures what is stored",
 }

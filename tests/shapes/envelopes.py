@@ -36,7 +36,7 @@ def log_of(shape: Shape, envelope: Envelope) -> Log:
     for entry in shape.entries:
         begins.append(len(content))
         for line in entry.lines:
-            content += WRITERS[envelope](line, _rfc3339(at_ms))
+            content += WRITERS[envelope](line, rfc3339(at_ms))
             at_ms += WITHIN_MS
         ends.append(len(content))
         at_ms += BETWEEN_MS
@@ -60,7 +60,7 @@ def cri_records(line: str, time: str, stream: str = "stdout") -> bytes:
     return b"".join(f"{time} {stream} {mark} {part}\n".encode() for mark, part in pieces)
 
 
-WRITERS: dict[Envelope, Callable[[str, str], bytes]] = {"docker": docker_records, "cri": cri_records}
+WRITERS: dict[Envelope, Callable[..., bytes]] = {"docker": docker_records, "cri": cri_records}
 
 
 def _parts(line: bytes) -> Iterable[str]:
@@ -68,7 +68,7 @@ def _parts(line: bytes) -> Iterable[str]:
     return [part.decode("utf-8", "replace") for part in parts]
 
 
-def _rfc3339(at_ms: float) -> str:
+def rfc3339(at_ms: float) -> str:
     """Return a runtime's time with nine digits, as both runtimes write it."""
     seconds, micros = divmod(round(at_ms * 1000), 1_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}417Z"
