@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Events of Python's loggers at a fixed instant, each printed as one line of JSON with its truth.
 
 Runs in an environment of its own, with the packages of requirements.txt.

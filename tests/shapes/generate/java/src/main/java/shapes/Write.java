@@ -84,7 +84,7 @@ public final class Write {
         logback(context, "logback JsonEncoder", "app", new JsonEncoder());
         Map<String, String> patterns = new LinkedHashMap<>();
         patterns.put("logback default", "%d{HH:mm:ss.SSS} [%thread] %-5level %logger{36} -%kvp- %msg%n");
-        patterns.put("logback with date", "%d{yyyy-MM-dd HH:mm:ss,SSS} %-5p [%t] %c - %m%n");
+        patterns.put("logback with date", "%d{\"yyyy-MM-dd HH:mm:ss,SSS\"} %-5p [%t] %c - %m%n");
         patterns.put("Spring Boot text", "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %5p 1 --- [harbour] [%15.15t] %-40.40logger{39} : %m%n%wEx");
         patterns.put("logback with id", "%d{ISO8601} [%X{requestId}] %level %logger - %msg%n");
         for (Map.Entry<String, String> each : patterns.entrySet()) {
