@@ -290,6 +290,57 @@ Node.js v20.20.2""",
         "no money at -e line 1.\n\tmain::pay(1) called at -e line 1\n\tmain::main() called at -e line 1",
         {"error_message": "no money"},
     ),
+    "loguru": (
+        """2026-11-30 11:37:18.721 | ERROR    | app:pay:3 - failed
+Traceback (most recent call last):
+
+  File "/srv/x.py", line 5, in <module>
+    pay()
+    \u2514 <function pay at 0x7f>
+
+> File "/srv/x.py", line 3, in pay
+    1/0
+
+ZeroDivisionError: division by zero""",
+        {"error_type": "ZeroDivisionError", "error_message": "division by zero"},
+    ),
+    "asyncio": (
+        """2026-11-30 11:37:18,721 ERROR asyncio Task exception was never retrieved
+future: <Task finished name='Task-1' coro=<f() done> exception=ValueError('bad')>
+Traceback (most recent call last):
+  File "/srv/x.py", line 5, in f
+    raise ValueError("bad")
+ValueError: bad""",
+        {"error_type": "ValueError", "error_message": "bad"},
+    ),
+    "go, panic again": (
+        """panic: boom [recovered]
+\tpanic: boom
+
+goroutine 1 [running]:
+main.main()
+\t/srv/app/main.go:7 +0x2c""",
+        {"error_type": "panic", "error_message": "boom [recovered]"},
+    ),
+    "NLog": (
+        """2026-11-30 12:00:00.0000|ERROR|App|failed|System.InvalidOperationException: boom
+   at A.B() in /src/A.cs:line 3""",
+        {"error_type": "System.InvalidOperationException", "error_message": "boom"},
+    ),
+    "pino-pretty": (
+        """[11:37:18.721] ERROR (6026): charge failed
+    err: {
+      "type": "Error",
+      "stack":
+          Error: boom
+              at pay (/srv/app/crash.js:1:58)
+    }""",
+        {"error_type": "Error", "error_message": "boom"},
+    ),
+    "c++": (
+        "terminate called after throwing an instance of 'std::runtime_error'\n  what():  boom",
+        {"error_type": "std::runtime_error", "error_message": "boom"},
+    ),
     "python syntax error": (
         """  File "/srv/x.py", line 1
     foo(
@@ -365,7 +416,7 @@ def test_a_record_with_a_time_is_never_swallowed(name: str, record: str) -> None
     """After each line of each trace, but a source line's place."""
     lines = TRACES[name][0].split("\n")
     for end in range(1, len(lines) + 1):
-        if not lines[end - 1].startswith(("  File ", "fail: ", "      ", "/srv/app/crash.js:1")):
+        if not lines[end - 1].startswith(("  File ", "> File ", "fail: ", "      ", "/srv/app/crash.js:1")):
             assert grouped([*lines[:end], record])[-1] == record
 
 

@@ -36,7 +36,7 @@ def follow(state: str, line: str, context: Context) -> str | None:
     if state == "go:function?":
         return "go" if PLACE.fullmatch(line) and not context.blanks else None
     if is_indented(line):
-        return None if begins_record(line) else state
+        return None if begins_record(line) and not line.lstrip().startswith("panic: ") else state
     if state == "go:recovered":
         return state if context.same < MOST_REQUEST_LINES and _is_dumped(line, context) else None
     if CONTINUATION.match(line):

@@ -25,6 +25,8 @@ TIME_START = re.compile(
 )
 ANNOUNCED = re.compile(r"(?:error|exception|traceback|failed|failure|warning)s?\b", re.IGNORECASE)
 OPENING = ("{", "[", "(")
+PROPERTY = re.compile(r"[a-z]{3,11}: ")
+"""A property in an indented list; no logger indents its lines before a level in lower case."""
 HEAD = 400
 
 
@@ -33,7 +35,9 @@ def begins_record(line: str) -> bool:
     bare = line.lstrip(AROUND)
     if bare[:1] == "{":
         return True
-    return begins_with_time(bare) or level_of(bare[:HEAD]) is not None
+    if begins_with_time(bare):
+        return True
+    return not (line[:1] in BLANK and PROPERTY.match(bare)) and level_of(bare[:HEAD]) is not None
 
 
 def begins_with_time(line: str) -> bool:

@@ -42,7 +42,7 @@ def begin(line: str, head: Head | None) -> str | None:
 
 
 def _indented(line: str, head: Head) -> str | None:
-    if CARP.fullmatch(line):
+    if CARP.fullmatch(line) or (line.startswith("  what(): ") and head.text.startswith("terminate called ")):
         return "carp"
     if line[0] == "\t":  # PostgreSQL indents further lines of a statement, which a client chooses, by a tab
         return "postgres" if head.is_record and POSTGRES.match(head.text) else None

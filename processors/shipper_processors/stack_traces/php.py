@@ -8,7 +8,7 @@ START = re.compile(
     r"(?:\[[^\]]{1,64}\] |[\w ]{1,16}: )?(?:PHP )?"
     r"(?:Fatal error|Parse error|Warning|Notice|Deprecated|Recoverable fatal error|Uncaught \S{1,200}):\s{1,4}\S"
 )
-TRACE = re.compile(r"(?:PHP )?Stack ?trace:|\[stacktrace\]|Backtrace:|\[previous exception\] ", re.IGNORECASE)
+TRACE = re.compile(r"(?:PHP )?Stack ?trace(?:back)?:|\[stacktrace\]|Backtrace:|\[previous exception\] ", re.IGNORECASE)
 LINE = re.compile(
     r"#\d{1,5} |\s{1,8}thrown in |Next \S{1,300}[:(]|PHP\s{1,8}\d{1,4}\. |\{main\}|\"\}\s{0,8}$"
     r"|\d{1,4}\. (?:0x[0-9a-f]{1,16}|\S{1,300}[@(])"

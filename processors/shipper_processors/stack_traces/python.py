@@ -5,7 +5,7 @@ import re
 from shipper_processors.stack_traces.heads import Context, Head, begins_record, is_indented
 
 START = re.compile(r"\s*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):\s*")
-FILE = re.compile(r"\s{1,64}(?:\| {1,16})?File \"[^\"]{1,4096}\", line \d{1,9}")
+FILE = re.compile(r"(?:\s{1,64}(?:\| {1,16})?|> )File \"[^\"]{1,4096}\", line \d{1,9}")
 BOX_START = re.compile(r"\u256d\u2500{1,200} (?:Exception Group )?Traceback \(most recent call last\) ")
 BOX = "\u2502\u2570"
 CHAIN = re.compile(
@@ -24,6 +24,8 @@ def begin(line: str, head: Head | None) -> str | None:
         return None
     if "Traceback (most recent call last)" in line and (START.fullmatch(line) or BOX_START.match(line)):
         return "python"
+    if head is not None and line.startswith("future: <") and "never retrieved" in head.text:
+        return "python:after"
     return "python" if FILE.match(line) else None
 
 
@@ -45,7 +47,7 @@ def _in_frames(line: str, context: Context) -> str | None:
     if is_indented(line):
         # A source line may begin like a record; it stands after the line that names its file.
         return "python" if FILE.match(context.last) or not begins_record(line) else None
-    if line[0] in BOX:
+    if line[0] in BOX or FILE.match(line):
         return "python"
     if CHAIN.fullmatch(line):
         return "python:after"

@@ -20,6 +20,7 @@ GO = re.compile(
     r"(?:.{0,100}\b)?(?P<type>panic|fatal error|SIG[A-Z]{3,8})(?: serving [^:]{1,64}:\d{1,5})?: (?P<message>.{0,4096})",
     re.DOTALL,
 )
+TERMINATED = "terminate called after throwing an instance of "
 LONGEST_HEAD = 4400
 MOST_LINES = 200
 """Lines that are searched for the exception before the first frame."""
@@ -30,7 +31,7 @@ def summary(text: str) -> Summary | None:
     lines = text.split("\n")
     if "Traceback (most recent call last)" in text:
         return _of_python(lines)
-    for find in (_of_rust, _of_go, _of_frames, _of_php, _of_ruby, _of_beam, _of_python_file, _of_perl):
+    for find in (_of_rust, _of_go, _of_frames, _of_php, _of_ruby, _of_beam, _of_python_file, _of_perl, _of_cpp):
         if (found := find(lines)) is not None:
             return found
     return None
@@ -129,6 +130,12 @@ def _of_beam(lines: list[str]) -> Summary | None:
     return {} if beam.REPORT.match(lines[0]) or any(line.startswith("** ") for line in lines[1:]) else None
 
 
+def _of_cpp(lines: list[str]) -> Summary | None:
+    if not lines[0].startswith(TERMINATED) or len(lines) == 1:
+        return None
+    return _typed(lines[0].removeprefix(TERMINATED).strip("'"), lines[1].partition("what():  ")[2])
+
+
 def _of_perl(lines: list[str]) -> Summary | None:
     if not any(CARP.fullmatch(line) for line in lines[1:]):
         return None
@@ -140,7 +147,7 @@ def _inline(head: str) -> Summary:
     before = 0
     for word in head[:LONGEST_HEAD].split(" "):
         before += len(word) + 1
-        name = word.lstrip("([").rstrip(":")
+        name = word.rpartition("|")[2].lstrip("([").rstrip(":")
         if at_frames.is_error(name) and (word[-1] == ":" or before > len(head)):
             return _typed(name, head[before:])
     return {}

@@ -91,6 +91,6 @@ class Trace:
         context = self._context
         if (context.blanks and self._state != "text") or python.FILE.match(line):
             return None
-        if continues(line):
+        if continues(line) or (self._state == "text" and line[0] in " \t" and at_frames.is_error(line.strip())):
             return "text" if self._state == "text" or context.head.announces else None
         return "text" if self._state == "text" and context.head.opens and line.rstrip() in CLOSERS else None
