@@ -70,6 +70,7 @@ def inputs_of(
             Scanner(section.glob, folders),
             provenance.of(section),
             (from_end or section.start == "end") and (section.type, section.glob) not in known,
+            provenance.of_other(section),
         )
         for section in settings.inputs
     ]

@@ -16,6 +16,7 @@ from shipper.config.output_kinds import output_kind
 from shipper.config.settings import InputSettings, Settings
 from shipper.diagnose.sample_logs import MOST_QUARANTINED, Samples, no_samples, sentences
 from shipper.inputs import registry as inputs
+from shipper.inputs.files.envelope_check import described, mismatch
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
 from shipper.outputs import registry as outputs
@@ -96,8 +97,21 @@ def _files(source: InputSettings) -> Iterator[Finding]:
         yield Finding("problem", subject, what, hint)
     if not paths and not unreadable:
         yield Finding("note", subject, "no file matches yet", "files that appear later are read from their beginning")
+    elif (wrong := _wrong_envelope(source, paths)) is not None:
+        yield wrong
     elif not unreadable:
         yield Finding("ok", subject, "1 file" if len(paths) == 1 else f"{len(paths)} files")
+
+
+def _wrong_envelope(source: InputSettings, paths: list[str]) -> Finding | None:
+    """Report files whose lines a runtime has written that the input type does not name."""
+    wrong = [(path, runtime) for path in paths if (runtime := mismatch(source.type, path)) is not None]
+    if not wrong:
+        return None
+    path, runtime = wrong[0]
+    what, hint = described(source.type, runtime)
+    more = f", as those of {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    return Finding("problem", f"input {source.url}", f"{path}: {what}{more}", hint)
 
 
 def _samples(samples: Samples) -> Iterator[Finding]:
