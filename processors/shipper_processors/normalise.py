@@ -93,6 +93,9 @@ CHECKS = {
 }  # fmt: skip
 """Known fields whose values may need conversion, with the name of the test of those that need none."""
 Read = tuple[dict[str, Any], list[tuple[str, object]]]
+Orders = list[tuple[str, list[Source]]]
+MOST_ORDERS, MOST_KEYS = 1024, 64
+"""Combinations of keys whose sources are remembered, and the most keys of one."""
 NO_IDS: list[tuple[str, object]] = []
 
 
@@ -106,6 +109,7 @@ class Normaliser:
         self._words = words
         self._levels = dict(schema.levels)
         self._by_root: dict[str, tuple[Candidate, ...]] = {}
+        self._orders: dict[tuple[str, ...], Orders] = {}
         self.roots: frozenset[str] = frozenset()
         """Keys of which each may be an alias, so that an entry with one must be mapped."""
         self._compile(dict(own))
@@ -187,15 +191,29 @@ class Normaliser:
         return entry.finish(), entry.unusable
 
     def _read(self, fields: dict[str, Any]) -> "_Entry":
-        candidates: dict[int, dict[int, Candidate]] = {}
-        by_root = self._by_root
-        for key in fields:
-            for candidate in by_root.get(key, ()):
-                candidates.setdefault(candidate.place, {})[candidate.rank] = candidate
+        keys = tuple(fields)
+        orders = self._orders.get(keys)
+        if orders is None:
+            if len(self._orders) >= MOST_ORDERS:
+                self._orders.clear()
+            orders = self._candidates(keys)
+            if len(keys) <= MOST_KEYS:
+                self._orders[keys] = orders
         entry = _Entry(fields, self._words)
-        for _, ranked in sorted(candidates.items()):
-            entry.read([candidate for _, candidate in sorted(ranked.items())])
+        for field, sources in orders:
+            entry.read(field, sources)
         return entry
+
+    def _candidates(self, keys: tuple[str, ...]) -> Orders:
+        """Return the fields that an entry with these keys may have, each with the sources to try, in their order."""
+        candidates: dict[int, dict[int, Candidate]] = {}
+        for key in keys:
+            for candidate in self._by_root.get(key, ()):
+                beside = candidate.source.beside
+                if not beside or any(name in keys for name in beside):
+                    candidates.setdefault(candidate.place, {})[candidate.rank] = candidate
+        ordered = [[candidate for _, candidate in sorted(ranked.items())] for _, ranked in sorted(candidates.items())]
+        return [(group[0].field, [candidate.source for candidate in group]) for group in ordered]
 
 
 def with_message(fields: dict[str, Any]) -> None:
@@ -284,15 +302,11 @@ class _Entry:
         """Values of known fields that were converted or replaced."""
         self._rendered: Rendered | None = None
 
-    def read(self, candidates: list[Candidate]) -> None:
+    def read(self, field: str, sources: Sequence[Source]) -> None:
         """Find the value of one field."""
-        field = candidates[0].field
         fields = self.fields
         for words_only in (True, False) if field == "level" else (False,):
-            for candidate in candidates:
-                source = candidate.source
-                if source.beside and not any(key in fields for key in source.beside):
-                    continue
+            for source in sources:
                 value = look_up(fields, source.path)
                 if value is MISSING or value is None:
                     continue

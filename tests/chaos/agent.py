@@ -48,7 +48,11 @@ class Subject:
 
     def start(self, *, native: bool, fresh: bool = False, point: str | None = None) -> None:
         """Start it on the native or the Python path, with a fail point if one is named."""
-        environment = {"SHIPPER_COMPILED": str(native).lower(), **self.environment}
+        environment = {
+            "SHIPPER_COMPILED": str(native).lower(),
+            "SHIPPER_SCHEMA__REQUIRE_CORRELATION_ID": "always",
+            **self.environment,
+        }
         environment |= {"CHAOS_POINT": point} if point else {}
         self.point = point
         self.process = start(self.arguments(), environment, self.log, fresh=fresh)

@@ -24,6 +24,7 @@ def test_a_failure_is_found_by_its_correlation_id(engine: Engine, elasticsearch:
     (tmp_path / "shipper.yaml").write_text(
         json.dumps({
             "inputs": [engine.glob], "output": elasticsearch, "listen": "off", "elasticsearch": {"replicas": 0},
+            "schema": {"require_correlation_id": "always"},
             "index": {"prefix": "visit-logs", "quarantine_prefix": "visit-quarantine"},
         })
     )  # fmt: skip

@@ -24,7 +24,8 @@ LINES = [
     {"correlation_id": "c-3", "event": "patient_updated"},
     {"event": "nameless"},
 ]
-FIXED = {"fields": {"correlation_id": ["trace"]}}
+STRICT = {"require_correlation_id": "always"}
+FIXED = {**STRICT, "fields": {"correlation_id": ["trace"]}}
 
 
 class Site:
@@ -91,7 +92,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 
 def test_released_entries_are_those_that_a_correct_schema_would_have_stored(site: Site) -> None:
     """Two of three rejected ones are accepted after the fix; the index equals one that needed no fix, id by id."""
-    wrong = site.prepared(site.settings(f"{site.own}a"))
+    wrong = site.prepared(site.settings(f"{site.own}a", **STRICT))
     assert site.shipper(wrong, "run", "--once").stdout.startswith("1 indexed, 3 quarantined")
     fixed = site.settings(f"{site.own}a", **FIXED)
     if site.output.startswith("http"):

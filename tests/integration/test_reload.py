@@ -92,7 +92,7 @@ class Fleet:
             counters={"rules": rules, "max_label_values": 100 + number},
             inputs=inputs,
             redact={"extra_patterns": {f"p{number}": "secret"}},
-            schema={"policies": {"correlation_id_missing": policy}},
+            schema={"require_correlation_id": "always", "policies": {"correlation_id_missing": policy}},
         )
 
     def reloads(self, result: str) -> float:

@@ -112,6 +112,27 @@ def test_a_label_selects_the_comparison_of_paths(
 
 
 @pytest.mark.parametrize(
+    ("label", "configured", "expected"),
+    [("never", "always", "never"), ("nonsense", "always", "always"), (None, "always", "always"), (None, None, None)],
+)
+def test_a_label_decides_who_must_carry_an_id(
+    tmp_path: Path, label: str | None, configured: str | None, expected: str | None
+) -> None:
+    """It overrides the input; invalid values are ignored."""
+    labels = {} if label is None else {"shipper.require-correlation-id": label}
+    log = container(tmp_path, config(**labels))
+    assert origin("docker", log, require_correlation_id=configured).require_correlation_id == expected
+
+
+def test_labels_name_the_places_of_fields(tmp_path: Path) -> None:
+    """For the entries of their container."""
+    labels = {"shipper.fields.correlation_id": "ctx.order, order", "shipper.fields.odd": "x"}
+    assert origin("docker", container(tmp_path, config(**labels))).fields == (
+        ("correlation_id", ("ctx.order", "order")),
+    )
+
+
+@pytest.mark.parametrize(
     "damaged", [None, "", "{", "[1]", '{"Config": 5}', '{"Name": 5, "Config": {"Labels": [1], "Image": {}}}']
 )
 def test_a_log_without_usable_configuration_is_followed_anyway(tmp_path: Path, damaged: str | None) -> None:
