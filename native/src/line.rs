@@ -7,7 +7,9 @@
 use crate::block::{Block, Column};
 use crate::runtime::{Runtime, RuntimeLine, Stream, parse};
 use crate::secrets::{has_number, may_hold, may_hold_assignment};
-use crate::settings::{AccessField, Check, FieldRule, Role, RuleField, Settings, exact};
+use crate::settings::{
+    AccessField, Check, FieldRule, Role, RuleField, Settings, exact, is_unusual,
+};
 use crate::time::parse_ms;
 
 const MOST_FIELDS: usize = 48;
@@ -511,7 +513,24 @@ impl ParsedFields<'_> {
         }
     }
 
+    /// True for a request without a name: whether a proxy or an application recorded it is decided in Python.
+    fn is_unnamed_request(&self) -> bool {
+        let field = |place: Option<usize>| {
+            place
+                .and_then(|place| self.fields.get(usize::from(self.places[place])))
+                .filter(|field| field.kind != Type::Null)
+        };
+        let [event, method, path, status] = self.settings.request;
+        [method, path, status]
+            .iter()
+            .all(|&place| field(place).is_some())
+            && field(event).is_none_or(|name| name.value.0 == name.value.1)
+    }
+
     fn group(&self, stream: Stream, salt: u8, key: &mut Vec<u8>) -> Option<()> {
+        if self.is_unnamed_request() {
+            return None;
+        }
         group_key(
             &self.settings.rule_fields,
             stream,
@@ -560,13 +579,16 @@ impl ParsedFields<'_> {
         if !shape.has_extra {
             return;
         }
-        let mut before: &[u8] = b",\"extra\":{\"";
+        block.write(b",\"extra\":");
+        let begin = block.bytes.len();
+        let mut before: &[u8] = b"{\"";
         for field in self.fields.iter().filter(|field| field.part == Part::Extra) {
             block.write(std::mem::replace(&mut before, b",\""));
             block.write(self.bytes(field.key));
             write_value(block, field.kind, self.bytes(field.value), None);
         }
         block.write(b"}");
+        block.mark(begin, Column::Extra);
     }
 }
 
@@ -608,7 +630,10 @@ fn group_key<'a>(
         key.push(kind as u8 + 1);
         match (&rule_field.tests, kind) {
             (Some(tests), Type::Text) => {
-                key.extend(tests.iter().map(|test| u8::from(test.holds(value))))
+                if rule_field.has_route() && is_unusual(value) {
+                    return None;
+                }
+                key.extend(tests.iter().map(|test| test.outcome(value)));
             }
             (Some(tests), Type::Integer | Type::Float) => {
                 let number = exact(value)?;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::block::Column;
 use crate::settings::{
-    AccessField, Check, FieldRule, KnownField, Normalisation, NumberRule, Role, RuleField,
-    Settings, Test, TextRule,
+    AccessField, Check, FieldRule, KnownField, Normalisation, NumberRule, REQUEST_FIELDS, Role,
+    RuleField, Settings, Test, TextRule, is_unusual,
 };
 
 /// The supported version of the plan's layout.
@@ -19,12 +19,14 @@ const MOST_FIELDS: usize = 64;
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// The first fields of a document, before those of the log.
 const DOCUMENT_HEAD: [&str; 4] = ["@timestamp", "*", "extra", "stream"];
-const SEARCHED: [&str; 5] = [
+const SEARCHED: [&str; 7] = [
     "message",
     "path",
     "error_type",
     "error_message",
     "exception",
+    "event",
+    "extra",
 ];
 
 /// Read a plan. Fails with the reason why it cannot be executed.
@@ -137,6 +139,7 @@ fn read_schema(mut schema: Section, settings: &mut Settings) -> Result<(), Strin
     if settings.known.len() > MOST_FIELDS {
         return Err(format!("schema: more than {MOST_FIELDS} fields"));
     }
+    settings.request = REQUEST_FIELDS.map(|name| settings.place_of(name.as_bytes()));
     for pair in schema.list("levels")? {
         match pair.as_array().map(Vec::as_slice) {
             Some([Value::String(alias), Value::String(level)])
@@ -459,6 +462,7 @@ fn operator(test: Value) -> Result<Operator, String> {
         }
         ("one_of", Value::Array(values)) => return Ok(one_of(values)),
         ("prefix", Value::String(prefix)) => Test::Prefix(prefix.into_bytes()),
+        ("contains", Value::String(part)) => Test::Contains(part.into_bytes()),
         ("route", Value::String(route)) => return Ok(route_test(&route)),
         ("min", Value::Number(least)) => return Ok(bound(least.as_f64(), Test::AtLeast)),
         ("max", Value::Number(most)) => return Ok(bound(most.as_f64(), Test::AtMost)),
@@ -489,7 +493,7 @@ fn bound(number: Option<f64>, test: fn(f64) -> Test) -> Operator {
 
 /// Compile a path template into the texts between its variable segments.
 fn route_test(route: &str) -> Operator {
-    if route.contains(['?', '#']) {
+    if route.contains(['?', '#']) || is_unusual(route.as_bytes()) {
         return Operator::ByValue;
     }
     let mut literals = vec![Vec::new()];
@@ -794,6 +798,10 @@ pub mod tests {
             read("equals", json!("a")),
             Some(Some(Test::OneOf(vec![b"a".to_vec()])))
         );
+        assert_eq!(
+            read("contains", json!("a")),
+            Some(Some(Test::Contains(b"a".to_vec())))
+        );
         assert_eq!(read("min", json!(2)), Some(Some(Test::AtLeast(2.0))));
         assert_eq!(read("max", json!(2.5)), Some(Some(Test::AtMost(2.5))));
         let route = Test::Route(vec![b"/a/".to_vec(), b"/b".to_vec()]);
@@ -804,6 +812,7 @@ pub mod tests {
             ("one_of", json!(["a", 1])),
             ("glob", json!("*")),
             ("route", json!("/a?b")),
+            ("route", json!("/a//b")),
         ] {
             assert_eq!(read(name, operand.clone()), Some(None), "{name} {operand}");
         }

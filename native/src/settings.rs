@@ -261,6 +261,7 @@ pub fn exact(digits: &[u8]) -> Option<f64> {
 pub enum Test {
     OneOf(Vec<Vec<u8>>),
     Prefix(Vec<u8>),
+    Contains(Vec<u8>),
     /// The texts before, between and after the variable segments of a path.
     Route(Vec<Vec<u8>>),
     AtLeast(f64),
@@ -273,7 +274,8 @@ impl Test {
         match self {
             Test::OneOf(texts) => texts.iter().any(|text| text == value),
             Test::Prefix(prefix) => value.starts_with(prefix),
-            Test::Route(literals) => on_route(literals, value),
+            Test::Contains(part) => memchr::memmem::find(value, part).is_some(),
+            Test::Route(literals) => on_route(literals, value, false),
             Test::AtLeast(_) | Test::AtMost(_) => false,
         }
     }
@@ -283,13 +285,32 @@ impl Test {
         match self {
             Test::AtLeast(least) => number >= *least,
             Test::AtMost(most) => number <= *most,
-            Test::OneOf(_) | Test::Prefix(_) | Test::Route(_) => false,
+            Test::OneOf(_) | Test::Prefix(_) | Test::Contains(_) | Test::Route(_) => false,
+        }
+    }
+
+    /// The result for a text, as groups are told apart by it: for a path, as logged and in any letter case.
+    pub fn outcome(&self, value: &[u8]) -> u8 {
+        match self {
+            Test::Route(literals) => {
+                u8::from(on_route(literals, value, false))
+                    | u8::from(on_route(literals, value, true)) << 1
+            }
+            _ => u8::from(self.holds(value)),
         }
     }
 }
 
+/// True if servers may route a path otherwise than as it is written, letter case apart.
+pub fn is_unusual(path: &[u8]) -> bool {
+    let end = path.iter().position(|byte| b"?#".contains(byte));
+    let path = &path[..end.unwrap_or(path.len())];
+    path.iter().any(|byte| b"%;\\".contains(byte))
+        || path.windows(2).any(|pair| pair == b"//" || pair == b"/.")
+}
+
 /// True if a path matches a route, ignoring a query, a fragment and one trailing slash.
-fn on_route(literals: &[Vec<u8>], path: &[u8]) -> bool {
+fn on_route(literals: &[Vec<u8>], path: &[u8], any_case: bool) -> bool {
     let mut rest = path;
     for (place, literal) in literals.iter().enumerate() {
         if place > 0 {
@@ -302,10 +323,13 @@ fn on_route(literals: &[Vec<u8>], path: &[u8]) -> bool {
             }
             rest = &rest[part..];
         }
-        match rest.strip_prefix(literal.as_slice()) {
-            Some(behind) => rest = behind,
-            None => return false,
+        let Some((start, behind)) = rest.split_at_checked(literal.len()) else {
+            return false;
+        };
+        if start != literal.as_slice() && !(any_case && start.eq_ignore_ascii_case(literal)) {
+            return false;
         }
+        rest = behind;
     }
     let rest = rest.strip_prefix(b"/").unwrap_or(rest);
     matches!(rest.first(), None | Some(b'?' | b'#'))
@@ -317,6 +341,18 @@ pub struct RuleField {
     pub known: Option<usize>,
     pub tests: Option<Vec<Test>>,
 }
+
+impl RuleField {
+    /// True if a test compares paths with a route.
+    pub fn has_route(&self) -> bool {
+        self.tests
+            .as_ref()
+            .is_some_and(|tests| tests.iter().any(|test| matches!(test, Test::Route(_))))
+    }
+}
+
+/// The fields by which a request's record is recognised, in the order of `REQUEST_FIELDS`.
+pub const REQUEST_FIELDS: [&str; 4] = ["event", "method", "path", "status_code"];
 
 /// A field of an access line's event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -359,6 +395,8 @@ pub struct Settings {
     pub masked: Vec<Vec<u8>>,
     pub keywords: AhoCorasick,
     pub rule_fields: Vec<RuleField>,
+    /// Places of `REQUEST_FIELDS` in `known`.
+    pub request: [Option<usize>; 4],
     /// Fields with unknown operators: events are not grouped by them.
     pub undecided_fields: Vec<String>,
     /// Order of an access line's fields.
@@ -393,6 +431,7 @@ impl Default for Settings {
             masked: Vec::new(),
             keywords: automaton(&[]).expect("an empty automaton"),
             rule_fields: Vec::new(),
+            request: [None; 4],
             undecided_fields: Vec::new(),
             access: Vec::new(),
             future_ms: 0,
@@ -491,6 +530,39 @@ mod tests {
         let visits = route(&["/p/", "/visits/", "/x"]);
         assert!(visits.holds(b"/p/1/visits/2/x") && !visits.holds(b"/p/1/visits/x"));
         assert!(route(&[""]).holds(b"/") && route(&[""]).holds(b"") && !route(&[""]).holds(b"/a"));
+    }
+
+    #[test]
+    fn a_route_in_another_letter_case_is_another_outcome() {
+        let patient = route(&["/patients/", "/x"]);
+        for (path, outcome) in [
+            ("/patients/7/x", 3),
+            ("/Patients/A/X/", 2),
+            ("/patient/7/x", 0),
+        ] {
+            assert_eq!(patient.outcome(path.as_bytes()), outcome, "{path}");
+        }
+        assert_eq!(Test::Contains(b"b c".to_vec()).outcome(b"ab cd"), 1);
+        assert_eq!(Test::Contains(b"b c".to_vec()).outcome(b"abcd"), 0);
+    }
+
+    #[test]
+    fn a_path_that_servers_normalise_is_unusual() {
+        for path in [
+            "/%6c",
+            "/a;b",
+            "//a",
+            "/a//",
+            "/./a",
+            "/a/..",
+            "/a\\b",
+            "http://h/a",
+        ] {
+            assert!(is_unusual(path.as_bytes()), "{path}");
+        }
+        for path in ["", "/", "/a/b-c_d.e/", "/A/é", "/a?x=%20//;.", "/a#/."] {
+            assert!(!is_unusual(path.as_bytes()), "{path}");
+        }
     }
 
     #[test]

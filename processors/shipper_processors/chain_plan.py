@@ -24,6 +24,9 @@ NO_CONSTRAINT = frozenset({"type", "metadata", "ref", "serialization"})
 """Keys of pydantic's core schema that do not constrain a value."""
 OF_EVENTS = NO_CONSTRAINT | {"cls", "cls_name", "fields", "extra_behavior", "computed_fields", "config"}
 
+PYTHON_OPERATORS = frozenset({"preset"})
+"""Operators that only Python executes: they are not in the table, and events that they decide are evaluated there."""
+
 Constraints = tuple[tuple[str, Any], ...]
 """Names with their operands, sorted by name. Operands are scalars, types, or tuples of operands."""
 Row = TypeVar("Row")
@@ -112,8 +115,8 @@ class RenderingPlan:
     """Order in a document; `*` stands for the known fields, in the order in which they were logged."""
     access: tuple[str, ...] = ("event", "method", "path", "status_code", "client_ip", "level", "time", "message")
     """Order in the event of an access line."""
-    searched: tuple[str, ...] = ("message", "path", "error_type", "error_message", "exception")
-    """Fields that full-text search covers."""
+    searched: tuple[str, ...] = ("message", "path", "error_type", "error_message", "exception", "event", "extra")
+    """Fields that full-text search covers; of `extra`, all strings in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +227,15 @@ def declared_tests(matcher: Matcher) -> tuple[FieldTest, ...]:
     return tuple(FieldTest(name, _operand(operand)) for name, operand in declared if operand is not None)
 
 
-def rule_fields(by_value: Iterable[str], matchers: Iterable[tuple[str, Matcher]]) -> tuple[RuleField, ...]:
-    """Collect the fields that rules read: those used by value, and the tests of each field, without duplicates."""
+def rule_fields(
+    by_value: Iterable[str], matchers: Iterable[tuple[str, Matcher]], by_type: Iterable[str] = ()
+) -> tuple[RuleField, ...]:
+    """Collect the fields that rules read: by value, by type alone, and the tests of each field, without duplicates."""
     values = set(by_value)
-    tests: dict[str, dict[str, FieldTest]] = {name: {} for name in values}
+    tests: dict[str, dict[str, FieldTest]] = {name: {} for name in (*values, *by_type)}
     for name, matcher in matchers:
-        tests.setdefault(name, {}).update((repr(test), test) for test in declared_tests(matcher))  # 1 is not True
+        declared = (test for test in declared_tests(matcher) if test.operator not in PYTHON_OPERATORS)
+        tests.setdefault(name, {}).update((repr(test), test) for test in declared)  # 1 is not True
     return tuple(RuleField(name, name in values, tuple(tests[name].values())) for name in sorted(tests))
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shipper_processors import route, times
+from shipper_processors import times
 from shipper_processors.chain_plan import SCHEMA, NormalisationPlan, SchemaPlan
 from shipper_processors.field_values import (
     address_of,
@@ -225,11 +225,8 @@ def with_message(fields: dict[str, Any]) -> None:
 
 
 def read_time(value: object) -> int | None:
-    """Return milliseconds since the epoch of a time as logged; None if it is unreadable."""
-    read = getattr(times, "read_time", None)
-    if read is None:
-        return route._read(value)  # noqa: SLF001 -- until the times of all forms are read in one place
-    moment = read(value)
+    """Return milliseconds since the epoch of a time as logged, one without a date in 1970; None if it is unreadable."""
+    moment = times.read_time(value, reference_ms=0)
     return None if moment is None else moment.ms
 
 

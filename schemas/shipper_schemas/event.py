@@ -61,7 +61,7 @@ class Event(TypedDict, total=False):
     trace_id: Annotated[CorrelationId, Searchable("keyword", "id of the distributed trace", "trace.id", True)]
     span_id: Annotated[CorrelationId, Searchable("keyword", "id of the span within the trace", "span.id", True)]
     correlation_scope: Annotated[
-        Text, Searchable("keyword", "`local` if the correlation id is a count of one process, such as `req-1`")
+        Text, Searchable("keyword", "`local`: a count of one process, such as `req-1`, unique only within its run")
     ]
 
 

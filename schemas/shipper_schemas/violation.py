@@ -17,6 +17,7 @@ class Kind(StrEnum):
     FIELD_INVALID = "field_invalid"
     TIMESTAMP_INVALID = "timestamp_invalid"
     TIMESTAMP_SKEWED = "timestamp_skewed"
+    TIMESTAMP_ZONE = "timestamp_zone"
     JSON_INVALID = "json_invalid"
     ENVELOPE_INVALID = "envelope_invalid"
     LINE_CUT = "line_cut"
@@ -46,6 +47,7 @@ DEFAULT_POLICIES: dict[Kind, Policy] = {
     Kind.JSON_INVALID: Policy.FLAG,
     Kind.TIMESTAMP_INVALID: Policy.FLAG,
     Kind.TIMESTAMP_SKEWED: Policy.FLAG,
+    Kind.TIMESTAMP_ZONE: Policy.FLAG,
     Kind.LINE_CUT: Policy.FLAG,
     Kind.UNSTRUCTURED: Policy.ALLOW,
     Kind.BLANK: Policy.DROP,

@@ -1,20 +1,22 @@
 """Settings of the pipeline: schema, redaction, counters."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from shipper.config.files.key_files import parse_keys
 from shipper.config.section import Section
 from shipper.config.units import Duration
 from shipper_processors.redact import DEFAULT_FIELDS, Redactor
 from shipper_processors.redact_patterns import PATTERNS
-from shipper_schemas.builtin_rules import builtin_rules
+from shipper_processors.time_zones import named_zone
+from shipper_schemas.builtin_rules import builtin_rules, preset_rules
 from shipper_schemas.entry import RequireId
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.field_sources import TIME_FIELD
 from shipper_schemas.invalid import Invalid
+from shipper_schemas.presets import Preset
 from shipper_schemas.rules import Rule, unique_metrics
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
 
@@ -22,6 +24,19 @@ RESERVED_PREFIXES = ("process_", "python_")
 """Prefixes of the Prometheus client's process metrics; rules check our own prefix themselves."""
 MAY_BE_ALLOWED = (Kind.UNSTRUCTURED, Kind.BLANK)
 """Kinds for which the policy `allow` is valid: they are not defects of a structured entry."""
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone. Raises Invalid if the database has none of that name."""
+    if named_zone(name) is None:
+        raise Invalid(
+            f"unknown time zone {name!r}", "use a name of the IANA time zone database, such as Europe/Paris or UTC"
+        )
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(known_zone)]
+"""Name of a zone in the IANA time zone database."""
 
 
 class SchemaSettings(Section):
@@ -55,6 +70,7 @@ class SchemaSettings(Section):
         366 * 86_400.0, ge=0,
         description="maximum age of a timestamp that no runtime confirms (plain logs, topics); replay accepts any",
     )  # fmt: skip
+    timezone: TimeZone = Field("UTC", description="zone of timestamps that name none, such as Europe/Paris")
 
     @field_validator("fields")
     @classmethod
@@ -122,6 +138,9 @@ class CounterSettings(Section):
 
     builtin: bool = Field(True, description="enable the built-in counters")
     rules: list[Rule] = Field(default_factory=list, description="additional counters and histograms")
+    presets: list[Preset] = Field(
+        default_factory=list, description="systems whose logins the login counters include, found by their log lines"
+    )
     business_events: list[str] = Field(
         default_factory=lambda: ["patient_created", "appointment_scheduled", "prescription_created"],
         description="events counted by business_events_total",
@@ -143,5 +162,11 @@ class CounterSettings(Section):
 
     @model_validator(mode="after")
     def _metrics_are_unique(self) -> Self:
-        unique_metrics([*(builtin_rules(self.business_events) if self.builtin else []), *self.rules])
+        unique_metrics(self.all_rules())
         return self
+
+    def all_rules(self) -> list[Rule]:
+        """Return the built-in rules, those of the presets, and the configured ones."""
+        if self.builtin:
+            return [*builtin_rules(self.business_events, self.presets), *self.rules]
+        return [*(preset_rules(tuple(self.presets)) if self.presets else ()), *self.rules]

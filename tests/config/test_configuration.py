@@ -51,10 +51,11 @@ def test_a_file_can_set_everything(tmp_path: Path) -> None:
         """
 inputs:
   - docker:/var/lib/docker/containers/*/*-json.log
-  - {type: plain, glob: /var/log/nginx/access.log, from: end, http_source: access, service: gateway}
+  - {type: plain, glob: /var/log/nginx/access.log, from: end, http_source: access, service: gateway, timezone: Asia/Tokyo}
 schema:
   policies: {correlation_id_missing: flag, blank: allow}
   max_past: 2d
+  timezone: Europe/Paris
 counters:
   rules:
     - name: no_shows_total
@@ -65,9 +66,10 @@ local: {retention_days: 30, retention_bytes: 10GB}
     )
     settings = load(file, {}, {})
     assert settings.inputs[1].start == "end"
-    assert settings.inputs[1].service == "gateway"
+    assert (settings.inputs[1].service, settings.inputs[1].timezone) == ("gateway", "Asia/Tokyo")
     assert settings.schema_.policies == {Kind.CORRELATION_ID_MISSING: Policy.FLAG, Kind.BLANK: Policy.ALLOW}
     assert settings.schema_.max_past == 172_800
+    assert settings.schema_.timezone == "Europe/Paris"
     assert settings.counters.rules[0].name == "no_shows_total"
     assert settings.local.retention_bytes == 10**10
 
@@ -94,6 +96,9 @@ def test_lists_and_mappings_come_from_variables_as_yaml() -> None:
         ("index: {prefix: a, quarantine_prefix: a}", ["are the same"]),
         ("schema: {policies: {correlation_id_missing: allow}}", ["schema.policies", "quarantine, flag or drop"]),
         ("schema: {policies: {corelation: drop}}", ["schema.policies"]),
+        ("schema: {timezone: Paris}", ["schema.timezone", "unknown time zone 'Paris'", "such as Europe/Paris"]),
+        ("schema: {timezone: ../../etc/passwd}", ["schema.timezone", "unknown time zone"]),
+        ("inputs: [{type: plain, glob: /x, timezone: Mars}]", ["inputs.0.timezone", "unknown time zone 'Mars'"]),
         ("redact: {patterns: [emial]}", ["emial", "email"]),
         ("redact: {extra_patterns: {x: '('}}", ["not a valid RE2 expression"]),
         ("counters: {rules: [{name: x_total, help: h, when: {event: e}, labels: {u: user_id}}]}", ["personal data"]),

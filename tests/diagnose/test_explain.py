@@ -20,11 +20,12 @@ from shipper.pipeline.pipeline import runtime_ms_of
 from shipper_processors.count import Counting
 from shipper_processors.redact import Redactor
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.entry import Entry, HttpSource
+from shipper_schemas.entry import Entry, HttpSource, Paths
+from shipper_schemas.presets import PRESETS
 from shipper_schemas.rules import Rule
 
 RULES = [
-    *builtin_rules(["patient_created"]),
+    *builtin_rules(["patient_created"], PRESETS),
     *(
         Rule.model_validate(rule)
         for rule in (
@@ -40,23 +41,34 @@ EVENTS = st.fixed_dictionaries(
     {},
     optional={
         "event": st.sampled_from(
-            ["login_failed", "request_complete", "http_access", "patient_created", "odd", "done", "x"]
+            ["login_failed", "request_complete", "http_access", "patient_created", "odd", "done", "x", "unstructured"]
         )
         | st.integers(),
-        "method": st.sampled_from(["GET", "POST", "PUT", "DELETE"]) | st.none(),
-        "path": st.sampled_from(["/api/v1/auth/login", "/api/v1/patients/", "/api/v1/patients/7?x=1", "/"]),
-        "status_code": st.sampled_from([200, 201, 401, 403, 500, 7]) | st.booleans(),
+        "method": st.sampled_from(["GET", "POST", "PUT", "DELETE", "post"]) | st.none(),
+        "message": st.sampled_from(["", "done", "Failed password for root from 1.2.3.4 port 22 ssh2"]),
+        "logger": st.sampled_from(["uvicorn.access", "sshd"]),
+        "path": st.sampled_from(
+            ["/api/v1/auth/login", "/api/v1/patients/", "/api/v1/patients/7?x=1", "/", "/api//v1/auth/%6cogin"]
+        ),
+        "status_code": st.sampled_from([200, 201, 401, 403, 500, 7, "401"]) | st.booleans(),
         "duration_ms": st.sampled_from([-1, 0.5, 100, float("nan")]) | st.none(),
         "extra": st.sampled_from([{"medication": "x"}, {"medication": True}, {}]),
     },
 )
 
 
-@given(EVENTS, st.sampled_from(["stdout", "stderr"]), st.sampled_from(["structured", "access", "off"]))
-def test_reasons_agree_with_the_rules(event: dict[str, Any], stream: str, http_source: HttpSource) -> None:
+@given(
+    EVENTS,
+    st.sampled_from(["stdout", "stderr"]),
+    st.sampled_from(["structured", "access", "off"]),
+    st.sampled_from(["tolerant", "strict"]),
+)
+def test_reasons_agree_with_the_rules(
+    event: dict[str, Any], stream: str, http_source: HttpSource, paths: Paths
+) -> None:
     """A rule is explained as counting exactly if it counts."""
-    added = Counting(RULES).increments(event, stream, "backend", http_source, "web")
-    reasons = rule_reasons(RULES, event, (stream, "backend", "web"), http_source, added)
+    added = Counting(RULES).increments(event, stream, "backend", http_source, "web", paths)
+    reasons = rule_reasons(RULES, event, (stream, "backend", "web"), http_source, added, paths=paths)
     assert {reason.metric for reason in reasons if reason.counted} == {increment.metric for increment in added}
     assert all(reason.why for reason in reasons)
 

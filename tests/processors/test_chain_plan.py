@@ -184,10 +184,22 @@ def test_the_plan_has_the_tests_of_each_field() -> None:
         RuleField("area", by_value=True, tests=()),
         RuleField("event", by_value=True, tests=()),
         RuleField("level", by_value=False, tests=(FieldTest("one_of", ("x", 1)),)),
+        RuleField("logger", by_value=False, tests=plan.rule_fields[3].tests),
         RuleField("message", by_value=False, tests=(FieldTest("prefix", "a"),)),
         RuleField("method", by_value=True, tests=()),
+        RuleField("path", by_value=False, tests=()),
         RuleField("status_code", by_value=True, tests=()),
     )
+
+
+def test_tests_of_python_alone_are_not_in_the_plan() -> None:
+    """Their field is, without them."""
+    (field,) = [
+        row
+        for row in Counting([rule_of(area={"preset": "not_empty", "contains": "x"})]).rules_plan().rule_fields
+        if row.name == "area"
+    ]
+    assert field == RuleField("area", by_value=False, tests=(FieldTest("contains", "x"),))
 
 
 def test_tests_of_different_types_are_different() -> None:
@@ -406,11 +418,14 @@ def test_a_level_is_validated_in_the_schemas_spelling() -> None:
     [
         ({"min": 2, "max": 3.5}, [1.9, 2, 2.0, 3.5, 3.6, "3", True, None, 10**16]),
         ({"prefix": "ab"}, ["ab", "abc", "a", "", 1, None]),
+        ({"contains": "b c"}, ["b c", "ab cd", "bc", "", 1, None]),
         ({"one_of": ["a", "b"]}, ["a", "b", "c", 1, None]),
         ({"one_of": ["a", 1]}, ["a", 1, 1.0, True, "1"]),
         ({"equals": True}, [True, 1, "true", False]),
         ({"glob": "a?c*"}, ["abc", "abcd", "ac", 1]),
         ({"route": "/a/{id}/b"}, ["/a/1/b", "/a/1/b/", "/a/1/b?x", "/a//b", "/a/1/bc", 1]),
+        ({"route": "/a/{id}/b"}, ["/A/1/b", "/a/1/B/", "/a/1/b?%41", "/%61/1/b", "/a/1;x/b", "/a/./1/b", "/A/1/bc"]),
+        ({"route": "/a//B/%41"}, ["/a//B/%41", "/a/b/a", "/a//b/A", "/a"]),
     ],
 )
 def test_each_operator_counts_the_same_on_both_paths(matcher: dict[str, Any], values: list[Any]) -> None:

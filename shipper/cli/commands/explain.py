@@ -31,6 +31,7 @@ from shipper.model.batch import Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Assessed, Handled, Pipeline, failure_of, runtime_ms_of
 from shipper.system.clock import Clock
+from shipper_processors.payload_split import split_documents
 from shipper_processors.sanitize import printable
 from shipper_processors.times import format_ms
 from shipper_schemas.entry import Entry, Origin
@@ -79,7 +80,8 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **sh
         Source.of(Origin(file.name, file.name, service=service, host=settings.host)),
     )
     lines = entries(file, kind, build_pipeline.bounds_of(settings))
-    steps = (explainer.explained(entry, Clock().wall_ms()) for entry in lines)
+    documents = (document for entry in lines for document in split_documents(entry))
+    steps = (explainer.explained(entry, Clock().wall_ms()) for entry in documents)
     if form == "json":
         for step in steps:
             click.echo(as_json(step, indent=False))
@@ -174,7 +176,7 @@ class Explainer:
         place = (entry.stream, origin.service or "unknown", origin.container_name or "")
         mask = self.pipeline.redactor.redact_text
         added = handled.increments or ()
-        return rule_reasons(self.rules, handled.assessed.event, place, origin.http_source, added, mask)
+        return rule_reasons(self.rules, handled.assessed.event, place, origin.http_source, added, mask, origin.paths)
 
     def _masked(self, assessed: Assessed, entry: Entry) -> list[Redaction]:
         if assessed.policy is Policy.DROP:
