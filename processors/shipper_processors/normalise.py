@@ -463,8 +463,10 @@ class _Entry:
             return milliseconds(value, 1e-6) if certain and written_by_go else None
         return milliseconds(value, UNIT_MS.get(source.form, 1.0))
 
-    @staticmethod
-    def _time(source: Source, value: Any) -> Any:  # noqa: ANN401 -- any JSON value
+    def _time(self, source: Source, value: Any) -> Any:  # noqa: ANN401 -- any JSON value
+        if source.form == "seconds":
+            nanos = self.fields.get("timestampNanos")
+            value = {"epochSecond": value, "nanoOfSecond": nanos if type(nanos) is int else 0}
         ms = read_time(value)
         return value if ms is not None and (ms >= EARLIEST_MS or source.path == TIME_FIELD) else None
 

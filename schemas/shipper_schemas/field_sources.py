@@ -12,7 +12,8 @@ TIME_FIELD = "timestamp"
 
 Form = Literal[
     "plain", "trace", "parent", "last_part", "letter", "serilog", "klog", "number", "python", "otel", "logback",
-    "name", "request_line", "ms", "s", "ns", "us", "unit", "integer_ns", "forwarded", "loguru", "lines",
+    "name", "request_line", "ms", "s", "ns", "us", "unit", "integer_ns", "forwarded", "loguru",
+    "seconds", "lines",
 ]  # fmt: skip
 """Form of a value beyond what its field implies, such as the unit of a duration or the scale of a level."""
 
@@ -84,11 +85,15 @@ SPAN = (
     Source("http_traceparent", "parent"),
 )
 
-TIME = _paths(
-    "timestamp @timestamp time ts @t Timestamp datetime date asctime eventTime event_time timeMillis t.$date instant"
-    " start_time StartUTC record.time.timestamp record.time time_iso8601 time_local msec timeUnixNano"
-    " observedTimeUnixNano ObservedTimestamp written_at datetime.date timestamp_ms log_time @time Time _time"
-    " startTime StartLocal logTime local_time DateTime __REALTIME_TIMESTAMP"
+TIME = (
+    *_paths(
+        "timestamp @timestamp time ts @t Timestamp datetime date asctime eventTime event_time timeMillis t.$date"
+        " instant start_time StartUTC record.time.timestamp record.time time_iso8601 time_local msec timeUnixNano"
+        " observedTimeUnixNano ObservedTimestamp written_at datetime.date timestamp_ms log_time @time Time _time"
+        " startTime StartLocal logTime local_time DateTime __REALTIME_TIMESTAMP"
+    ),
+    Source("timestampSeconds", "seconds"),
+    Source("t"),
 )
 
 LEVEL = (
@@ -97,6 +102,7 @@ LEVEL = (
         " SeverityText severityText severity_text record.level.name level.name error_severity syslog.severity.name"
     ),
     Source("s", "letter"),
+    Source("status", "plain", ("dd", "ddsource", "ddtags")),
     Source("label", "plain", ("err_code", "prio")),
     *_paths("LEVEL Severity fields.level PRIORITY"),
     *_paths("SeverityNumber severityNumber severity_number", "otel"),
@@ -142,8 +148,9 @@ ERROR_MESSAGE = _paths(
 
 LOGGER = (
     *_paths(
-        "logger logger_name loggerName log.logger @module _logger Category SourceContext Properties.SourceContext"
-        " properties.SourceContext logger.name record.name LoggerName channel instrumentationScope.name scope.name"
+        "logger logger_name loggerName log.logger _log_logger @module _logger Category SourceContext"
+        " Properties.SourceContext properties.SourceContext"
+        " logger.name record.name LoggerName channel instrumentationScope.name scope.name"
         " InstrumentationScope.name jsonPayload.logger",
         "name",
     ),

@@ -175,7 +175,7 @@ RECORDS: dict[str, bytes] = {name: record(text, at) for at, (name, text) in enum
 
 def documents(service: str = "backend", names: Iterable[str] | None = None) -> list[Document]:
     """Return the entries as an agent would store them, including the quarantined ones."""
-    chain = Pipeline(Enforce(), Counting(builtin_rules([])), Redactor())
+    chain = Pipeline(Enforce(require="always"), Counting(builtin_rules([])), Redactor())
     origin = Origin("/var/log/hostile.log", "c1", service=service, container_id="c1", container_name="hostile-1")
     batch = Batch()
     lines = b"".join(RECORDS[name] for name in (RECORDS if names is None else names)).splitlines(keepends=True)

@@ -44,7 +44,7 @@ SOURCE = Source.of(Origin("/x.log", "c1", service="backend", container_id="c1", 
 def everything_shown(kind: str, lines: bytes, redactor: Redactor, *, native: bool) -> bytes:
     """Return documents, label values and explanations of a log's lines, as bytes."""
     counting = Counting(RULES)
-    chain = Pipeline(Enforce(), counting, redactor)
+    chain = Pipeline(Enforce(require="always"), counting, redactor)
     made = FastChain.of(chain.enforce, counting, redactor, chain.skew) if native else None
     log = made.of_log(kind, SOURCE.origin, SOURCE.renderer) if made else None
     bounds, batch = Bounds(message_bytes=4000), Batch()

@@ -110,6 +110,10 @@ def event_of(fields: dict[str, Any]) -> dict[str, Any]:
         ({"type": "server", "level": "ERROR", "component": "o.e.b", "message": "m", "stacktrace": ["a.b.X: no", "at b.c(D.java:1)"]},
          {"logger": "o.e.b", "exception": "a.b.X: no\n\tat b.c(D.java:1)", "error_type": "a.b.X", "error_message": "no"}),
         ({"error_severity": "FATAL", "message": "m", "timestamp": "2026-11-30 11:37:18.702 UTC"}, {"level": "critical"}),
+        ({"timestampSeconds": 1775541904, "timestampNanos": 321000000, "severity": "INFO", "message": "m"},
+         {"timestamp": {"epochSecond": 1775541904, "nanoOfSecond": 321000000}}),
+        ({"t": "2026-03-09T08:15:30.123Z", "level": "info", "msg": "m"}, {"timestamp": "2026-03-09T08:15:30.123Z"}),
+        ({"date": 1773044130123, "status": "warn", "message": "m", "dd": {"service": "x"}}, {"level": "warning"}),
         # plain fields in other forms
         ({"level": "60", "message": "m", "status_code": "401", "duration_ms": "45.5", "method": "post", "path": "http://a.b/c?d#e"},
          {"level": "critical", "status_code": 401, "duration_ms": 45.5, "method": "POST", "path": "/c"}),
