@@ -10,6 +10,7 @@ section 6, structlog's ConsoleRenderer, zerolog's ConsoleWriter, zap's console e
 `simple`, and Monolog's LineFormatter.
 """
 
+# ruff: noqa: E501 -- expressions are easier to read on one line
 import json
 import re
 from typing import Any
@@ -48,11 +49,12 @@ VALUE = re.compile(
 ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 CONSOLE = re.compile(
-    rf"[A-Z]{{4}}\[\d{{4,10}}\] {{1,2}}|[ \t]{{0,8}}(?:{ISO}|\d{{1,2}}:\d\d ?[AP]M) {{1,2}}"
-    r"(?:\[(?P<structlog>[a-z]{4,9} {0,5})\] {1,2}"
-    r"|\[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,2}|(?:TRC|DBG|INF|WRN|ERR|FTL|PNC|TRACE|DEBUG|INFO|WARN|ERROR) )",
+    rf"[ \t]{{0,8}}{ISO} {{1,2}}\[(?P<structlog>[a-z]{{4,9}} {{0,5}})\] {{1,2}}|[A-Z]{{4}}\[\d{{4,10}}\] {{1,2}}|\d{{1,2}}:\d\d ?[AP]M [A-Z]{{3}} "
+    r"|[ \t]{0,8}\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d) {1,2}"
+    r"(?:\[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,2}|(?:TRC|DBG|INF|WRN|ERR|FTL|PNC) |(?:TRACE|DEBUG|INFO|WARN|ERROR) (?=[a-z_]\w{0,80}[:{]))",
     re.ASCII,
 )
+"""structlog, logrus on a terminal, zerolog, hclog and tracing."""
 STRUCTLOG_WIDTH = 9
 """Width to which structlog pads a level."""
 TAGS = re.compile(r"(?:\[[^\[\]]{1,128}\] ){1,4}", re.ASCII)

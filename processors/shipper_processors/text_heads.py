@@ -47,6 +47,7 @@ LETTERS = {
     "t": "trace", "u": "info", "a": "info",
 }  # fmt: skip
 MONGO = LETTERS | {"d1": "debug", "d2": "debug", "d3": "debug", "d4": "debug", "d5": "debug"}
+LOGCAT = LETTERS | {"v": "debug"}
 REDIS = {".": "debug", "-": "debug", "*": "notice", "#": "warning"}
 SYSLOG = ("critical", "critical", "critical", "error", "warning", "notice", "info", "debug")
 """Levels of syslog's severities 0 to 7 (RFC 5424, section 6.2.1)."""
@@ -134,7 +135,7 @@ AFTER_TIME_DIGIT = (
 AFTER_TIME_BRACE = (form(rf" \{{[^{{}}]{{1,120}}\}} {UPPER} - "),)  # Airflow
 AFTER_TIME_LETTER = (
     form(rf"[ ,]{{1,4}}{UPPER}(?:[\s:|,\]-]|$)"),
-    form(rf" {{1,4}}{WORD} {{0,8}}(?:[:|\]]|  |-\s)\s{{0,4}}"),
+    form(rf"[ ,]{{1,4}}{WORD} {{0,8}}(?:[:|\]]|  |-\s)\s{{0,4}}"),
     form(r" (?P<level>[A-Z]) \| (?P<logger>[\w./-]{1,80}): ", LETTERS),  # capnslog
     form(r" (?P<level>[IWED])! ", LETTERS),  # Telegraf
     form(r" \S{1,160} \[(?P<level>[IWEDTCF])\] ", LETTERS),  # Gitea
@@ -174,6 +175,11 @@ TRACE = re.compile(
 )
 """Sleuth's and Micrometer's `[application,trace,span]`, and a bracket with a UUID or 32 hexadecimal digits."""
 FIRST_DIGIT = (
+    form(
+        rf"(?P<time>\d\d-\d\d {CLOCK}) {{1,4}}\d{{1,10}} {{1,6}}\d{{1,10}} (?P<level>[VDIWEF]) (?P<logger>[^\s:]{{1,80}}) {{0,20}}: ",
+        LOGCAT,
+    ),
+    form(rf"\d{{6}} \d{{6}} \d{{1,10}} {UPPER} (?P<logger>[\w.$]{{1,120}}): "),  # HDFS
     form(
         rf"(?P<time>\d\.\d{{1,20}}e[+-]\d\d)\t{WORD}\t(?:(?P<logger>[A-Za-z_][\w.-]{{0,120}})\t)?(?:[\w./@-]{{1,200}}\.go:\d{{1,7}}\t)?"
     ),  # zap
@@ -273,7 +279,7 @@ DATE_LED = (
         r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) (?P<logger>[\w-]{1,40}): (?P<level>[A-Z][a-z]{3,6}): "
     ),  # Dovecot
     form(
-        r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [\w.:-]{1,128} (?P<logger>[\w./-]{1,48})(?:\[\d{1,10}\])?: "
+        r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [\w.:-]{1,128} (?P<logger>[\w./()-]{1,64})(?:\[\d{1,10}\])?: "
     ),  # syslog
     form(
         r"(?P<time>[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M) (?P<logger>[\w.$]{1,200})(?: [\w$<>]{1,120})?\n(?P<level>[A-Z]{4,7}): "
