@@ -321,9 +321,6 @@ WORD_LED = {
     "parse": (form(r"(?P<level>Parse error): (?=[^\n]{1,400} in /[^\s]{1,200} on line \d)", PHP),),
     "deprecated": (form(r"(?P<level>Deprecated): (?=[^\n]{1,400} in /[^\s]{1,200} on line \d)", PHP),),
     **dict.fromkeys(
-        ("detail", "hint", "statement", "context", "query"), (form(r"(?P<level>[A-Z]{4,9}):  (?=\S)", POSTGRES),)
-    ),
-    **dict.fromkeys(
         ("start", "end", "report"), (form(r"[A-Z]{3,6} RequestId: (?P<id>[0-9a-f]{8}-[0-9a-f-]{27})\s{0,4}"),)
     ),  # AWS Lambda
     "npm": (form(r"npm (?P<level>ERR!|WARN|error|warn) ", {"err!": "error", "error": "error", "warn": "warning"}),),
@@ -380,6 +377,8 @@ def _head_of(text: str) -> Head | None:
         return _first_of(FIRST_PARENTHESIS, text, start)
     word = FIRST_WORD.match(text, start)
     head = None if word is None else _first_of(_forms_of_word(text, start, word[0]), text, start)
+    if start and head is not None and head.time is None and first.islower():
+        return None  # a line of source code in a stack trace
     if head is None and "|" in text[start : start + 106]:
         return _composed(text, start)
     return head

@@ -260,7 +260,6 @@ FORMATS: dict[str, list[tuple[str, str | None, str | None, str]]] = {
         ("11:37:18,721 |-WARN in ch.qos.logback.classic - slow", "warning", "ch.qos.logback.classic", "slow"),
         ("<Nov 30, 2026 11:37:18 AM UTC> <Error> <Security> <BEA-090> <gone>", "error", "Security", "<gone>"),
         ("LOG:  database system is ready", "info", None, "database"),
-        ("HINT:  grant it", "info", None, "grant"),
         ("FATAL:  password authentication failed", "critical", None, "password"),
         ("START RequestId: 7f3c0000-aaaa-bbbb-cccc-0123456789ab Version: 1", None, None, "Version"),
         ("2026-11-30T11:37:18Z I! Starting", "info", None, "Starting"),
@@ -354,7 +353,7 @@ def test_an_id_is_read_in_its_place(line: str, correlation_id: str | None) -> No
         "INFORMATIONAL: x", "errors: 3", "infox: y", "Informed [ERROR] x", "(ERROR) x", "fatality", "Warnings: none",
         "May the force be with you", "Sunday morning", "PHPUnit 9.5", "npm install", "[1, 2, 3]", "[ok] fine",
         "<html>", "<999>Oct 11 22:14:15 a b: c", "1:M is a race", "12 errors", "at foo (bar.js:1)", "panic: boom",
-        "debugging is on", "error handling: see ERROR", "user=bob password=x", "FROM users WHERE level=1",
+        "debugging is on", "    error: str = 'x'", "  warn: bool", "DETAIL:  Key (id)=(1) exists", "HINT:  grant it", "error handling: see ERROR", "user=bob password=x", "FROM users WHERE level=1",
     ],
 )  # fmt: skip
 def test_a_level_word_in_a_sentence_means_nothing(line: str) -> None:
