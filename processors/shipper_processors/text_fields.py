@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from shipper_processors.lenient_json import OUTSIDE, read_object
+from shipper_processors.lenient_json import OUTSIDE, members, read_object
 from shipper_processors.stack_traces import summary
 from shipper_processors.text_heads import ISO, SYSLOG, Head
 
@@ -83,16 +83,16 @@ MONOLOG_CLASS = re.compile(r"\[object\] \((?P<type>[\w\\]{1,200})\(code: ")
 MOST_CONTEXTS = 4
 
 
-def decode_fields(text: str, head: Head | None) -> dict[str, Any] | None:
+def decode_fields(text: str, head: Head | None, *, cut: bool = False) -> dict[str, Any] | None:
     """Return the fields of a line that is decoded as a whole, under the names as logged; None for other text.
 
-    `head` is the line's head. The time is returned as `timestamp`, an application's sentence as `message`.
+    `head` is the line's head. With `cut`, the line's end is missing, so that a document without its end counts. The time is returned as `timestamp`, an application's sentence as `message`.
     """
     first = text[:1]
     if first == "<" and (fields := _rfc5424(text)) is not None:
         return fields
     end = text.rstrip(OUTSIDE)[-1:] if text[-1:] in OUTSIDE else text[-1:]
-    if end == "}" and (fields := _prefixed_json(text, head)) is not None:
+    if (end == "}" or cut) and (fields := _prefixed_json(text, head, cut=cut)) is not None:
         return fields
     if end in ("}", "]", '"') and (fields := _with_context(text, head)) is not None:
         return fields
@@ -104,7 +104,7 @@ def decode_fields(text: str, head: Head | None) -> dict[str, Any] | None:
 # --- JSON behind a prefix ---------------------------------------------------------------------------
 
 
-def _prefixed_json(text: str, head: Head | None) -> dict[str, Any] | None:
+def _prefixed_json(text: str, head: Head | None, *, cut: bool) -> dict[str, Any] | None:
     """Decode JSON that reaches from a recognised prefix to the end of the text."""
     at = 0 if head is None else head.at
     if text[at : at + 1] != "{":
@@ -114,7 +114,7 @@ def _prefixed_json(text: str, head: Head | None) -> dict[str, Any] | None:
         at = tag.end()
         if text[at : at + 1] != "{":
             return None
-    content = _whole_object(text, at)
+    content = _whole_object(text, at) or (members(text[at:]) if cut else None)
     return None if content is None else _behind(text[:at], head, content)
 
 

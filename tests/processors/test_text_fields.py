@@ -81,6 +81,14 @@ def test_json_behind_a_prefix_is_decoded(text: str, prefix: str, fields: dict[st
     assert {**decoded, **extra} == fields
 
 
+def test_a_cut_document_behind_a_prefix_counts() -> None:
+    """Its complete fields are read if the line was cut off at its limit."""
+    text = 'INFO:root:{"event":"login_failed","n":12,"msg":"lo'
+    assert decode_payload(text)[0] == "text"
+    shape, fields, _ = decode_payload(text, cut=True)
+    assert (shape, fields["event"], fields["n"]) == ("structured", "login_failed", 12)
+
+
 @pytest.mark.parametrize(
     "text",
     [
