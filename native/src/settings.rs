@@ -2,6 +2,7 @@
 
 use crate::block::Column;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use std::collections::HashSet;
 
 /// Most digits of a decimal number that every double represents exactly.
 const MOST_DIGITS: usize = 15;
@@ -16,10 +17,102 @@ pub enum Role {
     Level,
 }
 
+/// The test that a field's value must pass, or the line needs mapping and takes the Python path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Check {
+    None,
+    Id,
+    Level,
+    Method,
+    Path,
+    Whole,
+    Number,
+    Address,
+    Event,
+    Name,
+    Message,
+    Line,
+}
+
+impl Check {
+    pub fn named(name: &str) -> Option<Check> {
+        Some(match name {
+            "id" => Check::Id,
+            "level" => Check::Level,
+            "method" => Check::Method,
+            "path" => Check::Path,
+            "whole" => Check::Whole,
+            "number" => Check::Number,
+            "address" => Check::Address,
+            "event" => Check::Event,
+            "name" => Check::Name,
+            "message" => Check::Message,
+            "line" => Check::Line,
+            _ => return None,
+        })
+    }
+}
+
+/// Recognises entries that need no mapping.
+#[derive(Default)]
+pub struct Normalisation {
+    /// Keys that may be aliases of known fields.
+    pub roots: HashSet<Vec<u8>>,
+    pub placeholders: Vec<Vec<u8>>,
+    pub fillers: Vec<u8>,
+    pub counted_prefix: Vec<u8>,
+    pub counted_digits: usize,
+    pub methods: Vec<Vec<u8>>,
+    /// The places of `event` and `message`, the first of which replaces the second where that is missing.
+    pub event: Option<usize>,
+    pub message: Option<usize>,
+}
+
+impl Normalisation {
+    /// True if a text passes a field's test; false in doubt.
+    pub fn allows_text(&self, check: Check, text: &[u8]) -> bool {
+        match check {
+            Check::None | Check::Level | Check::Event | Check::Message | Check::Line => true,
+            Check::Whole | Check::Number => false,
+            Check::Id => !self.may_be_placeholder(text) && !self.may_be_counted(text),
+            Check::Name => !self.may_be_placeholder(text),
+            Check::Method => self.methods.iter().any(|method| method == text),
+            Check::Path => {
+                text.first() == Some(&b'/') && memchr::memchr2(b'?', b'#', text).is_none()
+            }
+            Check::Address => {
+                let plain = |byte: &u8| byte.is_ascii_graphic() && !b",[]".contains(byte);
+                let one_kind = !(text.contains(&b':') && text.contains(&b'.'));
+                text.iter().all(plain) && one_kind && !self.may_be_placeholder(text)
+            }
+        }
+    }
+
+    fn may_be_placeholder(&self, text: &[u8]) -> bool {
+        if text.iter().all(|byte| self.fillers.contains(byte)) || !text.is_ascii() {
+            return true;
+        }
+        let bare = text.trim_ascii();
+        let longest = self.placeholders.iter().map(Vec::len).max().unwrap_or(0);
+        bare.len() <= longest
+            && self
+                .placeholders
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(bare))
+    }
+
+    fn may_be_counted(&self, id: &[u8]) -> bool {
+        let prefix = self.counted_prefix.len();
+        (id.len() >= prefix && id[..prefix].eq_ignore_ascii_case(&self.counted_prefix))
+            || (id.len() <= self.counted_digits && id.iter().all(u8::is_ascii_digit))
+    }
+}
+
 /// A field of the schema.
 pub struct KnownField {
     pub name: Vec<u8>,
     pub role: Role,
+    pub check: Check,
     /// Its constraints; None if anything in its declaration is unknown.
     pub rule: Option<FieldRule>,
     /// Constrained by the schema, so that only an e-mail address in it could need masking.
@@ -168,6 +261,7 @@ pub fn exact(digits: &[u8]) -> Option<f64> {
 pub enum Test {
     OneOf(Vec<Vec<u8>>),
     Prefix(Vec<u8>),
+    Contains(Vec<u8>),
     /// The texts before, between and after the variable segments of a path.
     Route(Vec<Vec<u8>>),
     AtLeast(f64),
@@ -180,7 +274,8 @@ impl Test {
         match self {
             Test::OneOf(texts) => texts.iter().any(|text| text == value),
             Test::Prefix(prefix) => value.starts_with(prefix),
-            Test::Route(literals) => on_route(literals, value),
+            Test::Contains(part) => memchr::memmem::find(value, part).is_some(),
+            Test::Route(literals) => on_route(literals, value, false),
             Test::AtLeast(_) | Test::AtMost(_) => false,
         }
     }
@@ -190,13 +285,32 @@ impl Test {
         match self {
             Test::AtLeast(least) => number >= *least,
             Test::AtMost(most) => number <= *most,
-            Test::OneOf(_) | Test::Prefix(_) | Test::Route(_) => false,
+            Test::OneOf(_) | Test::Prefix(_) | Test::Contains(_) | Test::Route(_) => false,
+        }
+    }
+
+    /// The result for a text, as groups are told apart by it: for a path, as logged and in any letter case.
+    pub fn outcome(&self, value: &[u8]) -> u8 {
+        match self {
+            Test::Route(literals) => {
+                u8::from(on_route(literals, value, false))
+                    | u8::from(on_route(literals, value, true)) << 1
+            }
+            _ => u8::from(self.holds(value)),
         }
     }
 }
 
+/// True if servers may route a path otherwise than as it is written, letter case apart.
+pub fn is_unusual(path: &[u8]) -> bool {
+    let end = path.iter().position(|byte| b"?#".contains(byte));
+    let path = &path[..end.unwrap_or(path.len())];
+    path.iter().any(|byte| b"%;\\".contains(byte))
+        || path.windows(2).any(|pair| pair == b"//" || pair == b"/.")
+}
+
 /// True if a path matches a route, ignoring a query, a fragment and one trailing slash.
-fn on_route(literals: &[Vec<u8>], path: &[u8]) -> bool {
+fn on_route(literals: &[Vec<u8>], path: &[u8], any_case: bool) -> bool {
     let mut rest = path;
     for (place, literal) in literals.iter().enumerate() {
         if place > 0 {
@@ -209,10 +323,13 @@ fn on_route(literals: &[Vec<u8>], path: &[u8]) -> bool {
             }
             rest = &rest[part..];
         }
-        match rest.strip_prefix(literal.as_slice()) {
-            Some(behind) => rest = behind,
-            None => return false,
+        let Some((start, behind)) = rest.split_at_checked(literal.len()) else {
+            return false;
+        };
+        if start != literal.as_slice() && !(any_case && start.eq_ignore_ascii_case(literal)) {
+            return false;
         }
+        rest = behind;
     }
     let rest = rest.strip_prefix(b"/").unwrap_or(rest);
     matches!(rest.first(), None | Some(b'?' | b'#'))
@@ -224,6 +341,18 @@ pub struct RuleField {
     pub known: Option<usize>,
     pub tests: Option<Vec<Test>>,
 }
+
+impl RuleField {
+    /// True if a test compares paths with a route.
+    pub fn has_route(&self) -> bool {
+        self.tests
+            .as_ref()
+            .is_some_and(|tests| tests.iter().any(|test| matches!(test, Test::Route(_))))
+    }
+}
+
+/// The fields by which a request's record is recognised, in the order of `REQUEST_FIELDS`.
+pub const REQUEST_FIELDS: [&str; 4] = ["event", "method", "path", "status_code"];
 
 /// A field of an access line's event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -266,12 +395,15 @@ pub struct Settings {
     pub masked: Vec<Vec<u8>>,
     pub keywords: AhoCorasick,
     pub rule_fields: Vec<RuleField>,
+    /// Places of `REQUEST_FIELDS` in `known`.
+    pub request: [Option<usize>; 4],
     /// Fields with unknown operators: events are not grouped by them.
     pub undecided_fields: Vec<String>,
     /// Order of an access line's fields.
     pub access: Vec<AccessField>,
     pub future_ms: i64,
     pub past_ms: i64,
+    pub normalisation: Normalisation,
 }
 
 const SLOTS: usize = 256;
@@ -299,10 +431,12 @@ impl Default for Settings {
             masked: Vec::new(),
             keywords: automaton(&[]).expect("an empty automaton"),
             rule_fields: Vec::new(),
+            request: [None; 4],
             undecided_fields: Vec::new(),
             access: Vec::new(),
             future_ms: 0,
             past_ms: 0,
+            normalisation: Normalisation::default(),
         }
     }
 }
@@ -334,6 +468,11 @@ impl Settings {
         }
         lowered.make_ascii_lowercase();
         self.alias(lowered).unwrap_or(lowered)
+    }
+
+    /// True if a text is a level in any letter case.
+    pub fn is_level(&self, spelling: &[u8]) -> bool {
+        self.alias(spelling).is_some() || self.alias(&spelling.to_ascii_lowercase()).is_some()
     }
 
     fn alias(&self, spelling: &[u8]) -> Option<&[u8]> {
@@ -391,6 +530,39 @@ mod tests {
         let visits = route(&["/p/", "/visits/", "/x"]);
         assert!(visits.holds(b"/p/1/visits/2/x") && !visits.holds(b"/p/1/visits/x"));
         assert!(route(&[""]).holds(b"/") && route(&[""]).holds(b"") && !route(&[""]).holds(b"/a"));
+    }
+
+    #[test]
+    fn a_route_in_another_letter_case_is_another_outcome() {
+        let patient = route(&["/patients/", "/x"]);
+        for (path, outcome) in [
+            ("/patients/7/x", 3),
+            ("/Patients/A/X/", 2),
+            ("/patient/7/x", 0),
+        ] {
+            assert_eq!(patient.outcome(path.as_bytes()), outcome, "{path}");
+        }
+        assert_eq!(Test::Contains(b"b c".to_vec()).outcome(b"ab cd"), 1);
+        assert_eq!(Test::Contains(b"b c".to_vec()).outcome(b"abcd"), 0);
+    }
+
+    #[test]
+    fn a_path_that_servers_normalise_is_unusual() {
+        for path in [
+            "/%6c",
+            "/a;b",
+            "//a",
+            "/a//",
+            "/./a",
+            "/a/..",
+            "/a\\b",
+            "http://h/a",
+        ] {
+            assert!(is_unusual(path.as_bytes()), "{path}");
+        }
+        for path in ["", "/", "/a/b-c_d.e/", "/A/é", "/a?x=%20//;.", "/a#/."] {
+            assert!(!is_unusual(path.as_bytes()), "{path}");
+        }
     }
 
     #[test]

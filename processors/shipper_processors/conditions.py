@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
 from typing import Any, NamedTuple
 
-from shipper_processors.chain_plan import FieldTest, declared_tests
+from shipper_processors.chain_plan import PYTHON_OPERATORS, FieldTest, declared_tests
+from shipper_processors.login_lines import TESTS
+from shipper_processors.request_paths import is_unusual, normalised_paths
+from shipper_schemas.entry import Paths
 from shipper_schemas.rules import Condition, Matcher
 
 RuntimeValues = tuple[str, str, str]
@@ -22,6 +25,7 @@ UNLISTED = object()
 """Stands for every value of a field except the texts that some rule lists."""
 RUNTIME_FIELDS = {"stream": 0, "service": 1, "container": 2}
 """Fields that the runtime sets, with their index in RuntimeValues; an application cannot set them."""
+STATUS = re.compile(r"\s{0,8}([1-5][0-9]{2})(?:\.0{1,3})?(?:\s.*)?\Z", re.DOTALL)
 DISPATCHED = frozenset({"event", "method"})
 """Fields whose texts select the rules to evaluate; they are never read from `extra`."""
 
@@ -35,21 +39,36 @@ class Remaining(NamedTuple):
     """The fields that the test reads."""
 
 
+class Known(NamedTuple):
+    """All that is known before a condition is compiled."""
+
+    decided: Mapping[str, object]
+    """Values of fields; the event's name, or UNLISTED, is always known."""
+    is_request: bool
+    """True for an event that records a request, from the source that counts."""
+    paths: Paths = "tolerant"
+    at_most: bool = False
+    """Assume that each test holds that only Python or the runtime can decide: what does not hold then never does."""
+
+
 NEVER, ALWAYS = Remaining(test=False), Remaining(test=True)
 
 
-def remaining(condition: Condition, record: str | None, decided: Mapping[str, object]) -> Remaining:
-    """Compile the part of a condition that remains once the `decided` fields are known.
-
-    `record` is the name of the event that is a request's record; `decided` holds the event's name, or UNLISTED.
-    """
-    if condition.request and (record is None or decided["event"] != record):
+def remaining(condition: Condition, known: Known) -> Remaining:
+    """Compile the part of a condition that remains to be tested."""
+    if condition.request and not known.is_request:
         return NEVER
     fields = sorted(((name, declared_tests(matcher)) for name, matcher in condition.fields.items()), key=_costly)
-    parts = [_decide(name, tests, decided) for name, tests in fields]
-    parts += [remaining(part, record, decided) for part in condition.all]
+    if known.at_most:
+        fields = [
+            (name, tuple(test for test in tests if test.operator not in PYTHON_OPERATORS))
+            for name, tests in fields
+            if name not in RUNTIME_FIELDS
+        ]
+    parts = [_decide(name, tests, known) for name, tests in fields]
+    parts += [remaining(part, known) for part in condition.all]
     if condition.any:
-        parts.append(_either([remaining(part, record, decided) for part in condition.any]))
+        parts.append(_either([remaining(part, known) for part in condition.any]))
     if any(part.test is False for part in parts):
         return NEVER
     return _joined([part for part in parts if part.test is not True], _all, ALWAYS)
@@ -73,8 +92,24 @@ def matchers_of(conditions: Iterable[Condition]) -> Iterator[tuple[str, Matcher]
         yield from matchers_of((*condition.all, *condition.any))
 
 
+def normalised_pattern(route: str) -> re.Pattern[str]:
+    """Return the pattern of a path template for normalised paths, in any letter case."""
+    normalised = next(normalised_paths(route)).rstrip("/")
+    parts = ["[^/]+" if part.startswith("{") else re.escape(part) for part in normalised.split("/")]
+    return re.compile("/".join(parts) + "/?", re.DOTALL | re.IGNORECASE | re.ASCII)
+
+
+def needs_python(condition: Condition) -> bool:
+    """True if a condition has a test that only Python executes."""
+    tests = (test for _, matcher in matchers_of((condition,)) for test in declared_tests(matcher))
+    return any(test.operator in PYTHON_OPERATORS for test in tests)
+
+
 def field_reader(name: str) -> FieldReader:
-    """Return a function that reads a field: from the runtime, from the event, or from its `extra`."""
+    """Return a function that reads a field: from the runtime, from the event, or from its `extra`.
+
+    A name with dots is a literal name first, then a path of nested objects.
+    """
     if name in RUNTIME_FIELDS:
         index = RUNTIME_FIELDS[name]
         return lambda _event, runtime: runtime[index]
@@ -87,28 +122,48 @@ def field_reader(name: str) -> FieldReader:
         extra = event.get("extra")
         return extra.get(name) if isinstance(extra, dict) else None
 
-    return get
+    if "." not in name:
+        return get
+    parts = name.split(".")
+
+    def get_nested(event: dict[str, Any], runtime: RuntimeValues) -> Any:  # noqa: ANN401 -- any logged value
+        value = get(event, runtime)
+        if value is None:
+            value = _nested(event, parts)
+        return _nested(event.get("extra"), parts) if value is None else value
+
+    return get_nested
 
 
-def route_pattern(route: str) -> re.Pattern[str]:
+def _nested(value: Any, parts: list[str]) -> Any:  # noqa: ANN401 -- any logged value
+    for part in parts:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
+
+
+def route_pattern(route: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
     """Return the pattern of a path template: `{…}` matches one segment; a query and a trailing slash are ignored."""
     parts = ["[^/?#]+" if part.startswith("{") else re.escape(part) for part in route.rstrip("/").split("/")]
-    return re.compile("/".join(parts) + r"/?(?:[?#].*)?", re.DOTALL)
+    return re.compile("/".join(parts) + r"/?(?:[?#].*)?", re.DOTALL | flags)
 
 
 def _costly(field: tuple[str, tuple[FieldTest, ...]]) -> bool:
     """True for patterns, which are tested last."""
-    return any(test.operator in ("route", "glob") for test in field[1])
+    return any(test.operator in ("route", "glob", "preset") for test in field[1])
 
 
-def _decide(name: str, tests: tuple[FieldTest, ...], decided: Mapping[str, object]) -> Remaining:
-    if name in decided:
-        value = decided[name]
+def _decide(name: str, tests: tuple[FieldTest, ...], known: Known) -> Remaining:
+    if not tests:
+        return ALWAYS
+    if name in known.decided:
+        value = known.decided[name]
         if value is not UNLISTED:
-            return Remaining(all(test(value) for test in map(value_test, tests)))
+            return Remaining(all(test(value) for test in _compiled(name, tests, known.paths)))
         if any(map(_only_listed, tests)):
             return NEVER
-    return Remaining(_field_test(name, tests), frozenset((name,)))
+    return Remaining(_field_test(name, _compiled(name, tests, known.paths)), frozenset((name,)))
 
 
 def _only_listed(test: FieldTest) -> bool:
@@ -151,9 +206,8 @@ def _any(tests: list[Test]) -> Test:
     return test
 
 
-def _field_test(name: str, declared: tuple[FieldTest, ...]) -> Test:
+def _field_test(name: str, tests: tuple[ValueTest, ...]) -> Test:
     get = field_reader(name)
-    tests = tuple(map(value_test, declared))
     if len(tests) == 1:
         only = tests[0]
         if name in RUNTIME_FIELDS:
@@ -167,9 +221,36 @@ def _field_test(name: str, declared: tuple[FieldTest, ...]) -> Test:
     return test
 
 
-def value_tests(matcher: Matcher) -> Iterable[ValueTest]:
-    """Compile one test for each operator of a matcher; each takes any value and never raises."""
-    return map(value_test, declared_tests(matcher))
+def value_tests(name: str, matcher: Matcher, paths: Paths) -> tuple[ValueTest, ...]:
+    """Compile one test for each operator of a field's matcher; each takes any value and never raises."""
+    return _compiled(name, declared_tests(matcher), paths)
+
+
+def _compiled(name: str, tests: Iterable[FieldTest], paths: Paths) -> tuple[ValueTest, ...]:
+    return tuple(_field_value_test(name, test, paths) for test in tests)
+
+
+def _field_value_test(name: str, test: FieldTest, paths: Paths) -> ValueTest:
+    """Compile a test of one field: a method in any letter case, a status as a number or as text, a path as routed."""
+    if test.operator == "route" and paths == "strict":
+        return _strict_route(test.operand)
+    read = {"method": method_of, "status_code": status_of}.get(name)
+    if read is None or test.operator not in ("equals", "one_of", "min", "max"):
+        return value_test(test)
+    operand = tuple(map(read, test.operand)) if isinstance(test.operand, tuple) else read(test.operand)
+    holds = value_test(FieldTest(test.operator, operand))
+    return lambda value: holds(read(value))
+
+
+def method_of(value: object) -> object:
+    """Return a method in upper case; any other value unchanged."""
+    return value.upper() if isinstance(value, str) else value
+
+
+def status_of(value: object) -> object:
+    """Return a status that was logged as text, such as `401` or `401 Unauthorized`, as a number; others unchanged."""
+    match = STATUS.match(value) if isinstance(value, str) else None
+    return int(match[1]) if match else value
 
 
 def value_test(test: FieldTest) -> ValueTest:
@@ -190,12 +271,41 @@ def _prefix(prefix: str) -> ValueTest:
     return lambda value: isinstance(value, str) and value.startswith(prefix)
 
 
+def _contains(part: str) -> ValueTest:
+    return lambda value: isinstance(value, str) and part in value
+
+
 def _glob(pattern: str) -> ValueTest:
     return _full_match(re.compile(translate(pattern)), "")
 
 
-def _route(route: str) -> ValueTest:
+def _strict_route(route: str) -> ValueTest:
     return _full_match(route_pattern(route), route.rstrip("/").partition("{")[0])
+
+
+def _route(route: str) -> ValueTest:
+    """Test for a route as servers may resolve the path: as logged, or normalised and in any letter case."""
+    as_logged = _strict_route(route)
+    if "?" in route or "#" in route:
+        return as_logged
+    in_any_case = route_pattern(route, re.IGNORECASE | re.ASCII).fullmatch
+    normalised = normalised_pattern(route).fullmatch
+
+    def test(value: Any) -> bool:  # noqa: ANN401 -- any logged value
+        if as_logged(value):
+            return True
+        if not isinstance(value, str):
+            return False
+        if is_unusual(value):
+            return any(normalised(path) is not None for path in normalised_paths(value))
+        return in_any_case(value) is not None
+
+    return test
+
+
+def _preset(name: str) -> ValueTest:
+    recognises = TESTS[name]
+    return lambda value: isinstance(value, str) and recognises(value)
 
 
 def _at_least(least: float) -> ValueTest:
@@ -216,9 +326,11 @@ OPERATORS: dict[str, Callable[[Any], ValueTest]] = {
     "equals": lambda wanted: _one_of((wanted,)),
     "one_of": _one_of,
     "prefix": _prefix,
+    "contains": _contains,
     "glob": _glob,
     "route": _route,
     "min": _at_least,
     "max": _at_most,
+    "preset": _preset,
 }
 """Operators of a matcher, with the function that compiles the operand into a test of a value."""

@@ -4,38 +4,54 @@ Counting precedes every policy: a violation must not hide a failed login.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from shipper_processors.chain_plan import RulesPlan, rule_fields
 from shipper_processors.conditions import (
     RUNTIME_FIELDS,
     UNLISTED,
     FieldReader,
+    Known,
     RuntimeValues,
     Test,
     field_reader,
     listed_texts,
     matchers_of,
+    method_of,
+    needs_python,
     remaining,
 )
-from shipper_schemas.entry import HttpSource
+from shipper_processors.request_records import (
+    ACCESS_LOGGERS,
+    CADDY_ACCESS,
+    RECORDS,
+    Record,
+    counts,
+    events_besides_requests,
+    request_record,
+)
+from shipper_schemas.entry import HttpSource, Paths
 from shipper_schemas.metrics import Increment, Labels, Metric, SeriesKey
-from shipper_schemas.rules import Case, Label, Rule, label_text, unique_metrics
+from shipper_schemas.rules import Case, Label, Matcher, Rule, label_text, unique_metrics
 
 OTHER = "other"
 LONGEST_LABEL = 120
-RECORDS: Mapping[HttpSource, str | None] = {"structured": "request_complete", "access": "http_access", "off": None}
-"""Name of the event that records a request, by the source of request counters of its container."""
-
 MOST_OBSERVED = 2.0**53
 """Largest observation: above it whole numbers are inexact, and two forged ones of 1e308 would make a sum infinite."""
 
 Value = Callable[[dict[str, Any], RuntimeValues], str]
-Key = tuple[HttpSource, str, str | None, int | None]
-"""Key of an event plan: source of requests, name of the event, method and, for a request's record, status."""
+Key = tuple[bool, Paths, str | None, str | None, int | None]
+"""Key of an event plan: whether it is a request that counts, comparison of paths, listed name of the event, listed
+method and, for a request, status."""
+RECORD_TESTS = (
+    ("logger", Matcher(one_of=tuple(sorted(ACCESS_LOGGERS)))),
+    ("logger", Matcher(prefix=CADDY_ACCESS)),
+)
+"""The tests of `request_record` for an event with a name, besides the presence of method, path and status. The native
+chain declines requests without a name."""
 
 
 @dataclass(slots=True)
@@ -102,6 +118,8 @@ class EventPlan(NamedTuple):
     rules: tuple[tuple[CompiledRule, tuple[tuple[Test | bool, tuple[Value, ...]], ...]], ...]
     fields: frozenset[str]
     """Fields that the remaining tests read."""
+    at_most: tuple[Test | bool, ...] = ()
+    """For each case with a test that only Python executes: what else must hold."""
 
 
 GroupEffect = Literal["none", "constant", "each"]
@@ -147,13 +165,17 @@ class Counting:
             if name in self._rules and len(labels) == len(self._rules[name].names):
                 self._rules[name].admit(labels)
         conditions = [case.when for rule in self._rules.values() for case, _ in rule.cases]
-        records = {name for name in RECORDS.values() if name is not None}
         self._conditions = conditions
+        self._python_cases = frozenset(id(condition) for condition in conditions if needs_python(condition))
+        others = dict.fromkeys(events_besides_requests(rule.rule for rule in self._rules.values()))
+        self._records: dict[str, Record | None] = {**others, **RECORDS}
+        """The records of events that their names alone decide."""
         self._reads_runtime_fields = any(name in RUNTIME_FIELDS for name, _ in matchers_of(conditions))
-        self._events = frozenset(records | listed_texts(conditions, "event"))
-        self._methods = frozenset(listed_texts(conditions, "method"))
+        self._events = frozenset(RECORDS.keys() | listed_texts(conditions, "event"))
+        self._methods = frozenset(method.upper() for method in listed_texts(conditions, "method"))
         self._plans: dict[Key, EventPlan] = {}
-        self._general = self._plan(None, {"event": UNLISTED})
+        unlisted = {"event": UNLISTED}
+        self._general = {paths: self._plan(Known(unlisted, is_request=False, paths=paths)) for paths in get_args(Paths)}
 
     def metrics(self) -> list[Metric]:
         """Return the declarations of all metrics."""
@@ -188,18 +210,37 @@ class Counting:
                     new_series.append((name, labels))
         return new_series
 
-    def increments(
-        self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str = ""
+    def increments(  # noqa: PLR0913, PLR0917 -- the event and its log
+        self,
+        event: dict[str, Any],
+        stream: str,
+        service: str,
+        http_source: HttpSource,
+        container: str = "",
+        paths: Paths = "tolerant",
     ) -> list[Increment]:
         """Return the increments of one event; empty for most. The event may hold any values."""
-        plan = self._plan_for(event, stream, http_source)
+        plan = self._plan_for(event, stream, http_source, paths)
         return self._added(plan, event, (stream, service, container)) if plan.rules else []
 
-    def _plan_for(self, event: dict[str, Any], stream: str, http_source: HttpSource) -> EventPlan:
+    def _plan_for(self, event: dict[str, Any], stream: str, http_source: HttpSource, paths: Paths) -> EventPlan:
+        """Return the plan of an event; only listed names, methods and statuses have one, so that logs add none."""
         name = event.get("event")
-        if not isinstance(name, str) or name not in self._events:
-            return self._general
-        key = self._key(name, event, stream, http_source)
+        listed = name if isinstance(name, str) and name in self._events else None
+        if listed is not None and listed in self._records:
+            record = self._records[listed]
+        else:
+            record = request_record(event) if "method" in event else None
+        is_request = record is not None and counts(record, name, stream, http_source)
+        if listed is None and not is_request:
+            return self._general[paths]
+        method = method_of(event.get("method"))
+        if not isinstance(method, str) or method not in self._methods:
+            method = None
+        status = event.get("status_code") if is_request else None
+        if type(status) is not int or not 100 <= status <= 599:  # noqa: PLR2004 -- the range of HTTP statuses
+            status = None
+        key = (is_request, paths, listed, method, status)
         plan = self._plans.get(key)
         return self._compile_plan(key) if plan is None else plan
 
@@ -211,7 +252,7 @@ class Counting:
         for rule in self._rules.values():
             by_value |= {label.field for case, _ in rule.cases for label in case.labels.values() if label.field}
             by_value |= {rule.rule.field} if rule.rule.field else set()
-        all_fields = rule_fields(by_value, matchers_of(self._conditions))
+        all_fields = rule_fields(by_value, (*matchers_of(self._conditions), *RECORD_TESTS), by_type=("path",))
         return RulesPlan(
             tuple(field for field in all_fields if field.name not in RUNTIME_FIELDS),
             tuple(field for field in all_fields if field.name in RUNTIME_FIELDS),
@@ -223,25 +264,34 @@ class Counting:
         stream: str,
         http_source: HttpSource,
         undecided_fields: frozenset[str] = frozenset(),
+        paths: Paths = "tolerant",
     ) -> GroupEffect:
         """Return the effect of all events that equal this one in the fields that rules read, and in their stream.
 
         Events are not grouped by `undecided_fields`: if a rule reads one of these, each event must be evaluated.
         """
-        plan = self._plan_for(event, stream, http_source)
+        plan = self._plan_for(event, stream, http_source, paths)
         if any(rule.observed is not None for rule, _ in plan.rules) or not undecided_fields.isdisjoint(plan.fields):
+            return "each"
+        if any(test is True or _holds(test, event) for test in plan.at_most):
             return "each"
         tests = [test for _, cases in plan.rules for test, _ in cases]
         if not self._reads_runtime_fields and not any(test is True or _holds(test, event) for test in tests):
             return "none"
         return "constant"
 
-    def contribution(
-        self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str
+    def contribution(  # noqa: PLR0913, PLR0917 -- the event and its log
+        self,
+        event: dict[str, Any],
+        stream: str,
+        service: str,
+        http_source: HttpSource,
+        container: str,
+        paths: Paths = "tolerant",
     ) -> Contribution:
         """Return the increments of each event of a group, evaluated on one of them; overflows are not recorded yet."""
         before, self._overflows = self._overflows, Counter()
-        added = self.increments(event, stream, service, http_source, container)
+        added = self.increments(event, stream, service, http_source, container, paths)
         overflows, self._overflows = self._overflows, before
         return Contribution(tuple((increment.metric, increment.labels) for increment in added), tuple(overflows))
 
@@ -265,41 +315,36 @@ class Counting:
         overflows, self._overflows = dict(self._overflows), Counter()
         return overflows
 
-    def _key(self, name: str, event: dict[str, Any], stream: str, http_source: HttpSource) -> Key:
-        """Return the plan's key, of listed names, listed methods and valid statuses: logs cannot add keys endlessly.
-
-        Access lines count from stdout only: a decoded query string can forge whole lines on stderr.
-        """
-        source = "off" if http_source == "access" and stream != "stdout" else http_source
-        method = event.get("method")
-        if not isinstance(method, str) or method not in self._methods:
-            method = None
-        status = event.get("status_code") if name == RECORDS[source] else None
-        if type(status) is not int or not 100 <= status <= 599:  # noqa: PLR2004 -- the range of HTTP statuses
-            status = None
-        return source, name, method, status
-
     def _compile_plan(self, key: Key) -> EventPlan:
-        source, name, method, status = key
-        decided: dict[str, object] = {"event": name, "method": UNLISTED if method is None else method}
+        is_request, paths, name, method, status = key
+        decided: dict[str, object] = {
+            "event": UNLISTED if name is None else name,
+            "method": UNLISTED if method is None else method,
+        }
         if status is not None:
             decided["status_code"] = status
-        plan = self._plans[key] = self._plan(RECORDS[source], decided)
+        plan = self._plans[key] = self._plan(Known(decided, is_request, paths))
         return plan
 
-    def _plan(self, record: str | None, decided: Mapping[str, object]) -> EventPlan:
-        """Return the rules that can hold once `decided` is known, with the tests that remain.
+    def _plan(self, known: Known) -> EventPlan:
+        """Return the rules that can hold once some fields are known, with the tests that remain.
 
         Most events are in no rule, and most requests change nothing: their plan is empty.
         """
-        rules, fields = [], set[str]()
+        rules, fields, at_most = [], set[str](), list[Test | bool]()
         for rule in self._rules.values():
-            left = [(remaining(case.when, record, decided), values) for case, values in rule.cases]
-            cases = tuple((part.test, values) for part, values in left if part.test is not False)
+            left = [(remaining(case.when, known), case, values) for case, values in rule.cases]
+            cases = tuple((part.test, values) for part, _, values in left if part.test is not False)
             if cases:
                 rules.append((rule, cases))
-                fields.update(*(part.fields for part, _ in left))
-        return EventPlan(tuple(rules), frozenset(fields))
+                fields.update(*(part.fields for part, _, _ in left))
+            assumed = known._replace(at_most=True)
+            at_most += [
+                remaining(case.when, assumed).test
+                for part, case, _ in left
+                if part.test is not False and id(case.when) in self._python_cases
+            ]
+        return EventPlan(tuple(rules), frozenset(fields), tuple(test for test in at_most if test is not False))
 
     def _added(self, plan: EventPlan, event: dict[str, Any], runtime: RuntimeValues) -> list[Increment]:
         added = []

@@ -33,6 +33,8 @@ MOST_GROUPS = 4096
 """Groups that are kept; logs with more are hostile, and grouping then starts again from nothing."""
 KINDS = ("docker", "cri")
 SALTS: dict[HttpSource, int] = {"structured": 0, "access": 1, "off": 2}
+STRICT_SALT = 3
+"""Added for logs whose paths are compared as logged: the same event may count differently there."""
 
 
 class FastBatch(NamedTuple):
@@ -48,7 +50,13 @@ class FastBatch(NamedTuple):
 
 def plan_of(enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew) -> ChainPlan:
     """Collect the tables that the steps of a chain execute."""
-    return ChainPlan(enforce.schema, counting.rules_plan(), redactor.plan, RENDERING, SkewPlan(**skew._asdict()))
+    bounds = SkewPlan(skew.future_ms, skew.past_ms, skew.age_ms)  # the native path declines times without zone
+    return ChainPlan(enforce.schema, enforce.normaliser.plan(), counting.rules_plan(), redactor.plan, RENDERING, bounds)
+
+
+def salt_of(origin: Origin) -> int:
+    """Return the number that keeps groups apart whose logs count the same event differently."""
+    return SALTS[origin.http_source] + (STRICT_SALT if origin.paths == "strict" else 0)
 
 
 def _ignore(reason: str) -> None:
@@ -91,8 +99,11 @@ class FastChain:
         return cls(chain, enforce, counting, frozenset(chain.undecided_fields))
 
     def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "FastLog | None":
-        """Return the chain for the lines of one log; None for a kind of log whose lines have no runtime time."""
-        if kind not in KINDS:
+        """Return the chain for the lines of one log; None for a log that takes the Python path.
+
+        That is a kind of log whose lines have no runtime time, and a log with paths of fields of its own.
+        """
+        if kind not in KINDS or origin.fields:
             return None
         return FastLog(self, kind, origin, renderer)
 
@@ -107,7 +118,7 @@ class FastChain:
             shape, event, _ = decode_payload(text)
             if shape == "structured":
                 event, _ = self.enforce.enforce(event)
-            effect = self.counting.group_effect(event, stream, origin.http_source, self.undecided_fields)
+            effect = self.counting.group_effect(event, stream, origin.http_source, self.undecided_fields, origin.paths)
         except Exception:  # noqa: BLE001 -- if a step fails, each event of the group goes through the pipeline's guard
             self.chain.set_effect(group, "each")
             return
@@ -138,7 +149,7 @@ class FastLog:
         """
         if self._context is None:
             stdout, stderr = self.renderer.tail("stdout"), self.renderer.tail("stderr")
-            seed, salt = log_seed(self.origin.source), SALTS[self.origin.http_source]
+            seed, salt = log_seed(self.origin.source), salt_of(self.origin)
             self._context = native.LogContext(self.kind, seed, stdout, stderr, salt)
         return self.fast_chain.chain.scan(self._context, lines, at, offset, *last, *idle)
 
@@ -161,7 +172,12 @@ class FastLog:
             origin, (event, stream) = self.origin, self.fast_chain.examples[group]
             try:
                 contribution = self.fast_chain.counting.contribution(
-                    event, stream, origin.service or "unknown", origin.http_source, origin.container_name or ""
+                    event,
+                    stream,
+                    origin.service or "unknown",
+                    origin.http_source,
+                    origin.container_name or "",
+                    origin.paths,
                 )
             except Exception:  # noqa: BLE001 -- the events are stored; the pipeline records the failure
                 contribution = Contribution((), (), failed=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from shipper_schemas.presets import Preset, failures, successes
 from shipper_schemas.rules import Rule
 
 LOGIN = "/api/v1/auth/login"
@@ -22,11 +23,12 @@ def request(method: object, route: str, status: object) -> dict[str, Any]:
     return {"request": True, "method": method, "path": {"route": route}, "status_code": status}
 
 
-def login(outcome: str, events: list[str], status: int) -> dict[str, Any]:
-    """Return the case of a login with this outcome."""
+def login(outcome: str, events: list[str], status: int, further: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Return the case of a login with this outcome; `further` are alternative conditions."""
     alternatives: list[dict[str, Any]] = [request("POST", LOGIN, status)]
     if events:
         alternatives.insert(0, {"event": {"one_of": events}})
+    alternatives += further
     return {"when": {"any": alternatives}, "labels": {"service": "service", "outcome": {"value": outcome}}}
 
 
@@ -36,27 +38,51 @@ def operation(label: str, value: str, event: object, request_condition: dict[str
     return {"when": {"any": alternatives}, "labels": {label: {"value": value}}}
 
 
-@lru_cache(maxsize=1)
-def _fixed() -> tuple[Rule, ...]:
-    failed = {"any": [{"event": {"one_of": FAILED_LOGINS}}, request("POST", LOGIN, 401)]}
+@lru_cache(maxsize=8)
+def _logins(presets: tuple[Preset, ...]) -> tuple[Rule, ...]:
+    failed = [{"event": {"one_of": FAILED_LOGINS}}, request("POST", LOGIN, 401), *failures(presets)]
+    cases = [
+        login("failure", FAILED_LOGINS, 401, failures(presets)),
+        login("success", SUCCESSFUL_LOGINS, 200, successes(presets)),
+        login("locked", [], 403),
+        login("limited", [], 429),
+    ]
+    return _login_rules({"when": {"any": failed}}, {"cases": cases})
+
+
+@lru_cache(maxsize=8)
+def preset_rules(presets: tuple[Preset, ...]) -> tuple[Rule, ...]:
+    """Return the login rules of the presets alone, without those of applications."""
+    outcomes = {"failure": failures(presets), "success": successes(presets)}
+    cases = [
+        {"when": {"any": conditions}, "labels": {"service": "service", "outcome": {"value": outcome}}}
+        for outcome, conditions in outcomes.items()
+    ]
+    optional = {"correlation_id": "optional"}
+    return _login_rules({"when": {"any": outcomes["failure"]}, **optional}, {"cases": cases, **optional})
+
+
+def _login_rules(failed: dict[str, Any], by_outcome: dict[str, Any]) -> tuple[Rule, ...]:
     declared: list[dict[str, Any]] = [
         {
             "name": "failed_login_attempts_total",
             "help": "Logins rejected for wrong credentials.",
-            "when": failed,
             "labels": {"service": "service"},
+            **failed,
         },
         {
             "name": "login_attempts_total",
             "help": "Logins by outcome: success, failure, locked (403), limited (429).",
-            "cases": [
-                login("failure", FAILED_LOGINS, 401),
-                login("success", SUCCESSFUL_LOGINS, 200),
-                login("locked", [], 403),
-                login("limited", [], 429),
-            ],
             "declare": {"outcome": ["success", "failure", "locked", "limited"]},
+            **by_outcome,
         },
+    ]
+    return tuple(map(Rule.model_validate, declared))
+
+
+@lru_cache(maxsize=1)
+def _fixed() -> tuple[Rule, ...]:
+    declared: list[dict[str, Any]] = [
         {
             "name": "patient_operations_total",
             "help": "Patient records created, updated, deleted.",
@@ -94,10 +120,10 @@ def _fixed() -> tuple[Rule, ...]:
     return tuple(Rule.model_validate(rule) for rule in declared)
 
 
-def builtin_rules(business_events: Iterable[str]) -> list[Rule]:
-    """Return all built-in rules; business_events_total counts the `business_events`."""
+def builtin_rules(business_events: Iterable[str], presets: Iterable[Preset] = ()) -> list[Rule]:
+    """Return all built-in rules; business_events_total counts the `business_events`, `presets` add to the logins."""
     events = list(dict.fromkeys(business_events))
-    rules = list(_fixed())
+    rules = [*_logins(tuple(presets)), *_fixed()]
     if events:
         rules.append(
             Rule.model_validate(

@@ -18,6 +18,7 @@ counters:
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
@@ -40,6 +41,11 @@ IDENTIFYING = re.compile(
     rf"|correlation|traceparent|password|passwd|secret|birth"
 )
 """Matches a field's name as lower-case words: `userId`, `user_id` and `user.id` all become `user id`."""
+PresetTest = Literal[
+    "keycloak_failure", "keycloak_success", "sshd_failure", "sshd_success", "postgresql_failure", "postgresql_success",
+    "mongodb_rejected", "rabbitmq_failure", "rabbitmq_success", "vault_login", "not_empty",
+]  # fmt: skip
+"""Tests of whole lines that other systems write, see `shipper_processors.login_lines`."""
 PROVENANCE = frozenset({"service", "stream", "container"})
 Scalar = str | int | float | bool
 LONGEST_DECIMAL = 2000
@@ -82,10 +88,14 @@ class Matcher(Part):
     equals: Scalar | None = Field(None, description="this value")
     one_of: tuple[Scalar, ...] | None = Field(None, min_length=1, description="one of these values")
     prefix: str | None = Field(None, description="text with this prefix")
+    contains: str | None = Field(None, min_length=1, description="text that contains this")
     glob: str | None = Field(None, description="text that matches a shell pattern")
-    route: str | None = Field(None, description="a path template: {…} matches one segment, a trailing slash is ignored")
+    route: str | None = Field(
+        None, description="a path template: {…} matches one segment; compared as `paths` of the input says"
+    )
     min: FiniteFloat | None = Field(None, description="a number not below this")
     max: FiniteFloat | None = Field(None, description="a number not above this")
+    preset: PresetTest | None = Field(None, description="text that a test of `counters.presets` recognises")
 
     @model_validator(mode="before")
     @classmethod
@@ -97,7 +107,7 @@ class Matcher(Part):
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:
         if all(operand is None for operand in self.__dict__.values()):
-            raise ValueError("empty matcher; expected equals, one_of, prefix, glob, route, min or max")
+            raise ValueError("empty matcher; expected equals, one_of, prefix, contains, glob, route, min or max")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"`min` {self.min:g} is above `max` {self.max:g}")
         return self
@@ -216,6 +226,9 @@ class Rule(Part):
     field: str | None = Field(None, description="histogram: field with the observed number")
     scale: FiniteFloat = Field(1.0, gt=0, description="histogram: factor for the number")
     buckets: tuple[FiniteFloat, ...] = Field((), description="histogram: upper bounds, ascending")
+    correlation_id: Literal["required", "optional"] = Field(
+        "required", description="whether the events that the rule names must carry a correlation id"
+    )
 
     @field_validator("name")
     @classmethod
@@ -287,3 +300,24 @@ def unique_metrics(rules: list[Rule]) -> list[Rule]:
             raise Invalid(f"{other} and {rule.name} are both {family} in OpenMetrics", "rename one")
         families[family] = rule.name
     return rules
+
+
+SHIPPER_EVENTS = frozenset({"unstructured", "http_access"})
+"""Events that the shipper names itself: plain text and access lines, which carry no id of a request."""
+
+
+def events_requiring_id(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return the names of events that must carry a correlation id: those that the rules name, unless it is optional."""
+    required = [rule for rule in rules if rule.correlation_id == "required"]
+    return named_events(case.when for rule in required for case in rule.all_cases()) - SHIPPER_EVENTS
+
+
+def named_events(conditions: Iterable[Condition]) -> frozenset[str]:
+    """Return the texts that the conditions list for `event`, by `equals` or `one_of`."""
+    names: set[str] = set()
+    for condition in conditions:
+        matcher = condition.fields.get("event")
+        if matcher is not None:
+            names.update(name for name in (matcher.equals, *(matcher.one_of or ())) if isinstance(name, str))
+        names |= named_events((*condition.all, *condition.any))
+    return frozenset(names)

@@ -12,7 +12,6 @@ from shipper.config.option_tree import all_keys
 from shipper.config.output_kinds import OUTPUT_KINDS
 from shipper.config.settings import Settings
 from shipper.system.errors import ShipperError
-from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.rules import Condition, Rule
 
 ALWAYS = ("http_access", "request_complete", "unstructured")
@@ -65,5 +64,4 @@ def _rules(ctx: click.Context) -> list[Rule]:
         settings = load(Path(file) if file else None, os.environ, {})
     except ShipperError:
         settings = Settings()
-    counters = settings.counters
-    return [*(builtin_rules(counters.business_events) if counters.builtin else []), *counters.rules]
+    return settings.counters.all_rules()

@@ -10,21 +10,23 @@ from typing import Any, NamedTuple
 
 from shipper.pipeline.pipeline import Assessed
 from shipper_processors.conditions import RUNTIME_FIELDS, RuntimeValues, field_reader, value_tests
-from shipper_processors.count import RECORDS
-from shipper_processors.enforce import excerpt, is_correlation_id, trace_id
+from shipper_processors.enforce import excerpt
 from shipper_processors.levels import time_of
+from shipper_processors.normalise import Normaliser
 from shipper_processors.payload import decode_payload
 from shipper_processors.redact import Redactor
-from shipper_schemas.entry import Entry, HttpSource
+from shipper_processors.request_records import events_besides_requests, is_counted_request, request_record
+from shipper_schemas.entry import Entry, HttpSource, Paths
+from shipper_schemas.field_sources import TIME_FIELD
 from shipper_schemas.metrics import Increment
 from shipper_schemas.rules import Condition, Matcher, Rule
 from shipper_schemas.violation import Kind
 
 MARK = re.compile(r"\[redacted:([^\]:]+)")
 LONGEST = 60
-Context = tuple[dict[str, Any], RuntimeValues, HttpSource, Callable[[str], str]]
-"""Event, its place, source of requests, and the mask for shown values."""
-TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
+Context = tuple[dict[str, Any], RuntimeValues, "Requests", Callable[[str], str]]
+"""Event, its place, the requests that count, and the mask for shown values."""
+TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED, Kind.TIMESTAMP_ZONE)
 
 
 class RuleReason(NamedTuple):
@@ -35,6 +37,15 @@ class RuleReason(NamedTuple):
     why: str
     near: bool
     """True if all but one part of a case hold."""
+
+
+class Requests(NamedTuple):
+    """The requests that count for a log, and the comparison of their paths."""
+
+    http_source: HttpSource = "structured"
+    paths: Paths = "tolerant"
+    other_events: frozenset[str] = frozenset()
+    """Events that rules name, and that record no request."""
 
 
 class Redaction(NamedTuple):
@@ -62,12 +73,12 @@ def rule_reasons(  # noqa: PLR0913, PLR0917 -- the inputs of a rule
     http_source: HttpSource,
     added: Sequence[Increment],
     mask: Callable[[str], str] = str,
+    paths: Paths = "tolerant",
 ) -> list[RuleReason]:
     """Return the result of every rule; `added` are the event's increments, and `mask` is applied to shown values."""
-    stream = place[RUNTIME_FIELDS["stream"]]
-    source: HttpSource = "off" if http_source == "access" and stream != "stdout" else http_source
+    requests = Requests(http_source, paths, events_besides_requests(rules))
     by_metric = {increment.metric: increment for increment in added}
-    return [_rule_reason(rule, by_metric.get(rule.name), (event, place, source, mask)) for rule in rules]
+    return [_rule_reason(rule, by_metric.get(rule.name), (event, place, requests, mask)) for rule in rules]
 
 
 def _rule_reason(rule: Rule, added: Increment | None, context: Context) -> RuleReason:
@@ -89,31 +100,42 @@ def evaluate(
     condition: Condition,
     event: dict[str, Any],
     place: RuntimeValues,
-    source: HttpSource,
+    requests: Requests,
     mask: Callable[[str], str] = str,
 ) -> Verdict:
     """Evaluate a condition part by part; of alternatives, the one that comes nearest."""
     evaluation = Verdict([], [])
     if condition.request:
-        record, name = RECORDS[source], event.get("event")
-        if record is not None and name == record:
-            evaluation.met.append(f"request record ({record})")
-        elif record is None:
-            evaluation.unmet.append("no request counts (http_source is off, or an access line is not on stdout)")
+        stream = place[RUNTIME_FIELDS["stream"]]
+        if is_counted_request(event, stream, requests.http_source, requests.other_events):
+            evaluation.met.append(f"request record ({requests.http_source})")
         else:
-            evaluation.unmet.append(f"no request record: event is {_shown(name, mask)}, expected {record}")
+            evaluation.unmet.append(_no_request(event, requests, mask))
     for name, matcher in condition.fields.items():
         value = field_reader(name)(event, place)
-        if all(test(value) for test in value_tests(matcher)):
+        if all(test(value) for test in value_tests(name, matcher, requests.paths)):
             evaluation.met.append(f"{name} is {_shown(value, mask)}")
         else:
             evaluation.unmet.append(f"{name} is {_shown(value, mask)}, not {describe(matcher)}")
     for part in condition.all:
-        _extend(evaluation, evaluate(part, event, place, source, mask))
+        _extend(evaluation, evaluate(part, event, place, requests, mask))
     if condition.any:
-        verdicts = [evaluate(part, event, place, source, mask) for part in condition.any]
+        verdicts = [evaluate(part, event, place, requests, mask) for part in condition.any]
         _extend(evaluation, min(verdicts, key=lambda verdict: (len(verdict.unmet), -len(verdict.met))))
     return evaluation
+
+
+def _no_request(event: dict[str, Any], requests: Requests, mask: Callable[[str], str]) -> str:
+    """Return the reason why an event is no request that counts."""
+    record, source = request_record(event), requests.http_source
+    if source == "off":
+        return "no request counts: http_source is off"
+    if record is None:
+        name = _shown(event.get("event"), mask)
+        return f"no request record: event is {name}, without method, path and status_code"
+    if record == source:
+        return "the request does not count: a rule names its event, or an access line is not on stdout"
+    return f"no request record of http_source {source}: the record is {record}"
 
 
 def _extend(verdict: Verdict, part: Verdict) -> None:
@@ -130,6 +152,8 @@ def describe(matcher: Matcher) -> str:
         parts.append(f"one of {', '.join(map(_shown, matcher.one_of))}")
     if matcher.prefix is not None:
         parts.append(f"{matcher.prefix}…")
+    if matcher.contains is not None:
+        parts.append(f"…{matcher.contains}…")
     if matcher.glob is not None:
         parts.append(f"like {matcher.glob}")
     if matcher.route is not None:
@@ -138,6 +162,8 @@ def describe(matcher: Matcher) -> str:
         parts.append(f"{matcher.min:g} or more")
     if matcher.max is not None:
         parts.append(f"{matcher.max:g} or less")
+    if matcher.preset is not None:
+        parts.append(f"recognised by the preset test {matcher.preset}")
     return " and ".join(parts)
 
 
@@ -153,36 +179,41 @@ def _shown(value: object, mask: Callable[[str], str] = str) -> str:
 # --- correlation id, time, redaction --------------------------------------------------------------
 
 
-def correlation_reason(entry: Entry, assessed: Assessed, sources: Sequence[str]) -> str:
-    """Return the source field of the correlation id, and the reason why earlier fields were skipped."""
-    shape, fields, _ = (
-        decode_payload(entry.text, cut=entry.cut is not None) if entry.broken is None else ("broken", {}, None)
-    )
+def correlation_reason(entry: Entry, assessed: Assessed, normaliser: Normaliser) -> str:
+    """Return the source of the correlation id, and the values that were meant as ids and cannot be used."""
+    shape, fields = _decoded(entry)
     if shape != "structured":
         return "not required: the entry is not structured"
-    skipped: list[str] = []
-    for source in sources:
-        value = fields.get(source)
-        candidate = trace_id(value) if source == "traceparent" else value
-        if isinstance(candidate, str) and is_correlation_id(candidate):
-            before = f" ({'; '.join(skipped)})" if skipped else ""
-            return f"{assessed.event.get('correlation_id', candidate)}, from {source}{before}"
-        if value is not None:
-            skipped.append(f"{source} is invalid")
-    return f"none: {'; '.join(skipped)}" if skipped else f"none: {', '.join(sources)} missing"
+    identifier = assessed.event.get("correlation_id")
+    unusable = [f"{source} is invalid" for source, _ in normaliser.normalise(_copied(fields)).unusable]
+    if identifier is None:
+        return f"none: {'; '.join(unusable) or 'no field has one'}"
+    before = f" ({'; '.join(unusable)})" if unusable else ""
+    return f"{identifier}, from {normaliser.sources(fields).get('correlation_id', 'correlation_id')}{before}"
 
 
-def time_reason(entry: Entry, assessed: Assessed, runtime_ms: int | None) -> str:
+def _decoded(entry: Entry) -> tuple[str, dict[str, Any]]:
+    """Return shape and fields of an entry's text."""
+    if entry.broken is not None:
+        return "broken", {}
+    shape, fields, _ = decode_payload(entry.text, cut=entry.cut is not None)
+    return shape, fields
+
+
+def _copied(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in fields.items()}
+
+
+def time_reason(entry: Entry, assessed: Assessed, runtime_ms: int | None, normaliser: Normaliser) -> str:
     """Return the source of the entry's time, with the reason."""
     problem = next((violation.detail for violation in assessed.violations if violation.kind in TIME_KINDS), None)
     own = runtime_ms is not None
     if problem is not None:
         return f"the runtime's: {problem}" if own else problem
-    shape, fields, _ = (
-        decode_payload(entry.text, cut=entry.cut is not None) if entry.broken is None else ("broken", {}, None)
-    )
-    if fields.get("timestamp") is not None:
-        return "the application's `timestamp`"
+    shape, fields = _decoded(entry)
+    source = normaliser.sources(fields).get(TIME_FIELD) if shape == "structured" else None
+    if source is not None:
+        return f"the application's `{source}`"
     if own:
         return "the runtime's: the entry has no `timestamp`"
     if shape != "structured" and assessed.time_ms != 0 and _begins_with_time(entry, fields):

@@ -20,11 +20,12 @@ from shipper.pipeline.pipeline import runtime_ms_of
 from shipper_processors.count import Counting
 from shipper_processors.redact import Redactor
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.entry import Entry, HttpSource
+from shipper_schemas.entry import Entry, HttpSource, Paths
+from shipper_schemas.presets import PRESETS
 from shipper_schemas.rules import Rule
 
 RULES = [
-    *builtin_rules(["patient_created"]),
+    *builtin_rules(["patient_created"], PRESETS),
     *(
         Rule.model_validate(rule)
         for rule in (
@@ -40,23 +41,34 @@ EVENTS = st.fixed_dictionaries(
     {},
     optional={
         "event": st.sampled_from(
-            ["login_failed", "request_complete", "http_access", "patient_created", "odd", "done", "x"]
+            ["login_failed", "request_complete", "http_access", "patient_created", "odd", "done", "x", "unstructured"]
         )
         | st.integers(),
-        "method": st.sampled_from(["GET", "POST", "PUT", "DELETE"]) | st.none(),
-        "path": st.sampled_from(["/api/v1/auth/login", "/api/v1/patients/", "/api/v1/patients/7?x=1", "/"]),
-        "status_code": st.sampled_from([200, 201, 401, 403, 500, 7]) | st.booleans(),
+        "method": st.sampled_from(["GET", "POST", "PUT", "DELETE", "post"]) | st.none(),
+        "message": st.sampled_from(["", "done", "Failed password for root from 1.2.3.4 port 22 ssh2"]),
+        "logger": st.sampled_from(["uvicorn.access", "sshd"]),
+        "path": st.sampled_from(
+            ["/api/v1/auth/login", "/api/v1/patients/", "/api/v1/patients/7?x=1", "/", "/api//v1/auth/%6cogin"]
+        ),
+        "status_code": st.sampled_from([200, 201, 401, 403, 500, 7, "401"]) | st.booleans(),
         "duration_ms": st.sampled_from([-1, 0.5, 100, float("nan")]) | st.none(),
         "extra": st.sampled_from([{"medication": "x"}, {"medication": True}, {}]),
     },
 )
 
 
-@given(EVENTS, st.sampled_from(["stdout", "stderr"]), st.sampled_from(["structured", "access", "off"]))
-def test_reasons_agree_with_the_rules(event: dict[str, Any], stream: str, http_source: HttpSource) -> None:
+@given(
+    EVENTS,
+    st.sampled_from(["stdout", "stderr"]),
+    st.sampled_from(["structured", "access", "off"]),
+    st.sampled_from(["tolerant", "strict"]),
+)
+def test_reasons_agree_with_the_rules(
+    event: dict[str, Any], stream: str, http_source: HttpSource, paths: Paths
+) -> None:
     """A rule is explained as counting exactly if it counts."""
-    added = Counting(RULES).increments(event, stream, "backend", http_source, "web")
-    reasons = rule_reasons(RULES, event, (stream, "backend", "web"), http_source, added)
+    added = Counting(RULES).increments(event, stream, "backend", http_source, "web", paths)
+    reasons = rule_reasons(RULES, event, (stream, "backend", "web"), http_source, added, paths=paths)
     assert {reason.metric for reason in reasons if reason.counted} == {increment.metric for increment in added}
     assert all(reason.why for reason in reasons)
 
@@ -91,8 +103,9 @@ def entry(text: str, time: str | None = "2024-10-31T22:00:00Z") -> Entry:
         ('{"correlation_id":"a b","request_id":"r"}', "r, from request_id (correlation_id is invalid)"),
         ('{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}',
          "0af7651916cd43dd8448eb211c80319c, from traceparent"),
-        ('{"correlation_id":7}', "none: correlation_id is invalid"),
-        ("{}", "none: correlation_id, correlationId, x_correlation_id, request_id, traceparent missing"),
+        ('{"correlation_id":"a b"}', "none: correlation_id is invalid"),
+        ('{"mdc":{"requestId":"r-7"}}', "r-7, from mdc.requestId"),
+        ("{}", "none: no field has one"),
         ("started", "not required: the entry is not structured"),
     ],
 )  # fmt: skip
@@ -101,13 +114,14 @@ def test_the_source_of_the_correlation_id_is_shown(text: str, said: str) -> None
     settings = Settings()
     pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_of(settings))
     decoded = entry(text)
-    assert correlation_reason(decoded, pipeline.assess(decoded, 0), settings.schema_.correlation_sources) == said
+    assert correlation_reason(decoded, pipeline.assess(decoded, 0), pipeline.enforce.normaliser) == said
 
 
 @pytest.mark.parametrize(
     ("text", "time", "said"),
     [
         ('{"timestamp":"2024-10-31T21:59:59Z"}', "2024-10-31T22:00:00Z", "the application's `timestamp`"),
+        ('{"time":"2024-10-31T21:59:59Z"}', "2024-10-31T22:00:00Z", "the application's `time`"),
         ("{}", "2024-10-31T22:00:00Z", "the runtime's: the entry has no `timestamp`"),
         (
             '{"timestamp":"2031-10-31T21:59:59Z"}',
@@ -125,7 +139,7 @@ def test_the_source_of_the_time_is_shown(text: str, time: str | None, said: str)
     pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_of(settings))
     decoded = entry(text, time)
     assessed = pipeline.assess(decoded, 1_730_412_000_000)
-    assert time_reason(decoded, assessed, runtime_ms_of(decoded)).startswith(said)
+    assert time_reason(decoded, assessed, runtime_ms_of(decoded), pipeline.enforce.normaliser).startswith(said)
 
 
 def test_what_is_masked_is_named_and_never_shown() -> None:

@@ -30,7 +30,7 @@ from shipper_processors.count import Contribution, Counting, GroupEffect
 from shipper_processors.enforce import Enforce
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
-from shipper_schemas.entry import Entry, HttpSource, Origin
+from shipper_schemas.entry import Entry, Origin
 from shipper_schemas.metrics import Increment
 from shipper_schemas.violation import Kind, Violation
 from tests.hazards.rig import ManualClock, Rig, docker_line
@@ -49,10 +49,10 @@ TEXTS = [
 class FailingEnforce(Enforce):
     """A schema with a defect."""
 
-    def enforce(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
+    def enforce(self, fields: dict[str, Any], *policy: Any) -> tuple[dict[str, Any], list[Violation]]:
         if "poison" in str(fields.get("message")):
             raise ZeroDivisionError
-        return super().enforce(fields)
+        return super().enforce(fields, *policy)
 
 
 class FailingRedactor(Redactor):
@@ -75,12 +75,10 @@ class FailingRedactor(Redactor):
 class FailingCounting(Counting):
     """A rule with a defect."""
 
-    def increments(
-        self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str = ""
-    ) -> list[Increment]:
+    def increments(self, event: dict[str, Any], *log: Any) -> list[Increment]:
         if "poison" in str(event.get("message")):
             raise ZeroDivisionError
-        return super().increments(event, stream, service, http_source, container)
+        return super().increments(event, *log)
 
 
 def chain(**steps: Any) -> Pipeline:
@@ -308,19 +306,15 @@ def test_a_redactor_that_always_fails_lets_no_text_out() -> None:
 class FailingOnGroups(FailingCounting):
     """A rule with a defect that affects every event."""
 
-    def group_effect(
-        self, event: dict[str, Any], stream: str, http_source: HttpSource, undecided_fields: frozenset[str]
-    ) -> GroupEffect:
+    def group_effect(self, event: dict[str, Any], *log: Any) -> GroupEffect:
         if self.at == "group_effect":
             raise ZeroDivisionError
-        return super().group_effect(event, stream, http_source, undecided_fields)
+        return super().group_effect(event, *log)
 
-    def contribution(
-        self, event: dict[str, Any], stream: str, service: str, http_source: HttpSource, container: str
-    ) -> Contribution:
+    def contribution(self, event: dict[str, Any], *log: Any) -> Contribution:
         if self.at == "contribution":
             raise ZeroDivisionError
-        return super().contribution(event, stream, service, http_source, container)
+        return super().contribution(event, *log)
 
     at = ""
 

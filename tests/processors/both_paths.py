@@ -1,7 +1,7 @@
 """Run a log through the Python path and the native path, and compare the results."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from shipper.model.batch import Batch
@@ -14,7 +14,8 @@ from shipper_processors.enforce import Enforce
 from shipper_processors.fast_path import FastChain
 from shipper_processors.redact import Redactor
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.entry import HttpSource, Origin
+from shipper_schemas.entry import HttpSource, Origin, Paths
+from shipper_schemas.presets import Preset
 from shipper_schemas.rules import Rule
 
 NOW = 1_795_428_000_000
@@ -39,17 +40,20 @@ def outcome_of(
     fast_path: bool,
     rules: list[dict[str, Any]] | None = None,
     http_source: HttpSource = "structured",
+    paths: Paths = "tolerant",
+    presets: Sequence[Preset] = (),
     most: int = 3,
     schema: SchemaPlan = SCHEMA,
 ) -> tuple[Outcome, int]:
     """Return the outcome of a log's chunks, and the number of lines that went the native path."""
     counting = Counting(
-        [*builtin_rules(["patient_read"]), *(Rule.model_validate(rule) for rule in rules or [])], max_label_values=most
+        [*builtin_rules(["patient_read"], presets), *(Rule.model_validate(rule) for rule in rules or [])],
+        max_label_values=most,
     )
     histograms = frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram")
     chain = Pipeline(Enforce(schema=schema), counting, Redactor(), histograms=histograms)
     source = Source.of(
-        Origin("/x.log", "c1", service="backend", container_id="c1", container_name="b-1", http_source=http_source)
+        Origin("/x.log", "c1", "backend", container_id="c1", container_name="b-1", http_source=http_source, paths=paths)
     )
     log = None
     if fast_path:

@@ -184,10 +184,22 @@ def test_the_plan_has_the_tests_of_each_field() -> None:
         RuleField("area", by_value=True, tests=()),
         RuleField("event", by_value=True, tests=()),
         RuleField("level", by_value=False, tests=(FieldTest("one_of", ("x", 1)),)),
+        RuleField("logger", by_value=False, tests=plan.rule_fields[3].tests),
         RuleField("message", by_value=False, tests=(FieldTest("prefix", "a"),)),
         RuleField("method", by_value=True, tests=()),
+        RuleField("path", by_value=False, tests=()),
         RuleField("status_code", by_value=True, tests=()),
     )
+
+
+def test_tests_of_python_alone_are_not_in_the_plan() -> None:
+    """Their field is, without them."""
+    (field,) = [
+        row
+        for row in Counting([rule_of(area={"preset": "not_empty", "contains": "x"})]).rules_plan().rule_fields
+        if row.name == "area"
+    ]
+    assert field == RuleField("area", by_value=False, tests=(FieldTest("contains", "x"),))
 
 
 def test_tests_of_different_types_are_different() -> None:
@@ -370,8 +382,18 @@ def test_each_constraint_holds_on_both_paths(type_: FieldType, valid: list[Any],
         ("status_code", [100, 599], [99, 600, 200.0, "200", 2**70]),
         ("duration_ms", [0, 0.0, 0.5, 12, 1e3, 10**17], [-1, -0.0, -0.5, "1", True]),
         ("user_id", ["u", 7, -7, None], [1.5, True]),
-        ("message", ["", None], [1, False]),
-        ("level", ["INFO", "odd", None], [1, "é"]),
+        ("message", ["m", "-"], ["", None, 1, False]),
+        ("level", ["INFO", None], ["odd", 1, "é"]),
+        ("method", ["GET", "POST", None], ["get", "Post", "", "-", "doFilter", 1]),
+        ("path", ["/", "/a", None], ["/a?b", "/a#b", "http://a/b", "a", "", "-", 1]),
+        (
+            "client_ip",
+            ["10.0.0.1", "fe80::1", None],
+            ["10.0.0.1:80", "[::1]:80", "1.2.3.4, 5.6.7.8", "-", "unknown", ""],
+        ),
+        ("trace_id", ["4bf92f3577b34da6a3ce929d0e0e4736", None], ["0" * 32, "-", "7", 7, "a b"]),
+        ("logger", ["app", None], ["-", "null", "", "Unknown"]),
+        ("event", ["started"], [1, {"action": "login"}]),
     ],
 )
 def test_the_schema_of_this_version_holds_on_both_paths(name: str, valid: list[Any], invalid: list[Any]) -> None:
@@ -396,11 +418,14 @@ def test_a_level_is_validated_in_the_schemas_spelling() -> None:
     [
         ({"min": 2, "max": 3.5}, [1.9, 2, 2.0, 3.5, 3.6, "3", True, None, 10**16]),
         ({"prefix": "ab"}, ["ab", "abc", "a", "", 1, None]),
+        ({"contains": "b c"}, ["b c", "ab cd", "bc", "", 1, None]),
         ({"one_of": ["a", "b"]}, ["a", "b", "c", 1, None]),
         ({"one_of": ["a", 1]}, ["a", 1, 1.0, True, "1"]),
         ({"equals": True}, [True, 1, "true", False]),
         ({"glob": "a?c*"}, ["abc", "abcd", "ac", 1]),
         ({"route": "/a/{id}/b"}, ["/a/1/b", "/a/1/b/", "/a/1/b?x", "/a//b", "/a/1/bc", 1]),
+        ({"route": "/a/{id}/b"}, ["/A/1/b", "/a/1/B/", "/a/1/b?%41", "/%61/1/b", "/a/1;x/b", "/a/./1/b", "/A/1/bc"]),
+        ({"route": "/a//B/%41"}, ["/a//B/%41", "/a/b/a", "/a//b/A", "/a"]),
     ],
 )
 def test_each_operator_counts_the_same_on_both_paths(matcher: dict[str, Any], values: list[Any]) -> None:

@@ -18,7 +18,7 @@ import shipper
 import shipper_processors
 import shipper_schemas
 from shipper_processors import text_heads
-from shipper_processors.conditions import route_pattern
+from shipper_processors.conditions import normalised_pattern, route_pattern
 from shipper_processors.redact import DEFAULT_FIELDS
 from shipper_processors.redact_patterns import named_values
 from tests.processors.linear import is_linear, per_character
@@ -40,6 +40,7 @@ CONTAINERS = {
         if isinstance(value, tuple | dict) and name.isupper()
     },
     "shipper_processors.redact.PATTERNS": {"search"},
+    "shipper_processors.time_formats.NOTATIONS": {"fullmatch"},
     "shipper.outputs.elasticsearch.bulk.CLUSTER_REASONS": {"match"},
 }
 """Containers of expressions, with the methods that use them."""
@@ -51,7 +52,8 @@ GENERATED = {
     ],
     "shipper_processors.conditions": [
         *(
-            ("fullmatch", route_pattern(route))
+            ("fullmatch", pattern(route))
+            for pattern in (route_pattern, normalised_pattern)
             for route in ("/", "/api/v1/patients/{id}", "/{a}/{b}/{c}/{d}", "/a/{x}/b/{y}/c/{z}/d")
         ),
         *(

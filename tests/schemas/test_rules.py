@@ -140,3 +140,15 @@ def test_two_rules_of_one_name_are_an_error() -> None:
     rule = Rule.model_validate(GOOD)
     with pytest.raises(ValueError, match="two rules have the name no_shows_total"):
         unique_metrics([rule, rule])
+
+
+def test_the_events_that_rules_name_require_an_id() -> None:
+    """Names of `equals` and `one_of`, however deep; none of a rule that says `optional`, and none the shipper gives."""
+    nested = {"all": [{"any": [{"event": {"one_of": ["a", "b", 5]}}, {"event": {"prefix": "c"}}]}, {"event": "d"}]}
+    cases = [{"when": {"event": "e"}}, {"when": {"event": "unstructured", "message": "x"}}]
+    made = [
+        {"name": "x_total", "help": "h", "when": nested},
+        {"name": "y_total", "help": "h", "cases": cases},
+        {"name": "z_total", "help": "h", "when": {"event": "f"}, "correlation_id": "optional"},
+    ]
+    assert rules.events_requiring_id(map(Rule.model_validate, made)) == {"a", "b", "d", "e"}

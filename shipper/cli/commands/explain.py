@@ -146,10 +146,12 @@ class Explainer:
 
     def _reasons_of_success(self, handled: Handled, entry: Entry) -> "Reasons":
         redact_text, assessed = self.pipeline.redactor.redact_text, handled.assessed
-        correlation = correlation_reason(entry, assessed, self.settings.schema_.correlation_sources)
+        enforce, origin = self.pipeline.enforce, self.source.origin
+        normaliser = enforce.normaliser_of(origin.fields) if origin.fields else enforce.normaliser
+        correlation = correlation_reason(entry, assessed, normaliser)
         return Reasons(
             redact_text(entry.broken) if entry.broken else None,
-            redact_text(time_reason(entry, assessed, runtime_ms_of(entry))),
+            redact_text(time_reason(entry, assessed, runtime_ms_of(entry), normaliser)),
             redact_text(correlation),
             [
                 self._violation(violation, redact_text(violation.detail))
@@ -174,7 +176,7 @@ class Explainer:
         place = (entry.stream, origin.service or "unknown", origin.container_name or "")
         mask = self.pipeline.redactor.redact_text
         added = handled.increments or ()
-        return rule_reasons(self.rules, handled.assessed.event, place, origin.http_source, added, mask)
+        return rule_reasons(self.rules, handled.assessed.event, place, origin.http_source, added, mask, origin.paths)
 
     def _masked(self, assessed: Assessed, entry: Entry) -> list[Redaction]:
         if assessed.policy is Policy.DROP:

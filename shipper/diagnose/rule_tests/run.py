@@ -47,7 +47,13 @@ def outcome_of(case: Case, pipeline: Pipeline, bounds: Bounds) -> Outcome:
     """Run the lines of `case`; `pipeline` is new, so that label limits start empty."""
     now_ms = parse_ms(case.now) or 0
     origin = Origin(
-        "test", "test", service=case.service, container_name=case.container, http_source=case.http_source, host="test"
+        "test",
+        "test",
+        service=case.service,
+        container_name=case.container,
+        http_source=case.http_source,
+        paths=case.paths,
+        host="test",
     )
     source, batch, outcome = Source.of(origin), Batch(), Outcome()
     kind = "docker" if case.type == "payload" else case.type

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat,
 
 from shipper.diagnose.rule_tests.series import Series, parse_series
 from shipper_processors.times import parse_ms
-from shipper_schemas.entry import HttpSource
+from shipper_schemas.entry import HttpSource, Paths
 from shipper_schemas.violation import Kind
 
 NOW = "2026-01-01T00:00:00Z"
@@ -83,6 +83,7 @@ class Case(Part):
     container: str | None = Field(None, description="container name")
     stream: Literal["stdout", "stderr"] = Field("stdout", description="stream of payloads")
     http_source: HttpSource = Field("structured", description="record that feeds request-based counters")
+    paths: Paths = Field("tolerant", description="comparison of request paths with routes")
     now: str = Field(NOW, description="time of payloads, and of lines without one")
     expect: Expected = Field(description="expected result")
 
