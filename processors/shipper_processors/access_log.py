@@ -69,6 +69,10 @@ INGRESS = re.compile(
 )
 TAIL = 4096
 """Characters at the end of a line in which a proxy's own fields are looked for."""
+DAPHNE = re.compile(
+    rf"(?P<client>[0-9a-fA-F.:]{{4,52}}) - - {CLF_TIME} \"{METHOD} {TARGET}\" (?P<status>\d{{3}}) (?:\d{{1,15}}|-)",
+    re.ASCII,
+)
 DJANGO = re.compile(rf"{CLF_TIME} {QUOTED} (?:\d{{1,15}}|-)", re.ASCII)
 ENVOY = re.compile(
     rf"\[(?P<time>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z)\] {QUOTED} (?P<flags>[\w,-]{{1,128}}) (?:[^\s\"]{{1,256}} [^\s\"]{{1,256}} \"[^\"]{{0,512}}\" )?\d{{1,15}} \d{{1,15}} (?P<ms>\d{{1,12}}|-) (?:\d{{1,12}}|-) (?P<rest>\".{{0,65536}})",
@@ -158,6 +162,8 @@ def _without_version(text: str) -> Fields | None:
         prefix = PREFIX.match(text)
         return None if prefix is None else _prefixed(text, prefix)
     if first.isdecimal():
+        if (match := DAPHNE.fullmatch(text)) is not None:
+            return _request(match, match["client"].rpartition(":")[0], clf_time(match["time"]))
         match = IIS.fullmatch(text) if text[4:5] == "-" and text[-1].isdecimal() else None
         return _morgan(_match_morgan(text)) if match is None else _timed(match, match["client"])
     return _morgan(_match_morgan(text)) if text[:3] in METHODS else None

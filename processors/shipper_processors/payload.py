@@ -42,7 +42,7 @@ def decode_payload(text: str, *, cut: bool = False) -> Payload:
             return "blank", {}, None
     if "\x1b" in text:
         text = without_colours(text)
-    return _plain_text(text)
+    return _plain_text(text, cut=cut)
 
 
 def _json_object(text: str, *, cut: bool) -> Payload:
@@ -67,7 +67,7 @@ def _json_object(text: str, *, cut: bool) -> Payload:
         return _broken(text, f"JSON is nested too deeply; the limit is {DEEPEST} levels")
     if text[:2] == '{"' or text.endswith("}"):
         return _broken(text, f"looks like a JSON object, but is invalid: {first.msg} at character {first.pos}")
-    return _plain_text(text)
+    return _plain_text(text, cut=cut)
 
 
 def _after_object(rest: str) -> Violation:
@@ -99,14 +99,14 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and is_correlation_id(value) and value.lower() not in PLACEHOLDERS
 
 
-def _plain_text(text: str) -> Payload:
+def _plain_text(text: str, *, cut: bool) -> Payload:
     access = decode_access(text)
     if access is not None:
         known = {"event": "http_access", **access, "message": text}
         fields = {name: known.pop(name) for name in RENDERING.access if name in known}
         return "access", {**fields, **known}, None
     head = head_of(text)
-    decoded = decode_fields(text, head)
+    decoded = decode_fields(text, head, cut=cut)
     if decoded is not None:
         return "structured", _storable_or_text(decoded, text), None
     return "text", _text_fields(text, head), None

@@ -54,7 +54,10 @@ def _is_one(parts: list[Piece], text: str) -> bool:
     """True for one object, with at most a few characters after it."""
     if text[:1] == "[" or parts[0].content is None:
         return False
-    return len(parts) == 1 or (len(parts) == 2 and parts[1].end - parts[1].start <= LONGEST_TRAILER)  # noqa: PLR2004
+    if len(parts) == 1:
+        return True
+    second = parts[1]
+    return len(parts) == 2 and second.content is None and second.end - second.start <= LONGEST_TRAILER  # noqa: PLR2004
 
 
 def _elements(text: str) -> list[Piece]:

@@ -10,13 +10,14 @@ section 6, structlog's ConsoleRenderer, zerolog's ConsoleWriter, zap's console e
 `simple`, and Monolog's LineFormatter.
 """
 
+# ruff: noqa: E501 -- expressions are easier to read on one line
 import json
 import re
 from typing import Any
 
 import orjson
 
-from shipper_processors.lenient_json import OUTSIDE, read_object
+from shipper_processors.lenient_json import OUTSIDE, members, read_object
 from shipper_processors.stack_traces import summary
 from shipper_processors.text_heads import ISO, SYSLOG, Head
 
@@ -48,11 +49,12 @@ VALUE = re.compile(
 ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 CONSOLE = re.compile(
-    rf"[A-Z]{{4}}\[\d{{4,10}}\] {{1,2}}|[ \t]{{0,8}}(?:{ISO}|\d{{1,2}}:\d\d ?[AP]M) {{1,2}}"
-    r"(?:\[(?P<structlog>[a-z]{4,9} {0,5})\] {1,2}"
-    r"|\[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,2}|(?:TRC|DBG|INF|WRN|ERR|FTL|PNC|TRACE|DEBUG|INFO|WARN|ERROR) )",
+    rf"[ \t]{{0,8}}{ISO} {{1,2}}\[(?P<structlog>[a-z]{{4,9}} {{0,5}})\] {{1,2}}|[A-Z]{{4}}\[\d{{4,10}}\] {{1,2}}|\d{{1,2}}:\d\d ?[AP]M [A-Z]{{3}} "
+    r"|[ \t]{0,8}\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d) {1,2}"
+    r"(?:\[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,2}|(?:TRC|DBG|INF|WRN|ERR|FTL|PNC) |(?:TRACE|DEBUG|INFO|WARN|ERROR) (?=[a-z_]\w{0,80}[:{]))",
     re.ASCII,
 )
+"""structlog, logrus on a terminal, zerolog, hclog and tracing."""
 STRUCTLOG_WIDTH = 9
 """Width to which structlog pads a level."""
 TAGS = re.compile(r"(?:\[[^\[\]]{1,128}\] ){1,4}", re.ASCII)
@@ -81,16 +83,16 @@ MONOLOG_CLASS = re.compile(r"\[object\] \((?P<type>[\w\\]{1,200})\(code: ")
 MOST_CONTEXTS = 4
 
 
-def decode_fields(text: str, head: Head | None) -> dict[str, Any] | None:
+def decode_fields(text: str, head: Head | None, *, cut: bool = False) -> dict[str, Any] | None:
     """Return the fields of a line that is decoded as a whole, under the names as logged; None for other text.
 
-    `head` is the line's head. The time is returned as `timestamp`, an application's sentence as `message`.
+    `head` is the line's head. With `cut`, the line's end is missing, so that a document without its end counts. The time is returned as `timestamp`, an application's sentence as `message`.
     """
     first = text[:1]
     if first == "<" and (fields := _rfc5424(text)) is not None:
         return fields
     end = text.rstrip(OUTSIDE)[-1:] if text[-1:] in OUTSIDE else text[-1:]
-    if end == "}" and (fields := _prefixed_json(text, head)) is not None:
+    if (end == "}" or cut) and (fields := _prefixed_json(text, head, cut=cut)) is not None:
         return fields
     if end in ("}", "]", '"') and (fields := _with_context(text, head)) is not None:
         return fields
@@ -102,7 +104,7 @@ def decode_fields(text: str, head: Head | None) -> dict[str, Any] | None:
 # --- JSON behind a prefix ---------------------------------------------------------------------------
 
 
-def _prefixed_json(text: str, head: Head | None) -> dict[str, Any] | None:
+def _prefixed_json(text: str, head: Head | None, *, cut: bool) -> dict[str, Any] | None:
     """Decode JSON that reaches from a recognised prefix to the end of the text."""
     at = 0 if head is None else head.at
     if text[at : at + 1] != "{":
@@ -112,7 +114,7 @@ def _prefixed_json(text: str, head: Head | None) -> dict[str, Any] | None:
         at = tag.end()
         if text[at : at + 1] != "{":
             return None
-    content = _whole_object(text, at)
+    content = _whole_object(text, at) or (members(text[at:]) if cut else None)
     return None if content is None else _behind(text[:at], head, content)
 
 

@@ -47,6 +47,7 @@ LETTERS = {
     "t": "trace", "u": "info", "a": "info",
 }  # fmt: skip
 MONGO = LETTERS | {"d1": "debug", "d2": "debug", "d3": "debug", "d4": "debug", "d5": "debug"}
+LOGCAT = LETTERS | {"v": "debug"}
 REDIS = {".": "debug", "-": "debug", "*": "notice", "#": "warning"}
 SYSLOG = ("critical", "critical", "critical", "error", "warning", "notice", "info", "debug")
 """Levels of syslog's severities 0 to 7 (RFC 5424, section 6.2.1)."""
@@ -91,7 +92,11 @@ WORD = r"(?P<level>[A-Za-z]{3,13})"
 NAME = r"(?P<logger>[A-Za-z_<][\w.$/<>:*@-]{0,159})"
 ID = r"(?P<id>[\w.:/+=@-]{1,128})"
 
-TIME_FIRST = re.compile(rf"(?P<time>{ISO})", re.ASCII)
+TIME_FIRST = re.compile(rf"(?P<time>{ISO}|\d\d/[A-Z][a-z]{{2}}/\d{{4}}[: ]\d\d:\d\d:\d\d(?: [+-]\d{{4}})?)", re.ASCII)
+DATE_FIRST = re.compile(
+    r"\d{1,2}[/.]\d{1,2}[/.]\d{4},? {1,2}\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?(?: [AP]M)?(?![\d:])", re.ASCII
+)
+"""A date whose day and month cannot be told apart; its time is not read."""
 AFTER_TIME_DASH = (
     form(rf" {{1,3}}- {{1,3}}(?:{NAME} {{1,40}}- {{1,3}})?[\[(]?{WORD}[\])]? {{0,8}}(?:[-:|]\s{{1,4}}|$)"),
     form(rf" {{1,3}}- {{1,3}}(?:{NAME} {{1,40}}- {{1,3}})?[\[(]?{UPPER}[\])]?\s{{1,8}}"),
@@ -134,7 +139,7 @@ AFTER_TIME_DIGIT = (
 AFTER_TIME_BRACE = (form(rf" \{{[^{{}}]{{1,120}}\}} {UPPER} - "),)  # Airflow
 AFTER_TIME_LETTER = (
     form(rf"[ ,]{{1,4}}{UPPER}(?:[\s:|,\]-]|$)"),
-    form(rf" {{1,4}}{WORD} {{0,8}}(?:[:|\]]|  |-\s)\s{{0,4}}"),
+    form(rf"[ ,]{{1,4}}{WORD} {{0,8}}(?:[:|\]]|  |-\s|\[[^\[\]]{{1,80}}\]: )\s{{0,4}}"),
     form(r" (?P<level>[A-Z]) \| (?P<logger>[\w./-]{1,80}): ", LETTERS),  # capnslog
     form(r" (?P<level>[IWED])! ", LETTERS),  # Telegraf
     form(r" \S{1,160} \[(?P<level>[IWEDTCF])\] ", LETTERS),  # Gitea
@@ -174,6 +179,12 @@ TRACE = re.compile(
 )
 """Sleuth's and Micrometer's `[application,trace,span]`, and a bracket with a UUID or 32 hexadecimal digits."""
 FIRST_DIGIT = (
+    form(rf"(?P<time>{CLOCK}) \|-{UPPER} in {NAME} - "),  # logback about itself
+    form(
+        rf"(?P<time>\d\d-\d\d {CLOCK}) {{1,4}}\d{{1,10}} {{1,6}}\d{{1,10}} (?P<level>[VDIWEF]) (?P<logger>[^\s:]{{1,80}}) {{0,20}}: ",
+        LOGCAT,
+    ),
+    form(rf"\d{{6}} \d{{6}} \d{{1,10}} {UPPER} (?P<logger>[\w.$]{{1,120}}): "),  # HDFS
     form(
         rf"(?P<time>\d\.\d{{1,20}}e[+-]\d\d)\t{WORD}\t(?:(?P<logger>[A-Za-z_][\w.-]{{0,120}})\t)?(?:[\w./@-]{{1,200}}\.go:\d{{1,7}}\t)?"
     ),  # zap
@@ -243,9 +254,16 @@ FIRST_BRACKET = (
     form(
         rf"\[[A-Za-z_][\w.:/-]{{0,64}}\] {UPPER}(?::|\s-|\s{{2}}|\s(?=[\w.$]{{1,120}} - ))\s{{0,4}}(?:(?P<logger>[\w.$]{{1,120}}) - )?"
     ),
+    form(r"\[[A-Za-z_][\w.:/ -]{0,64}\] (?P<level>[A-Za-z]{3,9}): ", SENTENCE),
+)
+FIRST_ANGLE = (
+    form(
+        r"<[A-Z#][^<>]{8,60}> <(?P<level>[A-Z][a-z]{3,12})> <(?P<logger>[\w.-]{1,80})> (?:<[^<>]{0,160}> ){0,8}"
+    ),  # WebLogic
 )
 FIRST_PARENTHESIS = (form(r"\(node:\d{1,10}\) (?:\[\w{1,20}\] )?(?:[A-Z][a-z]{1,30})?(?P<level>Warning): "),)
 LEVEL_LED = (
+    form(r"(?P<level>[A-Z]{3,9}):  (?=\S)", POSTGRES),  # without a prefix
     form(r"(?P<level>[A-Z]{4,5})\[(?:\d{4,10}|[\dT:+Z-]{20,25})\] {1,2}"),  # logrus on a terminal
     form(rf"{UPPER}:(?P<logger>[A-Za-z_<][\w.$<>-]{{0,159}}):"),  # Python's basicConfig
     form(
@@ -273,7 +291,7 @@ DATE_LED = (
         r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) (?P<logger>[\w-]{1,40}): (?P<level>[A-Z][a-z]{3,6}): "
     ),  # Dovecot
     form(
-        r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [\w.:-]{1,128} (?P<logger>[\w./-]{1,48})(?:\[\d{1,10}\])?: "
+        r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) [\w.:-]{1,128} (?P<logger>[\w./()-]{1,64})(?:\[\d{1,10}\])?: "
     ),  # syslog
     form(
         r"(?P<time>[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M) (?P<logger>[\w.$]{1,200})(?: [\w$<>]{1,120})?\n(?P<level>[A-Z]{4,7}): "
@@ -302,6 +320,9 @@ WORD_LED = {
     "fatal": (form(r"(?P<level>Fatal error): (?=[^\n]{1,400} in /[^\s]{1,200} on line \d)", PHP), *LEVEL_LED),
     "parse": (form(r"(?P<level>Parse error): (?=[^\n]{1,400} in /[^\s]{1,200} on line \d)", PHP),),
     "deprecated": (form(r"(?P<level>Deprecated): (?=[^\n]{1,400} in /[^\s]{1,200} on line \d)", PHP),),
+    **dict.fromkeys(
+        ("start", "end", "report"), (form(r"[A-Z]{3,6} RequestId: (?P<id>[0-9a-f]{8}-[0-9a-f-]{27})\s{0,4}"),)
+    ),  # AWS Lambda
     "npm": (form(r"npm (?P<level>ERR!|WARN|error|warn) ", {"err!": "error", "error": "error", "warn": "warning"}),),
     "level": LEVEL_LED[-1:],
     "lvl": LEVEL_LED[-1:],
@@ -344,15 +365,20 @@ def _head_of(text: str) -> Head | None:
         first = text[start : start + 1]
     if "0" <= first <= "9":
         match = TIME_FIRST.match(text, start)
-        return _first_of(FIRST_DIGIT, text, start) if match is None else _after_time(text, match)
+        if match is not None:
+            return _after_time(text, match.end(), match["time"])
+        date = DATE_FIRST.match(text, start)
+        return _first_of(FIRST_DIGIT, text, start) if date is None else _after_time(text, date.end(), None)
     if first == "[":
         return _first_of(FIRST_BRACKET, text, start)
     if first == "<":
-        return _priority(text, start)
+        return _priority(text, start) or _first_of(FIRST_ANGLE, text, start)
     if first == "(":
         return _first_of(FIRST_PARENTHESIS, text, start)
     word = FIRST_WORD.match(text, start)
     head = None if word is None else _first_of(_forms_of_word(text, start, word[0]), text, start)
+    if start and head is not None and head.time is None and first.islower():
+        return None  # a line of source code in a stack trace
     if head is None and "|" in text[start : start + 106]:
         return _composed(text, start)
     return head
@@ -414,9 +440,8 @@ def _head(text: str, match: "re.Match[str]", one: Form, level: str | None) -> He
     return Head(match[one.time] if one.time else None, level, logger, correlation_id, at)
 
 
-def _after_time(text: str, match: "re.Match[str]") -> Head:
-    """Return the head of a line that begins with a date and a time."""
-    end, time = match.end(), match["time"]
+def _after_time(text: str, end: int, time: str | None) -> Head:
+    """Return the head of a line that begins with a date and a time, which end at `end`."""
     following = text[end : end + 3].lstrip(" ,")[:1]
     forms = _FORMS_AFTER_TIME.get(text[end : end + 1] if following != "[" else "[")
     if forms is None:

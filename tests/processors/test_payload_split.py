@@ -25,6 +25,7 @@ def entry(text: str, cut: str | None = None) -> Entry:
     [
         (LOGIN, [LOGIN]),
         (LOGIN + LOGIN, [LOGIN, LOGIN]),
+        (LOGIN + "{}", [LOGIN, "{}"]),
         (f"{LOGIN} {OTHER}", [LOGIN, OTHER]),
         (f"{LOGIN},{OTHER},", [LOGIN, OTHER]),
         (f"{LOGIN}\0\0{OTHER}", [LOGIN, OTHER]),

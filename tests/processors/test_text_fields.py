@@ -48,7 +48,8 @@ def test_pairs_of_a_request_are_decoded() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "level=info and a sentence", "a=b c=d", "level=info", 'level=info msg="not closed', "x level=info msg=y",
+        "2015-10-18 18:01:54,838 INFO [main] org.apache.Foo: ask=4 release=0",
+        "2026-11-30T11:37:18.721Z  INFO 1 --- [main] c.e.Foo : took ms=4", "level=info and a sentence", "a=b c=d", "level=info", 'level=info msg="not closed', "x level=info msg=y",
         "level=info msg=y, z=1 and", 'level=info msg=a"b', "time=1 level=info\nmsg=x",
     ],
 )  # fmt: skip
@@ -78,6 +79,14 @@ def test_json_behind_a_prefix_is_decoded(text: str, prefix: str, fields: dict[st
     assert (shape, problem) == ("structured", None)
     assert extra.pop("prefix") == prefix
     assert {**decoded, **extra} == fields
+
+
+def test_a_cut_document_behind_a_prefix_counts() -> None:
+    """Its complete fields are read if the line was cut off at its limit."""
+    text = 'INFO:root:{"event":"login_failed","n":12,"msg":"lo'
+    assert decode_payload(text)[0] == "text"
+    shape, fields, _ = decode_payload(text, cut=True)
+    assert (shape, fields["event"], fields["n"]) == ("structured", "login_failed", 12)
 
 
 @pytest.mark.parametrize(
