@@ -26,6 +26,7 @@ FRAME_NAMES = ("exc_type", "class", "name", "function", "method", "func")
 """Keys of a trace's types and functions, where it is logged as objects."""
 NEARLY = 0.8
 """Share of the longest string's lines that another must have to be the same trace."""
+NO_TRACE = "(the lines hold no trace)"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -83,7 +84,7 @@ def time_ms(body: Mapping[str, Any]) -> int | None:
 def missing_lines(entry: Entry, exception: object) -> list[str]:
     """Return the lines of an entry's trace that are not under `exception`."""
     text = COLOUR.sub("", exception) if isinstance(exception, str) else ""
-    return min(([line for line in lines if line not in text] for lines in traces(entry)), key=len)
+    return min(([line for line in lines or [NO_TRACE] if line not in text] for lines in traces(entry)), key=len)
 
 
 def traces(entry: Entry) -> list[list[str]]:
