@@ -26,6 +26,7 @@ FRAME_NAMES = ("exc_type", "class", "name", "function", "method", "func")
 """Keys of a trace's types and functions, where it is logged as objects."""
 NEARLY = 0.8
 """Share of the longest string's lines that another must have to be the same trace."""
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 NO_TRACE = "(the lines hold no trace)"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -107,13 +108,13 @@ def _stripped(lines: Iterable[str]) -> list[str]:
 
 
 def _parsed(line: str) -> Any:
-    """Return the JSON value of a line, also behind a prefix; the line itself if there is none."""
+    """Return the JSON value of a line, also behind a prefix; otherwise its quoted strings."""
     for start in (0, line.find("{")):
         try:
             return json.loads(line[max(start, 0) :])
         except ValueError:
             continue
-    return line
+    return [json.loads(quoted) for quoted in QUOTED.findall(line) if "\\x" not in quoted]
 
 
 def _strings(value: Any) -> Iterator[str]:
