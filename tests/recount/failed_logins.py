@@ -102,7 +102,7 @@ def first_document(text: str) -> tuple[Any, str]:
         except (ValueError, RecursionError):
             continue
         return value, attempt[end:].lstrip(" ,")
-    for at in (found.start() for found in re.finditer(r'\{"', text[1:])):
+    for at in (start.start() for start in re.finditer(r'\{"', text[1:])):
         if is_json(text[at + 1 :]):
             return None, text[at + 1 :]
     return beginning(text), ""

@@ -26,6 +26,8 @@ FRAME_NAMES = ("exc_type", "class", "name", "function", "method", "func")
 """Keys of a trace's types and functions, where it is logged as objects."""
 NEARLY = 0.8
 """Share of the longest string's lines that another must have to be the same trace."""
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+NO_TRACE = "(the lines hold no trace)"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -83,7 +85,7 @@ def time_ms(body: Mapping[str, Any]) -> int | None:
 def missing_lines(entry: Entry, exception: object) -> list[str]:
     """Return the lines of an entry's trace that are not under `exception`."""
     text = COLOUR.sub("", exception) if isinstance(exception, str) else ""
-    return min(([line for line in lines if line not in text] for lines in traces(entry)), key=len)
+    return min(([line for line in lines or [NO_TRACE] if line not in text] for lines in traces(entry)), key=len)
 
 
 def traces(entry: Entry) -> list[list[str]]:
@@ -106,13 +108,13 @@ def _stripped(lines: Iterable[str]) -> list[str]:
 
 
 def _parsed(line: str) -> Any:
-    """Return the JSON value of a line, also behind a prefix; the line itself if there is none."""
+    """Return the JSON value of a line, also behind a prefix; otherwise its quoted strings."""
     for start in (0, line.find("{")):
         try:
             return json.loads(line[max(start, 0) :])
         except ValueError:
             continue
-    return line
+    return [json.loads(quoted) for quoted in QUOTED.findall(line) if "\\x" not in quoted]
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """The corpus: what real loggers write is stored as a person reads it, whatever the runtime and the chain."""
 
 import json
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from tests.shapes.agent_run import Chain, Stored, chains, stored_by_shape
 from tests.shapes.envelopes import PART, Envelope, cri_records, docker_records, log_of
+from tests.shapes.joins import outcomes
 from tests.shapes.judge import judge
 from tests.shapes.report import totals, verdicts
 from tests.shapes.truth import Entry, Shape, own_shapes
@@ -124,3 +126,13 @@ def test_the_runtimes_times_rise_and_lie_after_the_applications() -> None:
     times = [json.loads(line)["time"] for line in log_of(shape, "docker").content.splitlines()]
     assert times == sorted(times)
     assert times[0] == "2026-03-09T08:15:30.126000417Z"
+
+
+def test_the_list_of_joins_holds_every_line_and_shows_what_was_joined(tmp_path: Path) -> None:
+    """Lines of separate events stay apart; a trace is one text of several lines."""
+    trace = ["Traceback (most recent call last):", '  File "a.py", line 1, in f', "    f()", "OSError: jam"]
+    (tmp_path / "apart.log").write_text("2026-03-09 08:15:30 one\n2026-03-09 08:15:31 two\n", encoding="utf-8")
+    (tmp_path / "trace.log").write_text("\n".join([*trace, "2026-03-09 08:15:30 on"]) + "\n", encoding="utf-8")
+    apart, joined = outcomes(sorted(tmp_path.iterdir()))
+    assert (apart.lines, apart.events, apart.joined) == (2, 2, [])
+    assert (joined.lines, joined.events, joined.joined) == (5, 2, ["\n".join(trace)])

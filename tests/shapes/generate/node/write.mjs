@@ -2,7 +2,8 @@
 
 import { once } from 'node:events';
 import { Writable } from 'node:stream';
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 
 const MS = Date.parse('2026-04-07T06:05:04.321Z');
 const RealDate = Date;
@@ -209,19 +210,16 @@ function nests() {
 }
 
 function uncaught() {
-  const programs = [
-    "function moor() { throw new RangeError('berth B7 is taken', { cause: new Error('no tug') }) } moor()",
-    "Promise.reject(new TypeError('berth B7 is taken'))",
-    "console.log('before'.length); null.moor()",
-  ];
-  const types = ['RangeError', 'TypeError', 'TypeError'];
-  programs.forEach((program, at) => {
-    try {
-      execFileSync(process.execPath, ['-e', program], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, NO_COLOR: '1' } });
-    } catch (failure) {
-      emit('Node uncaught', 'stack', String(failure.stderr), { level: 'error', error_type: types[at], stack: true });
-    }
-  });
+  const programs = {
+    'crash.cjs': ["function moor() {\n  throw new RangeError('berth B7 is taken', { cause: new Error('no tug') });\n}\nmoor();\n", 'RangeError'],
+    'crash.mjs': ["async function moor() {\n  await Promise.reject(new TypeError('berth B7 is taken'));\n}\nawait moor();\n", 'TypeError'],
+    'null.cjs': ["const berth = null;\nberth.moor();\n", 'TypeError'],
+  };
+  for (const [name, [program, error_type]] of Object.entries(programs)) {
+    writeFileSync(name, program);
+    const done = spawnSync(process.execPath, [name], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } });
+    emit('Node uncaught', 'stack', done.stderr, { level: 'error', error_type, stack: true });
+  }
 }
 
 pinos();

@@ -86,7 +86,7 @@ def standard(shape: str, kind: str, formatter: logging.Formatter, *, extra: bool
             moor()
         except BerthTakenError:
             logger.exception("cannot moor")
-        types = {} if kind == "app" else {"error_type": "__main__.BerthTakenError"}
+        types = {} if kind == "app" else {"error_type": "BerthTakenError"}
         emit(shape, kind, text(), level="error", message="cannot moor", stack=True, **always, **types)
 
 
@@ -185,7 +185,7 @@ def structured(shape: str, kind: str, *processors: Any, time_ms: int | None = MS
     try:
         moor()
     except BerthTakenError:
-        logger.exception("cannot moor")
+        logger.exception("cannot moor", exc_info=True)  # noqa: G202 -- structlog needs it here
     types = {} if kind == "app" else {"error_type": "BerthTakenError"}
     emit(shape, kind, taken(stream), level="error", message="cannot moor", stack=True, **times, **types)
 

@@ -168,7 +168,7 @@ public final class Write {
 
     static Map<String, Object> truth(String shape, String kind, String level, String message) {
         Map<String, Object> expect = truth(kind, level, message);
-        if (shape.contains("Gcp") && level.equals("trace")) {
+        if (level.equals("trace") && (shape.contains("Gcp") || shape.contains("Gelf"))) {
             expect.put("level", "debug");
         }
         return expect;
