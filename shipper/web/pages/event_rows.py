@@ -57,7 +57,8 @@ def row(body: Body) -> Row:
     """Return a document as a row."""
     time, level = text_of(body.get("@timestamp")), body.get("level")
     known = level if isinstance(level, str) and level in LEVELS else ""
-    status, ms, correlation = body.get("status_code"), duration_ms(body), body.get("correlation_id") or body.get("trace_id")
+    status, ms = body.get("status_code"), duration_ms(body)
+    correlation = body.get("correlation_id") or body.get("trace_id")
     lines = further_lines(body)
     return Row(
         key=text_of(body.get("_id")),
