@@ -46,7 +46,7 @@ class Row(NamedTuple):
     what: str
     correlation: str
     timeline: str
-    """Link to the timeline of its request; empty without a correlation id."""
+    """Link to the timeline of its request; empty without a correlation id or trace id."""
     wrong: bool
     trace: str
     trace_lines: int
@@ -57,7 +57,8 @@ def row(body: Body) -> Row:
     """Return a document as a row."""
     time, level = text_of(body.get("@timestamp")), body.get("level")
     known = level if isinstance(level, str) and level in LEVELS else ""
-    status, ms, correlation = body.get("status_code"), duration_ms(body), body.get("correlation_id")
+    status, ms = body.get("status_code"), duration_ms(body)
+    correlation = body.get("correlation_id") or body.get("trace_id")
     lines = further_lines(body)
     return Row(
         key=text_of(body.get("_id")),

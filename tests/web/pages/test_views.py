@@ -30,6 +30,7 @@ def test_a_row_has_source_summary_and_duration() -> None:
     )
     assert (row_view.status, row_view.status_grade, row_view.took, row_view.what) == ("503", "server", "45ms", "E: no")
     assert row_view.timeline == "timeline?id=visit-1"
+    assert row(event(1, "x", correlation_id=None, trace_id="4bf92f")).timeline == "timeline?id=4bf92f"
     assert row_view.wrong
     assert row_view.trace == "more\nTrace\n    at x"
     assert row_view.trace_lines == 3
