@@ -30,7 +30,9 @@ OWN_FOLDERS = {
     "golden": "recorded stack traces",
     "hazards": "whole agents in this process, over logs that misbehave",
     "integration": "tests over real servers and processes",
+    "recount": "a plain recount of failed logins, which shares no code with the product",
     "services": "the servers that tests start",
+    "shapes": "logs of real loggers with their truth, and the tool that measures what is stored",
 }
 """Folders of tests/ that mirror no package, with what they hold."""
 SOURCES = [ROOT / folder if folder == "shipper" else ROOT / folder / package for folder, package in PACKAGES.items()]

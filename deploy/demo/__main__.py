@@ -46,7 +46,8 @@ COUNTERS = {
 NEXT = (
     ("shipper search --event login_failed --limit 5", "failed logins"),
     ("shipper search --level error --limit 5", "errors, with their stack traces"),
-    ("shipper quarantine list", "rejected entries and the reasons"),
+    ("shipper quarantine list --entries", "rejected entries one by one, with their ids"),
+    ("shipper check", "share of each log that would be rejected, and where its fields come from"),
     ("shipper explain demo-data/sample.log", "how each line is parsed, validated, counted and stored"),
     ("shipper run", "start the agent again; it continues where it stopped"),
 )
@@ -87,6 +88,7 @@ def main() -> int:
             agent.terminate()
             agent.wait(30)
     failure_shown = look_up(wanted, console)
+    show_quarantine(console)
     print_next_steps(console)
     return 0 if matches and failure_shown else 1
 
@@ -190,6 +192,14 @@ def look_up(wanted: str, console: Console) -> bool:
     sample(wanted)
     command = [sys.executable, "-m", "shipper", "search", wanted, "--config", str(CONFIGURATION)]
     return subprocess.run(command, check=False).returncode == 0
+
+
+def show_quarantine(console: Console) -> None:
+    """Show the rejected entries by reason, and the configuration that admits them."""
+    heading(console, "rejected entries, by reason, service and event")
+    console.print("  [bold cyan]$ shipper quarantine list[/]\n")
+    command = [sys.executable, "-m", "shipper", "quarantine", "list", "--config", str(CONFIGURATION)]
+    subprocess.run(command, check=False)
 
 
 def sample(wanted: str) -> None:

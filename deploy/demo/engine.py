@@ -17,6 +17,7 @@ LABELS = {
     "com.docker.compose.service": "backend",
     "com.docker.compose.project": "keneyapp",
     "shipper.http-source": "off",  # it logs `patient_created` and the request: both would be counted
+    "shipper.require-correlation-id": "always",
 }
 NAME = "keneyapp-backend-demo"
 SERVER = ["-m", "uvicorn", "--app-dir", "deploy/sample-app", "app:app", "--host", "127.0.0.1", "--no-use-colors"]

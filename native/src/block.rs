@@ -24,9 +24,12 @@ pub enum Column {
     ErrorType,
     ErrorMessage,
     Exception,
+    /// The object of the unknown fields, as JSON.
+    Extra,
+    TraceId,
 }
 
-pub const COLUMNS: usize = 8;
+pub const COLUMNS: usize = 10;
 
 impl Column {
     pub fn named(name: &str) -> Option<Column> {
@@ -39,6 +42,7 @@ impl Column {
             "error_type" => Column::ErrorType,
             "error_message" => Column::ErrorMessage,
             "exception" => Column::Exception,
+            "trace_id" => Column::TraceId,
             _ => return None,
         })
     }
@@ -98,19 +102,24 @@ impl Block {
 
     /// Write the content of a string, and record its range.
     pub fn write_text(&mut self, text: &[u8], column: Option<Column>) {
-        let begin = self.bytes.len() as u32;
+        let begin = self.bytes.len();
         self.bytes.extend_from_slice(text);
         if let Some(column) = column {
-            self.columns[column as usize] = Span {
-                begin,
-                end: self.bytes.len() as u32,
-            };
+            self.mark(begin, column);
         }
     }
 
-    /// The same for a text with quotes, escaped or not; writes them escaped.
+    /// Record the range from `begin`, an offset in `bytes`, to the end.
+    pub fn mark(&mut self, begin: usize, column: Column) {
+        self.columns[column as usize] = Span {
+            begin: begin as u32,
+            end: self.bytes.len() as u32,
+        };
+    }
+
+    /// Write a text with quotes, escaped or not, with escaped quotes, and record its range.
     pub fn write_quoted(&mut self, text: &[u8], column: Column) {
-        let begin = self.bytes.len() as u32;
+        let begin = self.bytes.len();
         for &byte in text {
             match byte {
                 b'\\' => {}
@@ -118,10 +127,7 @@ impl Block {
                 _ => self.bytes.push(byte),
             }
         }
-        self.columns[column as usize] = Span {
-            begin,
-            end: self.bytes.len() as u32,
-        };
+        self.mark(begin, column);
     }
 
     pub fn close(&mut self, tail: &[u8], offset: u64, time_ms: i64) {

@@ -115,7 +115,7 @@ impl Documents {
     }
 
     /// Return of each document its id, time in milliseconds since the epoch, body, and the texts of its columns:
-    /// correlation_id, event, level, message, path, error_type, error_message, exception.
+    /// correlation_id, event, level, message, path, error_type, error_message, exception, `extra` as JSON, trace_id.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = PyList::empty(py);
         for row in &self.block.rows {

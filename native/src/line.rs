@@ -7,7 +7,9 @@
 use crate::block::{Block, Column};
 use crate::runtime::{Runtime, RuntimeLine, Stream, parse};
 use crate::secrets::{has_number, may_hold, may_hold_assignment};
-use crate::settings::{AccessField, FieldRule, Role, RuleField, Settings, exact, is_unusual};
+use crate::settings::{
+    AccessField, Check, FieldRule, Role, RuleField, Settings, exact, is_unusual,
+};
 use crate::time::parse_ms;
 
 const MOST_FIELDS: usize = 48;
@@ -273,7 +275,8 @@ fn structured(
         group,
     } = scratch;
     let line = cursor.text;
-    let places = read_fields(&mut cursor, settings, fields)?;
+    let mut places = read_fields(&mut cursor, settings, fields)?;
+    let copied = message_from_event(settings, fields, &mut places)?;
     if cursor.at != line.len() {
         return None;
     }
@@ -282,6 +285,7 @@ fn structured(
         settings,
         fields,
         places,
+        copied,
     };
     let shape = parsed.shape()?;
     let (stamp, time_ms) = parsed.event_time(runtime, runtime_ms)?;
@@ -321,7 +325,8 @@ fn read_fields(
             places[place] = fields.len() as u8;
             Part::Known(place)
         } else if name == b"timestamp" {
-            if std::mem::replace(&mut has_timestamp, true) {
+            let is_alias = settings.normalisation.roots.contains(name);
+            if std::mem::replace(&mut has_timestamp, true) || is_alias {
                 return None;
             }
             Part::Timestamp
@@ -329,7 +334,8 @@ fn read_fields(
             let twice = |field: &Field| {
                 field.part == Part::Extra && cursor.text[field.key.0..field.key.1] == *name
             };
-            if name == b"extra" || fields.iter().any(twice) {
+            let is_alias = settings.normalisation.roots.contains(name);
+            if is_alias || name == b"extra" || fields.iter().any(twice) {
                 return None;
             }
             Part::Extra
@@ -355,11 +361,38 @@ fn read_fields(
     }
 }
 
+/// Let `event` stand for the message that is missing; None if a message that says nothing is there instead.
+#[allow(clippy::option_option)]
+fn message_from_event(
+    settings: &Settings,
+    fields: &[Field],
+    places: &mut Places,
+) -> Option<Option<usize>> {
+    let table = &settings.normalisation;
+    let (Some(event), Some(message)) = (table.event, table.message) else {
+        return Some(None);
+    };
+    let field = |place: usize| fields.get(usize::from(places[place]));
+    let is_empty = |field: &Field| field.value.0 == field.value.1;
+    match (field(message), field(event)) {
+        (Some(message), Some(_)) if message.kind == Type::Null || is_empty(message) => None,
+        (Some(_), _) | (None, None) => Some(None),
+        (None, Some(named)) if named.kind != Type::Text => Some(None),
+        (None, Some(named)) if is_empty(named) => Some(None),
+        (None, Some(_)) => {
+            places[message] = places[event];
+            Some(Some(usize::from(places[event])))
+        }
+    }
+}
+
 struct ParsedFields<'a> {
     line: &'a [u8],
     settings: &'a Settings,
     fields: &'a [Field],
     places: Places,
+    /// The field whose text is the message as well.
+    copied: Option<usize>,
 }
 
 /// The form of the event: `drops_nulls` omits nulls, `has_extra` puts unknown fields under `extra`.
@@ -389,9 +422,13 @@ impl ParsedFields<'_> {
                 Part::Known(place) => {
                     let known = &self.settings.known[place];
                     let rule = known.rule.as_ref()?;
+                    if known.check == Check::Whole && field.kind == Type::Float {
+                        return None;
+                    }
+                    let passes = || self.settings.normalisation.allows_text(known.check, value);
                     let allowed = match (known.role, field.kind) {
                         (Role::Level, Type::Text) => self.allows_level(rule, value),
-                        (_, Type::Text) => rule.allows_text(value),
+                        (_, Type::Text) => rule.allows_text(value) && passes(),
                         (Role::Correlation, _) => false,
                         (_, Type::Integer) => rule.integer.is_some_and(|rule| rule.allows(value)),
                         (_, Type::Float) => rule.float.is_some_and(|rule| rule.allows(value)),
@@ -431,13 +468,22 @@ impl ParsedFields<'_> {
                 }
             }
         }
-        has_id.then_some(shape)
+        let fits = self.copied.is_none_or(|place| self.fits_message(place));
+        (has_id && fits).then_some(shape)
+    }
+
+    /// True if the schema allows the text of a field as message.
+    fn fits_message(&self, place: usize) -> bool {
+        let message = self.settings.normalisation.message;
+        let rule = message.and_then(|place| self.settings.known[place].rule.as_ref());
+        rule.is_some_and(|rule| rule.allows_text(self.bytes(self.fields[place].value)))
     }
 
     /// True if the schema allows a level in the schema's spelling.
     fn allows_level(&self, rule: &FieldRule, level: &[u8]) -> bool {
         let is_any = rule.text.as_ref().is_some_and(|text| text.is_any());
         level.is_ascii()
+            && self.settings.is_level(level)
             && (is_any || rule.allows_text(self.settings.level(level, &mut Vec::new())))
     }
 
@@ -519,16 +565,30 @@ impl ParsedFields<'_> {
             block.write(&known.name);
             write_value(block, field.kind, value, known.column);
         }
+        if let (Some(copied), Some(place)) = (self.copied, self.settings.normalisation.message) {
+            let known = &self.settings.known[place];
+            block.write(b",\"");
+            block.write(&known.name);
+            write_value(
+                block,
+                Type::Text,
+                self.bytes(self.fields[copied].value),
+                known.column,
+            );
+        }
         if !shape.has_extra {
             return;
         }
-        let mut before: &[u8] = b",\"extra\":{\"";
+        block.write(b",\"extra\":");
+        let begin = block.bytes.len();
+        let mut before: &[u8] = b"{\"";
         for field in self.fields.iter().filter(|field| field.part == Part::Extra) {
             block.write(std::mem::replace(&mut before, b",\""));
             block.write(self.bytes(field.key));
             write_value(block, field.kind, self.bytes(field.value), None);
         }
         block.write(b"}");
+        block.mark(begin, Column::Extra);
     }
 }
 
@@ -754,6 +814,42 @@ mod tests {
             "extra": {"area": "x"}, "stream": "stdout", "log": {"offset": 7}
         });
         assert_eq!(document(text), Some(expected));
+    }
+
+    #[test]
+    fn an_event_stands_for_the_message_that_is_missing() {
+        let document = document(r#"{"event":"export","correlation_id":"a-1","area":"x"}"#).unwrap();
+        assert_eq!(document["message"], json!("export"));
+        let keys: Vec<_> = document.as_object().unwrap().keys().collect();
+        assert!(keys.contains(&&"extra".to_owned()));
+    }
+
+    #[test]
+    fn values_that_need_mapping_are_declined() {
+        for rest in [
+            r#""msg":"m""#,
+            r#""request_id":"r""#,
+            r#""level":"odd""#,
+            r#""status_code":"200""#,
+            r#""event":"e","message":"""#,
+            r#""event":"e","message":null"#,
+        ] {
+            let text = format!(r#"{{"correlation_id":"a-1",{rest}}}"#);
+            assert_eq!(document(&text), None, "{text}");
+        }
+        for id in [
+            "-",
+            "null",
+            "NULL",
+            "req-1",
+            "REQ1",
+            "17",
+            "0000000000000000",
+            "--",
+        ] {
+            let text = format!(r#"{{"correlation_id":"{id}"}}"#);
+            assert_eq!(document(&text), None, "{text}");
+        }
     }
 
     #[test]

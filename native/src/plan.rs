@@ -7,24 +7,26 @@ use serde_json::{Map, Value};
 
 use crate::block::Column;
 use crate::settings::{
-    AccessField, FieldRule, KnownField, NumberRule, REQUEST_FIELDS, Role, RuleField, Settings,
-    Test, TextRule, is_unusual,
+    AccessField, Check, FieldRule, KnownField, Normalisation, NumberRule, REQUEST_FIELDS, Role,
+    RuleField, Settings, Test, TextRule, is_unusual,
 };
 
 /// The supported version of the plan's layout.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 /// Most fields of a schema.
 const MOST_FIELDS: usize = 64;
 /// Whole numbers below this are exact as doubles.
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// The first fields of a document, before those of the log.
 const DOCUMENT_HEAD: [&str; 4] = ["@timestamp", "*", "extra", "stream"];
-const SEARCHED: [&str; 5] = [
+const SEARCHED: [&str; 7] = [
     "message",
     "path",
     "error_type",
     "error_message",
     "exception",
+    "event",
+    "extra",
 ];
 
 /// Read a plan. Fails with the reason why it cannot be executed.
@@ -40,6 +42,7 @@ pub fn settings(plan: &[u8]) -> Result<Settings, String> {
     }
     let mut settings = Settings::default();
     read_schema(plan.section("schema")?, &mut settings)?;
+    read_normalisation(plan.section("normalisation")?, &mut settings)?;
     read_redaction(plan.section("redaction")?, &mut settings)?;
     read_rules(plan.section("rules")?, &mut settings)?;
     read_rendering(plan.section("rendering")?, &mut settings)?;
@@ -176,6 +179,7 @@ fn known_field(entry: Value, correlation: &str, level: &str) -> Result<KnownFiel
         column: Column::named(&name),
         name: name.into_bytes(),
         role,
+        check: Check::None,
         rule,
         constrained: false,
     })
@@ -329,6 +333,49 @@ fn repetition(text: &[u8]) -> Option<(usize, usize)> {
             Some((least.parse().ok()?, most))
         }
     }
+}
+
+// --- normalisation --------------------------------------------------------------------------------
+
+fn read_normalisation(mut table: Section, settings: &mut Settings) -> Result<(), String> {
+    let bytes = |texts: Vec<String>| texts.into_iter().map(String::into_bytes);
+    let roots = bytes(table.texts("roots")?).collect();
+    let placeholders = bytes(table.texts("placeholders")?).collect();
+    let methods = bytes(table.texts("methods")?).collect();
+    let fillers = table.text("fillers")?.into_bytes();
+    let counted_prefix = table.text("counted_prefix")?.into_bytes();
+    let digits = table.whole("counted_digits")?;
+    let counted_digits =
+        usize::try_from(digits).map_err(|_| format!("normalisation: {digits} digits"))?;
+    for pair in table.list("checks")? {
+        let check = match pair.as_array().map(Vec::as_slice) {
+            Some([Value::String(name), Value::String(check)]) => {
+                Check::named(check).zip(settings.place_of(name.as_bytes()))
+            }
+            _ => None,
+        };
+        let Some((check, place)) = check else {
+            return Err(format!("normalisation: unknown field or check in {pair}"));
+        };
+        settings.known[place].check = check;
+    }
+    let place = |check| settings.known.iter().position(|known| known.check == check);
+    settings.normalisation = Normalisation {
+        roots,
+        placeholders,
+        fillers,
+        counted_prefix,
+        counted_digits,
+        methods,
+        event: place(Check::Event),
+        message: place(Check::Message),
+    };
+    for known in &mut settings.known {
+        if settings.normalisation.roots.contains(&known.name) {
+            known.rule = None;
+        }
+    }
+    table.end()
 }
 
 // --- redaction and rules --------------------------------------------------------------------------
@@ -510,7 +557,7 @@ pub mod tests {
     /// A small plan with all kinds of fields.
     pub fn sample() -> Value {
         json!({
-            "version": 1,
+            "version": 2,
             "schema": {
                 "correlation_field": "correlation_id",
                 "level_field": "level",
@@ -528,6 +575,13 @@ pub mod tests {
                 ],
                 "levels": [["info", "info"], ["warn", "warning"]],
                 "options": {}
+            },
+            "normalisation": {
+                "roots": ["msg", "request_id"],
+                "checks": [["correlation_id", "id"], ["event", "event"], ["level", "level"], ["message", "message"],
+                           ["status_code", "whole"], ["duration_ms", "number"]],
+                "placeholders": ["", "-", "null"], "fillers": "0-", "counted_prefix": "req", "counted_digits": 9,
+                "methods": ["GET", "POST"]
             },
             "redaction": {"masked_names": ["password", "apikey"], "keywords": ["token", "secret"],
                           "constrained_fields": ["correlation_id"], "every_text": false},
@@ -579,12 +633,19 @@ pub mod tests {
 
     #[test]
     fn an_unknown_version_or_key_declines_the_plan() {
-        assert!(reason(|plan| plan["version"] = json!(2)).starts_with("version 2"));
+        assert!(reason(|plan| plan["version"] = json!(9)).starts_with("version 9"));
         assert_eq!(
             reason(|plan| plan["odd"] = json!(1)),
             "chain plan: `odd` is unknown"
         );
-        for section in ["schema", "redaction", "rules", "rendering", "skew"] {
+        for section in [
+            "schema",
+            "normalisation",
+            "redaction",
+            "rules",
+            "rendering",
+            "skew",
+        ] {
             let odd = reason(|plan| plan[section]["odd"] = json!(1));
             assert_eq!(odd, format!("{section}: `odd` is unknown"));
             let gone = reason(|plan| {

@@ -2,6 +2,7 @@
 
 use crate::block::Column;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use std::collections::HashSet;
 
 /// Most digits of a decimal number that every double represents exactly.
 const MOST_DIGITS: usize = 15;
@@ -16,10 +17,102 @@ pub enum Role {
     Level,
 }
 
+/// The test that a field's value must pass, or the line needs mapping and takes the Python path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Check {
+    None,
+    Id,
+    Level,
+    Method,
+    Path,
+    Whole,
+    Number,
+    Address,
+    Event,
+    Name,
+    Message,
+    Line,
+}
+
+impl Check {
+    pub fn named(name: &str) -> Option<Check> {
+        Some(match name {
+            "id" => Check::Id,
+            "level" => Check::Level,
+            "method" => Check::Method,
+            "path" => Check::Path,
+            "whole" => Check::Whole,
+            "number" => Check::Number,
+            "address" => Check::Address,
+            "event" => Check::Event,
+            "name" => Check::Name,
+            "message" => Check::Message,
+            "line" => Check::Line,
+            _ => return None,
+        })
+    }
+}
+
+/// Recognises entries that need no mapping.
+#[derive(Default)]
+pub struct Normalisation {
+    /// Keys that may be aliases of known fields.
+    pub roots: HashSet<Vec<u8>>,
+    pub placeholders: Vec<Vec<u8>>,
+    pub fillers: Vec<u8>,
+    pub counted_prefix: Vec<u8>,
+    pub counted_digits: usize,
+    pub methods: Vec<Vec<u8>>,
+    /// The places of `event` and `message`, the first of which replaces the second where that is missing.
+    pub event: Option<usize>,
+    pub message: Option<usize>,
+}
+
+impl Normalisation {
+    /// True if a text passes a field's test; false in doubt.
+    pub fn allows_text(&self, check: Check, text: &[u8]) -> bool {
+        match check {
+            Check::None | Check::Level | Check::Event | Check::Message | Check::Line => true,
+            Check::Whole | Check::Number => false,
+            Check::Id => !self.may_be_placeholder(text) && !self.may_be_counted(text),
+            Check::Name => !self.may_be_placeholder(text),
+            Check::Method => self.methods.iter().any(|method| method == text),
+            Check::Path => {
+                text.first() == Some(&b'/') && memchr::memchr2(b'?', b'#', text).is_none()
+            }
+            Check::Address => {
+                let plain = |byte: &u8| byte.is_ascii_graphic() && !b",[]".contains(byte);
+                let one_kind = !(text.contains(&b':') && text.contains(&b'.'));
+                text.iter().all(plain) && one_kind && !self.may_be_placeholder(text)
+            }
+        }
+    }
+
+    fn may_be_placeholder(&self, text: &[u8]) -> bool {
+        if text.iter().all(|byte| self.fillers.contains(byte)) || !text.is_ascii() {
+            return true;
+        }
+        let bare = text.trim_ascii();
+        let longest = self.placeholders.iter().map(Vec::len).max().unwrap_or(0);
+        bare.len() <= longest
+            && self
+                .placeholders
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(bare))
+    }
+
+    fn may_be_counted(&self, id: &[u8]) -> bool {
+        let prefix = self.counted_prefix.len();
+        (id.len() >= prefix && id[..prefix].eq_ignore_ascii_case(&self.counted_prefix))
+            || (id.len() <= self.counted_digits && id.iter().all(u8::is_ascii_digit))
+    }
+}
+
 /// A field of the schema.
 pub struct KnownField {
     pub name: Vec<u8>,
     pub role: Role,
+    pub check: Check,
     /// Its constraints; None if anything in its declaration is unknown.
     pub rule: Option<FieldRule>,
     /// Constrained by the schema, so that only an e-mail address in it could need masking.
@@ -310,6 +403,7 @@ pub struct Settings {
     pub access: Vec<AccessField>,
     pub future_ms: i64,
     pub past_ms: i64,
+    pub normalisation: Normalisation,
 }
 
 const SLOTS: usize = 256;
@@ -342,6 +436,7 @@ impl Default for Settings {
             access: Vec::new(),
             future_ms: 0,
             past_ms: 0,
+            normalisation: Normalisation::default(),
         }
     }
 }
@@ -373,6 +468,11 @@ impl Settings {
         }
         lowered.make_ascii_lowercase();
         self.alias(lowered).unwrap_or(lowered)
+    }
+
+    /// True if a text is a level in any letter case.
+    pub fn is_level(&self, spelling: &[u8]) -> bool {
+        self.alias(spelling).is_some() || self.alias(&spelling.to_ascii_lowercase()).is_some()
     }
 
     fn alias(&self, spelling: &[u8]) -> Option<&[u8]> {

@@ -4,8 +4,7 @@ The result depends on the lines and their runtime times alone, not on when they 
 groups them alike and gives the same ids. Unfinished entries are the *partial state*; it is committed with the offset.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
@@ -17,11 +16,14 @@ from shipper_processors.envelope import (
     EnvelopeError,
     RuntimeLine,
     parse_cri,
+    parse_cut_record,
     parse_json_file,
     parse_plain,
     parse_records,
+    split_records,
 )
 from shipper_processors.fast_path import FastBatch, FastLog
+from shipper_processors.messages import begins_anew, cri_continues, docker_continues, is_docker_piece
 from shipper_processors.partial_state import OpenEntry, PartialState
 from shipper_processors.record_id import (
     DIGEST_SIZE,
@@ -35,22 +37,13 @@ from shipper_processors.record_id import (
     seeded_digest,
 )
 from shipper_processors.redact import without_cut_end
-from shipper_processors.stack_traces import Trace, can_be_continued
+from shipper_processors.text_cleanup import clean
+from shipper_processors.texts import Bounds, Texts
 from shipper_processors.times import parse_ms
 from shipper_schemas.entry import Entry
 
 MOST_PYTHON_LINES = 64
 """Most lines that take the Python path before the native path is tried again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Limits of what is joined into one entry: lines, bytes of text, and seconds between two lines."""
-
-    lines: int = 1000
-    bytes: int = 256 * 1024
-    message_bytes: int = 1024 * 1024
-    wait: float = 1.0
 
 
 class Assembler:
@@ -59,6 +52,19 @@ class Assembler:
     @staticmethod
     def parse_line(raw: bytes) -> RuntimeLine:
         """Parse the envelope of one line. Raises EnvelopeError."""
+        raise NotImplementedError
+
+    @staticmethod
+    def parse_foreign(raw: bytes) -> RuntimeLine:  # noqa: ARG004 -- overridden where there is one
+        """Parse a line of the other container runtime, which a log of the wrong input type holds.
+
+        Raises EnvelopeError if it is not exactly that.
+        """
+        raise EnvelopeError("no other runtime writes such a log")
+
+    @staticmethod
+    def same_foreign_message(part: OpenEntry, line: RuntimeLine) -> bool:
+        """True if a line of the other runtime continues `part`."""
         raise NotImplementedError
 
     def __init__(self, source: str, bounds: Bounds, fast_path: FastLog | None = None) -> None:
@@ -70,7 +76,7 @@ class Assembler:
         self._source = source
         self._bounds = bounds
         self._parts: dict[str, OpenEntry] = {}
-        self._texts: dict[str, tuple[OpenEntry, Trace]] = {}
+        self._texts = Texts(bounds)
         self._last = b""
         self._ordinal = 0
         self._seen: str | None = None
@@ -79,13 +85,15 @@ class Assembler:
 
     def partial_state(self) -> bytes:
         """Return the state of unfinished entries as bytes; equal states give equal bytes."""
+        texts, uncertain = self._texts.entries()
         return msgspec.msgpack.encode(
             PartialState(
                 parts=[self._parts[stream] for stream in sorted(self._parts)],
-                texts=[self._texts[stream][0] for stream in sorted(self._texts)],
+                texts=texts,
                 last=self._last,
                 ordinal=self._ordinal,
                 seen=self._seen,
+                uncertain=uncertain,
             )
         )
 
@@ -95,22 +103,24 @@ class Assembler:
             state = msgspec.msgpack.decode(encoded, type=PartialState)
         except UnicodeDecodeError as error:  # not translated by msgspec
             raise msgspec.DecodeError(str(error)) from error
-        if not all(text.text for text in state.texts):
+        if not all(text.text for text in (*state.texts, *state.uncertain)):
             raise msgspec.ValidationError("a partial entry without a line")
-        if not all(len(unfinished.digest) == DIGEST_SIZE for unfinished in (*state.parts, *state.texts)):
+        unfinished_entries = (*state.parts, *state.texts, *state.uncertain)
+        if not all(len(unfinished.digest) == DIGEST_SIZE for unfinished in unfinished_entries):
             raise msgspec.ValidationError(f"a partial entry whose digest is not {DIGEST_SIZE} bytes long")
         self._parts = {part.stream: part for part in state.parts}
-        self._texts = {text.stream: (text, _trace_of(text.text)) for text in state.texts}
+        self._texts.restore(state.texts, state.uncertain)
         self._last, self._ordinal, self._seen = state.last, state.ordinal, state.seen
 
     @property
     def has_partial(self) -> bool:
         """True while partial entries wait for lines that may still follow."""
-        return bool(self._parts or self._texts)
+        return bool(self._parts or self._texts.held)
 
     def latest_ms(self) -> int | None:
         """Return the latest runtime time of the partial entries, in milliseconds; None if the log has no times."""
-        times = [o.last_time for o in [*self._parts.values(), *(text for text, _ in self._texts.values())]]
+        times = [part.last_time for part in self._parts.values()]
+        times += [text.last_time for text in self._texts.held.values()]
         known = [ms for time in times if time and (ms := parse_ms(time)) is not None]
         return max(known, default=None)
 
@@ -138,7 +148,7 @@ class Assembler:
         """
         at, python_lines = 0, 1
         while at < len(lines):
-            held = self._parts.keys() | self._texts.keys()
+            held = self._parts.keys() | self._texts.held.keys()
             idle = ("stdout" not in held, "stderr" not in held)
             try:
                 scanned = fast_path.scan(lines, at, offset, (self._last, self._ordinal), idle)
@@ -164,16 +174,34 @@ class Assembler:
         self._fast_path = fast_path
 
     def line(self, raw: bytes, offset: int) -> Iterator[Entry]:
-        """Yield the entries that one line, without its newline, completes."""
+        """Return the entries that one line, without its newline, completes."""
         try:
             line = self.parse_line(raw)
         except EnvelopeError as error:
-            text, digest = raw.decode("utf-8", "replace"), self.digest(broken_record(raw))
-            yield Entry(text, "unknown", self._seen, offset, 1, digest, broken=str(error))
+            return self._other_line(raw, offset, error)
+        return self._parsed_line(raw, line, offset, self._same_message)
+
+    def _other_line(self, raw: bytes, offset: int, error: EnvelopeError) -> Iterator[Entry]:
+        """Yield the entries of a line without this envelope: of the other runtime, or broken."""
+        if (line := self._foreign_line(raw)) is not None:
+            yield from self._parsed_line(raw, line, offset, self.same_foreign_message)
             return
+        text, digest = raw.decode("utf-8", "replace"), self.digest(broken_record(raw))
+        yield Entry(text, "unknown", self._seen, offset, 1, digest, broken=str(error))
+
+    def _foreign_line(self, raw: bytes) -> RuntimeLine | None:
+        """Parse a line as one of the other container runtime; None if it is not exactly that."""
+        try:
+            return self.parse_foreign(raw)
+        except EnvelopeError:
+            return None
+
+    def _parsed_line(
+        self, raw: bytes, line: RuntimeLine, offset: int, same_message: Callable[[OpenEntry, RuntimeLine], bool]
+    ) -> Iterator[Entry]:
         self._seen = line.time
         part = self._parts.get(line.stream)
-        if part is not None and self._same_message(part, line):
+        if part is not None and same_message(part, line) and not begins_anew(part, line):
             yield from self._continue(part, line)
             return
         if part is not None:
@@ -193,25 +221,49 @@ class Assembler:
         time, whole = line.time or "", line.whole
         return canonical_record(time, line.stream, line.log, whole=whole)
 
-    def overlong(self, beginning: bytes, offset: int, length: int) -> Iterator[Entry]:
-        """Yield the entry of a line of `length` bytes that is too long to read whole; its text is `beginning`."""
+    def overlong(self, beginning: bytes, offset: int, length: int, ending: bytes = b"") -> Iterator[Entry]:
+        """Yield the entry of a line of `length` bytes that is too long to read whole; its text is `beginning`.
+
+        `ending` holds the last bytes of the line, where json-file records have stream and time.
+        """
         yield from self.flush()
         digest = self.digest(cut_record(beginning, length))
         cut = f"a line of {length} bytes after the first {len(beginning)}"
         try:
             line = self.parse_line(beginning)
         except EnvelopeError as error:
-            text = without_cut_end(beginning.decode("utf-8", "replace"))
-            yield Entry(text, "unknown", self._seen, offset, 1, digest, broken=f"{cut} was cut off: {error}", cut=cut)
-            return
-        yield Entry(without_cut_end(line.log), line.stream, line.time, offset, 1, digest, cut=cut)
+            cut_line = parse_cut_record(beginning, ending)
+            if cut_line is None:
+                text, why = without_cut_end(beginning.decode("utf-8", "replace")), f"{cut} was cut off: {error}"
+                yield Entry(text, "unknown", self._seen, offset, 1, digest, broken=why, cut=cut)
+                return
+            line = cut_line
+        text = clean(without_cut_end(line.log))
+        yield Entry(text, line.stream, line.time or self._seen, offset, 1, digest, cut=cut)
+
+    def flush_waiting(self) -> Iterator[Entry]:
+        """Finish the partial entries that no longer wait for a continuation; keep pieces whose end must follow."""
+        kept = {stream: part for stream, part in self._parts.items() if self._is_piece(part)}
+        self._parts = {stream: part for stream, part in self._parts.items() if stream not in kept}
+        yield from self.flush()
+        self._parts = kept
+
+    @property
+    def has_waiting(self) -> bool:
+        """True while partial entries exist that `flush_waiting` finishes."""
+        return bool(self._texts.held) or not all(self._is_piece(part) for part in self._parts.values())
 
     def flush(self) -> Iterator[Entry]:
         """Finish all partial entries, oldest first."""
-        held = [*self._parts.values(), *(text for text, _ in self._texts.values())]
-        self._parts, self._texts = {}, {}
-        for unfinished in sorted(held, key=lambda o: (o.offset, o.stream)):  # offsets may be of two files
-            yield self._entry_of(unfinished)
+        parts, texts = self._parts, self._texts.held
+        self._parts, self._texts.held = {}, {}
+        unfinished = [*parts.values(), *(text.entry for text in texts.values())]
+        for entry in sorted(unfinished, key=lambda o: (o.offset, o.stream)):  # offsets may be of two files
+            text = texts.get(entry.stream)
+            if text is None or text.entry is not entry:
+                yield from self._finish_part(entry)
+            else:
+                yield from self._texts.finish(text)
 
     def digest(self, canonical: bytes) -> bytes:
         """Return the digest of a record in canonical form; an equal neighbour gets another by its ordinal."""
@@ -227,7 +279,7 @@ class Assembler:
     def _begin(self, line: RuntimeLine, offset: int, digest: bytes) -> Iterator[Entry]:
         if line.whole:
             log = line.log.removesuffix("\n").removesuffix("\r")
-            yield from self._add_text(log, line.stream, line.time, offset, digest)
+            yield from self._texts.add(log, line.stream, line.time, offset, digest)
             return
         part = OpenEntry([], line.stream, line.time, line.time, offset, 0, 0, digest)
         self._parts[line.stream] = part
@@ -239,9 +291,15 @@ class Assembler:
             del self._parts[line.stream]
             yield from self._finish_message(part)
 
-    def _same_message(self, part: OpenEntry, line: RuntimeLine) -> bool:
-        """True if `line` continues `part`; the runtime decides by time or by its tags."""
-        return is_near(part.last_time, line.time, self._bounds.wait)
+    @staticmethod
+    def _same_message(part: OpenEntry, line: RuntimeLine) -> bool:
+        """True if `line` continues `part`; the runtime decides by time, by size or by its tags."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _is_piece(part: OpenEntry) -> bool:  # noqa: ARG004 -- depends on the runtime
+        """True if the runtime has cut a message after `part`, so that its rest follows, however late."""
+        return True
 
     def _append(self, part: OpenEntry, line: RuntimeLine) -> None:
         part.lines += 1
@@ -257,55 +315,16 @@ class Assembler:
     def _finish_message(self, part: OpenEntry) -> Iterator[Entry]:
         cut = f"{part.cut} characters after the first {part.size}" if part.cut else None
         text = "".join(part.text)
-        yield from self._add_text(
+        yield from self._texts.add(
             without_cut_end(text) if cut else text, part.stream, part.time, part.offset, part.digest, part.lines, cut
         )
 
-    # --- texts of several lines ------------------------------------------------------------------
-
-    def _add_text(  # noqa: PLR0913, PLR0917 -- the columns of one line, passed on the hot path without a wrapper
-        self,
-        text: str,
-        stream: str,
-        time: str | None,
-        offset: int,
-        digest: bytes,
-        lines: int = 1,
-        cut: str | None = None,
-    ) -> Iterator[Entry]:
-        held = self._texts.get(stream)
-        if held is not None:
-            unfinished, trace = held
-            if self._belongs(unfinished, trace, text, time):
-                unfinished.text.append(text)
-                unfinished.last_time = time
-                unfinished.lines += lines
-                unfinished.size += len(text) + 1
-                return
-            del self._texts[stream]
-            yield self._entry_of(unfinished)
-        if cut is None and can_be_continued(text):
-            unfinished = OpenEntry([text], stream, time, time, offset, lines, len(text), digest, joint="\n")
-            self._texts[stream] = (unfinished, Trace(text))
-        else:
-            yield Entry(text, stream, time, offset, lines, digest, None, cut)
-
-    def _belongs(self, unfinished: OpenEntry, trace: Trace, text: str, time: str | None) -> bool:
-        bounds = self._bounds
-        return (
-            unfinished.lines < bounds.lines
-            and unfinished.size + len(text) < bounds.bytes
-            and is_near(unfinished.last_time, time, bounds.wait)
-            and trace.accepts(text)
-        )
-
-    def _entry_of(self, unfinished: OpenEntry) -> Entry:
-        cut = f"{unfinished.cut} characters after the first {unfinished.size}" if unfinished.cut else None
-        text = unfinished.joint.join(unfinished.text)
-        text = without_cut_end(text) if cut else text
-        return Entry(
-            text, unfinished.stream, unfinished.time, unfinished.offset, unfinished.lines, unfinished.digest, None, cut
-        )
+    def _finish_part(self, part: OpenEntry) -> Iterator[Entry]:
+        """Yield a message whose end is missing as an entry of its own."""
+        cut = f"{part.cut} characters after the first {part.size}" if part.cut else None
+        text = "".join(part.text)
+        text = clean(without_cut_end(text) if cut else text)
+        yield Entry(text, part.stream, part.time, part.offset, part.lines, part.digest, None, cut)
 
 
 def _offset_after(lines: bytes, at: int, number: int) -> int:
@@ -317,25 +336,38 @@ def _offset_after(lines: bytes, at: int, number: int) -> int:
     return at
 
 
-def is_near(earlier: str | None, later: str | None, seconds: float) -> bool:
-    """True if two runtime times are at most `seconds` apart, in either direction, or if one is unknown."""
-    if earlier is None or later is None or earlier == later:
-        return True
-    first, second = parse_ms(earlier), parse_ms(later)
-    return first is None or second is None or abs(second - first) <= seconds * 1000
-
-
-def _trace_of(lines: list[str]) -> Trace:
-    trace = Trace(lines[0])
-    for line in lines[1:]:
-        trace.accepts(line)
-    return trace
-
-
 class JsonFileAssembler(Assembler):
     """Entries of Docker's json-file driver: all parts of a message have the same time."""
 
     parse_line = staticmethod(parse_json_file)
+
+    parse_foreign = staticmethod(parse_cri)
+
+    @staticmethod
+    def same_foreign_message(part: OpenEntry, line: RuntimeLine) -> bool:
+        """True if a CRI line continues `part`."""
+        return cri_continues(part, line)
+
+    def _other_line(self, raw: bytes, offset: int, error: EnvelopeError) -> Iterator[Entry]:
+        """As `Assembler._other_line`; a torn record has no newline, and whole ones may follow it on its line."""
+        pieces = split_records(raw)
+        parsed = [self._parsed(piece) for piece in pieces] if len(pieces) > 1 else []
+        if not any(line is not None for line, _ in parsed):
+            yield from super()._other_line(raw, offset, error)
+            return
+        for piece, (line, why) in zip(pieces, parsed, strict=True):
+            if line is not None:
+                yield from self._parsed_line(piece, line, offset, self._same_message)
+            else:
+                text, digest = piece.decode("utf-8", "replace"), self.digest(broken_record(piece))
+                yield Entry(text, "unknown", self._seen, offset, 0, digest, broken=f"torn record: {why}")
+            offset += len(piece)
+
+    def _parsed(self, piece: bytes) -> tuple[RuntimeLine | None, str]:
+        try:
+            return self.parse_line(piece), ""
+        except EnvelopeError as error:
+            return None, str(error)
 
     def python_path(self, lines: bytes, offset: int) -> Iterator[Entry]:
         """As `Assembler.python_path`; decodes whole chunks at once, which suffices for most lines."""
@@ -345,7 +377,7 @@ class JsonFileAssembler(Assembler):
         if decoded is None or len(decoded) != len(raws):
             yield from super().python_path(lines, offset)
             return
-        parts, texts, digest = self._parts, self._texts, self.digest
+        parts, texts, digest = self._parts, self._texts.held, self.digest
         new = tuple.__new__  # a NamedTuple's own constructor takes twice as long
         for raw, decoded_line in zip(raws, decoded, strict=True):
             log, stream, time = decoded_line.log, decoded_line.stream, decoded_line.time
@@ -355,22 +387,41 @@ class JsonFileAssembler(Assembler):
                 and stream not in texts
                 and stream not in parts
                 and stream in STREAMS
+                and "\x1b" not in log
             ):
                 self._seen, text = time, log[:-1]
                 canonical = canonical_record(time, stream, text, whole=True)
                 yield new(Entry, (text, stream, time, offset, 1, digest(canonical), None, None))
+            elif stream in STREAMS:
+                line = RuntimeLine(log, stream, time, log[-1:] == "\n")
+                yield from self._parsed_line(raw, line, offset, self._same_message)
             else:
                 yield from self.line(raw, offset)
             offset += len(raw) + 1
 
-    def _same_message(self, part: OpenEntry, line: RuntimeLine) -> bool:
-        return part.time == line.time
+    @staticmethod
+    def _same_message(part: OpenEntry, line: RuntimeLine) -> bool:
+        return docker_continues(part, line)
+
+    @staticmethod
+    def _is_piece(part: OpenEntry) -> bool:
+        return is_docker_piece(part)
 
 
 class CriAssembler(Assembler):
     """Entries of the CRI format: a message ends with the part that has the tag `F`."""
 
     parse_line = staticmethod(parse_cri)
+    parse_foreign = staticmethod(parse_json_file)
+
+    @staticmethod
+    def same_foreign_message(part: OpenEntry, line: RuntimeLine) -> bool:
+        """True if a json-file line continues `part`."""
+        return docker_continues(part, line)
+
+    @staticmethod
+    def _same_message(part: OpenEntry, line: RuntimeLine) -> bool:
+        return cri_continues(part, line)
 
 
 class PlainAssembler(Assembler):
@@ -388,8 +439,8 @@ class PlainAssembler(Assembler):
 
     @staticmethod
     def canonical(raw: bytes, line: RuntimeLine) -> bytes:  # noqa: ARG004 -- the raw line is all there is
-        """Return the raw line after a space."""
-        return b" " + raw
+        """Return the raw line after a space, without the hole of a truncated file before it."""
+        return b" " + raw.lstrip(b"\0")
 
     def digest(self, canonical: bytes) -> bytes:
         """Return the digest of the file up to and including this line."""
@@ -397,6 +448,7 @@ class PlainAssembler(Assembler):
         return self._last
 
 
+__all__ = ["ASSEMBLERS", "Assembler", "Bounds", "CriAssembler", "JsonFileAssembler", "PlainAssembler"]
 ASSEMBLERS: dict[Literal["docker", "cri", "plain"], type[Assembler]] = {
     "docker": JsonFileAssembler,
     "cri": CriAssembler,

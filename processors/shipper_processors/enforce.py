@@ -1,18 +1,21 @@
 """Enforce the correlation-ID schema: valid fields stay, everything else moves to `extra`, violations are returned."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from shipper_processors.chain_plan import SCHEMA, SchemaPlan, event_validator, value_validator
+from shipper_processors.chain_plan import SCHEMA, SchemaPlan, event_validator
+from shipper_processors.field_values import traceparent_ids
+from shipper_processors.normalise import FieldPaths, Normaliser, is_usable_id, with_message
 from shipper_processors.sanitize import printable, safe_repr
+from shipper_schemas.entry import RequireId
 from shipper_schemas.violation import Kind, Violation
 
-CORRELATION_SOURCES = ("correlation_id", "correlationId", "x_correlation_id", "request_id", "traceparent")
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.ASCII)
-CONSUMED = frozenset({"timestamp"})
+REQUEST_EVENTS = "request_"
+"""Beginning of the names of events that record a request."""
+MOST_NORMALISERS = 256
+"""Tables with paths of single containers that are kept compiled."""
 KINDS = {
     "event": Kind.EVENT_INVALID,
     "level": Kind.LEVEL_INVALID,
@@ -29,7 +32,7 @@ EXPECTED = {
 }
 EXCERPT_LENGTH = 60
 
-is_correlation_id = value_validator(SCHEMA, SCHEMA.correlation_field).isinstance_python
+is_correlation_id = is_usable_id
 """Return True if a value is a valid correlation id."""
 
 
@@ -45,66 +48,94 @@ class Enforce:
 
     def __init__(
         self,
-        correlation_sources: Sequence[str] = CORRELATION_SOURCES,
+        fields: FieldPaths = (),
         *,
-        required: bool = True,
+        require: RequireId = "requests",
+        requiring_events: Iterable[str] = (),
         schema: SchemaPlan = SCHEMA,
     ) -> None:
-        """`correlation_sources`: fields that may hold the id, in order; `required`: a missing id is a violation."""
-        self._sources = tuple(correlation_sources)
-        self._required = required
+        """`fields`: paths of known fields that are tried before those of the table.
+
+        `require`: entries that must carry a correlation id; with `requests`, those of events `request_*` and of
+        `requiring_events`.
+        """
+        self.require: RequireId = require
+        self._requiring = frozenset(requiring_events)
         self.schema = schema
-        self._levels = dict(schema.levels)
+        self.normaliser = Normaliser(fields, schema)
+        self._own = fields
+        self._normalisers: dict[FieldPaths, Normaliser] = {}
         self._known = frozenset(field.name for field in schema.known_fields)
         self._validate = event_validator(schema).validate_python
         self._conforms = event_validator(schema).isinstance_python
-        self._is_id = value_validator(schema, schema.correlation_field).isinstance_python
         self.mask: Callable[[str], str] = str
         """Applied to values before a violation quotes an excerpt of them."""
 
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Enforce the schema on an application's own entry. Never raises and never drops."""
-        event, violations = self.enforce(event_dict)
+        event, violations = self._enforced(self.normaliser, event_dict, self.require, complete=False)
         return with_violations(event, violations)
 
-    def enforce(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
+    def enforce(
+        self, fields: dict[str, Any], require: RequireId | None = None, paths: FieldPaths = ()
+    ) -> tuple[dict[str, Any], list[Violation]]:
         """Return an event made from `fields`, which is consumed, and its violations.
 
-        `timestamp` is left in place; it is not part of the schema.
+        `require` and `paths` are those of the entry's log. `timestamp` is left in place; it is not part of the schema.
         """
-        violations: list[Violation] = []
-        level = fields.get("level")
-        if type(level) is str:
-            fields["level"] = self._levels.get(level) or self._levels.get(level.lower(), level.lower())
-        if "correlation_id" in fields and self._conforms(fields):
-            return fields, violations
-        correlation_id = fields.get("correlation_id")
-        if type(correlation_id) is not str or not self._is_id(correlation_id):
-            self._find_correlation_id(fields, violations)
-        return self._typed_fields(fields, violations), violations
+        normaliser = self.normaliser_of(paths) if paths else self.normaliser
+        return self._enforced(normaliser, fields, require or self.require, complete=True)
 
-    def _find_correlation_id(self, fields: dict[str, Any], violations: list[Violation]) -> None:
-        invalid: list[tuple[str, object]] = []
-        for source in self._sources:
-            value = fields.get(source)
-            if value is None:
-                fields.pop(source, None)
-                continue
-            candidate = trace_id(value) if source == "traceparent" else value
-            if isinstance(candidate, str) and self._is_id(candidate):
-                if source != "traceparent":
-                    del fields[source]
-                fields["correlation_id"] = candidate
-                violations += [_invalid_id(name, value, self.mask) for name, value in invalid]
-                return
-            invalid.append((source, value))
-            if source == "correlation_id":
-                _move_to_extra(fields, source)
-        if invalid:
-            violations.append(_invalid_id(*invalid[0], self.mask))
-        elif self._required:
-            sources = ", ".join(self._sources)
-            violations.append(Violation(Kind.CORRELATION_ID_MISSING, None, f"no correlation id; looked for {sources}"))
+    def normaliser_of(self, paths: FieldPaths) -> Normaliser:
+        """Return the table with further paths, of one container, before the others."""
+        normaliser = self._normalisers.get(paths)
+        if normaliser is None:
+            if len(self._normalisers) >= MOST_NORMALISERS:
+                self._normalisers.clear()
+            own, configured = dict(paths), dict(self._own)
+            merged = {
+                name: (*own.get(name, ()), *configured.get(name, ())) for name in dict.fromkeys([*own, *configured])
+            }
+            normaliser = self._normalisers[paths] = Normaliser(tuple(merged.items()), self.schema)
+        return normaliser
+
+    def _enforced(
+        self, normaliser: Normaliser, fields: dict[str, Any], require: RequireId, *, complete: bool
+    ) -> tuple[dict[str, Any], list[Violation]]:
+        fields, unusable = normaliser.normalise(fields)
+        if complete and not fields.get("message"):
+            with_message(fields)
+        violations: list[Violation] = []
+        if fields.get("correlation_id") is None or unusable:
+            self._judge_id(fields, unusable, require, violations)
+        timestamp = fields.pop("timestamp", None)
+        event = fields if self._conforms(fields) else self._typed_fields(fields, violations)
+        if timestamp is not None:
+            event["timestamp"] = timestamp
+        return event, violations
+
+    def _judge_id(
+        self,
+        fields: dict[str, Any],
+        unusable: Sequence[tuple[str, object]],
+        require: RequireId,
+        violations: list[Violation],
+    ) -> None:
+        """Report an id that is required and missing, and values that were meant as ids."""
+        missing = fields.get("correlation_id") is None
+        required = missing and self._requires_id(fields.get("event"), require)
+        if unusable:
+            source, value = unusable[0]
+            kind = Kind.CORRELATION_ID_INVALID if required else Kind.CORRELATION_ID_UNUSABLE
+            violations.append(_invalid_id(kind, source, value, self.mask))
+        elif required:
+            detail = "no correlation id, in none of the fields where loggers put one; see schema.fields"
+            violations.append(Violation(Kind.CORRELATION_ID_MISSING, None, detail))
+
+    def _requires_id(self, event: object, require: RequireId) -> bool:
+        if require != "requests":
+            return require == "always"
+        return type(event) is str and (event.startswith(REQUEST_EVENTS) or event in self._requiring)
 
     def _typed_fields(self, fields: dict[str, Any], violations: list[Violation]) -> dict[str, Any]:
         """Keep valid fields, and move the rest under `extra`; a null is an absent field."""
@@ -112,17 +143,12 @@ class Enforce:
         extra: dict[str, Any] = own if isinstance(own, dict) else {} if own is None else {"extra": own}
         event: dict[str, Any] = {}
         for name, value in fields.items():
-            if name in CONSUMED:
-                event[name] = value
-            elif name not in self._known:
+            if name not in self._known:
                 extra[name] = value
             elif value is not None:
                 event[name] = value
-        timestamp = event.pop("timestamp", None)
         if not self._conforms(event):
             self._move_mistyped(event, extra, violations)
-        if timestamp is not None:
-            event["timestamp"] = timestamp
         if extra:
             event["extra"] = extra
         return event
@@ -146,21 +172,14 @@ def with_violations(event: dict[str, Any], violations: Sequence[Violation]) -> d
     return event
 
 
-def _invalid_id(source: str, value: object, mask: Callable[[str], str]) -> Violation:
+def _invalid_id(kind: Kind, source: str, value: object, mask: Callable[[str], str]) -> Violation:
     detail = f"expected 1 to 128 letters, digits and . _ : / + = @ -, got {excerpt(value, mask)}"
     if isinstance(value, str):
         detail += f" of {len(value)} characters"
-    return Violation(Kind.CORRELATION_ID_INVALID, source, detail)
+    return Violation(kind, source, detail)
 
 
 def trace_id(value: object) -> str | None:
     """Return the trace id of a W3C traceparent (version-traceid-parentid-flags); None if it is invalid or all zero."""
-    match = TRACEPARENT.fullmatch(value) if isinstance(value, str) else None
-    return match[1] if match and match[1].strip("0") else None
-
-
-def _move_to_extra(fields: dict[str, Any], name: str) -> None:
-    extra = fields.get("extra")
-    if not isinstance(extra, dict):
-        extra = fields["extra"] = {} if extra is None else {"extra": extra}
-    extra[name] = fields.pop(name)
+    ids = traceparent_ids(value)
+    return ids[0] if ids else None

@@ -15,7 +15,18 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 CRI_LINE = re.compile(rb"(\d{4}-\d\d-\d\dT\S{8,32}) (stdout|stderr) ([A-Z][A-Za-z:]*) ?(.*)", re.DOTALL)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+IGNORED = b"\0" + BYTE_ORDER_MARK
+"""Bytes ignored before a line: a byte order mark, and the hole that a writer leaves in a file truncated under it."""
 STREAMS = frozenset({"stdout", "stderr"})
+RECORD_START = b'{"log":"'
+"""Beginning of a json-file record. It cannot occur inside one, because quotes are escaped there."""
+MOST_RECORDS = 256
+"""Most records looked for in one physical line."""
+CUT_RECORD = re.compile(rb'\{"log":"(?P<log>(?:[^"\\]|\\.)*+)', re.DOTALL)
+CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?$")
+RECORD_END = re.compile(
+    rb'"stream":"(?P<stream>stdout|stderr)"(?:,"attrs":\{[^{}]{0,512}\})?,"time":"(?P<time>[0-9A-Za-z:.+-]{1,64})"'
+)
 
 
 class RuntimeLine(NamedTuple):
@@ -81,9 +92,42 @@ def parse_json_file(raw: bytes) -> RuntimeLine:
     return RuntimeLine(fields.log, fields.stream, fields.time, fields.log.endswith("\n"))
 
 
+def split_records(raw: bytes) -> list[bytes]:
+    """Split a physical line before each beginning of a json-file record in it; a torn record has no newline.
+
+    Returns the line itself if it contains no further record.
+    """
+    pieces: list[bytes] = []
+    start = 0
+    while len(pieces) < MOST_RECORDS and (following := raw.find(RECORD_START, start + 1)) > 0:
+        if piece := raw[start:following].strip(b"\0"):
+            pieces.append(piece)
+        start = following
+    return [*pieces, raw[start:]]
+
+
+def parse_cut_record(beginning: bytes, ending: bytes) -> RuntimeLine | None:
+    """Parse a json-file record of which only the beginning was read; `ending` holds its last bytes.
+
+    Returns None if it does not begin as the runtime writes records. Stream and time are those of the ending; a record
+    whose ending is not available is taken as stdout without a time.
+    """
+    match = CUT_RECORD.match(beginning.lstrip(b"\0"))
+    if match is None:
+        return None
+    text = CUT_ESCAPE.sub("", match["log"].decode("utf-8", "ignore"))
+    try:
+        log = json.loads(f'"{text}"', strict=False)
+    except ValueError:
+        return None
+    end = RECORD_END.search(ending)
+    stream, time = (end["stream"].decode(), end["time"].decode()) if end else ("stdout", None)
+    return RuntimeLine(without_surrogates(log), stream, time, whole=True)
+
+
 def parse_cri(raw: bytes) -> RuntimeLine:
-    """Parse one CRI line. Raises EnvelopeError."""
-    match = CRI_LINE.fullmatch(raw)
+    """Parse one CRI line; NULs before it are ignored. Raises EnvelopeError."""
+    match = CRI_LINE.fullmatch(raw) or CRI_LINE.fullmatch(raw.lstrip(IGNORED))
     if match is None:
         raise EnvelopeError("not a CRI line: expected `<time> stdout|stderr P|F <message>`")
     time, stream, tags, message = match.groups()

@@ -50,7 +50,8 @@ class FastBatch(NamedTuple):
 
 def plan_of(enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew) -> ChainPlan:
     """Collect the tables that the steps of a chain execute."""
-    return ChainPlan(enforce.schema, counting.rules_plan(), redactor.plan, RENDERING, SkewPlan(**skew._asdict()))
+    bounds = SkewPlan(skew.future_ms, skew.past_ms, skew.age_ms)  # the native path declines times without zone
+    return ChainPlan(enforce.schema, enforce.normaliser.plan(), counting.rules_plan(), redactor.plan, RENDERING, bounds)
 
 
 def salt_of(origin: Origin) -> int:
@@ -98,8 +99,11 @@ class FastChain:
         return cls(chain, enforce, counting, frozenset(chain.undecided_fields))
 
     def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "FastLog | None":
-        """Return the chain for the lines of one log; None for a kind of log whose lines have no runtime time."""
-        if kind not in KINDS:
+        """Return the chain for the lines of one log; None for a log that takes the Python path.
+
+        That is a kind of log whose lines have no runtime time, and a log with paths of fields of its own.
+        """
+        if kind not in KINDS or origin.fields:
             return None
         return FastLog(self, kind, origin, renderer)
 

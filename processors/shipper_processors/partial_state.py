@@ -30,6 +30,8 @@ class PartialState(msgspec.Struct, omit_defaults=True):
     ordinal: int = 0
     seen: str | None = None
     """The last runtime time; it stands in for the time of a line whose envelope cannot be parsed."""
+    uncertain: list[OpenEntry] = []
+    """Lines that belong to the text of their stream if a later line confirms it, in their order."""
 
 
 def holds_text(encoded: bytes) -> bool:

@@ -37,7 +37,7 @@ SHORT_NUMBER = 12
 LONGEST_END = 256
 IPV4 = re.compile(r"(?<![\d.+])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 """Client addresses are in every access line, and no pattern can match one."""
-CONSTRAINED = frozenset({"correlation_id", "timestamp"})
+CONSTRAINED = frozenset({"correlation_id", "trace_id", "span_id", "timestamp"})
 """Fields whose text the schema constrains: numbers in it are not personal, and words need `=`, `:` or dots."""
 KNOWN = frozenset(field.name for field in SCHEMA.known_fields)
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")

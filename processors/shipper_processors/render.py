@@ -3,6 +3,7 @@
 The provenance is the same for all lines of a file, so it is encoded once and appended to each event.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -10,9 +11,13 @@ import orjson
 from shipper_processors.chain_plan import RENDERING
 from shipper_processors.times import format_ms
 from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.mapping import LONGEST_KEYWORD
 from shipper_schemas.violation import Violation
 
-FIRST_SEARCHED, SECOND_SEARCHED, *RARELY_SEARCHED = RENDERING.searched
+FIRST_SEARCHED, SECOND_SEARCHED, *RARELY_SEARCHED, EXTRA_SEARCHED = RENDERING.searched
+NO_KEYS: Mapping[str, str] = {}
+MOST_EXTRA = 256
+"""Maximum number of strings of an event's `extra` that full-text search covers."""
 
 
 def provenance(origin: Origin) -> dict[str, Any]:
@@ -59,22 +64,57 @@ class Renderer:
             entry.offset,
         )
 
-    def quarantined(self, raw: str, violations: list[Violation], time_ms: int, index: str, entry: Entry) -> bytes:
-        """Return the quarantine document: reasons, raw line (redacted), and the index that the entry is meant for."""
-        event = {"reasons": [violation.as_note() for violation in violations], "raw": raw, "index": index}
+    def quarantined(  # noqa: PLR0913, PLR0917 -- the parts of the document
+        self,
+        raw: str,
+        violations: list[Violation],
+        time_ms: int,
+        index: str,
+        entry: Entry,
+        keys: Mapping[str, str] = NO_KEYS,
+    ) -> bytes:
+        """Return the quarantine document: search keys, reasons, raw line (redacted), and the entry's target index."""
+        event = {**keys, "reasons": [violation.as_note() for violation in violations], "raw": raw, "index": index}
         if entry.time is not None:
             event["time"] = entry.time
         return self.body(event, time_ms, entry)
 
 
 def searched_text(event: dict[str, Any]) -> str | None:
-    """Return the text for full-text search: message, path and error texts; None if the event has none of them.
+    """Return the text for full-text search: message, path, error texts, event and the strings of `extra`.
 
-    The event has passed `enforce`, so that each of these fields is a string.
+    None if the event has none of them. The event has passed `enforce`, so that each of these fields is a string.
     """
     message, path = event.get(FIRST_SEARCHED), event.get(SECOND_SEARCHED)
     text = message if path is None else path if message is None else f"{message}\n{path}"
     for name in RARELY_SEARCHED:
         if name in event:
             text = event[name] if text is None else f"{text}\n{event[name]}"
+    extra = event.get(EXTRA_SEARCHED)
+    if extra is not None:
+        more = extra_texts(extra)
+        if more:
+            text = "\n".join(more if text is None else (text, *more))
     return text
+
+
+def extra_texts(extra: object) -> list[str]:
+    """Return the strings in `extra` that full-text search covers, in the order in which they were logged.
+
+    At most MOST_EXTRA of them, and none longer than an index can search.
+    """
+    texts: list[str] = []
+    waiting: list[Iterator[object]] = [iter((extra,))]
+    while waiting:
+        for value in waiting[-1]:
+            if isinstance(value, str):
+                if value and len(value) <= LONGEST_KEYWORD:
+                    texts.append(value)
+                    if len(texts) == MOST_EXTRA:
+                        return texts
+            elif isinstance(value, dict | list | tuple) and value:
+                waiting.append(iter(value.values() if isinstance(value, dict) else value))
+                break
+        else:
+            waiting.pop()
+    return texts

@@ -52,7 +52,7 @@ def steps(service: str, redactor: Redactor) -> list[Any]:
         structlog.processors.add_log_level,
         stamp,
         structlog.processors.format_exc_info,
-        Enforce(required=False),
+        Enforce(require="never"),
         Service(service),
         redactor,
     ]

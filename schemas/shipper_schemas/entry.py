@@ -9,6 +9,9 @@ HttpSource = Literal["structured", "access", "off"]
 Paths = Literal["tolerant", "strict"]
 """How a rule's route is compared with a path: with all that servers may route alike, or as it was logged."""
 
+RequireId = Literal["requests", "always", "never"]
+"""The entries that must carry a correlation id."""
+
 
 class Entry(NamedTuple):
     """One or more runtime lines that belong together.
@@ -47,5 +50,11 @@ class Origin:
     labels: dict[str, str] = field(default_factory=dict)
     kubernetes: dict[str, str] = field(default_factory=dict)
     """`namespace`, `pod`, `uid` and `container`, as far as the path contains them."""
+    timezone: str | None = None
+    """IANA name of the zone of times that name none; None: that of all logs."""
     http_source: HttpSource = "structured"
     paths: Paths = "tolerant"
+    require_correlation_id: RequireId | None = None
+    """The policy of this log; None: that of all logs."""
+    fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Paths of known fields in this log's entries, tried before all others."""

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
 
 CORRELATION_FIELD = "correlation_id"
-"""The field that every structured entry must have."""
+"""The field that the policy may require."""
 LEVEL_FIELD = "level"
 """The field whose spellings `LEVEL_ALIASES` maps before it is validated."""
 CORRELATION_ID_PATTERN = r"^[A-Za-z0-9._:/+=@\-]{1,128}$"
@@ -37,7 +37,7 @@ StatusCode = Annotated[int, Field(strict=True, ge=100, le=599)]
 
 
 class Event(TypedDict, total=False):
-    """The fields of a structured entry. Every field is optional here; the policy requires `correlation_id`."""
+    """The fields of a structured entry. Every field is optional here; the policy may require `correlation_id`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -58,6 +58,11 @@ class Event(TypedDict, total=False):
     error_message: Annotated[Text, Searchable("text", "message of the failure", "error.message", True)]
     exception: Annotated[Text, Searchable("text", "stack trace", "error.stack_trace", True)]
     logger: Annotated[Text, Searchable("keyword", "name of the logger", "log.logger")]
+    trace_id: Annotated[CorrelationId, Searchable("keyword", "id of the distributed trace", "trace.id", True)]
+    span_id: Annotated[CorrelationId, Searchable("keyword", "id of the span within the trace", "span.id", True)]
+    correlation_scope: Annotated[
+        Text, Searchable("keyword", "`local`: a count of one process, such as `req-1`, unique only within its run")
+    ]
 
 
 LEVELS = ("trace", "debug", "info", "notice", "warning", "error", "critical")
@@ -67,7 +72,7 @@ LEVEL_ALIASES = {
     **{name: name for name in LEVELS},
     "warn": "warning", "err": "error", "severe": "error", "exception": "error",
     "fatal": "critical", "crit": "critical", "alert": "critical", "emerg": "critical", "emergency": "critical",
-    "panic": "critical", "information": "info", "verbose": "debug", "fine": "debug",
+    "panic": "critical", "information": "info", "verbose": "debug", "fine": "debug", "dpanic": "critical",
 }  # fmt: skip
 
 KNOWN_FIELDS: dict[str, Searchable] = {

@@ -8,6 +8,7 @@ Source of the types: Elasticsearch reference, "Field data types".
 from typing import Any
 
 from shipper_schemas.event import KNOWN_FIELDS, Searchable
+from shipper_schemas.quarantine import KEYS, TEXT
 
 LONGEST_KEYWORD = 8191
 """Most characters of an indexed keyword; Lucene rejects terms over 32,766 bytes, and a character may take four."""
@@ -75,8 +76,11 @@ def event_mapping() -> dict[str, Any]:
 
 
 def quarantine_mapping() -> dict[str, Any]:
-    """Return the mapping of a quarantine index: reasons, the raw line, the index that the entry is meant for."""
+    """Return the mapping of a quarantine index: search keys, reasons, the raw line, the entry's target index."""
     properties = _copied(PROVENANCE)
+    for name in KEYS:
+        properties[name] = _field(KNOWN_FIELDS[name])
+    properties[TEXT] = {"type": "text"}
     properties["reasons"] = NOTES
     properties["raw"] = {"type": "text"}
     properties["time"] = {"type": "keyword", "index": False, "doc_values": False}

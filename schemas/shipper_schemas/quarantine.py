@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shipper_schemas.violation import Kind
 
+KEYS = ("level", "event", "correlation_id", "trace_id")
+"""Fields of the event that a quarantined entry keeps as search keys, beside its time, its origin and its text."""
+TEXT = "text"
+"""The text of a structured entry that full-text search covers; that of other entries is `raw`."""
+
 
 class Part(BaseModel):
     """A part of an entry; unknown keys are ignored."""
@@ -58,6 +63,11 @@ class RejectedDocument(Part):
     stamp: str = Field(alias="@timestamp")
     reasons: list[Reason] = Field(min_length=1)
     raw: str
+    level: str | None = None
+    event: str | None = None
+    correlation_id: str | None = None
+    trace_id: str | None = None
+    text: str | None = None
 
 
 class QuarantinedEntry(RejectedDocument):
@@ -76,6 +86,12 @@ def notes(entry: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the reasons of an entry, without invalid ones."""
     reasons = entry.get("reasons")
     return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []
+
+
+def full_text(entry: dict[str, Any]) -> str | None:
+    """Return the text of an entry that full-text search covers."""
+    texts = (entry.get(TEXT), entry.get("raw"))
+    return next((text for text in texts if isinstance(text, str)), None)
 
 
 def kinds(entry: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ class Kind(StrEnum):
 
     CORRELATION_ID_MISSING = "correlation_id_missing"
     CORRELATION_ID_INVALID = "correlation_id_invalid"
+    CORRELATION_ID_UNUSABLE = "correlation_id_unusable"
     EVENT_INVALID = "event_invalid"
     LEVEL_INVALID = "level_invalid"
     DURATION_INVALID = "duration_invalid"
@@ -16,6 +17,7 @@ class Kind(StrEnum):
     FIELD_INVALID = "field_invalid"
     TIMESTAMP_INVALID = "timestamp_invalid"
     TIMESTAMP_SKEWED = "timestamp_skewed"
+    TIMESTAMP_ZONE = "timestamp_zone"
     JSON_INVALID = "json_invalid"
     ENVELOPE_INVALID = "envelope_invalid"
     LINE_CUT = "line_cut"
@@ -36,9 +38,16 @@ class Policy(StrEnum):
 
 DEFAULT_POLICIES: dict[Kind, Policy] = {
     **dict.fromkeys(Kind, Policy.QUARANTINE),
+    Kind.CORRELATION_ID_UNUSABLE: Policy.FLAG,
+    Kind.EVENT_INVALID: Policy.FLAG,
+    Kind.LEVEL_INVALID: Policy.FLAG,
+    Kind.DURATION_INVALID: Policy.FLAG,
+    Kind.STATUS_CODE_INVALID: Policy.FLAG,
     Kind.FIELD_INVALID: Policy.FLAG,
+    Kind.JSON_INVALID: Policy.FLAG,
     Kind.TIMESTAMP_INVALID: Policy.FLAG,
     Kind.TIMESTAMP_SKEWED: Policy.FLAG,
+    Kind.TIMESTAMP_ZONE: Policy.FLAG,
     Kind.LINE_CUT: Policy.FLAG,
     Kind.UNSTRUCTURED: Policy.ALLOW,
     Kind.BLANK: Policy.DROP,

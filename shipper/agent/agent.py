@@ -195,7 +195,7 @@ class Agent:
         """Return True if an entry waits for further lines, or shipping is behind counting."""
         logs = self.tail.logs.values()
         in_flight = bool(self.delivery.in_flight)
-        return in_flight or any(log.count_cursor.assembler.has_partial or log.ship_cursor is not None for log in logs)
+        return in_flight or any(log.count_cursor.assembler.has_waiting or log.ship_cursor is not None for log in logs)
 
     def close(self) -> None:
         """Close files, output and state; the next start reads again what was not settled."""

@@ -9,6 +9,7 @@ from shipper.inputs.files.tailer import Tail
 from shipper.model.documents import Document
 from shipper.pipeline.pipeline import Pipeline
 from shipper.system.clock import Clock
+from shipper_processors.payload_split import split_documents
 from shipper_schemas.entry import Entry
 
 Ended = tuple[str, Document]
@@ -42,9 +43,10 @@ class LiveTail:
     def _ended(self, batch: ReadBatch) -> Iterator[Ended]:
         for entry in batch.entries:
             assert isinstance(entry, Entry)  # noqa: S101 -- without a native chain there are no runs
-            handled = self.pipeline.handle(entry, batch.source, self.clock.wall_ms(), count=False)
-            if handled.document is not None:
-                yield handled.outcome, handled.document
+            for part in split_documents(entry):
+                handled = self.pipeline.handle(part, batch.source, self.clock.wall_ms(), count=False)
+                if handled.document is not None:
+                    yield handled.outcome, handled.document
 
     def close(self) -> None:
         """Close all files."""

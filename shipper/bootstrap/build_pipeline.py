@@ -1,6 +1,7 @@
 """Pipeline, counters and redaction built from the settings."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,9 +18,10 @@ from shipper_processors.enforce import Enforce
 from shipper_processors.fast_path import FastChain
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
+from shipper_processors.time_zones import named_zone
 from shipper_schemas.invalid import Invalid
 from shipper_schemas.metrics import Metric, SeriesKey
-from shipper_schemas.rules import Rule
+from shipper_schemas.rules import Rule, events_requiring_id
 from shipper_schemas.violation import DEFAULT_POLICIES
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
     """Build the chain of steps."""
     schema = settings.schema_
     return Pipeline(
-        Enforce(schema.correlation_sources),
+        Enforce(
+            schema.field_paths(),
+            require=schema.require_correlation_id,
+            requiring_events=events_requiring_id(rules_of(settings)),
+        ),
         counting,
         redactor,
         {**DEFAULT_POLICIES, **schema.policies},
@@ -62,6 +68,7 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
         settings.index.prefix,
         settings.index.quarantine_prefix,
         frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram"),
+        schema.namespaces,
     )
 
 
@@ -83,9 +90,10 @@ def bounds_of(settings: Settings) -> Bounds:
 
 
 def skew_of(settings: Settings) -> Skew:
-    """Return the bounds of plausible times."""
+    """Return the bounds of plausible times, and the zone of those that name none."""
     schema = settings.schema_
-    return Skew(int(schema.max_future * 1000), int(schema.max_past * 1000), int(schema.max_age * 1000))
+    zone = named_zone(schema.timezone) or UTC  # the settings accept only known names
+    return Skew(int(schema.max_future * 1000), int(schema.max_past * 1000), int(schema.max_age * 1000), zone)
 
 
 def counting_of(settings: Settings, known: Iterable[SeriesKey]) -> Counting:

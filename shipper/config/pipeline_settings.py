@@ -1,17 +1,20 @@
 """Settings of the pipeline: schema, redaction, counters."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from shipper.config.files.key_files import parse_keys
 from shipper.config.section import Section
 from shipper.config.units import Duration
-from shipper_processors.enforce import CORRELATION_SOURCES
 from shipper_processors.redact import DEFAULT_FIELDS, Redactor
 from shipper_processors.redact_patterns import PATTERNS
+from shipper_processors.time_zones import named_zone
 from shipper_schemas.builtin_rules import builtin_rules, preset_rules
+from shipper_schemas.entry import RequireId
+from shipper_schemas.event import KNOWN_FIELDS
+from shipper_schemas.field_sources import TIME_FIELD
 from shipper_schemas.invalid import Invalid
 from shipper_schemas.presets import Preset
 from shipper_schemas.rules import Rule, unique_metrics
@@ -23,13 +26,35 @@ MAY_BE_ALLOWED = (Kind.UNSTRUCTURED, Kind.BLANK)
 """Kinds for which the policy `allow` is valid: they are not defects of a structured entry."""
 
 
+def known_zone(name: str) -> str:
+    """Return the name of a time zone. Raises Invalid if the database has none of that name."""
+    if named_zone(name) is None:
+        raise Invalid(
+            f"unknown time zone {name!r}", "use a name of the IANA time zone database, such as Europe/Paris or UTC"
+        )
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(known_zone)]
+"""Name of a zone in the IANA time zone database."""
+
+
 class SchemaSettings(Section):
     """The correlation-id schema and the policies of violations."""
 
-    correlation_sources: list[str] = Field(
-        default=list(CORRELATION_SOURCES),
-        min_length=1,
-        description="fields that may contain the correlation id, in order of preference",
+    require_correlation_id: RequireId = Field(
+        "requests",
+        description="entries that must carry a correlation id: requests (events `request_*`, and those that counter"
+        " rules name), always, or never; other entries are stored without",
+    )
+    namespaces: dict[str, RequireId] = Field(
+        default_factory=dict,
+        description="require_correlation_id by Kubernetes namespace; inputs and container labels override it",
+    )
+    fields: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="further places of known fields: paths such as ctx.order_ref, tried before the usual ones; a"
+        " container sets its own by the label shipper.fields.FIELD: PATH, PATH",
     )
     policies: dict[Kind, Policy] = Field(
         default_factory=dict,
@@ -45,6 +70,21 @@ class SchemaSettings(Section):
         366 * 86_400.0, ge=0,
         description="maximum age of a timestamp that no runtime confirms (plain logs, topics); replay accepts any",
     )  # fmt: skip
+    timezone: TimeZone = Field("UTC", description="zone of timestamps that name none, such as Europe/Paris")
+
+    @field_validator("fields")
+    @classmethod
+    def _fields_are_known(cls, fields: dict[str, list[str]]) -> dict[str, list[str]]:
+        for name, paths in fields.items():
+            if name not in KNOWN_FIELDS and name != TIME_FIELD:
+                raise Invalid(f"`{name}` is not a known field", f"use one of {', '.join([*KNOWN_FIELDS, TIME_FIELD])}")
+            if not paths or not all(paths):
+                raise Invalid(f"`{name}` has an empty path", "list paths such as [ctx.order_ref, order_ref]")
+        return fields
+
+    def field_paths(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return the configured paths of fields, as the chain takes them."""
+        return tuple((name, tuple(paths)) for name, paths in self.fields.items())
 
     @field_validator("policies")
     @classmethod

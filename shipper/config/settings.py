@@ -13,10 +13,10 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from shipper.config.input_kinds import input_kind
 from shipper.config.output_kinds import forms, output_kind
 from shipper.config.output_settings import ElasticsearchSettings, IndexSettings, KafkaSettings, LocalSettings
-from shipper.config.pipeline_settings import CounterSettings, RedactSettings, SchemaSettings
+from shipper.config.pipeline_settings import CounterSettings, RedactSettings, SchemaSettings, TimeZone
 from shipper.config.section import RESTART, Section
 from shipper.config.units import Duration, Size
-from shipper_schemas.entry import HttpSource, Paths
+from shipper_schemas.entry import HttpSource, Paths, RequireId
 from shipper_schemas.invalid import Invalid
 
 
@@ -36,7 +36,17 @@ class InputSettings(Section):
         description="comparison of request paths with routes: tolerant counts every form that servers may route alike,"
         " strict the path as logged; a container label overrides it",
     )
+    require_correlation_id: RequireId | None = Field(
+        None,
+        description="entries of this input that must carry a correlation id, instead of schema.require_correlation_id;"
+        " the container label shipper.require-correlation-id overrides it",
+    )
     service: str | None = Field(None, description="service name of all lines, instead of the container's labels")
+    timezone: TimeZone | None = Field(
+        None,
+        description="zone of timestamps that name none, instead of schema.timezone; the container label"
+        " shipper.timezone overrides it",
+    )
 
     @property
     def url(self) -> str:

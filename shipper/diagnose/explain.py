@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 from shipper.pipeline.pipeline import Assessed
 from shipper_processors.conditions import RUNTIME_FIELDS, RuntimeValues, field_reader, value_tests
-from shipper_processors.enforce import excerpt, is_correlation_id, trace_id
+from shipper_processors.enforce import excerpt
 from shipper_processors.levels import time_of
+from shipper_processors.normalise import Normaliser
 from shipper_processors.payload import decode_payload
 from shipper_processors.redact import Redactor
 from shipper_processors.request_records import events_besides_requests, is_counted_request, request_record
 from shipper_schemas.entry import Entry, HttpSource, Paths
+from shipper_schemas.field_sources import TIME_FIELD
 from shipper_schemas.metrics import Increment
 from shipper_schemas.rules import Condition, Matcher, Rule
 from shipper_schemas.violation import Kind
@@ -24,7 +26,7 @@ MARK = re.compile(r"\[redacted:([^\]:]+)")
 LONGEST = 60
 Context = tuple[dict[str, Any], RuntimeValues, "Requests", Callable[[str], str]]
 """Event, its place, the requests that count, and the mask for shown values."""
-TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED)
+TIME_KINDS = (Kind.TIMESTAMP_INVALID, Kind.TIMESTAMP_SKEWED, Kind.TIMESTAMP_ZONE)
 
 
 class RuleReason(NamedTuple):
@@ -177,32 +179,41 @@ def _shown(value: object, mask: Callable[[str], str] = str) -> str:
 # --- correlation id, time, redaction --------------------------------------------------------------
 
 
-def correlation_reason(entry: Entry, assessed: Assessed, sources: Sequence[str]) -> str:
-    """Return the source field of the correlation id, and the reason why earlier fields were skipped."""
-    shape, fields, _ = decode_payload(entry.text) if entry.broken is None else ("broken", {}, None)
+def correlation_reason(entry: Entry, assessed: Assessed, normaliser: Normaliser) -> str:
+    """Return the source of the correlation id, and the values that were meant as ids and cannot be used."""
+    shape, fields = _decoded(entry)
     if shape != "structured":
         return "not required: the entry is not structured"
-    skipped: list[str] = []
-    for source in sources:
-        value = fields.get(source)
-        candidate = trace_id(value) if source == "traceparent" else value
-        if isinstance(candidate, str) and is_correlation_id(candidate):
-            before = f" ({'; '.join(skipped)})" if skipped else ""
-            return f"{assessed.event.get('correlation_id', candidate)}, from {source}{before}"
-        if value is not None:
-            skipped.append(f"{source} is invalid")
-    return f"none: {'; '.join(skipped)}" if skipped else f"none: {', '.join(sources)} missing"
+    identifier = assessed.event.get("correlation_id")
+    unusable = [f"{source} is invalid" for source, _ in normaliser.normalise(_copied(fields)).unusable]
+    if identifier is None:
+        return f"none: {'; '.join(unusable) or 'no field has one'}"
+    before = f" ({'; '.join(unusable)})" if unusable else ""
+    return f"{identifier}, from {normaliser.sources(fields).get('correlation_id', 'correlation_id')}{before}"
 
 
-def time_reason(entry: Entry, assessed: Assessed, runtime_ms: int | None) -> str:
+def _decoded(entry: Entry) -> tuple[str, dict[str, Any]]:
+    """Return shape and fields of an entry's text."""
+    if entry.broken is not None:
+        return "broken", {}
+    shape, fields, _ = decode_payload(entry.text, cut=entry.cut is not None)
+    return shape, fields
+
+
+def _copied(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in fields.items()}
+
+
+def time_reason(entry: Entry, assessed: Assessed, runtime_ms: int | None, normaliser: Normaliser) -> str:
     """Return the source of the entry's time, with the reason."""
     problem = next((violation.detail for violation in assessed.violations if violation.kind in TIME_KINDS), None)
     own = runtime_ms is not None
     if problem is not None:
         return f"the runtime's: {problem}" if own else problem
-    shape, fields, _ = decode_payload(entry.text) if entry.broken is None else ("broken", {}, None)
-    if fields.get("timestamp") is not None:
-        return "the application's `timestamp`"
+    shape, fields = _decoded(entry)
+    source = normaliser.sources(fields).get(TIME_FIELD) if shape == "structured" else None
+    if source is not None:
+        return f"the application's `{source}`"
     if own:
         return "the runtime's: the entry has no `timestamp`"
     if shape != "structured" and assessed.time_ms != 0 and _begins_with_time(entry, fields):

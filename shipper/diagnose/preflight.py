@@ -14,7 +14,9 @@ from typing import Literal, NamedTuple
 from shipper.config.files.references import named_files
 from shipper.config.output_kinds import output_kind
 from shipper.config.settings import InputSettings, Settings
+from shipper.diagnose.sample_logs import MOST_QUARANTINED, Samples, no_samples, sentences
 from shipper.inputs import registry as inputs
+from shipper.inputs.files.envelope_check import described, mismatch
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
 from shipper.outputs import registry as outputs
@@ -32,10 +34,13 @@ SECRET = ("key", "password", "token")
 """Endings of the names, before `_file`, of files that contain secrets; certificates are public."""
 
 
+Grade = Literal["ok", "note", "problem"]
+
+
 class Finding(NamedTuple):
     """Result of one check: `ok`, `note` (works, but worth knowing) or `problem` (will fail), with a hint."""
 
-    grade: Literal["ok", "note", "problem"]
+    grade: Grade
     subject: str
     what: str
     hint: str = ""
@@ -45,11 +50,12 @@ Probe = Callable[[Settings], None]
 """Checks that a server is usable now. Raises ShipperError."""
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings, samples: Samples = no_samples) -> Iterator[Finding]:
     """Run every check, in the order of the data flow."""
     yield from _distributions()
     for source in settings.inputs:
         yield from _input(settings, source)
+    yield from _samples(samples)
     yield from _secret_files(settings)
     yield from _directory(settings.state_dir, "state", "--state-dir")
     running = locked(settings.state_dir / LOCK)
@@ -91,8 +97,35 @@ def _files(source: InputSettings) -> Iterator[Finding]:
         yield Finding("problem", subject, what, hint)
     if not paths and not unreadable:
         yield Finding("note", subject, "no file matches yet", "files that appear later are read from their beginning")
+    elif (wrong := _wrong_envelope(source, paths)) is not None:
+        yield wrong
     elif not unreadable:
         yield Finding("ok", subject, "1 file" if len(paths) == 1 else f"{len(paths)} files")
+
+
+def _wrong_envelope(source: InputSettings, paths: list[str]) -> Finding | None:
+    """Report files whose lines a runtime has written that the input type does not name."""
+    wrong = [(path, runtime) for path in paths if (runtime := mismatch(source.type, path)) is not None]
+    if not wrong:
+        return None
+    path, runtime = wrong[0]
+    what, hint = described(source.type, runtime)
+    more = f", as those of {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    return Finding("problem", f"input {source.url}", f"{path}: {what}{more}", hint)
+
+
+def _samples(samples: Samples) -> Iterator[Finding]:
+    """Report of each log the share that would be quarantined, and where time, level, message and id come from."""
+    try:
+        for sample in samples():
+            if isinstance(sample, str):
+                yield Finding("note", "logs", sample, "check the rest with --input TYPE:GLOB")
+                continue
+            share = sample.quarantined / sample.number
+            grade: Grade = "ok" if not share else "problem" if share > MOST_QUARANTINED else "note"
+            yield Finding(grade, f"log {sample.log}", *sentences(sample))
+    except ShipperError as error:
+        yield Finding("problem", "logs", f"no log was sampled: {error.what}", hint_for_command(error))
 
 
 def _folders(pattern: str) -> Iterator[str]:

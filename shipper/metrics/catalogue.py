@@ -75,6 +75,13 @@ VIOLATIONS = OwnMetric(
     "shipper_violations_total", "counter", "Schema violations by reason.", ("reason",),
     values=tuple(kind.value for kind in Kind), processes=AGENT + REPLAY,
 )  # fmt: skip
+WITHOUT_ID = OwnMetric(
+    "shipper_events_without_correlation_id_total",
+    "counter",
+    "Structured events without a usable correlation id, by service.",
+    ("service",),
+    processes=AGENT + REPLAY,
+)
 OVERFLOWS = OwnMetric(
     "shipper_label_overflows_total",
     "counter",

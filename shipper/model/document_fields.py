@@ -7,6 +7,7 @@ from typing import Any
 
 from shipper.model.documents import Document
 from shipper_processors.render import searched_text
+from shipper_schemas.quarantine import full_text
 
 
 def keyed(index: str, id_: bytes, time_ms: int, event: dict[str, Any], body: bytes) -> Document:
@@ -21,12 +22,20 @@ def keyed(index: str, id_: bytes, time_ms: int, event: dict[str, Any], body: byt
         _string(inner(event, "container"), "name") or _string(inner(event, "service"), "name"),
         text_of(event),
         body,
+        _string(event, "trace_id"),
     )
 
 
 def text_of(event: dict[str, Any]) -> str | None:
-    """Return the text that full-text search covers; `searched_text` itself expects an event after `enforce`."""
-    return searched_text({name: value for name, value in event.items() if isinstance(value, str)})
+    """Return the text of a document, quarantined or not, that full-text search covers."""
+    if "raw" in event and "reasons" in event:
+        return full_text(event)
+    return searched_text({name: value for name, value in event.items() if isinstance(value, str) or name == "extra"})
+
+
+def has_id(event: dict[str, Any], wanted: str) -> bool:
+    """Return True if `wanted` is the correlation id or the trace id of a document."""
+    return event.get("correlation_id") == wanted or event.get("trace_id") == wanted
 
 
 def inner(event: dict[str, Any], name: str) -> dict[str, Any]:

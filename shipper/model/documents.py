@@ -5,6 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, overload
 
+import orjson
+
+from shipper_processors.render import extra_texts
+
 
 class Document(NamedTuple):
     """One document for an index; the fields beside `body` are its search keys, so that no output parses it again.
@@ -21,8 +25,10 @@ class Document(NamedTuple):
     level: str | None
     container: str | None
     text: str | None
-    """Text that full-text search covers: message, error message, stack trace, path."""
+    """Text that full-text search covers: message, path, error texts, event, strings of `extra`."""
     body: bytes
+    trace_id: str | None = None
+    """Another id by which the entry is found; None if it is the correlation id."""
 
 
 def joined(pieces: list[Any]) -> bytes:
@@ -47,10 +53,12 @@ class Rendered:
 
     def __iter__(self) -> Iterator[Document]:
         for id_, time_ms, body, texts in self.block.rows():
-            correlation_id, event, level, message, path, *rest = texts
-            searched = [text for text in (message, path, *rest) if text is not None]
+            correlation_id, event, level, message, path, *errors, extra, trace_id = texts
+            searched = [text for text in (message, path, *errors, event) if text is not None]
+            if extra is not None:
+                searched += extra_texts(orjson.loads(extra))
             text = "\n".join(searched) if searched else None
-            columns = (self.index, id_, time_ms, correlation_id, event, level, self.container, text, body)
+            columns = (self.index, id_, time_ms, correlation_id, event, level, self.container, text, body, trace_id)
             yield tuple.__new__(Document, columns)
 
 

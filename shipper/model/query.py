@@ -8,6 +8,7 @@ class Query:
     """A search. Times are milliseconds since the epoch, `since` inclusive, `until` exclusive."""
 
     correlation_id: str | None = None
+    """The correlation id or the trace id."""
     event: str | None = None
     level: str | None = None
     """This level and the more severe ones."""

@@ -10,6 +10,7 @@ from shipper.config.output_kinds import output_kind
 from shipper.config.settings import Settings
 from shipper.model.batch import Written
 from shipper.model.documents import Document
+from shipper.model.quarantine_matches import QuarantineMatches
 from shipper.model.query import Query
 from shipper.system.errors import ConfigurationError
 
@@ -56,6 +57,12 @@ class Reader(Protocol):
         """Yield quarantined entries that are not released, in order of time, each with `_id` and `_index`.
 
         `mentioning` selects those whose raw line contains that text.
+        """
+
+    def matching_quarantine(self, query: Query) -> QuarantineMatches:
+        """Count the quarantined entries, not released, that match `query`, regardless of its limit.
+
+        The count is bounded in entries and time, since it accompanies a search. Raises StoreUnreadable.
         """
 
     def release(self, index: str, document_id: str, document: Document) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from shipper.model.document_fields import inner, text_of
+from shipper.model.document_fields import has_id, inner, text_of
 from shipper.model.query import Query
 from shipper.model.text_search import TextQuery
 from shipper.system.errors import StoreUnreadable
@@ -17,11 +17,12 @@ Test = Callable[[Body], bool]
 def accepts(query: Query) -> Test:
     """A test for documents that `query` selects, regardless of its limit. Raises StoreUnreadable."""
     tests: list[Test] = []
-    for name, wanted in (("correlation_id", query.correlation_id), ("event", query.event)):
-        if wanted is not None:
-            tests.append(field_equals(name, wanted))
+    if query.correlation_id is not None:
+        tests.append(of_id(query.correlation_id))
+    if query.event is not None:
+        tests.append(field_equals("event", query.event))
     if query.level is not None:
-        severe = frozenset(at_least(query.level))
+        severe = at_least(query.level)
         tests.append(lambda body: body.get("level") in severe)
     if query.container is not None:
         tests.append(from_container(query.container))
@@ -36,6 +37,11 @@ def accepts(query: Query) -> Test:
 def field_equals(name: str, wanted: str) -> Test:
     """A test for documents in which a field has exactly this text."""
     return lambda body: body.get(name) == wanted
+
+
+def of_id(wanted: str) -> Test:
+    """A test for documents with this correlation id or trace id."""
+    return lambda body: has_id(body, wanted)
 
 
 def at_least(level: str) -> tuple[str, ...]:

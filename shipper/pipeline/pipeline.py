@@ -4,23 +4,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from shipper.metrics.catalogue import VIOLATIONS
+from shipper.metrics.catalogue import VIOLATIONS, WITHOUT_ID
 from shipper.model.batch import DROPPED, INDEXED, QUARANTINED, Batch
 from shipper.model.documents import Document, Rendered
 from shipper.model.source import Source
-from shipper_processors.count import Counting
+from shipper_processors.count import OTHER, Counting
 from shipper_processors.enforce import Enforce, with_violations
 from shipper_processors.fast_path import FastBatch
 from shipper_processors.levels import time_of
 from shipper_processors.payload import DEEPEST, Shape, decode_payload, storable
+from shipper_processors.payload_split import may_hold_several, split_documents
 from shipper_processors.redact import Redactor
-from shipper_processors.render import searched_text
+from shipper_processors.render import NO_KEYS, searched_text
 from shipper_processors.route import Skew, document_id, event_time, index_name
 from shipper_processors.times import LATEST_MS, parse_ms
-from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.entry import Entry, Origin, RequireId
 from shipper_schemas.metrics import Increment
+from shipper_schemas.quarantine import KEYS, TEXT
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
 
+MOST_SERVICES = 200
+"""Services that are counted one by one among the events without an id."""
 SEVEREST = (Policy.QUARANTINE, Policy.DROP, Policy.FLAG, Policy.ALLOW)
 WITHHELD = "[withheld: the shipper failed on this text; see log.file.path and log.offset]"
 BY_SHAPE: Mapping[Shape, tuple[Violation, ...]] = {
@@ -94,6 +98,10 @@ class Pipeline:
     index_prefix: str = "keneyapp-logs"
     quarantine_prefix: str = "keneyapp-quarantine"
     histograms: frozenset[str] = frozenset()
+    namespaces: Mapping[str, RequireId] = field(default_factory=dict)
+    """Policy of ids by Kubernetes namespace."""
+    _services: set[str] = field(default_factory=set)
+    """Services with a series of their own among the events without an id."""
 
     def __post_init__(self) -> None:
         """Mask the values that steps put into details or labels."""
@@ -111,17 +119,29 @@ class Pipeline:
     ) -> None:
         """Add the results of `entries` to `batch`; `now_ms` is the time of lines without one."""
         for entry in entries:
-            batch.lines += entry.lines
             if type(entry) is FastBatch:
+                batch.lines += entry.lines
                 self._add_run(entry, source, batch, count=count, ship=ship)
                 continue
             assert type(entry) is Entry  # noqa: S101 -- anything but a run
-            handled = self.handle(entry, source, now_ms, count=count, ship=ship)
-            assessed, outcome, document, increments, _ = handled
-            if ship:
-                batch.add(outcome, document, entry.lines)
-            if increments or (count and assessed.violations):  # most events add nothing
-                self.add_counts(handled, batch)
+            if may_hold_several(entry.text):
+                for part in split_documents(entry):
+                    self._add_entry(part, source, batch, now_ms, count=count, ship=ship)
+            else:
+                self._add_entry(entry, source, batch, now_ms, count=count, ship=ship)
+
+    def _add_entry(  # noqa: PLR0913 -- as `process`
+        self, entry: Entry, source: Source, batch: Batch, now_ms: int, *, count: bool, ship: bool
+    ) -> None:
+        batch.lines += entry.lines
+        handled = self.handle(entry, source, now_ms, count=count, ship=ship)
+        assessed, outcome, document, increments, _ = handled
+        if ship:
+            batch.add(outcome, document, entry.lines)
+        if increments or (count and assessed.violations):  # most events add nothing
+            self.add_counts(handled, batch)
+        if count and assessed.shape == "structured" and "correlation_id" not in assessed.event:
+            batch.counted.sums[WITHOUT_ID.name, (self._bounded(source.origin.service or "unknown"),)] += 1
 
     def handle(self, entry: Entry, source: Source, now_ms: int, *, count: bool = True, ship: bool = True) -> Handled:
         """Run one entry through all steps. Raises nothing: an entry that a step fails on must not stop the rest.
@@ -134,7 +154,7 @@ class Pipeline:
         document: Document | None = None
         failure: Violation | None = None
         try:
-            assessed = self.assess(entry, now_ms)
+            assessed = self.assess(entry, now_ms, source.origin)
             if ship:
                 outcome, document = self.document(assessed, entry, source)
         except Exception as error:  # noqa: BLE001 -- one entry that cannot be handled must not stop the rest
@@ -167,17 +187,25 @@ class Pipeline:
                 if failed:
                     sums[VIOLATIONS.name, (Kind.INTERNAL_ERROR.value,)] += number
 
-    def assess(self, entry: Entry, now_ms: int) -> Assessed:
-        """Decode and enforce one entry; return its event, times and policy."""
+    def assess(self, entry: Entry, now_ms: int, origin: Origin | None = None) -> Assessed:
+        """Decode, normalise and enforce one entry; return its event, times and policy.
+
+        `origin` says which field paths, which policy of ids and which time zone its log has.
+        """
         if entry.broken is not None:
             violation = Violation(Kind.ENVELOPE_INVALID, None, entry.broken)
             known = runtime_ms_of(entry)
             return Assessed({}, "broken", (violation,), self.policies[violation.kind], known or now_ms, known or 0)
-        shape, fields, problem = decode_payload(entry.text)
-        timestamp = fields.pop("timestamp", None)
+        shape, fields, problem = decode_payload(entry.text, cut=entry.cut is not None)
         if shape == "structured":
-            event, violations = self.enforce.enforce(fields)
+            if origin is None:
+                event, violations = self.enforce.enforce(fields)
+            else:
+                require = origin.require_correlation_id or self._of_namespace(origin)
+                event, violations = self.enforce.enforce(fields, require, origin.fields)
+            timestamp = event.pop("timestamp", None)
         else:
+            timestamp = fields.pop("timestamp", None)
             event, violations = fields, [*BY_SHAPE[shape]]
             logged_time = event.pop("time", None)
             if entry.time is None and timestamp is None:
@@ -187,11 +215,23 @@ class Pipeline:
         if entry.cut is not None:
             violations.append(Violation(Kind.LINE_CUT, None, f"cut off: {entry.cut}"))
         runtime_ms = runtime_ms_of(entry)
-        time_ms, doubt = event_time(timestamp, runtime_ms, now_ms, self.skew)
+        skew = self.skew if origin is None or origin.timezone is None else self.skew.in_zone(origin.timezone)
+        time_ms, doubt = event_time(timestamp, runtime_ms, now_ms, skew)
         if doubt is not None:
             violations.append(doubt)
         policy = self._verdict(violations) if violations else Policy.ALLOW
         return tuple.__new__(Assessed, (event, shape, violations, policy, time_ms, runtime_ms or 0))
+
+    def _of_namespace(self, origin: Origin) -> RequireId | None:
+        return self.namespaces.get(origin.kubernetes.get("namespace", "")) if origin.kubernetes else None
+
+    def _bounded(self, service: str) -> str:
+        """Return the service, or `other` beyond the bound."""
+        if service not in self._services:
+            if len(self._services) >= MOST_SERVICES:
+                return OTHER
+            self._services.add(service)
+        return service
 
     def _failed(self, entry: Entry, now_ms: int, failure: Violation) -> Assessed:
         """Return the assessment of an entry that a step failed on, for the quarantine."""
@@ -259,6 +299,7 @@ class Pipeline:
             source.name,
             searched_text(event),
             body,
+            event.get("trace_id"),
         )
         return INDEXED, tuple.__new__(Document, columns)  # twice as fast as its constructor
 
@@ -276,23 +317,44 @@ class Pipeline:
 
     def _reject(self, assessed: Assessed, violations: Sequence[Violation], entry: Entry, source: Source) -> Document:
         raw = self.redactor.redact_raw(entry.text)
-        return self._quarantined(raw, self._reported(violations), assessed, entry, source)
+        return self._quarantined(raw, self._reported(violations), assessed, entry, source, self._keys(assessed, entry))
 
-    def _quarantined(
-        self, raw: str, reasons: Sequence[Violation], assessed: Assessed, entry: Entry, source: Source
+    def _keys(self, assessed: Assessed, entry: Entry) -> dict[str, str]:
+        """Return the search keys of an entry for the quarantine, redacted, so that the same search finds it there."""
+        event = assessed.event
+        try:
+            if self.redactor.suspicious(entry.text, event):
+                event = self.redactor.redact_event(event)
+            text = searched_text(event) if assessed.shape == "structured" else None
+        except RecursionError:  # its text is searched as logged
+            text, event = None, {}
+        keys = {name: value for name in KEYS if isinstance(value := event.get(name), str)}
+        if text is not None:
+            keys[TEXT] = text
+        return storable(keys)
+
+    def _quarantined(  # noqa: PLR0913, PLR0917 -- the parts of the document
+        self,
+        raw: str,
+        reasons: Sequence[Violation],
+        assessed: Assessed,
+        entry: Entry,
+        source: Source,
+        keys: Mapping[str, str] = NO_KEYS,
     ) -> Document:
-        """Return a document for the quarantine from redacted text and reasons."""
+        """Return a document for the quarantine from redacted text, reasons and search keys."""
         target = index_name(self.index_prefix, assessed.time_ms)
         return Document(
             index_name(self.quarantine_prefix, assessed.time_ms),
             document_id(assessed.runtime_ms, entry.digest),
             assessed.time_ms,
-            None,
-            None,
-            None,
+            keys.get("correlation_id"),
+            keys.get("event"),
+            keys.get("level"),
             source.name,
-            raw,
-            source.renderer.quarantined(raw, list(reasons), assessed.time_ms, target, entry),
+            keys.get(TEXT, raw),
+            source.renderer.quarantined(raw, list(reasons), assessed.time_ms, target, entry, keys),
+            keys.get("trace_id"),
         )
 
     def _reported(self, violations: Iterable[Violation]) -> list[Violation]:

@@ -13,6 +13,7 @@ from shipper.model.source import Source
 from shipper.pipeline.pipeline import WITHHELD, Pipeline
 from shipper_processors.route import index_name
 from shipper_processors.times import LATEST_MS, parse_ms
+from shipper_schemas.container_labels import paths_of, require_of
 from shipper_schemas.entry import Entry, Origin
 from shipper_schemas.quarantine import kinds, malformed
 from shipper_schemas.violation import Kind, Policy, Violation
@@ -99,6 +100,7 @@ def malformed_id(quarantined: dict[str, Any]) -> str | None:
 def origin_of(document: dict[str, Any]) -> Origin:
     """Return the provenance recorded in a document."""
     container = document.get("container") or {}
+    labels = container.get("labels") or {}
     return Origin(
         path=document["log"]["file"]["path"],
         source=container.get("id") or "",
@@ -107,6 +109,8 @@ def origin_of(document: dict[str, Any]) -> Origin:
         container_id=container.get("id"),
         container_name=container.get("name"),
         image=(container.get("image") or {}).get("name"),
-        labels=container.get("labels") or {},
+        labels=labels,
         kubernetes=document.get("kubernetes") or {},
+        require_correlation_id=require_of(labels),
+        fields=paths_of(labels),
     )

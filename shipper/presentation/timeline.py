@@ -4,14 +4,61 @@ A log entry with a duration is written when the work is done, so its bar ends at
 starts at the earliest start of a bar.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from shipper.presentation.format import Body, duration_ms, failed, origin
+from shipper.model.document_fields import inner
+from shipper.presentation.format import Body, duration_ms, failed, origin, text_of
 from shipper_processors.times import parse_ms
 
 LEAST_GAP = 0.1
 """Minimum share of the whole span for a shown gap; it must also exceed twice the mean distance of entries."""
+
+
+LOCAL = "local"
+"""Value of `correlation_scope` of an id that a process counts up."""
+LOCAL_NOTICE = "This id is counted up by one process: it is unique only within one container and run."
+GROUPED_NOTICE = f"{LOCAL_NOTICE} Each container is shown separately."
+
+
+class Scope(NamedTuple):
+    """Entries with the same id that may belong to one request."""
+
+    container: str
+    """The container in which the id is unique; empty if the id is unique everywhere."""
+    entries: list[Body]
+
+
+def scopes(entries: Iterable[Body]) -> list[Scope]:
+    """Separate entries whose id is unique only within a container, in the order of their first entry."""
+    groups: dict[tuple[str, str, str], Scope] = {}
+    for entry in entries:
+        key, name = ("", "", ""), ""
+        if entry.get("correlation_scope") == LOCAL:
+            container = inner(entry, "container")
+            name = text_of(container.get("name") or str(container.get("id", ""))[:12]) or origin(entry)
+            host = str(inner(entry, "host").get("name", ""))
+            key = (host, str(container.get("id", "")), name)
+        groups.setdefault(key, Scope(name, [])).entries.append(entry)
+    return list(groups.values())
+
+
+def scope_notice(groups: Sequence[Scope]) -> str | None:
+    """Return a sentence about an id that is unique only within a container; None if it is unique everywhere."""
+    if not any(group.container for group in groups):
+        return None
+    return GROUPED_NOTICE if len(groups) > 1 else LOCAL_NOTICE
+
+
+def common_id(entries: Sequence[Body]) -> tuple[str, str]:
+    """Return the id that all entries share, as text, after its kind: `correlation id` or `trace id`."""
+    names = ("correlation_id", "trace_id")
+    shared = set.intersection(*({text_of(entry.get(name)) for name in names} for entry in entries)) - {""}
+    for name in names:
+        for entry in entries:
+            if (value := text_of(entry.get(name))) in shared:
+                return name.replace("_", " "), value
+    return "correlation id", text_of(entries[0].get("correlation_id"))
 
 
 class Step(NamedTuple):

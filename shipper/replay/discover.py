@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 import orjson
 
+from shipper.inputs.files.envelope_check import RUNTIMES, runtime_of_line
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import Handle, inode_of, open_handle
 from shipper.inputs.files.rotated_names import GZIP, base_name, oldest_first
@@ -162,6 +163,8 @@ def _log_of(folder: str, base: str, names: set[str], kind: Kind | None, problems
             problems.append(unreadable(error, path))
             is_incomplete = True
     files = frozenset(readable.values())
+    if kind in RUNTIMES:
+        kind = runtime_of_line(first) or kind
     return DiscoveredLog(f"{folder}/{base}", kind or kind_of(first), tuple(readable), files, size, time_in(first))
 
 

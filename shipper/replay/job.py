@@ -87,9 +87,11 @@ def with_origins(settings: Settings, logs: Sequence[DiscoveredLog], container: s
         input_settings = InputSettings(
             type=kind,
             glob="given",
+            timezone=configured.timezone if configured else None,
             http_source=configured.http_source if configured else "structured",
             paths=configured.paths if configured else "tolerant",
             service=configured.service if configured else None,
+            require_correlation_id=configured.require_correlation_id if configured else None,
         )
         finders[kind] = provenance.of(input_settings)
     replay_logs = []

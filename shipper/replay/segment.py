@@ -161,7 +161,7 @@ class SegmentReader:
             elif replay_log.log.complete or all(is_complete(file.path, self.wall_s()) for file in reader.log.files):
                 reading.add(reader.read_to_end(), entries)
                 return True
-            elif not reader.count_cursor.assembler.has_partial:
+            elif not reader.count_cursor.assembler.has_waiting:
                 return True
             else:
                 time.sleep(POLL_S)

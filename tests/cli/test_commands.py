@@ -183,9 +183,9 @@ def test_explain_shows_reasons(home: Path) -> None:
     line = json.dumps({"correlation_id": "a b", "request_id": "r-1", **request, "email": "ada@example.org"})
     explained = shipper(home, "explain", "--type", "plain", "--why", "patient_operations_total", stdin=line)
     for part in (
-        "the time of reading", "r-1, from request_id (correlation_id is invalid)", "-> quarantine (default)",
+        "the time of reading", "r-1, from request_id (correlation_id is invalid)", "-> flag (default)",
         "not counted failed_login_attempts_total: status_code is 500, not 401",
-        "not counted patient_operations_total: ", "redacted    raw by email",
+        "not counted patient_operations_total: ", "redacted    extra.email by email",
     ):  # fmt: skip
         assert part in explained.stdout
     assert "ada@" not in explained.stdout
@@ -200,11 +200,23 @@ def test_explain_detects_the_envelope(home: Path, line: str, kind: str) -> None:
 
 
 def test_check_without_problems(home: Path) -> None:
-    """Exit 0, and nothing is created."""
+    """Exit 0, and nothing is created; of each log it is said where time, level, message and id come from."""
+    (log,) = home.glob("containers/*/*-json.log")
+    log.write_text("\n".join(line for line in LINES if "not usable" not in line) + "\n")
     listen = f"127.0.0.1:{free_port()}"
     checked = shipper(home, "check", "--input", "docker:containers/*/*-json.log", "--listen", listen)
     assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "no problems")
+    assert "ok      log backend: 3 entries sampled, none would be quarantined; time from " in checked.stdout
     assert not (home / "shipper-data").exists()
+
+
+def test_check_says_what_would_be_quarantined(home: Path) -> None:
+    """A log of which more than a few percent would be is a problem, with the configuration that admits them."""
+    checked = shipper(home, "check", "--format", "json", "--listen", "off", "--input", "docker:containers/*/*-json.log")
+    (finding,) = [finding for finding in json.loads(checked.stdout) if finding["subject"] == "log backend"]
+    assert (checked.returncode, finding["grade"]) == (1, "problem")
+    assert "4 entries sampled, 1 (25 %) would be quarantined, for correlation_id_invalid" in finding["what"]
+    assert "`schema: {require_correlation_id: never}`" in finding["hint"]
 
 
 def test_check_shows_all_problems_with_their_hints(home: Path) -> None:
@@ -235,7 +247,7 @@ def test_an_unavailable_output_is_reported_by_each_command(home: Path, output: s
     """Check reports it, run ships later, replay does not start: exit 1 with address and hint, no traceback."""
     option = ("--output", output)
     checked = shipper(home, "check", "--listen", "off", "--input", "docker:containers/*/*-json.log", *option)
-    assert (checked.returncode, "problem output " in checked.stdout, "1 problem" in checked.stdout) == (1, True, True)
+    assert (checked.returncode, "problem output " in checked.stdout, "2 problems" in checked.stdout) == (1, True, True)
     ran = run_once(home, *option)
     assert (ran.returncode, "no data is lost; run the command again" in ran.stderr) == (1, True)
     replayed = shipper(home, "replay", "containers", *option)

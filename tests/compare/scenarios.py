@@ -39,7 +39,7 @@ SCENARIOS: Mapping[str, dict[str, Any]] = {
     "strict": {
         "counters": {"rules": RULES, "max_label_values": 5},
         "schema": {
-            "max_age": "100000d", "max_past": "1h", "max_future": "1m", "correlation_sources": ["request_id", "correlation_id"],
+            "max_age": "100000d", "max_past": "1h", "max_future": "1m", "fields": {"correlation_id": ["request_id"]},
             "policies": {
                 "correlation_id_missing": "flag", "level_invalid": "drop", "field_invalid": "quarantine", "unstructured": "flag",
                 "blank": "allow", "json_invalid": "flag", "timestamp_invalid": "quarantine", "timestamp_skewed": "quarantine",

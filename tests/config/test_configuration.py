@@ -51,10 +51,11 @@ def test_a_file_can_set_everything(tmp_path: Path) -> None:
         """
 inputs:
   - docker:/var/lib/docker/containers/*/*-json.log
-  - {type: plain, glob: /var/log/nginx/access.log, from: end, http_source: access, service: gateway}
+  - {type: plain, glob: /var/log/nginx/access.log, from: end, http_source: access, service: gateway, timezone: Asia/Tokyo}
 schema:
   policies: {correlation_id_missing: flag, blank: allow}
   max_past: 2d
+  timezone: Europe/Paris
 counters:
   rules:
     - name: no_shows_total
@@ -65,9 +66,10 @@ local: {retention_days: 30, retention_bytes: 10GB}
     )
     settings = load(file, {}, {})
     assert settings.inputs[1].start == "end"
-    assert settings.inputs[1].service == "gateway"
+    assert (settings.inputs[1].service, settings.inputs[1].timezone) == ("gateway", "Asia/Tokyo")
     assert settings.schema_.policies == {Kind.CORRELATION_ID_MISSING: Policy.FLAG, Kind.BLANK: Policy.ALLOW}
     assert settings.schema_.max_past == 172_800
+    assert settings.schema_.timezone == "Europe/Paris"
     assert settings.counters.rules[0].name == "no_shows_total"
     assert settings.local.retention_bytes == 10**10
 
@@ -94,6 +96,9 @@ def test_lists_and_mappings_come_from_variables_as_yaml() -> None:
         ("index: {prefix: a, quarantine_prefix: a}", ["are the same"]),
         ("schema: {policies: {correlation_id_missing: allow}}", ["schema.policies", "quarantine, flag or drop"]),
         ("schema: {policies: {corelation: drop}}", ["schema.policies"]),
+        ("schema: {timezone: Paris}", ["schema.timezone", "unknown time zone 'Paris'", "such as Europe/Paris"]),
+        ("schema: {timezone: ../../etc/passwd}", ["schema.timezone", "unknown time zone"]),
+        ("inputs: [{type: plain, glob: /x, timezone: Mars}]", ["inputs.0.timezone", "unknown time zone 'Mars'"]),
         ("redact: {patterns: [emial]}", ["emial", "email"]),
         ("redact: {extra_patterns: {x: '('}}", ["not a valid RE2 expression"]),
         ("counters: {rules: [{name: x_total, help: h, when: {event: e}, labels: {u: user_id}}]}", ["personal data"]),
@@ -117,7 +122,7 @@ def test_an_invalid_key_or_value_is_named_with_its_fix(tmp_path: Path, text: str
     [
         "inputs: {a: b}",
         "elasticsearch: {hosts: {a: b}}",
-        "schema: {correlation_sources: {a: b}}",
+        "schema: {fields: {message: {a: b}}}",
         "redact: {fields: {a: b}}",
         "counters: {rules: {a: b}}",
         "counters: {rules: [{name: a_total, help: a, when: {any: {event: b}}}]}",
@@ -188,3 +193,17 @@ def test_every_setting_has_a_description() -> None:
 
     schema = Settings.model_json_schema(by_alias=True)
     walk(schema["properties"], schema["$defs"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("schema: {fields: {nonsense: [a]}}", "`nonsense` is not a known field"),
+        ("schema: {fields: {message: []}}", "`message` has an empty path"),
+        ("schema: {require_correlation_id: often}", "schema.require_correlation_id"),
+        ("schema: {namespaces: {payments: often}}", "schema.namespaces.payments"),
+    ],
+)
+def test_an_invalid_source_or_policy_of_ids_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """With the key that holds it."""
+    assert said in message_of(tmp_path, text)

@@ -103,8 +103,9 @@ def entry(text: str, time: str | None = "2024-10-31T22:00:00Z") -> Entry:
         ('{"correlation_id":"a b","request_id":"r"}', "r, from request_id (correlation_id is invalid)"),
         ('{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}',
          "0af7651916cd43dd8448eb211c80319c, from traceparent"),
-        ('{"correlation_id":7}', "none: correlation_id is invalid"),
-        ("{}", "none: correlation_id, correlationId, x_correlation_id, request_id, traceparent missing"),
+        ('{"correlation_id":"a b"}', "none: correlation_id is invalid"),
+        ('{"mdc":{"requestId":"r-7"}}', "r-7, from mdc.requestId"),
+        ("{}", "none: no field has one"),
         ("started", "not required: the entry is not structured"),
     ],
 )  # fmt: skip
@@ -113,13 +114,14 @@ def test_the_source_of_the_correlation_id_is_shown(text: str, said: str) -> None
     settings = Settings()
     pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_of(settings))
     decoded = entry(text)
-    assert correlation_reason(decoded, pipeline.assess(decoded, 0), settings.schema_.correlation_sources) == said
+    assert correlation_reason(decoded, pipeline.assess(decoded, 0), pipeline.enforce.normaliser) == said
 
 
 @pytest.mark.parametrize(
     ("text", "time", "said"),
     [
         ('{"timestamp":"2024-10-31T21:59:59Z"}', "2024-10-31T22:00:00Z", "the application's `timestamp`"),
+        ('{"time":"2024-10-31T21:59:59Z"}', "2024-10-31T22:00:00Z", "the application's `time`"),
         ("{}", "2024-10-31T22:00:00Z", "the runtime's: the entry has no `timestamp`"),
         (
             '{"timestamp":"2031-10-31T21:59:59Z"}',
@@ -137,7 +139,7 @@ def test_the_source_of_the_time_is_shown(text: str, time: str | None, said: str)
     pipeline = pipeline_of(settings, counting_of(settings, ()), redactor_of(settings))
     decoded = entry(text, time)
     assessed = pipeline.assess(decoded, 1_730_412_000_000)
-    assert time_reason(decoded, assessed, runtime_ms_of(decoded)).startswith(said)
+    assert time_reason(decoded, assessed, runtime_ms_of(decoded), pipeline.enforce.normaliser).startswith(said)
 
 
 def test_what_is_masked_is_named_and_never_shown() -> None:

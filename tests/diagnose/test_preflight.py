@@ -3,10 +3,12 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from shipper.diagnose.preflight import Finding, _state
+from shipper.config.settings import InputSettings
+from shipper.diagnose.preflight import Finding, _files, _state
 from shipper.state.database import FILE, open_read_only
 from shipper.state.store import State
 from shipper.system.errors import StateError
@@ -60,3 +62,17 @@ def test_a_state_that_a_start_accepts_is_accepted(tmp_path: Path) -> None:
     """With the number of its logs."""
     State(tmp_path).close()
     assert list(_state(tmp_path, running=False)) == [Finding("ok", "state", "checkpoints of 0 logs")]
+
+
+@pytest.mark.parametrize("kind", ["cri", "plain"])
+def test_a_wrong_input_type_is_a_problem(tmp_path: Path, kind: Literal["cri", "plain"]) -> None:
+    """The check names the first file, the number of the others and the type that fits."""
+    for name in ("a.log", "b.log"):
+        (tmp_path / name).write_text('{"log":"x\\n","stream":"stdout","time":"2026-11-23T10:00:00.1Z"}\n')
+    (finding,) = _files(InputSettings(type=kind, glob=f"{tmp_path}/*.log"))
+    assert finding.grade == "problem"
+    assert f"{tmp_path}/a.log" in finding.what
+    assert "1 more" in finding.what
+    assert "`docker:`" in finding.hint
+    (right,) = _files(InputSettings(type="docker", glob=f"{tmp_path}/*.log"))
+    assert right.grade == "ok"

@@ -29,6 +29,7 @@ def promised(command: str) -> set[str]:
     ("command", "arguments"),
     [
         ("quarantine list", ["quarantine", "list"]),
+        ("quarantine list --entries", ["quarantine", "list", "--entries"]),
         ("quarantine release", ["quarantine", "release", "--all", "--dry-run"]),
         ("check", ["check", "--listen", "off", "--input", "plain:{}/*.log"]),
         ("explain", ["explain", "{}/line.log"]),

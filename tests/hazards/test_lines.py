@@ -227,3 +227,102 @@ def test_a_restart_waits_for_the_rest_of_an_entry_as_long_as_any_agent_does(tmp_
     rig.write(docker_line('  File "x.py", line 1, in f\n', at=2) + docker_line("ValueError: bad\n", at=3))
     rig.drain()
     assert rig.messages() == ["ERROR:    it broke"]
+
+
+EVENT = '{"event":"login_failed","correlation_id":"c-1","message":"m"}'
+LOGIN = "failed_login_attempts_total"
+
+
+def cri_line(text: str, tag: str = "F", second: int = 0) -> bytes:
+    """Return a CRI line; `second` is that after the rig's start."""
+    return f"2026-11-23T10:{second // 60:02d}:{second % 60:02d}.000000001Z stdout {tag} {text}\n".encode()
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri", "plain"])
+@pytest.mark.parametrize("hole", [3, 3000, 9_000, 20_000, 300_000])
+@pytest.mark.parametrize("native", [True, False])
+def test_a_hole_after_copytruncate_hides_no_event(tmp_path: Path, kind: str, hole: int, *, native: bool) -> None:
+    """A writer without append goes on at its old offset: the record after the NULs is read, whatever their number."""
+    rig = Rig(tmp_path, kind=kind, native=native, limits=Limits(chunk_bytes=4096, line_bytes=10_000))
+    line = {"docker": docker_line(f"{EVENT}\n"), "cri": cri_line(EVENT), "plain": f"{EVENT}\n".encode()}[kind]
+    rig.write(line)
+    rig.read()
+    rig.path.write_bytes(b"")
+    with rig.path.open("r+b") as file:
+        file.seek(len(line) + hole)
+        file.write(line * 2)
+    rig.kill()
+    rig.drain()
+    assert rig.counter(LOGIN, "backend") == 3
+    assert all(body["event"] == "login_failed" for body in rig.output.stored.values())
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri"])
+def test_a_piece_of_a_live_file_is_held_until_its_rest(tmp_path: Path, kind: str) -> None:
+    """Neither time nor a restart flushes it; the event in both halves is counted once, whole."""
+    rig = Rig(tmp_path, kind=kind)
+    text = EVENT[:-1] + ',"big":"' + "x" * 20_000 + '"}'
+    first, rest = text[:PART], text[PART:]
+    rig.write(docker_line(first, at=1) if kind == "docker" else cri_line(first, "P"))
+    rig.drain()
+    assert rig.output.stored == {}
+    rig.stop()
+    rig.drain()
+    assert rig.output.stored == {}
+    rig.write(docker_line(f"{rest}\n", at=90_000) if kind == "docker" else cri_line(rest, "F", 90))
+    rig.drain()
+    assert rig.counter(LOGIN, "backend") == 1
+    assert [len(body["extra"]["big"]) for body in rig.output.stored.values()] == [20_000]
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri"])
+def test_a_piece_of_a_removed_file_is_flushed(tmp_path: Path, kind: str) -> None:
+    """Its rest will not come."""
+    rig = Rig(tmp_path, kind=kind)
+    first = "x" * PART
+    rig.write(docker_line(first, at=1) if kind == "docker" else cri_line(first, "P"))
+    rig.drain()
+    assert rig.output.stored == {}
+    rig.path.unlink()
+    rig.drain()
+    assert [body["message"] for body in rig.output.stored.values()] == [first]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_torn_record_before_a_whole_one_hides_no_event(tmp_path: Path, *, native: bool) -> None:
+    """The torn one is quarantined, the whole one counted and stored under its id."""
+    rig = Rig(tmp_path, native=native)
+    rig.write(docker_line(f"{EVENT}\n")[:60] + docker_line(f"{EVENT}\n", at=1) + docker_line(f"{EVENT}\n", at=2))
+    rig.drain()
+    assert rig.counter(LOGIN, "backend") == 2
+    assert len(rig.output.stored) == 3
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri"])
+@pytest.mark.parametrize("native", [True, False])
+def test_a_log_of_the_other_runtime_is_read_with_the_same_ids(tmp_path: Path, kind: str, *, native: bool) -> None:
+    """The input type is wrong, but the first line says what the file is."""
+    lines = b"".join(docker_line(f"{EVENT}\n", at=at) for at in (1, 2)) if kind == "cri" else cri_line(EVENT) * 2
+    stored = []
+    for given in ("docker", "cri"):
+        folder = tmp_path / given
+        folder.mkdir()
+        rig = Rig(folder, kind=given, native=native)
+        rig.write(lines)
+        rig.drain()
+        rig.stop()
+        rig.write(lines)
+        rig.drain()
+        assert rig.counter(LOGIN, "backend") == 4
+        stored.append(rig.output.stored.keys())
+    assert stored[0] == stored[1]
+
+
+def test_a_record_over_the_line_limit_keeps_its_beginning(tmp_path: Path) -> None:
+    """The record's stream and time stand at its end; the text is what the application wrote."""
+    rig = Rig(tmp_path, limits=Limits(chunk_bytes=4096, line_bytes=10_000))
+    rig.write(docker_line(EVENT[:-1] + ',"big":"' + "x" * 50_000 + '"}\n', stream="stderr", at=5) + rig.lines(1))
+    rig.drain()
+    (cut,) = [body for body in rig.output.stored.values() if body["stream"] == "stderr"]
+    assert cut["@timestamp"] == "2026-11-23T10:00:00.005Z"
+    assert '"login_failed"' in json.dumps(cut).replace("\\", "")

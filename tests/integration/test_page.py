@@ -55,6 +55,14 @@ TRACE = "Traceback (most recent call last):\n" + "".join(
 WAIT_MS = 90_000
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ids_are_required() -> Iterator[None]:
+    """Quarantine each structured entry without an id, so that the pages have some to show."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHIPPER_SCHEMA__REQUIRE_CORRELATION_ID", "always")
+        yield
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start Chromium without a window."""

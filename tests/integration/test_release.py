@@ -24,7 +24,7 @@ LINES = [
     {"correlation_id": "c-3", "event": "patient_updated"},
     {"event": "nameless"},
 ]
-FIXED = {"correlation_sources": ["correlation_id", "trace"]}
+FIXED = {"fields": {"correlation_id": ["trace"]}}
 
 
 class Site:

@@ -37,8 +37,9 @@ def make_document(
         event["event"],
         event["level"],
         "backend-1",
-        event.get("raw") or searched_text(event),
+        event.get("text") or event.get("raw") or searched_text(event),
         orjson.dumps({**body, **fields.get("provenance", {})}),
+        event.get("trace_id"),
     )
 
 

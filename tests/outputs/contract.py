@@ -27,10 +27,17 @@ def numbers(reader: Reader, **terms: Any) -> list[int]:
     return [entry["log"]["offset"] for entry in reader.search(Query(**{"limit": None, **terms}))]
 
 
-def refused(make: Make, number: int, kind: str = "correlation_id_missing") -> Document:
+def refused(make: Make, number: int, kind: str = "correlation_id_missing", **fields: Any) -> Document:
     """A quarantined document."""
-    reasons = [{"kind": kind, "detail": "none"}]
-    return make(number, prefix="keneyapp-quarantine", reasons=reasons, raw="x", index="keneyapp-logs-2026.11.23")
+    fields = {"reasons": [{"kind": kind, "detail": "none"}], "raw": "x", **fields}
+    return make(number, prefix="keneyapp-quarantine", index="keneyapp-logs-2026.11.23", **fields)
+
+
+def in_quarantine(reader: Reader, **terms: Any) -> int:
+    """Number of quarantined entries that match a search."""
+    matches = reader.matching_quarantine(Query(**terms))
+    assert matches.complete
+    return matches.number
 
 
 class ReaderContract:
@@ -134,6 +141,66 @@ class ReaderContract:
             make(4, message="Frau Müller"),
         ])  # fmt: skip
         assert numbers(reader, text=text) == expected
+
+    def test_an_id_is_a_correlation_id_or_a_trace_id(self, store: Store, reader: Reader, make: Make) -> None:
+        """Both kinds of id find an entry, regardless of what else its block contains."""
+        others = [make(number, correlation_id=f"c-{number}") for number in range(10, 600)]
+        store.write([
+            *others[:300], make(1, correlation_id="c-1", trace_id="4bf92f"), make(2, trace_id="4bf92f"),
+            make(3, correlation_id="4bf92f"), make(4, trace_id="other"), *others[300:],
+        ])  # fmt: skip
+        assert numbers(reader, correlation_id="4bf92f") == [1, 2, 3]
+        assert numbers(reader, correlation_id="c-1") == [1]
+        assert numbers(reader, correlation_id="4bf92") == []
+        assert numbers(reader, correlation_id="4bf92f", text='"entry 2"') == [2]
+
+    def test_text_includes_the_event_and_the_strings_of_unknown_fields(
+        self, store: Store, reader: Reader, make: Make
+    ) -> None:
+        """At any depth, but neither their names nor numbers."""
+        extra = {"reason": "Quota exceeded", "job": {"queue": ["mail", {"host": "smtp-7"}], "size": 9042}}
+        store.write([make(1, event="login_failed", extra=extra), make(2)])
+        assert numbers(reader, text="login") == [1]
+        assert numbers(reader, text='"quota exceeded"') == [1]
+        assert numbers(reader, text="smtp mail") == [1]
+        assert numbers(reader, text="queue") == []
+        assert numbers(reader, text="9042") == []
+
+    def test_a_search_counts_matching_quarantined_entries(self, store: Store, reader: Reader, make: Make) -> None:
+        """By each term of a search, from the search keys that a quarantined entry keeps."""
+        store.write([
+            refused(make, 1, level="error", event="login_failed", correlation_id="c-1", text="no such user"),
+            refused(make, 2, level="error", event="order_placed", trace_id="4bf92f", raw="user of text"),
+            refused(make, 3, "json_invalid", level="info", raw='{"broken'),
+            make(4, level="error", event="login_failed", correlation_id="c-1"),
+        ])  # fmt: skip
+        assert in_quarantine(reader, limit=1) == 3
+        assert in_quarantine(reader, level="warning") == 2
+        assert in_quarantine(reader, event="login_failed") == 1
+        assert in_quarantine(reader, correlation_id="c-1") == 1
+        assert in_quarantine(reader, correlation_id="4bf92f") == 1
+        assert in_quarantine(reader, container="backend") == 3
+        assert in_quarantine(reader, container="frontend") == 0
+        assert in_quarantine(reader, text="user") == 2
+        assert in_quarantine(reader, text='"such user"') == 1
+        begin = parse_ms(f"{DAY}T10:00:00Z") or 0
+        assert in_quarantine(reader, since=begin + 2, until=begin + 3) == 1
+        assert reader.matching_quarantine(Query()).reasons == (("correlation_id_missing", 2), ("json_invalid", 1))
+
+    def test_a_released_entry_no_longer_matches(self, store: Store, reader: Reader, make: Make) -> None:
+        """Only what is still in quarantine is counted."""
+        entry = refused(make, 1)
+        assert in_quarantine(reader) == 0
+        store.write([entry, refused(make, 2)])
+        reader.release(entry.index, entry.id.hex(), make(1))
+        assert in_quarantine(reader) == 1
+
+    def test_the_count_of_quarantined_entries_is_bounded(self, store: Store, reader: Reader, make: Make) -> None:
+        """A search reports that there are at least so many."""
+        store.write([refused(make, number) for number in range(1200)])
+        matches = reader.matching_quarantine(Query())
+        assert (matches.number, matches.complete) == (1000, False)
+        assert matches.reasons == (("correlation_id_missing", 1000),)
 
     def test_quarantine_lists_what_was_not_released(self, store: Store, reader: Reader, make: Make) -> None:
         """Oldest first, filtered by reason; the main index does not contain them."""

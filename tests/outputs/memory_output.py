@@ -11,6 +11,7 @@ import orjson
 from shipper.config.settings import Settings
 from shipper.model.batch import Written
 from shipper.model.documents import Document
+from shipper.model.quarantine_matches import QuarantineMatches
 from shipper.model.query import Query
 from shipper.outputs.base import Notice, Output, OutputFactory, Reader, Retention, completed
 from shipper.outputs.query_filter import accepts
@@ -71,6 +72,10 @@ class MemoryReader:
     ) -> Iterator[dict[str, Any]]:
         """Nothing is quarantined."""
         yield from ()
+
+    def matching_quarantine(self, query: Query) -> QuarantineMatches:
+        """Nothing is quarantined."""
+        return QuarantineMatches()
 
     def release(self, index: str, document_id: str, document: Document) -> None:
         """Store the document."""

@@ -49,10 +49,10 @@ TEXTS = [
 class FailingEnforce(Enforce):
     """A schema with a defect."""
 
-    def enforce(self, fields: dict[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
+    def enforce(self, fields: dict[str, Any], *policy: Any) -> tuple[dict[str, Any], list[Violation]]:
         if "poison" in str(fields.get("message")):
             raise ZeroDivisionError
-        return super().enforce(fields)
+        return super().enforce(fields, *policy)
 
 
 class FailingRedactor(Redactor):

@@ -161,3 +161,19 @@ def test_every_entry_that_we_write_has_the_shape(rerun: Releaser) -> None:
     assert malformed(entry()) is None
     assert rerun(entry(reasons=[{"kind": "envelope_invalid", "detail": "x"}]))[0] is None
     assert isinstance(rerun(entry())[0], Document)
+
+
+def test_a_document_that_its_index_rejected_keeps_its_search_keys() -> None:
+    """Keys of another type, from a topic, would make the quarantine reject it too."""
+    rejected = refused_by_index()
+    assert (rejected["level"], rejected["event"]) == ("info", "patient_created")
+    odd = make_document(1, level={"a": 1}, correlation_id=["x"], trace_id="4bf92f")
+    body = orjson.loads(quarantine_document(odd, QUARANTINE, "400 document_parsing_exception").body)
+    assert {name for name in ("level", "correlation_id", "event", "trace_id") if name in body} == {"event", "trace_id"}
+
+
+@pytest.mark.parametrize("name", ["level", "event", "correlation_id", "trace_id", "text"])
+def test_search_keys_are_texts(name: str) -> None:
+    """An entry of another writer with other values was not written by a shipper."""
+    assert malformed(entry(**{name: "x"})) is None
+    assert str(malformed(entry(**{name: {"a": 1}}))).startswith(f"`{name}`")

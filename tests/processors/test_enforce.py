@@ -20,7 +20,14 @@ def kinds(fields: dict[str, Any], enforce: Enforce | None = None) -> list[Kind]:
 
 def test_valid_entry_is_unchanged() -> None:
     """A conforming entry is returned unchanged."""
-    assert Enforce().enforce(dict(VALID)) == (VALID, [])
+    assert Enforce().enforce(VALID | {"message": "m"}) == (VALID | {"message": "m"}, [])
+
+
+def test_an_event_without_a_message_is_its_message() -> None:
+    """Sentences of structlog stand under `event`; both fields then say it."""
+    assert Enforce().enforce({"event": "Server started"})[0] == {"event": "Server started", "message": "Server started"}
+    assert Enforce().enforce({"event": "e", "message": ""})[0]["message"] == "e"
+    assert Enforce()(None, "info", {"event": "e"}) == {"event": "e"}
 
 
 @pytest.mark.parametrize("level", ["INFO", "Info", "information"])
@@ -49,30 +56,16 @@ def test_correlation_id_is_found_in_its_other_sources(fields: dict[str, Any], ex
     assert violations == []
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        " ",
-        "a b",
-        "x" * 129,
-        "x" * 50_000,
-        "a\x1b[31m",
-        "a\n",
-        "ü",
-        '{"a":1}',
-        "\x85",
-        7,
-        1.5,
-        True,
-        ["a"],
-        {"a": 1},
-    ],
-)
-def test_unusable_correlation_id_is_a_violation_and_kept_aside(value: object) -> None:
+UNUSABLE = ["a b", "x" * 129, "x" * 50_000, "a\x1b[31m", "a\n", "ü", '{"a":1}', 1.5, True, -1, ["a"], {"a": 1}]
+
+
+@pytest.mark.parametrize("value", UNUSABLE)
+@pytest.mark.parametrize("required", [True, False])
+def test_unusable_correlation_id_is_a_violation_and_kept_aside(value: object, required: bool) -> None:
     """The value that a client sent as an id is reported as a short escaped excerpt and kept under `extra`."""
-    event, (violation,) = Enforce().enforce({"correlation_id": value, "event": "login_failed"})
-    assert violation.kind == Kind.CORRELATION_ID_INVALID
+    enforce = Enforce(requiring_events=["login_failed"] if required else [])
+    event, (violation,) = enforce.enforce({"correlation_id": value, "event": "login_failed"})
+    assert violation.kind == (Kind.CORRELATION_ID_INVALID if required else Kind.CORRELATION_ID_UNUSABLE)
     assert violation.detail.isprintable()
     assert len(violation.detail) < 400
     assert "correlation_id" not in event
@@ -80,14 +73,46 @@ def test_unusable_correlation_id_is_a_violation_and_kept_aside(value: object) ->
     assert event["event"] == "login_failed"
 
 
+def test_an_unusable_id_beside_a_usable_one_is_reported() -> None:
+    """The next candidate is taken."""
+    event, (violation,) = Enforce(require="always").enforce({"correlation_id": "a b", "request_id": "r-77"})
+    assert (event["correlation_id"], violation.kind) == ("r-77", Kind.CORRELATION_ID_UNUSABLE)
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", "-", "null", "None", "N/A", "0", 0, "00000000-0000-0000-0000-000000000000", None]
+)
+def test_a_placeholder_is_no_id(value: object) -> None:
+    """It is as if it were absent: required, it is missing; not required, it is no violation."""
+    assert kinds({"correlation_id": value, "event": "e"}) == []
+    assert kinds({"correlation_id": value}, Enforce(require="always")) == [Kind.CORRELATION_ID_MISSING]
+
+
 def test_zero_traceparent_is_no_id() -> None:
     """W3C calls an all-zero trace id invalid."""
-    assert kinds({"traceparent": "00-" + "0" * 32 + "-00f067aa0ba902b7-01"}) == [Kind.CORRELATION_ID_INVALID]
+    zero = {"traceparent": "00-" + "0" * 32 + "-00f067aa0ba902b7-01"}
+    assert kinds(zero, Enforce(require="always")) == [Kind.CORRELATION_ID_MISSING]
 
 
-def test_missing_correlation_id_is_a_violation() -> None:
-    """A structured entry must carry one."""
-    assert kinds({"event": "e"}) == [Kind.CORRELATION_ID_MISSING]
+@pytest.mark.parametrize(
+    ("require", "event", "required"),
+    [
+        ("requests", "request_complete", True),
+        ("requests", "login_failed", True),
+        ("requests", "started", False),
+        ("requests", None, False),
+        ("always", None, True),
+        ("always", "started", True),
+        ("never", "request_complete", False),
+    ],
+)
+def test_who_must_carry_an_id_is_configured(require: Any, event: str | None, required: bool) -> None:
+    """For all logs, and for one log instead."""
+    fields = {"message": "m"} if event is None else {"event": event}
+    expected = [Kind.CORRELATION_ID_MISSING] if required else []
+    assert kinds(fields, Enforce(require=require, requiring_events=["login_failed"])) == expected
+    of_log = Enforce(requiring_events=["login_failed"], require="never" if required else "always")
+    assert [violation.kind for violation in of_log.enforce(dict(fields), require)[1]] == expected
 
 
 @pytest.mark.parametrize(
@@ -96,13 +121,13 @@ def test_missing_correlation_id_is_a_violation() -> None:
         ("event", 5, Kind.EVENT_INVALID),
         ("level", ["info"], Kind.LEVEL_INVALID),
         ("duration_ms", -1, Kind.DURATION_INVALID),
-        ("duration_ms", "45", Kind.DURATION_INVALID),
+        ("duration_ms", "long", Kind.DURATION_INVALID),
         ("duration_ms", float("nan"), Kind.DURATION_INVALID),
         ("duration_ms", float("inf"), Kind.DURATION_INVALID),
         ("duration_ms", True, Kind.DURATION_INVALID),
         ("status_code", 99, Kind.STATUS_CODE_INVALID),
         ("status_code", 600, Kind.STATUS_CODE_INVALID),
-        ("status_code", "200", Kind.STATUS_CODE_INVALID),
+        ("status_code", "none yet", Kind.STATUS_CODE_INVALID),
         ("path", 7, Kind.FIELD_INVALID),
         ("user_id", 1.5, Kind.FIELD_INVALID),
         ("message", {"a": 1}, Kind.FIELD_INVALID),
@@ -133,7 +158,7 @@ def test_unknown_and_reserved_names_go_to_extra() -> None:
 
 def test_all_violations_are_reported() -> None:
     """The author of an entry gets all violations together."""
-    names = kinds({"event": 1, "status_code": "x", "duration_ms": -5})
+    names = kinds({"event": 1, "status_code": "x", "duration_ms": -5}, Enforce(require="always"))
     assert set(names) == {
         Kind.CORRELATION_ID_MISSING,
         Kind.EVENT_INVALID,
@@ -144,7 +169,7 @@ def test_all_violations_are_reported() -> None:
 
 def test_as_a_processor_it_adds_violations_and_never_drops() -> None:
     """In an application's own chain the entry passes, with its violations under `schema.errors`."""
-    event = Enforce()(None, "info", {"event": "e", "status_code": "x"})
+    event = Enforce(require="always")(None, "info", {"event": "e", "status_code": "x"})
     assert event["event"] == "e"
     assert [note["kind"] for note in event["schema"]["errors"]] == ["correlation_id_missing", "status_code_invalid"]
 

@@ -13,9 +13,10 @@ from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.fast_path import FastChain, FastLog, native
 from shipper_processors.redact import Redactor
+from shipper_processors.render import Renderer
 from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.entry import HttpSource, Paths
+from shipper_schemas.entry import HttpSource, Origin, Paths
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.presets import PRESETS, Preset
 from shipper_schemas.rules import Rule
@@ -78,23 +79,52 @@ scalars = st.one_of(words, numbers, st.booleans(), st.none(), st.text(max_size=8
 values = st.one_of(scalars, st.lists(scalars, max_size=2), st.dictionaries(st.text(max_size=3), scalars, max_size=2))
 names = st.one_of(
     st.sampled_from([*KNOWN_FIELDS, "timestamp", "extra", "area", "medication", "password", "api-key", "@timestamp",
-                     "request_id", "schema", "stream", "unknown", "token_type"]),
+                     "request_id", "schema", "stream", "unknown", "token_type", "msg", "requestId", "traceId", "levelname", "severity",
+                     "status", "duration", "mdc", "error", "err", "name", "time", "traceparent", "req", "ts"]),
     st.text(max_size=6),
 )  # fmt: skip
+NOTATIONS: list[object] = ["2026-11-23T10:00:00.500", "2026-11-23T11:00:00.500", "2026-11-23 10:00:00,500", "20261123T100000Z", "2026-11-23t10:00:00.5z",
+     "2026-11-23T10:00:00.1234567890Z", "2026-11-23T10:00:00.Z", "2026-11-23T10:00:00,5Z", "2026-11-23 10:00:00.500Z", "2026-11-23T10:00Z",
+     "2026-11-23T24:00:00.0Z", "2026-11-23T09:59:60.0Z", "1969-12-31T23:59:59.9Z", "0001-01-01T00:00:00.0Z", "9999-12-31T23:59:59.9Z",
+     "2026-11-23T10:00:00.5Z ", "2026-11-23T10:00:00.5Z[UTC]", "2026-11-23T11:00:00.5+01:00[Europe/Paris]", "23/Nov/2026:10:00:00 +0000",
+     "Mon, 23 Nov 2026 10:00:00 GMT", "Nov 23 10:00:00", "10:00:00.5", "2026-11-23", "1795428000.25", 1795428000.25, 1795428000250,
+     {"$date": "2026-11-23T10:00:00.5Z"}, [2026, 11, 23, 10, 0], "2026-11-23T10:00:00.\u0665Z", "2026-11-23T10:00:00.5\u005a"]  # fmt: skip
+"""Of these the native path may read those of RFC 3339 in UTC, and declines the others."""
+UNSURE = [
+    "-",
+    "null",
+    "None",
+    "N/A",
+    "0",
+    "0000000000000000",
+    "req-1",
+    "REQ7",
+    "request-id-of-a-client",
+    "42",
+    "unknown",
+    " - ",
+    "--",
+]
+"""Texts that may mean nothing, or an id that others have as well."""
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "timestamp": st.one_of(
         st.sampled_from(["2026-11-23T10:00:00.5Z", "2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123456Z", "2026-11-24T00:00:01.000Z",
                          "2026-02-30T10:00:00.0Z", "2026-11-23T10:00:60.0Z", "2020-01-01T00:00:00.000Z", "1795428000", 1795428000,
-                         "2026-11-23T10:00:00.000+01:00", None, ""]), values,
+                         "2026-11-23T10:00:00.000+01:00", None, ""]), st.sampled_from(NOTATIONS), values,
     ),
-    "level": st.one_of(st.sampled_from(["info", "WARN", "Fatal", "weird", "İnfo", "", None]), values),
-    "correlation_id": st.one_of(st.from_regex(r"[A-Za-z0-9._:/+=@\-]{1,12}", fullmatch=True), st.sampled_from(["", "a" * 128, "a" * 129, "ä"]), values),
+    "level": st.one_of(st.sampled_from(["info", "WARN", "Fatal", "weird", "İnfo", "", None, 30, 3, 400, "30", "I", " info", "ERROR+2"]), values),
+    "correlation_id": st.one_of(st.from_regex(r"[A-Za-z0-9._:/+=@\-]{1,12}", fullmatch=True), st.sampled_from(["", "a" * 128, "a" * 129, "ä", *UNSURE]), values),
+    "trace_id": st.one_of(st.sampled_from(["4bf92f3577b34da6a3ce929d0e0e4736", *UNSURE]), values),
+    "logger": st.one_of(st.sampled_from(["app.api", "uvicorn.access", "http.log.access.log0", "http.log", *UNSURE]), values),
+    "error_type": st.one_of(st.sampled_from(["ValueError", *UNSURE]), values),
+    "exception": st.one_of(st.sampled_from(["ValueError: no", 'Traceback (most recent call last):\n  File "x", line 1\nE: no']), values),
+    "client_ip": st.one_of(st.sampled_from(["10.0.0.1", "fe80::1", "10.0.0.1:80", "[::1]:1", "1.2.3.4, 5.6.7.8", *UNSURE]), values),
     "event": st.one_of(st.sampled_from(["request_complete", "login_failed", "patient_read", "prescription_created", "http_access", "done", "", "unstructured"]), values),
-    "method": st.one_of(st.sampled_from(["GET", "POST", "PUT", "DELETE"]), values),
-    "path": st.one_of(st.sampled_from(["/api/v1/patients", "/api/v1/patients/", "/api/v1/patients/7", "/api/v1/auth/login?x", "/api/v1/patients//", "/API/v1/Patients/A7", "/api/v1/%70atients", "/api/./v1/patients;s=1", "/api/v1/patients?%", ""]), values),
+    "method": st.one_of(st.sampled_from(["GET", "POST", "PUT", "DELETE", "get", "Post", "BREW", *UNSURE]), values),
+    "path": st.one_of(st.sampled_from(["/api/v1/patients", "/api/v1/patients/", "/api/v1/patients/7", "/api/v1/auth/login?x", "/api/v1/patients//", "/API/v1/Patients/A7", "/api/v1/%70atients", "/api/./v1/patients;s=1", "/api/v1/patients?%", "",
+                                       "https://a.example/api/v1/patients?x", "*", "#", *UNSURE]), values),
     "status_code": st.one_of(st.sampled_from([200, 201, 401, 403, 99, 600, "200", 200.0]), values),
     "duration_ms": st.one_of(st.floats(0, 1e6), st.integers(0, 10**20), values),
-    "logger": st.one_of(st.sampled_from(["app", "uvicorn.access", "http.log.access.log0", "http.log"]), values),
     "user_id": values, "message": st.one_of(st.sampled_from(["", "Accepted hostbased for root from localhost port 22 ssh2"]), values), "medication": values, "area": st.one_of(st.sampled_from("abcdefg"), values),
 }  # fmt: skip
 
@@ -202,7 +232,10 @@ def test_cri_lines_give_the_same_on_both_paths(chunks: list[bytes], rules: Any, 
     [
         json.dumps(PLAIN_EVENT),
         json.dumps(PLAIN_EVENT, separators=(",", ":")),
+        json.dumps({**PLAIN_EVENT, "area": "north ward", "place": "", "flag": True, "note": None, "number": 7}),
         json.dumps({**PLAIN_EVENT, "client_ip": "203.113.219.174"}),
+        json.dumps({name: value for name, value in PLAIN_EVENT.items() if name != "message"}),
+        json.dumps({**PLAIN_EVENT, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "logger": "app.api"}),
         json.dumps({**PLAIN_EVENT, "user_id": None, "message": "Dossier créé"}, ensure_ascii=False),
         json.dumps({**PLAIN_EVENT, "department": "cardiology", "attempt": 3, "cached": True, "path": None}),
         'INFO:     10.203.111.254:50000 - "GET /api/v1/patients/17?page=2 HTTP/1.1" 200 OK',
@@ -253,6 +286,15 @@ def test_presets_leave_other_lines_on_the_native_path() -> None:
     assert same([docker(json.dumps(accepted))], presets=PRESETS) == 1, "the built-in rules want a plain text"
 
 
+@pytest.mark.parametrize("timestamp", NOTATIONS)
+def test_every_notation_of_a_time_gives_the_same_on_both_paths(timestamp: object) -> None:
+    """The native path reads the same instant, or declines the line."""
+    lines = [
+        docker(json.dumps({**PLAIN_EVENT, "timestamp": timestamp}, ensure_ascii=ascii_)) for ascii_ in (True, False)
+    ]
+    same([b"".join(lines)])
+
+
 def test_label_bounds_apply_across_both_paths() -> None:
     """Values beyond the bound become `other` in the order of their lines, whichever path each line takes."""
     events = [{**PLAIN_EVENT, "event": "prescription_created", "medication": f"m{number % 7}"} for number in range(60)]
@@ -298,3 +340,53 @@ def test_a_panic_of_the_extension_switches_to_the_python_path(monkeypatch: pytes
 
     monkeypatch.setattr(FastLog, "scan", failing)
     assert 0 < same([chunk, chunk]) < 12
+
+
+JOINED = [
+    "Starting", '  {"event":"login_failed"}', '{"event":"login_failed","correlation_id":"c-1","level":"info","message":"m"}',
+    '\x1b[0m{"event":"login_failed"}\x1b[0m', '{"event":"login_failed"}\r', '\ufeff{"event":"login_failed"}', '\0{"a":1}',
+    "{", '  "a": 1', "}", '{"a":1,', "2026-11-23 10:00:00 ERROR failed", "java.lang.IllegalStateException: no",
+    "\tat a.B.c(B.java:1)", 'INFO:     10.0.0.1:0 - "GET /x HTTP/1.1" 500 Internal Server Error', "\x1b[31m", " 1%\r 2%",
+    "Traceback (most recent call last):", "ValueError: x", '{"event":"e","message":"\x1b[31m"}', "x" * 16384, "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["docker", "cri"])
+@given(
+    lines=st.lists(st.tuples(st.sampled_from(JOINED), st.sampled_from(["stdout", "stderr"])), min_size=1, max_size=12)
+)
+def test_lines_that_are_cleaned_or_joined(kind: str, lines: list[tuple[str, str]]) -> None:
+    """An ordinary line beside a held text, and a line with what is dropped, are the same on both paths."""
+    chunk = b"".join(WRAPPED[kind](text, stream) for text, stream in lines)
+    damaged = [b"\0\0" + chunk, chunk.replace(b'"log":"2026', b'"log":"{"log":"2026')]
+    same([chunk, *damaged], kind=kind)
+    same([chunk[: chunk.find(b"\n") + 1], chunk[chunk.find(b"\n") + 1 :]], kind=kind)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"msg": "m"}, {"requestId": "r"}, {"correlation_id": "-"}, {"correlation_id": "req-1"}, {"level": "loud"}, {"level": 30},
+        {"method": "post"}, {"path": "/a?b=1"}, {"status_code": "401"}, {"message": ""}, {"correlation_id": None}, {"status": 200},
+        {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, {"client_ip": "1.2.3.4, 5.6.7.8"},
+    ],
+)  # fmt: skip
+def test_lines_that_need_mapping_take_the_python_path(changes: dict[str, Any]) -> None:
+    """Whatever the table maps or converts."""
+    assert same([docker(json.dumps({**PLAIN_EVENT, **changes}))]) == 0
+
+
+def test_a_log_with_its_own_places_of_fields_takes_the_python_path() -> None:
+    """The native chain knows one table for all logs."""
+    fast_chain = FastChain.of(Enforce(), Counting([]), Redactor(), Skew())
+    assert fast_chain is not None
+    origin = Origin("/x.log", "c1", fields=(("message", ("note",)),))
+    assert fast_chain.of_log("docker", origin, Renderer(origin)) is None
+
+
+def test_configured_places_of_fields_decline_their_lines() -> None:
+    """Also if a known field is the place of another."""
+    enforce = Enforce((("logger", ("area",)), ("correlation_id", ("user_id",))))
+    chain = FastChain.of(enforce, Counting([]), Redactor(), Skew())
+    assert chain is not None
+    assert chain.chain.declined_fields == ["user_id"]

@@ -17,6 +17,7 @@ import pytest
 import shipper
 import shipper_processors
 import shipper_schemas
+from shipper_processors import text_heads
 from shipper_processors.conditions import normalised_pattern, route_pattern
 from shipper_processors.redact import DEFAULT_FIELDS
 from shipper_processors.redact_patterns import named_values
@@ -33,8 +34,13 @@ METHODS = {
     **dict.fromkeys(("search", "sub", "subn", "split", "findall", "finditer"), "search"),
 }
 CONTAINERS = {
-    "shipper_processors.levels.PREFIXES": {"match"},
+    **{
+        f"shipper_processors.text_heads.{name}": {"match"}
+        for name, value in vars(text_heads).items()
+        if isinstance(value, tuple | dict) and name.isupper()
+    },
     "shipper_processors.redact.PATTERNS": {"search"},
+    "shipper_processors.time_formats.NOTATIONS": {"fullmatch"},
     "shipper.outputs.elasticsearch.bulk.CLUSTER_REASONS": {"match"},
 }
 """Containers of expressions, with the methods that use them."""
@@ -55,6 +61,7 @@ GENERATED = {
             for glob in ("*", "*a*", "*a*a*a*a*b", "?*?*?*x", "[!a]*[a-z]*-*.log", "**a**a**")
         ),
     ],
+    "shipper_processors.text_heads": [],  # its function `form` is only called by the module itself
     "shipper.inputs.files.glob_scan": [
         ("match", re.compile(translate(glob))) for glob in ("*-json.log", "*_*_*-*.log", "*a*a*a*", "?[0-9]*")
     ],

@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper_processors.render import Renderer, provenance, searched_text
+from shipper_processors.render import MOST_EXTRA, Renderer, extra_texts, provenance, searched_text
 from shipper_processors.times import format_ms
 from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.mapping import LONGEST_KEYWORD
 from shipper_schemas.violation import Kind, Violation
 
 ORIGIN = Origin(
@@ -79,3 +80,29 @@ def test_full_text_covers_message_path_and_errors() -> None:
     assert searched_text({"path": "/p"}) == "/p"
     assert searched_text({"exception": "x"}) == "x"
     assert searched_text({}) is None
+
+
+def test_full_text_covers_the_event_and_the_strings_of_unknown_fields() -> None:
+    """At any depth and in the order in which they were logged; names, numbers and empty texts are left out."""
+    extra = {"a": "1", "b": {"c": ["2", {"d": "3"}, ""], "n": 7}, "e": "4"}
+    assert searched_text({"event": "login_failed", "message": "m", "extra": extra}) == "m\nlogin_failed\n1\n2\n3\n4"
+    assert searched_text({"extra": {"a": "x"}}) == "x"
+    assert searched_text({"extra": {"n": 7}}) is None
+
+
+def test_the_strings_of_unknown_fields_are_bounded_in_number_and_length() -> None:
+    """A hostile entry does not fill the index, and deep nesting is no error."""
+    assert extra_texts([str(number) for number in range(1000)]) == [str(number) for number in range(MOST_EXTRA)]
+    assert extra_texts(["x" * (LONGEST_KEYWORD + 1), "y" * LONGEST_KEYWORD]) == ["y" * LONGEST_KEYWORD]
+    deep: object = "down"
+    for _ in range(10_000):
+        deep = [deep]
+    assert extra_texts(deep) == ["down"]
+
+
+def test_a_quarantine_document_begins_with_its_search_keys() -> None:
+    """The same search finds it among quarantined entries."""
+    keys = {"level": "error", "event": "login_failed", "text": "no such user"}
+    document = json.loads(Renderer(ORIGIN).quarantined("raw", [], 0, "keneyapp-logs-1970.01.01", ENTRY, keys))
+    assert list(document)[:4] == ["@timestamp", *keys]
+    assert {name: document[name] for name in keys} == keys

@@ -1,5 +1,7 @@
 """Routing: the event's time, the index of its day, an id that rises with time."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,10 +21,17 @@ HOUR = 3_600_000
         RUNTIME - 1000,
         (RUNTIME - 1000) / 1000,
         str(RUNTIME - 1000),
+        "2026-11-23 09:59:59",
+        "23/Nov/2026:10:59:59 +0100",
+        "Nov 23 09:59:59",
+        "09:59:59.000",
+        {"$date": "2026-11-23T09:59:59.000Z"},
+        {"epochSecond": RUNTIME // 1000 - 1, "nanoOfSecond": 0},
+        [2026, 11, 23, 9, 59, 59],
     ],
 )
 def test_the_applications_time_is_accepted(timestamp: object) -> None:
-    """ISO 8601, seconds or milliseconds are accepted, as numbers or digits."""
+    """In every notation that `read_time` knows; the runtime's time completes it."""
     assert event_time(timestamp, RUNTIME, 0, Skew()) == (RUNTIME - 1000, None)
 
 
@@ -42,6 +51,65 @@ def test_a_time_too_far_from_the_runtimes_is_replaced_and_reported(distance: int
     assert ms == RUNTIME
     assert violation is not None
     assert violation.kind == Kind.TIMESTAMP_SKEWED
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "said"),
+    [
+        ("2026-11-23 11:00:00", "read as UTC, is 1 h after the runtime's"),
+        ("2026-11-23T15:30:00.5", "5.5 h after"),
+        ("2026-11-23 05:01:29", "5 h before"),
+        ("2026-11-24 00:00:00", "14 h after"),
+        ([2026, 11, 23, 10, 30], "0.5 h after"),
+        ("19:00:00.123", "9 h after"),
+        ("Mon Nov 23 02:00:00 2026", "8 h before"),
+        ("2026-11-23 18:00:00 CST", "8 h after"),
+    ],
+)
+def test_a_time_of_another_zone_is_replaced_and_reported(timestamp: object, said: str) -> None:
+    """Whole half hours from the runtime's time: the note names the setting that fixes it."""
+    ms, violation = event_time(timestamp, RUNTIME, 0, Skew())
+    assert ms == RUNTIME
+    assert violation is not None
+    assert violation.kind == Kind.TIMESTAMP_ZONE
+    assert said in violation.detail
+    assert "set schema.timezone" in violation.detail
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "distance"),
+    [
+        ("2026-11-23T09:00:00Z", -HOUR),
+        (RUNTIME - 2 * HOUR, -2 * HOUR),
+        ("2026-11-23T10:00:00-01:00", HOUR),
+        ("2026-11-23 09:15:00", -45 * 60_000),
+        ("2026-11-23 08:58:20", -HOUR - 100_000),
+        ("2026-11-22 19:30:00", -14 * HOUR - HOUR // 2),
+        ("2026-11-23 10:01:00", 60_000),
+    ],
+)
+def test_a_late_line_is_not_taken_for_one_of_another_zone(timestamp: object, distance: int) -> None:
+    """A time that names its zone, or is another distance away, is that of the event."""
+    assert event_time(timestamp, RUNTIME, 0, Skew()) == (RUNTIME + distance, None)
+
+
+def test_the_zone_of_times_without_one_is_configured() -> None:
+    """In winter and in summer; also in logs without runtime times, where nothing can be compared."""
+    paris = Skew(zone=ZoneInfo("Europe/Paris"))
+    assert event_time("2026-11-23 11:00:00", RUNTIME, 0, paris) == (RUNTIME, None)
+    assert event_time("2026-11-23T10:00:00Z", RUNTIME, 0, paris) == (RUNTIME, None)
+    assert event_time("2026-07-01 12:00:00", None, RUNTIME, paris) == (1_782_900_000_000, None)
+    assert event_time("2026-11-23 05:00:00", None, RUNTIME, Skew()) == (RUNTIME - 5 * HOUR, None)
+    _, violation = event_time("2026-11-23 10:00:00", RUNTIME, 0, paris)
+    assert violation is not None
+    assert "read as Europe/Paris, is 1 h before" in violation.detail
+
+
+def test_a_date_alone_does_not_replace_the_runtimes_time() -> None:
+    """It says less, and is often a date of the application's business; in a plain file it is better than none."""
+    assert event_time("2026-11-23", RUNTIME, 0, Skew()) == (RUNTIME, None)
+    assert event_time("2027-01-31", RUNTIME, 0, Skew()) == (RUNTIME, None)
+    assert event_time("2026-11-23", None, RUNTIME, Skew()) == (RUNTIME - 10 * HOUR, None)
 
 
 def test_a_log_without_times_takes_the_lines_own_or_now() -> None:

@@ -1,18 +1,21 @@
 """`shipper check`: validate configuration, permissions and connectivity; every problem with its hint."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from shipper.bootstrap import build_inputs
 from shipper.cli.options import configured
 from shipper.cli.terminal.json_output import as_json
 from shipper.cli.terminal.progress import working
 from shipper.config import Problem
 from shipper.config.settings import Settings
 from shipper.diagnose.preflight import Finding, examine
+from shipper.diagnose.sample_logs import LogSample
+from shipper.system.clock import Clock
 from shipper_processors.sanitize import printable
 
 MARKS = {"ok": ("ok      ", "green"), "note": ("note    ", "yellow"), "problem": ("problem ", "bold red")}
@@ -29,11 +32,16 @@ def report_invalid(problems: Sequence[Problem], *, form: str) -> None:
 def check(settings: Settings, *, form: str) -> None:
     """Validate configuration, permissions and connectivity.
 
-    Checks the configuration, inputs, state directory, output and listen address. Exits 1 on any problem; changes
-    nothing.
+    Checks the configuration, inputs, state directory, output and listen address. Samples the end of each log: the
+    share of entries that would be quarantined, and the fields that time, level, message and id come from. Exits 1 on
+    any problem; changes nothing.
     """
+
+    def samples() -> Iterator[LogSample | str]:
+        return build_inputs.sampler(settings, Clock()).samples()
+
     with working("checking", "findings") as count:
-        findings = list(count(examine(settings)))
+        findings = list(count(examine(settings, samples)))
     _report(findings, form)
 
 

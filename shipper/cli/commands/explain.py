@@ -31,6 +31,7 @@ from shipper.model.batch import Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Assessed, Handled, Pipeline, failure_of, runtime_ms_of
 from shipper.system.clock import Clock
+from shipper_processors.payload_split import split_documents
 from shipper_processors.sanitize import printable
 from shipper_processors.times import format_ms
 from shipper_schemas.entry import Entry, Origin
@@ -79,7 +80,8 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **sh
         Source.of(Origin(file.name, file.name, service=service, host=settings.host)),
     )
     lines = entries(file, kind, build_pipeline.bounds_of(settings))
-    steps = (explainer.explained(entry, Clock().wall_ms()) for entry in lines)
+    documents = (document for entry in lines for document in split_documents(entry))
+    steps = (explainer.explained(entry, Clock().wall_ms()) for entry in documents)
     if form == "json":
         for step in steps:
             click.echo(as_json(step, indent=False))
@@ -144,10 +146,12 @@ class Explainer:
 
     def _reasons_of_success(self, handled: Handled, entry: Entry) -> "Reasons":
         redact_text, assessed = self.pipeline.redactor.redact_text, handled.assessed
-        correlation = correlation_reason(entry, assessed, self.settings.schema_.correlation_sources)
+        enforce, origin = self.pipeline.enforce, self.source.origin
+        normaliser = enforce.normaliser_of(origin.fields) if origin.fields else enforce.normaliser
+        correlation = correlation_reason(entry, assessed, normaliser)
         return Reasons(
             redact_text(entry.broken) if entry.broken else None,
-            redact_text(time_reason(entry, assessed, runtime_ms_of(entry))),
+            redact_text(time_reason(entry, assessed, runtime_ms_of(entry), normaliser)),
             redact_text(correlation),
             [
                 self._violation(violation, redact_text(violation.detail))

@@ -2,12 +2,13 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -22,13 +23,18 @@ from shipper.model.document_fields import inner
 from shipper.model.documents import Document
 from shipper.outputs import registry
 from shipper.outputs.base import Reader
-from shipper.presentation.format import Body, origin, short_id, text_of
+from shipper.presentation.format import ID_DIGITS, Body, origin, short_id, text_of
+from shipper.presentation.quarantine_groups import Group, grouped
+from shipper.presentation.quarantine_notice import fix_of
 from shipper.system.errors import ReleaseRefused, ShipperError
 from shipper_processors.sanitize import printable
 from shipper_schemas.quarantine import kinds, notes
 from shipper_schemas.violation import Kind, Violation
 
 LIST_LIMIT = 50
+GROUP_STYLES = ("bold", "dim", "yellow", "cyan", "bold", "")
+MOST_FIXES = 3
+"""Number of reasons for which a list of groups shows the fix."""
 SHORTEST_ID = 4
 TIME_DIGITS = 12
 REASONS = click.Choice([kind.value for kind in Kind])
@@ -57,23 +63,57 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @REASON
+@click.option("--entries", "single", is_flag=True, help="List single entries, oldest first, instead of groups.")
 @click.option("--limit", type=click.IntRange(min=0), default=LIST_LIMIT, show_default=True, help="0 for all.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @configured("output")
-def list_(settings: Settings, *, reason: str | None, limit: int, form: str) -> None:
-    """List quarantined entries with their reasons, oldest first."""
-    entries = registry.reader(settings).quarantine(reason=reason, limit=limit + 1 if limit else None)
-    if limit:
-        with working("searching the quarantine") as count:
-            entries = iter(list(count(entries)))
-    console = Console(highlight=False)
-    shown = islice(entries, limit or None)
-    number = render_json(shown, console) if form == "json" else render_list(shown, console)
+def list_(settings: Settings, *, reason: str | None, single: bool, limit: int, form: str) -> None:
+    """Count quarantined entries by reason, service and event; newest first."""
+    reader, console = registry.reader(settings), Console(highlight=False)
+    number = (list_entries if single else list_groups)(reader, reason, limit, form, console)
     if number == 0:
         of_reason = f" for {reason}" if reason else ""
         click.echo(printable(f"No quarantined entries{of_reason} in {settings.output}."), err=True)
-    elif next(entries, None) is not None:
+
+
+def list_entries(reader: Reader, reason: str | None, limit: int, form: str, console: Console) -> int:
+    """Print single entries, oldest first; return their number."""
+    entries = reader.quarantine(reason=reason, limit=limit + 1 if limit else None)
+    if limit:
+        with working("searching the quarantine") as count:
+            entries = iter(list(count(entries)))
+    shown = islice(entries, limit or None)
+    number = render_json(shown, console) if form == "json" else render_list(shown, console)
+    if next(entries, None) is not None:
         click.echo(f"Showing only the oldest {limit} entries; --limit 0 shows all.", err=True)
+    return number
+
+
+def list_groups(reader: Reader, reason: str | None, limit: int, form: str, console: Console) -> int:
+    """Print groups of entries with their numbers, newest first; return the number of groups."""
+    with working("searching the quarantine") as count:
+        groups = grouped(count(reader.quarantine(reason=reason)))
+    shown = groups[: limit or None]
+    if form == "json":
+        render_json((group.as_json() for group in shown), console)
+    elif shown:
+        render_groups(shown, console)
+        click.echo(printable(summary(groups), newlines=True), err=True)
+    if len(groups) > len(shown):
+        click.echo(f"Showing only the newest {limit} groups; --limit 0 shows all.", err=True)
+    return len(groups)
+
+
+def summary(groups: Sequence[Group]) -> str:
+    """Return the total, and how to see and admit the entries with the most frequent reason."""
+    total = sum(group.number for group in groups)
+    number = "1 quarantined entry" if total == 1 else f"{total:,} quarantined entries"
+    reasons = Counter[str]()
+    for group in groups:
+        reasons.update(dict.fromkeys(group.reasons, group.number))
+    lines = [f"{number}; --entries lists them singly."]
+    lines += [f"{reason}: {fix_of(reason)}." for reason, _ in reasons.most_common(MOST_FIXES)]
+    return "\n".join(lines)
 
 
 @quarantine.command()
@@ -162,12 +202,12 @@ def entry_of(reader: Reader, id_: str) -> Body:
     wanted = id_.strip().lower()
     if len(wanted) < SHORTEST_ID:
         what = f"ambiguous id: {printable(id_) or 'empty'}"
-        raise ShipperError(what, f"give {SHORTEST_ID} digits or more of an id from `shipper quarantine list`")
+        raise ShipperError(what, f"give {SHORTEST_ID} digits or more of an id from `shipper quarantine list --entries`")
     with working("searching the quarantine") as count:
         matches = [entry for entry in count(reader.quarantine()) if _is(str(entry["_id"]), wanted)]
     if not matches:
         what = f"no unreleased entry {printable(id_)} in quarantine"
-        raise ShipperError(what, "see `shipper quarantine list` for the ids")
+        raise ShipperError(what, "see `shipper quarantine list --entries` for the ids")
     if len(matches) > 1:
         several = ", ".join(entry["_id"][TIME_DIGITS:] for entry in matches[:5])
         what = f"ambiguous id: {printable(id_)} matches {len(matches)} entries"
@@ -198,6 +238,36 @@ def render_list(entries: Iterable[Body], console: Console) -> int:
         )
         emit(console, Text("  ").join((cells[0], why, cells[-1]) if small else cells), look)
     return shown
+
+
+def render_groups(groups: Sequence[Group], console: Console) -> None:
+    """Print one line per group, with headings; a screen that is too narrow for all columns leaves some out."""
+    look = Look.of(console)
+    rows = [
+        (
+            f"{group.number:,}",
+            text_of(group.latest)[:19].replace("T", " "),
+            ", ".join(map(printable, group.reasons)) or "no reason",
+            printable(group.service) or "-",
+            printable(group.event) or "-",
+            text_of(group.latest_id)[ID_DIGITS],
+        )
+        for group in groups
+    ]
+    heads = ("entries", "newest", "reason", "service", "event", "newest id")
+    widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
+    columns = list(range(len(heads)))
+    if look.cut:
+        widths[3], widths[4] = min(widths[3], 20), min(widths[4], 32)
+        for rarely_needed in (5, 1, 3):
+            if sum(widths[place] + 2 for place in columns) - 2 > look.width:
+                columns.remove(rarely_needed)
+    for row in (heads, *rows):
+        cells = []
+        for place in columns:
+            cell = row[place].rjust(widths[0]) if place == 0 else fit(row[place], widths[place], look)
+            cells.append(Text(cell, "dim" if row is heads else GROUP_STYLES[place]))
+        emit(console, Text("  ").join(cells), look)
 
 
 def described(entry: Body) -> Iterator[Text]:

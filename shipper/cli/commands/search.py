@@ -17,8 +17,10 @@ from shipper.model.query import Query
 from shipper.outputs import registry
 from shipper.outputs.base import Reader
 from shipper.presentation.format import short_id
+from shipper.presentation.quarantine_notice import quarantine_notice
 from shipper.presentation.time_expression import parse_when
 from shipper.system.clock import Clock
+from shipper.system.errors import StoreUnreadable
 from shipper_processors.sanitize import printable
 from shipper_processors.times import format_ms
 
@@ -66,7 +68,10 @@ def refuse_backwards(since: int | None, until: int | None) -> None:
 )  # fmt: skip
 @configured("output")
 def search(settings: Settings, *, limit: int | None, form: str | None, **terms: Any) -> None:  # noqa: ANN401
-    """Find the entries of one CORRELATION_ID, or the newest matching entries; newest last."""
+    """Find the entries of one CORRELATION_ID or trace id, or the newest matching entries; newest last.
+
+    Reports quarantined entries that match on standard error, with the configuration that admits them.
+    """
     one_request = terms["correlation_id"] is not None
     most = limit if limit is not None else TIMELINE_LIMIT if one_request else TABLE_LIMIT
     form = form or ("timeline" if one_request else "table")
@@ -77,9 +82,34 @@ def search(settings: Settings, *, limit: int | None, form: str | None, **terms: 
     query = Query(**terms, limit=most or None, newest_first=bool(most) and not one_request)
     reader = registry.reader(settings)
     console = Console(highlight=False)
-    if show(reader, query, form, console) == 0:
-        click.echo(no_entries(reader, query, settings.output), err=True)
+    shown = show(reader, query, form, console)
+    notice = in_quarantine(reader, query)
+    if shown == 0:
+        click.echo(no_entries(reader, query, settings.output, is_in_quarantine=notice is not None), err=True)
+    if notice is not None:
+        click.echo(printable(notice, newlines=True), err=True)
+    if shown == 0:
         sys.exit(1)
+
+
+def in_quarantine(reader: Reader, query: Query) -> str | None:
+    """Return a notice about quarantined entries that match `query`, for standard error; None if none does.
+
+    A user who may not read the quarantine can search nevertheless.
+    """
+    try:
+        notice = quarantine_notice(reader.matching_quarantine(query))
+    except StoreUnreadable as error:
+        return f"The quarantine could not be searched: {error.what}"
+    if notice is None:
+        return None
+    listed = f": see `shipper quarantine list --reason {notice.reason}`" if notice.reason else ""
+    return f"{sentence(notice.what)}{listed}.\n{sentence(notice.fix)}."
+
+
+def sentence(text: str) -> str:
+    """Return `text` with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def show(reader: Reader, query: Query, form: str, console: Console) -> int:
@@ -99,8 +129,11 @@ def show(reader: Reader, query: Query, form: str, console: Console) -> int:
     return shown
 
 
-def no_entries(reader: Reader, query: Query, where: str) -> str:
-    """Return the message for an empty result: the search terms, the store, and matches in the quarantine."""
+def no_entries(reader: Reader, query: Query, where: str, *, is_in_quarantine: bool) -> str:
+    """Return the message for an empty result: the search terms, the store, and an entry that mentions the id.
+
+    `is_in_quarantine` is True if quarantined entries match the search themselves.
+    """
     names = ("correlation_id", "event", "level", "container", "text")
     terms = [f"{name.replace('_', ' ')} {value!r}" for name in names if (value := getattr(query, name)) is not None]
     bounds = (("since", query.since), ("until", query.until))
@@ -108,12 +141,12 @@ def no_entries(reader: Reader, query: Query, where: str) -> str:
     criteria = f" with {', '.join(terms)}" if terms else ""
     lines = [printable(f"No entries{criteria} in {where}.")]
     wanted = query.correlation_id
-    if wanted:
+    if wanted and not is_in_quarantine:
         with working("searching the quarantine") as count:
             held = list(count(reader.quarantine(mentioning=wanted)))
         if held:
             number = "1 entry" if len(held) == 1 else f"{len(held)} entries"
-            lines.append(f"{number} with this id in quarantine: see `shipper quarantine show {short_id(held[0])}`.")
+            lines.append(f"{number} with this text in quarantine: see `shipper quarantine show {short_id(held[0])}`.")
         else:
-            lines.append("No entry with this id in quarantine either.")
+            lines.append("No quarantined entry has or mentions this id either.")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from shipper.cli.terminal.cells import NARROW, Look, emit, fit, level_cell, status_style
 from shipper.presentation.format import Body, duration_ms, further_lines, span, summary, text_of
-from shipper.presentation.timeline import Step, Timeline
+from shipper.presentation.timeline import Scope, Step, Timeline, common_id, scope_notice, scopes
 from shipper_processors.sanitize import printable
 from shipper_processors.times import format_ms
 
@@ -58,14 +58,28 @@ def bar(timeline: Timeline, step: Step, width: int, look: Look) -> str:
 def render_timeline(entries: Iterable[Body], console: Console) -> int:
     """Print header, entries with offset and bar, gaps, folded stack traces and verdict; return the number of entries.
 
-    `entries` belong to one correlation id and are in time order.
+    `entries` have one id and are in time order. If the id is unique only within a container, each container has its
+    own timeline.
     """
     steps = list(entries)
     if not steps:
         return 0
-    look, timeline = Look.of(console), Timeline.of(steps)
+    look, groups = Look.of(console), scopes(steps)
+    notice = scope_notice(groups)
+    if notice is not None:
+        emit(console, Text(notice, "yellow"), look.uncut())
+        console.print()
+    for number, group in enumerate(groups):
+        if number:
+            console.print()
+        _emit_timeline(group, console, look)
+    return len(steps)
+
+
+def _emit_timeline(group: Scope, console: Console, look: Look) -> None:
+    timeline = Timeline.of(group.entries)
     widths = _Widths.of(timeline, look)
-    for line in _header(timeline, look):
+    for line in _header(timeline, group.container, look):
         emit(console, line, look)
     for step in timeline.steps:
         if step.gap is not None:
@@ -73,7 +87,6 @@ def render_timeline(entries: Iterable[Body], console: Console) -> int:
         _emit_entry(console, step.entry, _line(timeline, step, widths, look), look, wrong=step.failed)
     console.print()
     emit(console, _verdict(timeline), look.uncut())
-    return len(steps)
 
 
 def _emit_entry(console: Console, entry: Body, line: Text, look: Look, *, wrong: bool) -> None:
@@ -89,13 +102,15 @@ def _emit_entry(console: Console, entry: Body, line: Text, look: Look, *, wrong:
         emit(console, detail, look)
 
 
-def _header(timeline: Timeline, look: Look) -> list[Text]:
+def _header(timeline: Timeline, container: str, look: Look) -> list[Text]:
     steps = timeline.steps
     started = format_ms(int(timeline.begin)).replace("T", " ").removesuffix("Z")
     number = "1 entry" if len(steps) == 1 else f"{len(steps)} entries"
     pieces = (f"{started} UTC", f"span {span(timeline.length)}", number, ", ".join(timeline.origins))
+    name, id_ = common_id([step.entry for step in steps])
+    where = (" in container ", (container, "bold")) if container else ()
     return [
-        Text.assemble("correlation id ", (text_of(steps[0].entry.get("correlation_id")), "bold")),
+        Text.assemble(f"{name} ", (id_, "bold"), *where),
         Text(f" {look.dot} ".join(pieces), "dim"),
         Text(),
     ]

@@ -16,6 +16,7 @@ from shipper.model.batch import INDEXED, Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
 from shipper_processors.assemble import Bounds
+from shipper_processors.payload_split import split_documents
 from shipper_processors.times import parse_ms
 from shipper_schemas.entry import Origin
 from shipper_schemas.metrics import Distribution, Metric
@@ -56,7 +57,8 @@ def outcome_of(case: Case, pipeline: Pipeline, bounds: Bounds) -> Outcome:
     )
     source, batch, outcome = Source.of(origin), Batch(), Outcome()
     kind = "docker" if case.type == "payload" else case.type
-    for entry in entries(raw_lines(case), kind, bounds):
+    lines = entries(raw_lines(case), kind, bounds)
+    for entry in (document for line in lines for document in split_documents(line)):
         handled = pipeline.handle(entry, source, now_ms)
         pipeline.add_counts(handled, batch)
         if handled.document is None:

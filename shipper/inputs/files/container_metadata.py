@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 import orjson
@@ -23,6 +23,8 @@ from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.rotated_names import base_name
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.redact import Redactor
+from shipper_processors.time_zones import named_zone
+from shipper_schemas.container_labels import paths_of, require_of
 from shipper_schemas.entry import HttpSource, Origin, Paths
 
 CONFIG = "config.v2.json"
@@ -33,6 +35,7 @@ API_TIMEOUT_S = 5
 """Timeout of Docker API requests in seconds: all logs wait for them."""
 SERVICE_LABELS = ("shipper.service", "com.docker.compose.service", "app.kubernetes.io/name")
 HTTP_SOURCE_LABEL = "shipper.http-source"
+TIMEZONE_LABEL = "shipper.timezone"
 HTTP_SOURCES = ("structured", "access", "off")
 PATHS_LABEL = "shipper.paths"
 PATHS = ("tolerant", "strict")
@@ -112,6 +115,13 @@ class Provenance:
         finder = finders[settings.type]
         return lambda path, real: finder(settings, path, real)
 
+    def of_other(self, settings: InputSettings) -> Callable[[str, str], Origin] | None:
+        """Return the function for logs of an input that the other container runtime writes; None for other inputs."""
+        other: dict[str, Literal["docker", "cri"]] = {"docker": "cri", "cri": "docker"}
+        if settings.type not in other:
+            return None
+        return self.of(settings.model_copy(update={"type": other[settings.type]}))
+
     def _docker_origin(self, settings: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
         folder = Path(real).parent
         match = CONTAINER_ID.search(os.path.basename(real)) or CONTAINER_ID.fullmatch(folder.name)
@@ -168,7 +178,7 @@ class Provenance:
         """Return the origin; names of files may be invalid UTF-8."""
         container, mask = self._masked(container), self.redactor.redact_text
         labels = container.labels
-        http_source = labels.get(HTTP_SOURCE_LABEL)
+        http_source, zone = labels.get(HTTP_SOURCE_LABEL), labels.get(TIMEZONE_LABEL)
         labelled = next((labels[name] for name in SERVICE_LABELS if labels.get(name)), None)
         return Origin(
             path=without_surrogates(real),
@@ -182,8 +192,11 @@ class Provenance:
             image=container.image,
             labels=labels,
             kubernetes={name: without_surrogates(value) for name, value in (kubernetes or {}).items()},
+            timezone=zone if zone and named_zone(zone) else settings.timezone,
             http_source=cast("HttpSource", http_source) if http_source in HTTP_SOURCES else settings.http_source,
             paths=cast("Paths", labels[PATHS_LABEL]) if labels.get(PATHS_LABEL) in PATHS else settings.paths,
+            require_correlation_id=require_of(labels) or settings.require_correlation_id,
+            fields=paths_of(labels),
         )
 
     def _masked(self, container: Container) -> Container:

@@ -102,15 +102,23 @@ class Cursor:
         self.advance(start + len(rest), rest)
         return self.assembler.feed(rest + b"\n", start)
 
-    def feed_cut(self, beginning: bytes, end: int, following: int) -> Iterator[Entry]:
-        """Go to `following`, and return the entry of a line that ends at `end`, cut to `beginning`."""
+    def skip_hole(self, offset: int) -> None:
+        """Go to `offset`, where the line after a run of NULs begins."""
+        if self.offset == 0:
+            self._begin(b"\0")
+        if self.file is not None:
+            self.file.long_line = None
+        self.advance(offset, b"")
+
+    def feed_cut(self, beginning: bytes, end: int, following: int, ending: bytes) -> Iterator[Entry]:
+        """Go to `following`, and return the entry of a line that ends at `end` with `ending`, cut to `beginning`."""
         start, file = self.offset, self.file
         if start == 0:
             self._begin(beginning)
         if file is not None:
             file.long_line = None
         self.advance(following, b"")
-        return self.assembler.overlong(beginning, start, end - start)
+        return self.assembler.overlong(beginning, start, end - start, ending)
 
     def _begin(self, first_line: bytes) -> None:
         """Start a file; number plain files that start with the same line, so that their ids differ."""

@@ -18,6 +18,8 @@ class LongLine:
     """Offset up to which there is no newline."""
     beginning: bytes = b""
     """Its first bytes, kept if reading them again is expensive."""
+    hole: bool = False
+    """True while only NULs were found: a writer without append leaves them in a file truncated under it."""
 
 
 @dataclass(slots=True)

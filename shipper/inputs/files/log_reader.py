@@ -118,19 +118,22 @@ class LogReader(LogCursors):
         entries = self._read(cursor, now, until)
         if entries is not None:
             yield self._batch(entries, before, count=False)
-        if self.count_cursor.assembler.has_partial or not cursor.is_at(self.count_cursor):
+        if self.count_cursor.assembler.has_waiting or not cursor.is_at(self.count_cursor):
             return
         if self._is_overdue(cursor, now, wall_ms):
-            yield self._batch(cursor.assembler.flush(), cursor.position(), count=False)
+            yield self._batch(cursor.assembler.flush_waiting(), cursor.position(), count=False)
 
     def overdue(self, now: float, wall_ms: int, *, may_ship: bool = True) -> Iterator[ReadBatch]:
-        """At the end of the log, yield partial entries that have waited long enough for a continuation."""
+        """At the end of the log, yield partial entries that have waited long enough for a continuation.
+
+        A piece of a message whose end the runtime has still to write stays in the partial state.
+        """
         if self.at_end and self._is_overdue(self.count_cursor, now, wall_ms):
             with self._checkpointed(may_ship=may_ship) as before:
-                yield self._batch(self.count_cursor.assembler.flush(), before)
+                yield self._batch(self.count_cursor.assembler.flush_waiting(), before)
 
     def _is_overdue(self, cursor: Cursor, now: float, wall_ms: int) -> bool:
-        if not cursor.assembler.has_partial:
+        if not cursor.assembler.has_waiting:
             return False
         if self.read_at == NEVER:  # restored from the state: the continuation may have been written since
             self.read_at = now

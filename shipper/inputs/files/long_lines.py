@@ -1,4 +1,7 @@
-"""Lines longer than a chunk: read as a whole up to the limit, truncated beyond it once their end is reached."""
+"""Lines longer than a chunk: read as a whole up to the limit, truncated beyond it once their end is reached.
+
+A run of NULs before a line does not count: it is the hole in a file that was truncated under a writer without append.
+"""
 
 from collections.abc import Iterator
 
@@ -10,6 +13,8 @@ from shipper_schemas.entry import Entry
 
 SEARCHED_PER_READ = 64 * 1024 * 1024
 """Bytes of a long line that are searched per read: a compressed one may be terabytes long."""
+ENDING = 1024
+"""Last bytes of a long line, where a json-file record has its stream and time."""
 
 
 def read_long_line(cursor: Cursor, limits: Limits, until: int | None) -> Iterator[Entry | FastBatch] | None:
@@ -29,8 +34,12 @@ def read_long_line(cursor: Cursor, limits: Limits, until: int | None) -> Iterato
         return cursor.feed(data[:end])
     if len(data) <= bound:
         return cursor.feed_unterminated(data) if len(data) == left else None
+    visible = data.lstrip(b"\0")
+    if visible and len(visible) < len(data):
+        cursor.skip_hole(cursor.offset + len(data) - len(visible))
+        return iter(())
     beginning = data[:bound] if cursor.handle.size() is None else b""
-    line = cursor.file.long_line = LongLine(cursor.offset, cursor.offset + len(data), beginning)
+    line = cursor.file.long_line = LongLine(cursor.offset, cursor.offset + len(data), beginning, not visible)
     return _search_end(cursor, limits, line, until)
 
 
@@ -42,6 +51,11 @@ def _search_end(cursor: Cursor, limits: Limits, line: LongLine, until: int | Non
         chunk = cursor.handle.read(line.searched, limits.within_chunk(stop - line.searched))
         if not chunk:
             break
+        if line.hole and (visible := chunk.lstrip(b"\0")):
+            line.hole = False
+            if visible[:1] != b"\n":
+                cursor.skip_hole(line.searched + len(chunk) - len(visible))
+                return iter(())
         newline = chunk.find(b"\n")
         if newline >= 0:
             end = line.searched + newline
@@ -54,8 +68,10 @@ def _search_end(cursor: Cursor, limits: Limits, line: LongLine, until: int | Non
 
 def _cut(cursor: Cursor, limits: Limits, line: LongLine, end: int, following: int) -> Iterator[Entry]:
     """Return the truncated entry of a line that ends at `end`; the next line starts at `following`."""
+    start = max(cursor.offset, end - ENDING)
+    ending = cursor.handle.read(start, end - start)
     beginning = line.beginning or cursor.handle.read(cursor.offset, limits.line_bytes)
-    return cursor.feed_cut(beginning, end, following)
+    return cursor.feed_cut(beginning, end, following, ending)
 
 
 def read_last_line(cursor: Cursor, limits: Limits) -> Iterator[Entry | FastBatch] | None:
@@ -76,6 +92,7 @@ def _cut_at_end(cursor: Cursor, limits: Limits, beginning: bytes) -> Iterator[En
     assert cursor.file is not None  # noqa: S101
     line = cursor.file.long_line_at(cursor.offset)
     end = cursor.offset + len(beginning) if line is None else line.searched
+    ending = beginning
     while chunk := cursor.handle.read(end, limits.chunk_bytes):
-        end += len(chunk)
-    return cursor.feed_cut(beginning, end, end)
+        end, ending = end + len(chunk), (ending + chunk)[-ENDING:]
+    return cursor.feed_cut(beginning, end, end, ending[-ENDING:])

@@ -39,7 +39,7 @@ class ReadRound:
                 return
             yield from self._read(log)
         for log in list(self.tail.logs.values()):
-            if log.count_cursor.assembler.has_partial:
+            if log.count_cursor.assembler.has_waiting:
                 yield from self._recorded(log, log.overdue(self.now, self.clock.wall_ms(), may_ship=self.may_ship()))
         for log in self.tail.removed(self.now):
             yield from self._recorded(log, log.read_deleted(may_ship=self.may_ship()))

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from shipper.inputs.files.cursor import Cursor
+from shipper.inputs.files.envelope_check import RUNTIMES, Envelopes
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
@@ -43,6 +44,13 @@ class Input:
     scanner: Paths
     origin: OriginOf
     from_end: bool = False
+    other_origin: OriginOf | None = None
+    """As `origin`, for a log of the other container runtime."""
+
+    def origin_of(self, kind: str, path: str, real: str) -> Origin:
+        """Return the provenance of a log that is read as `kind`."""
+        other = self.other_origin if kind != self.kind else None
+        return (other or self.origin)(path, real)
 
 
 @dataclass(slots=True)
@@ -60,6 +68,7 @@ class Tail:
     logs: dict[str, LogReader] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
     scanned: bool = False
+    envelopes: Envelopes = field(default_factory=Envelopes)
     _seen: dict[str, str] = field(default_factory=dict)
     """Real path by path in a glob."""
     _resume_at: str | None = None
@@ -96,19 +105,24 @@ class Tail:
             return False
 
     def _follow(self, source: Input, path: str, real: str) -> LogReader:
-        saved, origin = self.saved.pop(real, None), source.origin(path, real)
+        saved = self.saved.pop(real, None)
         if saved is not None:
-            if saved.kind == source.kind:
+            kind = saved.kind if {saved.kind, source.kind} <= set(RUNTIMES) else source.kind
+            origin = source.origin_of(kind, path, real)
+            if saved.kind == kind:
                 origin = replace(origin, source=_origin(saved).source)
-            reader = self._reader(real, source.kind, origin)
+            self.envelopes.compare(source.kind, real)
+            reader = self._reader(real, kind, origin)
             restore(reader, saved)
             return reader
+        kind = self.envelopes.compare(source.kind, real)
+        origin = source.origin_of(kind, path, real)
         beginnings: dict[bytes, int] = {}
         if source.kind == "plain":
             self._known = self._known or KnownFiles(self._plain_files())
             own, beginnings = self._known.new_log(real, origin.source, self.limits.line_bytes)
             origin = replace(origin, source=own)
-        reader = self._reader(real, source.kind, origin)
+        reader = self._reader(real, kind, origin)
         reader.log.beginnings = beginnings
         if source.from_end and not self.scanned:
             self._start_at_end(reader)
@@ -154,7 +168,7 @@ class Tail:
         The identity of the log stays as it was first seen.
         """
         known = reader.source.origin
-        origin = replace(source.origin(path, reader.path), source=known.source)
+        origin = replace(source.origin_of(reader.kind, path, reader.path), source=known.source)
         if origin != known and (origin.container_name or not known.container_name):
             reader.source = Source.of(origin)
 

@@ -104,8 +104,7 @@ def _document(  # noqa: PLR0913, PLR0917 -- content of a message, and the bounds
         prefix = prefixes.quarantine if quarantined else prefixes.events
         event, time_ms = _restamped(event, time_ms, stand_in_ms, quarantined=quarantined), stand_in_ms
         index, body = index_name(prefix, time_ms), _encoded(event)
-    document = keyed(index, id_, time_ms, event, body)
-    return document._replace(text=event["raw"]) if quarantined else document
+    return keyed(index, id_, time_ms, event, body)
 
 
 def _runtime_ms(event: dict[str, Any], otherwise: int) -> int:

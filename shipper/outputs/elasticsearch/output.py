@@ -42,6 +42,7 @@ from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ShipperError
 from shipper_processors.route import is_daily
 from shipper_processors.times import format_ms
+from shipper_schemas.quarantine import KEYS
 from shipper_schemas.violation import Kind, Violation
 
 HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
@@ -282,7 +283,8 @@ class ElasticsearchOutput:
 def quarantine_document(document: Document, prefix: str, reason: str) -> Document:
     """Quarantine document of one that its index rejected: the rejected document as text, and the reason."""
     body = orjson.loads(document.body)
-    kept = {name: body[name] for name in PROVENANCE if name in body}
+    kept = {name: value for name in KEYS if isinstance(value := body.get(name), str)}
+    kept |= {name: body[name] for name in PROVENANCE if name in body}
     violation = Violation(Kind.REFUSED_BY_INDEX, None, reason)
     raw = document.body.decode()
     rejected = {
@@ -296,4 +298,4 @@ def quarantine_document(document: Document, prefix: str, reason: str) -> Documen
     except TypeError:  # nested too deeply to encode; `raw` contains it anyway
         encoded = orjson.dumps(rejected)
     day = document.index[-DAY_LENGTH:]
-    return document._replace(index=f"{prefix}{day}", event=None, level=None, text=raw, body=encoded)
+    return document._replace(index=f"{prefix}{day}", text=raw, body=encoded)

@@ -5,7 +5,7 @@ Source: Elasticsearch reference, "Paginate search results".
 """
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
@@ -15,6 +15,7 @@ from elasticsearch import ApiError, ConflictError, Elasticsearch, NotFoundError
 
 from shipper.model.document_fields import text_of
 from shipper.model.documents import Document
+from shipper.model.quarantine_matches import MOST_COUNTED, QuarantineMatches
 from shipper.model.query import Query
 from shipper.model.text_search import TextQuery
 from shipper.outputs.elasticsearch.bulk import Outcome, Target, rejection
@@ -22,12 +23,17 @@ from shipper.outputs.elasticsearch.client import cause_of, reason_of, translated
 from shipper.outputs.elasticsearch.template_check import TemplateCheck
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable, hint_for_command
+from shipper_processors.chain_plan import RENDERING
 from shipper_schemas.event import LEVEL_ALIASES, LEVELS
+from shipper_schemas.quarantine import TEXT
 
 PAGE = 1000
 KEEP_ALIVE = "2m"
-SEARCHED = ("message", "path", "error_type", "error_message", "exception")
-"""Fields that `shipper_processors.render.searched_text` covers."""
+SEARCHED = RENDERING.searched
+"""Fields that `shipper_processors.render.searched_text` covers; those of unknown names are one field, `extra`."""
+QUARANTINE_SEARCHED = (TEXT, "raw")
+LONGEST_COUNT = "1s"
+"""Maximum time to count the quarantined entries that match a search."""
 Body = dict[str, Any]
 Clause = dict[str, Any]
 
@@ -80,6 +86,26 @@ class ElasticsearchReader:
         bodies = self._pages(self._quarantine, filters, denied, newest_first=newest_first, limit=limit)
         return islice((body for body in bodies if mentioning is None or mentioning in str(body.get("raw", ""))), limit)
 
+    def matching_quarantine(self, query: Query) -> QuarantineMatches:
+        """Count the unreleased entries that match `query`, in one request. Raises StoreUnreadable."""
+        filters, accepts = clauses(query, QUARANTINE_SEARCHED), _accepts(query)
+        needed = ["reasons.kind", *(QUARANTINE_SEARCHED if query.text is not None else ())]
+        self._pause()
+        with readable(self.url):
+            answer = self._client.search(
+                index=self._quarantine,
+                size=MOST_COUNTED,
+                query={"bool": {"filter": filters, "must_not": [{"exists": {"field": "released"}}]}},
+                sort=[{"@timestamp": {"order": "desc", "unmapped_type": "date"}}],
+                source_includes=needed,
+                timeout=LONGEST_COUNT,
+                track_total_hits=False,
+                ignore_unavailable=True,
+            )
+        hits = answer["hits"]["hits"]
+        complete = len(hits) < MOST_COUNTED and not answer["timed_out"]
+        return QuarantineMatches.of((hit["_source"] for hit in hits if accepts(hit["_source"])), complete=complete)
+
     def release(self, index: str, document_id: str, document: Document) -> None:
         """Store `document`, then mark the quarantined entry as released; after a crash in between, repeat the release.
 
@@ -91,7 +117,9 @@ class ElasticsearchReader:
             self._template_check.check([target])
         with translated(self.url):
             if not self._client.exists(index=index, id=document_id):
-                raise StoreUnreadable(f"no entry {document_id} in {self.url}", "see `shipper quarantine list`")
+                raise StoreUnreadable(
+                    f"no entry {document_id} in {self.url}", "see `shipper quarantine list --entries`"
+                )
             try:
                 self._client.create(index=target, id=document.id.hex(), document=orjson.loads(document.body))
             except ConflictError:
@@ -165,10 +193,16 @@ def readable(url: str) -> Iterator[None]:
         raise StoreUnreadable(error.what, hint_for_command(error)) from error
 
 
-def clauses(query: Query) -> list[Clause]:
-    """Filters that every result matches; they may match more, which is filtered by the documents."""
-    exact = (("correlation_id", query.correlation_id), ("event", query.event))
-    filters: list[Clause] = [{"term": {name: value}} for name, value in exact if value is not None]
+def clauses(query: Query, searched: Sequence[str] = SEARCHED) -> list[Clause]:
+    """Filters that every result matches; they may match more, which is filtered by the documents.
+
+    `searched` are the fields that contain the words of a full-text search.
+    """
+    filters: list[Clause] = []
+    if query.correlation_id is not None:
+        filters.append(_any(*({"term": {name: query.correlation_id}} for name in ("correlation_id", "trace_id"))))
+    if query.event is not None:
+        filters.append({"term": {"event": query.event}})
     if query.level is not None:
         filters.append({"terms": {"level": _at_least(query.level)}})
     if query.container is not None:
@@ -181,7 +215,7 @@ def clauses(query: Query) -> list[Clause]:
             )
         )
     if query.text is not None:
-        filters += (_mentions(word) for word in sorted(TextQuery.of(query.text).tokens()))
+        filters += (_mentions(word, searched) for word in sorted(TextQuery.of(query.text).tokens()))
     bounds = {name: ms for name, ms in (("gte", query.since), ("lt", query.until)) if ms is not None}
     if bounds:
         filters.append({"range": {"@timestamp": {**bounds, "format": "epoch_millis"}}})
@@ -192,10 +226,10 @@ def _any(*of: Clause) -> Clause:
     return {"bool": {"should": list(of), "minimum_should_match": 1}}
 
 
-def _mentions(word: str) -> Clause:
+def _mentions(word: str, searched: Sequence[str]) -> Clause:
     """Match `word` in any searched field, also inside a longer token: the server does not split at every sign."""
     pattern = f".*{''.join(WITH_ACCENTS.get(letter, letter) for letter in word)}.*"  # letters and digits only
-    return _any(*({"regexp": {name: {"value": pattern, "case_insensitive": True}}} for name in SEARCHED))
+    return _any(*({"regexp": {name: {"value": pattern, "case_insensitive": True}}} for name in searched))
 
 
 def _with_accents() -> dict[str, str]:

@@ -17,7 +17,7 @@ VERSION = 1
 OWNER = "shipper"
 PRIORITY = 200
 """Above the priority of built-in catch-all templates; a longer prefix gets a higher one."""
-SEARCHED = ["message", "error_message", "exception", "correlation_id", "event", "path"]
+SEARCHED = ["message", "error_message", "exception", "correlation_id", "trace_id", "event", "path", "text", "raw"]
 """Fields that a query without a field name searches."""
 
 
@@ -76,7 +76,7 @@ def _template(
         "number_of_shards": elasticsearch.shards,
         "number_of_replicas": elasticsearch.replicas,
         "refresh_interval": "5s",
-        "query": {"default_field": [name for name in SEARCHED if name in mapping["properties"]] or ["raw"]},
+        "query": {"default_field": [name for name in SEARCHED if name in mapping["properties"]]},
     }
     if policy is not None:
         settings["lifecycle"] = {"name": policy} | ({} if is_stream else {"parse_origination_date": True})

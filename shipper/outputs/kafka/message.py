@@ -72,18 +72,18 @@ def _may_share_message(document: Document, other: Document) -> bool:
 
 
 def _message(group: list[Document], topics: Topics, prefixes: Prefixes) -> Message:
-    index, id_, _, correlation_id, _, _, container, _, body = group[0]
-    key = correlation_id or container
+    first, body = group[0], group[0].body
+    key = first.correlation_id or first.container
     if len(group) == 1:
-        ids = id_.hex()
+        ids = first.id.hex()
     else:
         ids = ",".join([document.id.hex() for document in group])
         body = b"\n".join([document.body for document in group])
-    is_quarantined = is_daily(index, prefixes.quarantine)
+    is_quarantined = is_daily(first.index, prefixes.quarantine)
     return Message(
         topics.quarantine if is_quarantined else topics.events,
         None if key is None else key.encode("utf-8", "surrogatepass"),
         body,
-        [(ID, ids.encode()), (INDEX, index.encode())],
+        [(ID, ids.encode()), (INDEX, first.index.encode())],
         group,
     )

@@ -2,7 +2,7 @@
 
     entry     one row a document, numbered in the order of arrival; `id` makes writing idempotent
     block     up to BLOCK entries that arrived together: their numbers and the range of their times
-    words     full-text index whose rows are blocks: all their words, and a key for each event and level in them
+    words     full-text index whose rows are blocks: all their words, and a key for each event, level and trace id
     released  quarantined entries that were written to a main index
 
 Only ids and correlation ids are indexed for each entry. All other indexes point to blocks, which costs a third of an

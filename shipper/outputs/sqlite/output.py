@@ -102,7 +102,7 @@ class LocalStore:
             db.execute(statement, (now_ms, bytes.fromhex(document_id))).fetchall()
             row = db.execute("SELECT 1 FROM entry WHERE id = ?", (bytes.fromhex(document_id),)).fetchone()
         if row is None:
-            raise StoreUnreadable(f"no entry {document_id} in {file.path}", "see `shipper quarantine list`")
+            raise StoreUnreadable(f"no entry {document_id} in {file.path}", "see `shipper quarantine list --entries`")
 
     def expire(self, now_ms: int, days: int | None, max_bytes: int | None) -> list[str]:
         """Delete the oldest days, and return the names of the deleted indices. Raises OutputUnavailable.
@@ -192,7 +192,7 @@ def _insert(db: sqlite3.Connection, documents: list[Document]) -> int:
     severity: Callable[[str | None], int | None] = SEVERITY.get  # type: ignore[assignment]
     rows = [
         (id_, time_ms, severity(level), trace(correlation_id, generation) if correlation_id else None, body)
-        for _, id_, time_ms, correlation_id, _, level, _, _, body in documents
+        for _, id_, time_ms, correlation_id, _, level, _, _, body, _ in documents
     ]
     statement = "INSERT OR IGNORE INTO entry (id, time, severity, trace, body) VALUES (?, ?, ?, ?, ?)"
     stored = db.executemany(statement, rows).rowcount
@@ -213,6 +213,7 @@ def _index_block(db: sqlite3.Connection, first: int, documents: list[Document]) 
     times = [document.time_ms for document in documents]
     db.execute("INSERT INTO block VALUES (?, ?, ?, ?)", (first, first + len(documents) - 1, min(times), max(times)))
     keys = {key("e", event) for event in {document.event for document in documents} if event}
+    keys |= {key("t", trace_id) for document in documents if (trace_id := document.trace_id)}
     keys |= {key("l", level) for level in {document.level for document in documents} if level}
     texts = [text if text.isascii() else folded(text) for document in documents if (text := document.text)]
     db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (first, "\n".join([*texts, *keys])))

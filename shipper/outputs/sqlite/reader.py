@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from heapq import heappop, heappush, nsmallest
 from itertools import islice
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from shipper.model.documents import Document
+from shipper.model.quarantine_matches import QuarantineMatches
 from shipper.model.query import Query
 from shipper.model.text_search import TextQuery, hashed, key
-from shipper.outputs.query_filter import at_least, field_equals, from_container, has_words
+from shipper.outputs.query_filter import at_least, field_equals, from_container, has_words, of_id
 from shipper.outputs.sqlite.day_file import (
     GENERATION_BITS,
     DayFile,
@@ -33,6 +35,9 @@ RARE_LEVELS = 3
 """Levels from `warning` up. Lower levels are in nearly every block, so an index lookup would exclude none."""
 
 HASH_MASK = 0xFFFF_FFFF
+UNRELEASED = "seq NOT IN (SELECT seq FROM released)"
+LONGEST_COUNT_S = 1.0
+"""Maximum time to count the quarantined entries that match a search."""
 KEPT_BYTES = 4 * 1024 * 1024
 """Memory for documents that wait for their turn; documents beyond it are read again later."""
 
@@ -82,11 +87,31 @@ class LocalReader:
             wanted = reason is None or reason in kinds(body)
             return wanted and (mentioning is None or mentioning in str(body.get("raw", "")))
 
-        unreleased = ("seq NOT IN (SELECT seq FROM released)",)
-        plan = _Plan(conditions=unreleased, newest_first=newest_first, accepts=accepts, most=limit)
+        plan = _Plan(conditions=(UNRELEASED,), newest_first=newest_first, accepts=accepts, most=limit)
         files = self._files(self.quarantine_prefix)
         bodies = (body for file in (reversed(files) if newest_first else files) for body in self._read(file, plan))
         return islice(bodies, limit)
+
+    def matching_quarantine(self, query: Query) -> QuarantineMatches:
+        """Count the unreleased entries that match `query`, bounded in entries and time. Raises StoreUnreadable."""
+        plan = _plan_of(replace(query, newest_first=True))
+        plan = plan._replace(conditions=(*plan.conditions, UNRELEASED))
+        until, late = self._clock.monotonic() + LONGEST_COUNT_S, False
+
+        def entries() -> Iterator[Body]:
+            nonlocal late
+            for file in reversed(self._files(self.quarantine_prefix)):
+                if not file.overlaps(query.since, query.until):
+                    continue
+                for entry in self._unordered(file, plan):
+                    if entry is not None:
+                        yield entry
+                    elif self._clock.monotonic() > until:
+                        late = True
+                        return
+
+        matches = QuarantineMatches.of(entries())
+        return matches._replace(complete=False) if late else matches
 
     def release(self, index: str, document_id: str, document: Document) -> None:
         """Store `document`, then mark the quarantined entry as released; after a crash in between, repeat the release.
@@ -96,7 +121,7 @@ class LocalReader:
         if self._store is None:
             self._store = LocalStore(self.directory, self.quarantine_prefix)
         if not (self.directory / f"{index}.db").exists():
-            raise StoreUnreadable(f"no index {index} in {self.directory}", "see `shipper quarantine list`")
+            raise StoreUnreadable(f"no index {index} in {self.directory}", "see `shipper quarantine list --entries`")
         self._store.write([document])
         self._store.mark_released(index, document_id, self._clock.wall_ms())
 
@@ -115,17 +140,20 @@ class LocalReader:
             ) from error
 
     def _read(self, file: DayFile, plan: "_Plan") -> Iterator[Body]:
-        with _translated(file):
-            try:
-                db = open_to_read(file.path)
-            except sqlite3.OperationalError:
-                if file.path.exists():
-                    raise
-                return  # retention deleted it after the directory was listed
-            try:
+        with _opened(file) as db:
+            if db is not None:
                 yield from _in_order(db, file, plan, self._pause)
-            finally:
-                db.close()
+
+    def _unordered(self, file: DayFile, plan: "_Plan") -> Iterator[Body | None]:
+        """Yield the matches of `plan` block by block, and None after each block."""
+        with _opened(file) as db:
+            if db is None:
+                return
+            for block in _blocks(db, plan):
+                self._pause()
+                for _, _, _, body in _rows(db, file, block, plan):
+                    yield body
+                yield None
 
 
 class _Plan(NamedTuple):
@@ -150,7 +178,7 @@ def _plan_of(query: Query) -> _Plan:
     tests: list[Callable[[Body], bool]] = []
     terms: list[str] = []
     if query.correlation_id is not None:
-        tests.append(field_equals("correlation_id", query.correlation_id))
+        tests.append(of_id(query.correlation_id))
     if query.event is not None:
         tests.append(field_equals("event", query.event))
         terms.append(_term("e", query.event))
@@ -266,7 +294,9 @@ def _blocks(db: sqlite3.Connection, plan: _Plan) -> list[_Block]:
         parameters.append(plan.match)
     if plan.correlation_id is not None:
         holding = "SELECT (SELECT max(first) FROM block WHERE first <= seq) FROM entry WHERE "
-        conditions.append(f"first IN ({holding}{_traces(db, plan.correlation_id)})")
+        of_trace = "SELECT rowid FROM words WHERE words MATCH ?"
+        conditions.append(f"(first IN ({holding}{_traces(db, plan.correlation_id)}) OR first IN ({of_trace}))")
+        parameters.append(_term("t", plan.correlation_id))
     order = "until DESC" if plan.newest_first else "since"
     statement = f"SELECT first, last, since, until FROM block WHERE {' AND '.join(conditions)} ORDER BY {order}"  # noqa: S608 -- constant SQL; values are bound
     return [_Block(*row) for row in db.execute(statement, parameters)]
@@ -274,11 +304,12 @@ def _blocks(db: sqlite3.Connection, plan: _Plan) -> list[_Block]:
 
 def _rows(db: sqlite3.Connection, file: DayFile, block: _Block, plan: _Plan) -> Iterator[tuple[int, int, int, Body]]:
     """Yield number, time, size and document of the entries of a block that `plan` selects."""
-    conditions = ["seq BETWEEN ? AND ?", *plan.conditions]
+    conditions, parameters = ["seq BETWEEN ? AND ?", *plan.conditions], [block.first, block.last, *plan.parameters]
     if plan.correlation_id is not None:
-        conditions.append(f"trace & {HASH_MASK} = {hashed(plan.correlation_id)}")
+        conditions.append(f"(trace & {HASH_MASK} = {hashed(plan.correlation_id)} OR instr(body, ?))")
+        parameters.append(b'"trace_id":' + orjson.dumps(plan.correlation_id))
     statement = f"SELECT seq, time, id, body FROM entry WHERE {' AND '.join(conditions)}"  # noqa: S608 -- the same
-    for seq, time_ms, id_, raw in db.execute(statement, (block.first, block.last, *plan.parameters)).fetchall():
+    for seq, time_ms, id_, raw in db.execute(statement, parameters).fetchall():
         body = _body(raw, file)
         if plan.accepts(body):
             yield seq, time_ms, len(raw), _with_ids(body, id_, file)
@@ -303,6 +334,23 @@ def _traces(db: sqlite3.Connection, correlation_id: str) -> str:
     (entries,) = db.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()
     values = (str(trace(correlation_id, generation)) for generation in range((entries >> GENERATION_BITS) + 1))
     return f"trace IN ({', '.join(values)})"
+
+
+@contextmanager
+def _opened(file: DayFile) -> Iterator[sqlite3.Connection | None]:
+    """Open a day file to read it; None if retention deleted it after the directory was listed."""
+    with _translated(file):
+        try:
+            db = open_to_read(file.path)
+        except sqlite3.OperationalError:
+            if file.path.exists():
+                raise
+            yield None
+            return
+        try:
+            yield db
+        finally:
+            db.close()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
+from shipper.model.quarantine_matches import QuarantineMatches
 from shipper.model.query import Query
 from shipper.outputs.base import Reader
 from shipper.presentation.format import Body
@@ -92,6 +93,16 @@ class BoundedSearch:
         with self.slot() as reader:
             limit = query.limit or 1
             return _collect(lambda: reader.search(replace(query, limit=limit + 1)), limit)
+
+    def matching_quarantine(self, query: Query) -> QuarantineMatches:
+        """Count the quarantined entries that match a query; incomplete if they cannot be searched now."""
+        try:
+            with self.slot() as reader:
+                return reader.matching_quarantine(query)
+        except (Busy, TookTooLong):
+            return QuarantineMatches(complete=False)
+        except StoreUnreadable as error:
+            return QuarantineMatches(complete=isinstance(error.__cause__, FileNotFoundError))
 
     def quarantined(self, limit: int, *, reason: str | None = None, mentioning: str | None = None) -> Matches:
         """Return unreleased quarantined entries, newest first. Raises Busy, ShipperError."""

@@ -13,6 +13,7 @@ from shipper import __version__
 from shipper.config.settings import Settings
 from shipper.metrics.health import AgentView
 from shipper.model.query import Query
+from shipper.presentation.quarantine_notice import quarantine_notice
 from shipper.system.clock import Clock
 from shipper.system.errors import ShipperError, hint_for_command
 from shipper.web.app import Response
@@ -22,7 +23,7 @@ from shipper.web.pages.overview import overview
 from shipper.web.pages.quarantine_view import quarantined_entry, release_command, search_command, store_options
 from shipper.web.pages.rate_sampler import SAMPLES, RateSampler
 from shipper.web.pages.search_form import LIMITS, SearchForm, link, parse_form
-from shipper.web.pages.timeline_view import timeline_view
+from shipper.web.pages.timeline_view import timeline_views
 from shipper_processors.times import format_ms, parse_ms
 from shipper_schemas.event import LEVELS
 from shipper_schemas.violation import Kind
@@ -123,16 +124,25 @@ class WebPages:
         form = parse_form(fields, self._clock.wall_ms())
         is_requested = form.is_narrowed or "limit" in fields
         matches = self._matches(form) if is_requested else None
+        held = self._held(form.query) if matches and form.query else None
         more = _more(matches, f"newest {form.values['limit']}") if matches else None
         return View(
             "search",
             {"form": form, "rows": [row(body) for body in matches.entries] if matches else None, "more": more,
-             "limits": LIMITS, "spans": SPANS, "share": form.link("search", limit=form.values["limit"])},
+             "held": held, "limits": LIMITS, "spans": SPANS, "share": form.link("search", limit=form.values["limit"])},
             HTTPStatus.BAD_REQUEST if form.problem else HTTPStatus.OK,
         )  # fmt: skip
 
     def _matches(self, form: SearchForm) -> Matches | None:
         return self._searches.search(form.query) if form.query is not None else None
+
+    def _held(self, query: Query) -> dict[str, Any] | None:
+        """Return the notice about quarantined entries that match a query; None if none does."""
+        notice = quarantine_notice(self._searches.matching_quarantine(query))
+        if notice is None:
+            return None
+        release = release_command(f"--reason {notice.reason}", self._options()) if notice.line else None
+        return {**notice._asdict(), "release": release}
 
     def _timeline(self, fields: Mapping[str, str]) -> View:
         wanted = fields.get("id", "").strip()
@@ -140,22 +150,25 @@ class WebPages:
         values: dict[str, Any] = {
             "id": wanted,
             "problem": form.problem,
-            "view": None,
+            "views": None,
+            "scope": None,
             "more": None,
+            "held": None,
             "quarantined": None,
         }
         if not wanted or form.problem:
             return View("timeline", values, HTTPStatus.BAD_REQUEST if form.problem else HTTPStatus.OK)
-        matches = self._searches.search(Query(correlation_id=wanted, limit=TIMELINE_LIMIT))
-        values["share"] = link("timeline", id=wanted)
+        query = Query(correlation_id=wanted, limit=TIMELINE_LIMIT)
+        matches = self._searches.search(query)
+        values["share"], values["held"] = link("timeline", id=wanted), self._held(query)
         if matches.entries:
             more = _more(matches, f"first {TIMELINE_LIMIT}")
             command = search_command(wanted, self._options())
-            return View(
-                "timeline", {**values, "view": timeline_view(matches.entries), "more": more, "command": command}
-            )
-        quarantined = self._searches.quarantined(1, mentioning=wanted)
-        values["quarantined"] = [quarantined_entry(body, self._options()) for body in quarantined.entries]
+            views, scope = timeline_views(matches.entries)
+            return View("timeline", {**values, "views": views, "scope": scope, "more": more, "command": command})
+        if values["held"] is None:
+            quarantined = self._searches.quarantined(1, mentioning=wanted)
+            values["quarantined"] = [quarantined_entry(body, self._options()) for body in quarantined.entries]
         return View("timeline", {**values, "more": _more(matches, f"first {TIMELINE_LIMIT}")}, HTTPStatus.NOT_FOUND)
 
     def _tail(self, fields: Mapping[str, str]) -> View:

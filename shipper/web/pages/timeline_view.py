@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from shipper.presentation.format import Body, span, summary, text_of
-from shipper.presentation.timeline import Step, Timeline
+from shipper.presentation.timeline import Step, Timeline, common_id, scope_notice, scopes
 from shipper.web.pages.event_rows import Row, cut, row
 from shipper_processors.times import format_ms
 
@@ -44,7 +44,11 @@ class Moment(NamedTuple):
 class TimelineView(NamedTuple):
     """The timeline of a request."""
 
+    id_kind: str
+    """`Correlation id` or `Trace id`."""
     correlation: str
+    container: str
+    """The container in which the id is unique; empty if the id is unique everywhere."""
     started: str
     span: str
     number: int
@@ -59,8 +63,18 @@ class TimelineView(NamedTuple):
     """Anchor of the first error; empty if there is none."""
 
 
-def timeline_view(entries: Sequence[Body]) -> TimelineView:
+def timeline_views(entries: Sequence[Body]) -> tuple[list[TimelineView], str | None]:
+    """Return the timeline of `entries`, and None; of an id that is unique only within a container, one for each.
+
+    Then the second part is a sentence that says so.
+    """
+    groups = scopes(entries)
+    return [timeline_view(group.entries, group.container) for group in groups], scope_notice(groups)
+
+
+def timeline_view(entries: Sequence[Body], container: str = "") -> TimelineView:
     """Build the timeline of `entries`, at least one, in time order."""
+    id_kind, correlation = common_id(entries)
     timeline = Timeline.of(entries)
     origins = timeline.origins
     colours = {name: place % COLOURS for place, name in enumerate(origins)}
@@ -71,7 +85,9 @@ def timeline_view(entries: Sequence[Body]) -> TimelineView:
             lanes[step.origin].bars.append(moment.bar)
     wrong = [moment for moment, step in zip(moments, timeline.steps, strict=True) if step.failed]
     return TimelineView(
-        correlation=text_of(timeline.steps[0].entry.get("correlation_id")),
+        id_kind=id_kind.capitalize(),
+        correlation=correlation,
+        container=container,
         started=format_ms(int(timeline.begin)).replace("T", " ").removesuffix("Z"),
         span=span(timeline.length),
         number=len(moments),

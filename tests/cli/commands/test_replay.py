@@ -50,12 +50,12 @@ def container(folder: Path, identity: str = ID) -> Path:
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Path:
-    """Two containers; the first has rotated files, one of them compressed. 60 lines, 10 of them failed logins."""
+    """Two containers; the first has rotated files, one of them compressed. 60 lines, 10 of them failed logins; the last has no id."""
     first, second = container(tmp_path / "logs"), container(tmp_path / "logs", "5a" * 32)
     Path(f"{first}.2.gz").write_bytes(gzip.compress(lines(0, 10).encode()))
     Path(f"{first}.1").write_text(lines(10, 20))
     first.write_text(lines(20, 30) + lines(30, 40, event="login_failed"))
-    second.write_text(lines(40, 59) + line(59, correlation_id=None))
+    second.write_text(lines(40, 59) + line(59, event="request_complete", correlation_id=None))
     return tmp_path / "logs"
 
 

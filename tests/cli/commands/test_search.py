@@ -6,6 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from shipper.outputs.sqlite.output import LocalStore
+from shipper.outputs.sqlite.reader import LocalReader
+from shipper.system.errors import StoreUnreadable
+from tests.cli.conftest import made
 
 Shipper = Callable[..., tuple[int, str, str]]
 
@@ -25,7 +28,7 @@ def test_without_an_id_the_newest_entries_come_last(shipper: Shipper) -> None:
     assert [line.split()[0] for line in out.splitlines()] == [
         f"2026-11-23T10:{time}.000Z" for time in ("02:25", "02:26", "03:20", "03:21", "03:22")
     ]
-    assert err == "Showing only the newest 5 entries; --limit 0 shows all.\n"
+    assert err.startswith("Showing only the newest 5 entries; --limit 0 shows all.\n")
 
 
 def test_the_default_limit_is_a_hundred_and_zero_is_none(shipper: Shipper) -> None:
@@ -33,7 +36,51 @@ def test_the_default_limit_is_a_hundred_and_zero_is_none(shipper: Shipper) -> No
     assert len(shipper("search")[1].splitlines()) == 100
     _, out, err = shipper("search", "--limit", "0", "--format", "json")
     assert [json.loads(line)["log"]["offset"] for line in out.splitlines()] == [*range(147), 200, 201, 202]
-    assert err == ""
+    assert err.startswith("3 quarantined entries match this search")
+
+
+def test_quarantined_entries_that_match_are_reported_on_standard_error(shipper: Shipper) -> None:
+    """In every format: their number, the most frequent reason, and the configuration that admits them."""
+    for form in ("table", "json"):
+        _, out, err = shipper("search", "--event", "tick", "--limit", "0", "--format", form)
+        assert err == (
+            "3 quarantined entries match this search, 2 of them for correlation_id_missing:"
+            " see `shipper quarantine list --reason correlation_id_missing`.\n"
+            "To store such entries, configure `schema: {require_correlation_id: never}`,"
+            " then run `shipper quarantine release --reason correlation_id_missing`.\n"
+        )
+        assert "quarantine" not in out
+    assert "quarantined" not in shipper("search", "--event", "step")[2]
+
+
+def test_a_search_that_only_the_quarantine_answers(shipper: Shipper, store: LocalStore) -> None:
+    """It has no result, and says where the entries are."""
+    lost = {"correlation_id": "visit-9", "level": "error", "reasons": [{"kind": "status_code_invalid", "detail": "x"}]}
+    store.write([made(4, "keneyapp-quarantine", raw="{}", **lost)])
+    code, out, err = shipper("search", "visit-9")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[1:] == [
+        (
+            "1 quarantined entry matches this search, for status_code_invalid:"
+            " see `shipper quarantine list --reason status_code_invalid`."
+        ),
+        (
+            "To store such entries, configure `schema: {policies: {status_code_invalid: flag}}`,"
+            " then run `shipper quarantine release --reason status_code_invalid`."
+        ),
+    ]
+
+
+def test_who_may_not_read_the_quarantine_can_search(shipper: Shipper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entries are shown, and so is the reason why the quarantine was not searched."""
+
+    def denied(*_: object) -> None:
+        raise StoreUnreadable("no permission")
+
+    monkeypatch.setattr(LocalReader, "matching_quarantine", denied)
+    code, out, err = shipper("search", "abc-1")
+    assert (code, err) == (0, "The quarantine could not be searched: no permission\n")
+    assert out.startswith("correlation id abc-1\n")
 
 
 def test_terms_and_times_narrow_the_search(shipper: Shipper) -> None:
@@ -58,10 +105,10 @@ def test_an_id_in_quarantine_is_reported(shipper: Shipper) -> None:
     """A search for a quarantined request shows the entry."""
     code, _, err = shipper("search", "lost-7")
     assert code == 1
-    assert "1 entry with this id in quarantine: see `shipper quarantine show " in err
+    assert "1 entry with this text in quarantine: see `shipper quarantine show " in err
     identity = err.rsplit("show ", 1)[1].split("`")[0]
     assert '{"id": "lost-7"}\\x1b[2J' in shipper("quarantine", "show", identity)[1]
-    assert "No entry with this id in quarantine either." in shipper("search", "nowhere")[2]
+    assert "No quarantined entry has or mentions this id either." in shipper("search", "nowhere")[2]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 def test_new_entries_are_shown_as_they_would_be_stored(node: Node) -> None:
     """Only new ones; enriched and masked, quarantined ones with reasons; a new log from its beginning."""
-    node.write(line(message="mail to ada@example.org") + line(correlation_id=None))
+    node.write(line(message="mail to ada@example.org") + line(event="login_failed", correlation_id=None))
     (first, stored), (second, quarantined) = node.turn()
     assert (first, second) == (INDEXED, QUARANTINED)
     assert (stored["message"], stored["host"], stored["log"]["file"]["path"]) == (

@@ -113,8 +113,8 @@ def test_rules_and_policies_of_the_configuration_are_tested(shipper: Shipper, fi
     samples = {"seconds_count": 1, "seconds_sum": 0.5, 'seconds_bucket{le="0.1"}': 0, 'seconds_bucket{le="1"}': 1}
     measured = case(lines=[{"event": "done", "duration_ms": 500}], expect={
         "counters": samples, "events": [{"schema": {"errors": [
-            {"kind": "correlation_id_missing", "detail": "no correlation id; looked for correlation_id, correlationId, "
-             "x_correlation_id, request_id, traceparent"}]}}], "quarantine": [],
+            {"kind": "correlation_id_missing", "detail": "no correlation id, in none of the fields where loggers put one; "
+             "see schema.fields"}]}}], "quarantine": [],
     })  # fmt: skip
     code, out, err = shipper("test", "--config", str(config), suite(file, measured))
     assert code == 0, out + err

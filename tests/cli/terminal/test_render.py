@@ -247,3 +247,27 @@ def test_offsets_count_from_the_beginning() -> None:
     """Always with milliseconds; minutes and hours only if present; never 60 seconds or minutes."""
     assert [offset(ms) for ms in (0, 45, 59_999, 123_500)] == ["+0.000s", "+0.045s", "+59.999s", "+2m03.500s"]
     assert [offset(ms) for ms in (119_999.7, 72_123_004)] == ["+2m00.000s", "+20h02m03.004s"]
+
+
+def test_entries_of_an_id_that_is_unique_only_in_a_container_are_shown_by_container() -> None:
+    """Each container has its own timeline and verdict; a sentence says why."""
+    local = {"correlation_id": "7", "correlation_scope": "local"}
+    entries = [
+        entry("00.001", "start", container={"id": "a" * 12, "name": "app-a"}, **local),
+        entry("00.046", "other_start", container={"id": "b" * 12, "name": "app-b"}, **local),
+        entry("00.112", "failed", "error", container={"id": "a" * 12, "name": "app-a"}, **local),
+    ]
+    lines = shown(render_timeline, entries).splitlines()
+    assert lines[0].startswith("This id is counted up by one process")
+    heads = [place for place, line in enumerate(lines) if line.startswith("correlation id 7 in container app-")]
+    assert [lines[place].rsplit(" ", 1)[1] for place in heads] == ["app-a", "app-b"]
+    assert "failed" in "\n".join(lines[heads[0] : heads[1]])
+    assert "other_start" in "\n".join(lines[heads[1] :])
+    assert lines[-1] == "No errors."
+
+
+def test_a_search_by_trace_id_is_headed_by_it() -> None:
+    """Its requests have ids of their own."""
+    entries = [entry("00.001", "a", trace_id="4bf92f"), entry("00.002", "b", trace_id="4bf92f")]
+    entries[1]["correlation_id"] = "other"
+    assert shown(render_timeline, entries).startswith("trace id 4bf92f\n")

@@ -85,6 +85,16 @@ def test_a_label_selects_the_record_of_a_request_that_counts(tmp_path: Path, lab
 
 
 @pytest.mark.parametrize(
+    ("label", "expected"),
+    [("Europe/Paris", "Europe/Paris"), ("Nowhere/At_All", "Asia/Tokyo"), ("", "Asia/Tokyo"), (None, "Asia/Tokyo")],
+)
+def test_a_label_names_the_zone_of_times_without_one(tmp_path: Path, label: str | None, expected: str) -> None:
+    """It overrides the input; invalid values are ignored."""
+    labels = {} if label is None else {"shipper.timezone": label}
+    assert origin("docker", container(tmp_path, config(**labels)), timezone="Asia/Tokyo").timezone == expected
+
+
+@pytest.mark.parametrize(
     ("label", "setting", "expected"),
     [
         ("strict", "tolerant", "strict"),

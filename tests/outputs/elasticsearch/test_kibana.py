@@ -282,7 +282,7 @@ def test_a_misspelt_field_name_is_an_error() -> None:
     """An unknown field name raises KeyError."""
     events, quarantine = views(*PREFIXES)
     assert events.field("correlation_id") == "correlation_id"
-    for view, name in ((events, "corelation_id"), (events, "reasons.kind"), (quarantine, "level"), (events, "service")):
+    for view, name in ((events, "corelation_id"), (events, "reasons.kind"), (quarantine, "path"), (events, "service")):
         with pytest.raises(KeyError):
             view.field(name)
 
@@ -311,7 +311,7 @@ def rewritten(saved_object: Object, old: str, new: str) -> Object:
         ),
         ("keneyapp-logs-status", "status_code >= 500", "level >= 500", "level is keyword, and is compared"),
         ("keneyapp-logs-slowest-paths", "duration_ms", "event", "event is keyword, and is percentile"),
-        ("keneyapp-quarantine-reasons", "reasons.kind", "level", "level is in no mapping"),
+        ("keneyapp-quarantine-reasons", "reasons.kind", "path", "path is in no mapping"),
         ("keneyapp-quarantine-by-reason", "released: *", "time: *", "time is not searched"),
         ("keneyapp-logs", "duration_ms", "duration", "duration is in no mapping"),
         ("keneyapp-logs", '"timeFieldName": "@timestamp"', '"timeFieldName": "time"', "time is in no mapping"),

@@ -13,9 +13,10 @@ from shipper.inputs.kafka.read_message import InvalidMessage, QuarantineBuilder,
 from shipper.model.documents import Document
 from shipper.outputs.kafka.message import Message, Prefixes, Topics, messages
 from shipper_processors.redact import Redactor
-from shipper_processors.render import Renderer
+from shipper_processors.render import Renderer, searched_text
 from shipper_processors.route import Skew, document_id, index_name, is_daily
 from shipper_schemas.entry import Entry, Origin
+from shipper_schemas.quarantine import KEYS
 from shipper_schemas.violation import Kind, Violation
 from tests.outputs.conftest import Make
 
@@ -35,9 +36,13 @@ def indexed(draw: st.DrawFn) -> Document:
     entry = Entry(draw(TEXT), "stdout", None, draw(st.integers(0, 1 << 40)), 1, digest)
     if draw(st.booleans()):
         reasons = [Violation(Kind.JSON_INVALID, None, draw(TEXT))]
-        body = renderer.quarantined(entry.text, reasons, time_ms, index_name(PREFIXES.events, time_ms), entry)
+        keys = draw(st.fixed_dictionaries({}, optional=dict.fromkeys((*KEYS, "text"), TEXT)))
+        body = renderer.quarantined(entry.text, reasons, time_ms, index_name(PREFIXES.events, time_ms), entry, keys)
         index = index_name(PREFIXES.quarantine, time_ms)
-        return Document(index, document_id(time_ms, digest), time_ms, None, None, None, name, entry.text, body)
+        return Document(
+            index, document_id(time_ms, digest), time_ms, keys.get("correlation_id"), keys.get("event"), keys.get("level"),
+            name, keys.get("text", entry.text), body, keys.get("trace_id"),
+        )  # fmt: skip
     event: dict[str, Any] = {
         "event": draw(TEXT),
         "level": draw(st.sampled_from(["info", "error"])),
@@ -47,7 +52,7 @@ def indexed(draw: st.DrawFn) -> Document:
         event["correlation_id"] = draw(st.text("abc123-", min_size=1, max_size=20))
     return Document(
         index_name(PREFIXES.events, time_ms), document_id(time_ms, digest), time_ms, event.get("correlation_id"),
-        event["event"], event["level"], name, event["message"], renderer.body(event, time_ms, entry),
+        event["event"], event["level"], name, searched_text(event), renderer.body(event, time_ms, entry),
     )  # fmt: skip
 
 

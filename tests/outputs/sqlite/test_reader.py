@@ -156,3 +156,31 @@ def test_releasing_what_is_not_there_is_an_error(store: LocalStore, reader: Loca
 
 class TestLocalReader(ReaderContract):
     """Over the embedded store."""
+
+
+class Slow(Clock):
+    """A clock on which each reading takes 0.4 seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """0.4 seconds later than before."""
+        self.now += 0.4
+        return self.now
+
+
+def test_counting_the_quarantine_ends_after_a_second(store: LocalStore, make: Make) -> None:
+    """A search does not wait for a count over a large quarantine: it reports that there may be more."""
+    store.write([refused(make, number, level="info") for number in range(256 * 5)])
+    store.write([refused(make, 256 * 5, level="error", raw="rare")])
+    matches = LocalReader(store.directory, clock=Slow()).matching_quarantine(Query(container="nowhere"))
+    assert matches == (0, False, ())
+    found = LocalReader(store.directory, clock=Slow()).matching_quarantine(Query(level="error"))
+    assert found == (1, True, (("correlation_id_missing", 1),))
+
+
+def test_a_quarantine_that_does_not_exist_yet_has_no_matches(store: LocalStore, make: Make) -> None:
+    """A store without quarantined entries is searched as usual."""
+    store.write([make(1)])
+    assert LocalReader(store.directory).matching_quarantine(Query()) == (0, True, ())

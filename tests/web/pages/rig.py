@@ -10,6 +10,7 @@ from shipper.config.settings import Settings
 from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import AgentView, Health
 from shipper.model.documents import Document
+from shipper.model.quarantine_matches import QuarantineMatches
 from shipper.model.query import Query
 from shipper.outputs.query_filter import accepts
 from shipper.system.clock import Clock
@@ -122,6 +123,10 @@ class Memory:
     ) -> Iterator[Body]:  # fmt: skip
         entries = [body for body in self.quarantined if reason in (None, body["reasons"][0]["kind"])]
         yield from [body for body in entries if mentioning is None or mentioning in body["raw"]][:limit]
+
+    def matching_quarantine(self, query: Query) -> QuarantineMatches:
+        wanted = accepts(query)
+        return QuarantineMatches.of(body for body in self.quarantined if wanted(body))
 
     def release(self, index: str, document_id: str, document: Document) -> None:
         raise AssertionError("pages are read-only")

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from shipper.model.quarantine_matches import QuarantineMatches
+from shipper.model.query import Query
 from shipper.system.errors import StoreUnreadable
 from shipper.web.app import ADDRESSES as OTHERS
 from shipper.web.auth import MOST_SESSIONS, SESSION_S
@@ -179,6 +181,52 @@ def test_an_unknown_correlation_id_is_searched_in_the_quarantine() -> None:
     assert "shipper quarantine release cccccccccccc" in reply.text
     assert "No quarantined entry mentions it" in site.get("/timeline", id="nope").text
     assert "One request, across all containers" in site.get("/timeline").text
+
+
+def test_quarantined_entries_that_match_are_reported() -> None:
+    """With a search that has results, one that has none, and a timeline: number, reason and configuration."""
+    store = Memory(
+        [event(0, "login_failed")], [quarantined(event="login_failed", correlation_id="visit-1", level="error")]
+    )
+    site = Site(store)
+    for page, query in (
+        ("/search", {"event": "login_failed"}),
+        ("/search", {"level": "error"}),
+        ("/timeline", {"id": "visit-1"}),
+    ):
+        reply = site.get(page, **query)
+        assert "1 quarantined entry matches this search, for correlation_id_missing" in reply.text
+        assert "schema: {require_correlation_id: never}" in reply.text
+        assert "shipper quarantine release --reason correlation_id_missing --output local:/store" in reply.text
+    store.events.clear()
+    reply = site.get("/timeline", id="visit-1")
+    assert (reply.status, "1 quarantined entry matches this search" in reply.text) == (404, True)
+    assert "quarantined entr" not in site.get("/search", event="logout").text
+
+
+def test_a_quarantine_that_cannot_be_searched_does_not_hide_the_events() -> None:
+    """The page says that the count is incomplete."""
+
+    class Denied(Memory):
+        def matching_quarantine(self, query: Query) -> QuarantineMatches:
+            raise StoreUnreadable("no permission")
+
+    reply = Site(Denied([event(0, "login_failed")])).get("/search", event="login_failed")
+    assert (reply.status, "1 event, newest first" in reply.text) == (200, True)
+    assert "The quarantine was not searched to its end" in reply.text
+
+
+def test_a_timeline_of_an_id_that_processes_count_up_is_shown_by_container() -> None:
+    """Two processes that both counted up to 7 served different requests."""
+    local = {"correlation_id": "7", "correlation_scope": "local"}
+    entries = [
+        event(second, "step", container={"id": name * 12, "name": name}, **local)
+        for second, name in ((0, "app-a"), (1, "app-b"), (2, "app-a"))
+    ]
+    reply = Site(Memory(entries)).get("/timeline", id="7")
+    assert "unique only within one container and run" in reply.text
+    assert [text.split("<")[0] for text in reply.text.split("<h2>")[1:]] == ["Container app-a", "Container app-b"]
+    assert reply.text.count("No errors.") == 2
 
 
 def test_the_quarantine_lists_reasons_and_commands() -> None:

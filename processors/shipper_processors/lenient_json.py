@@ -1,0 +1,183 @@
+"""Read JSON objects that an encoder, a cut or a neighbour has damaged, without losing an event.
+
+Everything here takes time linear in the text: each attempt continues where the one before failed, and the number of
+attempts is bounded. Nothing is guessed: a value is taken only if it is complete.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+LONGEST_INTEGER = 400
+
+
+def _integer(digits: str) -> int | str:
+    """Return an integer; one that is longer than any index accepts stays text, since Python rejects the longest."""
+    return int(digits) if len(digits) <= LONGEST_INTEGER else digits
+
+
+DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
+"""Raw control characters in strings must not hide an event."""
+OPENING = re.compile(r"\{[ \t]{0,8}\"", re.ASCII)
+KEY = re.compile(r"[\s,]{0,64}(?=\")", re.ASCII)
+COLON = re.compile(r"\s{0,64}:\s{0,64}", re.ASCII)
+MARK = re.compile(r"\\.|[\"{}\[\]]", re.DOTALL)
+"""An escape, a quote or a bracket."""
+COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}[A-Za-z]", re.ASCII)
+"""An escape sequence that colours text or clears a line."""
+OUTSIDE = "\ufeff \t\r\n\0,;\x1e"
+"""Characters that may stand around a document: blanks, NULs, a comma, a record separator (RFC 7464)."""
+MOST_ATTEMPTS = 1000
+"""Most attempts to find the next document after a damaged part."""
+NEAR = 10
+"""Characters before a failure in which the opening of the next document may lie."""
+
+
+class Piece(NamedTuple):
+    """A part of a text: its place, and its content if it is a whole JSON object."""
+
+    start: int
+    end: int
+    content: dict[str, Any] | None
+
+
+def without_colours(text: str) -> str:
+    """Return the text without escape sequences that colour it."""
+    return COLOUR.sub("", text) if "\x1b" in text else text
+
+
+def read_object(text: str, start: int = 0) -> tuple[dict[str, Any], int]:
+    """Read the JSON object at `start`; return it with the index after it.
+
+    Raises ValueError if there is none, with `pos` where JSON is invalid, and RecursionError if it is nested too deeply.
+    """
+    content, end = DECODER.raw_decode(text, start)
+    if not isinstance(content, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 -- callers treat it like any invalid JSON
+    return content, end
+
+
+def members(text: str) -> dict[str, Any]:
+    """Return the complete members of the JSON object that begins the text and is damaged further on.
+
+    Reads as far as keys and values are complete; a comma too many is skipped. A value that reaches the end of the text
+    may be cut off, and is left out.
+    """
+    content: dict[str, Any] = {}
+    at = text.find("{") + 1
+    while at and (key := KEY.match(text, at)):
+        try:
+            name, at = DECODER.raw_decode(text, key.end())
+            colon = COLON.match(text, at)
+            if colon is None:
+                break
+            value, at = DECODER.raw_decode(text, colon.end())
+        except (ValueError, RecursionError):
+            break
+        if at >= len(text) and not isinstance(value, str | dict | list):
+            break
+        content[name] = value
+    return content
+
+
+def repaired(text: str) -> dict[str, Any] | None:
+    """Return the object of a text whose only faults are commas before a closing bracket; None otherwise."""
+    parts: list[str] = []
+    last = 0
+    for at in _brackets(text, 0):
+        between = text[last:at]
+        if text[at] in "}]" and between.rstrip().endswith(","):
+            between = between.rstrip()[:-1]
+        parts += (between, text[at])
+        last = at + 1
+    try:
+        whole = "".join(parts)
+        content, end = read_object(whole)
+    except (ValueError, RecursionError):
+        return None
+    return content if end == len(whole) and not text[last:].strip(OUTSIDE) else None
+
+
+def pieces(text: str) -> list[Piece]:
+    """Return the JSON objects that a line consists of, in order, and the damaged parts between them.
+
+    A line of one whole object gives one piece. A record that is torn and followed by a whole one on the same line
+    gives two: `{"event":"request_co{"event":"login_failed"}`. An object counts as whole only if it reaches the end of
+    the line or the beginning of the next object.
+    """
+    found: list[Piece] = []
+    last = len(text.rstrip(OUTSIDE))
+    at, torn, ended, attempts = _next(text, 0), 0, False, 0
+    while at < len(text) and attempts < MOST_ATTEMPTS:
+        content, end = _object_at(text, at)
+        following = len(text) if content is None else _next(text, end)
+        is_first = _next(text, torn) >= at
+        if content is not None and (is_first or following >= len(text) or text[following] == "{"):
+            if not is_first:
+                found.append(Piece(torn, at, None))
+            found.append(Piece(at, end, content))
+            torn = following
+            opening = following if text[following : following + 1] in ("{", "") else _opening(text, following)
+        elif end < last:
+            opening = _opening(text, max(at + 1, end - NEAR))
+        else:
+            opening, ended = None if ended else _last_object(text, at), True
+        if opening is None:
+            break
+        at, attempts = opening, attempts + (content is None)
+    if text[torn:].strip(OUTSIDE):
+        found.append(Piece(torn, len(text), None))
+    return found
+
+
+def _opening(text: str, at: int) -> int | None:
+    """Return where an object may begin, from `at` on.
+
+    After an object that is invalid at an index, that is at most a few characters before it: what was read before is
+    valid in the first object, so that an object in it also ends before it. One that ends where the line ends is the
+    exception, see `_last_object`.
+    """
+    match = OPENING.search(text, at)
+    return None if match is None else match.start()
+
+
+def _next(text: str, at: int) -> int:
+    while at < len(text) and text[at] in OUTSIDE:
+        at += 1
+    return at
+
+
+def _object_at(text: str, at: int) -> tuple[dict[str, Any] | None, int]:
+    """Return the object at `at` and the index after it, or None and the index at which it is invalid."""
+    try:
+        return read_object(text, at)
+    except json.JSONDecodeError as error:
+        return None, error.pos
+    except (ValueError, RecursionError):
+        return None, len(text)
+
+
+def _last_object(text: str, at: int) -> int | None:
+    """Return where the outermost object begins that ends at the end of the line, in an object without its end."""
+    opened: list[int] = []
+    last = None
+    for place in _brackets(text, at + 1):
+        if text[place] in "{[":
+            opened.append(place)
+        elif not opened:
+            return None
+        else:
+            last = (opened.pop(), place + 1)
+    end = len(text.rstrip(OUTSIDE))
+    return last[0] if last is not None and last[1] == end and text[last[0]] == "{" else None
+
+
+def _brackets(text: str, start: int) -> Iterator[int]:
+    """Yield the indices of brackets outside strings, from `start` on."""
+    in_string = False
+    for match in MARK.finditer(text, start):
+        if match[0] == '"':
+            in_string = not in_string
+        elif not in_string and match[0][0] != "\\":
+            yield match.start()

@@ -1,0 +1,204 @@
+"""Samples of logs: the share of entries that would be quarantined, and where time, level, message and id come from.
+
+The end of each log runs through the chain. Nothing is stored or counted.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from shipper.diagnose.explain import TIME_KINDS
+from shipper.diagnose.read_lines import detect_kind, entries
+from shipper.inputs.files.handles import PlainHandle
+from shipper.inputs.files.tailer import Input
+from shipper.model.source import Source
+from shipper.pipeline.pipeline import Assessed, Pipeline
+from shipper.presentation.quarantine_notice import IDS, admission_of
+from shipper.system.clock import Clock
+from shipper_processors.assemble import Bounds
+from shipper_processors.normalise import Normaliser
+from shipper_processors.payload import decode_payload
+from shipper_schemas.entry import Entry
+from shipper_schemas.field_sources import TIME_FIELD
+from shipper_schemas.violation import Kind, Policy
+
+SAMPLE_LINES = 500
+SAMPLE_BYTES = 512 * 1024
+"""Maximum size of the end of a log that is sampled."""
+MOST_LOGS = 200
+LONGEST_S = 10.0
+"""Maximum time for all samples."""
+MOST_QUARANTINED = 0.03
+"""Largest share of quarantined entries that is not a problem."""
+KNOWN = {"level": "level", "message": "message", "id": "correlation_id"}
+"""Known fields by the words for them."""
+SHOWN = ("time", *KNOWN)
+MISSING = "missing"
+LABEL = "shipper.require-correlation-id=never"
+MOST_SOURCES = 2
+"""Number of sources shown of each field."""
+
+
+class LogSample(NamedTuple):
+    """The result of one log."""
+
+    log: str
+    """The container, else the service or the file."""
+    kind: str
+    """The type of the input."""
+    detected: str
+    """The type that the lines seem to have."""
+    is_container: bool
+    number: int
+    """Number of sampled entries."""
+    quarantined: int
+    reasons: tuple[tuple[str, int], ...]
+    """Kinds of violation of the quarantined entries, the most frequent first."""
+    sources: dict[str, tuple[tuple[str, int], ...]]
+    """For time, level, message and id the fields that they come from, the most frequent first."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    number: int = 0
+    quarantined: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    sources: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in SHOWN})
+
+    def add(self, entry: Entry, assessed: Assessed, normaliser: Normaliser) -> None:
+        """Add one entry."""
+        if assessed.policy is Policy.DROP:
+            return
+        self.number += 1
+        if assessed.policy is Policy.QUARANTINE:
+            self.quarantined += 1
+            self.reasons.update({violation.kind.value: 1 for violation in assessed.violations})
+        for name, source in field_sources(entry, assessed, normaliser).items():
+            self.sources[name][source] += 1
+
+
+@dataclass(slots=True)
+class Sampler:
+    """Samples the logs of inputs through `pipeline`."""
+
+    inputs: Sequence[Input]
+    pipeline: Pipeline
+    bounds: Bounds
+    clock: Clock
+
+    def samples(self) -> Iterator[LogSample | str]:
+        """Yield the sample of each log that has entries, in the order of the inputs; a sentence if not all fit."""
+        until, number = self.clock.monotonic() + LONGEST_S, 0
+        for source in self.inputs:
+            for path in source.scanner.paths():
+                if number == MOST_LOGS or self.clock.monotonic() > until:
+                    yield f"only the first {number} logs were sampled"
+                    return
+                number += 1
+                sample = self._sample(source, path)
+                if sample is not None:
+                    yield sample
+
+    def _sample(self, source: Input, path: str) -> LogSample | None:
+        try:
+            lines = last_lines(path)
+        except OSError:
+            return None  # reported by the check of the input
+        if not lines:
+            return None
+        log, tally, now_ms = Source.of(source.origin(path, path)), _Tally(), self.clock.wall_ms()
+        normaliser = self.pipeline.enforce.normaliser_of(log.origin.fields)
+        for entry in islice(entries(lines, source.kind, self.bounds), SAMPLE_LINES):
+            handled = self.pipeline.handle(entry, log, now_ms, count=False, ship=False)
+            tally.add(entry, handled.assessed, normaliser)
+        if tally.number == 0:
+            return None
+        return LogSample(
+            log.name or path,
+            source.kind,
+            detect_kind(lines[-1]),
+            log.origin.container_id is not None and not log.origin.kubernetes,
+            tally.number,
+            tally.quarantined,
+            tuple(tally.reasons.most_common()),
+            {name: tuple(counts.most_common()) for name, counts in tally.sources.items()},
+        )
+
+
+def last_lines(path: str) -> list[bytes]:
+    """Return the last whole lines of a file, at most SAMPLE_LINES. Raises OSError."""
+    handle = PlainHandle(path)
+    try:
+        start = max(0, (handle.size() or 0) - SAMPLE_BYTES)
+        content = handle.read(start, SAMPLE_BYTES)
+    finally:
+        handle.close()
+    lines = content.split(b"\n")[1 if start else 0 : -1]
+    return [line + b"\n" for line in lines[-SAMPLE_LINES:]]
+
+
+def field_sources(entry: Entry, assessed: Assessed, normaliser: Normaliser) -> dict[str, str]:
+    """Return where time, level, message and id of one entry come from, as words for people."""
+    event = assessed.event
+    if entry.broken is not None:
+        return {"time": _clock(entry)}
+    shape, fields, _ = decode_payload(entry.text)
+    if shape != "structured":
+        dated = entry.time is None and fields.get("time") is not None
+        sources = dict.fromkeys(event, "text") | ({TIME_FIELD: "text"} if dated else {})
+    else:
+        sources = normaliser.sources(fields)
+    doubted = any(violation.kind in TIME_KINDS for violation in assessed.violations)
+    time = None if doubted else sources.get(TIME_FIELD)
+    found = {name: sources.get(known, known) if known in event else MISSING for name, known in KNOWN.items()}
+    if "message" not in sources and shape == "structured" and found["message"] != MISSING:
+        found["message"] = "event" if event["message"] == event.get("event") else "message"
+    return {"time": time or _clock(entry), **found}
+
+
+def _clock(entry: Entry) -> str:
+    return "the runtime" if entry.time is not None else "the time of reading"
+
+
+def sentences(sample: LogSample) -> tuple[str, str]:
+    """Return a sentence about a sample and the fix, which is empty if nothing would be quarantined."""
+    number = "1 entry" if sample.number == 1 else f"{sample.number:,} entries"
+    origin = "; ".join(
+        f"{name} {_shares(counts)}" for name, counts in sample.sources.items() if any(number for _, number in counts)
+    )
+    if not sample.quarantined:
+        return f"{number} sampled, none would be quarantined; {origin}", ""
+    reason, most = sample.reasons[0]
+    percent = max(1, round(100 * sample.quarantined / sample.number))
+    reasons = f"for {reason}" if most == sample.quarantined else f"{most:,} of them for {reason}"
+    what = f"{number} sampled, {sample.quarantined:,} ({percent} %) would be quarantined, {reasons}; {origin}"
+    if reason == Kind.ENVELOPE_INVALID and sample.detected != sample.kind:
+        return what, f"the lines have the format `{sample.detected}`: change the type of the input"
+    admission = admission_of(reason)
+    return (
+        what,
+        f"{admission}, or label the container `{LABEL}`" if reason in IDS and sample.is_container else admission,
+    )
+
+
+def _shares(counts: Iterable[tuple[str, int]]) -> str:
+    listed = list(counts)
+    if len(listed) == 1:
+        name = listed[0][0]
+        return name if name == MISSING else f"from {name}"
+    total = sum(number for _, number in listed)
+    parts = [f"{name} {round(100 * number / total)} %" for name, number in listed[:MOST_SOURCES]]
+    return f"from {', '.join(parts)}" + (
+        f" and {len(listed) - MOST_SOURCES} more" if len(listed) > MOST_SOURCES else ""
+    )
+
+
+Samples = Callable[[], Iterator[LogSample | str]]
+"""Samples the logs of the inputs. Raises ShipperError."""
+
+
+def no_samples() -> Iterator[LogSample | str]:
+    """Sample nothing."""
+    yield from ()

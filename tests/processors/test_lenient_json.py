@@ -1,0 +1,141 @@
+"""Damaged JSON: what is complete is read, and nothing is guessed."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shipper_processors.lenient_json import members, read_object, repaired, without_colours
+from shipper_processors.payload import decode_payload
+from shipper_schemas.violation import Kind
+
+LINE = '{"event":"login_failed","correlation_id":"a1","n":12,"ctx":{"b":[1]},"msg":"long text"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        (LINE[:-1], {"event": "login_failed", "correlation_id": "a1", "n": 12, "ctx": {"b": [1]}, "msg": "long text"}),
+        (LINE[:-4], {"event": "login_failed", "correlation_id": "a1", "n": 12, "ctx": {"b": [1]}}),
+        ('{"event":"a","n":12', {"event": "a"}),
+        ('{"event":"a","n":tru', {"event": "a"}),
+        ('{"event":"a","n"', {"event": "a"}),
+        ('{"event":"lo', {}),
+        ('{ "event" : "a" , "x', {"event": "a"}),
+        ("{", {}),
+        ("no object", {}),
+        ('{"a":1,,"b":2', {"a": 1}),
+    ],
+)
+def test_complete_members_of_a_cut_object_are_read(text: str, content: dict[str, Any]) -> None:
+    """A number that reaches the cut may lack digits, and is left out."""
+    assert members(text) == content
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ('{"a":1,}', {"a": 1}),
+        ('{"a":[1,2,],"b":{"c":3, },}', {"a": [1, 2], "b": {"c": 3}}),
+        ('{"a":",}",}', {"a": ",}"}),
+        ('{"a":"\\",}",}', {"a": '",}'}),
+        ('{"a":1,', None),
+        ("{,}", {}),
+        ('{"a":1,} more', None),
+        ('{"a" 1,}', None),
+    ],
+)
+def test_commas_before_a_closing_bracket_are_removed(text: str, content: dict[str, Any] | None) -> None:
+    """In objects and arrays, but not in strings."""
+    assert repaired(text) == content
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{LINE},", f"{LINE};", f"{LINE}\r", f"{LINE}\0", f"\0\0\0{LINE}", f"\x1b[0m{LINE}", f"{LINE}\x1b[0m", f"\ufeff{LINE}",
+        f"\x1e{LINE}", f"  {LINE}\t", LINE[:-1] + ",}", f"{LINE}'", f"{LINE}x", f"{LINE}]", f"{LINE}}}", LINE.replace("long", "lo\x01\tng"),
+        f"\x1b[2m\x1b[32m{LINE}\x1b[0m\x1b[K",
+    ],
+)  # fmt: skip
+def test_nothing_around_an_event_hides_it(text: str) -> None:
+    """Blanks, NULs, colours, commas and single characters around an object."""
+    shape, fields, _ = decode_payload(text)
+    assert shape == "structured"
+    assert fields["event"] == "login_failed"
+    assert fields["correlation_id"] == "a1"
+
+
+@pytest.mark.parametrize("end", [f"{LINE}x", f"{LINE} and more", f'{LINE}{{"torn'])
+def test_text_behind_an_object_is_reported(end: str) -> None:
+    """The object counts, and the violation says that there is more."""
+    shape, _, violation = decode_payload(end)
+    assert shape == "structured"
+    assert violation is not None
+    assert violation.kind is Kind.JSON_INVALID
+
+
+def test_a_cut_object_counts_and_a_torn_one_does_not() -> None:
+    """At the limit of a line the beginning is kept on purpose; a torn record is written again by its writer."""
+    text = LINE[:60]
+    assert decode_payload(text, cut=True)[:2] == (
+        "structured",
+        {"event": "login_failed", "correlation_id": "a1", "n": 12},
+    )
+    shape, fields, violation = decode_payload(text)
+    assert shape == "broken"
+    assert fields == {"event": "unstructured", "correlation_id": "a1", "message": text}
+    assert violation is not None
+    assert violation.kind is Kind.JSON_INVALID
+
+
+def test_a_broken_object_keeps_level_time_and_id() -> None:
+    """They are the search keys of a line that is stored as text."""
+    text = '{"time":"2026-11-30T11:37:18Z","level":"WARN","request_id":"a1","msg":"x'
+    _, fields, _ = decode_payload(text)
+    assert fields == {
+        "event": "unstructured",
+        "level": "warning",
+        "correlation_id": "a1",
+        "time": "2026-11-30T11:37:18Z",
+        "message": text,
+    }
+
+
+def test_placeholders_are_no_id() -> None:
+    """`-` in a broken object joins nothing."""
+    assert "correlation_id" not in decode_payload('{"correlation_id":"-","request_id":"null","msg":"x')[1]
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.integers()), min_size=1), st.data())
+def test_members_of_any_cut_are_members_of_the_whole(content: dict[str, Any], data: st.DataObject) -> None:
+    """No cut gives a value that was not logged."""
+    text = json.dumps(content)
+    at = data.draw(st.integers(0, len(text)))
+    kept = members(text[:at])
+    assert (
+        kept.items() <= content.items()
+        if not any(isinstance(value, list) for value in content.values())
+        else set(kept) <= set(content)
+    )
+    assert all(content[key] == value for key, value in kept.items())
+
+
+def test_an_object_is_read_with_its_end() -> None:
+    """Only objects; raw control characters in strings are accepted."""
+    assert read_object('x{"a":"b\n"}y', 1) == ({"a": "b\n"}, 11)
+    with pytest.raises(ValueError, match="not a JSON object"):
+        read_object("[1]")
+
+
+def test_an_integer_of_any_length_hides_no_event() -> None:
+    """Python refuses to convert more than 4300 digits."""
+    shape, fields, _ = decode_payload('{"event":"login_failed","n":' + "1" * 10_000 + "}")
+    assert (shape, fields["event"], fields["n"]) == ("structured", "login_failed", "1" * 10_000)
+
+
+def test_colours_are_removed() -> None:
+    """Sequences that colour or clear; other escapes stay."""
+    assert without_colours("\x1b[2m\x1b[32;1mx\x1b[0m\x1b[K \x1b]0;t") == "x \x1b]0;t"
