@@ -67,10 +67,11 @@ _SEVERITY = re.compile(
     r"(?:DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION|BACKTRACE):  "
 )
 _POSTGRES_HEAD = re.compile(
-    r"(?:<? ?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? (?:[A-Z]{2,5}|[+-]\d{2,4})[ :]?)?"
+    r"(?:(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:\S{1,255} )?postgres(?:ql)?\[\d{1,10}\]: "
+    r"|<? ?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})? (?:[A-Z]{2,5}|[+-]\d{2,4})[ :]?)?"
     r"(?:\[\d{1,10}(?:-\d{1,10})?\]:? ?)?"
 )
-"""The beginning of a line that no client chooses: time with its zone, and process."""
+"""The beginning of a line that no client chooses: syslog's, or a time with its zone, and the process."""
 POSTGRESQL_FAILURE = re.compile(
     r"FATAL:  (?:[0-9A-Z]{5}: )?[A-Za-z0-9-]{2,16} authentication failed for user \"(.{0,63})\""
 )
@@ -193,7 +194,7 @@ def vault_login(path: str) -> bool:
 
 def _line(text: str) -> str:
     """Return the first line of a text, up to a length that no login line has."""
-    return text.partition("\n")[0][:LONGEST_LINE].rstrip()
+    return text.partition("\n")[0][:LONGEST_LINE].strip()
 
 
 TESTS: Mapping[str, Callable[[str], bool]] = {

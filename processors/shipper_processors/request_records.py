@@ -33,6 +33,8 @@ PROXY_KEYS = frozenset(
     }
 )  # fmt: skip
 """Names that nginx, Envoy, Traefik and HAProxy give to parts of a request; no application has them."""
+APPLICATION_KEYS = frozenset({"controller", "latency_human"})
+"""Names in the requests that Rails (lograge) and Echo log without a message; they are applications'."""
 REMARKS = frozenset({"", "-", "handled request"})
 """Messages of proxies, which say nothing."""
 
@@ -61,7 +63,7 @@ def request_record(event: Mapping[str, Any]) -> Record | None:
     logger = event.get("logger")
     if isinstance(logger, str) and (logger in ACCESS_LOGGERS or logger.startswith(CADDY_ACCESS)):
         return "access"
-    if name:
+    if name or not APPLICATION_KEYS.isdisjoint(extra) or not APPLICATION_KEYS.isdisjoint(event):
         return "structured"
     if not PROXY_KEYS.isdisjoint(extra) or not PROXY_KEYS.isdisjoint(event):
         return "access"

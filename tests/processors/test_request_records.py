@@ -22,6 +22,7 @@ def counted(event: dict[str, Any], source: HttpSource = "structured", stream: st
 APPLICATIONS = [
     {"event": "request_complete"}, {"event": "request_finished"}, {"event": "POST /api/v1/auth/login 401"},
     {"message": "request completed"}, {"message": "", "logger": "app.http"}, {"event": 5, "message": "done"},
+    {"extra": {"controller": "SessionsController", "action": "create"}}, {"extra": {"latency_human": "1ms"}},
     {"message": "request completed", "extra": {"responseTime": 12}},
 ]  # fmt: skip
 PROXIES = [
