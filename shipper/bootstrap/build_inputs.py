@@ -5,13 +5,13 @@ from collections.abc import Collection
 
 from shipper.agent.live_tail import LiveTail
 from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of, read_only_redactor
-from shipper.config.settings import Settings
+from shipper.config.settings import InputSettings, Settings
 from shipper.delivery.pace import Pace
 from shipper.diagnose.sample_logs import Sampler
 from shipper.inputs.files.container_metadata import Provenance
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.limits import Limits
-from shipper.inputs.files.tailer import Input, Tail
+from shipper.inputs.files.tailer import Input, OriginOf, Tail
 from shipper.inputs.registry import process_of
 from shipper.outputs import registry
 from shipper.state.store import State
@@ -21,6 +21,7 @@ from shipper_processors.assemble import ASSEMBLERS
 
 SPARE_DESCRIPTORS = 128
 """Descriptors reserved for databases, sockets and rotated files while logs are open."""
+OTHER_RUNTIME = {"docker": "cri", "cri": "docker"}
 
 
 def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
@@ -70,10 +71,16 @@ def inputs_of(
             Scanner(section.glob, folders),
             provenance.of(section),
             (from_end or section.start == "end") and (section.type, section.glob) not in known,
-            provenance.of_other(section),
+            _other_origin(provenance, section),
         )
         for section in settings.inputs
     ]
+
+
+def _other_origin(provenance: Provenance, section: InputSettings) -> OriginOf | None:
+    """Return the origin of logs of an input that the other container runtime writes; None for other inputs."""
+    other = OTHER_RUNTIME.get(section.type)
+    return None if other is None else provenance.of(section.model_copy(update={"type": other}))
 
 
 def descriptors() -> int:

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 from urllib.parse import quote
 
 import orjson
@@ -114,13 +114,6 @@ class Provenance:
         finders = {"docker": self._docker_origin, "cri": self._cri_origin, "plain": self._plain_origin}
         finder = finders[settings.type]
         return lambda path, real: finder(settings, path, real)
-
-    def of_other(self, settings: InputSettings) -> Callable[[str, str], Origin] | None:
-        """Return the function for logs of an input that the other container runtime writes; None for other inputs."""
-        other: dict[str, Literal["docker", "cri"]] = {"docker": "cri", "cri": "docker"}
-        if settings.type not in other:
-            return None
-        return self.of(settings.model_copy(update={"type": other[settings.type]}))
 
     def _docker_origin(self, settings: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
         folder = Path(real).parent
