@@ -300,6 +300,7 @@ class _Entry:
         self._values: dict[str, Any] = {}
         self._originals: dict[str, Any] = {}
         """Values of known fields that were converted or replaced."""
+        self._meaningless: list[str] = []
         self._rendered: Rendered | None = None
 
     def read(self, field: str, sources: Sequence[Source]) -> None:
@@ -342,11 +343,14 @@ class _Entry:
             or (field in NESTED_ONLY and isinstance(own, dict))
         )
         if meaningless:
-            self._originals[field] = self.fields.pop(field)
+            self._originals[field] = own
+            self._meaningless.append(field)  # other fields may still be read from inside it
 
     def finish(self) -> dict[str, Any]:
         """Write the values under their names, and the originals under `extra`."""
         fields, values = self.fields, self._values
+        for name in self._meaningless:
+            del fields[name]
         self._complete_error()
         trace = values.get("trace_id")
         if "correlation_id" not in values and trace is not None:

@@ -114,6 +114,7 @@ def event_of(fields: dict[str, Any]) -> dict[str, Any]:
          {"timestamp": {"epochSecond": 1775541904, "nanoOfSecond": 321000000}}),
         ({"t": "2026-03-09T08:15:30.123Z", "level": "info", "msg": "m"}, {"timestamp": "2026-03-09T08:15:30.123Z"}),
         ({"date": 1773044130123, "status": "warn", "message": "m", "dd": {"service": "x"}}, {"level": "warning"}),
+        ({"event": {"duration": 45_200_000}, "message": "m"}, {"duration_ms": 45.2}),
         # plain fields in other forms
         ({"level": "60", "message": "m", "status_code": "401", "duration_ms": "45.5", "method": "post", "path": "http://a.b/c?d#e"},
          {"level": "critical", "status_code": 401, "duration_ms": 45.5, "method": "POST", "path": "/c"}),
