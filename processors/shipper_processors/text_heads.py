@@ -149,6 +149,9 @@ AFTER_TIME_LETTER = (
     form(rf" (?P<logger>[A-Za-z_][\w.-]{{0,120}}) {{1,4}}\[?{UPPER}\]?(?::|\s-|\s\||\s{{2}}|\s)\s{{0,4}}"),
     form(r" [\w.-]{1,63}@[\w.-]{1,63} (?:\[\d{1,10}\] )?(?P<level>[A-Z1-5]{3,9}):  ?", POSTGRES),
     form(r" [\w.-]{1,128} (?P<logger>[\w./-]{1,48})(?:\[\d{1,10}\])?: "),  # syslog with an ISO time
+    form(
+        r",(?:(?:\"[^\"]{0,256}\"|[^,\"]{0,64}),){10}(?P<level>[A-Z1-5]{3,9}),[0-9A-Z]{5},\"?", POSTGRES
+    ),  # PostgreSQL's csvlog
 )
 LOGGER_FORMS = {
     "[": re.compile(

@@ -152,6 +152,7 @@ FORMATS: dict[str, list[tuple[str, str | None, str | None, str]]] = {
         ("2021-03-17 15:18:05.633 UTC [170] a@b FATAL:  password authentication failed", "critical", None, "password"),
         ("2025-04-12 00:14:12.837 CEST [1329108] ERROR:  syntax error", "error", None, "syntax"),
         ("2021-03-17 15:18:05.633 UTC [170] DETAIL:  Role does not exist", "info", None, "Role"),
+        ('2026-03-09 08:15:30.123 UTC,"app","parcels",170,"10.0.0.7:51000",69ae82d2.aa,1,"authentication",2026-03-09 08:15:30 UTC,3/2,0,FATAL,28P01,"password failed",,,', "critical", None, "password"),
         ("2021-03-17 15:18:05.633 GMT [170-1] PANIC:  gone", "critical", None, "gone"),
     ],
     "Redis": [
