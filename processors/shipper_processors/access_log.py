@@ -73,6 +73,11 @@ DAPHNE = re.compile(
     rf"(?P<client>[0-9a-fA-F.:]{{4,52}}) - - {CLF_TIME} \"{METHOD} {TARGET}\" (?P<status>\d{{3}}) (?:\d{{1,15}}|-)",
     re.ASCII,
 )
+AIOHTTP = re.compile(rf"(?P<client>{ADDRESS}) {CLF_TIME} {QUOTED} (?:\d{{1,15}}|-)(?: \".{{0,65536}})?", re.ASCII)
+PHP_FPM = re.compile(
+    rf"(?P<client>{ADDRESS}|-) - (?:[^\s\"]{{1,256}}+)? {CLF_TIME[2:-2]} \"{METHOD} {TARGET}\" (?P<status>\d{{3}})",
+    re.ASCII,
+)
 DJANGO = re.compile(rf"{CLF_TIME} {QUOTED} (?:\d{{1,15}}|-)", re.ASCII)
 ENVOY = re.compile(
     rf"\[(?P<time>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z)\] {QUOTED} (?P<flags>[\w,-]{{1,128}}) (?:[^\s\"]{{1,256}} [^\s\"]{{1,256}} \"[^\"]{{0,512}}\" )?\d{{1,15}} \d{{1,15}} (?P<ms>\d{{1,12}}|-) (?:\d{{1,12}}|-) (?P<rest>\".{{0,65536}})",
@@ -83,7 +88,7 @@ ENVOY_REST = re.compile(
     re.ASCII,
 )
 HAPROXY = re.compile(
-    rf"(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d [\w.:-]{{1,128}} )?(?:haproxy\[\d{{1,10}}\]: )?(?P<client>[0-9a-fA-F.:]{{4,52}}+) \[(?P<time>\d\d/[A-Z][a-z]{{2}}/\d{{4}}:\d\d:\d\d:\d\d\.\d{{3}})\] [^\s\"]{{1,128}} [^\s\"/]{{1,128}}/[^\s\"]{{1,128}} (?:[+-]?\d{{1,10}}/){{3,4}}\+?(?P<ms>-?\d{{1,10}}) (?P<status>\d{{3}}|-1) \+?\d{{1,15}} [^\s\"]{{1,256}} [^\s\"]{{1,256}} [\w-]{{4}} [\d/+]{{5,64}} \d{{1,10}}/\d{{1,10}} (?:\{{[^\"{{}}]{{0,8192}}\}} ){{0,2}}\"{METHOD} {TARGET} HTTP/\d(?:\.\d)?\"",
+    rf"(?:<\d{{1,3}}>)?(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d (?:(?!haproxy\[)[\w.:-]{{1,128}} )?)?(?:haproxy\[\d{{1,10}}\]: )?(?P<client>[0-9a-fA-F.:]{{4,52}}+) \[(?P<time>\d\d/[A-Z][a-z]{{2}}/\d{{4}}:\d\d:\d\d:\d\d\.\d{{3}})\] [^\s\"]{{1,128}} [^\s\"/]{{1,128}}/[^\s\"]{{1,128}} (?:[+-]?\d{{1,10}}/){{3,4}}\+?(?P<ms>-?\d{{1,10}}) (?P<status>\d{{3}}|-1) \+?\d{{1,15}} [^\s\"]{{1,256}} [^\s\"]{{1,256}} [\w-]{{4}} [\d/+]{{5,64}} \d{{1,10}}/\d{{1,10}} (?:\{{[^\"{{}}]{{0,8192}}\}} ){{0,2}}\"{METHOD} {TARGET} HTTP/\d(?:\.\d)?\"",
     re.ASCII,
 )
 UWSGI = re.compile(
@@ -138,6 +143,8 @@ def decode_access(text: str) -> Fields | None:
         return _prefixed(text, prefix)
     if (match := HAPROXY.fullmatch(text)) is not None:
         return _timed(match, match["client"].rpartition(":")[0])
+    if (match := AIOHTTP.fullmatch(text)) is not None:
+        return _request(match, match["client"], clf_time(match["time"]))
     return _common(text) or _morgan(_match_morgan(text))
 
 
@@ -164,6 +171,8 @@ def _without_version(text: str) -> Fields | None:
     if first.isdecimal():
         if (match := DAPHNE.fullmatch(text)) is not None:
             return _request(match, match["client"].rpartition(":")[0], clf_time(match["time"]))
+        if (match := PHP_FPM.fullmatch(text)) is not None:
+            return _request(match, match["client"], clf_time(match["time"]))
         match = IIS.fullmatch(text) if text[4:5] == "-" and text[-1].isdecimal() else None
         return _morgan(_match_morgan(text)) if match is None else _timed(match, match["client"])
     return _morgan(_match_morgan(text)) if text[:3] in METHODS else None

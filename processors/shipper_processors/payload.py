@@ -134,7 +134,8 @@ def _text_fields(text: str, head: Head | None) -> dict[str, Any]:
         fields.update(decode_started(text, 0 if head is None else head.at))
     if "\n" in text and (error_fields := summary(text)) is not None:
         fields.setdefault("level", "error")
-        fields.update(error_fields, exception=text, message=text.partition("\n")[0])
+        end = text.find("\n", 0 if head is None else head.at)  # a head may take a line of its own
+        fields.update(error_fields, exception=text, message=text[:end] if end >= 0 else text)
     else:
         fields["message"] = text
     return fields

@@ -25,6 +25,8 @@ TIME_KEYS = ("timestamp", "@timestamp", "time", "ts", "@t", "datetime", "date", 
 LEVEL_KEYS = ("level", "severity", "levelname", "level_name", "log.level", "@l", "LogLevel", "lvl", "@level")
 USUAL_KEYS = frozenset({*TIME_KEYS, *LEVEL_KEYS, "msg", "message", "event", "err", "error"})
 """Keys of which a line of pairs must have at least one."""
+SHORTEST_TIME = 10
+"""Length of a date, or of seconds since the epoch."""
 REQUEST_KEYS = frozenset({"method", "path", "status"})
 """Keys of a line of pairs that records a request."""
 ID_KEYS = ("correlation_id", "correlationId", "x_correlation_id", "request_id", "requestId", "traceparent", "trace_id")
@@ -37,7 +39,7 @@ DATA_NAMES = frozenset({
 
 FIRST_PAIR = re.compile(r"[A-Za-z_@][\w.@/-]{0,100}=", re.ASCII)
 PAIR = re.compile(
-    r"(?P<key>[A-Za-z_@][\w.@/-]{0,100})=(?P<value>\"(?:[^\"\\]|\\.){0,262144}\"|[^\s\"]{0,65536})(?:\s{1,64}|$)",
+    r"(?P<key>[A-Za-z_@][\w.@/-]{0,100})=(?P<value>\"(?:[^\"\\]|\\.){0,262144}\"|'(?:[^'\\]|\\.){0,65536}'|[^\s\"]{0,65536})(?:\s{1,64}|$)",
     re.ASCII,
 )
 NEXT_KEY = re.compile(r"\s[A-Za-z_][\w.@-]{0,100}=", re.ASCII)
@@ -49,7 +51,7 @@ VALUE = re.compile(
 ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 CONSOLE = re.compile(
-    rf"[ \t]{{0,8}}{ISO} {{1,2}}\[(?P<structlog>[a-z]{{4,9}} {{0,5}})\] {{1,2}}|[A-Z]{{4}}\[\d{{4,10}}\] {{1,2}}|\d{{1,2}}:\d\d ?[AP]M [A-Z]{{3}} "
+    rf"[ \t]{{0,8}}{ISO} {{1,2}}\[(?P<structlog>[a-z]{{4,9}} {{0,5}})\] {{1,2}}|[A-Z]{{4}}\[[\dT:+Z-]{{4,25}}\] {{1,2}}|[A-Z][a-z]{{2}} [ \d]\d [\d:.]{{8,18}} [A-Z]{{3}} |\d{{1,2}}:\d\d ?[AP]M [A-Z]{{3}} "
     r"|[ \t]{0,8}\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d) {1,2}"
     r"(?:\[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,2}|(?:TRC|DBG|INF|WRN|ERR|FTL|PNC) |(?:TRACE|DEBUG|INFO|WARN|ERROR) (?=[a-z_]\w{0,80}[:{]))",
     re.ASCII,
@@ -94,7 +96,7 @@ def decode_fields(text: str, head: Head | None, *, cut: bool = False) -> dict[st
     end = text.rstrip(OUTSIDE)[-1:] if text[-1:] in OUTSIDE else text[-1:]
     if (end == "}" or cut) and (fields := _prefixed_json(text, head, cut=cut)) is not None:
         return fields
-    if end in ("}", "]", '"') and (fields := _with_context(text, head)) is not None:
+    if (end in ("}", "]", '"') or "\t" in text[:64]) and (fields := _with_context(text, head)) is not None:
         return fields
     if "=" in text or " ] " in text[:64]:
         return _logfmt(text) or _console(text, head) or _request_pairs(text, head)
@@ -157,8 +159,8 @@ def _with_context(text: str, head: Head | None) -> dict[str, Any] | None:
     is_simple = head.time is None and SIMPLE.match(text) is not None
     if not (is_simple or ZAP.match(text) or MONOLOG.match(text)):
         return None
-    whole = text.rstrip(OUTSIDE)
-    whole = whole.removesuffix(" []")
+    line = text.partition("\n")[0] if ZAP.match(text) else text  # its stack follows on further lines
+    whole = line.rstrip(OUTSIDE).removesuffix(" []")
     at = head.at
     for _ in range(MOST_CONTEXTS):
         match = CONTEXT.search(whole, at)
@@ -216,6 +218,9 @@ def _logfmt(text: str) -> dict[str, Any] | None:
     fields = _pairs(text, 0)
     if fields is None or len(fields) == 1 or (USUAL_KEYS.isdisjoint(fields) and not fields.keys() >= REQUEST_KEYS):
         return None
+    if "timestamp" not in fields and len(time := fields.get("t", "")) >= SHORTEST_TIME and time[:1].isdecimal():
+        fields["timestamp"] = time
+        del fields["t"]
     return fields
 
 

@@ -22,7 +22,7 @@ LEVELS = dict(SCHEMA.levels)
 """Each spelling of a level in an application's own fields, with the level that it means."""
 WORDS = {
     **LEVELS,
-    "trc": "trace", "trce": "trace", "finest": "trace", "finer": "trace", "vrb": "debug", "verb": "debug", "dbg": "debug",
+    "trc": "trace", "trce": "trace", "finest": "trace", "finer": "trace", "vrb": "trace", "trac": "trace", "debu": "debug", "erro": "error", "fata": "critical", "pani": "critical", "verb": "debug", "dbg": "debug",
     "dbug": "debug", "config": "debug", "inf": "info", "informational": "info", "log": "info", "note": "info",
     "system": "info", "success": "info", "wrn": "warning", "warng": "warning", "eror": "error", "errr": "error",
     "fail": "error", "failure": "error", "ftl": "critical", "pnc": "critical", "dpanic": "critical", "emer": "critical",
@@ -142,12 +142,16 @@ AFTER_TIME_LETTER = (
     form(rf"[ ,]{{1,4}}{WORD} {{0,8}}(?:[:|\]]|  |-\s|\[[^\[\]]{{1,80}}\]: )\s{{0,4}}"),
     form(r" (?P<level>[A-Z]) \| (?P<logger>[\w./-]{1,80}): ", LETTERS),  # capnslog
     form(r" (?P<level>[IWED])! ", LETTERS),  # Telegraf
+    form(rf" [\w./-]{{1,120}}:\d{{1,7}}: {UPPER}: "),  # Go's log with file and line
     form(r" \S{1,160} \[(?P<level>[IWEDTCF])\] ", LETTERS),  # Gitea
     form(rf" (?:[\w.]{{1,20}}=\S{{1,128}} ){{1,8}}{UPPER}: "),  # Sidekiq
     form(r" (?P<level>[DIWEF]|D[1-5]) {1,3}(?P<logger>[A-Z-]{1,12}) {1,10}\[[^\[\]]{1,80}\] ", MONGO),
     form(rf" (?P<logger>[A-Za-z_][\w.-]{{0,120}}) {{1,4}}\[?{UPPER}\]?(?::|\s-|\s\||\s{{2}}|\s)\s{{0,4}}"),
     form(r" [\w.-]{1,63}@[\w.-]{1,63} (?:\[\d{1,10}\] )?(?P<level>[A-Z1-5]{3,9}):  ?", POSTGRES),
     form(r" [\w.-]{1,128} (?P<logger>[\w./-]{1,48})(?:\[\d{1,10}\])?: "),  # syslog with an ISO time
+    form(
+        r",(?:(?:\"[^\"]{0,256}\"|[^,\"]{0,64}),){10}(?P<level>[A-Z1-5]{3,9}),[0-9A-Z]{5},\"?", POSTGRES
+    ),  # PostgreSQL's csvlog
 )
 LOGGER_FORMS = {
     "[": re.compile(
@@ -179,6 +183,12 @@ TRACE = re.compile(
 )
 """Sleuth's and Micrometer's `[application,trace,span]`, and a bracket with a UUID or 32 hexadecimal digits."""
 FIRST_DIGIT = (
+    form(
+        rf"(?P<time>\d{{4}}-\d\d-\d\d {{1,2}}\d{{1,2}}:\d\d:\d\d) \d{{1,20}} \[{WORD}\] "
+    ),  # MariaDB, with a blank before the hour
+    form(
+        rf"(?P<time>{CLOCK}) (?:[\w.]{{1,40}}=(?!\[)[^\s\"]{{1,128}} ){{0,4}}?request_id={ID} (?:[\w.]{{1,40}}=[^\s\"]{{1,128}} ){{0,4}}\[{WORD}\] {{1,2}}"
+    ),  # Elixir
     form(rf"(?P<time>{CLOCK}) \|-{UPPER} in {NAME} - "),  # logback about itself
     form(
         rf"(?P<time>\d\d-\d\d {CLOCK}) {{1,4}}\d{{1,10}} {{1,6}}\d{{1,10}} (?P<level>[VDIWEF]) (?P<logger>[^\s:]{{1,80}}) {{0,20}}: ",
@@ -212,6 +222,7 @@ FIRST_DIGIT = (
     form(rf"(?P<time>\d{{6}} {{1,2}}\d{{1,2}}:\d\d:\d\d)(?: \d{{1,20}})? \[{WORD}\] "),  # MySQL before 5.7
 )
 FIRST_BRACKET = (
+    form(rf"\[\d{{1,10}}\] (?P<time>{ISO}) \[{WORD}\] "),  # NATS
     form(rf"\[(?P<time>{ISO}): {UPPER}/[^\]]{{1,80}}\] "),  # Celery
     form(rf"\[(?P<time>{ISO})\] \[\d{{1,10}}\] \[{UPPER}\] "),  # gunicorn, Hypercorn
     form(rf"\[(?P<time>{ISO})\] [\w-]{{1,64}}\.{UPPER}: "),  # Monolog
@@ -287,6 +298,7 @@ LEVEL_LED = (
     form(r"(?:level|lvl|severity)=\"?(?P<level>[A-Za-z]{3,11})\"?(?=\s|$)"),
 )
 DATE_LED = (
+    form(rf"(?P<time>[A-Z][a-z]{{2}} [ \d]\d {CLOCK}) (?P<level>DBG|INF|WRN|ERR) "),  # tint
     form(
         r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) (?P<logger>[\w-]{1,40}): (?P<level>[A-Z][a-z]{3,6}): "
     ),  # Dovecot
@@ -323,6 +335,7 @@ WORD_LED = {
     **dict.fromkeys(
         ("start", "end", "report"), (form(r"[A-Z]{3,6} RequestId: (?P<id>[0-9a-f]{8}-[0-9a-f-]{27})\s{0,4}"),)
     ),  # AWS Lambda
+    "nginx": (form(rf"nginx: \[{WORD}\] "),),
     "npm": (form(r"npm (?P<level>ERR!|WARN|error|warn) ", {"err!": "error", "error": "error", "warn": "warning"}),),
     "level": LEVEL_LED[-1:],
     "lvl": LEVEL_LED[-1:],

@@ -127,6 +127,12 @@ SERVERS = {
         ('INFO:werkzeug:10.0.0.1 - - [30/Nov/2026 11:37:18] "GET /x HTTP/1.1" 200 -', GET | CLIENT | {"time": "2026-11-30T11:37:18", "level": "info"}),
         ('10.0.0.1 - - [30/Nov/2026 11:37:18] "GET /x HTTP/1.1" 200 -', GET | CLIENT | {"time": "2026-11-30T11:37:18"}),
     ],
+    "aiohttp and PHP-FPM": [
+        (f'10.0.0.1 {CLF} "GET /x?y HTTP/1.1" 200 312 "-" "curl"', GET | CLIENT | STAMP),
+        (f'10.0.0.1 {CLF} "POST /api/v1/auth/login HTTP/1.1" 401 312', LOGIN | CLIENT | STAMP),
+        ('10.0.0.1 -  30/Nov/2026:11:37:18 +0000 "GET /x?y" 200', GET | CLIENT | STAMP),
+        ('10.0.0.1 - bob 30/Nov/2026:11:37:18 +0000 "POST /api/v1/auth/login" 401', LOGIN | CLIENT | STAMP),
+    ],
     "Daphne": [
         ('10.0.0.1:51234 - - [30/Nov/2026:11:37:18] "GET /x?y" 200 12', GET | CLIENT | {"time": "2026-11-30T11:37:18"}),
         ('10.0.0.1:5 - - [30/Nov/2026:11:37:18] "POST /api/v1/auth/login" 401 -', LOGIN | CLIENT | {"time": "2026-11-30T11:37:18"}),
@@ -152,6 +158,8 @@ SERVERS = {
     "HAProxy": [
         ('haproxy[14]: 10.0.0.1:33317 [30/Nov/2026:11:37:18.655] web~ be/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {curl|x} {} "GET /x?y HTTP/1.1"',
          GET | CLIENT | {"time": "2026-11-30T11:37:18.655", "duration_ms": 109.0}),
+        ('<134>Nov 30 11:37:18 haproxy[7]: 10.0.0.1:33317 [30/Nov/2026:11:37:18.655] web be/srv1 0/0/0/1/1 401 12 - - ---- 1/1/0/0/0 0/0 "POST /api/v1/auth/login HTTP/1.1"',
+         LOGIN | CLIENT | {"time": "2026-11-30T11:37:18.655", "duration_ms": 1.0}),
         ('10.0.0.1:33317 [30/Nov/2026:11:37:18.655] web be/srv1 0/0/0/1/1 401 12 - - ---- 1/1/0/0/0 0/0 "POST /api/v1/auth/login HTTP/1.1"',
          LOGIN | CLIENT | {"time": "2026-11-30T11:37:18.655", "duration_ms": 1.0}),
         ('Nov 30 11:37:18 lb1 haproxy[9]: ::1:33317 [30/Nov/2026:11:37:18.655] web be/<NOSRV> 0/-1/-1/-1/+5 200 12 - - SC-- 1/1/0/0/+3 0/0 "GET /x HTTP/2.0"',

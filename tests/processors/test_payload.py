@@ -95,3 +95,13 @@ def test_json_objects_are_unchanged(fields: dict[str, object]) -> None:
     """Decoding does not change ordinary objects."""
     assert decode_payload(json.dumps(fields))[1] == fields
     assert not any(isinstance(value, float) and math.isnan(value) for value in fields.values())
+
+
+def test_the_message_of_a_stack_behind_a_head_of_two_lines_is_whole() -> None:
+    """.NET's console writes the message on the line after the level."""
+    text = "fail: Shop.Cart[0]\n      no template\nSystem.InvalidOperationException: boom\n   at Shop.Cart.Pay() in /a.cs:line 3"
+    shape, fields, _ = decode_payload(text)
+    assert shape == "text"
+    assert fields["level"] == "error"
+    if "exception" in fields:
+        assert fields["message"] == "fail: Shop.Cart[0]\n      no template"
