@@ -49,7 +49,7 @@ PREFIX = re.compile(
 )
 """The prefix of gunicorn's and Hypercorn's loggers, and of werkzeug's in Python's default format."""
 CLIENT = re.compile(
-    rf"(?:(?P<vhost>[\w.-]{{1,253}}:\d{{1,5}}) (?![- ]))?(?:(?P<ip>{ADDRESS}|-)|(?P<list>[^\s\",\[\]|=:]{{1,253}}|[^\s\",\[\]|=]{{1,253}}(?:, ?[^\s\",\[\]]{{1,253}}){{1,32}})) (?P<ident>[^\s\"]{{1,128}}) ",
+    rf"(?:(?P<vhost>[\w.-]{{1,253}}:\d{{1,5}}) (?![- ]))?(?:(?P<ip>{ADDRESS}|-)|(?P<list>[^\s\",\[\]|=:\x00-\x1f]{{1,253}}|[^\s\",\[\]|=\x00-\x1f]{{1,253}}(?:, ?[^\s\",\[\]\x00-\x1f]{{1,253}}){{1,32}})) (?P<ident>[^\s\"]{{1,128}}) ",
     re.ASCII,
 )
 """What common log lines begin with: perhaps a virtual host, then an address, a host name or a list of addresses."""

