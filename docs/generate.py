@@ -22,13 +22,36 @@ from shipper.web.app import ADDRESSES, LOGIN, LOGOUT, OPEN_TO_ALL
 from shipper.web.pages.routes import ADDRESSES as PAGES
 from shipper_processors.count import Counting
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.event import KNOWN_FIELDS
+from shipper_schemas.event import KNOWN_FIELDS, LEVELS
+from shipper_schemas.field_sources import CARRIERS, FIELD_SOURCES, PLACEHOLDERS, TIME_FIELD, Form
 from shipper_schemas.violation import DEFAULT_POLICIES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 NOTE = "<!-- written by `make docs`; edit what declares it instead -->\n"
 MACHINES_OWN = ("host",)
+FORMS: dict[Form, str] = {
+    "s": "seconds",
+    "us": "microseconds",
+    "ns": "nanoseconds",
+    "integer_ns": "nanoseconds as a whole number, as Go writes them",
+    "unit": "a text with its unit",
+    "seconds": "seconds since the epoch",
+    "trace": "the trace id of a `traceparent`",
+    "parent": "the span id of a `traceparent`",
+    "last_part": "the part after `traces/`",
+    "letter": "the letter that MongoDB writes",
+    "serilog": "`info` if Serilog writes no level",
+    "klog": "`info`, or `error` beside `err`",
+    "otel": "OpenTelemetry's numbers",
+    "python": "Python's numbers",
+    "logback": "Logback's and Monolog's numbers",
+    "request_line": "of a request line",
+    "forwarded": "the first address of the list",
+    "lines": "if it is a trace",
+    "loguru": "a trace of loguru",
+}
+"""Forms of values that the reference names; the others say nothing more than the path."""
 
 
 def main() -> int:
@@ -195,8 +218,45 @@ def fields() -> str:
     return (
         f"# Fields\n\n{NOTE}\nWhat an application may log. Everything else is kept under `extra`.\n\n{known}\n"
         "The shipper adds `@timestamp`, `stream`, `container`, `kubernetes`, `service`, `host`, `log` and, where "
-        f"something was wrong and the entry is kept, `schema.errors`.\n\n## Violations\n\n{kinds}"
+        f"something was wrong and the entry is kept, `schema.errors`.\n\n{common_loggers()}\n"
+        f"## Violations\n\n{kinds}"
     )
+
+
+def common_loggers() -> str:
+    """Where each known field is read from, by the table that normalisation executes."""
+    rows = ((f"`{'@timestamp' if name == TIME_FIELD else name}`", places(name)) for name in FIELD_SOURCES)
+    carriers = ", ".join(f"`{carrier}`" for carrier in CARRIERS)
+    return (
+        "## What is read from common loggers\n\n"
+        "Known fields are read from these places, in this order: a path is looked up as a key with dots first, then as "
+        "nested objects. `…` stands for any of the objects in which loggers nest the values that an application binds: "
+        f"{carriers}. A place that is marked *beside* is used only where the entry also has one of the named keys. "
+        "Units are converted, numbers in strings become numbers, and the originals are kept under `extra`. "
+        "`schema.fields` and the container labels `shipper.fields.FIELD` add places before these.\n\n"
+        f"{table(('field', 'read from, in this order'), rows)}\n"
+        "Where no correlation id is found, the trace id is used. Where no message is found, a text under `event` is "
+        f"copied. Levels are {', '.join(f'`{level}`' for level in LEVELS)}; any other word moves to `extra`. "
+        "Texts that mean no value, as ids, names and levels: "
+        f"{', '.join(f'`{text}`' for text in sorted(PLACEHOLDERS - {''}))}, empty, zeros and dashes alone.\n"
+    )
+
+
+def places(name: str) -> str:
+    """The places of a field in their order; those within each carrier are one place."""
+    shown: dict[str, None] = {}
+    for source in FIELD_SOURCES[name]:
+        carrier = next((carrier for carrier in CARRIERS if source.path.startswith(f"{carrier}.")), None)
+        inner = "" if carrier is None else source.path.removeprefix(f"{carrier}.")
+        everywhere = carrier and all(
+            any(other.path == f"{each}.{inner}" for other in FIELD_SOURCES[name]) for each in CARRIERS
+        )
+        path = f"`….{inner}`" if everywhere else f"`{source.path}`"
+        notes = [FORMS[source.form]] if source.form in FORMS else []
+        if source.beside:
+            notes.append(f"*beside* {', '.join(f'`{key}`' for key in source.beside)}")
+        shown[f"{path} ({'; '.join(notes)})" if notes else path] = None
+    return ", ".join(shown)
 
 
 def metrics() -> str:

@@ -19,6 +19,9 @@ class Documents:
     # Bytes of the lines of a bulk request.
     @property
     def bulk_size(self) -> int: ...
+    # Number of documents with a correlation id.
+    @property
+    def with_correlation_id(self) -> int: ...
     # Join blocks and encoded lines into the body of a bulk request whose path names the index.
     @staticmethod
     def joined(parts: list[Documents | bytes]) -> bytes: ...

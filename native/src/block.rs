@@ -156,6 +156,14 @@ impl Block {
         });
     }
 
+    /// Number of documents that have the text of a column.
+    pub fn with_text(&self, column: Column) -> usize {
+        self.rows
+            .iter()
+            .filter(|row| row.columns[column as usize].end > 0)
+            .count()
+    }
+
     /// Remove the last document.
     pub fn remove_last(&mut self) {
         if let Some(row) = self.rows.pop() {

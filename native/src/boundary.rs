@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-use crate::block::{Block, Span};
+use crate::block::{Block, Column, Span};
 use crate::line::Log;
 use crate::plan;
 use crate::runtime::Runtime;
@@ -93,6 +93,12 @@ impl Documents {
             .iter()
             .map(|row| row.body.1 - row.body.0)
             .sum()
+    }
+
+    /// Number of documents with a correlation id.
+    #[getter]
+    fn with_correlation_id(&self) -> usize {
+        self.block.with_text(Column::CorrelationId)
     }
 
     /// Join blocks and the encoded lines of single documents into the body of a bulk request whose path names the index.

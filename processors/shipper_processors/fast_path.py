@@ -91,6 +91,9 @@ class FastChain:
         """
         if native is None:
             return None
+        if not hasattr(native.Documents, "with_correlation_id"):
+            declined("the extension is of another version")
+            return None
         try:
             chain = native.Chain(plan_of(enforce, counting, redactor, skew).to_json())
         except (TypeError, ValueError) as error:  # an extension of another version may have other arguments

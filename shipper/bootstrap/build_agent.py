@@ -13,6 +13,7 @@ from shipper.inputs.files.glob_scan import Folders
 from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
 from shipper.outputs import registry
+from shipper.pipeline.service_bounds import ServiceBounds
 from shipper.state.store import State
 from shipper.system.clock import Clock
 
@@ -28,7 +29,7 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         ledger = Ledger({metric.name: metric for metric in metrics})
         ledger.restore(values, created)
         ledger.declare([*catalogue.from_zero("agent"), *from_zero(counting)], clock.wall_ms() / 1000)
-        pipeline = pipeline_of(settings, counting, redactor_of(settings))
+        pipeline = pipeline_of(settings, counting, redactor_of(settings), ServiceBounds(values))
         tail = tail_of(settings, state, from_end=from_end)
         tail.fast_chain = compiled_of(settings, pipeline)
         maintenance = Maintenance(registry.maintenance_of(settings, output))
@@ -51,7 +52,7 @@ def change(settings: Settings, before: Settings, *, from_end: bool, files_change
     known = {(section.type, section.glob) for section in before.inputs}
     inputs = inputs_of(settings, Folders(), known, from_end=from_end)
     return Change(
-        pipeline=lambda series: pipeline_of(settings, counting_of(settings, series), redactor),
+        pipeline=lambda series: pipeline_of(settings, counting_of(settings, series), redactor, ServiceBounds(series)),
         compiled=lambda pipeline: compiled_of(settings, pipeline),
         declared=lambda pipeline: list(from_zero(pipeline.counting)),
         maintenance=lambda output: registry.maintenance_of(settings, output),

@@ -11,6 +11,7 @@ from shipper.config.settings import Settings
 from shipper.metrics.catalogue import OVERFLOWS, saved
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
+from shipper.pipeline.service_bounds import ServiceBounds
 from shipper.system.errors import ConfigurationError
 from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
@@ -52,8 +53,10 @@ def releaser(settings: Settings) -> Releaser:
     return Releaser(pipeline_of(settings, counting_of(settings, ()), redactor_of(settings)))
 
 
-def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> Pipeline:
-    """Build the chain of steps."""
+def pipeline_of(
+    settings: Settings, counting: Counting, redactor: Redactor, services: ServiceBounds | None = None
+) -> Pipeline:
+    """Build the chain of steps; `services` bounds the series of the metrics of correlation ids."""
     schema = settings.schema_
     return Pipeline(
         Enforce(
@@ -69,6 +72,7 @@ def pipeline_of(settings: Settings, counting: Counting, redactor: Redactor) -> P
         settings.index.quarantine_prefix,
         frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram"),
         schema.namespaces,
+        services or ServiceBounds(),
     )
 
 

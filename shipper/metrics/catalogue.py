@@ -82,6 +82,14 @@ WITHOUT_ID = OwnMetric(
     ("service",),
     processes=AGENT + REPLAY,
 )
+WITH_OR_NEEDING_ID = OwnMetric(
+    "shipper_correlation_id_events_total",
+    "counter",
+    "Structured events that carry a correlation id or must carry one, by service and outcome"
+    " (accepted, quarantined, dropped).",
+    ("service", "outcome"),
+    processes=AGENT + REPLAY,
+)
 OVERFLOWS = OwnMetric(
     "shipper_label_overflows_total",
     "counter",

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from shipper.metrics.catalogue import VIOLATIONS, WITHOUT_ID
+from shipper.metrics.catalogue import VIOLATIONS, WITH_OR_NEEDING_ID, WITHOUT_ID
 from shipper.model.batch import DROPPED, INDEXED, QUARANTINED, Batch
 from shipper.model.documents import Document, Rendered
 from shipper.model.source import Source
-from shipper_processors.count import OTHER, Counting
+from shipper.pipeline.service_bounds import ServiceBounds
+from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce, with_violations
 from shipper_processors.fast_path import FastBatch
 from shipper_processors.levels import time_of
@@ -23,8 +24,10 @@ from shipper_schemas.metrics import Increment
 from shipper_schemas.quarantine import KEYS, TEXT
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy, Violation
 
-MOST_SERVICES = 200
-"""Services that are counted one by one among the events without an id."""
+ACCEPTED = "accepted"
+NEEDING_ID = frozenset({Kind.CORRELATION_ID_MISSING, Kind.CORRELATION_ID_INVALID})
+"""Violations of entries that must carry an id and have none that can be used."""
+OUTCOMES_OF_IDS = {Policy.QUARANTINE: QUARANTINED, Policy.DROP: DROPPED, Policy.FLAG: ACCEPTED, Policy.ALLOW: ACCEPTED}
 SEVEREST = (Policy.QUARANTINE, Policy.DROP, Policy.FLAG, Policy.ALLOW)
 WITHHELD = "[withheld: the shipper failed on this text; see log.file.path and log.offset]"
 BY_SHAPE: Mapping[Shape, tuple[Violation, ...]] = {
@@ -88,7 +91,7 @@ def runtime_ms_of(entry: Entry) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The chain of steps. Calls change nothing but the label bounds inside `counting`."""
+    """The chain of steps. Calls change nothing but the label bounds inside `counting` and `services`."""
 
     enforce: Enforce
     counting: Counting
@@ -100,8 +103,8 @@ class Pipeline:
     histograms: frozenset[str] = frozenset()
     namespaces: Mapping[str, RequireId] = field(default_factory=dict)
     """Policy of ids by Kubernetes namespace."""
-    _services: set[str] = field(default_factory=set)
-    """Services with a series of their own among the events without an id."""
+    services: ServiceBounds = field(default_factory=ServiceBounds)
+    """Services with series of their own among the metrics of correlation ids."""
 
     def __post_init__(self) -> None:
         """Mask the values that steps put into details or labels."""
@@ -140,8 +143,17 @@ class Pipeline:
             batch.add(outcome, document, entry.lines)
         if increments or (count and assessed.violations):  # most events add nothing
             self.add_counts(handled, batch)
-        if count and assessed.shape == "structured" and "correlation_id" not in assessed.event:
-            batch.counted.sums[WITHOUT_ID.name, (self._bounded(source.origin.service or "unknown"),)] += 1
+        if increments is not None and assessed.shape == "structured":
+            self._count_id(assessed, source, batch)
+
+    def _count_id(self, assessed: Assessed, source: Source, batch: Batch) -> None:
+        """Count a structured event by service: without an id; and with one, or without one that it must carry."""
+        sums, service = batch.counted.sums, self.services.bounded(source.origin.service or "unknown")
+        if "correlation_id" not in assessed.event:
+            sums[WITHOUT_ID.name, (service,)] += 1
+            if not any(violation.kind in NEEDING_ID for violation in assessed.violations):
+                return
+        sums[WITH_OR_NEEDING_ID.name, (service, OUTCOMES_OF_IDS[assessed.policy])] += 1
 
     def handle(self, entry: Entry, source: Source, now_ms: int, *, count: bool = True, ship: bool = True) -> Handled:
         """Run one entry through all steps. Raises nothing: an entry that a step fails on must not stop the rest.
@@ -186,6 +198,9 @@ class Pipeline:
                 self.counting.add_overflows(overflows, number)
                 if failed:
                     sums[VIOLATIONS.name, (Kind.INTERNAL_ERROR.value,)] += number
+            if with_id := run.documents.with_correlation_id:  # the native path declines structured events without one
+                service = self.services.bounded(source.origin.service or "unknown")
+                sums[WITH_OR_NEEDING_ID.name, (service, ACCEPTED)] += with_id
 
     def assess(self, entry: Entry, now_ms: int, origin: Origin | None = None) -> Assessed:
         """Decode, normalise and enforce one entry; return its event, times and policy.
@@ -224,14 +239,6 @@ class Pipeline:
 
     def _of_namespace(self, origin: Origin) -> RequireId | None:
         return self.namespaces.get(origin.kubernetes.get("namespace", "")) if origin.kubernetes else None
-
-    def _bounded(self, service: str) -> str:
-        """Return the service, or `other` beyond the bound."""
-        if service not in self._services:
-            if len(self._services) >= MOST_SERVICES:
-                return OTHER
-            self._services.add(service)
-        return service
 
     def _failed(self, entry: Entry, now_ms: int, failure: Violation) -> Assessed:
         """Return the assessment of an entry that a step failed on, for the quarantine."""

@@ -16,6 +16,7 @@ from shipper.metrics.registry import Ledger
 from shipper.model.batch import Tally
 from shipper.model.documents import Document
 from shipper.outputs.base import Output
+from shipper.pipeline.service_bounds import ServiceBounds
 from shipper.replay.discover import Problem
 from shipper.replay.job import Job, Outcome, Progress, ReplayLog
 from shipper.replay.segment import Segment
@@ -64,7 +65,7 @@ class Committer:
         values, created = ({}, {}) if state is None else state.series()
         self.job, self.state, self.stopped = job, state, stopped
         self.history = build_pipeline.history_of(settings) if job.history else None
-        self._counting = build_pipeline.counting_of(settings, values)
+        self._counting, self._services = build_pipeline.counting_of(settings, values), ServiceBounds(values)
         self._ledger = Ledger({metric.name: metric for metric in (*saved("replay"), *self._counting.metrics())})
         self._ledger.restore(values, created)
         self._problems = {} if state is None else dict.fromkeys(Problem(*row) for row in state.problems())
@@ -96,7 +97,7 @@ class Committer:
         for (outcome, _), number in segment.ended.items():
             batch.events[outcome] += number
         for key, amount in segment.sums.items():
-            tally.sums[self._counting.bounded_series(key)] += amount
+            tally.sums[self._services.bounded_series(self._counting.bounded_series(key))] += amount
         for metric, labels, amount in segment.observations:
             tally.observations.append(Increment(*self._counting.bounded_series((metric, labels)), amount))
         tally.sums[LINES_READ.name, ()] += segment.lines

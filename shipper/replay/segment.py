@@ -25,6 +25,7 @@ from shipper.model.batch import Batch
 from shipper.model.documents import Document
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
+from shipper.pipeline.service_bounds import ServiceBounds
 from shipper.replay.discover import RUN_AGAIN, DiscoveredFolders, DiscoveredPaths, Problem, is_complete, unreadable
 from shipper.replay.job import Job, ReplayLog
 from shipper.replay.time_filter import Span, TimeFilteredPipeline
@@ -291,7 +292,8 @@ class Processor:
     def _new_pipeline(self) -> Pipeline:
         counters = self._job.settings.counters.model_copy(update={"max_label_values": UNBOUNDED})
         settings = self._job.settings.model_copy(update={"counters": counters})
-        pipeline = build_pipeline.pipeline_of(settings, build_pipeline.counting_of(settings, ()), self._redactor)
+        counting, services = build_pipeline.counting_of(settings, ()), ServiceBounds(most=UNBOUNDED)
+        pipeline = build_pipeline.pipeline_of(settings, counting, self._redactor, services)
         return replace(pipeline, skew=pipeline.skew.of_any_age())
 
     @property

@@ -329,8 +329,8 @@ SERIES = {
     'shipper_lag_seconds{job="shipper", instance="1", output="http"}': "7x60",
     'shipper_output_up{job="shipper", instance="1", output="http"}': "1x60",
     'shipper_output_up{job="shipper", instance="2", output="http"}': "0x60",
-    'shipper_events_total{job="shipper", outcome="indexed"}': "0+180x60",
-    'shipper_events_total{job="shipper", outcome="quarantined"}': "0+60x60",
+    'shipper_correlation_id_events_total{job="shipper", service="api", outcome="accepted"}': "0+180x60",
+    'shipper_correlation_id_events_total{job="shipper", service="api", outcome="quarantined"}': "0+60x60",
 }
 APPLICATION = '{job="keneyapp-backend"}'
 VALUES = (
@@ -344,7 +344,7 @@ VALUES = (
     Expected("max_over_time", {'{service="backend"}': 7}),
     Expected("shipper_lag_seconds", {'{instance="1"}': 7}),
     Expected("shipper_output_up", {'{instance="1", output="http"}': 1, '{instance="2", output="http"}': 0}),
-    Expected('outcome="quarantined"', {"{}": 0.25}),
+    Expected('outcome="quarantined"', {'{service="api"}': 0.25}),
 )
 """An hour after the beginning, in the order of the page."""
 

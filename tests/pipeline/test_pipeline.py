@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from shipper.metrics.catalogue import VIOLATIONS, WITHOUT_ID
+from shipper.metrics.catalogue import VIOLATIONS, WITH_OR_NEEDING_ID, WITHOUT_ID
 from shipper.model.batch import Batch
 from shipper.model.documents import Document
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
+from shipper.pipeline.service_bounds import ServiceBounds
 from shipper.replay.time_filter import Span, TimeFilteredPipeline
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
@@ -309,15 +310,54 @@ def test_an_entry_without_an_id_is_stored_and_counted_by_service() -> None:
     assert batch.counted.sums[WITHOUT_ID.name, ("backend",)] == 1
 
 
-def test_services_without_ids_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+LOST_ID = '{"event":"request_complete","message":"m"}'
+BAD_ID = '{"event":"request_complete","correlation_id":"a b"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "policies", "series"),
+    [
+        ('{"correlation_id":"a"}', {}, "accepted"),
+        (LOST_ID, {}, "quarantined"),
+        (BAD_ID, {}, "quarantined"),
+        (LOST_ID, {"correlation_id_missing": Policy.FLAG}, "accepted"),
+        (LOST_ID, {"correlation_id_missing": Policy.DROP}, "dropped"),
+        ('{"correlation_id":"a","status_code":"many"}', {"status_code_invalid": Policy.QUARANTINE}, "quarantined"),
+        ('{"message":"started"}', {}, None),
+        ('{"event":"started","correlation_id":"a b"}', {}, None),
+        ("GET / took 3 ms", {}, None),
+        ("", {}, None),
+    ],
+)
+def test_events_that_carry_an_id_or_must_are_counted_by_service(
+    text: str, policies: dict[str, Policy], series: str | None
+) -> None:
+    """What needs no id and has none says nothing about a service, so that it does not dilute the share."""
+    sums = processed(pipeline(**policies), entry(text)).counted.sums
+    counted = {key[1]: number for key, number in sums.items() if key[0] == WITH_OR_NEEDING_ID.name}
+    assert counted == ({} if series is None else {("backend", series): 1})
+
+
+def test_ids_are_counted_once_and_within_the_time_range() -> None:
+    """Not where an entry is only shipped, and not outside the range of a replay."""
+    plain, lines = pipeline(), (entry(LOST_ID), entry('{"correlation_id":"a"}'), entry('{"message":"m"}'))
+    metrics = {WITHOUT_ID.name, WITH_OR_NEEDING_ID.name}
+    assert metrics.isdisjoint(name for name, _ in processed(plain, *lines, count=False).counted.sums)
+    fields = {name: getattr(plain, name) for name in Pipeline.__dataclass_fields__}
+    later = TimeFilteredPipeline(**fields, span=Span(since_ms=NOW + 60_000))
+    assert metrics.isdisjoint(name for name, _ in processed(later, *lines).counted.sums)
+
+
+def test_services_of_the_metrics_of_ids_are_bounded() -> None:
     """Beyond the bound they share one series."""
-    monkeypatch.setattr("shipper.pipeline.pipeline.MOST_SERVICES", 1)
-    chain, batch = pipeline(), Batch()
+    chain, batch = replace(pipeline(), services=ServiceBounds(most=1)), Batch()
     for name in ("a", "b", "a"):
         source = Source.of(replace(SOURCE.origin, service=name))
-        chain.process([entry('{"message":"m"}')], source, batch, NOW, count=True, ship=False)
-    assert batch.counted.sums[WITHOUT_ID.name, ("a",)] == 2
-    assert batch.counted.sums[WITHOUT_ID.name, ("other",)] == 1
+        chain.process([entry('{"message":"m"}'), entry(LOST_ID)], source, batch, NOW, count=True, ship=False)
+    sums = batch.counted.sums
+    assert (sums[WITHOUT_ID.name, ("a",)], sums[WITHOUT_ID.name, ("other",)]) == (4, 2)
+    assert sums[WITH_OR_NEEDING_ID.name, ("a", "quarantined")] == 2
+    assert sums[WITH_OR_NEEDING_ID.name, ("other", "quarantined")] == 1
 
 
 @pytest.mark.parametrize(

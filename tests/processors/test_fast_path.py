@@ -20,7 +20,7 @@ from shipper_schemas.entry import HttpSource, Origin, Paths
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.presets import PRESETS, Preset
 from shipper_schemas.rules import Rule
-from tests.processors.both_paths import cri, docker, same
+from tests.processors.both_paths import cri, docker, outcome_of, same
 
 if native is None and not os.environ.get("CI"):
     pytest.skip("the compiled extension is not installed: `make setup` builds it with cargo", allow_module_level=True)
@@ -271,6 +271,19 @@ def test_requests_count_the_same_on_both_paths(paths: Paths, http_source: HttpSo
     assert same([b"".join(lines)], paths=paths, http_source=http_source) == len(lines)
     declined = [docker(json.dumps(event), time=f"2026-11-23T10:00:00.{n:09d}Z") for n, event in enumerate(DECLINED)]
     assert same([b"".join(declined)], paths=paths, http_source=http_source) == 0
+
+
+def test_ids_are_counted_by_service_on_both_paths() -> None:
+    """Structured events with an id, and those that must have one; an access line is neither."""
+    without = {name: value for name, value in PLAIN_EVENT.items() if name != "correlation_id"}
+    access = 'INFO:     10.203.111.254:50000 - "GET /api/v1/patients/17 HTTP/1.1" 200 OK'
+    texts = [json.dumps(PLAIN_EVENT)] * 5 + [access] * 3 + [json.dumps(without), json.dumps(without | {"event": "x"})]
+    lines = [docker(text, time=f"2026-11-23T10:00:00.{n:09d}Z") for n, text in enumerate(texts)]
+    assert same([b"".join(lines)]) == 8
+    sums = outcome_of([b"".join(lines)], fast_path=True)[0].sums
+    events = {key[1]: number for key, number in sums.items() if key[0] == "shipper_correlation_id_events_total"}
+    assert events == {("backend", "accepted"): 5, ("backend", "quarantined"): 1}
+    assert sums["shipper_events_without_correlation_id_total", ("backend",)] == 2
 
 
 def test_presets_leave_other_lines_on_the_native_path() -> None:

@@ -4,6 +4,7 @@ import gzip
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,18 @@ from hypothesis import given as given_
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from shipper.metrics.catalogue import WITH_OR_NEEDING_ID
+from shipper.model.source import Source
+from shipper.pipeline.service_bounds import ServiceBounds
 from shipper.replay import discover
+from shipper.replay.committer import Committer
 from shipper.replay.job import Job
 from shipper.replay.run import tasks_of
-from shipper.replay.segment import Processor, Segment, SegmentReader
+from shipper.replay.segment import Processor, Reading, Segment, SegmentReader
 from shipper.system.logging_setup import configure_own_log
+from shipper_schemas.entry import Entry, Origin
 from tests.replay.hostile import docker_line, files
-from tests.replay.rig import NOW_MS, SETTINGS, cut, logs_in, whole, write
+from tests.replay.rig import NOW_MS, SETTINGS, Keeping, cut, logs_in, whole, write
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +152,18 @@ def test_label_values_are_bounded_in_the_order_of_the_logs(tmp_path: Path) -> No
     numbers = {key[1][0]: number for key, number in counters.items() if key[0] == "prescription_created_total"}
     assert numbers == {"m-0": 5, "m-1": 5, "other": 20}
     assert cut(logs, [150], [0, 1, 2])[1].counters == counters
+
+
+def test_services_of_ids_are_bounded_in_the_order_of_the_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The services that become `other` do not depend on the process that reads them."""
+    monkeypatch.setattr("shipper.replay.committer.ServiceBounds", partial(ServiceBounds, most=1))
+    committer = Committer(Job(SETTINGS, now_ms=NOW_MS), Keeping())
+    processor = Processor(committer.job)
+    for service in ("a", "b"):
+        source = Source.of(Origin("/x.log", service, service=service))
+        entry = Entry('{"correlation_id":"c"}', "stdout", "2026-11-23T10:00:00Z", 0, 1, b"d" * 14)
+        segment = processor.process(Reading([(source, [entry])]))
+        committer.add(segment)
+    assert committer.finish()
+    values = committer._ledger.committed
+    assert {key[1] for key in values if key[0] == WITH_OR_NEEDING_ID.name} == {("a", "accepted"), ("other", "accepted")}
