@@ -43,10 +43,19 @@ def duration_ms(body: Body) -> float | None:
 
 
 def summary(body: Body) -> str:
-    """Summarize an entry on one line: the error, the request, the message."""
+    """Summarize an entry on one line: the error, the request, the message; nothing twice.
+
+    A message that repeats a one-word event is left out, since the event stands beside it. Of an error and a message
+    that contain each other, the longer stays.
+    """
     error = ": ".join(filter(None, (text_of(body.get("error_type")), _first_line(body.get("error_message")))))
     request = " ".join(filter(None, (text_of(body.get("method")), text_of(body.get("path")))))
-    return "  ".join(filter(None, (error, request, _first_line(body.get("message")))))
+    message = _first_line(body.get("message"))
+    if message in error or (message == text_of(body.get("event")) and " " not in message):
+        message = ""
+    elif error in message:
+        error = ""
+    return "  ".join(filter(None, (error, request, message)))
 
 
 def _first_line(value: object) -> str:
