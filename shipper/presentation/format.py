@@ -58,6 +58,14 @@ def summary(body: Body) -> str:
     return "  ".join(filter(None, (error, request, message)))
 
 
+def named_summary(body: Body) -> str:
+    """Return the event with the summary in parentheses; nothing twice."""
+    event, what = text_of(body.get("event")), summary(body)
+    if not what or event in what:
+        return what or event
+    return f"{event} ({what})"
+
+
 def _first_line(value: object) -> str:
     lines = str(value).strip().splitlines() if value is not None else []
     return text_of(lines[0]) if lines else ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shipper.presentation.format import Body, summary
+from shipper.presentation.format import Body, named_summary, summary
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,17 @@ from shipper.presentation.format import Body, summary
 def test_a_summary_says_nothing_twice(entry: Body, line: str) -> None:
     """The message is shown where it adds to the event and to the error."""
     assert summary(entry) == line
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ({"event": "index_failed", "message": "No room"}, "index_failed (No room)"),
+        ({"event": "index_failed"}, "index_failed"),
+        ({"message": "Payload rejected"}, "Payload rejected"),
+        ({"event": "query failed", "error_message": "gone", "message": "query failed"}, "gone  query failed"),
+    ],
+)
+def test_a_named_summary_has_parentheses_only_around_what_the_event_does_not_say(entry: Body, line: str) -> None:
+    """An entry without an event is its message alone."""
+    assert named_summary(entry) == line
