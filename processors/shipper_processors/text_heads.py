@@ -160,6 +160,8 @@ LOGGER_FORMS = {
     "[": re.compile(
         r"(?:\[[^\[\]]{0,160}\] )?\d{1,10} --- (?:\[[^\[\]]{0,200}\] {0,40}){1,3}(?P<spring>[\w.$/\[\]-]{1,120}) {0,60}: "
         r"|\[(?P<jboss>[A-Za-z_][\w.$-]{1,160})\] \([^()]{0,160}\) "
+        r"|\[(?P<numbered>(?:[A-Za-z_]\w{0,60}\.){1,8}+(?!(?:py|js|ts|mjs|cjs|go|rb|rs|php|java|kt|cs|c|cc|cpp):)[A-Za-z_]\w{0,60}"
+        r"|__main__|root):\d{1,7}\] "  # a logger with the line number, and no file
         r"|\[[^\[\]]{0,160}\]\s{1,4}(?P<threaded>[A-Za-z_][\w.$]{0,160}) {0,40}(?:-|:) "
         r"|\[(?:Server|Broker|Controller|Log|Group|Consumer|Producer|AdminClient)[^\[\]]{0,160}\]:? ",
         re.ASCII,

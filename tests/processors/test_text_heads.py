@@ -294,6 +294,11 @@ FORMATS: dict[str, list[tuple[str, str | None, str | None, str]]] = {
         ("0 [main] WARN com.shop.Pay  - slow", "warning", "com.shop.Pay", "slow"),
         ("1.7960386387217932e+09\terror\tgo/main.go:21\tgone", "error", None, "gone"),
     ],
+    "a line number": [
+        ("[2026-11-30 11:37:18,721] ERROR [shop.jobs:6] job: failed", "error", "shop.jobs", "job: failed"),
+        ("2026-11-30 11:37:18,721 INFO [__main__:12] up", "info", "__main__", "up"),
+        ("2026-11-30 11:37:18,721 INFO [jobs.py:12] up", "info", None, "[jobs.py:12] up"),
+    ],
     "a bracket": [
         ("[DEBUG] error while parsing", "debug", None, "error while parsing"),
         ("[warn] odd", "warning", None, "odd"),
