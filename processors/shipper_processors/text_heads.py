@@ -48,6 +48,7 @@ LETTERS = {
 }  # fmt: skip
 MONGO = LETTERS | {"d1": "debug", "d2": "debug", "d3": "debug", "d4": "debug", "d5": "debug"}
 LOGCAT = LETTERS | {"v": "debug"}
+NGINX = {word: WORDS[word] for word in ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")}
 REDIS = {".": "debug", "-": "debug", "*": "notice", "#": "warning"}
 SYSLOG = ("critical", "critical", "critical", "error", "warning", "notice", "info", "debug")
 """Levels of syslog's severities 0 to 7 (RFC 5424, section 6.2.1)."""
@@ -119,7 +120,9 @@ AFTER_TIME_BRACKET = (
         r" \[\d{1,10}(?:-\d{1,10})?\]:? (?:\[[^\[\]]{0,80}\] )?(?:[\w.-]{0,63}@[\w.-]{0,63} )?(?P<level>[A-Z1-5]{3,9}):\s{1,4}",
         POSTGRES,
     ),
-    form(rf" \[{WORD} {{0,8}}\] \d{{1,10}}#\d{{1,10}}: (?:\*\d{{1,20}} )?"),  # nginx
+    form(
+        rf" \[{WORD} {{0,8}}\] \d{{1,10}}#\d{{1,10}}: (?:\*\d{{1,20}} )?", NGINX
+    ),  # it names no logger: `OS: Linux 6.1` is a message
     form(
         rf" {{1,2}}\[{WORD} {{0,8}}\](?: <\d{{1,10}}\.\d{{1,10}}\.\d{{1,10}}>)? {{1,8}}(?:(?P<logger>[A-Za-z_][\w./-]{{0,80}}): )?"
     ),
@@ -157,6 +160,8 @@ LOGGER_FORMS = {
     "[": re.compile(
         r"(?:\[[^\[\]]{0,160}\] )?\d{1,10} --- (?:\[[^\[\]]{0,200}\] {0,40}){1,3}(?P<spring>[\w.$/\[\]-]{1,120}) {0,60}: "
         r"|\[(?P<jboss>[A-Za-z_][\w.$-]{1,160})\] \([^()]{0,160}\) "
+        r"|\[(?P<numbered>(?:[A-Za-z_]\w{0,60}\.){1,8}+(?!(?:py|js|ts|mjs|cjs|go|rb|rs|php|java|kt|cs|c|cc|cpp):)[A-Za-z_]\w{0,60}"
+        r"|__main__|root):\d{1,7}\] "  # a logger with the line number, and no file
         r"|\[[^\[\]]{0,160}\]\s{1,4}(?P<threaded>[A-Za-z_][\w.$]{0,160}) {0,40}(?:-|:) "
         r"|\[(?:Server|Broker|Controller|Log|Group|Consumer|Producer|AdminClient)[^\[\]]{0,160}\]:? ",
         re.ASCII,
@@ -189,7 +194,9 @@ FIRST_DIGIT = (
     form(
         rf"(?P<time>{CLOCK}) (?:[\w.]{{1,40}}=(?!\[)[^\s\"]{{1,128}} ){{0,4}}?request_id={ID} (?:[\w.]{{1,40}}=[^\s\"]{{1,128}} ){{0,4}}\[{WORD}\] {{1,2}}"
     ),  # Elixir
-    form(rf"(?P<time>{CLOCK}) \|-{UPPER} in {NAME} - "),  # logback about itself
+    form(
+        rf"(?P<time>{CLOCK}) \|-{UPPER} in (?P<logger>[A-Za-z_][\w.$/-]{{0,159}})(?:@[0-9a-f]{{1,16}})?(?:\[[^\[\]\n]{{0,120}}\])? - "
+    ),  # logback about itself: a class, with the object's hash or name
     form(
         rf"(?P<time>\d\d-\d\d {CLOCK}) {{1,4}}\d{{1,10}} {{1,6}}\d{{1,10}} (?P<level>[VDIWEF]) (?P<logger>[^\s:]{{1,80}}) {{0,20}}: ",
         LOGCAT,

@@ -122,7 +122,7 @@ def _samples(samples: Samples) -> Iterator[Finding]:
                 yield Finding("note", "logs", sample, "check the rest with --input TYPE:GLOB")
                 continue
             share = sample.quarantined / sample.number
-            grade: Grade = "ok" if not share else "problem" if share > MOST_QUARANTINED else "note"
+            grade: Grade = "problem" if share > MOST_QUARANTINED or sample.doubled else "note" if share else "ok"
             yield Finding(grade, f"log {sample.log}", *sentences(sample))
     except ShipperError as error:
         yield Finding("problem", "logs", f"no log was sampled: {error.what}", hint_for_command(error))

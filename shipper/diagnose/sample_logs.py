@@ -1,13 +1,15 @@
 """Samples of logs: the share of entries that would be quarantined, and where time, level, message and id come from.
 
+Also the counters to which one request would add twice, by an event and by its own record.
+
 The end of each log runs through the chain. Nothing is stored or counted.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shipper.diagnose.explain import TIME_KINDS
 from shipper.diagnose.read_lines import detect_kind, entries
@@ -20,10 +22,12 @@ from shipper.system.clock import Clock
 from shipper_processors.assemble import Bounds
 from shipper_processors.normalise import Normaliser
 from shipper_processors.payload import decode_payload
-from shipper_schemas.entry import Entry
+from shipper_schemas.entry import Entry, HttpSource, Origin
 from shipper_schemas.field_sources import TIME_FIELD
+from shipper_schemas.metrics import Labels
 from shipper_schemas.violation import Kind, Policy
 
+HTTP_OFF: HttpSource = "off"
 SAMPLE_LINES = 500
 SAMPLE_BYTES = 512 * 1024
 """Maximum size of the end of a log that is sampled."""
@@ -37,6 +41,7 @@ KNOWN = {"level": "level", "message": "message", "id": "correlation_id"}
 SHOWN = ("time", *KNOWN)
 MISSING = "missing"
 LABEL = "shipper.require-correlation-id=never"
+LABEL_OFF = "shipper.http-source=off"
 MOST_SOURCES = 2
 """Number of sources shown of each field."""
 
@@ -57,7 +62,40 @@ class LogSample(NamedTuple):
     reasons: tuple[tuple[str, int], ...]
     """Kinds of violation of the quarantined entries, the most frequent first."""
     sources: dict[str, tuple[tuple[str, int], ...]]
-    """For time, level, message and id the fields that they come from, the most frequent first."""
+    """For time, level, message and id the fields that they come from, the most frequent first; `missing` at the end."""
+    doubled: tuple[tuple[str, int], ...] = ()
+    """Counters that count a request twice, with the number of its correlation ids."""
+
+
+@dataclass(slots=True)
+class _Doubles:
+    """Finds the counters to which an event and the record of the same request both add."""
+
+    ways: dict[tuple[str, str, Labels], set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def add(self, pipeline: Pipeline, entry: Entry, event: dict[str, Any], origin: Origin) -> None:
+        """Add an entry; without an id, or with one that a process counts up, it has no peers."""
+        correlation_id = event.get("correlation_id")
+        if not isinstance(correlation_id, str) or event.get("correlation_scope") == "local":
+            return
+        rest = (entry.stream, origin.service or "unknown")
+        found = {
+            way: {
+                (one.metric, one.labels)
+                for one in pipeline.counting.increments(event, *rest, way, origin.container_name or "", origin.paths)
+            }
+            for way in {origin.http_source, HTTP_OFF}
+        }
+        for key in found[origin.http_source]:
+            self.ways[correlation_id, *key].add("event" if key in found[HTTP_OFF] else "request")
+
+    def result(self) -> tuple[tuple[str, int], ...]:
+        """Return each counter with the number of ids that it counts twice."""
+        ids: dict[str, set[str]] = defaultdict(set)
+        for (correlation_id, metric, _), ways in self.ways.items():
+            if len(ways) > 1:
+                ids[metric].add(correlation_id)
+        return tuple(sorted((metric, len(those)) for metric, those in ids.items()))
 
 
 @dataclass(slots=True)
@@ -109,10 +147,12 @@ class Sampler:
         if not lines:
             return None
         log, tally, now_ms = Source.of(source.origin(path, path)), _Tally(), self.clock.wall_ms()
+        doubles = _Doubles()
         normaliser = self.pipeline.enforce.normaliser_of(log.origin.fields)
         for entry in islice(entries(lines, source.kind, self.bounds), SAMPLE_LINES):
             handled = self.pipeline.handle(entry, log, now_ms, count=False, ship=False)
             tally.add(entry, handled.assessed, normaliser)
+            doubles.add(self.pipeline, entry, handled.assessed.event, log.origin)
         if tally.number == 0:
             return None
         return LogSample(
@@ -123,8 +163,13 @@ class Sampler:
             tally.number,
             tally.quarantined,
             tuple(tally.reasons.most_common()),
-            {name: tuple(counts.most_common()) for name, counts in tally.sources.items()},
+            {name: tuple(_missing_last(counts)) for name, counts in tally.sources.items()},
+            doubles.result(),
         )
+
+
+def _missing_last(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.most_common(), key=lambda source: source[0] == MISSING)
 
 
 def last_lines(path: str) -> list[bytes]:
@@ -163,7 +208,20 @@ def _clock(entry: Entry) -> str:
 
 
 def sentences(sample: LogSample) -> tuple[str, str]:
-    """Return a sentence about a sample and the fix, which is empty if nothing would be quarantined."""
+    """Return a sentence about a sample and the fix, which is empty if nothing is wrong."""
+    what, hint = _quarantine_sentences(sample)
+    if not sample.doubled:
+        return what, hint
+    counters = " and ".join(f"{name} ({number:,})" for name, number in sample.doubled)
+    off = f"label the container `{LABEL_OFF}`" if sample.is_container else "set `http_source: off` for the input"
+    fix = f"to count such operations by their events alone, {off}"
+    return (
+        f"{what}; operations counted twice, by an event and by the request that logged it: {counters}",
+        f"{hint}; {fix}" if hint else fix,
+    )
+
+
+def _quarantine_sentences(sample: LogSample) -> tuple[str, str]:
     number = "1 entry" if sample.number == 1 else f"{sample.number:,} entries"
     origin = "; ".join(
         f"{name} {_shares(counts)}" for name, counts in sample.sources.items() if any(number for _, number in counts)
@@ -189,10 +247,10 @@ def _shares(counts: Iterable[tuple[str, int]]) -> str:
         name = listed[0][0]
         return name if name == MISSING else f"from {name}"
     total = sum(number for _, number in listed)
-    parts = [f"{name} {round(100 * number / total)} %" for name, number in listed[:MOST_SOURCES]]
-    return f"from {', '.join(parts)}" + (
-        f" and {len(listed) - MOST_SOURCES} more" if len(listed) > MOST_SOURCES else ""
-    )
+    parts = [f"{name} {round(100 * number / total)} %" for name, number in listed]
+    named, missing = (parts[:-1], [parts[-1]]) if listed[-1][0] == MISSING else (parts, [])
+    more = f" and {len(named) - MOST_SOURCES} more" if len(named) > MOST_SOURCES else ""
+    return ", ".join([f"from {', '.join(named[:MOST_SOURCES])}{more}", *missing])
 
 
 Samples = Callable[[], Iterator[LogSample | str]]

@@ -43,10 +43,27 @@ def duration_ms(body: Body) -> float | None:
 
 
 def summary(body: Body) -> str:
-    """Summarize an entry on one line: the error, the request, the message."""
+    """Summarize an entry on one line: the error, the request, the message; nothing twice.
+
+    A message that repeats a one-word event is left out, since the event stands beside it. Of an error and a message
+    that contain each other, the longer stays.
+    """
     error = ": ".join(filter(None, (text_of(body.get("error_type")), _first_line(body.get("error_message")))))
     request = " ".join(filter(None, (text_of(body.get("method")), text_of(body.get("path")))))
-    return "  ".join(filter(None, (error, request, _first_line(body.get("message")))))
+    message = _first_line(body.get("message"))
+    if message in error or (message == text_of(body.get("event")) and " " not in message):
+        message = ""
+    elif error in message:
+        error = ""
+    return "  ".join(filter(None, (error, request, message)))
+
+
+def named_summary(body: Body) -> str:
+    """Return the event with the summary in parentheses; nothing twice."""
+    event, what = text_of(body.get("event")), summary(body)
+    if not what or event in what:
+        return what or event
+    return f"{event} ({what})"
 
 
 def _first_line(value: object) -> str:

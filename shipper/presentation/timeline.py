@@ -18,7 +18,9 @@ LEAST_GAP = 0.1
 LOCAL = "local"
 """Value of `correlation_scope` of an id that a process counts up."""
 LOCAL_NOTICE = "This id is counted up by one process: it is unique only within one container and run."
-GROUPED_NOTICE = f"{LOCAL_NOTICE} Each container is shown separately."
+GROUPED_NOTICE = f"{LOCAL_NOTICE} Each container and run is shown separately."
+RUN_GAP_MS = 300_000
+"""Time without an entry after which the same counted id is another run's; a duration counts as no gap."""
 
 
 class Scope(NamedTuple):
@@ -30,8 +32,9 @@ class Scope(NamedTuple):
 
 
 def scopes(entries: Iterable[Body]) -> list[Scope]:
-    """Separate entries whose id is unique only within a container, in the order of their first entry."""
+    """Separate entries whose id is unique only within a container and run, in the order of their first entry."""
     groups: dict[tuple[str, str, str], Scope] = {}
+    separate: list[Scope] = []
     for entry in entries:
         key, name = ("", "", ""), ""
         if entry.get("correlation_scope") == LOCAL:
@@ -39,8 +42,25 @@ def scopes(entries: Iterable[Body]) -> list[Scope]:
             name = text_of(container.get("name") or str(container.get("id", ""))[:12]) or origin(entry)
             host = str(inner(entry, "host").get("name", ""))
             key = (host, str(container.get("id", "")), name)
-        groups.setdefault(key, Scope(name, [])).entries.append(entry)
-    return list(groups.values())
+        scope = groups.get(key)
+        if scope is None or (name and _is_of_another_run(scope.entries[-1], entry)):
+            scope = groups[key] = Scope(name, [])
+            separate.append(scope)
+        scope.entries.append(entry)
+    return separate
+
+
+def _is_of_another_run(before: Body, entry: Body) -> bool:
+    """Return True if a process with another id wrote the entry, or long after: no process counts to a number twice."""
+    processes = [inner(body, "extra").get("pid") for body in (before, entry)]
+    if None not in processes and processes[0] != processes[1]:
+        return True
+    earlier, later = sorted((before, entry), key=_time_of)
+    return _time_of(later) - (duration_ms(later) or 0) - _time_of(earlier) > RUN_GAP_MS
+
+
+def _time_of(body: Body) -> int:
+    return parse_ms(str(body.get("@timestamp"))) or 0
 
 
 def scope_notice(groups: Sequence[Scope]) -> str | None:
@@ -85,7 +105,7 @@ class Timeline(NamedTuple):
     def of(cls, entries: Iterable[Body]) -> "Timeline":
         """Build the timeline of entries; at least one."""
         listed = list(entries)
-        times = [parse_ms(str(entry.get("@timestamp"))) or 0 for entry in listed]
+        times = [_time_of(entry) for entry in listed]
         begins = [at - (duration_ms(entry) or 0) for entry, at in zip(listed, times, strict=True)]
         begin, end = min(begins), max(times)
         least = max(LEAST_GAP, 2 / len(listed)) * (end - begin)

@@ -18,6 +18,7 @@ from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.redact import Redactor
+from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import Origin
 from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
 
@@ -49,7 +50,7 @@ def samples(*logs: Path, kind: str = "docker", **origin: Any) -> list[LogSample 
     def origin_of(path: str, _real: str) -> Origin:
         return Origin(path, path, container_id="c1", container_name=Path(path).stem, **origin)
 
-    chain = Pipeline(Enforce(), Counting([]), Redactor(), POLICIES)
+    chain = Pipeline(Enforce(), Counting(builtin_rules([])), Redactor(), POLICIES)
     sampler = Sampler([Input(kind, Paths(*logs), origin_of)], chain, BOUNDS, Clock())
     return list(sampler.samples())
 
@@ -95,6 +96,58 @@ def test_several_sources_of_a_field_are_shown_with_their_shares(tmp_path: Path) 
     assert sentences(many)[0].endswith("id from a 50 %, b 30 % and 2 more")
 
 
+def test_missing_stands_last_however_frequent_it_is(tmp_path: Path) -> None:
+    """It is no source; the sources are named before it."""
+    without = {name: value for name, value in GOOD.items() if name != "correlation_id"}
+    result = sample(tmp_path, docker(GOOD), *[docker(without)] * 3)
+    assert sentences(result)[0].endswith("id from correlation_id 25 %, missing 75 %")
+    many = result._replace(sources={"level": (("a", 5), ("b", 3), ("c", 1), ("missing", 1))})
+    assert sentences(many)[0].endswith("level from a 50 %, b 30 % and 1 more, missing 10 %")
+
+
+LOGIN = {**GOOD, "event": "login_failed"}
+REQUEST = {**GOOD, "event": "request_complete", "method": "POST", "path": "/api/v1/auth/login", "status_code": 401}
+
+
+def test_an_operation_that_would_count_twice_is_a_problem(tmp_path: Path) -> None:
+    """An application that logs the event and the request is named, with the setting that counts it once."""
+    result = sample(tmp_path, docker(LOGIN), docker(REQUEST), docker({**REQUEST, "correlation_id": "a-2"}))
+    assert result.doubled == (("failed_login_attempts_total", 1), ("login_attempts_total", 1))
+    (finding,) = _samples(lambda: iter([result]))
+    assert finding.grade == "problem"
+    assert (
+        "counted twice, by an event and by the request that logged it: failed_login_attempts_total (1)" in finding.what
+    )
+    assert finding.hint == (
+        "to count such operations by their events alone, label the container `shipper.http-source=off`"
+    )
+    assert sentences(result._replace(is_container=False))[1].endswith("set `http_source: off` for the input")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [LOGIN, LOGIN],
+        [REQUEST, REQUEST],
+        [LOGIN, {**REQUEST, "correlation_id": "a-2"}],
+        [LOGIN, {**REQUEST, "status_code": 200}],
+        [{**LOGIN, "correlation_id": "req-1"}, {**REQUEST, "correlation_id": "req-1"}],
+    ],
+)
+def test_operations_that_count_once_are_no_problem(tmp_path: Path, entries: list[dict[str, Any]]) -> None:
+    """Events alone, requests alone, different ids or outcomes, and ids that a process counts up."""
+    assert sample(tmp_path, *map(docker, entries)).doubled == ()
+
+
+def test_with_http_source_off_nothing_counts_twice(tmp_path: Path) -> None:
+    """The hint of the problem ends it."""
+    path = tmp_path / "backend.log"
+    path.write_text(f"{docker(LOGIN)}\n{docker(REQUEST)}\n", encoding="utf-8")
+    (result,) = samples(path, http_source="off")
+    assert isinstance(result, LogSample)
+    assert result.doubled == ()
+
+
 def test_a_missing_id_can_be_admitted_for_one_container() -> None:
     """By a line of configuration, or by a label of the container; a pod has no such label."""
     result = LogSample("shop", "docker", "docker", True, 4, 4, (("correlation_id_missing", 4),), {})
@@ -106,10 +159,11 @@ def test_a_missing_id_can_be_admitted_for_one_container() -> None:
 
 
 def test_a_wrong_type_of_input_is_named(tmp_path: Path) -> None:
-    """The lines show which one is right."""
-    result = sample(tmp_path, *["2026-11-30T10:00:00.5Z stdout F hello"] * 3)
+    """The lines show which one is right; those of the other runtime are read as what they are."""
+    result = sample(tmp_path, *["10:00:00 INFO hello"] * 3)
     assert result.reasons == (("envelope_invalid", 3),)
-    assert sentences(result)[1] == "the lines have the format `cri`: change the type of the input"
+    assert sentences(result)[1] == "the lines have the format `plain`: change the type of the input"
+    assert sample(tmp_path, *["2026-11-30T10:00:00.5Z stdout F {}"] * 3).reasons == ()
 
 
 def test_only_the_end_of_a_log_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

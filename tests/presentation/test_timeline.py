@@ -34,6 +34,29 @@ def test_containers_of_the_same_name_on_two_nodes_are_apart() -> None:
     assert [scope.container for scope in scopes(files)] == ["/a.log", "/b.log"]
 
 
+def at(time: str, **fields: Any) -> dict[str, Any]:
+    """An entry with an id that its process counts up."""
+    return entry("a", correlation_scope="local", **{"@timestamp": f"2026-11-30T{time}.000Z"}, **fields)
+
+
+def test_runs_of_one_container_are_apart() -> None:
+    """A restarted process counts from the beginning: its id differs, or much time lies between."""
+    assert [len(scope.entries) for scope in scopes([at("10:00:00"), at("10:04:00"), at("10:09:30")])] == [2, 1]
+    assert [len(scope.entries) for scope in scopes([at("10:09:30"), at("10:04:00"), at("10:00:00")])] == [1, 2]
+    processes = [at("10:00:00", extra={"pid": pid}) for pid in (7, 7, 8)] + [at("10:00:01"), at("10:00:02", extra={})]
+    assert [len(scope.entries) for scope in scopes(processes)] == [2, 3]
+    assert [scope.container for scope in scopes(processes)] == ["a", "a"]
+    assert scope_notice(scopes(processes)) == GROUPED_NOTICE
+
+
+def test_a_long_request_is_one_run_and_a_unique_id_has_none() -> None:
+    """The duration fills the time before the end of a request."""
+    assert len(scopes([at("10:00:00"), at("10:20:00", duration_ms=1_199_000)])) == 1
+    assert (
+        len(scopes([at("10:00:00") | {"correlation_scope": None}, at("11:00:00") | {"correlation_scope": None}])) == 1
+    )
+
+
 def test_the_shown_id_is_the_one_that_all_entries_have() -> None:
     """A search by trace id finds requests with several correlation ids."""
     assert common_id([{"correlation_id": "a", "trace_id": "t"}, {"correlation_id": "a"}]) == ("correlation id", "a")

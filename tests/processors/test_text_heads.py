@@ -170,6 +170,7 @@ FORMATS: dict[str, list[tuple[str, str | None, str | None, str]]] = {
         ("2026/11/30 11:37:18 [error] 29#29: *1 connect() failed", "error", None, "connect()"),
         ("2026/11/30 11:37:18 [emerg] 1#1: bind() failed", "critical", None, "bind()"),
         ("2026/11/30 11:37:18 [notice] 1#1: start worker", "notice", None, "start"),
+        ("2026/11/30 11:37:18 [notice] 1#1: OS: Linux 6.1.0", "notice", None, "OS: Linux"),
     ],
     "Apache": [
         ("[Mon Nov 30 11:37:18.721 2026] [core:error] [pid 12:tid 3] [client 1.2.3.4:5] AH00124", "error", "core", "AH00124"),
@@ -259,6 +260,8 @@ FORMATS: dict[str, list[tuple[str, str | None, str | None, str]]] = {
         ("2026-11-30T11:37:18.721Z error [shop]: failed", "error", None, "failed"),
         ("[shop] error: failed", "error", None, "failed"),
         ("11:37:18,721 |-WARN in ch.qos.logback.classic - slow", "warning", "ch.qos.logback.classic", "slow"),
+        ("11:37:18,721 |-ERROR in ch.qos.logback.core.FileAppender[FILE] - denied", "error", "ch.qos.logback.core.FileAppender", "denied"),
+        ("11:37:18,721 |-INFO in c.q.l.c.joran.JoranConfigurator@4b9e255 - set", "info", "c.q.l.c.joran.JoranConfigurator", "set"),
         ("<Nov 30, 2026 11:37:18 AM UTC> <Error> <Security> <BEA-090> <gone>", "error", "Security", "<gone>"),
         ("LOG:  database system is ready", "info", None, "database"),
         ("FATAL:  password authentication failed", "critical", None, "password"),
@@ -290,6 +293,11 @@ FORMATS: dict[str, list[tuple[str, str | None, str | None, str]]] = {
         ("Jun 14 15:16:01 combo sshd(pam_unix)[19939]: failure", None, "sshd(pam_unix)", "failure"),
         ("0 [main] WARN com.shop.Pay  - slow", "warning", "com.shop.Pay", "slow"),
         ("1.7960386387217932e+09\terror\tgo/main.go:21\tgone", "error", None, "gone"),
+    ],
+    "a line number": [
+        ("[2026-11-30 11:37:18,721] ERROR [shop.jobs:6] job: failed", "error", "shop.jobs", "job: failed"),
+        ("2026-11-30 11:37:18,721 INFO [__main__:12] up", "info", "__main__", "up"),
+        ("2026-11-30 11:37:18,721 INFO [jobs.py:12] up", "info", None, "[jobs.py:12] up"),
     ],
     "a bracket": [
         ("[DEBUG] error while parsing", "debug", None, "error while parsing"),

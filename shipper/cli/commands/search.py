@@ -1,5 +1,6 @@
 """`shipper search`: entries of the store as a table, as JSON lines, or as the timeline of one request."""
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -25,6 +26,8 @@ from shipper_processors.sanitize import printable
 from shipper_processors.times import format_ms
 
 TABLE_LIMIT, TIMELINE_LIMIT = 100, 1000
+USABLE_ID = re.compile(r"(?=[^A-Za-z0-9]{0,127}[A-Za-z0-9])[\w.:/+=@-]{1,128}", re.ASCII)
+"""An id with a word to search for, and nothing to quote."""
 RENDERERS = {"table": render_table, "json": render_json, "timeline": render_timeline}
 
 
@@ -129,6 +132,15 @@ def show(reader: Reader, query: Query, form: str, console: Console) -> int:
     return shown
 
 
+def is_mentioned(reader: Reader, query: Query, correlation_id: str) -> bool:
+    """Return True if the text of any entry has this id, as in lines of text whose id is not recognised."""
+    if not USABLE_ID.fullmatch(correlation_id):
+        return False
+    mentions = Query(text=f'"{correlation_id}"', since=query.since, until=query.until, limit=1)
+    with working("searching the texts") as count:
+        return any(True for _ in count(reader.search(mentions)))
+
+
 def no_entries(reader: Reader, query: Query, where: str, *, is_in_quarantine: bool) -> str:
     """Return the message for an empty result: the search terms, the store, and an entry that mentions the id.
 
@@ -141,6 +153,8 @@ def no_entries(reader: Reader, query: Query, where: str, *, is_in_quarantine: bo
     criteria = f" with {', '.join(terms)}" if terms else ""
     lines = [printable(f"No entries{criteria} in {where}.")]
     wanted = query.correlation_id
+    if wanted and is_mentioned(reader, query, wanted):
+        lines.append(printable(f"Entries without this id mention it: see `shipper search --text '\"{wanted}\"'`."))
     if wanted and not is_in_quarantine:
         with working("searching the quarantine") as count:
             held = list(count(reader.quarantine(mentioning=wanted)))

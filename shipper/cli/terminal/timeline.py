@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from shipper.cli.terminal.cells import NARROW, Look, emit, fit, level_cell, status_style
-from shipper.presentation.format import Body, duration_ms, further_lines, span, summary, text_of
+from shipper.presentation.format import Body, duration_ms, further_lines, named_summary, span, summary, text_of
 from shipper.presentation.timeline import Scope, Step, Timeline, common_id, scope_notice, scopes
 from shipper_processors.sanitize import printable
 from shipper_processors.times import format_ms
@@ -152,6 +152,5 @@ def _verdict(timeline: Timeline) -> Text:
         return Text("No errors.", "bold green")
     number = "1 error" if len(wrong) == 1 else f"{len(wrong)} errors, the first"
     first = wrong[0]
-    what = summary(first.entry)
-    where = f"{number} at {timeline.offset(first)} in {first.origin}: {text_of(first.entry.get('event'))}"
-    return Text(f"{where} ({what})" if what else where, "bold red")
+    where = f"{number} at {timeline.offset(first)} in {first.origin}"
+    return Text(f"{where}: {named_summary(first.entry)}", "bold red")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shipper.presentation.format import Body, span, summary, text_of
+from shipper.presentation.format import Body, named_summary, span, text_of
 from shipper.presentation.timeline import Step, Timeline, common_id, scope_notice, scopes
 from shipper.web.pages.event_rows import Row, cut, row
 from shipper_processors.times import format_ms
@@ -124,6 +124,5 @@ def _verdict(timeline: Timeline) -> str:
     if not wrong:
         return "No errors."
     number = "1 error" if len(wrong) == 1 else f"{len(wrong)} errors, the first"
-    first, what = wrong[0], cut(summary(wrong[0].entry), 200)
-    where = f"{number} at {timeline.offset(first)} in {first.origin}: {text_of(first.entry.get('event'))}"
-    return f"{where} ({what})" if what else where
+    first = wrong[0]
+    return f"{number} at {timeline.offset(first)} in {first.origin}: {cut(named_summary(first.entry), 300)}"

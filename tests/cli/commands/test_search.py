@@ -111,6 +111,17 @@ def test_an_id_in_quarantine_is_reported(shipper: Shipper) -> None:
     assert "No quarantined entry has or mentions this id either." in shipper("search", "nowhere")[2]
 
 
+def test_an_id_that_stands_only_in_texts_is_reported(shipper: Shipper, store: LocalStore) -> None:
+    """With the search that finds them; an id without a word is not looked for."""
+    store.write([made(900, message="ERROR [requestId=req-77ab] posting failed")])
+    code, out, err = shipper("search", "req-77ab")
+    assert (code, out) == (1, "")
+    assert """Entries without this id mention it: see `shipper search --text '"req-77ab"'`.""" in err
+    assert "posting failed" in shipper("search", "--text", '"req-77ab"')[1]
+    assert "mention it" not in shipper("search", "77ab-req")[2]
+    assert "mention it" not in shipper("search", "--", "-")[2]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("--since", "soon"), ("--format", "timeline"), ("--level", "loud"), ("--limit", "-1"),
