@@ -28,6 +28,21 @@ COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}[A-Za-z]", re.ASCII)
 """An escape sequence that colours text or clears a line."""
 OUTSIDE = "\ufeff \t\r\n\0,;\x1e"
 """Characters that may stand around a document: blanks, NULs, a comma, a record separator (RFC 7464)."""
+TRAILING = re.compile(r",[ \t\r\n]{0,64}[}\]]")
+STRING_OR_TRAILING = re.compile(r'("(?:[^"\\]++|\\.)*+"?)|,(?=[ \t\r\n]{0,64}[}\]])', re.DOTALL)
+"""A string, which stays, or a comma before a closing bracket, which goes."""
+STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
+BETWEEN = re.compile(r"(?:[\x00-\x20\x7f-\x9f,;]++|/\*[^*]{0,4096}\*/)*+")
+"""What may stand between the members of an object that is read leniently: blanks, control characters, comments."""
+SEPARATOR = re.compile(r"[\x00-\x20\x7f-\x9f]{0,64}:[\x00-\x20\x7f-\x9f]{0,64}")
+BARE_KEY = re.compile(r"[A-Za-z_$@][\w$@.-]{0,127}", re.ASCII)
+BARE_VALUE = re.compile(r"[^,\"'{}\[\]:\\/\n]{0,128}(?=[,}\x00-\x1f]|[ \t]\")")
+WORDS = {"True": "true", "False": "false", "None": "null", "undefined": "null", "nil": "null"}
+"""Words of other languages for values of JSON."""
+UNREADABLE = object()
+LONGEST_NESTED = 65_536
+MOST_MEMBERS = 100_000
 MOST_ATTEMPTS = 1000
 """Most attempts to find the next document after a damaged part."""
 NEAR = 10
@@ -83,24 +98,100 @@ def members(text: str) -> dict[str, Any]:
 
 def repaired(text: str) -> dict[str, Any] | None:
     """Return the object of a text whose only faults are commas before a closing bracket; None otherwise."""
-    parts: list[str] = []
-    last = 0
-    for at in _brackets(text, 0):
-        between = text[last:at]
-        if text[at] in "}]" and between.rstrip().endswith(","):
-            between = between.rstrip()[:-1]
-        parts += (between, text[at])
-        last = at + 1
+    if TRAILING.search(text) is None:
+        return None
+    whole = STRING_OR_TRAILING.sub(r"\1", text)
     try:
-        whole = "".join(parts)
         content, end = read_object(whole)
     except (ValueError, RecursionError):
         return None
-    return content if end == len(whole) and not text[last:].strip(OUTSIDE) else None
+    return content if not whole[end:].strip(OUTSIDE) else None
 
 
-def pieces(text: str) -> list[Piece]:
+def read_closed(text: str) -> tuple[dict[str, Any], bool] | None:
+    r"""Return the members of an object that is invalid inside, but ends where the text ends; None for other texts.
+
+    Hand-made JSON has such faults: `\x22` as nginx writes it, `undefined`, `007`, a comment, a key without quotes, a
+    comma that is missing. A member whose value cannot be read is left out; then the second result is False. Strings
+    must be whole, so that nothing inside one is taken for a member.
+    """
+    content: dict[str, Any] = {}
+    whole = True
+    at = 1
+    for _ in range(MOST_MEMBERS):
+        at = _after(BETWEEN, text, at)
+        if text[at : at + 1] == "}":
+            return None if text[at + 1 :].strip(OUTSIDE) else (content, whole)
+        quoted = STRING.match(text, at)
+        key = quoted or BARE_KEY.match(text, at)
+        colon = None if key is None else SEPARATOR.match(text, key.end())
+        if key is None or colon is None:
+            return None
+        value, at = _closed_value(text, colon.end())
+        if at < 0:
+            return None
+        if value is UNREADABLE:
+            whole = False
+        else:
+            content[_unescaped(key[0]) if quoted else key[0]] = value
+    return None
+
+
+def _closed_value(text: str, start: int) -> tuple[Any, int]:
+    """Return the value at `start` and the index after it, which is -1 if the value does not end."""
+    if (string := STRING.match(text, start)) is not None:
+        return _unescaped(string[0]), string.end()
+    if text[start : start + 1] in {"{", "["}:
+        end = _end_of_brackets(text, start)
+        try:
+            value = DECODER.decode(text[start:end]) if 0 < end - start <= LONGEST_NESTED else UNREADABLE
+        except (ValueError, RecursionError):
+            value = UNREADABLE
+        return value, end
+    bare = BARE_VALUE.match(text, start)
+    if bare is None:
+        return UNREADABLE, -1
+    word = bare[0].strip()
+    try:
+        return DECODER.decode(WORDS.get(word, word)), bare.end()
+    except (ValueError, RecursionError):
+        return UNREADABLE, bare.end()
+
+
+def _end_of_brackets(text: str, start: int) -> int:
+    depth = 0
+    for place in _brackets(text, start):
+        depth += 1 if text[place] in "{[" else -1
+        if not depth:
+            return place + 1
+    return -1
+
+
+def _unescaped(string: str) -> str:
+    r"""Return the content of a string; an escape that JSON does not know stays as it is, but `\x22` is decoded."""
+    try:
+        return str(DECODER.decode(string))
+    except (ValueError, RecursionError):
+        return str(DECODER.decode(ESCAPE.sub(_valid_escape, string)))
+
+
+def _valid_escape(match: "re.Match[str]") -> str:
+    escape = match[0]
+    if escape[1] == "x" and len(escape) == 4:  # noqa: PLR2004 -- `\x22`
+        return f"\\u00{escape[2:]}"
+    valid = escape[1] in '"\\/bfnrt' or (escape[1] == "u" and len(escape) == 6)  # noqa: PLR2004 -- `\u0022`
+    return escape if valid else f"\\{escape}"
+
+
+def _after(pattern: "re.Pattern[str]", text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return at if match is None else match.end()
+
+
+def pieces(text: str, start: int = 0, between: str = OUTSIDE) -> list[Piece]:
     """Return the JSON objects that a line consists of, in order, and the damaged parts between them.
+
+    `between` names the characters that may stand between them.
 
     A line of one whole object gives one piece. A record that is torn and followed by a whole one on the same line
     gives two: `{"event":"request_co{"event":"login_failed"}`. An object counts as whole only if it reaches the end of
@@ -108,11 +199,11 @@ def pieces(text: str) -> list[Piece]:
     """
     found: list[Piece] = []
     last = len(text.rstrip(OUTSIDE))
-    at, torn, ended, attempts = _next(text, 0), 0, False, 0
+    at, torn, ended, attempts = _next(text, start, between), start, False, 0
     while at < len(text) and attempts < MOST_ATTEMPTS:
         content, end = _object_at(text, at)
-        following = len(text) if content is None else _next(text, end)
-        is_first = _next(text, torn) >= at
+        following = len(text) if content is None else _next(text, end, between)
+        is_first = _next(text, torn, between) >= at
         if content is not None and (is_first or following >= len(text) or text[following] == "{"):
             if not is_first:
                 found.append(Piece(torn, at, None))
@@ -126,7 +217,7 @@ def pieces(text: str) -> list[Piece]:
         if opening is None:
             break
         at, attempts = opening, attempts + (content is None)
-    if text[torn:].strip(OUTSIDE):
+    if text[torn:].strip(between):
         found.append(Piece(torn, len(text), None))
     return found
 
@@ -142,8 +233,8 @@ def _opening(text: str, at: int) -> int | None:
     return None if match is None else match.start()
 
 
-def _next(text: str, at: int) -> int:
-    while at < len(text) and text[at] in OUTSIDE:
+def _next(text: str, at: int, between: str = OUTSIDE) -> int:
+    while at < len(text) and text[at] in between:
         at += 1
     return at
 

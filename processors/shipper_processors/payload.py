@@ -8,7 +8,7 @@ import orjson
 from shipper_processors.access_log import decode_access, decode_started
 from shipper_processors.chain_plan import RENDERING, SCHEMA, value_validator
 from shipper_processors.envelope import without_surrogates
-from shipper_processors.lenient_json import OUTSIDE, members, read_object, repaired, without_colours
+from shipper_processors.lenient_json import OUTSIDE, members, read_closed, read_object, repaired, without_colours
 from shipper_processors.stack_traces import summary
 from shipper_processors.text_fields import ID_KEYS, LEVEL_KEYS, TIME_KEYS, decode_fields
 from shipper_processors.text_heads import LEVELS, PLACEHOLDERS, Head, head_of
@@ -76,7 +76,13 @@ def _after_object(rest: str) -> Violation:
 
 
 def _broken(text: str, detail: str) -> Payload:
-    """Return a text that looks like JSON, with what its complete members say about level, time and id."""
+    """Return a text that looks like JSON, with what its complete members say about level, time and id.
+
+    An object that is invalid inside, but closed, is read as far as possible: its faults must hide no event.
+    """
+    violation = Violation(Kind.JSON_INVALID, None, detail)
+    if (closed := _closed(text)) is not None:
+        return "structured", closed, violation
     fields: dict[str, Any] = {"event": "unstructured"}
     known = members(text)
     level = next((level for key in LEVEL_KEYS if (level := _level(known.get(key)))), None)
@@ -88,7 +94,19 @@ def _broken(text: str, detail: str) -> Payload:
     time = next((value for key in TIME_KEYS if isinstance(value := known.get(key), str)), None)
     if time is not None:
         fields["time"] = time
-    return "broken", {**fields, "message": text}, Violation(Kind.JSON_INVALID, None, detail)
+    return "broken", {**fields, "message": text}, violation
+
+
+def _closed(text: str) -> dict[str, Any] | None:
+    """Return the fields of an object that is invalid inside; the text is the message, if something was left out."""
+    closed = read_closed(text)
+    if closed is None or not closed[0]:
+        return None
+    try:
+        fields = storable(closed[0])
+    except RecursionError:
+        return None
+    return fields if closed[1] else {**fields, "message": text}
 
 
 def _level(value: object) -> str | None:

@@ -4,14 +4,23 @@ Writers glue documents together: two objects on a line, an array of objects, or 
 full disk and is followed by the next one. Each part is counted and stored alone; none hides another.
 """
 
+import re
+
 import orjson
 
-from shipper_processors.lenient_json import OUTSIDE, Piece, pieces, read_object, without_colours
+from shipper_processors.lenient_json import OUTSIDE, Piece, pieces, without_colours
 from shipper_processors.record_id import ordinal_digest, seeded_digest
 from shipper_schemas.entry import Entry
 
 AROUND = OUTSIDE + "\x1b"
 """Characters with which a text may begin before its first document."""
+BETWEEN_ELEMENTS = frozenset(OUTSIDE + "[]")
+SCALAR = re.compile(r'(?:"(?:[^"\\]++|\\.)*+"|-?\d[\d.eE+-]{0,40}|true|false|null)(?=[\s,\]]|\Z)', re.ASCII)
+"""An element of an array that is no object."""
+COMMA = re.compile(r"\s{0,64},", re.ASCII)
+MOST_ELEMENTS = 100_000
+ARRAY = re.compile(r'\[[\s\[]{0,64}[{"\d\-tfn]', re.ASCII)
+"""The beginning of an array that may contain an object."""
 LONGEST_TRAILER = 8
 """Characters after a document that do not make an entry of their own."""
 _SEED = seeded_digest(b"")
@@ -23,7 +32,7 @@ def may_hold_several(text: str) -> bool:
     first = text[:1]
     if first == "{":
         return text.count("{") > 1 or text[-1] != "}"
-    return (first == "[" and text[1:2] in "{ \t\n") or (first in AROUND and "{" in text)
+    return "{" in text and (first in AROUND or (first == "[" and ARRAY.match(text) is not None))
 
 
 def split_documents(entry: Entry) -> list[Entry]:
@@ -41,7 +50,7 @@ def split_documents(entry: Entry) -> list[Entry]:
     if isinstance(content, dict):
         return [entry]
     text = without_colours(text).strip(OUTSIDE)
-    parts = _elements(text) if text[:1] == "[" else pieces(text) if text[:1] == "{" else []
+    parts = _elements(text) if text[:1] == "[" else pieces(text, 0, OUTSIDE + "[]") if text[:1] == "{" else []
     if sum(part.content is not None for part in parts) == 0 or _is_one(parts, text):
         return [entry]
     return [
@@ -61,21 +70,34 @@ def _is_one(parts: list[Piece], text: str) -> bool:
 
 
 def _elements(text: str) -> list[Piece]:
-    """Return the elements of an array of objects; nothing for any other text."""
+    """Return the objects of a line that begins with an array, and the damaged parts between them.
+
+    The array may be nested or without its end, and other documents may follow it. Nothing for text in brackets.
+    """
     found: list[Piece] = []
-    at = 1
-    while at < len(text):
-        while text[at : at + 1] in OUTSIDE and at < len(text):
-            at += 1
-        if text[at : at + 1] == "]":
-            return found if at + 1 == len(text) else []
-        try:
-            content, end = read_object(text, at)
-        except (ValueError, RecursionError):
-            return []
-        found.append(Piece(at, end, content))
-        at = end
-    return []
+    at = 0
+    for _ in range(MOST_ELEMENTS):
+        at = _next_element(text, at)
+        if at >= len(text):
+            return found
+        if text[at] == "{":
+            rest = pieces(text, at, OUTSIDE + "[]")
+            found += rest
+            at = rest[-1].end if rest else len(text)
+            continue
+        scalar = SCALAR.match(text, at)
+        if scalar is None:
+            return [*found, Piece(at, len(text), None)] if found else []
+        at = scalar.end()
+        if not found and COMMA.match(text, at) is None:
+            return []  # `[12] {...}` is a text with a number in brackets
+    return found
+
+
+def _next_element(text: str, at: int) -> int:
+    while at < len(text) and text[at] in BETWEEN_ELEMENTS:
+        at += 1
+    return at
 
 
 def _part(entry: Entry, text: str, number: int, total: int) -> Entry:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper_processors.lenient_json import members, read_object, repaired, without_colours
+from shipper_processors.lenient_json import members, read_closed, read_object, repaired, without_colours
 from shipper_processors.payload import decode_payload
 from shipper_schemas.violation import Kind
 
@@ -139,3 +139,59 @@ def test_an_integer_of_any_length_hides_no_event() -> None:
 def test_colours_are_removed() -> None:
     """Sequences that colour or clear; other escapes stay."""
     assert without_colours("\x1b[2m\x1b[32;1mx\x1b[0m\x1b[K \x1b]0;t") == "x \x1b]0;t"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        r'"ua":"a \x22 \q b"', '"x":undefined', '"x":True', '"x":007', '"x":+1', '"x":.5', '"x":0x1F', '"x":', "x:1",
+        '/* c */"x":1', '"x":1,', '"x":' + "[" * 5000 + "]" * 5000, '"x"\0:\x1b1',
+        r'"x":{"y":"\x41"}',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("first", [True, False])
+def test_a_fault_inside_an_object_hides_no_event(fault: str, first: bool) -> None:
+    """An escape as nginx writes it, a value that is none, nesting without end: the other members are read."""
+    members = [fault, '"event":"login_failed"']
+    text = "{" + ",".join(members if first else members[::-1]) + "}"
+    shape, fields, violation = decode_payload(text)
+    assert shape == "structured"
+    assert fields["event"] == "login_failed"
+    assert violation is None or violation.kind is Kind.JSON_INVALID
+
+
+def test_an_escape_as_nginx_writes_it_is_decoded() -> None:
+    """`log_format` without `escape=json`."""
+    fields = decode_payload(r'{"ua":"a \x22b\x22 \u00e9","status":401}')[1]
+    assert fields == {"ua": 'a "b" \u00e9', "status": 401}
+
+
+def test_what_is_left_out_stays_in_the_message() -> None:
+    """The text is stored as the message if a value cannot be read."""
+    text = '{"event":"e","message":"m","x":007}'
+    assert decode_payload(text)[1] == {"event": "e", "message": text}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":"said "b","event":"login_failed","c":"d"}',
+        '{"a":"x","b":\'{"event":"login_failed"}\'}',
+        "{'a':'x','event':'login_failed'}",
+        '{"a":"b","event":"login_failed"',
+    ],
+)
+def test_a_string_that_is_not_whole_gives_no_member(text: str) -> None:
+    """What could be a part of a string, or is torn, is never taken for an event."""
+    assert decode_payload(text)[1].get("event") != "login_failed"
+
+
+@given(st.text(st.sampled_from('"\\\\{}[],:ax1 \x1b\0'), max_size=30))
+def test_the_lenient_reader_agrees_with_json(text: str) -> None:
+    """Valid objects are read alike; no text raises."""
+    try:
+        expected = json.loads("{" + text + "}", strict=False)
+    except (ValueError, RecursionError):
+        read_closed("{" + text + "}")
+        return
+    assert read_closed("{" + text + "}") == (expected, True)

@@ -45,7 +45,7 @@ def test_each_document_is_an_entry(text: str, parts: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[1,2]", "[]", "[", "[{]", f"[{LOGIN}", f"[{LOGIN},1]", f"{LOGIN},", f"{LOGIN}x", '{"torn', "{", "plain {text}", "", f"said {LOGIN}{LOGIN}", "[DEBUG] {x}"],
+    ["[1,2]", "[]", "[", "[{]", "[12] " + LOGIN, "[1,2] " + LOGIN, '["a"]' + LOGIN, "[note " + LOGIN, f"{LOGIN},", f"{LOGIN}x", '{"torn', "{", "plain {text}", "", f"said {LOGIN}{LOGIN}", "[DEBUG] {x}"],
 )  # fmt: skip
 def test_any_other_line_stays_as_it_is(text: str) -> None:
     """One object with a character after it, a torn record alone, an array of something else, and text."""
@@ -111,3 +111,24 @@ def test_hostile_lines_are_split_in_linear_time() -> None:
     for text in ('{"a":' * 200_000, '{"' * 400_000, '{"a":{"b":1}' * 80_000, '{"a":"' + 'x{"' * 300_000, "{" * 1_000_000,
                  '{"a":[{"b":' * 40_000 + "1" + "}]}" * 40_000, '{"a":1}x' * 100_000, '{"a":"' + '\\"' * 400_000, "[" + '{"a":1},' * 50_000):  # fmt: skip
         split_documents(entry(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (f"[{LOGIN},{LOGIN}", 2),
+        (f"[[{LOGIN},{LOGIN}]]", 2),
+        (f"[{LOGIN}]{LOGIN}", 2),
+        (f"{LOGIN}[{LOGIN}]", 2),
+        (f"[{LOGIN}][ {LOGIN} ]", 2),
+        (f'["a\\"]{{", {LOGIN}, 1]', 1),
+        (f"[1,{LOGIN}]", 1),
+        (f"[null, {LOGIN}, true]", 1),
+        (f"[{LOGIN},", 1),
+    ],
+)
+def test_arrays_in_any_state_hide_no_object(text: str, number: int) -> None:
+    """Without an end, nested, beside other documents, with other elements."""
+    parts = split_documents(entry(text))
+    assert [part.text for part in parts].count(LOGIN) == number
+    assert len({part.digest for part in parts}) == len(parts)

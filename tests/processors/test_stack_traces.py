@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper_processors.assemble import Bounds, PlainAssembler
-from shipper_processors.stack_traces import summary
+from shipper_processors.stack_traces import Trace, summary
 from shipper_processors.text_cleanup import clean
 
 CORPUS = Path(__file__).parents[1] / "golden" / "traces"
@@ -473,3 +473,20 @@ def test_long_hostile_traces_take_linear_time() -> None:
     lines = ["Traceback (most recent call last):", *["  x"] * 10_000, "a." * 500_000, "A" * 1_000_000, "(" * 1_000_000]
     grouped(lines)
     summary("\n".join(lines))
+
+
+@pytest.mark.parametrize("indent", ["  ", "    ", "\t"])
+def test_an_indented_object_is_no_source_line_of_a_traceback(indent: str) -> None:
+    """It would hide an event from the counters."""
+    trace = Trace("Traceback (most recent call last):")
+    assert trace.accepts('  File "a.py", line 1, in <module>')
+    assert not trace.accepts(indent + '{"event":"login_failed","correlation_id":"a"}')
+    assert trace.accepts(indent + '{"a": call()}')
+
+
+@pytest.mark.timeout(5)
+def test_a_message_of_a_million_blank_lines_takes_little_time() -> None:
+    """Lines at both ends are searched."""
+    assert summary("\n" * 1_000_000) is None
+    trace = "Traceback (most recent call last):" + '\n  File "a.py", line 1, in f' * 10_000 + "\nValueError: x"
+    assert summary(trace) == {"error_type": "ValueError", "error_message": "x"}

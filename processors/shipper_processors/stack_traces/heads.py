@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+import msgspec
+
 from shipper_processors.levels import level_of, time_of
 
 QUIET = frozenset({"trace", "debug", "info", "notice"})
@@ -44,6 +46,17 @@ def begins_with_time(line: str) -> bool:
     """True if a line begins, blanks apart, with a time."""
     bare = line.lstrip(AROUND)[:HEAD]
     return TIME_START.match(bare) is not None or time_of(bare) is not None
+
+
+def is_json_object(line: str) -> bool:
+    """True if a line is a JSON object with a member, blanks apart."""
+    bare = line.strip(AROUND)
+    if bare[:2] != '{"' or bare[-1] != "}":
+        return False
+    try:
+        return isinstance(msgspec.json.decode(bare), dict)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
 
 
 def is_indented(line: str) -> bool:

@@ -22,6 +22,8 @@ GO = re.compile(
 )
 TERMINATED = "terminate called after throwing an instance of "
 LONGEST_HEAD = 4400
+MOST_AT_AN_END = 2000
+"""Lines at the beginning and at the end of a text that are searched."""
 MOST_LINES = 200
 """Lines that are searched for the exception before the first frame."""
 
@@ -29,6 +31,8 @@ MOST_LINES = 200
 def summary(text: str) -> Summary | None:
     """Return type and message of the exception in a joined text, as far as it names them; None if it is no trace."""
     lines = text.split("\n")
+    if len(lines) > 2 * MOST_AT_AN_END:
+        lines = [*lines[:MOST_AT_AN_END], *lines[-MOST_AT_AN_END:]]
     if "Traceback (most recent call last)" in text:
         return _of_python(lines)
     for find in (_of_rust, _of_go, _of_frames, _of_php, _of_ruby, _of_beam, _of_python_file, _of_perl, _of_cpp):
