@@ -122,7 +122,8 @@ def _samples(samples: Samples) -> Iterator[Finding]:
                 yield Finding("note", "logs", sample, "check the rest with --input TYPE:GLOB")
                 continue
             share = sample.quarantined / sample.number
-            grade: Grade = "problem" if share > MOST_QUARANTINED or sample.doubled else "note" if share else "ok"
+            is_problem = share > MOST_QUARANTINED or bool(sample.doubled)
+            grade: Grade = "problem" if is_problem else "note" if share or sample.halved else "ok"
             yield Finding(grade, f"log {sample.log}", *sentences(sample))
     except ShipperError as error:
         yield Finding("problem", "logs", f"no log was sampled: {error.what}", hint_for_command(error))

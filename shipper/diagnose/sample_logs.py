@@ -65,6 +65,34 @@ class LogSample(NamedTuple):
     """For time, level, message and id the fields that they come from, the most frequent first; `missing` at the end."""
     doubled: tuple[tuple[str, int], ...] = ()
     """Counters that count a request twice, with the number of its correlation ids."""
+    halved: int = 0
+    """Number of ids whose request is in two entries, the path in one and the status in another."""
+
+
+@dataclass(slots=True)
+class _Halves:
+    """Finds requests that no entry records whole, so that no request-based counter can see them."""
+
+    begun: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Add an entry; without an id it has no peers."""
+        correlation_id = event.get("correlation_id")
+        if not isinstance(correlation_id, str):
+            return
+        has_path, has_status = "method" in event and "path" in event, "status_code" in event
+        if has_path and has_status:
+            self.whole.add(correlation_id)
+        elif has_path:
+            self.begun.add(correlation_id)
+        elif has_status:
+            self.answered.add(correlation_id)
+
+    def result(self) -> int:
+        """Return the number of ids of such requests."""
+        return len((self.begun & self.answered) - self.whole)
 
 
 @dataclass(slots=True)
@@ -147,12 +175,13 @@ class Sampler:
         if not lines:
             return None
         log, tally, now_ms = Source.of(source.origin(path, path)), _Tally(), self.clock.wall_ms()
-        doubles = _Doubles()
+        doubles, halves = _Doubles(), _Halves()
         normaliser = self.pipeline.enforce.normaliser_of(log.origin.fields)
         for entry in islice(entries(lines, source.kind, self.bounds), SAMPLE_LINES):
             handled = self.pipeline.handle(entry, log, now_ms, count=False, ship=False)
             tally.add(entry, handled.assessed, normaliser)
             doubles.add(self.pipeline, entry, handled.assessed.event, log.origin)
+            halves.add(handled.assessed.event)
         if tally.number == 0:
             return None
         return LogSample(
@@ -165,6 +194,7 @@ class Sampler:
             tuple(tally.reasons.most_common()),
             {name: tuple(_missing_last(counts)) for name, counts in tally.sources.items()},
             doubles.result(),
+            halves.result(),
         )
 
 
@@ -210,6 +240,11 @@ def _clock(entry: Entry) -> str:
 def sentences(sample: LogSample) -> tuple[str, str]:
     """Return a sentence about a sample and the fix, which is empty if nothing is wrong."""
     what, hint = _quarantine_sentences(sample)
+    if sample.halved:
+        which = "1 request has" if sample.halved == 1 else f"{sample.halved:,} requests have"
+        what = f"{what}; {which} path and status in two entries, and no counter sees them"
+        fix = "to count requests, log method, path and status in one entry, or count from the proxy in front"
+        hint = f"{hint}; {fix}" if hint else fix
     if not sample.doubled:
         return what, hint
     counters = " and ".join(f"{name} ({number:,})" for name, number in sample.doubled)
