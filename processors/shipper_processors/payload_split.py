@@ -21,6 +21,8 @@ COMMA = re.compile(r"\s{0,64},", re.ASCII)
 MOST_ELEMENTS = 100_000
 ARRAY = re.compile(r'\[[\s\[]{0,64}[{"\d\-tfn]', re.ASCII)
 """The beginning of an array that may contain an object."""
+JSON_OBJECT = re.compile(r'\{\s{0,64}(?:["{}]|\Z)', re.ASCII)
+"""The beginning of an object, torn or whole; a dictionary as Python or Node.js prints it is text, with its strings."""
 LONGEST_TRAILER = 8
 """Characters after a document that do not make an entry of their own."""
 _SEED = seeded_digest(b"")
@@ -50,7 +52,7 @@ def split_documents(entry: Entry) -> list[Entry]:
     if isinstance(content, dict):
         return [entry]
     text = without_colours(text).strip(OUTSIDE)
-    parts = _elements(text) if text[:1] == "[" else pieces(text, 0, OUTSIDE + "[]") if text[:1] == "{" else []
+    parts = _elements(text) if text[:1] == "[" else _objects(text)
     if sum(part.content is not None for part in parts) == 0 or _is_one(parts, text):
         return [entry]
     return [
@@ -67,6 +69,10 @@ def _is_one(parts: list[Piece], text: str) -> bool:
         return True
     second = parts[1]
     return len(parts) == 2 and second.content is None and second.end - second.start <= LONGEST_TRAILER  # noqa: PLR2004
+
+
+def _objects(text: str) -> list[Piece]:
+    return pieces(text, 0, OUTSIDE + "[]") if JSON_OBJECT.match(text) else []
 
 
 def _elements(text: str) -> list[Piece]:

@@ -19,6 +19,7 @@ import orjson
 
 from shipper_processors.lenient_json import OUTSIDE, members, read_object
 from shipper_processors.stack_traces import summary
+from shipper_processors.stack_traces.at_frames import ENDINGS
 from shipper_processors.text_heads import ISO, SYSLOG, Head
 
 TIME_KEYS = ("timestamp", "@timestamp", "time", "ts", "@t", "datetime", "date", "asctime", "t", "eventTime")
@@ -111,13 +112,18 @@ def _prefixed_json(text: str, head: Head | None, *, cut: bool) -> dict[str, Any]
     at = 0 if head is None else head.at
     if text[at : at + 1] != "{":
         tag = TAG.match(text, at) or (TAG.match(text) if at else None)
-        if tag is None or (tag["name"] is not None and tag["name"].lower() in DATA_NAMES):
+        if tag is None or (tag["name"] is not None and _names_data(tag["name"])):
             return None
         at = tag.end()
         if text[at : at + 1] != "{":
             return None
     content = _whole_object(text, at) or (members(text[at:]) if cut else None)
     return None if content is None else _behind(text[:at], head, content)
+
+
+def _names_data(name: str) -> bool:
+    """True if a name stands before data or the message of an exception, which a client may write."""
+    return name.lower() in DATA_NAMES or name.endswith(ENDINGS) or name.lower().endswith(("error", "exception"))
 
 
 def _behind(prefix: str, head: Head | None, content: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,10 @@ CARRIERS = (
     "logging.googleapis.com/labels", "attr", "spans", "State",
 )  # fmt: skip
 """Objects in which loggers nest what an application binds to an entry."""
+BOUND = ("fields", "mdc", "MDC", "contextMap", "context", "record.extra", "properties", "Properties",
+         "attributes", "Attributes", "State")  # fmt: skip
+"""Those of them that hold what the application says about the entry, never a client's data as it came. `extra` is none:
+pairs behind a message of text are kept there."""
 TRACE_NAMES = (
     "trace_id", "traceId", "TraceId", "traceID", "trace.id", "@tr", "dd.trace_id", "otelTraceID", "otel.trace_id",
     "X-B3-TraceId", "x-b3-traceid", "_trace_id", "_traceId", "xray_trace_id",
@@ -167,6 +171,7 @@ METHOD = (
         " requestMethod RequestMethod httpRequest.requestMethod verb HttpMethod Method Properties.RequestMethod"
         " attributes.http.request.method Attributes.http.request.method Attributes.http.method"
         " attributes.http.method fields.method Scopes.Method span.method context.method State.Method"
+        " mdc.method contextMap.method properties.method attributes.method record.extra.method"
     ),
     *_paths("request http_request requestLine request_line", "request_line"),
 )
@@ -178,6 +183,7 @@ PATH = (
         " httpRequest.requestUrl http_path requestUrl request_url Scopes.RequestPath Path Url URL Uri req.path"
         " attributes.url.path Attributes.url.path Attributes.http.target attributes.http.target"
         " Attributes.http.url fields.uri fields.path span.uri span.path State.Path context.url originalUrl"
+        " context.path mdc.path contextMap.path properties.path attributes.path record.extra.path"
         " req.originalUrl"
     ),
     *_paths("request http_request requestLine request_line", "request_line"),
@@ -188,7 +194,9 @@ STATUS_CODE = _paths(
     " response.statusCode response.status httpRequest.status http_status httpStatus http_status_code httpStatusCode"
     " http.status DownstreamStatus response_code responseCode status responseStatus response_status Status"
     " attributes.http.response.status_code Attributes.http.response.status_code Attributes.http.status_code"
-    " attributes.http.status_code Properties.StatusCode res.status fields.status fields.status_code State.StatusCode",
+    " attributes.http.status_code Properties.StatusCode res.status fields.status fields.status_code State.StatusCode"
+    " context.status_code context.status mdc.status_code contextMap.status_code"
+    " properties.status_code attributes.status_code record.extra.status_code",
     "number",
 )
 
@@ -279,7 +287,10 @@ FIELD_SOURCES: Mapping[str, tuple[Source, ...]] = {
     "correlation_id": CORRELATION,
     "trace_id": TRACE,
     "span_id": SPAN,
-    "event": _paths("event event.action event_name eventName event.name"),
+    "event": (
+        *_paths("event event.action event_name eventName event.name"),
+        *(Source(f"{carrier}.{name}") for carrier in BOUND for name in ("event", "event.name", "event_name")),
+    ),
     "level": LEVEL,
     "message": MESSAGE,
     "method": METHOD,

@@ -265,3 +265,17 @@ def test_any_entry_is_mapped_without_error_and_loses_nothing(fields: dict[str, A
     for name, value in json.loads(json.dumps(fields)).items():
         if value is not None and name not in {"extra", "timestamp", "level", "method"}:
             assert name in event or name in kept
+
+
+@pytest.mark.parametrize("carrier", ["fields", "context", "mdc", "properties", "attributes"])
+def test_events_and_requests_that_an_application_binds_are_read(carrier: str) -> None:
+    """Loggers nest what an application binds to an entry; a login must not hide there."""
+    bound = {"event": "login_failed", "method": "POST", "path": "/a", "status_code": 401}
+    event = event_of({"level": "info", "message": "m", carrier: dict(bound)})
+    assert {name: event.get(name) for name in bound} == bound
+
+
+@pytest.mark.parametrize("carrier", ["extra", "data", "body", "payload"])
+def test_what_a_client_may_have_sent_names_no_event(carrier: str) -> None:
+    """`extra` also holds pairs behind the message of a text."""
+    assert "event" not in event_of({"level": "info", "message": "m", carrier: {"event": "login_failed"}})

@@ -132,3 +132,12 @@ def test_arrays_in_any_state_hide_no_object(text: str, number: int) -> None:
     parts = split_documents(entry(text))
     assert [part.text for part in parts].count(LOGIN) == number
     assert len({part.digest for part in parts}) == len(parts)
+
+
+@pytest.mark.parametrize(
+    "text", ["{'user': '" + LOGIN + LOGIN + "'}", "{ user: '" + LOGIN + "', b: 1 }", "{'a': '}" + LOGIN]
+)
+def test_a_printed_dictionary_is_not_split(text: str) -> None:
+    """Its strings, which a client may have written, are not escaped as in JSON."""
+    one = entry(text)
+    assert split_documents(one) == [one]

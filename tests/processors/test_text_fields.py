@@ -243,3 +243,9 @@ def test_long_hostile_lines_are_decoded_in_linear_time() -> None:
         "2026-11-30T11:35:21Z ERR x" + " a='[{" * 160_000, "<34>1 - - - - - " + '[a b="' * 150_000, "INFO:root:" + '{"a":' * 100_000 + "}",
     ):  # fmt: skip
         decode_payload(text)
+
+
+@pytest.mark.parametrize("name", ["ValueError", "java.lang.IllegalStateException", "Timeout"])
+def test_the_message_of_an_exception_is_no_document(name: str) -> None:
+    """A client may have written it."""
+    assert decode_payload(name + ': {"event":"login_failed"}')[1]["event"] == "unstructured"
