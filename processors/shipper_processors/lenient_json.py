@@ -99,6 +99,18 @@ def repaired(text: str) -> dict[str, Any] | None:
     return content if end == len(whole) and not text[last:].strip(OUTSIDE) else None
 
 
+def is_unfinished_object(text: str) -> bool:
+    """True if a text begins with a JSON object that is not whole."""
+    text = text.lstrip(OUTSIDE)
+    if text[:1] != "{":
+        return False
+    try:
+        read_object(text)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
 def pieces(text: str) -> list[Piece]:
     """Return the JSON objects that a line consists of, in order, and the damaged parts between them.
 
@@ -129,6 +141,14 @@ def pieces(text: str) -> list[Piece]:
     if text[torn:].strip(OUTSIDE):
         found.append(Piece(torn, len(text), None))
     return found
+
+
+def holds_document(text: str) -> bool:
+    """True if a text that begins with `{` holds a whole JSON object with content, alone or beside damaged ones.
+
+    An object counts if it ends where the text ends, or where another begins: code such as `{"a": 1}["a"]` does not.
+    """
+    return any(piece.content and text[piece.end :].lstrip(OUTSIDE)[:1] in {"", "{"} for piece in pieces(text))
 
 
 def _opening(text: str, at: int) -> int | None:
