@@ -122,7 +122,8 @@ def _samples(samples: Samples) -> Iterator[Finding]:
                 yield Finding("note", "logs", sample, "check the rest with --input TYPE:GLOB")
                 continue
             share = sample.quarantined / sample.number
-            grade: Grade = "ok" if not share else "problem" if share > MOST_QUARANTINED else "note"
+            is_problem = sample.is_wrong_type or share > MOST_QUARANTINED
+            grade: Grade = "problem" if is_problem else "note" if share else "ok"
             yield Finding(grade, f"log {sample.log}", *sentences(sample))
     except ShipperError as error:
         yield Finding("problem", "logs", f"no log was sampled: {error.what}", hint_for_command(error))

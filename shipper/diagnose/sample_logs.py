@@ -10,7 +10,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from shipper.diagnose.explain import TIME_KINDS
-from shipper.diagnose.read_lines import detect_kind, entries
+from shipper.diagnose.read_lines import entries
+from shipper.inputs.files.envelope_check import RUNTIMES, runtime_of_line
 from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.tailer import Input
 from shipper.model.source import Source
@@ -58,6 +59,11 @@ class LogSample(NamedTuple):
     """Kinds of violation of the quarantined entries, the most frequent first."""
     sources: dict[str, tuple[tuple[str, int], ...]]
     """For time, level, message and id the fields that they come from, the most frequent first."""
+
+    @property
+    def is_wrong_type(self) -> bool:
+        """True if the lines certainly have the format of a runtime, and the input another type."""
+        return self.detected in RUNTIMES and self.detected != self.kind
 
 
 @dataclass(slots=True)
@@ -118,7 +124,7 @@ class Sampler:
         return LogSample(
             log.name or path,
             source.kind,
-            detect_kind(lines[-1]),
+            runtime_of_line(lines[-1].removesuffix(b"\n")) or "plain",
             log.origin.container_id is not None and not log.origin.kubernetes,
             tally.number,
             tally.quarantined,
@@ -163,19 +169,21 @@ def _clock(entry: Entry) -> str:
 
 
 def sentences(sample: LogSample) -> tuple[str, str]:
-    """Return a sentence about a sample and the fix, which is empty if nothing would be quarantined."""
+    """Return a sentence about a sample and the fix, which is empty if nothing would be quarantined or misread."""
     number = "1 entry" if sample.number == 1 else f"{sample.number:,} entries"
     origin = "; ".join(
         f"{name} {_shares(counts)}" for name, counts in sample.sources.items() if any(number for _, number in counts)
     )
+    wrong = f"the lines have the format `{sample.detected}`: change the type of the input"
     if not sample.quarantined:
-        return f"{number} sampled, none would be quarantined; {origin}", ""
+        what = f"{number} sampled, none would be quarantined; {origin}"
+        return what, wrong if sample.is_wrong_type else ""
     reason, most = sample.reasons[0]
     percent = max(1, round(100 * sample.quarantined / sample.number))
     reasons = f"for {reason}" if most == sample.quarantined else f"{most:,} of them for {reason}"
     what = f"{number} sampled, {sample.quarantined:,} ({percent} %) would be quarantined, {reasons}; {origin}"
-    if reason == Kind.ENVELOPE_INVALID and sample.detected != sample.kind:
-        return what, f"the lines have the format `{sample.detected}`: change the type of the input"
+    if sample.is_wrong_type or (reason == Kind.ENVELOPE_INVALID and sample.detected != sample.kind):
+        return what, wrong
     admission = admission_of(reason)
     return (
         what,
