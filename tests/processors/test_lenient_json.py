@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper_processors.lenient_json import members, read_object, repaired, without_colours
+from shipper_processors.lenient_json import (
+    holds_document,
+    is_unfinished_object,
+    members,
+    read_object,
+    repaired,
+    without_colours,
+)
 from shipper_processors.payload import decode_payload
 from shipper_schemas.violation import Kind
 
@@ -139,3 +146,29 @@ def test_an_integer_of_any_length_hides_no_event() -> None:
 def test_colours_are_removed() -> None:
     """Sequences that colour or clear; other escapes stay."""
     assert without_colours("\x1b[2m\x1b[32;1mx\x1b[0m\x1b[K \x1b]0;t") == "x \x1b]0;t"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a":1}', True),
+        ('{"a":1},', True),
+        ('{"a":1}{"b":2}', True),
+        ('{"ev{"a":1}', True),
+        ('{"a": 1}["a"]', False),
+        ('{}["card"]', False),
+        ("{}", False),
+        ('{"a":1', False),
+    ],
+)
+def test_documents_are_told_from_code(text: str, *, expected: bool) -> None:
+    """A document ends where the text ends, or where another begins."""
+    assert holds_document(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [('{"a":1,"b', True), ('\ufeff {"a":', True), ('{"a":1} x', False), ("text", False)]
+)
+def test_unfinished_objects_are_recognised(text: str, *, expected: bool) -> None:
+    """What follows a whole object does not matter."""
+    assert is_unfinished_object(text) is expected
