@@ -23,6 +23,7 @@ from shipper_processors.envelope import (
     split_records,
 )
 from shipper_processors.fast_path import FastBatch, FastLog
+from shipper_processors.lenient_json import is_unfinished_object
 from shipper_processors.messages import begins_anew, cri_continues, docker_continues, is_docker_piece
 from shipper_processors.partial_state import OpenEntry, PartialState
 from shipper_processors.record_id import (
@@ -324,6 +325,8 @@ class Assembler:
         cut = f"{part.cut} characters after the first {part.size}" if part.cut else None
         text = "".join(part.text)
         text = clean(without_cut_end(text) if cut else text)
+        if cut is None and is_unfinished_object(text):
+            cut = f"the end of a JSON object after the first {part.size} characters was not written"
         yield Entry(text, part.stream, part.time, part.offset, part.lines, part.digest, None, cut)
 
 

@@ -188,6 +188,18 @@ def _after(pattern: "re.Pattern[str]", text: str, at: int) -> int:
     return at if match is None else match.end()
 
 
+def is_unfinished_object(text: str) -> bool:
+    """True if a text begins with a JSON object that is not whole."""
+    text = text.lstrip(OUTSIDE)
+    if text[:1] != "{":
+        return False
+    try:
+        read_object(text)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
 def pieces(text: str, start: int = 0, between: str = OUTSIDE) -> list[Piece]:
     """Return the JSON objects that a line consists of, in order, and the damaged parts between them.
 
@@ -220,6 +232,14 @@ def pieces(text: str, start: int = 0, between: str = OUTSIDE) -> list[Piece]:
     if text[torn:].strip(between):
         found.append(Piece(torn, len(text), None))
     return found
+
+
+def holds_document(text: str) -> bool:
+    """True if a text that begins with `{` holds a whole JSON object with content, alone or beside damaged ones.
+
+    An object counts if it ends where the text ends, or where another begins: code such as `{"a": 1}["a"]` does not.
+    """
+    return any(piece.content and text[piece.end :].lstrip(OUTSIDE)[:1] in {"", "{"} for piece in pieces(text))
 
 
 def _opening(text: str, at: int) -> int | None:

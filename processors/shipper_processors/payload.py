@@ -32,13 +32,13 @@ def decode_payload(text: str, *, cut: bool = False) -> Payload:
     """Decode the text of one entry; with `cut`, its end is missing, so that an object without its end counts."""
     if text[:1] == "{":
         return _json_object(text, cut=cut)
-    if not text or text.isspace():
-        return "blank", {}, None
-    if text[0] in AROUND:
+    if not cut and (not text or text.isspace()):
+        return "blank", {}, None  # the rest of a text that was cut is not known to be blank
+    if text and text[0] in AROUND:
         bare = without_colours(text).strip(OUTSIDE)
         if bare[:1] == "{":
             return _json_object(bare, cut=cut)
-        if not bare:
+        if not bare and not cut:
             return "blank", {}, None
     if "\x1b" in text:
         text = without_colours(text)

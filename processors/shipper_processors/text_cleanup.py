@@ -25,13 +25,13 @@ MOST_SEGMENTS = 10_000
 def clean(text: str) -> str:
     """Return a text without terminal sequences, and without what `AROUND` names at its beginning and end.
 
-    A text of NULs alone is damage, and stays. Of a progress bar that was redrawn after carriage returns, the last
-    state is returned.
+    Nothing is left of a text of these characters alone. Of a progress bar that was redrawn after carriage returns, the
+    last state is returned.
     """
     if "\x1b" in text:
         text = ESCAPE.sub("", text)
     if text and (text[0] in AROUND or text[-1] in AROUND):
-        text = text.strip(AROUND) or (text if "\0" in text else "")
+        text = text.strip(AROUND)
     if "\r" in text and "%" in text:
         return _last_progress(text)
     return text

@@ -89,8 +89,22 @@ MOST_CONTEXTS = 4
 def decode_fields(text: str, head: Head | None, *, cut: bool = False) -> dict[str, Any] | None:
     """Return the fields of a line that is decoded as a whole, under the names as logged; None for other text.
 
-    `head` is the line's head. With `cut`, the line's end is missing, so that a document without its end counts. The time is returned as `timestamp`, an application's sentence as `message`.
+    `head` is the line's head. With `cut`, the line's end is missing, so that a document without its end counts. The
+    time is returned as `timestamp`, an application's sentence as `message`. Of a line to which a stack trace was
+    joined, the fields are those of the line.
     """
+    fields = _decoded(text, head, cut=cut)
+    end = text.find("\n")
+    if fields is not None or end < 0 or (head is not None and head.at > end) or FIRST_PAIR.match(text, end + 1):
+        return fields
+    fields = _decoded(text[:end], head, cut=False)
+    if fields is not None:
+        for name, value in {**(summary(text) or {}), "exception": text}.items():
+            fields.setdefault(name, value)
+    return fields
+
+
+def _decoded(text: str, head: Head | None, *, cut: bool) -> dict[str, Any] | None:
     first = text[:1]
     if first == "<" and (fields := _rfc5424(text)) is not None:
         return fields

@@ -74,7 +74,12 @@ class JoinSettings(Section):
 
     max_lines: int = Field(1000, ge=1, description="maximum number of lines joined into one entry")
     max_bytes: Size = Field(256 * 1024, ge=1, description="maximum size of a joined entry")
-    wait: Duration = Field(1.0, ge=0, le=60, description="maximum time between lines of one entry")
+    wait: Duration = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="maximum time between lines of one entry; parts of a line that the runtime cut wait on",
+    )
 
 
 class TailSettings(Section):

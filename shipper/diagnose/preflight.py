@@ -122,7 +122,7 @@ def _samples(samples: Samples) -> Iterator[Finding]:
                 yield Finding("note", "logs", sample, "check the rest with --input TYPE:GLOB")
                 continue
             share = sample.quarantined / sample.number
-            is_problem = share > MOST_QUARANTINED or bool(sample.doubled)
+            is_problem = sample.is_wrong_type or share > MOST_QUARANTINED or bool(sample.doubled)
             grade: Grade = "problem" if is_problem else "note" if share or sample.halved else "ok"
             yield Finding(grade, f"log {sample.log}", *sentences(sample))
     except ShipperError as error:

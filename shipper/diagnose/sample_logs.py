@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from shipper.diagnose.explain import TIME_KINDS
-from shipper.diagnose.read_lines import detect_kind, entries
+from shipper.diagnose.read_lines import entries
+from shipper.inputs.files.envelope_check import RUNTIMES, runtime_of_line
 from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.tailer import Input
 from shipper.model.source import Source
@@ -67,6 +68,11 @@ class LogSample(NamedTuple):
     """Counters that count a request twice, with the number of its correlation ids."""
     halved: int = 0
     """Number of ids whose request is in two entries, the path in one and the status in another."""
+
+    @property
+    def is_wrong_type(self) -> bool:
+        """True if the lines certainly have the format of a runtime, and the input another type."""
+        return self.detected in RUNTIMES and self.detected != self.kind
 
 
 @dataclass(slots=True)
@@ -187,7 +193,7 @@ class Sampler:
         return LogSample(
             log.name or path,
             source.kind,
-            detect_kind(lines[-1]),
+            runtime_of_line(lines[-1].removesuffix(b"\n")) or "plain",
             log.origin.container_id is not None and not log.origin.kubernetes,
             tally.number,
             tally.quarantined,
@@ -261,14 +267,16 @@ def _quarantine_sentences(sample: LogSample) -> tuple[str, str]:
     origin = "; ".join(
         f"{name} {_shares(counts)}" for name, counts in sample.sources.items() if any(number for _, number in counts)
     )
+    wrong = f"the lines have the format `{sample.detected}`: change the type of the input"
     if not sample.quarantined:
-        return f"{number} sampled, none would be quarantined; {origin}", ""
+        what = f"{number} sampled, none would be quarantined; {origin}"
+        return what, wrong if sample.is_wrong_type else ""
     reason, most = sample.reasons[0]
     percent = max(1, round(100 * sample.quarantined / sample.number))
     reasons = f"for {reason}" if most == sample.quarantined else f"{most:,} of them for {reason}"
     what = f"{number} sampled, {sample.quarantined:,} ({percent} %) would be quarantined, {reasons}; {origin}"
-    if reason == Kind.ENVELOPE_INVALID and sample.detected != sample.kind:
-        return what, f"the lines have the format `{sample.detected}`: change the type of the input"
+    if sample.is_wrong_type or (reason == Kind.ENVELOPE_INVALID and sample.detected != sample.kind):
+        return what, wrong
     admission = admission_of(reason)
     return (
         what,

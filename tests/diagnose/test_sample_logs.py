@@ -180,7 +180,14 @@ def test_a_wrong_type_of_input_is_named(tmp_path: Path) -> None:
     result = sample(tmp_path, *["10:00:00 INFO hello"] * 3)
     assert result.reasons == (("envelope_invalid", 3),)
     assert sentences(result)[1] == "the lines have the format `plain`: change the type of the input"
-    assert sample(tmp_path, *["2026-11-30T10:00:00.5Z stdout F {}"] * 3).reasons == ()
+
+
+def test_a_wrong_type_of_input_is_named_although_its_lines_are_read(tmp_path: Path) -> None:
+    """They are read as what they are."""
+    result = sample(tmp_path, *["2026-11-30T10:00:00.5Z stdout F " + json.dumps(GOOD)] * 3)
+    assert (result.quarantined, result.reasons) == (0, ())
+    assert [finding.grade for finding in _samples(lambda: iter([result]))] == ["problem"]
+    assert sentences(result)[1] == "the lines have the format `cri`: change the type of the input"
 
 
 def test_only_the_end_of_a_log_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

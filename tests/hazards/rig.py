@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from shipper.agent.agent import Agent
-from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_of
+from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_of, rules_of
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Delivery
 from shipper.delivery.pace import Pace
@@ -30,6 +30,7 @@ from shipper.system.errors import OutputUnavailable
 from shipper_processors.assemble import Bounds
 from shipper_processors.enforce import Enforce
 from shipper_schemas.entry import Origin
+from shipper_schemas.rules import events_requiring_id
 
 START_NS = 1_795_428_000_000_000_000  # 2026-11-23T10:00:00Z
 
@@ -147,7 +148,8 @@ class Rig:
         ledger = Ledger(metrics)
         ledger.restore(*state.series())
         ledger.declare([*catalogue.from_zero("agent"), *counting.declared()], 0.0)
-        pipeline = Pipeline(Enforce(), counting, redactor_of(settings, b"k" * 32))
+        enforce = Enforce(requiring_events=events_requiring_id(rules_of(settings)))
+        pipeline = Pipeline(enforce, counting, redactor_of(settings, b"k" * 32))
         inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", Folders()), self._origin, self.from_end)]
         compiled = compiled_of(settings.model_copy(update={"compiled": self.native}), pipeline)
         tail = Tail(inputs, self.bounds, self.limits, state.logs(), fast_chain=compiled)

@@ -154,7 +154,7 @@ def test_identical_neighbours_stay_two_events(tmp_path: Path) -> None:
 HOSTILE = {
     "invalid UTF-8": b'{"log":"{\\"correlation_id\\":\\"a\\",\\"message\\":\\"\xff\xfe\\"}\\n","stream":"stdout","time":"2026-11-23T10:00:00Z"}\n',
     "NUL": docker_line('{"correlation_id":"a","message":"x\\u0000y"}\n'),
-    "raw NUL": docker_line("\0\0\0\n"),
+    "raw NUL": docker_line("a\0\0b\0\0\0\n"),
     "NULs before a record": b"\0\0\0\0" + docker_line('{"correlation_id":"a","message":"m"}\n'),
     "byte order mark": docker_line('\ufeff{"correlation_id":"a","message":"m"}\n'),
     "CRLF": docker_line('{"correlation_id":"a","message":"m"}\r\n'),
@@ -195,6 +195,19 @@ def test_hostile_line_ends_stored_or_in_quarantine_and_loses_nothing_after_it(tm
         assert body["reasons"]
         assert all(len(reason["detail"]) > 10 and reason["detail"].isprintable() for reason in body["reasons"])
     assert rig.counter("shipper_lines_read_total") == 3
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("text", ["\0\0\0", "\0" * 20_000, "\ufeff\0 \r"])
+def test_a_line_of_nuls_alone_is_blank(tmp_path: Path, text: str, *, native: bool) -> None:
+    """NULs around a text are no data: nothing is left of the line, and that is counted."""
+    rig = Rig(tmp_path, native=native)
+    rig.write(rig.lines(1) + docker_line(f"{text}\n") + rig.lines(1))
+    rig.drain()
+    assert rig.serials_of_entries() == [1, 2]
+    assert len(rig.output.stored) == 2
+    assert rig.counter("shipper_violations_total", "blank") == 1
+    assert rig.counter("shipper_lines_total", "dropped") == 1
 
 
 def test_chunk_with_a_damaged_record_gives_the_same_as_line_by_line(tmp_path: Path) -> None:

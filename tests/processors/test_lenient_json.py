@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper_processors.lenient_json import members, read_closed, read_object, repaired, without_colours
+from shipper_processors.lenient_json import (
+    holds_document,
+    is_unfinished_object,
+    members,
+    read_closed,
+    read_object,
+    repaired,
+    without_colours,
+)
 from shipper_processors.payload import decode_payload
 from shipper_schemas.violation import Kind
 
@@ -195,3 +203,29 @@ def test_the_lenient_reader_agrees_with_json(text: str) -> None:
         read_closed("{" + text + "}")
         return
     assert read_closed("{" + text + "}") == (expected, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a":1}', True),
+        ('{"a":1},', True),
+        ('{"a":1}{"b":2}', True),
+        ('{"ev{"a":1}', True),
+        ('{"a": 1}["a"]', False),
+        ('{}["card"]', False),
+        ("{}", False),
+        ('{"a":1', False),
+    ],
+)
+def test_documents_are_told_from_code(text: str, *, expected: bool) -> None:
+    """A document ends where the text ends, or where another begins."""
+    assert holds_document(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [('{"a":1,"b', True), ('\ufeff {"a":', True), ('{"a":1} x', False), ("text", False)]
+)
+def test_unfinished_objects_are_recognised(text: str, *, expected: bool) -> None:
+    """What follows a whole object does not matter."""
+    assert is_unfinished_object(text) is expected

@@ -490,3 +490,32 @@ def test_a_message_of_a_million_blank_lines_takes_little_time() -> None:
     assert summary("\n" * 1_000_000) is None
     trace = "Traceback (most recent call last):" + '\n  File "a.py", line 1, in f' * 10_000 + "\nValueError: x"
     assert summary(trace) == {"error_type": "ValueError", "error_message": "x"}
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        'Traceback (most recent call last):\n  File "a.py", line 1, in f',
+        "java.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)",
+        "panic: no\n\ngoroutine 1 [running]:\nmain.main()\n\t/a.go:1 +0x1",
+        "thread 'main' panicked at src/main.rs:1:1:\nno\nstack backtrace:\n   0: a::b",
+    ],
+)
+@pytest.mark.parametrize(
+    "document", ['  {"event":"login_failed"}', '\t{"event":"login_failed"},', '  {"a":1}{"event":"login_failed"}']
+)
+def test_a_whole_object_within_a_trace_is_a_record(trace: str, document: str) -> None:
+    """Indented or not, in every grammar."""
+    assert grouped([*trace.split("\n"), document])[:2] == [trace, document]
+
+
+def test_an_empty_object_in_a_source_line_stays_in_its_trace() -> None:
+    """Code is no document."""
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    {}["card"]\nKeyError: \'card\''
+    assert grouped(trace.split("\n")) == [trace]
+
+
+def test_a_line_with_a_time_is_no_source_line() -> None:
+    """It begins a record, also after the line that names a file."""
+    trace, record = 'Traceback (most recent call last):\n  File "a.py", line 1, in f', "  2026-11-30 10:00:00 INFO x"
+    assert grouped([*trace.split("\n"), record]) == [trace, record]

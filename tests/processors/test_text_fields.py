@@ -249,3 +249,21 @@ def test_long_hostile_lines_are_decoded_in_linear_time() -> None:
 def test_the_message_of_an_exception_is_no_document(name: str) -> None:
     """A client may have written it."""
     assert decode_payload(name + ': {"event":"login_failed"}')[1]["event"] == "unstructured"
+
+
+TRACE = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: bad'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'backend-1  | {"event":"login_failed","message":"no"}',
+        '2026-11-30 10:00:00,123 WARNING {"event":"login_failed","message":"no"}',
+        "level=warning event=login_failed msg=no",
+    ],
+)
+def test_a_stack_trace_after_a_line_does_not_hide_its_fields(line: str) -> None:
+    """The join may have taken a trace to a line that it does not belong to."""
+    shape, fields, _ = decode_payload(f"{line}\n{TRACE}")
+    assert (shape, fields["event"]) == ("structured", "login_failed")
+    assert (fields["error_type"], fields["exception"]) == ("ValueError", f"{line}\n{TRACE}")

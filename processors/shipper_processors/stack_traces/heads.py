@@ -48,17 +48,6 @@ def begins_with_time(line: str) -> bool:
     return TIME_START.match(bare) is not None or time_of(bare) is not None
 
 
-def is_json_object(line: str) -> bool:
-    """True if a line is a JSON object with a member, blanks apart."""
-    bare = line.strip(AROUND)
-    if bare[:2] != '{"' or bare[-1] != "}":
-        return False
-    try:
-        return isinstance(msgspec.json.decode(bare), dict)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-
-
 def is_indented(line: str) -> bool:
     """True if a line begins with a blank or a tab."""
     return line[:1] in BLANK and line[:1] != ""

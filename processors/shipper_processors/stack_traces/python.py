@@ -2,7 +2,13 @@
 
 import re
 
-from shipper_processors.stack_traces.heads import Context, Head, begins_record, is_indented, is_json_object
+from shipper_processors.stack_traces.heads import (
+    Context,
+    Head,
+    begins_record,
+    begins_with_time,
+    is_indented,
+)
 
 START = re.compile(r"\s*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):\s*")
 FILE = re.compile(r"(?:\s{1,64}(?:\| {1,16})?|> )File \"[^\"]{1,4096}\", line \d{1,9}")
@@ -45,8 +51,8 @@ def follow(state: str, line: str, context: Context) -> str | None:
 
 def _in_frames(line: str, context: Context) -> str | None:
     if is_indented(line):
-        # A source line may begin like a record, but is no JSON object; it stands after the line that names its file.
-        is_source = FILE.match(context.last) is not None and not is_json_object(line)
+        # A source line may begin like a record, but not with a time; it stands after the line that names its file.
+        is_source = FILE.match(context.last) and not begins_with_time(line)
         return "python" if is_source or not begins_record(line) else None
     if line[0] in BOX or FILE.match(line):
         return "python"

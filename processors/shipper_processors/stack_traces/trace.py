@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from shipper_processors.access_log import decode_access
+from shipper_processors.lenient_json import OUTSIDE, holds_document
 from shipper_processors.stack_traces import at_frames, beam, go, json_lines, other, php, python, ruby, rust
 from shipper_processors.stack_traces.heads import AROUND, Context, Head, begins_record, continues
 
@@ -23,6 +24,10 @@ FOLLOW: dict[str, Follow] = {
 """The grammar of a state, by the state's name before its colon."""
 OPEN = frozenset({"head", "text", "jul:logged"})
 """States after which a trace may begin."""
+ENCLOSING = ("json:", "postgres")
+"""States in which an indented JSON object is a part of the text: a pretty-printed object, and a statement, whose
+lines PostgreSQL indents so that no client can forge a record.
+"""
 CLOSERS = frozenset({"}", "]", ")", "},", "],", "),", "};", "];", ");", "})", "});"})
 
 
@@ -77,6 +82,8 @@ class Trace:
         state, context = self._state, self._context
         if line[:2] == '{"' and line[-1] == "}":
             return None
+        if line.lstrip(AROUND)[:1] == "{" and not state.startswith(ENCLOSING) and holds_document(line.strip(OUTSIDE)):
+            return None  # a record of its own, also within a trace
         if state not in OPEN:
             return FOLLOW[state.partition(":")[0]](state, line, context)
         if line[0] not in " \t" and begins_record(line):
