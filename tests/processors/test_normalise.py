@@ -265,3 +265,14 @@ def test_any_entry_is_mapped_without_error_and_loses_nothing(fields: dict[str, A
     for name, value in json.loads(json.dumps(fields)).items():
         if value is not None and name not in {"extra", "timestamp", "level", "method"}:
             assert name in event or name in kept
+
+
+def test_attributes_in_a_list_are_found_by_their_keys() -> None:
+    """OTLP's JSON writes each attribute as an object with a key and a typed value."""
+    attributes = [
+        {"key": "http.request.method", "value": {"stringValue": "POST"}},
+        {"key": "url.path", "value": {"stringValue": "/api"}},
+        {"key": "http.response.status_code", "value": {"intValue": "401"}},
+    ]
+    fields = Normaliser().normalise({"message": "m", "attributes": attributes}).fields
+    assert (fields["method"], fields["path"], fields["status_code"]) == ("POST", "/api", 401)
