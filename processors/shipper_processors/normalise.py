@@ -48,6 +48,7 @@ FieldPaths = tuple[tuple[str, tuple[str, ...]], ...]
 MISSING: Any = object()
 MOST_ITEMS = 16
 """Objects of a list that are searched, such as .NET's scopes."""
+OTLP_VALUES = ("stringValue", "intValue", "doubleValue", "boolValue")
 LONGEST_NAME = 256
 UNIT_MS: Mapping[Form, float | None] = {"ms": 1.0, "s": 1000.0, "us": 1e-3, "ns": 1e-6, "unit": None, "plain": 1.0}
 LEAST_CERTAIN_NS = 10_000
@@ -280,10 +281,21 @@ def look_up(holder: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 -- any
     while at > 0:
         inner = holder.get(path[:at])
         for item in (inner,) if type(inner) is dict else inner[:MOST_ITEMS] if type(inner) is list else ():
-            if type(item) is dict and (value := look_up(item, path[at + 1 :])) is not MISSING:
+            if type(item) is not dict:
+                continue
+            if type(inner) is list and item.get("key") == path[at + 1 :] and "value" in item:
+                return _attribute(item["value"])
+            if (value := look_up(item, path[at + 1 :])) is not MISSING:
                 return value
         at = path.rfind(".", 0, at)
     return MISSING
+
+
+def _attribute(value: Any) -> Any:  # noqa: ANN401 -- any JSON value
+    """Return the value of an OpenTelemetry attribute, which OTLP wraps in an object that names its type."""
+    if type(value) is dict and len(value) == 1:
+        return next((value[kind] for kind in OTLP_VALUES if kind in value), value)
+    return value
 
 
 # --- mapping --------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ from shipper.cli.terminal.cells import Look, emit
 from shipper.cli.terminal.render import Stream, render_json, render_table, render_timeline
 from shipper.config.settings import Settings
 from shipper.diagnose.read_lines import entries
-from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS
+from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS, WITH_OR_NEEDING_ID, WITHOUT_ID
 from shipper.metrics.exposition import Snapshot, registry_of
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Batch
@@ -251,7 +251,8 @@ def counted(compiled_most: int = 200) -> tuple[Ledger, int]:
     """Count all entries once for each service; return the counters and the number of failed logins."""
     counting = Counting(builtin_rules([]), max_label_values=compiled_most)
     own = replace(chain(), counting=counting)
-    ledger = Ledger({metric.name: metric for metric in (VIOLATIONS, OVERFLOWS, *counting.metrics())})
+    own_metrics = (VIOLATIONS, OVERFLOWS, WITHOUT_ID, WITH_OR_NEEDING_ID)
+    ledger = Ledger({metric.name: metric for metric in (*own_metrics, *counting.metrics())})
     logins = 0
     few = ["failed login of a hostile client", *(name for name in ENTRIES if name.startswith("prescription"))]
     for service in SERVICES.values():

@@ -279,3 +279,14 @@ def test_events_and_requests_that_an_application_binds_are_read(carrier: str) ->
 def test_what_a_client_may_have_sent_names_no_event(carrier: str) -> None:
     """`extra` also holds pairs behind the message of a text."""
     assert "event" not in event_of({"level": "info", "message": "m", carrier: {"event": "login_failed"}})
+
+
+def test_attributes_in_a_list_are_found_by_their_keys() -> None:
+    """OTLP's JSON writes each attribute as an object with a key and a typed value."""
+    attributes = [
+        {"key": "http.request.method", "value": {"stringValue": "POST"}},
+        {"key": "url.path", "value": {"stringValue": "/api"}},
+        {"key": "http.response.status_code", "value": {"intValue": "401"}},
+    ]
+    fields = Normaliser().normalise({"message": "m", "attributes": attributes}).fields
+    assert (fields["method"], fields["path"], fields["status_code"]) == ("POST", "/api", 401)

@@ -3,8 +3,6 @@
 import re
 from dataclasses import dataclass
 
-import msgspec
-
 from shipper_processors.levels import level_of, time_of
 
 QUIET = frozenset({"trace", "debug", "info", "notice"})
