@@ -279,3 +279,9 @@ def test_events_and_requests_that_an_application_binds_are_read(carrier: str) ->
 def test_what_a_client_may_have_sent_names_no_event(carrier: str) -> None:
     """`extra` also holds pairs behind the message of a text."""
     assert "event" not in event_of({"level": "info", "message": "m", carrier: {"event": "login_failed"}})
+
+
+@pytest.mark.parametrize("word", ["\x1b[32minfo\x1b[39m", "\x1b[1;34mINFO\x1b[0m"])
+def test_colours_around_a_level_are_dropped(word: str) -> None:
+    """Winston with `colorize` before `json`."""
+    assert event_of({"level": word, "message": "m"})["level"] == "info"
