@@ -42,7 +42,7 @@ WORDS = {"True": "true", "False": "false", "None": "null", "undefined": "null", 
 """Words of other languages for values of JSON."""
 UNREADABLE = object()
 LONGEST_NESTED = 65_536
-MOST_MEMBERS = 100_000
+MOST_MEMBERS = 10_000
 MOST_ATTEMPTS = 1000
 """Most attempts to find the next document after a damaged part."""
 NEAR = 10

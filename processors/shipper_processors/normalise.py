@@ -26,6 +26,7 @@ from shipper_processors.field_values import (
     status_of,
     traceparent_ids,
 )
+from shipper_processors.lenient_json import without_colours
 from shipper_processors.stack_traces import summary
 from shipper_processors.trace_objects import Rendered, render_trace
 from shipper_schemas.event import CORRELATION_ID_PATTERN
@@ -49,6 +50,7 @@ MISSING: Any = object()
 MOST_ITEMS = 16
 """Objects of a list that are searched, such as .NET's scopes."""
 OTLP_VALUES = ("stringValue", "intValue", "doubleValue", "boolValue")
+LONGEST_COLOURED = 64
 LONGEST_NAME = 256
 UNIT_MS: Mapping[Form, float | None] = {"ms": 1.0, "s": 1000.0, "us": 1e-3, "ns": 1e-6, "unit": None, "plain": 1.0}
 LEAST_CERTAIN_NS = 10_000
@@ -444,6 +446,8 @@ class _Entry:
             return None if words_only or "@t" not in self.fields else "info"
         if source.form == "klog":
             return None if words_only or "ts" not in self.fields else "error" if "err" in self.fields else "info"
+        if isinstance(value, str) and "\x1b" in value and len(value) <= LONGEST_COLOURED:
+            value = without_colours(value)  # winston colours the words of JSON as well
         if isinstance(value, str) and not value.strip().isdecimal():
             if not words_only or not value:
                 return None

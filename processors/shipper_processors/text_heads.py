@@ -49,6 +49,7 @@ LETTERS = {
 MONGO = LETTERS | {"d1": "debug", "d2": "debug", "d3": "debug", "d4": "debug", "d5": "debug"}
 LOGCAT = LETTERS | {"v": "debug"}
 NGINX = {word: WORDS[word] for word in ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")}
+WEBSPHERE = LETTERS | {"r": "info"}
 REDIS = {".": "debug", "-": "debug", "*": "notice", "#": "warning"}
 SYSLOG = ("critical", "critical", "critical", "error", "warning", "notice", "info", "debug")
 """Levels of syslog's severities 0 to 7 (RFC 5424, section 6.2.1)."""
@@ -99,6 +100,7 @@ DATE_FIRST = re.compile(
 )
 """A date whose day and month cannot be told apart; its time is not read."""
 AFTER_TIME_DASH = (
+    form(rf" - (?P<logger>[\w./-]{{1,80}})\[{UPPER}\]: "),  # cloud-init
     form(rf" {{1,3}}- {{1,3}}(?:{NAME} {{1,40}}- {{1,3}})?[\[(]?{WORD}[\])]? {{0,8}}(?:[-:|]\s{{1,4}}|$)"),
     form(rf" {{1,3}}- {{1,3}}(?:{NAME} {{1,40}}- {{1,3}})?[\[(]?{UPPER}[\])]?\s{{1,8}}"),
 )
@@ -127,6 +129,7 @@ AFTER_TIME_BRACKET = (
         rf" {{1,2}}\[{WORD} {{0,8}}\](?: <\d{{1,10}}\.\d{{1,10}}\.\d{{1,10}}>)? {{1,8}}(?:(?P<logger>[A-Za-z_][\w./-]{{0,80}}): )?"
     ),
     form(rf" {{1,2}}\[{WORD} {{0,8}}\]:?\s{{0,8}}"),
+    form(rf" {{1,2}}\[(?P<logger>[A-Za-z_][\w.]{{0,120}})\] {UPPER}: "),  # Scrapy
     form(rf" {{1,2}}\[[^\[\]]{{0,160}}\]\s{{1,4}}(?:- {{1,2}})?{UPPER}(?:\s|:)"),  # a thread, then the level
     form(rf" {{1,2}}(?:\[[^\[\]]{{0,120}}\] ?){{1,3}}\[{WORD} {{0,8}}\]:?\s{{0,8}}"),
     form(rf" {{1,2}}\[[^\[\]]{{0,160}}\]\s{{1,4}}\[?{WORD}\]?:\s"),
@@ -144,6 +147,8 @@ AFTER_TIME_LETTER = (
     form(rf"[ ,]{{1,4}}{UPPER}(?:[\s:|,\]-]|$)"),
     form(rf"[ ,]{{1,4}}{WORD} {{0,8}}(?:[:|\]]|  |-\s|\[[^\[\]]{{1,80}}\]: )\s{{0,4}}"),
     form(r" (?P<level>[A-Z]) \| (?P<logger>[\w./-]{1,80}): ", LETTERS),  # capnslog
+    form(rf" \w{{1,16}}\| {UPPER}: "),  # Squid
+    form(r" (?P<level>[a-z]{4,8}) (?P<logger>[\w.-]{1,80}) : "),  # Swift
     form(r" (?P<level>[IWED])! ", LETTERS),  # Telegraf
     form(rf" [\w./-]{{1,120}}:\d{{1,7}}: {UPPER}: "),  # Go's log with file and line
     form(r" \S{1,160} \[(?P<level>[IWEDTCF])\] ", LETTERS),  # Gitea
@@ -159,6 +164,7 @@ AFTER_TIME_LETTER = (
 LOGGER_FORMS = {
     "[": re.compile(
         r"(?:\[[^\[\]]{0,160}\] )?\d{1,10} --- (?:\[[^\[\]]{0,200}\] {0,40}){1,3}(?P<spring>[\w.$/\[\]-]{1,120}) {0,60}: "
+        r"|\[(?P<coded>[a-z]\w{0,40}(?:\.\w{1,60}){1,12})\] (?=[A-Z]{2,12}\d{3,8}: )"
         r"|\[(?P<jboss>[A-Za-z_][\w.$-]{1,160})\] \([^()]{0,160}\) "
         r"|\[(?P<numbered>(?:[A-Za-z_]\w{0,60}\.){1,8}+(?!(?:py|js|ts|mjs|cjs|go|rb|rs|php|java|kt|cs|c|cc|cpp):)[A-Za-z_]\w{0,60}"
         r"|__main__|root):\d{1,7}\] "  # a logger with the line number, and no file
@@ -182,8 +188,9 @@ COMPOSE = re.compile(r"[A-Za-z][\w.-]{0,63} {0,40}\| {1,4}(?=\S)", re.ASCII)
 """The name of a service that Docker Compose writes before each line."""
 SEPARATORS = " \t:|,]-"
 TRACE = re.compile(
-    r"\[(?:[\w.-]{0,64},)?(?P<id>[0-9a-f]{32}|[0-9a-f]{16}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
-    r"(?:[,-][0-9a-f]{16})?(?:,\w{0,8})?\]",
+    r"\[(?:[\w.-]{0,64},)?(?P<id>[0-9a-f]{32}|[0-9a-f]{16}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|req-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?= |\]))"
+    r"(?:[,-][0-9a-f]{16})?(?:,\w{0,8})?(?: [\w -]{0,200})?\]",
     re.ASCII,
 )
 """Sleuth's and Micrometer's `[application,trace,span]`, and a bracket with a UUID or 32 hexadecimal digits."""
@@ -197,6 +204,10 @@ FIRST_DIGIT = (
     form(
         rf"(?P<time>{CLOCK}) \|-{UPPER} in (?P<logger>[A-Za-z_][\w.$/-]{{0,159}})(?:@[0-9a-f]{{1,16}})?(?:\[[^\[\]\n]{{0,120}}\])? - "
     ),  # logback about itself: a class, with the object's hash or name
+    form(
+        rf"\d\d-\d\d-\d\d {CLOCK} [\w.-]{{1,64}} {UPPER} \[(?P<logger>[\w.$/-]{{1,120}})(?::\d{{1,7}})?\] - "
+    ),  # timbre
+    form(r"(?P<time>\d{10}): (?P<level>[A-Z][a-z]{3,9}): ", SENTENCE),  # Mosquitto
     form(
         rf"(?P<time>\d\d-\d\d {CLOCK}) {{1,4}}\d{{1,10}} {{1,6}}\d{{1,10}} (?P<level>[VDIWEF]) (?P<logger>[^\s:]{{1,80}}) {{0,20}}: ",
         LOGCAT,
@@ -241,6 +252,15 @@ FIRST_BRACKET = (
         rf"\[(?P<time>{ISO})\] {{1,2}}(?:\{{[^{{}}]{{1,120}}\}} )?[\[(<]?{UPPER}[\])>]?(?::|,|\s|$)(?: ?- |\s{{0,4}})"
     ),
     form(rf"\[(?P<time>{ISO})\] {{0,2}}[\[(<]? {{0,3}}{WORD}[\])>:] {{0,4}}"),
+    form(
+        rf"\[(?P<time>{ISO})\] {{0,2}}\[(?P<logger>[A-Za-z_][\w.-]{{0,80}})\] {{0,2}}\[{WORD} {{0,8}}\]:?(?:\s{{1,4}}|(?=\[))"
+    ),  # spdlog, katip
+    form(rf"\[(?P<level>[IWEDCF]) (?P<time>\d{{6}} {CLOCK}|{ISO})(?: [\w.:-]{{1,80}})?\] ", LETTERS),  # Tornado
+    form(rf"\[(?P<time>\d\d/\d\d/\d\d {CLOCK})\] {{1,4}}{UPPER}\s{{1,8}}"),  # rich
+    form(
+        r"\[\d{1,2}/\d{1,2}/\d\d,? \d{1,2}:\d\d:\d\d:\d{3} [A-Z]{3,4}\] [0-9a-f]{8} (?P<logger>[\w.]{1,80}) {1,60}(?P<level>[FEWAIDR]) ",
+        WEBSPHERE,
+    ),
     form(rf"\[(?P<time>{ISO})\][\s:-]{{1,4}}(?:\[[^\[\]]{{0,64}}\] ?){{0,2}}\[?{UPPER}\]?(?:[\s:|,-]|$)\s{{0,4}}"),
     form(rf"\[(?P<time>{CLOCK}) {UPPER}\] "),  # Serilog
     form(rf"\[(?P<time>{CLOCK})\] {{1,2}}\[?{UPPER}\]?(?: \([^()]{{0,160}}\))?:? "),  # pino-pretty
@@ -248,6 +268,7 @@ FIRST_BRACKET = (
     form(
         rf"\[(?P<time>{ISO})\]\[\d{{1,10}}\]\[{WORD}\]\[(?P<logger>[\w.-]{{1,80}})\] (?:\[[^\[\]]{{0,160}}\] )?"
     ),  # Envoy
+    form(rf"\[(?P<time>{ISO})\] {{0,2}}(?:\[[^\[\]]{{0,80}}\] ?){{1,3}}?\[{WORD} {{0,8}}\]:?(?:\s{{1,4}}|(?=\[))"),
     form(rf"\[(?P<time>{ISO})\] {WORD}/(?P<logger>[\w-]{{1,40}}): "),  # Icinga
     form(rf"\[ {{0,8}}[\d.]{{1,12}}s\] {{1,2}}{UPPER} "),  # Linkerd
     form(rf"\[{UPPER}\]\t(?P<time>{ISO})\t(?P<id>[0-9a-f]{{8}}-[0-9a-f-]{{27}})\t"),  # AWS Lambda, Python
@@ -267,7 +288,7 @@ FIRST_BRACKET = (
     form(r"\[\d{1,10}\] (?P<time>\d\d [A-Z][a-z]{2}(?: \d{4})? \d\d:\d\d:\d\d\.\d{1,6}) (?P<level>[.*#-]) ", REDIS),
     form(rf"\[{UPPER}\] \d{{1,3}}/\d{{6}} \(\d{{1,10}}\) : "),  # HAProxy
     form(rf"\[{WORD} {{0,8}}\] {{0,3}}\[?(?P<time>{ISO})\]?[\s:,-]{{1,4}}"),
-    form(rf"\[{WORD} {{0,8}}\](?:[\s:-]{{1,8}}|$)(?:\[(?P<logger>[A-Za-z_][\w.$-]{{0,120}})\] )?"),
+    form(rf"\[ {{0,5}}{WORD} {{0,8}}\](?:[\s:-]{{1,8}}|$)(?:\[(?P<logger>[A-Za-z_][\w.$-]{{0,120}})\] )?"),
     form(rf"\[[\w.:/ -]{{1,64}}\] ?\[{WORD}\](?:[\s:-]{{1,8}}|$)"),
     form(
         rf"\[[A-Za-z_][\w.:/-]{{0,64}}\] {UPPER}(?::|\s-|\s{{2}}|\s(?=[\w.$]{{1,120}} - ))\s{{0,4}}(?:(?P<logger>[\w.$]{{1,120}}) - )?"
@@ -282,7 +303,9 @@ FIRST_ANGLE = (
 FIRST_PARENTHESIS = (form(r"\(node:\d{1,10}\) (?:\[\w{1,20}\] )?(?:[A-Z][a-z]{1,30})?(?P<level>Warning): "),)
 LEVEL_LED = (
     form(r"(?P<level>[A-Z]{3,9}):  (?=\S)", POSTGRES),  # without a prefix
-    form(r"(?P<level>[A-Z]{4,5})\[(?:\d{4,10}|[\dT:+Z-]{20,25})\] {1,2}"),  # logrus on a terminal
+    form(
+        r"(?P<level>[A-Z]{4,5})\[(?:\d{4,10}|[\dT:+Z-]{20,25}|\d\d-\d\d\|[\d:.]{8,12})\] {1,2}"
+    ),  # logrus, log15 on a terminal
     form(rf"{UPPER}:(?P<logger>[A-Za-z_<][\w.$<>-]{{0,159}}):"),  # Python's basicConfig
     form(
         rf"{UPPER}:\s{{1,8}}(?P<time>{ISO}) {{1,4}}(?:(?P<logger>[A-Za-z_][\w.-]{{0,120}})(?::\d{{1,7}})? {{1,4}})?(?:\[{ID}\] )?"

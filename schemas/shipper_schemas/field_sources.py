@@ -94,7 +94,7 @@ TIME = (
         "timestamp @timestamp time ts @t Timestamp datetime date asctime eventTime event_time timeMillis t.$date"
         " instant start_time StartUTC record.time.timestamp record.time time_iso8601 time_local msec timeUnixNano"
         " observedTimeUnixNano ObservedTimestamp written_at datetime.date timestamp_ms log_time @time Time _time"
-        " startTime StartLocal logTime local_time DateTime __REALTIME_TIMESTAMP"
+        " startTime StartLocal logTime local_time DateTime __REALTIME_TIMESTAMP ibm_datetime _meta.date"
     ),
     Source("timestampSeconds", "seconds"),
     Source("t"),
@@ -104,6 +104,7 @@ LEVEL = (
     *_paths(
         "level severity levelname level_name log.level @level @l LogLevel Level lvl loglevel log_level logLevel"
         " SeverityText severityText severity_text record.level.name level.name error_severity syslog.severity.name"
+        " _meta.logLevelName context.logLevel"
     ),
     Source("s", "letter"),
     Source("status", "plain", ("dd", "ddsource", "ddtags")),

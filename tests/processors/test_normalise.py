@@ -290,3 +290,9 @@ def test_attributes_in_a_list_are_found_by_their_keys() -> None:
     ]
     fields = Normaliser().normalise({"message": "m", "attributes": attributes}).fields
     assert (fields["method"], fields["path"], fields["status_code"]) == ("POST", "/api", 401)
+
+
+@pytest.mark.parametrize("word", ["\x1b[32minfo\x1b[39m", "\x1b[1;34mINFO\x1b[0m"])
+def test_colours_around_a_level_are_dropped(word: str) -> None:
+    """Winston with `colorize` before `json`."""
+    assert event_of({"level": word, "message": "m"})["level"] == "info"

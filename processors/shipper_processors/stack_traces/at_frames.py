@@ -20,6 +20,8 @@ CERTAIN = re.compile(r"Exception in thread \"|Unhandled exception\. |Unhandled E
 """What a runtime writes before an exception that nobody handled."""
 CAUSE = re.compile(r"\s{0,64}(?:Caused by|Suppressed|Wrapped by): |\s{1,64}---> ")
 CAUSED = "Caused by: "
+MARKED = "! "
+"""What Dropwizard writes before each line of a trace."""
 MORE = re.compile(
     r"\s{0,64}\.{3} \d{1,6} (?:more|common frames|lines matching)|\s{0,64}--- End of |\s{0,64}\[CIRCULAR REFERENCE"
 )
@@ -36,6 +38,8 @@ def begin(line: str, head: Head | None) -> str | None:
     """Return the state after a line that begins a trace."""
     if head is None:
         return _first(line)
+    if line[:2] == MARKED:
+        return "at" if head.is_record and is_error(line[2:]) else None
     if FRAME.match(line):
         return "at"
     if not head.is_record:
@@ -65,6 +69,8 @@ def is_error(line: str) -> bool:
 
 def follow(state: str, line: str, context: Context) -> str | None:
     """Return the state after a line that continues a trace."""
+    if line[:2] == MARKED and context.last[:2] == MARKED:
+        return "at"
     if state in {"at:source?", "at:caret"}:
         return _at_source(state, line, context)
     if FRAME.match(line) or MORE.match(line):

@@ -33,6 +33,8 @@ def summary(text: str) -> Summary | None:
     lines = text.split("\n")
     if len(lines) > 2 * MOST_AT_AN_END:
         lines = [*lines[:MOST_AT_AN_END], *lines[-MOST_AT_AN_END:]]
+    if "\n! " in text:
+        lines = [f"\t{line[2:]}" if line[:5] == "! at " else line.removeprefix(at_frames.MARKED) for line in lines]
     if "Traceback (most recent call last)" in text:
         return _of_python(lines)
     for find in (_of_rust, _of_go, _of_frames, _of_php, _of_ruby, _of_beam, _of_python_file, _of_perl, _of_cpp):
