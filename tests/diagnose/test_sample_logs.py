@@ -106,10 +106,12 @@ def test_a_missing_id_can_be_admitted_for_one_container() -> None:
 
 
 def test_a_wrong_type_of_input_is_named(tmp_path: Path) -> None:
-    """The lines show which one is right."""
-    result = sample(tmp_path, *["2026-11-30T10:00:00.5Z stdout F hello"] * 3)
+    """The lines show which one is right; those of the other container runtime are read as they are."""
+    result = sample(tmp_path, *["hello, a line of a plain file"] * 3)
     assert result.reasons == (("envelope_invalid", 3),)
-    assert sentences(result)[1] == "the lines have the format `cri`: change the type of the input"
+    assert sentences(result)[1] == "the lines have the format `plain`: change the type of the input"
+    foreign = sample(tmp_path, *["2026-11-30T10:00:00.5Z stdout F hello"] * 3)
+    assert foreign.reasons == (("unstructured", 3),)
 
 
 def test_only_the_end_of_a_log_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
