@@ -159,7 +159,7 @@ async def unavailable(_request: Request, error: Exception) -> Response:
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Open the storage. Logs outside a request have no correlation id; its label requires one: they are quarantined."""
+    """Open the storage. What it logs has no correlation id, which its label requires, and is quarantined."""
     app.state.storage = storage()
     await app.state.storage.open()
     log.info("cache_warmed", entries=128)
