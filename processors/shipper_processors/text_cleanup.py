@@ -12,6 +12,7 @@ ESCAPE = re.compile(
     r"\[[0-9:;<=>?]{0,64}(?:[@-Z^-z|~]| q|!p|\$p)"  # CSI: colours, cursor movement, erasing
     r"|\][0-9]{1,6};[^\x07\x1b\"{}\s]{0,2048}(?:\x07|\x1b\\)"  # OSC: titles, links
     r"|[()*+][0-9A-Za-z]|[=>78cDEHMNOZ]"  # character sets, modes
+    r"|(?:\[[0-9:;<=>?]{0,64})?(?=\{)"  # one that is torn, before a document
     r")"
 )
 """Terminal sequences. None contains a quote, a brace or a blank before a word, so that none swallows a field."""

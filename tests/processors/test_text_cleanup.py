@@ -60,3 +60,9 @@ def test_hostile_texts_take_linear_time() -> None:
     """A megabyte of beginnings of sequences, and of carriage returns."""
     for unit in ("\x1b[", "\x1b]0;", "\x1b[0;", "1%\r", "\0", "\r"):
         clean(unit * (1_000_000 // len(unit)))
+
+
+@pytest.mark.parametrize("torn", ["\x1b", "\x1b[", "\x1b[31", "\x1b[0;3"])
+def test_a_torn_sequence_before_a_document_is_dropped(torn: str) -> None:
+    """It would hide the document."""
+    assert clean(torn + '{"event":"login_failed"}') == '{"event":"login_failed"}'
