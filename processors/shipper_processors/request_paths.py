@@ -20,9 +20,9 @@ def is_unusual(path: str) -> bool:
 
 
 def normalised_paths(path: str) -> Iterator[str]:
-    """Yield the normalised forms of a path: decoded once, without origin, query, parameters, dots and doubled slashes.
+    """Yield the normalised forms of a path: decoded once, without origin, query, parameters, dots and repeated slashes.
 
-    Two forms, if a path has both `..` and doubled slashes: RFC 3986 resolves dots first, nginx merges slashes first.
+    Two forms, if a path has both `..` and repeated slashes: RFC 3986 resolves dots first, nginx merges slashes first.
     """
     bare = re.split(r"[?#]", path, maxsplit=1)[0]
     origin = ORIGIN.match(bare)
