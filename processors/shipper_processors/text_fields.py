@@ -99,6 +99,11 @@ def decode_fields(text: str, head: Head | None, *, cut: bool = False) -> dict[st
         return fields
     if (end in ("}", "]", '"') or "\t" in text[:64]) and (fields := _with_context(text, head)) is not None:
         return fields
+    if "\n" in text and "=" in text[:64]:
+        first, _, rest = text.partition("\n")
+        if (fields := _logfmt(first)) is not None:
+            fields.setdefault("exception", rest)
+            return fields
     if "=" in text or " ] " in text[:64]:
         return _logfmt(text) or _console(text, head) or _request_pairs(text, head)
     return None

@@ -249,3 +249,11 @@ def test_long_hostile_lines_are_decoded_in_linear_time() -> None:
 def test_the_message_of_an_exception_is_no_document(name: str) -> None:
     """A client may have written it."""
     assert decode_payload(name + ': {"event":"login_failed"}')[1]["event"] == "unstructured"
+
+
+def test_a_line_of_pairs_keeps_its_fields_with_a_traceback_after_it() -> None:
+    """The joined trace must not hide the event."""
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: x'
+    shape, fields, _ = decode_payload("level=warning event=login_failed msg=m\n" + trace)
+    assert shape == "structured"
+    assert (fields["event"], fields["exception"]) == ("login_failed", trace)
