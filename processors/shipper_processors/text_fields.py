@@ -101,7 +101,8 @@ def decode_fields(text: str, head: Head | None, *, cut: bool = False) -> dict[st
         return fields
     if "\n" in text and "=" in text[:64]:
         first, _, rest = text.partition("\n")
-        if (fields := _logfmt(first)) is not None:
+        follows = rest[:1] in {" ", "\t"} or "Traceback (most recent" in rest[:80] or summary(rest) is not None
+        if follows and (fields := _logfmt(first)) is not None:
             fields.setdefault("exception", rest)
             return fields
     if "=" in text or " ] " in text[:64]:
