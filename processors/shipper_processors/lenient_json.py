@@ -28,9 +28,8 @@ COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}[A-Za-z]", re.ASCII)
 """An escape sequence that colours text or clears a line."""
 OUTSIDE = "\ufeff \t\r\n\0,;\x1e"
 """Characters that may stand around a document: blanks, NULs, a comma, a record separator (RFC 7464)."""
-TRAILING = re.compile(r",[ \t\r\n]{0,64}[}\]]")
-STRING_OR_TRAILING = re.compile(r'("(?:[^"\\]++|\\.)*+"?)|,(?=[ \t\r\n]{0,64}[}\]])', re.DOTALL)
-"""A string, which stays, or a comma before a closing bracket, which goes."""
+TRAILING = re.compile(r",(?=[ \t\r\n]{0,64}[}\]])")
+"""A comma before a closing bracket."""
 STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
 BETWEEN = re.compile(r"(?:[\x00-\x20\x7f-\x9f,;]++|/\*[^*]{0,4096}\*/)*+")
@@ -100,12 +99,27 @@ def repaired(text: str) -> dict[str, Any] | None:
     """Return the object of a text whose only faults are commas before a closing bracket; None otherwise."""
     if TRAILING.search(text) is None:
         return None
-    whole = STRING_OR_TRAILING.sub(r"\1", text)
+    whole = _without_trailing_commas(text)
     try:
         content, end = read_object(whole)
     except (ValueError, RecursionError):
         return None
     return content if not whole[end:].strip(OUTSIDE) else None
+
+
+def _without_trailing_commas(text: str) -> str:
+    """Return a text without the commas that stand before a closing bracket, outside strings."""
+    parts, at = [], 0
+    while at < len(text):
+        quote = text.find('"', at)
+        outside = text[at:] if quote < 0 else text[at:quote]
+        parts.append(TRAILING.sub("", outside))
+        if quote < 0:
+            break
+        string = STRING.match(text, quote)
+        at = len(text) if string is None else string.end()
+        parts.append(text[quote:at])
+    return "".join(parts)
 
 
 def read_closed(text: str) -> tuple[dict[str, Any], bool] | None:
@@ -119,7 +133,8 @@ def read_closed(text: str) -> tuple[dict[str, Any], bool] | None:
     whole = True
     at = 1
     for _ in range(MOST_MEMBERS):
-        at = _after(BETWEEN, text, at)
+        if (between := BETWEEN.match(text, at)) is not None:
+            at = between.end()
         if text[at : at + 1] == "}":
             return None if text[at + 1 :].strip(OUTSIDE) else (content, whole)
         quoted = STRING.match(text, at)
@@ -181,11 +196,6 @@ def _valid_escape(match: "re.Match[str]") -> str:
         return f"\\u00{escape[2:]}"
     valid = escape[1] in '"\\/bfnrt' or (escape[1] == "u" and len(escape) == 6)  # noqa: PLR2004 -- `\u0022`
     return escape if valid else f"\\{escape}"
-
-
-def _after(pattern: "re.Pattern[str]", text: str, at: int) -> int:
-    match = pattern.match(text, at)
-    return at if match is None else match.end()
 
 
 def is_unfinished_object(text: str) -> bool:

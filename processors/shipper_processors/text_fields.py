@@ -113,12 +113,6 @@ def _decoded(text: str, head: Head | None, *, cut: bool) -> dict[str, Any] | Non
         return fields
     if (end in ("}", "]", '"') or "\t" in text[:64]) and (fields := _with_context(text, head)) is not None:
         return fields
-    if "\n" in text and "=" in text[:64]:
-        first, _, rest = text.partition("\n")
-        follows = rest[:1] in {" ", "\t"} or "Traceback (most recent" in rest[:80] or summary(rest) is not None
-        if follows and (fields := _logfmt(first)) is not None:
-            fields.setdefault("exception", rest)
-            return fields
     if "=" in text or " ] " in text[:64]:
         return _logfmt(text) or _console(text, head) or _request_pairs(text, head)
     return None

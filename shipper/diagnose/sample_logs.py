@@ -21,7 +21,7 @@ from shipper.pipeline.pipeline import Assessed, Pipeline
 from shipper.presentation.quarantine_notice import IDS, admission_of
 from shipper.system.clock import Clock
 from shipper_processors.assemble import Bounds
-from shipper_processors.normalise import Normaliser
+from shipper_processors.normalise import LOCAL, Normaliser
 from shipper_processors.payload import decode_payload
 from shipper_schemas.entry import Entry, HttpSource, Origin
 from shipper_schemas.field_sources import TIME_FIELD
@@ -110,7 +110,7 @@ class _Doubles:
     def add(self, pipeline: Pipeline, entry: Entry, event: dict[str, Any], origin: Origin) -> None:
         """Add an entry; without an id, or with one that a process counts up, it has no peers."""
         correlation_id = event.get("correlation_id")
-        if not isinstance(correlation_id, str) or event.get("correlation_scope") == "local":
+        if not isinstance(correlation_id, str) or event.get("correlation_scope") == LOCAL:
             return
         rest = (entry.stream, origin.service or "unknown")
         found = {
