@@ -92,7 +92,7 @@ class CompiledRule:
         columns = zip(labels, self.configured, self.admitted, strict=True)
         return tuple(
             value
-            if value in configured or value in admitted or (len(admitted) < most and _is_valid_label(value))
+            if value in configured or value in admitted or (len(admitted) < most and is_valid_label(value))
             else OTHER
             for value, configured, admitted in columns
         )
@@ -430,7 +430,8 @@ def _configured_values(label: Label, services: Iterable[str]) -> set[str]:
     return values | {_mapped(label, service) for service in services} if label.field == "service" else values
 
 
-def _is_valid_label(value: str) -> bool:
+def is_valid_label(value: str) -> bool:
+    """Return True if a text from a log may be a label value: short, and without control or format characters."""
     return len(value) <= LONGEST_LABEL and value.isprintable()
 
 

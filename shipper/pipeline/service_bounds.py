@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from shipper.metrics.catalogue import WITH_OR_NEEDING_ID, WITHOUT_ID
-from shipper_processors.count import OTHER
+from shipper_processors.count import OTHER, is_valid_label
 from shipper_schemas.metrics import SeriesKey
 
 MOST_SERVICES = 200
@@ -19,9 +19,9 @@ class ServiceBounds:
         self._services = {labels[0] for name, labels in known if name in METRICS and labels} - {OTHER}
 
     def bounded(self, service: str) -> str:
-        """Return the service, or `other` beyond the bound."""
+        """Return the service, or `other` beyond the bound or for a name that may mislead a reader."""
         if service not in self._services:
-            if len(self._services) >= self._most:
+            if len(self._services) >= self._most or not is_valid_label(service):
                 return OTHER
             self._services.add(service)
         return service

@@ -32,7 +32,7 @@ class Subject:
         self.config = folder / f"{name}.yaml"
         self.config.write_text(config)
         self.log = folder / f"{name}.log"
-        self.environment: dict[str, str] = {}
+        self.environment = {"SHIPPER_SCHEMA__REQUIRE_CORRELATION_ID": "always"}
         self.process: Process | None = None
         self.point: str | None = None
         self.may_end = False
@@ -48,11 +48,7 @@ class Subject:
 
     def start(self, *, native: bool, fresh: bool = False, point: str | None = None) -> None:
         """Start it on the native or the Python path, with a fail point if one is named."""
-        environment = {
-            "SHIPPER_COMPILED": str(native).lower(),
-            "SHIPPER_SCHEMA__REQUIRE_CORRELATION_ID": "always",
-            **self.environment,
-        }
+        environment = {"SHIPPER_COMPILED": str(native).lower(), **self.environment}
         environment |= {"CHAOS_POINT": point} if point else {}
         self.point = point
         self.process = start(self.arguments(), environment, self.log, fresh=fresh)

@@ -1,5 +1,7 @@
 """The bound of services: admitted ones stay, further ones share a series."""
 
+import pytest
+
 from shipper.metrics.catalogue import LINES_READ, WITH_OR_NEEDING_ID, WITHOUT_ID
 from shipper.pipeline.service_bounds import ServiceBounds
 
@@ -27,3 +29,9 @@ def test_series_computed_elsewhere_are_bounded_by_their_service() -> None:
         (WITH_OR_NEEDING_ID.name, ("other", "quarantined")),
         ("visits_total", ("b",)),
     ]
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\u202eb", "x" * 500, "two\nlines"])
+def test_a_name_that_may_mislead_has_no_series_of_its_own(name: str) -> None:
+    """Names come from the labels of containers, and from there into metrics that people print."""
+    assert ServiceBounds().bounded(name) == "other"
