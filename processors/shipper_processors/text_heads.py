@@ -69,22 +69,35 @@ class Head(NamedTuple):
     """Index at which the message begins."""
 
 
-class Form(NamedTuple):
-    """An expression that recognises one form of heads, and the words that its level may have."""
+class Form:
+    """An expression that recognises one form of heads, and the words that its level may have.
 
-    pattern: "re.Pattern[str]"
-    words: dict[str, str]
-    time: int
-    level: int
-    logger: int
-    correlation_id: int
+    It is compiled at its first use: most processes meet few forms, and compiling all of them delays each start.
+    """
+
+    __slots__ = ("_pattern", "correlation_id", "expression", "level", "logger", "time", "words")
+
+    def __init__(self, expression: str, words: dict[str, str]) -> None:
+        """Set the expression; it may have the groups `time`, `level`, `logger` and `id`."""
+        self.expression = expression
+        self.words = words
+        self._pattern: re.Pattern[str] | None = None
+        self.time = self.level = self.logger = self.correlation_id = 0
+
+    @property
+    def pattern(self) -> "re.Pattern[str]":
+        """The compiled expression; the numbers of its groups are known once it was read."""
+        if self._pattern is None:
+            self._pattern = re.compile(self.expression, re.ASCII)
+            index = self._pattern.groupindex.get
+            self.time, self.level = index("time", 0), index("level", 0)
+            self.logger, self.correlation_id = index("logger", 0), index("id", 0)
+        return self._pattern
 
 
 def form(expression: str, words: dict[str, str] = WORDS) -> Form:
-    """Compile a form; its expression may have the groups `time`, `level`, `logger` and `id`."""
-    pattern = re.compile(expression, re.ASCII)
-    index = pattern.groupindex.get
-    return Form(pattern, words, index("time", 0), index("level", 0), index("logger", 0), index("id", 0))
+    """Return a form of heads whose level has one of these words."""
+    return Form(expression, words)
 
 
 ISO = r"\d{4}[-/.]\d\d[-/.]\d\d[Tt _]\d\d:\d\d:\d\d(?:[.,:]\d{1,9})?(?: ?(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)(?![\w:])| [A-Z]{3,5}(?= \[\d))?(?!\d|:\d)"

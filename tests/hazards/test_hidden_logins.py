@@ -15,6 +15,8 @@ from tests.hazards.login_lines import CASES, LOGIN, STARTED, Case, with_field
 from tests.shapes.agent_run import Chain, Run, chains, log_path, running
 from tests.shapes.envelopes import PART, Envelope, cri_records, docker_records
 
+pytestmark = pytest.mark.integration
+
 COUNTER = "failed_login_attempts_total"
 TIME, SECOND = "2026-11-30T12:00:00.126000417Z", "2026-11-30T12:00:01.126000417Z"
 each_chain = pytest.mark.parametrize("chain", chains())

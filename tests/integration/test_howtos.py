@@ -19,7 +19,7 @@ ELSEWHERE = re.compile(r"kafka|elasticsearch:|docker (?!:)|kubectl|curl ")
 """Blocks that need a server: tests/docs/test_blocks.py parses them, and other tests run them over real ones."""
 RUN = {
     "add-a-counter": 4, "add-a-redaction": 2, "backfill-a-lost-day": 3, "behind-kafka": 0, "from-fluent-bit": 0,
-    "from-vector": 1, "rotate-the-redaction-key": 5, "size-it": 1, "concepts": 1,
+    "from-vector": 1, "rotate-the-redaction-key": 5, "size-it": 1, "concepts": 2,
 }  # fmt: skip
 """Number of blocks of each page that are run, so that a page whose steps are no longer run is noticed."""
 CONTAINER = "4f6d0c3b9a1e" * 5 + "4f6d"

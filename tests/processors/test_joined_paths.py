@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipper_processors import fast_path
@@ -34,6 +34,7 @@ JOINED = [
 
 
 @pytest.mark.parametrize("kind", ["docker", "cri"])
+@settings(max_examples=25, deadline=None)
 @given(
     lines=st.lists(st.tuples(st.sampled_from(JOINED), st.sampled_from(["stdout", "stderr"])), min_size=1, max_size=12)
 )

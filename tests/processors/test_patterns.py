@@ -99,6 +99,8 @@ def patterns() -> dict[str, "re.Pattern[Any]"]:
 def _inside(name: str, value: object) -> Iterator[tuple[str, "re.Pattern[Any]"]]:
     if isinstance(value, re.Pattern):
         yield name, value
+    elif isinstance(value, text_heads.Form):
+        yield name, value.pattern
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield from _inside(f"{name}.{key}", inner)

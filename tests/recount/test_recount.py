@@ -12,6 +12,8 @@ from tests.shapes.agent_run import Chain, chains, log_path, running
 from tests.shapes.envelopes import NOON_MS, WRITERS, Envelope, rfc3339
 from tests.shapes.truth import own_shapes
 
+pytestmark = pytest.mark.integration
+
 COUNTER = "failed_login_attempts_total"
 LOGS = 12
 LONGEST = 100_000

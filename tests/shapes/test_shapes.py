@@ -26,6 +26,7 @@ SIMPLE = '{"level":"error","message":"no template","correlation_id":"c-7","times
 TRUTH = {"level": "error", "message": "no template", "correlation_id": "c-7", "time_ms": 1_773_044_130_123}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("chain", chains())
 @pytest.mark.parametrize("envelope", get_args(Envelope))
 def test_every_logger_is_stored_as_a_person_reads_it(envelope: Envelope, chain: Chain) -> None:
