@@ -276,7 +276,7 @@ fn structured(
     } = scratch;
     let line = cursor.text;
     let mut places = read_fields(&mut cursor, settings, fields)?;
-    let copied = message_from_event(settings, fields, &mut places)?;
+    let copied = message_from_event(line, settings, fields, &mut places)?;
     if cursor.at != line.len() {
         return None;
     }
@@ -361,9 +361,11 @@ fn read_fields(
     }
 }
 
-/// Let `event` stand for the message that is missing; None if a message that says nothing is there instead.
+/// Let `event` stand for the message that is missing; None if a message that says nothing is there instead, or one that
+/// may be the event's name.
 #[allow(clippy::option_option)]
 fn message_from_event(
+    line: &[u8],
     settings: &Settings,
     fields: &[Field],
     places: &mut Places,
@@ -374,8 +376,15 @@ fn message_from_event(
     };
     let field = |place: usize| fields.get(usize::from(places[place]));
     let is_empty = |field: &Field| field.value.0 == field.value.1;
+    let is_empty_or_null = |field: &Field| field.kind == Type::Null || is_empty(field);
+    // a message of one word may be the name of an event, which the Python path knows
+    let may_name = |field: &Field| {
+        field.kind == Type::Text
+            && memchr::memchr(b' ', &line[field.value.0..field.value.1]).is_none()
+    };
     match (field(message), field(event)) {
         (Some(message), Some(_)) if message.kind == Type::Null || is_empty(message) => None,
+        (Some(message), named) if named.is_none_or(is_empty_or_null) && may_name(message) => None,
         (Some(_), _) | (None, None) => Some(None),
         (None, Some(named)) if named.kind != Type::Text => Some(None),
         (None, Some(named)) if is_empty(named) => Some(None),
@@ -833,6 +842,8 @@ mod tests {
             r#""status_code":"200""#,
             r#""event":"e","message":"""#,
             r#""event":"e","message":null"#,
+            r#""message":"login_failed""#,
+            r#""event":null,"message":"login_failed""#,
         ] {
             let text = format!(r#"{{"correlation_id":"a-1",{rest}}}"#);
             assert_eq!(document(&text), None, "{text}");

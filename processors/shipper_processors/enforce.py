@@ -57,7 +57,7 @@ class Enforce:
         """`fields`: paths of known fields that are tried before those of the table.
 
         `require`: entries that must carry a correlation id; with `requests`, those of events `request_*` and of
-        `requiring_events`.
+        `requiring_events`. Of an entry without an event, a message that is exactly one of these names is the event.
         """
         self.require: RequireId = require
         self._requiring = frozenset(requiring_events)
@@ -105,6 +105,10 @@ class Enforce:
         fields, unusable = normaliser.normalise(fields)
         if complete and not fields.get("message"):
             with_message(fields)
+        if complete and not fields.get("event"):
+            message = fields.get("message")
+            if type(message) is str and message in self._requiring:  # of a logger without a field for the event's name
+                fields["event"] = message
         violations: list[Violation] = []
         if fields.get("correlation_id") is None or unusable:
             self._judge_id(fields, unusable, require, violations)

@@ -59,6 +59,23 @@ def test_correlation_id_is_found_in_its_other_sources(fields: dict[str, Any], ex
 UNUSABLE = ["a b", "x" * 129, "x" * 50_000, "a\x1b[31m", "a\n", "ü", '{"a":1}', 1.5, True, -1, ["a"], {"a": 1}]
 
 
+@pytest.mark.parametrize(
+    ("fields", "event"),
+    [
+        ({"message": "login_failed"}, "login_failed"),
+        ({"msg": "login_failed", "event": ""}, "login_failed"),
+        ({"message": "login_failed for u"}, None),
+        ({"message": "started"}, None),
+        ({"message": ["login_failed"]}, None),
+        ({"message": "login_failed", "event": "note"}, "note"),
+    ],
+)
+def test_a_message_that_is_the_name_of_a_counted_event_is_the_event(fields: dict[str, Any], event: str | None) -> None:
+    """Of loggers without a field for it, such as slog, zap and pino; else their failed logins would not be counted."""
+    enforced, _ = Enforce(requiring_events=["login_failed"]).enforce({"correlation_id": "a-1", **fields})
+    assert (enforced.get("event") or None) == event
+
+
 @pytest.mark.parametrize("value", UNUSABLE)
 @pytest.mark.parametrize("required", [True, False])
 def test_unusable_correlation_id_is_a_violation_and_kept_aside(value: object, required: bool) -> None:

@@ -358,6 +358,7 @@ def test_a_panic_of_the_extension_switches_to_the_python_path(monkeypatch: pytes
 @pytest.mark.parametrize(
     "changes",
     [
+        {"event": None, "message": "login_failed"}, {"event": "", "message": "login_failed"},
         {"msg": "m"}, {"requestId": "r"}, {"correlation_id": "-"}, {"correlation_id": "req-1"}, {"level": "loud"}, {"level": 30},
         {"method": "post"}, {"path": "/a?b=1"}, {"status_code": "401"}, {"message": ""}, {"correlation_id": None}, {"status": 200},
         {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, {"client_ip": "1.2.3.4, 5.6.7.8"},

@@ -127,7 +127,7 @@ def logfmt(text: str) -> Iterator[dict[str, Any]]:
 
 def is_failed(record: dict[str, Any], mode: str) -> bool:
     """Return True for the event of a failed login, or the request's record where that counts."""
-    if str(record.get("event")) in EVENTS:
+    if str(record.get("event") or record.get("message") or record.get("msg")) in EVENTS:
         return True
     is_proxy = any(keys <= record.keys() for keys in PROXY_KEYS) or str(record.get("logger", "")).startswith("http.log")
     values = {
