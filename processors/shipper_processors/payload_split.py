@@ -80,24 +80,24 @@ def _elements(text: str) -> list[Piece]:
 
     The array may be nested or without its end, and other documents may follow it. Nothing for text in brackets.
     """
-    found: list[Piece] = []
+    elements: list[Piece] = []
     at = 0
     for _ in range(MOST_ELEMENTS):
         at = _next_element(text, at)
         if at >= len(text):
-            return found
+            return elements
         if text[at] == "{":
             rest = pieces(text, at, OUTSIDE + "[]")
-            found += rest
+            elements += rest
             at = rest[-1].end if rest else len(text)
             continue
         scalar = SCALAR.match(text, at)
         if scalar is None:
-            return [*found, Piece(at, len(text), None)] if found else []
+            return [*elements, Piece(at, len(text), None)] if elements else []
         at = scalar.end()
-        if not found and COMMA.match(text, at) is None:
+        if not elements and COMMA.match(text, at) is None:
             return []  # `[12] {...}` is a text with a number in brackets
-    return found
+    return elements
 
 
 def _next_element(text: str, at: int) -> int:

@@ -122,8 +122,8 @@ def _samples(samples: Samples) -> Iterator[Finding]:
                 yield Finding("note", "logs", sample, "check the rest with --input TYPE:GLOB")
                 continue
             share = sample.quarantined / sample.number
-            is_problem = sample.is_wrong_type or share > MOST_QUARANTINED or bool(sample.doubled)
-            grade: Grade = "problem" if is_problem else "note" if share or sample.halved else "ok"
+            is_problem = sample.is_wrong_type or share > MOST_QUARANTINED or bool(sample.counted_twice)
+            grade: Grade = "problem" if is_problem else "note" if share or sample.split_requests else "ok"
             yield Finding(grade, f"log {sample.log}", *sentences(sample))
     except ShipperError as error:
         yield Finding("problem", "logs", f"no log was sampled: {error.what}", hint_for_command(error))

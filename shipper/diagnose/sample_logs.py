@@ -64,9 +64,9 @@ class LogSample(NamedTuple):
     """Kinds of violation of the quarantined entries, the most frequent first."""
     sources: dict[str, tuple[tuple[str, int], ...]]
     """For time, level, message and id the fields that they come from, the most frequent first; `missing` at the end."""
-    doubled: tuple[tuple[str, int], ...] = ()
+    counted_twice: tuple[tuple[str, int], ...] = ()
     """Counters that count a request twice, with the number of its correlation ids."""
-    halved: int = 0
+    split_requests: int = 0
     """Number of ids whose request is in two entries, the path in one and the status in another."""
 
     @property
@@ -76,7 +76,7 @@ class LogSample(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Halves:
+class _SplitRequests:
     """Finds requests that no entry records whole, so that no request-based counter can see them."""
 
     begun: set[str] = field(default_factory=set)
@@ -102,7 +102,7 @@ class _Halves:
 
 
 @dataclass(slots=True)
-class _Doubles:
+class _CountedTwice:
     """Finds the counters to which an event and the record of the same request both add."""
 
     ways: dict[tuple[str, str, Labels], set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -113,15 +113,15 @@ class _Doubles:
         if not isinstance(correlation_id, str) or event.get("correlation_scope") == LOCAL:
             return
         rest = (entry.stream, origin.service or "unknown")
-        found = {
+        series = {
             way: {
                 (one.metric, one.labels)
                 for one in pipeline.counting.increments(event, *rest, way, origin.container_name or "", origin.paths)
             }
             for way in {origin.http_source, HTTP_OFF}
         }
-        for key in found[origin.http_source]:
-            self.ways[correlation_id, *key].add("event" if key in found[HTTP_OFF] else "request")
+        for key in series[origin.http_source]:
+            self.ways[correlation_id, *key].add("event" if key in series[HTTP_OFF] else "request")
 
     def result(self) -> tuple[tuple[str, int], ...]:
         """Return each counter with the number of ids that it counts twice."""
@@ -181,13 +181,13 @@ class Sampler:
         if not lines:
             return None
         log, tally, now_ms = Source.of(source.origin(path, path)), _Tally(), self.clock.wall_ms()
-        doubles, halves = _Doubles(), _Halves()
+        counted_twice, split_requests = _CountedTwice(), _SplitRequests()
         normaliser = self.pipeline.enforce.normaliser_of(log.origin.fields)
         for entry in islice(entries(lines, source.kind, self.bounds), SAMPLE_LINES):
             handled = self.pipeline.handle(entry, log, now_ms, count=False, ship=False)
             tally.add(entry, handled.assessed, normaliser)
-            doubles.add(self.pipeline, entry, handled.assessed.event, log.origin)
-            halves.add(handled.assessed.event)
+            counted_twice.add(self.pipeline, entry, handled.assessed.event, log.origin)
+            split_requests.add(handled.assessed.event)
         if tally.number == 0:
             return None
         return LogSample(
@@ -199,8 +199,8 @@ class Sampler:
             tally.quarantined,
             tuple(tally.reasons.most_common()),
             {name: tuple(_missing_last(counts)) for name, counts in tally.sources.items()},
-            doubles.result(),
-            halves.result(),
+            counted_twice.result(),
+            split_requests.result(),
         )
 
 
@@ -233,10 +233,10 @@ def field_sources(entry: Entry, assessed: Assessed, normaliser: Normaliser) -> d
         sources = normaliser.sources(fields)
     doubted = any(violation.kind in TIME_KINDS for violation in assessed.violations)
     time = None if doubted else sources.get(TIME_FIELD)
-    found = {name: sources.get(known, known) if known in event else MISSING for name, known in KNOWN.items()}
-    if "message" not in sources and shape == "structured" and found["message"] != MISSING:
-        found["message"] = "event" if event["message"] == event.get("event") else "message"
-    return {"time": time or _clock(entry), **found}
+    places = {name: sources.get(known, known) if known in event else MISSING for name, known in KNOWN.items()}
+    if "message" not in sources and shape == "structured" and places["message"] != MISSING:
+        places["message"] = "event" if event["message"] == event.get("event") else "message"
+    return {"time": time or _clock(entry), **places}
 
 
 def _clock(entry: Entry) -> str:
@@ -246,14 +246,14 @@ def _clock(entry: Entry) -> str:
 def sentences(sample: LogSample) -> tuple[str, str]:
     """Return a sentence about a sample and the fix, which is empty if nothing is wrong."""
     what, hint = _quarantine_sentences(sample)
-    if sample.halved:
-        which = "1 request has" if sample.halved == 1 else f"{sample.halved:,} requests have"
+    if sample.split_requests:
+        which = "1 request has" if sample.split_requests == 1 else f"{sample.split_requests:,} requests have"
         what = f"{what}; {which} path and status in two entries, and no counter sees them"
         fix = "to count requests, log method, path and status in one entry, or count from the proxy in front"
         hint = f"{hint}; {fix}" if hint else fix
-    if not sample.doubled:
+    if not sample.counted_twice:
         return what, hint
-    counters = " and ".join(f"{name} ({number:,})" for name, number in sample.doubled)
+    counters = " and ".join(f"{name} ({number:,})" for name, number in sample.counted_twice)
     off = f"label the container `{LABEL_OFF}`" if sample.is_container else "set `http_source: off` for the input"
     fix = f"to count such operations by their events alone, {off}"
     return (

@@ -112,7 +112,7 @@ REQUEST = {**GOOD, "event": "request_complete", "method": "POST", "path": "/api/
 def test_an_operation_that_would_count_twice_is_a_problem(tmp_path: Path) -> None:
     """An application that logs the event and the request is named, with the setting that counts it once."""
     result = sample(tmp_path, docker(LOGIN), docker(REQUEST), docker({**REQUEST, "correlation_id": "a-2"}))
-    assert result.doubled == (("failed_login_attempts_total", 1), ("login_attempts_total", 1))
+    assert result.counted_twice == (("failed_login_attempts_total", 1), ("login_attempts_total", 1))
     (finding,) = _samples(lambda: iter([result]))
     assert finding.grade == "problem"
     assert (
@@ -136,7 +136,7 @@ def test_an_operation_that_would_count_twice_is_a_problem(tmp_path: Path) -> Non
 )
 def test_operations_that_count_once_are_no_problem(tmp_path: Path, entries: list[dict[str, Any]]) -> None:
     """Events alone, requests alone, different ids or outcomes, and ids that a process counts up."""
-    assert sample(tmp_path, *map(docker, entries)).doubled == ()
+    assert sample(tmp_path, *map(docker, entries)).counted_twice == ()
 
 
 BEGUN = {"time": 1796032500123, "level": 30, "reqId": "a-1", "req": {"method": "POST", "url": "/x"}, "msg": "incoming"}
@@ -146,14 +146,14 @@ ANSWERED = {"time": 1796032500125, "level": 30, "reqId": "a-1", "res": {"statusC
 def test_requests_in_two_entries_are_noted(tmp_path: Path) -> None:
     """No counter can see them; a request that any entry has whole is none of these."""
     result = sample(tmp_path, docker(BEGUN), docker(ANSWERED), docker({**BEGUN, "reqId": "a-2"}))
-    assert result.halved == 1
+    assert result.split_requests == 1
     (finding,) = _samples(lambda: iter([result]))
     assert finding.grade == "note"
     assert finding.what.endswith("; 1 request has path and status in two entries, and no counter sees them")
     assert finding.hint.startswith("to count requests, log method, path and status in one entry")
     whole = {**BEGUN, **ANSWERED}
-    assert sample(tmp_path, *map(docker, (BEGUN, ANSWERED, whole))).halved == 0
-    assert sample(tmp_path, docker(BEGUN), docker({**ANSWERED, "reqId": "a-2"})).halved == 0
+    assert sample(tmp_path, *map(docker, (BEGUN, ANSWERED, whole))).split_requests == 0
+    assert sample(tmp_path, docker(BEGUN), docker({**ANSWERED, "reqId": "a-2"})).split_requests == 0
 
 
 def test_with_http_source_off_nothing_counts_twice(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_with_http_source_off_nothing_counts_twice(tmp_path: Path) -> None:
     path.write_text(f"{docker(LOGIN)}\n{docker(REQUEST)}\n", encoding="utf-8")
     (result,) = samples(path, http_source="off")
     assert isinstance(result, LogSample)
-    assert result.doubled == ()
+    assert result.counted_twice == ()
 
 
 def test_a_missing_id_can_be_admitted_for_one_container() -> None:

@@ -35,7 +35,7 @@ def holds(path: str, paths: str = "tolerant", route: str = LOGIN) -> bool:
 
 @pytest.mark.parametrize("path", SAME)
 def test_what_servers_route_alike_is_alike(path: str) -> None:
-    """Decoded once, without parameters, dots, doubled slashes and origin, in any letter case."""
+    """Decoded once, without parameters, dots, repeated slashes and origin, in any letter case."""
     assert holds(path)
 
 

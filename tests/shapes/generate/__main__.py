@@ -1,4 +1,4 @@
-"""`python -m tests.shapes.generate --language LANGUAGE --out DIR`: write shapes anew with the real libraries.
+"""`python -m tests.shapes.generate --language LANGUAGE --out DIR`: write shapes with the real libraries.
 
 Each folder beside this file holds a program in one language and the locked versions of its libraries. It logs at a fixed
 instant and prints, for each event, one line of JSON: its shape, kind, lines and truth. Packages are installed by the
