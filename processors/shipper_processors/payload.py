@@ -6,12 +6,14 @@ from typing import Any, Literal
 import orjson
 
 from shipper_processors.access_log import decode_access, decode_started
-from shipper_processors.chain_plan import RENDERING, SCHEMA, value_validator
+from shipper_processors.chain_plan import RENDERING
 from shipper_processors.envelope import without_surrogates
+from shipper_processors.field_values import is_placeholder
 from shipper_processors.lenient_json import OUTSIDE, members, read_closed, read_object, repaired, without_colours
+from shipper_processors.normalise import is_usable_id
 from shipper_processors.stack_traces import summary
 from shipper_processors.text_fields import ID_KEYS, LEVEL_KEYS, TIME_KEYS, decode_fields
-from shipper_processors.text_heads import LEVELS, PLACEHOLDERS, Head, head_of
+from shipper_processors.text_heads import LEVELS, Head, head_of
 from shipper_schemas.violation import Kind, Violation
 
 Shape = Literal["structured", "access", "text", "blank", "broken"]
@@ -22,7 +24,6 @@ AROUND = OUTSIDE + "\x1b"
 """Characters with which a text may begin before its JSON object."""
 STARTED_WITHIN = 256
 """Characters in which the line of Rails that begins a request is looked for."""
-is_correlation_id = value_validator(SCHEMA, SCHEMA.correlation_field).isinstance_python
 
 Payload = tuple[Shape, dict[str, Any], Violation | None]
 """A payload's shape and fields; the violation is the reason why a text that looks like JSON is invalid."""
@@ -114,7 +115,7 @@ def _level(value: object) -> str | None:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and is_correlation_id(value) and value.lower() not in PLACEHOLDERS
+    return isinstance(value, str) and is_usable_id(value) and not is_placeholder(value)
 
 
 def _plain_text(text: str, *, cut: bool) -> Payload:

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from shipper_processors.chain_plan import SCHEMA
+from shipper_processors.field_values import is_placeholder
 
 LEVELS = dict(SCHEMA.levels)
 """Each spelling of a level in an application's own fields, with the level that it means."""
@@ -53,8 +54,6 @@ WEBSPHERE = LETTERS | {"r": "info"}
 REDIS = {".": "debug", "-": "debug", "*": "notice", "#": "warning"}
 SYSLOG = ("critical", "critical", "critical", "error", "warning", "notice", "info", "debug")
 """Levels of syslog's severities 0 to 7 (RFC 5424, section 6.2.1)."""
-PLACEHOLDERS = frozenset({"-", "none", "null", "nil", "undefined", "n/a", "na"})
-"""Texts that stand in an id's place where there is none."""
 
 
 class Head(NamedTuple):
@@ -491,7 +490,7 @@ def _head(text: str, match: "re.Match[str]", one: Form, level: str | None) -> He
         at, logger = _logger(text, at)
     if correlation_id is None and text[at : at + 1] == "[":
         correlation_id = _bracketed_id(text, at)
-    elif correlation_id is not None and correlation_id.lower() in PLACEHOLDERS:
+    elif correlation_id is not None and is_placeholder(correlation_id):
         correlation_id = None
     return Head(match[one.time] if one.time else None, level, logger, correlation_id, at)
 

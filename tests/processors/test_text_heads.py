@@ -408,3 +408,11 @@ def test_every_word_means_a_level_of_the_schema() -> None:
     """The spellings of heads extend those of the schema and map to its levels."""
     assert LEVELS.items() <= WORDS.items()
     assert set(WORDS.values()) <= set(SCHEMA_LEVELS)
+
+
+@pytest.mark.parametrize("word", ["-", "null", "None", "N/A", "0", "0000000000000000", "unknown"])
+def test_a_placeholder_in_the_place_of_an_id_is_none(word: str) -> None:
+    """The words are those of the fields of JSON."""
+    head = head_of(f"INFO: \t  2026-11-30 11:37:19,075 app.api:77 [{word}] GET /")
+    assert head is not None
+    assert head.correlation_id is None
