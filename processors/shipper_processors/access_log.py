@@ -38,7 +38,7 @@ MONTHS = {
 ADDRESS = r"[0-9a-fA-F.:]{2,45}"
 IPV4 = r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}"
 UVICORN = re.compile(
-    rf"(?:(?P<level>[A-Z]{{4,8}}):\s{{1,8}})?(?P<client>[0-9a-fA-F.:\[\]]{{2,45}}):\d{{1,5}}"
+    rf"(?:(?P<level>[A-Z]{{4,8}}):\s{{1,8}})?(?P<client>\[{ADDRESS}\]|{ADDRESS}):\d{{1,5}}"
     rf" - {REQUEST} (?P<status>\d{{3}})"
     r"(?: [A-Za-z' -]{1,40})?",
     re.ASCII,
