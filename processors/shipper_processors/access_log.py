@@ -113,6 +113,7 @@ STARTED = re.compile(
 GO_DURATION = re.compile(
     r"(?:(?P<h>\d{1,6})h)?(?:(?P<m>\d{1,6})m(?!s))?(?:(?P<n>\d{1,9}(?:\.\d{1,12})?)(?P<unit>ns|µs|ms|s))?"
 )
+IDENTIFIER = re.compile(r"[A-Za-z0-9._:/+=@-]{2,128}", re.ASCII)
 UNITS = {"ns": 1e-6, "µs": 1e-3, "ms": 1.0, "s": 1000.0}
 WITHOUT_VERSION = frozenset("[GHPDOCT0123456789")
 """First characters of access lines without ` HTTP/`."""
@@ -263,9 +264,6 @@ def _envoy(text: str) -> Fields | None:
         if IDENTIFIER.fullmatch(rest["id"]):
             fields["correlation_id"] = rest["id"]
     return fields
-
-
-IDENTIFIER = re.compile(r"[A-Za-z0-9._:/+=@-]{2,128}", re.ASCII)
 
 
 def _gin(text: str) -> Fields | None:

@@ -141,12 +141,7 @@ def _storable_or_text(decoded: dict[str, Any], text: str) -> dict[str, Any]:
 def _text_fields(text: str, head: Head | None) -> dict[str, Any]:
     fields: dict[str, Any] = {"event": "unstructured"}
     if head is not None:
-        if head.level is not None:
-            fields["level"] = head.level
-        if head.logger is not None:
-            fields["logger"] = head.logger
-        if head.correlation_id is not None:
-            fields["correlation_id"] = head.correlation_id
+        fields.update(head.fields())
         if head.time is not None:
             fields["time"] = head.time
     if "Started " in text[:STARTED_WITHIN]:

@@ -31,6 +31,8 @@ SHORTEST_TIME = 10
 REQUEST_KEYS = frozenset({"method", "path", "status"})
 """Keys of a line of pairs that records a request."""
 ID_KEYS = ("correlation_id", "correlationId", "x_correlation_id", "request_id", "requestId", "traceparent", "trace_id")
+OWN_KEYS = {"level": LEVEL_KEYS, "logger": ("logger", "name"), "correlation_id": ID_KEYS}
+"""Keys of a document, of which one is enough that the head before it does not give the field."""
 DATA_NAMES = frozenset({
     "arguments", "args", "body", "content", "context", "data", "dump", "event", "form", "got", "headers", "input",
     "json", "message", "msg", "object", "output", "params", "parsed", "payload", "post", "query", "raw", "received",
@@ -146,12 +148,8 @@ def _behind(prefix: str, head: Head | None, content: dict[str, Any]) -> dict[str
     if head is not None:
         if head.time is not None and content.keys().isdisjoint(TIME_KEYS):
             fields["timestamp"] = head.time
-        if head.level is not None and content.keys().isdisjoint(LEVEL_KEYS):
-            fields["level"] = head.level
-        if head.logger is not None and content.keys().isdisjoint(("logger", "name")):
-            fields["logger"] = head.logger
-        if head.correlation_id is not None and content.keys().isdisjoint(ID_KEYS):
-            fields["correlation_id"] = head.correlation_id
+        gaps = {name for name, keys in OWN_KEYS.items() if content.keys().isdisjoint(keys)}
+        fields.update({name: value for name, value in head.fields().items() if name in gaps})
     fields.update(content)
     own = content.get("extra")
     fields["extra"] = {**(own if isinstance(own, dict) else {} if own is None else {"extra": own}), "prefix": prefix}
@@ -209,12 +207,7 @@ def _with_extra(text: str, head: Head, own: dict[str, Any], extra: dict[str, Any
         time = next((value for key in ("timestamp", "time") if isinstance(value := extra.get(key), str)), None)
     if time is not None:
         fields["timestamp"] = time
-    if head.level is not None:
-        fields["level"] = head.level
-    if head.logger is not None:
-        fields["logger"] = head.logger
-    if head.correlation_id is not None:
-        fields["correlation_id"] = head.correlation_id
+    fields.update(head.fields())
     fields.update(own)
     if "\n" in text:
         fields["exception"] = text

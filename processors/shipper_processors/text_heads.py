@@ -67,6 +67,11 @@ class Head(NamedTuple):
     at: int
     """Index at which the message begins."""
 
+    def fields(self) -> dict[str, str]:
+        """Return level, logger and correlation id, as far as the head has them."""
+        known = (("level", self.level), ("logger", self.logger), ("correlation_id", self.correlation_id))
+        return {name: value for name, value in known if value is not None}
+
 
 class Form:
     """An expression that recognises one form of heads, and the words that its level may have.
