@@ -6,7 +6,6 @@ import logging
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,10 +15,8 @@ import structlog
 from shipper.agent.agent import Agent
 from shipper.bootstrap import build_agent
 from shipper.config.settings import Settings
-from shipper.model.batch import Written
-from shipper.model.documents import Document
-from shipper.outputs.base import completed
 from shipper.system.clock import Clock
+from tests.replay.rig import Keeping
 from tests.shapes.envelopes import Envelope, log_of
 from tests.shapes.truth import Shape
 
@@ -38,25 +35,10 @@ class Stored(NamedTuple):
     quarantined: bool
 
 
-class Memory:
-    """An output that keeps documents by index and id, as every real one does."""
+class Memory(Keeping):
+    """Keeps documents, one batch at a time."""
 
-    url = "memory:"
     window = 1
-
-    def __init__(self) -> None:
-        self.documents: dict[tuple[str, bytes], Document] = {}
-
-    def submit(self, documents: Sequence[Document]) -> Future[Written]:
-        """Store the documents; one that is stored already is a duplicate."""
-        before = len(self.documents)
-        for document in documents:
-            self.documents.setdefault((document.index, document.id), document)
-        stored = len(self.documents) - before
-        return completed(Written(stored, len(documents) - stored))
-
-    def close(self) -> None:
-        """Keep everything."""
 
     def stored(self) -> list[Stored]:
         """Return the documents in the order they were stored."""
