@@ -337,3 +337,12 @@ def test_long_hostile_lines_take_linear_time() -> None:
         "GET /" + "a" * 1_000_000 + " ms", "[GIN] " + '"' * 1_000_000, "[pid: " + "(" * 1_000_000,
     ):  # fmt: skip
         assert decode_access(text) is None
+
+
+@pytest.mark.parametrize(
+    ("client", "address"), [("[2001:db8::7]", "2001:db8::7"), ("10.0.0.7", "10.0.0.7"), ("1[.0.0.7", None)]
+)
+def test_brackets_enclose_the_address_of_uvicorns_client(client: str, address: str | None) -> None:
+    """Elsewhere they are no part of an address."""
+    fields = decode_access(f'INFO:     {client}:50000 - "GET /a HTTP/1.1" 200 OK')
+    assert (fields or {}).get("client_ip") == address
