@@ -5,6 +5,7 @@ full disk and is followed by the next one. Each part is counted and stored alone
 """
 
 import re
+from collections.abc import Iterable, Iterator
 
 import orjson
 
@@ -59,6 +60,12 @@ def split_documents(entry: Entry) -> list[Entry]:
         _part(entry, text[part.start : part.end].strip(OUTSIDE), number, len(parts))
         for number, part in enumerate(parts)
     ]
+
+
+def documents_of(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield the documents of entries, in their order."""
+    for entry in entries:
+        yield from split_documents(entry)
 
 
 def _is_one(parts: list[Piece], text: str) -> bool:

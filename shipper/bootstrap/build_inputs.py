@@ -7,7 +7,6 @@ from shipper.agent.live_tail import LiveTail
 from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of, read_only_redactor
 from shipper.config.settings import InputSettings, Settings
 from shipper.delivery.pace import Pace
-from shipper.diagnose.sample_logs import Sampler
 from shipper.inputs.files.container_metadata import Provenance
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.limits import Limits
@@ -17,7 +16,6 @@ from shipper.outputs import registry
 from shipper.state.store import State
 from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError
-from shipper_processors.assemble import ASSEMBLERS
 
 SPARE_DESCRIPTORS = 128
 """Descriptors reserved for databases, sockets and rotated files while logs are open."""
@@ -44,14 +42,6 @@ def follower(settings: Settings, clock: Clock) -> LiveTail:
     tail = Tail(inputs, bounds_of(settings), limits_of(settings), {}, folders, descriptors())
     pipeline = pipeline_of(settings, counting_of(settings, ()), read_only_redactor(settings))
     return LiveTail(tail, pipeline, clock, settings.tail.scan_interval)
-
-
-def sampler(settings: Settings, clock: Clock) -> Sampler:
-    """Return a sampler of the ends of the inputs' logs, which stores nothing. Raises ShipperError."""
-    files = [section for section in settings.inputs if section.type in ASSEMBLERS]
-    inputs = inputs_of(settings.model_copy(update={"inputs": files}), Folders(), (), from_end=True)
-    pipeline = pipeline_of(settings, counting_of(settings, ()), read_only_redactor(settings))
-    return Sampler(inputs, pipeline, bounds_of(settings), clock)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -181,7 +181,7 @@ def _shown(value: object, mask: Callable[[str], str] = str) -> str:
 
 def correlation_reason(entry: Entry, assessed: Assessed, normaliser: Normaliser) -> str:
     """Return the source of the correlation id, and the values that were meant as ids and cannot be used."""
-    shape, fields = _decoded(entry)
+    shape, fields = decoded(entry)
     if shape != "structured":
         return "not required: the entry is not structured"
     identifier = assessed.event.get("correlation_id")
@@ -192,7 +192,7 @@ def correlation_reason(entry: Entry, assessed: Assessed, normaliser: Normaliser)
     return f"{identifier}, from {normaliser.sources(fields).get('correlation_id', 'correlation_id')}{before}"
 
 
-def _decoded(entry: Entry) -> tuple[str, dict[str, Any]]:
+def decoded(entry: Entry) -> tuple[str, dict[str, Any]]:
     """Return shape and fields of an entry's text."""
     if entry.broken is not None:
         return "broken", {}
@@ -210,7 +210,7 @@ def time_reason(entry: Entry, assessed: Assessed, runtime_ms: int | None, normal
     own = runtime_ms is not None
     if problem is not None:
         return f"the runtime's: {problem}" if own else problem
-    shape, fields = _decoded(entry)
+    shape, fields = decoded(entry)
     source = normaliser.sources(fields).get(TIME_FIELD) if shape == "structured" else None
     if source is not None:
         return f"the application's `{source}`"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-from shipper.diagnose.explain import TIME_KINDS
+from shipper.diagnose.explain import TIME_KINDS, decoded
 from shipper.diagnose.read_lines import entries
 from shipper.inputs.files.envelope_check import RUNTIMES, runtime_of_line
 from shipper.inputs.files.handles import PlainHandle
@@ -22,7 +22,7 @@ from shipper.presentation.quarantine_notice import IDS, admission_of
 from shipper.system.clock import Clock
 from shipper_processors.assemble import Bounds
 from shipper_processors.normalise import LOCAL, Normaliser
-from shipper_processors.payload import decode_payload
+from shipper_processors.payload_split import documents_of
 from shipper_schemas.entry import Entry, HttpSource, Origin
 from shipper_schemas.field_sources import TIME_FIELD
 from shipper_schemas.metrics import Labels
@@ -183,7 +183,7 @@ class Sampler:
         log, tally, now_ms = Source.of(source.origin(path, path)), _Tally(), self.clock.wall_ms()
         counted_twice, split_requests = _CountedTwice(), _SplitRequests()
         normaliser = self.pipeline.enforce.normaliser_of(log.origin.fields)
-        for entry in islice(entries(lines, source.kind, self.bounds), SAMPLE_LINES):
+        for entry in islice(documents_of(entries(lines, source.kind, self.bounds)), SAMPLE_LINES):
             handled = self.pipeline.handle(entry, log, now_ms, count=False, ship=False)
             tally.add(entry, handled.assessed, normaliser)
             counted_twice.add(self.pipeline, entry, handled.assessed.event, log.origin)
@@ -225,7 +225,7 @@ def field_sources(entry: Entry, assessed: Assessed, normaliser: Normaliser) -> d
     event = assessed.event
     if entry.broken is not None:
         return {"time": _clock(entry)}
-    shape, fields, _ = decode_payload(entry.text)
+    shape, fields = decoded(entry)
     if shape != "structured":
         dated = entry.time is None and fields.get("time") is not None
         sources = dict.fromkeys(event, "text") | ({TIME_FIELD: "text"} if dated else {})

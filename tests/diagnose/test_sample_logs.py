@@ -190,6 +190,11 @@ def test_a_wrong_type_of_input_is_named_although_its_lines_are_read(tmp_path: Pa
     assert sentences(result)[1] == "the lines have the format `cri`: change the type of the input"
 
 
+def test_each_document_of_a_line_is_sampled(tmp_path: Path) -> None:
+    """They are counted and stored one by one."""
+    assert sample(tmp_path, docker(json.dumps(GOOD) + json.dumps(GOOD))).number == 2
+
+
 def test_only_the_end_of_a_log_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole lines of it, bounded in number and bytes."""
     path = tmp_path / "long.log"

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from shipper.bootstrap import build_inputs
+from shipper.bootstrap import build_sampler
 from shipper.cli.options import configured
 from shipper.cli.terminal.json_output import as_json
 from shipper.cli.terminal.progress import working
@@ -38,7 +38,7 @@ def check(settings: Settings, *, form: str) -> None:
     """
 
     def samples() -> Iterator[LogSample | str]:
-        return build_inputs.sampler(settings, Clock()).samples()
+        return build_sampler.sampler(settings, Clock()).samples()
 
     with working("checking", "findings") as count:
         findings = list(count(examine(settings, samples)))

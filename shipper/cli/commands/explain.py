@@ -31,7 +31,7 @@ from shipper.model.batch import Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Assessed, Handled, Pipeline, failure_of, runtime_ms_of
 from shipper.system.clock import Clock
-from shipper_processors.payload_split import split_documents
+from shipper_processors.payload_split import documents_of
 from shipper_processors.sanitize import printable
 from shipper_processors.times import format_ms
 from shipper_schemas.entry import Entry, Origin
@@ -80,7 +80,7 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **sh
         Source.of(Origin(file.name, file.name, service=service, host=settings.host)),
     )
     lines = entries(file, kind, build_pipeline.bounds_of(settings))
-    documents = (document for entry in lines for document in split_documents(entry))
+    documents = documents_of(lines)
     steps = (explainer.explained(entry, Clock().wall_ms()) for entry in documents)
     if form == "json":
         for step in steps:

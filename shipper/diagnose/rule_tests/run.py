@@ -16,7 +16,7 @@ from shipper.model.batch import INDEXED, Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
 from shipper_processors.assemble import Bounds
-from shipper_processors.payload_split import split_documents
+from shipper_processors.payload_split import documents_of
 from shipper_processors.times import parse_ms
 from shipper_schemas.entry import Origin
 from shipper_schemas.metrics import Distribution, Metric
@@ -57,8 +57,7 @@ def outcome_of(case: Case, pipeline: Pipeline, bounds: Bounds) -> Outcome:
     )
     source, batch, outcome = Source.of(origin), Batch(), Outcome()
     kind = "docker" if case.type == "payload" else case.type
-    lines = entries(raw_lines(case), kind, bounds)
-    for entry in (document for line in lines for document in split_documents(line)):
+    for entry in documents_of(entries(raw_lines(case), kind, bounds)):
         handled = pipeline.handle(entry, source, now_ms)
         pipeline.add_counts(handled, batch)
         if handled.document is None:
