@@ -100,10 +100,7 @@ def repaired(text: str) -> dict[str, Any] | None:
     if TRAILING.search(text) is None:
         return None
     whole = _without_trailing_commas(text)
-    try:
-        content, end = read_object(whole)
-    except (ValueError, RecursionError):
-        return None
+    content, end = object_at(whole, 0)
     return content if not whole[end:].strip(OUTSIDE) else None
 
 
@@ -201,13 +198,7 @@ def _valid_escape(match: "re.Match[str]") -> str:
 def is_unfinished_object(text: str) -> bool:
     """True if a text begins with a JSON object that is not whole."""
     text = text.lstrip(OUTSIDE)
-    if text[:1] != "{":
-        return False
-    try:
-        read_object(text)
-    except (ValueError, RecursionError):
-        return True
-    return False
+    return text[:1] == "{" and object_at(text, 0)[0] is None
 
 
 def pieces(text: str, start: int = 0, between: str = OUTSIDE) -> list[Piece]:
@@ -223,7 +214,7 @@ def pieces(text: str, start: int = 0, between: str = OUTSIDE) -> list[Piece]:
     last = len(text.rstrip(OUTSIDE))
     at, torn, ended, attempts = _next(text, start, between), start, False, 0
     while at < len(text) and attempts < MOST_ATTEMPTS:
-        content, end = _object_at(text, at)
+        content, end = object_at(text, at)
         following = len(text) if content is None else _next(text, end, between)
         is_first = _next(text, torn, between) >= at
         if content is not None and (is_first or following >= len(text) or text[following] == "{"):
@@ -269,7 +260,7 @@ def _next(text: str, at: int, between: str = OUTSIDE) -> int:
     return at
 
 
-def _object_at(text: str, at: int) -> tuple[dict[str, Any] | None, int]:
+def object_at(text: str, at: int) -> tuple[dict[str, Any] | None, int]:
     """Return the object at `at` and the index after it, or None and the index at which it is invalid."""
     try:
         return read_object(text, at)

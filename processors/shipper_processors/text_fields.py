@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from shipper_processors.lenient_json import OUTSIDE, members, read_object
+from shipper_processors.lenient_json import OUTSIDE, members, object_at
 from shipper_processors.stack_traces import summary
 from shipper_processors.stack_traces.at_frames import ENDINGS
 from shipper_processors.text_heads import ISO, SYSLOG, Head
@@ -161,10 +161,7 @@ def _whole_object(text: str, at: int) -> dict[str, Any] | None:
     try:
         content = orjson.loads(text[at:])
     except orjson.JSONDecodeError:
-        try:
-            content, end = read_object(text, at)
-        except (ValueError, RecursionError):
-            return None
+        content, end = object_at(text, at)
         if text[end:].strip(OUTSIDE):
             return None
     return content if isinstance(content, dict) else None
@@ -185,18 +182,11 @@ def _with_context(text: str, head: Head | None) -> dict[str, Any] | None:
         if match is None:
             return None
         at = match.end()
-        context, end = _object_at(whole, at)
+        context, end = object_at(whole, at)
         if context is not None and not whole[end:].strip(" []\n"):
             message = whole[head.at : match.start()].rstrip()
             return _with_extra(text, head, {"message": message}, context)
     return None
-
-
-def _object_at(text: str, at: int) -> tuple[dict[str, Any] | None, int]:
-    try:
-        return read_object(text, at)
-    except (ValueError, RecursionError):
-        return None, at
 
 
 def _with_extra(text: str, head: Head, own: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
