@@ -66,6 +66,9 @@ class Compared(NamedTuple):
     "--timing", is_flag=True, help=f"Measure CPU time per line instead: {PAIRS} pairs of runs, old and new in turn."
 )
 @click.option(
+    "--instructions", is_flag=True, help="With --timing: count instructions by valgrind instead, in one pair of runs."
+)
+@click.option(
     "--lines",
     type=click.IntRange(min=1000),
     default=300_000,
@@ -75,7 +78,7 @@ class Compared(NamedTuple):
 @click.option("--mix", type=FILE, help="With --timing: a json-file log, measured beside the ordinary lines.")
 def main(
     old: Path, new: Path, chains: tuple[str, ...], scenarios: tuple[str, ...], expected: Path, out: Path | None,
-    *, timing: bool, lines: int, mix: Path | None,
+    *, timing: bool, instructions: bool, lines: int, mix: Path | None,
 ) -> None:  # fmt: skip
     """Run the checkouts OLD and NEW on one corpus of hostile and ordinary logs and list every difference.
 
@@ -101,7 +104,7 @@ def main(
         require_runnable(new, chosen)
         with tempfile.TemporaryDirectory(prefix="compare-") as work:
             if timing:
-                for timed in timings(old, new, chosen, lines, mix, Path(work)):
+                for timed in timings(old, new, chosen, lines, mix, Path(work), instructions=instructions):
                     click.echo(str(timed))
                 return
             wanted = deliberate(expected)

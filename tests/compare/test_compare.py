@@ -12,6 +12,7 @@ from tests.compare.corpus import STAGES, Log, logs, write
 from tests.compare.differences import CATEGORIES, Deliberate, deliberate, differences, judged
 from tests.compare.results import NOW, TODAY, Document, Results, document, exposition, saved
 from tests.compare.sink import CONFLICT, CREATED, REFUSED, Sent, Sink
+from tests.compare.timing import Timed
 
 CORPUS = Path("/corpus")
 BEGAN, ENDED = 1_796_040_000.0, 1_796_040_060.0  # 2026-11-30T12:00:00Z, and a minute later
@@ -225,3 +226,9 @@ def test_categories_are_those_that_differences_have() -> None:
     """A deliberate difference can name every category that the help lists."""
     old = results(read(body(level="info")))
     assert set(kinds(old, replace(results(), documents=[]))) <= set(CATEGORIES)
+
+
+def test_costs_are_told_in_their_unit() -> None:
+    """The ratio is new over old, of the medians and of the lowest."""
+    timed = Timed("ordinary", "python", [(10.0, 11.0), (20.0, 18.0), (12.0, 12.0)], "k")
+    assert "old   12.00 k/line  new   12.00 k/line  ratio 1.000  of the lowest 1.100" in str(timed)

@@ -1,6 +1,11 @@
-"""CPU time per event of two checkouts, run in turn over the same larger logs into a sink that only acknowledges."""
+"""CPU time or instructions per event of two checkouts, run in turn over the same logs into a sink that acknowledges all.
+
+Instructions, counted by valgrind, are the same however busy the machine is; they say nothing about caches.
+"""
 
 import os
+import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -16,15 +21,17 @@ from tests.compare.scenarios import CHAINS
 
 ROOT = Path(__file__).parents[2]
 PAIRS = 5
+COUNTED = re.compile(r"Collected : (\d+)")
 PLAIN_SETTINGS = {"state_key": "compare-state-key", "log_format": "json", "host": "compare-node", "listen": "off"}
 
 
 class Timed(NamedTuple):
-    """Microseconds of CPU per line of the two checkouts, a pair a round."""
+    """The cost per line of the two checkouts, a pair a round."""
 
     corpus: str
     chain: str
     pairs: list[tuple[float, float]]
+    unit: str = "us"
 
     @property
     def ratio(self) -> float:
@@ -45,13 +52,23 @@ class Timed(NamedTuple):
         old, new = self.medians
         rounds = " ".join(f"{new / old:.3f}" for old, new in self.pairs)
         return (
-            f"{self.corpus:<9} {self.chain:<7} old {old:7.2f} us/line  new {new:7.2f} us/line  "
+            f"{self.corpus:<9} {self.chain:<7} old {old:7.2f} {self.unit}/line  new {new:7.2f} {self.unit}/line  "
             f"ratio {self.ratio:.3f}  of the lowest {self.lowest:.3f}  (pairs {rounds})"
         )
 
 
-def timings(old: Path, new: Path, chains: Sequence[str], lines: int, mix: Path | None, work: Path) -> Iterator[Timed]:
-    """CPU per line of both checkouts: `lines` ordinary ones, and those of `mix`, a json-file log. Raises CheckoutFailed."""
+def timings(
+    old: Path, new: Path, chains: Sequence[str], lines: int, mix: Path | None, work: Path, *, instructions: bool = False
+) -> Iterator[Timed]:
+    """Cost per line of both checkouts: `lines` ordinary ones, and those of `mix`, a json-file log.
+
+    CPU time in microseconds, or with `instructions` their number in thousands, which needs only one pair of runs.
+    Raises CheckoutFailed.
+    """
+    if instructions and shutil.which("valgrind") is None:
+        raise CheckoutFailed("valgrind not found, which counts instructions; install it (Debian: apt install valgrind)")
+    cost, unit, rounds = (_instructions, "k", 1) if instructions else (_cpu_s, "us", PAIRS)
+    factor = 1e-3 if instructions else 1e6
     corpora = {"ordinary": ensure(work / "ordinary", lines, 1)}
     if mix is not None:
         corpora["mix"] = _container(mix, work / "mix")
@@ -61,12 +78,13 @@ def timings(old: Path, new: Path, chains: Sequence[str], lines: int, mix: Path |
             number_of_lines = sum(log.read_bytes().count(b"\n") for log in logs)  # into the page cache too
             for chain in chains:
                 pairs = []
-                for round_ in range(PAIRS):
+                for round_ in range(rounds):
                     order = (old, new) if round_ % 2 == 0 else (new, old)
-                    cpu = {number: _cpu_s(path, chain, root, sink, work / "run") for number, path in enumerate(order)}
-                    first, second = cpu[0] / number_of_lines * 1e6, cpu[1] / number_of_lines * 1e6
+                    first, second = (
+                        cost(path, chain, root, sink, work / "run") / number_of_lines * factor for path in order
+                    )
                     pairs.append((first, second) if round_ % 2 == 0 else (second, first))
-                yield Timed(name, chain, pairs)
+                yield Timed(name, chain, pairs, unit)
 
 
 def _container(log: Path, root: Path) -> Path:
@@ -80,6 +98,27 @@ def _container(log: Path, root: Path) -> Path:
 
 def _cpu_s(checkout: Path, chain: str, root: Path, sink: str, own: Path) -> float:
     """User and system seconds of one run from an empty state to the end of the logs. Raises CheckoutFailed."""
+    usage, _ = _run(checkout, chain, root, sink, own, ())
+    return usage.ru_utime + usage.ru_stime
+
+
+def _instructions(checkout: Path, chain: str, root: Path, sink: str, own: Path) -> float:
+    """Instructions of one run from an empty state to the end of the logs. Raises CheckoutFailed."""
+    tool = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+    _, log = _run(checkout, chain, root, sink, own, tool)
+    counted = COUNTED.search(log)
+    if counted is None:
+        raise CheckoutFailed(f"valgrind gave no number of instructions:\n{log[-4000:]}")
+    return float(counted[1])
+
+
+def _run(
+    checkout: Path, chain: str, root: Path, sink: str, own: Path, tool: Sequence[str]
+) -> tuple[resource.struct_rusage, str]:
+    """Run a checkout under `tool` from an empty state to the end of the logs; return its usage and its log.
+
+    Raises CheckoutFailed.
+    """
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir(parents=True)
     content = {
@@ -90,15 +129,15 @@ def _cpu_s(checkout: Path, chain: str, root: Path, sink: str, own: Path) -> floa
         "compiled": CHAINS[chain],
         "elasticsearch": {"require_template": False, "compress": False},
     }
-    arguments = command(checkout, "--once", "--config", configured(own, content))
+    arguments = [*tool, *command(checkout, "--once", "--config", configured(own, content))]
     with (own / "log").open("wb") as log:
         process = subprocess.Popen(arguments, cwd=checkout, env=environment(), stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+    said = (own / "log").read_text(encoding="utf-8", errors="replace")
     if process.returncode:
-        said = (own / "log").read_text(encoding="utf-8", errors="replace")
         raise CheckoutFailed(f"{' '.join(arguments)} ended with {process.returncode}:\n{said[-4000:]}")
-    return usage.ru_utime + usage.ru_stime
+    return usage, said
 
 
 @contextmanager
