@@ -88,3 +88,9 @@ class Chain:
     def declined_fields(self) -> list[str]: ...
     # Remove all groups.
     def forget(self) -> None: ...
+
+# The steps of the chain one by one, for tests. A submodule; None stands for a declined value.
+class parts:  # noqa: N801 -- a module
+    # value.rs: a JSON text as it is written back.
+    @staticmethod
+    def json_written(text: str) -> bytes | None: ...

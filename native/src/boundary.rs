@@ -318,5 +318,6 @@ fn shipper_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Documents>()?;
     module.add_class::<LogContext>()?;
     module.add_class::<FastBatch>()?;
+    module.add_submodule(&crate::parts::module(module.py())?)?;
     Ok(())
 }

@@ -8,10 +8,15 @@
 mod block;
 #[cfg(feature = "python")]
 mod boundary;
+mod general;
 mod line;
+#[cfg(feature = "python")]
+mod parts;
 mod plan;
 mod runtime;
 mod scan;
 mod secrets;
 mod settings;
 mod time;
+mod value;
+mod violation;
