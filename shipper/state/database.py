@@ -1,14 +1,13 @@
 """The state's SQLite file: created, opened, verified and upgraded."""
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from shipper.state.integrity import CommitMarker, Part, Seal
+from shipper.system import sqlite_files
 from shipper.system.errors import StateError
 from shipper_processors.sanitize import printable
 
@@ -49,24 +48,20 @@ CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), commits INTEGER NOT 
 
 
 def _open(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connection:
-    existed = path.exists()
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    db = sqlite3.connect(path, isolation_level=None, timeout=5)
-    try:
-        version = _checked_version(db)
-        if expected and existed and version == 0:
-            raise sqlite3.DatabaseError("the file is empty, and held state before")  # noqa: TRY301 -- reported as damage below
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        _try_to_write(db, version)
-        if version == 0:
-            _create(db, mark)
-    except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict that is not UTF-8
-        db.close()
-        raise _open_error(path, error) from error
-    if version not in (0, VERSION):
-        db.close()
-        raise _version_error(path, version)
+    with ExitStack() as opened:
+        try:
+            if not path.exists() or (not expected and not path.stat().st_size):  # empty: a start was killed there
+                mark.write(0)  # a new state cannot be older than an earlier commit
+                sqlite_files.create(path, _write_schema)
+            db = opened.enter_context(closing(sqlite_files.open_to_write(path)))
+            version = _checked_version(db)
+            if version == VERSION:
+                _try_to_write(db, version)
+        except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict is not UTF-8
+            raise _open_error(path, error) from error
+        if version != VERSION:
+            raise _version_error(path, version)
+        opened.pop_all()  # no error: it stays open
     return db
 
 
@@ -87,9 +82,8 @@ def _open_error(path: Path, error: Exception) -> StateError:
     )
 
 
-def _create(db: sqlite3.Connection, mark: CommitMarker) -> None:
+def _write_schema(db: sqlite3.Connection) -> None:
     """Create the tables of a new state."""
-    mark.write(0)  # a new state cannot be older than an earlier commit
     db.execute("BEGIN IMMEDIATE")
     for statement in SCHEMA.split(";"):  # `executescript` would commit the open transaction
         db.execute(statement)
@@ -123,6 +117,8 @@ def _checked_version(db: sqlite3.Connection) -> int:
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION_ID and (tables or version):
         raise sqlite3.DatabaseError("the file is the database of another program")
+    if not tables:
+        raise sqlite3.DatabaseError("the file is empty, and held state before")
     return int(version)
 
 
@@ -134,14 +130,14 @@ def open_read_only(directory: Path) -> Iterator[sqlite3.Connection]:
     """
     path = directory / FILE
     try:
-        with closing(sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=ro", uri=True)) as db:
+        with closing(sqlite_files.open_to_read(path)) as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 raise StateError(f"state {path} is empty", "start the agent, which creates it or reports the damage")
             if version != VERSION:
                 raise _version_error(path, version)
             yield db
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise _open_error(path, error) from error
 
 

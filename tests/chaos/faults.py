@@ -242,7 +242,7 @@ def state_damaged(world: World, chance: random.Random) -> None:
         world.agent.stop(GRACE_S)
         world.agent_is_gone()
     state, copy = world.agent.state, world.folder / "copy"
-    names = [name for name in ("state.db", "state.db-wal", "state.db-shm", MARK) if _size(state / name)]
+    names = [name for name in ("state.db", "state.db-journal", MARK) if _size(state / name)]
     if not names:
         return
     shutil.rmtree(copy, ignore_errors=True)

@@ -17,7 +17,8 @@ from shipper.system.errors import StateError
 from shipper_schemas.metrics import SeriesKey
 
 COMMITS = 12
-TOUCHED = (FILE, f"{FILE}-wal", f"{FILE}-shm", MARK)
+JOURNAL = f"{FILE}-journal"
+TOUCHED = (FILE, JOURNAL, MARK)
 
 
 def saved(number: int, position: int) -> SavedLog:
@@ -30,16 +31,20 @@ def saved(number: int, position: int) -> SavedLog:
 
 
 def written(directory: Path) -> None:
-    """Write a state of several commits, some of them only in the write-ahead log, as a kill leaves it."""
+    """Write a state of several commits, as a kill in the middle of another one leaves it."""
     with closing(State(directory.with_name("alive"))) as state:
         for commit in range(1, COMMITS + 1):
             key: SeriesKey = ("logins_total", (f"service-{commit % 5}",))
             state.commit(
                 [saved(number, commit * 10 + number) for number in range(3)], [], {key: float(commit)}, {key: 1.0}
             )
-            if commit == COMMITS // 2:
-                state._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        state._db.execute("PRAGMA cache_size=1")  # changed pages reach the disk before the commit
+        state._db.execute("BEGIN IMMEDIATE")
+        state._db.execute("UPDATE log SET count_offset = 0")
+        state._db.execute("DELETE FROM series")
+        state._db.executemany("INSERT INTO problem VALUES (?, zeroblob(2000))", [(str(row),) for row in range(100)])
         shutil.copytree(state.directory, directory)
+        state._db.execute("ROLLBACK")
 
 
 def content(state: State) -> object:
@@ -77,7 +82,7 @@ def flips(original: Path, number: int) -> Iterator[tuple[str, int, int]]:
 
 @pytest.mark.parametrize("number", [60, pytest.param(1500, marks=pytest.mark.integration)])
 def test_any_changed_byte_is_refused_or_changes_nothing(original: Path, number: int) -> None:
-    """In the database, its write-ahead log, its index or the mark; a state that is accepted can be written."""
+    """In the database, its journal or the mark; a state that is accepted can be written."""
     with closing(State(shutil.copytree(original, original.with_name("whole")))) as whole:
         expected = content(whole)
     refused: list[StateError] = []
@@ -122,11 +127,33 @@ def test_a_row_that_is_gone_or_was_added_is_refused(original: Path) -> None:
         shutil.rmtree(copy)
 
 
-def test_a_write_ahead_log_that_lost_its_end_is_refused(original: Path) -> None:
-    """SQLite takes the commits before for the whole: reported counters would go back without an error."""
-    wal = original / f"{FILE}-wal"
-    wal.write_bytes(wal.read_bytes()[: wal.stat().st_size // 2])
-    with pytest.raises(StateError, match=rf"older than its last commit.*records commit {COMMITS}\n.*from a backup"):
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.3, 0.5, 0.9])
+def test_a_journal_that_lost_its_end_is_refused_or_was_not_needed(original: Path, kept: float) -> None:
+    """The transaction that was under way cannot be rolled back any more; its pages stand in the first part."""
+    with closing(State(shutil.copytree(original, original.with_name("whole")))) as whole:
+        expected = content(whole)
+    journal = original / JOURNAL
+    journal.write_bytes(journal.read_bytes()[: int(journal.stat().st_size * kept)])
+    if kept < 0.2:
+        with pytest.raises(StateError, match=r"cannot read state .*\n.*from a backup"):
+            State(original)
+        return
+    try:
+        state = State(original)
+    except StateError:
+        return
+    with closing(state):
+        assert content(state) == expected
+
+
+def test_a_state_older_than_its_mark_is_refused(original: Path, tmp_path: Path) -> None:
+    """Reported counters would go back without an error."""
+    State(original).close()
+    shutil.copy(original / FILE, tmp_path / "older")
+    with closing(State(original)) as state:
+        state.commit([], [], {("more_total", ()): 1.0}, {("more_total", ()): 1.0})
+    shutil.copy(tmp_path / "older", original / FILE)
+    with pytest.raises(StateError, match=rf"older than its last commit.*records commit {COMMITS + 1}\n.*from a backup"):
         State(original)
     (original / MARK).unlink()  # as the message says, to accept the state as it is
     State(original).close()

@@ -4,17 +4,19 @@ import contextlib
 import errno
 import os
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 
+from deploy.services.unavailable import Unavailable
 from shipper.agent.unreadable_logs import SHOWN
 from shipper.state.store import State
 from shipper.system.errors import StateError
+from tests.chaos.disks import SmallDisk
 from tests.hazards.rig import Killed, Rig, docker_line
+from tests.integration.conftest import missing
 from tests.outputs.test_dead_letters import full_disk
 
 
@@ -184,13 +186,12 @@ def test_kill_between_write_and_commit_duplicates_nothing(tmp_path: Path) -> Non
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Yield a file system of 2 MiB; only root can mount one."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root; run the suite as root or in CI")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    try:
+        disk = SmallDisk(tmp_path / "small", 2)
+    except Unavailable as error:
+        missing(str(error), "run the tests as root")
+    yield disk.folder
+    disk.unmount()
 
 
 def test_full_disk_under_the_state_directory_stops_reading_until_there_is_room(
@@ -267,8 +268,7 @@ def test_damaged_state_is_refused_and_never_taken_for_empty(tmp_path: Path, dama
         db.close()
         content = bytearray(path.read_bytes())
     path.write_bytes({"empty": b"", "text": b"hello" * 500}.get(damage, bytes(content)))
-    for ending in ("-wal", "-shm"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
+    path.with_name("state.db-journal").unlink(missing_ok=True)
     with pytest.raises(StateError, match="start with an empty state"):
         State(tmp_path / "state")
 

@@ -202,7 +202,7 @@ def test_an_empty_key_is_refused(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_state_is_its_owners_alone_whatever_the_umask(tmp_path: Path, umask: int) -> None:
-    """Folder, database, write-ahead log, lock and key."""
+    """Folder, database, journal, lock and key."""
     before = os.umask(umask)
     try:
         rig = Rig(tmp_path)
@@ -214,6 +214,4 @@ def test_state_is_its_owners_alone_whatever_the_umask(tmp_path: Path, umask: int
     finally:
         os.umask(before)
     assert modes.pop("state") == 0o700
-    assert modes == dict.fromkeys(
-        ("lock", "state.db", "state.db-wal", "state.db-shm", "state.key", "state.mark"), 0o600
-    )
+    assert modes == dict.fromkeys(("lock", "state.db", "state.db-journal", "state.key", "state.mark"), 0o600)

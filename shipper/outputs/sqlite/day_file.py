@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from shipper.model.text_search import hashed
+from shipper.system import sqlite_files
 from shipper_schemas.event import LEVELS
 
 APPLICATION_ID = 0x73_68_6C_67  # "shlg"
@@ -32,10 +32,8 @@ BLOCK = 256
 GENERATION_BITS = 17
 PAGE_SIZE = 8192
 CACHE_KIB = 4096
-BUSY_S = 5.0
 MS_PER_DAY = 86_400_000
 SEVERITY = {name: number for number, name in enumerate(LEVELS)}
-SUFFIXES = ("", "-wal", "-shm")
 
 SCHEMA = """
 CREATE TABLE entry (
@@ -117,64 +115,34 @@ def exclusive(directory: Path) -> Iterator[int]:
 
 
 def create(path: Path) -> None:
-    """Create an empty day file atomically: a crash or a second writer never sees a partial one."""
-    with exclusive(path.parent) as directory:
-        if path.exists():
-            return
-        draft = path.with_name(f".{path.name}.draft")
-        try:
-            _remove(draft)
-            os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            _write_schema(draft)
-            # SQLite would replay the WAL of a deleted file into the new one.
-            _remove(path)
-            draft.rename(path)
-            os.fsync(directory)
-        finally:
-            _remove(draft)
+    """Create an empty day file, unless it exists. Raises OSError, sqlite3.Error."""
+    with exclusive(path.parent):
+        if not path.exists():
+            sqlite_files.create(path, _write_schema)
 
 
-def _write_schema(path: Path) -> None:
-    db = sqlite3.connect(path, isolation_level=None)
-    try:
-        db.execute(f"PRAGMA page_size={PAGE_SIZE}")
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        identity = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION};"
-        db.executescript(f"BEGIN; {SCHEMA} {identity} COMMIT;")
-    finally:
-        db.close()
+def _write_schema(db: sqlite3.Connection) -> None:
+    db.execute(f"PRAGMA page_size={PAGE_SIZE}")
+    identity = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION};"
+    db.executescript(f"BEGIN; {SCHEMA} {identity} COMMIT;")
 
 
 def remove(file: DayFile) -> None:
-    """Delete a day file with its WAL and shared memory. Raises OSError."""
+    """Delete a day file. Raises OSError."""
     with exclusive(file.path.parent):
-        _remove(file.path)
-
-
-def _remove(path: Path) -> None:
-    # The database first: a WAL without its database is discarded, a database without its WAL has lost entries.
-    for belonging in database_files(path):
-        belonging.unlink(missing_ok=True)
-
-
-def database_files(path: Path) -> Iterator[Path]:
-    """Yield the paths of a database and its WAL and shared memory, in this order."""
-    for suffix in SUFFIXES:
-        yield path.with_name(path.name + suffix)
+        sqlite_files.remove_database(file.path)
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
-    """Open a day file, and create it if it does not exist. Raises sqlite3.Error, OSError, Unusable."""
+    """Open a day file, and create it if it does not exist. Raises sqlite3.Error, OSError, InvalidDayFile."""
     if not path.exists():
         create(path)
-    db = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_S)
+    with _connecting(path):
+        db = sqlite_files.open_to_write(path)
     try:
         _check(db, path)
-        db.execute("PRAGMA synchronous=FULL")
         db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         db.execute("PRAGMA secure_delete=OFF")  # only merged segments of the index are deleted
-        db.execute("PRAGMA journal_size_limit=16777216")
     except BaseException:
         db.close()
         raise
@@ -182,22 +150,11 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a day file read-only, also while an agent writes to it. Raises sqlite3.Error, Unusable."""
-    address = f"file:{quote(str(path.resolve()))}?mode=ro"
-    try:
-        return _open_read_only(address, path)
-    except sqlite3.OperationalError:
-        wal = path.with_name(path.name + "-wal")
-        if not path.exists() or (wal.exists() and wal.stat().st_size):
-            raise
-        return _open_read_only(f"{address}&immutable=1", path)  # a medium on which no -shm can be created
-
-
-def _open_read_only(address: str, path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_S)
+    """Open a day file read-only, also while an agent writes to it. Raises sqlite3.Error, OSError, InvalidDayFile."""
+    with _connecting(path):
+        db = sqlite_files.open_to_read(path)
     try:
         _check(db, path)
-        db.execute("PRAGMA query_only=ON")
         db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
     except BaseException:
         db.close()
@@ -205,13 +162,20 @@ def _open_read_only(address: str, path: Path) -> sqlite3.Connection:
     return db
 
 
-def _check(db: sqlite3.Connection, path: Path) -> None:
+@contextmanager
+def _connecting(path: Path) -> Iterator[None]:
+    """Raise InvalidDayFile for a file that is no database."""
     try:
-        (application,), (version,) = _pragma(db, "application_id"), _pragma(db, "user_version")
+        yield
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
         raise InvalidDayFile(f"{path} is not a readable database: {error}", damaged_hint(path)) from error
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    with _connecting(path):
+        (application,), (version,) = _pragma(db, "application_id"), _pragma(db, "user_version")
     if application != APPLICATION_ID:
         raise InvalidDayFile(f"{path} is not a store of shipper", damaged_hint(path))
     if version != VERSION:
@@ -229,7 +193,7 @@ def _pragma(db: sqlite3.Connection, name: str) -> tuple[int]:
 def damaged_hint(path: Path) -> str:
     """The hint for a damaged file."""
     return (
-        f"rename it (`mv {path} {path}.damaged`, and its -wal and -shm): a new one is created,"
+        f"rename it (`mv {path} {path}.damaged`, and its -journal): a new one is created,"
         " and `shipper replay` fills it from the logs that still exist"
     )
 

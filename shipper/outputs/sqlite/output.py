@@ -30,6 +30,7 @@ from shipper.outputs.sqlite.day_file import (
 )
 from shipper.outputs.sqlite.retention import remove_expired
 from shipper.outputs.worker_threads import without_frames
+from shipper.system import sqlite_files
 from shipper.system.errors import ConfigurationError, OutputUnavailable, StoreUnreadable
 from shipper.system.private_dirs import make_private
 from shipper_processors.route import is_daily
@@ -165,7 +166,7 @@ class LocalStore:
         handle = self._open.pop(file, None)
         if handle is not None:
             with suppress(sqlite3.Error):
-                handle.db.close()
+                sqlite_files.close_written(handle.db)
 
 
 def _open_handle(path: Path) -> _Handle:

@@ -9,11 +9,11 @@ from shipper.outputs.sqlite.day_file import (
     MS_PER_DAY,
     DayFile,
     InvalidDayFile,
-    database_files,
     day_files,
     holds_unreleased,
     remove,
 )
+from shipper.system.sqlite_files import database_files
 
 
 def remove_expired(  # noqa: PLR0913 -- the bounds of the store, by name

@@ -292,8 +292,8 @@ def test_a_draft_left_by_a_crash_is_no_day_file(store: LocalStore, make: Make) -
     assert messages(store) == ["entry 1"]
 
 
-def test_the_log_of_a_deleted_file_is_not_played_into_its_successor(store: LocalStore, make: Make) -> None:
-    """If only the database was deleted, its WAL is left over: none of it may appear in the new file."""
+def test_the_journal_of_a_deleted_file_is_not_played_into_its_successor(store: LocalStore, make: Make) -> None:
+    """If only the database was deleted, its journal is left over: none of it may appear in the new file."""
     store.write([make(number) for number in range(500)])
     (store.directory / f"{INDEX}.db").unlink()
     assert store.write([make(1), make(1000)]) == Written(2, 0)

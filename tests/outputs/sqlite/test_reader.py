@@ -126,7 +126,7 @@ def test_reading_leaves_a_closed_store_as_it_was(store: LocalStore, reader: Loca
 
 
 def test_a_store_on_a_read_only_medium_can_be_searched(make: Make) -> None:
-    """Entries are found even if SQLite's shared memory cannot be created."""
+    """Entries are found even if nothing can be created beside them."""
     with tempfile.TemporaryDirectory() as name:
         store = LocalStore(Path(name))
         store.write([make(1)])
