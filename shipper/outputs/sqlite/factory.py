@@ -11,8 +11,13 @@ from shipper.config.settings import Settings
 from shipper.outputs.base import Output, OutputFactory, Retention
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
+from shipper_processors.times import format_ms
 
 DAY_S = 86_400.0
+CORRECT_CLOCK = (
+    "the clock is days ahead of what the store saw last, and no day is deleted for its age before that time:"
+    " correct the clock of this node; if it is right, there is nothing to do"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,12 @@ class LocalFactory(OutputFactory):
             return None
 
         def maintenance(now_ms: int) -> None:
-            deleted = output.expire(now_ms, settings.local.retention_days, settings.local.retention_bytes)
-            if deleted:
-                structlog.get_logger("shipper.retention").info("expired", indices=deleted)
+            log = structlog.get_logger("shipper.retention")
+            expired = output.expire(now_ms, settings.local.retention_days, settings.local.retention_bytes)
+            if expired.indices:
+                log.info("expired", indices=expired.indices)
+            if expired.waits_until_ms is not None:
+                log.warning("clock_jumped", deletes_by_age_from=format_ms(expired.waits_until_ms), hint=CORRECT_CLOCK)
 
         return maintenance
 

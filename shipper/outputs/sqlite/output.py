@@ -28,7 +28,7 @@ from shipper.outputs.sqlite.day_file import (
     open_to_write,
     trace,
 )
-from shipper.outputs.sqlite.retention import remove_expired
+from shipper.outputs.sqlite.retention import Expired, remove_expired
 from shipper.outputs.worker_threads import without_frames
 from shipper.system import sqlite_files
 from shipper.system.errors import ConfigurationError, OutputUnavailable, StoreUnreadable
@@ -105,8 +105,8 @@ class LocalStore:
         if row is None:
             raise StoreUnreadable(f"no entry {document_id} in {file.path}", "see `shipper quarantine list --entries`")
 
-    def expire(self, now_ms: int, days: int | None, max_bytes: int | None) -> list[str]:
-        """Delete the oldest days, and return the names of the deleted indices. Raises OutputUnavailable.
+    def expire(self, now_ms: int, days: int | None, max_bytes: int | None) -> Expired:
+        """Delete the oldest days. Raises OutputUnavailable.
 
         A day is deleted if it is more than `days` days before today, or while all files together exceed `max_bytes`.
         Today is kept. A quarantine with unreleased entries is deleted only for its age.

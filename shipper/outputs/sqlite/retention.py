@@ -4,7 +4,9 @@ import sqlite3
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
+from shipper.outputs.sqlite import clock_guard
 from shipper.outputs.sqlite.day_file import (
     MS_PER_DAY,
     DayFile,
@@ -16,6 +18,13 @@ from shipper.outputs.sqlite.day_file import (
 from shipper.system.sqlite_files import database_files
 
 
+class Expired(NamedTuple):
+    """The deleted indices, oldest first; and until when days are not deleted by age, since the clock jumped."""
+
+    indices: list[str]
+    waits_until_ms: int | None = None
+
+
 def remove_expired(  # noqa: PLR0913 -- the bounds of the store, by name
     directory: Path,
     now_ms: int,
@@ -24,21 +33,22 @@ def remove_expired(  # noqa: PLR0913 -- the bounds of the store, by name
     quarantine_prefix: str,
     *,
     before: Callable[[DayFile], None],
-) -> list[str]:
+) -> Expired:
     """Delete days that are too old, then the oldest while the total exceeds `max_bytes`; today and later are kept.
 
-    `before` is called with each file before its deletion. Returns the names of the deleted indices, oldest first.
-    Raises OSError; files deleted before the error stay deleted.
+    No day is deleted for its age while that is doubtful (`clock_guard`). `before` is called with each file before its
+    deletion. Raises OSError; files deleted before the error stay deleted.
     """
     try:
         files = day_files(directory)
     except FileNotFoundError:
-        return []
+        return Expired([])
+    waits_until_ms = None if days is None else clock_guard.look(directory, files, now_ms).waits_until_ms
     today = now_ms // MS_PER_DAY
     total = sum(_bytes(file) for file in files)
     deleted = []
     for day, group in groupby(files, key=lambda file: file.day):
-        too_old = days is not None and day < today - days
+        too_old = days is not None and waits_until_ms is None and day < today - days
         too_large = max_bytes is not None and total > max_bytes
         if day >= today or not (too_old or too_large):
             break
@@ -48,7 +58,7 @@ def remove_expired(  # noqa: PLR0913 -- the bounds of the store, by name
                 total -= _bytes(file)
                 remove(file)
                 deleted.append(file.index)
-    return deleted
+    return Expired(deleted, waits_until_ms)
 
 
 def _holds_unreleased(file: DayFile) -> bool:
