@@ -2,10 +2,13 @@
 
 from typing import Literal, final
 
-# Properties of all lines of one log. `kind` is docker or cri, `seed` begins each digest, the tails are `Renderer.tail`.
+# Properties of all lines of one log. `kind` is docker or cri, `seed` begins each digest, the tails are `Renderer.tail`,
+# and `zone` is `ZonePlan.to_json` of the zone of times that name none.
 @final
 class LogContext:
-    def __new__(cls, kind: str, seed: bytes, stdout_tail: bytes, stderr_tail: bytes, salt: int) -> LogContext: ...
+    def __new__(
+        cls, kind: str, seed: bytes, stdout_tail: bytes, stderr_tail: bytes, salt: int, zone: bytes
+    ) -> LogContext: ...
 
 # Documents of one day, in the order of their lines.
 @final
@@ -94,3 +97,13 @@ class parts:  # noqa: N801 -- a module
     # value.rs: a JSON text as it is written back.
     @staticmethod
     def json_written(text: str) -> bytes | None: ...
+    # times.rs, with the names of the plan's section and a zone.
+    @final
+    class Times:
+        def __new__(cls, names: str, zone: bytes) -> parts.Times: ...
+        # Milliseconds since the epoch, and True if the value says which instant it is. Raises ValueError if declined.
+        def read_time(self, value: str, reference_ms: int | None) -> tuple[int, bool] | None: ...
+        # The time of an event, and kind, field and detail of the doubt.
+        def event_time(
+            self, value: str, runtime_ms: int | None, now_ms: int, skew: tuple[int, int, int]
+        ) -> tuple[int, tuple[str, str | None, str] | None] | None: ...

@@ -30,6 +30,7 @@ impl LogContext {
         stdout_tail: &[u8],
         stderr_tail: &[u8],
         salt: u8,
+        zone: &[u8],
     ) -> PyResult<LogContext> {
         let runtime = match kind {
             "docker" => Runtime::JsonFile,
@@ -47,6 +48,7 @@ impl LogContext {
                 runtime,
                 tails,
                 salt,
+                zone: plan::zone(zone).map_err(PyValueError::new_err)?,
             },
         })
     }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::settings::Settings;
-use crate::value::{Fields, ReadError, Value};
+use crate::value::{Fields, ReadError};
 use crate::violation::Violation;
 
 /// Reasons for which a line takes the Python path; the label of `shipper_native_declined_total`.
@@ -67,30 +67,9 @@ pub struct Decoded<'a> {
 // --- parts that are not there yet -----------------------------------------------------------------
 // Each stands for the function of the same name in its own module and declines what that module will handle.
 
-/// The time of an event, and the reason why it is not the one that was logged.
-pub struct EventTime {
-    pub ms: i64,
-    pub doubt: Option<Violation>,
-}
-
 /// `text_heads::decode_text`: the twin of `payload.decode_payload` for a text that is not a JSON object.
 pub fn decode_text<'a>(_text: &'a str, _settings: &Settings) -> Result<Decoded<'a>, Declined> {
     Err(Declined::Text)
-}
-
-/// `times::event_time`: the twin of `route.event_time` for a line with a runtime time; the zone is the log's.
-pub fn event_time(
-    _timestamp: Option<&Value>,
-    _runtime_ms: i64,
-    _settings: &Settings,
-) -> Result<EventTime, Declined> {
-    Err(Declined::Time)
-}
-
-/// `times::read_time`: milliseconds since the epoch of a time as logged, read in UTC; one without a date is in 1970.
-/// The twin of `normalise.read_time`.
-pub fn read_time(_value: &Value) -> Result<Option<i64>, Declined> {
-    Err(Declined::Time)
 }
 
 /// `redact::suspicious`: true if an event, decoded from `raw`, may hold something to mask.

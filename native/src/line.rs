@@ -10,7 +10,8 @@ use crate::secrets::{has_number, may_hold, may_hold_assignment};
 use crate::settings::{
     AccessField, Check, FieldRule, Role, RuleField, Settings, exact, is_unusual,
 };
-use crate::time::parse_ms;
+use crate::time_zones::Zone;
+use crate::times::parse_ms;
 
 const MOST_FIELDS: usize = 48;
 const MOST_DIGITS: usize = 15;
@@ -49,6 +50,8 @@ pub struct Log {
     pub tails: [Vec<u8>; 2],
     /// Distinguishes groups of logs with different sources of request counters.
     pub salt: u8,
+    /// The zone of times that name none.
+    pub zone: Zone,
 }
 
 /// An ordinary line: its stream, and its runtime time.
@@ -800,6 +803,7 @@ mod tests {
                 Vec::new(),
             ],
             salt: 0,
+            zone: Zone::default(),
         };
         let line = format!("2026-11-23T10:00:00.123456789Z stdout F {text}");
         let mut block = Block::default();

@@ -2,15 +2,19 @@
 //!
 //! Values pass the boundary as JSON. `None` stands for a declined value.
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
-use crate::value;
+use crate::time_zones::Zone;
+use crate::times::{self, Skew, TimeNames};
+use crate::{plan, value};
 
 /// Return the submodule with all parts.
 pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let parts = PyModule::new(py, "parts")?;
     parts.add_function(wrap_pyfunction!(json_written, &parts)?)?;
+    parts.add_class::<Times>()?;
     Ok(parts)
 }
 
@@ -22,4 +26,58 @@ fn json_written(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     value::write(&value::read(text).ok()?, &mut bytes);
     Some(bytes)
+}
+
+// --- times.rs -------------------------------------------------------------------------------------
+
+/// The names of a plan's section about times, and a zone.
+#[pyclass(frozen)]
+struct Times {
+    names: TimeNames,
+    zone: Zone,
+}
+
+#[pymethods]
+impl Times {
+    #[new]
+    fn new(names: &str, zone: &[u8]) -> PyResult<Times> {
+        let names = serde_json::from_str(names).map_err(|error| error.to_string());
+        Ok(Times {
+            names: names.and_then(plan::times).map_err(PyValueError::new_err)?,
+            zone: plan::zone(zone).map_err(PyValueError::new_err)?,
+        })
+    }
+
+    /// Return milliseconds since the epoch, and true if the value says which instant it is; None if it is no time.
+    /// Raises ValueError if it is declined.
+    fn read_time(&self, value: &str, reference_ms: Option<i64>) -> PyResult<Option<(i64, bool)>> {
+        let value = value::read(value).map_err(|_| PyValueError::new_err("not JSON"))?;
+        let read = times::read_time(&value, &self.names, &self.zone, reference_ms);
+        let moment = read.map_err(|_| PyValueError::new_err("declined"))?;
+        Ok(moment.map(|moment| (moment.ms, moment.zoned)))
+    }
+
+    /// Return the event's time, and kind, field and detail of the doubt; None if it is declined.
+    #[allow(clippy::type_complexity)]
+    fn event_time(
+        &self,
+        value: &str,
+        runtime_ms: Option<i64>,
+        now_ms: i64,
+        skew: (i64, i64, i64),
+    ) -> Option<(i64, Option<(&'static str, Option<String>, String)>)> {
+        let (future_ms, past_ms, age_ms) = skew;
+        let skew = Skew {
+            future_ms,
+            past_ms,
+            age_ms,
+        };
+        let (names, zone) = (&self.names, &self.zone);
+        let value = value::read(value).ok()?;
+        let time = times::event_time(Some(&value), runtime_ms, now_ms, skew, names, zone).ok()?;
+        let doubt = time
+            .doubt
+            .map(|doubt| (doubt.kind.name(), doubt.field, doubt.detail));
+        Some((time.ms, doubt))
+    }
 }

@@ -10,9 +10,11 @@ use crate::settings::{
     AccessField, Check, FieldRule, KnownField, Normalisation, NumberRule, REQUEST_FIELDS, Role,
     RuleField, Settings, Test, TextRule, is_unusual,
 };
+use crate::time_zones::{Offset, Zone};
+use crate::times::{Pair, TimeNames};
 
 /// The supported version of the plan's layout.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 /// Most fields of a schema.
 const MOST_FIELDS: usize = 64;
 /// Whole numbers below this are exact as doubles.
@@ -51,8 +53,71 @@ pub fn settings(plan: &[u8]) -> Result<Settings, String> {
     settings.past_ms = skew.whole("past_ms")?;
     skew.whole("age_ms")?; // for logs without runtime times, which take the Python path
     skew.end()?;
+    settings.times = read_times(plan.section("times")?)?;
     plan.end()?;
     Ok(settings)
+}
+
+/// Read the table of a zone, `ZonePlan.to_json`. Fails with the reason why it is not one.
+pub fn zone(plan: &[u8]) -> Result<Zone, String> {
+    let plan = serde_json::from_slice(plan)
+        .map_err(|error| format!("the plan of a zone is not valid JSON: {error}"))?;
+    let mut section = Section::of("zone", plan)?;
+    let name = section.text("name")?;
+    let known = match section.take("known")? {
+        Value::Null => None,
+        pair => match (pair[0].as_i64(), pair[1].as_i64()) {
+            (Some(from_ms), Some(to_ms)) => Some(from_ms..to_ms),
+            _ => return Err(section.wrong("known", "a range")),
+        },
+    };
+    let mut offsets = Vec::new();
+    for row in section.list("offsets")? {
+        match (row[0].as_i64(), row[1].as_i64(), row[2].as_str()) {
+            (Some(from_ms), Some(offset_ms), Some(abbreviation)) => offsets.push(Offset {
+                from_ms,
+                offset_ms,
+                abbreviation: abbreviation.to_owned(),
+            }),
+            _ => return Err(format!("zone: expected an offset, got {row}")),
+        }
+    }
+    section.end()?;
+    Zone::of(name, offsets, known).ok_or_else(|| "zone: the offsets are not in order".to_owned())
+}
+
+/// Read the names in notations of times.
+pub fn times(plan: Value) -> Result<TimeNames, String> {
+    read_times(Section::of("times", plan)?)
+}
+
+fn read_times(mut section: Section) -> Result<TimeNames, String> {
+    let pairs = |section: &mut Section, key| {
+        let rows = section.list(key)?.into_iter();
+        rows.map(|row| match (row[0].as_str(), row[1].as_i64()) {
+            (Some(name), Some(number)) => Ok((name.to_owned(), number)),
+            _ => Err(format!("times: expected a name and a number, got {row}")),
+        })
+        .collect::<Result<Vec<_>, _>>()
+    };
+    let mut names = TimeNames {
+        months: pairs(&mut section, "months")?,
+        ..TimeNames::default()
+    };
+    names.zones.minutes = pairs(&mut section, "zones")?;
+    names.zones.ambiguous = section.texts("ambiguous_zones")?;
+    for row in section.list("pairs")? {
+        match (row[0].as_str(), row[1].as_str(), row[2].as_i64()) {
+            (Some(seconds), Some(part), Some(per_ms @ 1..=1_000_000)) => names.pairs.push(Pair {
+                seconds: seconds.to_owned(),
+                part: part.to_owned(),
+                per_ms,
+            }),
+            _ => return Err(format!("times: expected two keys and a unit, got {row}")),
+        }
+    }
+    section.end()?;
+    Ok(names)
 }
 
 /// An object whose keys must all be read.
@@ -557,7 +622,7 @@ pub mod tests {
     /// A small plan with all kinds of fields.
     pub fn sample() -> Value {
         json!({
-            "version": 2,
+            "version": 3,
             "schema": {
                 "correlation_field": "correlation_id",
                 "level_field": "level",
@@ -597,7 +662,9 @@ pub mod tests {
                 "access": ["event", "method", "path", "status_code", "client_ip", "level", "time", "message"],
                 "searched": SEARCHED
             },
-            "skew": {"future_ms": 3_600_000, "past_ms": 86_400_000, "age_ms": 0}
+            "skew": {"future_ms": 3_600_000, "past_ms": 86_400_000, "age_ms": 0},
+            "times": {"months": [["nov", 11]], "pairs": [["seconds", "nanos", 1_000_000]],
+                      "zones": [["CET", 60]], "ambiguous_zones": ["CST"]}
         })
     }
 
@@ -645,6 +712,7 @@ pub mod tests {
             "rules",
             "rendering",
             "skew",
+            "times",
         ] {
             let odd = reason(|plan| plan[section]["odd"] = json!(1));
             assert_eq!(odd, format!("{section}: `odd` is unknown"));

@@ -276,6 +276,7 @@ mod tests {
     use super::*;
     use crate::plan::tests::{read as plan, sample};
     use crate::runtime::Runtime;
+    use crate::time_zones::Zone;
 
     struct Fixture {
         settings: Settings,
@@ -292,6 +293,7 @@ mod tests {
                 runtime: Runtime::Cri,
                 tails: [tail.clone(), tail],
                 salt: 0,
+                zone: Zone::default(),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! The compiled chain plan: fields with their constraints, masked names, and the fields and tests of counter rules.
 
 use crate::block::Column;
+use crate::times::TimeNames;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use std::collections::HashSet;
 
@@ -403,6 +404,7 @@ pub struct Settings {
     pub access: Vec<AccessField>,
     pub future_ms: i64,
     pub past_ms: i64,
+    pub times: TimeNames,
     pub normalisation: Normalisation,
 }
 
@@ -436,6 +438,7 @@ impl Default for Settings {
             access: Vec::new(),
             future_ms: 0,
             past_ms: 0,
+            times: TimeNames::default(),
             normalisation: Normalisation::default(),
         }
     }

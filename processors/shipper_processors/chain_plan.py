@@ -18,7 +18,7 @@ from pydantic_core import SchemaValidator
 from shipper_schemas.event import CORRELATION_FIELD, EVENT_ADAPTER, LEVEL_ALIASES, LEVEL_FIELD
 from shipper_schemas.rules import Matcher
 
-VERSION = 2
+VERSION = 3
 """Version of the table's layout. An implementation of another version does not read it."""
 NO_CONSTRAINT = frozenset({"type", "metadata", "ref", "serialization"})
 """Keys of pydantic's core schema that do not constrain a value."""
@@ -129,6 +129,34 @@ class SkewPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class TimesPlan:
+    """The names in notations of times; see `times`, `time_formats` and `time_zones`."""
+
+    months: tuple[tuple[str, int], ...]
+    pairs: tuple[tuple[str, str, int], ...]
+    """Keys of whole seconds and of the rest of the second, with the units of the rest in a millisecond."""
+    zones: tuple[tuple[str, int], ...]
+    """Abbreviations with one meaning, with their minutes east of Greenwich."""
+    ambiguous_zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePlan:
+    """The zone of times that name none, for one log."""
+
+    name: str
+    offsets: tuple[tuple[int, int, str], ...]
+    """Beginnings in milliseconds since the epoch, with offset in milliseconds and abbreviation. The first always holds
+    before the second."""
+    known: tuple[int, int] | None
+    """Range of the wall clocks for which the offsets are complete; None: all."""
+
+    def to_json(self) -> bytes:
+        """Return the table as ASCII JSON."""
+        return json.dumps(_as_table(self), separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
 class NormalisationPlan:
     """The names and values of fields that need mapping; an entry without them keeps its fields as they are."""
 
@@ -156,6 +184,7 @@ class ChainPlan:
     redaction: RedactionPlan
     rendering: RenderingPlan
     skew: SkewPlan
+    times: TimesPlan
 
     def to_json(self) -> bytes:
         """Return the table as ASCII JSON with its version; the same declarations give the same bytes."""
@@ -297,7 +326,7 @@ def _plan_of(table: dict[str, Any]) -> ChainPlan:
     schema, rules, redaction = table.pop("schema"), table.pop("rules"), table.pop("redaction")
     normalisation = table.pop("normalisation")
     checks = tuple((name, check) for name, check in normalisation.pop("checks"))
-    rendering, skew = table.pop("rendering"), table.pop("skew")
+    rendering, skew, times = table.pop("rendering"), table.pop("skew"), table.pop("times")
     if table:
         raise TypeError(f"unknown key {min(table)}")
     known = tuple(_known_field_of(entry) for entry in schema.pop("known_fields"))
@@ -310,6 +339,7 @@ def _plan_of(table: dict[str, Any]) -> ChainPlan:
         _row(RedactionPlan, redaction),
         _row(RenderingPlan, rendering),
         _row(SkewPlan, skew),
+        _row(TimesPlan, {name: tuple(_operand(item) for item in items) for name, items in times.items()}),
     )
 
 

@@ -19,6 +19,7 @@ from shipper_processors.record_id import log_seed
 from shipper_processors.redact import Redactor
 from shipper_processors.render import Renderer
 from shipper_processors.route import Skew
+from shipper_processors.time_plan import TIMES, zone_plan
 from shipper_schemas.entry import HttpSource, Origin
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ class FastBatch(NamedTuple):
 
 def plan_of(enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew) -> ChainPlan:
     """Collect the tables that the steps of a chain execute."""
-    bounds = SkewPlan(skew.future_ms, skew.past_ms, skew.age_ms)  # the native path declines times without zone
-    return ChainPlan(enforce.schema, enforce.normaliser.plan(), counting.rules_plan(), redactor.plan, RENDERING, bounds)
+    bounds = SkewPlan(skew.future_ms, skew.past_ms, skew.age_ms)
+    normalisation, rules = enforce.normaliser.plan(), counting.rules_plan()
+    return ChainPlan(enforce.schema, normalisation, rules, redactor.plan, RENDERING, bounds, TIMES)
 
 
 def salt_of(origin: Origin) -> int:
@@ -70,6 +72,7 @@ class FastChain:
     chain: "native.Chain"
     enforce: Enforce
     counting: Counting
+    skew: Skew = field(default_factory=Skew)
     undecided_fields: frozenset[str] = frozenset()
     """Fields for which a rule has an operator that the extension does not support."""
     examples: dict[int, tuple[dict[str, Any], str]] = field(default_factory=dict)
@@ -99,7 +102,7 @@ class FastChain:
         except (TypeError, ValueError) as error:  # an extension of another version may have other arguments
             declined(str(error))
             return None
-        return cls(chain, enforce, counting, frozenset(chain.undecided_fields))
+        return cls(chain, enforce, counting, skew, frozenset(chain.undecided_fields))
 
     def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "FastLog | None":
         """Return the chain for the lines of one log; None for a log that takes the Python path.
@@ -153,7 +156,9 @@ class FastLog:
         if self._context is None:
             stdout, stderr = self.renderer.tail("stdout"), self.renderer.tail("stderr")
             seed, salt = log_seed(self.origin.source), salt_of(self.origin)
-            self._context = native.LogContext(self.kind, seed, stdout, stderr, salt)
+            skew, timezone = self.fast_chain.skew, self.origin.timezone
+            zone = skew.zone if timezone is None else skew.in_zone(timezone).zone
+            self._context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone_plan(zone).to_json())
         return self.fast_chain.chain.scan(self._context, lines, at, offset, *last, *idle)
 
     def evaluate_group(self, group: int, text: str, stream: str) -> None:

@@ -124,7 +124,7 @@ def day_start_ms(year: int, month: int, day: int) -> int | None:
     """Return the beginning of a date in milliseconds since the epoch; None if it is not in the calendar."""
     try:
         return (date(year, month, day).toordinal() - _EPOCH_DAY) * MS_PER_DAY
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -304,6 +304,8 @@ def test_lines_with_a_field_of_an_unknown_declaration_are_declined(type_: FieldT
         (("odd",), 1, "chain plan: `odd` is unknown"),
         (("skew", "odd"), 1, "skew: `odd` is unknown"),
         (("skew", "past_ms"), "x", "skew: `past_ms` is not a whole number"),
+        (("times", "odd"), 1, "times: `odd` is unknown"),
+        (("times", "months"), [["nov"]], "times: expected a name and a number"),
         (("schema", "options", "str_max_length"), 7, "options: `str_max_length` is unknown"),
         (("redaction", "odd"), 1, "redaction: `odd` is unknown"),
         (("rendering", "document"), ["extra", "@timestamp"], "rendering: a document must begin with"),
