@@ -74,7 +74,7 @@ class CommitMarker:
     def __init__(self, directory: Path) -> None:
         """Open or create the file. Raises OSError."""
         self.path = directory / MARK
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     def read(self) -> int | None:
         """Return the number of the last commit; 0 if there was none, None if the file is damaged."""

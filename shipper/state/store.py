@@ -26,7 +26,7 @@ from shipper.state.database import FILE, HELD, LOCK, _damage_error, _open, _open
 from shipper.state.encryption import Cipher, DecryptionError
 from shipper.state.integrity import CommitMarker, Part, Seal
 from shipper.system.errors import StateError
-from shipper.system.private_dirs import make_private
+from shipper.system.private_dirs import make_private, require_private
 from shipper_processors.envelope import LONE_SURROGATES
 from shipper_processors.partial_state import holds_text
 from shipper_processors.sanitize import printable
@@ -55,6 +55,7 @@ class State:
         with ExitStack() as opened:
             with _usable(directory):
                 make_private(directory)
+                require_private(directory)
                 self._lock = opened.enter_context(closing(_locked(directory)))
                 self._mark = opened.enter_context(closing(CommitMarker(directory)))
                 held = _held_state(self._lock)
@@ -249,7 +250,7 @@ def _usable(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise StateError(
             f"cannot use state directory {directory}: {error.strerror}",
-            "free disk space, make it writable for this user, or choose another with --state-dir",
+            "free disk space, make it writable for this user alone, or set --state-dir to a new folder",
         ) from error
 
 
@@ -283,4 +284,4 @@ def _note(lock: IO[str], text: str) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

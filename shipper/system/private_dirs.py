@@ -1,7 +1,9 @@
 """Folders created for their owner alone, including the parents that are created with them."""
 
 import os
+from errno import ELOOP, EPERM
 from pathlib import Path
+from stat import S_IWOTH
 
 
 def make_private(folder: Path) -> None:
@@ -13,6 +15,22 @@ def make_private(folder: Path) -> None:
         if folder.parent != folder:
             make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def require_private(folder: Path) -> None:
+    """Raise OSError if another user may have prepared a folder, or may change what is in it.
+
+    A symbolic link in such a folder would lead writes to a file elsewhere.
+    """
+    status = folder.stat()
+    if status.st_uid not in {os.geteuid(), 0}:
+        raise OSError(EPERM, f"it belongs to another user (uid {status.st_uid})", str(folder))
+    if status.st_mode & S_IWOTH:
+        raise OSError(EPERM, "every user can write to it", str(folder))
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                raise OSError(ELOOP, f"{entry.name} in it is a symbolic link", str(folder))
 
 
 def sync_folder(folder: Path) -> None:

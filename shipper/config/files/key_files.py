@@ -34,7 +34,8 @@ def read_or_create_key(path: Path, setting: str) -> bytes:
 
 def _create(path: Path) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(draft, "w", encoding="ascii", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
+    draft.unlink(missing_ok=True)
+    with open(draft, "x", encoding="ascii", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
         os.fchmod(file.fileno(), 0o600)
         file.write(f"{secrets.token_hex(32)}\n")
         file.flush()

@@ -32,7 +32,7 @@ from shipper.outputs.sqlite.retention import Expired, remove_expired
 from shipper.outputs.worker_threads import without_frames
 from shipper.system import sqlite_files
 from shipper.system.errors import ConfigurationError, OutputUnavailable, StoreUnreadable
-from shipper.system.private_dirs import make_private
+from shipper.system.private_dirs import make_private, require_private
 from shipper_processors.route import is_daily
 
 OPEN_FILES = 8
@@ -158,6 +158,7 @@ class LocalStore:
             while len(self._open) >= OPEN_FILES:
                 self._close_file(next(iter(self._open)))
             make_private(self.directory)
+            require_private(self.directory)
             handle = self._open[file] = _open_handle(file.path)
         self._open.move_to_end(file)
         return handle
@@ -230,5 +231,5 @@ def _unavailable(path: Path, error: Exception) -> OutputUnavailable:
             return OutputUnavailable(what, damaged_hint(path))
         return OutputUnavailable(what, HINTS.get(code, ""), resumes=True)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    hint = f"make {path.parent} a directory that this user can write to, with free disk space"
+    hint = f"make {path.parent} a directory that this user alone can write to, with free disk space"
     return OutputUnavailable(f"store {path} cannot be written: {reason}", hint, resumes=True)
