@@ -51,6 +51,9 @@ class FastBatch:
     # Groups with increments, each with the number of its events, in the order of their first event.
     @property
     def counted(self) -> list[tuple[int, int]]: ...
+    # The digest of the first line, without regard to the line before it; empty without lines.
+    @property
+    def first(self) -> bytes: ...
     # The last digest, and the number of equal neighbours before its line.
     @property
     def last(self) -> bytes: ...
@@ -60,37 +63,73 @@ class FastBatch:
     @property
     def seen(self) -> str: ...
 
-# The chain of one plan, and its groups of events.
+# Groups of events, each with its effect on the counters. Their numbers hold for one table; all threads may share it.
+@final
+class Groups:
+    def __new__(cls) -> Groups: ...
+    # Set the effect of a group's events on the counters. Raises ValueError for an unknown group.
+    def set_effect(self, group: int, effect: Literal["none", "constant", "each"]) -> None: ...
+    def __len__(self) -> int: ...
+
+# The chain of one plan. Several threads may use it.
 @final
 class Chain:
     # `plan` is `ChainPlan.to_json`. Raises ValueError, with the reason, for a plan that it cannot execute.
     def __new__(cls, plan: bytes) -> Chain: ...
-    # Process ordinary lines from byte `at`; `lines` begins at `offset` of its file. `last` and `ordinal` continue the
-    # digests; `stdout` and `stderr` are True if the stream has no partial entry. Raises RuntimeError for a panic.
+    # Process ordinary lines from byte `begin` to `end`; `lines` begins at `offset` of its file. `last` and `ordinal`
+    # continue the digests; `stdout` and `stderr` are True if the stream has no partial entry. Raises RuntimeError for a
+    # panic.
     def scan(
         self,
+        groups: Groups,
         log: LogContext,
         lines: bytes,
-        at: int,
+        begin: int,
+        end: int,
         offset: int,
         last: bytes,
         ordinal: int,
         stdout: bool,
         stderr: bool,
     ) -> FastBatch: ...
-    # Set the effect of a group's events on the counters. Raises ValueError for an unknown group.
-    def set_effect(self, group: int, effect: Literal["none", "constant", "each"]) -> None: ...
-    # The number of groups.
-    @property
-    def groups(self) -> int: ...
     # Fields for which a rule has an unknown operator.
     @property
     def undecided_fields(self) -> list[str]: ...
     # Fields with an unknown declaration; lines that contain them need the Python path.
     @property
     def declined_fields(self) -> list[str]: ...
-    # Remove all groups.
-    def forget(self) -> None: ...
+
+# Threads that scan ahead of their consumer; they start with the first job. With 0 threads, `Job.result` scans.
+@final
+class Pool:
+    def __new__(cls, threads: int) -> Pool: ...
+    # True if the threads have nothing to do.
+    @property
+    def idle(self) -> bool: ...
+    # Start `Chain.scan` with these arguments.
+    def submit(
+        self,
+        chain: Chain,
+        groups: Groups,
+        log: LogContext,
+        lines: bytes,
+        begin: int,
+        end: int,
+        offset: int,
+        last: bytes,
+        ordinal: int,
+        stdout: bool,
+        stderr: bool,
+    ) -> Job: ...
+
+# A submitted scan; a dropped one is not begun any more.
+@final
+class Job:
+    # Return the result, once; the caller scans if no thread has begun. Raises RuntimeError for a panic.
+    def result(self) -> FastBatch: ...
+
+# Number of CPUs that this process may use, by affinity and control group.
+def cpus() -> int: ...
 
 # The steps of the chain one by one, for tests. A submodule; None stands for a declined value.
 class parts:  # noqa: N801 -- a module

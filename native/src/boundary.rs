@@ -1,6 +1,8 @@
 //! The interface to Python; `shipper_native.pyi` has its types.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -10,13 +12,18 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use crate::block::{Block, Column, Span};
 use crate::line::Log;
 use crate::plan;
+use crate::pool::{self, Work};
 use crate::runtime::Runtime;
-use crate::scan::{self, Buffers, DIGEST_SIZE, GroupEffect, Groups, Last, Scanned, Stop};
+use crate::scan::{self, Buffers, DIGEST_SIZE, GroupEffect, Last, Scanned, Stop};
 use crate::settings::Settings;
 
 /// Properties of all lines of one log: the seed of its digests, and the bytes that end each document of a stream.
 #[pyclass(frozen)]
 struct LogContext {
+    context: Arc<Context>,
+}
+
+struct Context {
     seed: Vec<u8>,
     log: Log,
 }
@@ -42,14 +49,15 @@ impl LogContext {
             }
         };
         let tails = [stdout_tail.to_vec(), stderr_tail.to_vec()];
+        let log = Log {
+            runtime,
+            tails,
+            salt,
+            zone: plan::zone(zone).map_err(PyValueError::new_err)?,
+        };
+        let seed = seed.to_vec();
         Ok(LogContext {
-            seed: seed.to_vec(),
-            log: Log {
-                runtime,
-                tails,
-                salt,
-                zone: plan::zone(zone).map_err(PyValueError::new_err)?,
-            },
+            context: Arc::new(Context { seed, log }),
         })
     }
 }
@@ -164,18 +172,92 @@ struct FastBatch {
     lines: usize,
     /// Groups with increments, each with the number of its events, in the order of their first event.
     counted: Vec<(u32, u64)>,
+    /// The digest of the first line, without regard to the line before it; empty without lines.
+    first: Py<PyBytes>,
     last: Py<PyBytes>,
     ordinal: u64,
     /// The runtime's time of the last line; empty without lines.
     seen: String,
 }
 
-/// The chain of one plan, and its groups of events.
-#[pyclass]
+/// Groups of events, each with its effect on the counters; numbers of groups hold for one table.
+#[pyclass(frozen)]
+struct Groups {
+    table: Arc<RwLock<scan::Groups>>,
+}
+
+#[pymethods]
+impl Groups {
+    #[new]
+    fn new() -> Groups {
+        Groups {
+            table: Arc::default(),
+        }
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        let table = || self.table.read().unwrap_or_else(PoisonError::into_inner);
+        py.detach(|| table().len())
+    }
+
+    /// Set the effect of a group's events on the counters: `none`, `constant` or `each`.
+    fn set_effect(&self, py: Python<'_>, group: u32, effect: &str) -> PyResult<()> {
+        let effect = match effect {
+            "none" => GroupEffect::NoEffect,
+            "constant" => GroupEffect::Constant,
+            "each" => GroupEffect::EvaluateEach,
+            _ => {
+                return Err(PyValueError::new_err(
+                    "invalid effect; expected none, constant or each",
+                ));
+            }
+        };
+        let table = || self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if py.detach(|| table().set_effect(group, effect)) {
+            Ok(())
+        } else {
+            Err(PyValueError::new_err("unknown group"))
+        }
+    }
+}
+
+/// Lines of one log, and the state before them.
+struct Stretch {
+    settings: Arc<Settings>,
+    groups: Arc<RwLock<scan::Groups>>,
+    context: Arc<Context>,
+    lines: PyBackedBytes,
+    range: (usize, usize),
+    offset: u64,
+    last: Last,
+    idle: [bool; 2],
+}
+
+impl Work for Stretch {
+    type Buffers = Buffers;
+    type Output = Scanned;
+
+    fn run(&self, buffers: &mut Buffers) -> Scanned {
+        let (begin, end) = self.range;
+        scan::scan(
+            &self.lines[begin..end],
+            self.offset + begin as u64,
+            &self.context.seed,
+            &self.context.log,
+            self.idle,
+            self.last.clone(),
+            &self.settings,
+            &self.groups,
+            buffers,
+        )
+    }
+}
+
+/// The chain of one plan.
+#[pyclass(frozen)]
 struct Chain {
-    settings: Settings,
-    groups: Groups,
-    buffers: Buffers,
+    settings: Arc<Settings>,
+    buffers: Mutex<Buffers>,
 }
 
 #[pymethods]
@@ -184,9 +266,8 @@ impl Chain {
     #[new]
     fn new(plan: &[u8]) -> PyResult<Chain> {
         Ok(Chain {
-            settings: plan::settings(plan).map_err(PyValueError::new_err)?,
-            groups: Groups::default(),
-            buffers: Buffers::default(),
+            settings: Arc::new(plan::settings(plan).map_err(PyValueError::new_err)?),
+            buffers: Mutex::default(),
         })
     }
 
@@ -209,83 +290,165 @@ impl Chain {
             .collect()
     }
 
-    /// Process ordinary lines of `lines` from byte `at` on; `lines` begins at `offset` of its file.
+    /// Process ordinary lines of `lines` from byte `begin` to `end`; `lines` begins at `offset` of its file.
     ///
     /// `last` and `ordinal` continue the digests; `stdout` and `stderr` are true if the stream has no partial entry, so
     /// that each of its lines is a separate entry.
     #[allow(clippy::too_many_arguments)]
     fn scan(
-        &mut self,
+        &self,
         py: Python<'_>,
+        groups: &Groups,
         log: &LogContext,
-        lines: &[u8],
-        at: usize,
+        lines: PyBackedBytes,
+        begin: usize,
+        end: usize,
         offset: u64,
         last: &[u8],
         ordinal: u64,
         stdout: bool,
         stderr: bool,
     ) -> PyResult<FastBatch> {
-        let rest = lines
-            .get(at..)
-            .ok_or_else(|| PyValueError::new_err("`at` is beyond the end of `lines`"))?;
+        let idle = [stdout, stderr];
+        let work = self.stretch(
+            groups,
+            log,
+            lines,
+            (begin, end),
+            offset,
+            last,
+            ordinal,
+            idle,
+        )?;
+        let run = || {
+            let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+            let scanned = catch_unwind(AssertUnwindSafe(|| work.run(&mut buffers))).ok();
+            if scanned.is_none() {
+                *buffers = Buffers::default();
+            }
+            scanned
+        };
+        batch(py, py.detach(run).ok_or_else(panicked)?)
+    }
+}
+
+impl Chain {
+    #[allow(clippy::too_many_arguments)]
+    fn stretch(
+        &self,
+        groups: &Groups,
+        log: &LogContext,
+        lines: PyBackedBytes,
+        range: (usize, usize),
+        offset: u64,
+        last: &[u8],
+        ordinal: u64,
+        idle: [bool; 2],
+    ) -> PyResult<Stretch> {
+        if lines.get(range.0..range.1).is_none() {
+            return Err(PyValueError::new_err(
+                "`begin` and `end` are not within `lines`",
+            ));
+        }
         let last = Last {
             digest: last.to_vec(),
             ordinal,
         };
-        let Chain {
-            settings,
-            groups,
-            buffers,
-        } = self;
-        let work = || {
-            scan::scan(
-                rest,
-                offset + at as u64,
-                &log.seed,
-                &log.log,
-                [stdout, stderr],
-                last,
-                settings,
-                groups,
-                buffers,
-            )
-        };
-        let scanned = py
-            .detach(|| catch_unwind(AssertUnwindSafe(work)))
-            .map_err(|_| PyRuntimeError::new_err("the native chain panicked"))?;
-        batch(py, scanned)
+        Ok(Stretch {
+            settings: Arc::clone(&self.settings),
+            groups: Arc::clone(&groups.table),
+            context: Arc::clone(&log.context),
+            lines,
+            range,
+            offset,
+            last,
+            idle,
+        })
     }
+}
 
-    /// Set the effect of a group's events on the counters: `none`, `constant` or `each`.
-    fn set_effect(&mut self, group: u32, effect: &str) -> PyResult<()> {
-        let effect = match effect {
-            "none" => GroupEffect::NoEffect,
-            "constant" => GroupEffect::Constant,
-            "each" => GroupEffect::EvaluateEach,
-            _ => {
-                return Err(PyValueError::new_err(
-                    "invalid effect; expected none, constant or each",
-                ));
-            }
-        };
-        if self.groups.set_effect(group, effect) {
-            Ok(())
-        } else {
-            Err(PyValueError::new_err("unknown group"))
+/// Threads that scan stretches of lines ahead of their consumer. They never take the interpreter's lock.
+#[pyclass(frozen)]
+struct Pool {
+    pool: pool::Pool<Stretch>,
+}
+
+#[pymethods]
+impl Pool {
+    #[new]
+    fn new(threads: usize) -> Pool {
+        Pool {
+            pool: pool::Pool::new(threads),
         }
     }
 
-    /// Number of groups.
+    /// True if the threads have nothing to do.
     #[getter]
-    fn groups(&self) -> usize {
-        self.groups.len()
+    fn idle(&self) -> bool {
+        self.pool.is_idle()
     }
 
-    /// Remove all groups.
-    fn forget(&mut self) {
-        self.groups = Groups::default();
+    /// Start `Chain.scan` with these arguments; `Job.result` returns its result.
+    #[allow(clippy::too_many_arguments)]
+    fn submit(
+        &self,
+        chain: Py<Chain>,
+        groups: &Groups,
+        log: &LogContext,
+        lines: PyBackedBytes,
+        begin: usize,
+        end: usize,
+        offset: u64,
+        last: &[u8],
+        ordinal: u64,
+        stdout: bool,
+        stderr: bool,
+    ) -> PyResult<Job> {
+        let idle = [stdout, stderr];
+        let range = (begin, end);
+        let stretch = chain
+            .get()
+            .stretch(groups, log, lines, range, offset, last, ordinal, idle)?;
+        let job = self.pool.submit(stretch);
+        Ok(Job { chain, job })
     }
+}
+
+/// A submitted scan.
+#[pyclass(frozen)]
+struct Job {
+    chain: Py<Chain>,
+    job: Arc<pool::Job<Stretch>>,
+}
+
+#[pymethods]
+impl Job {
+    /// Return the result, once; this thread scans the lines if none of the pool has begun.
+    fn result(&self, py: Python<'_>) -> PyResult<FastBatch> {
+        let buffers = &self.chain.get().buffers;
+        let wait = || {
+            let mut buffers = buffers.lock().unwrap_or_else(PoisonError::into_inner);
+            self.job.result(&mut buffers)
+        };
+        let (_lines, scanned) = py.detach(wait).ok_or_else(panicked)?;
+        batch(py, scanned)
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.job.cancel();
+    }
+}
+
+/// Return the number of CPUs that this process may use, by affinity and control group.
+#[pyfunction]
+fn cpus() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn panicked() -> PyErr {
+    PyRuntimeError::new_err("the native chain panicked")
 }
 
 fn batch(py: Python<'_>, scanned: Scanned) -> PyResult<FastBatch> {
@@ -308,6 +471,7 @@ fn batch(py: Python<'_>, scanned: Scanned) -> PyResult<FastBatch> {
             },
         )?,
         counted: scanned.counted,
+        first: PyBytes::new(py, &scanned.first).unbind(),
         last: PyBytes::new(py, &scanned.last.digest).unbind(),
         ordinal: scanned.last.ordinal,
         seen: String::from_utf8_lossy(&scanned.seen).into_owned(),
@@ -320,6 +484,10 @@ fn shipper_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Documents>()?;
     module.add_class::<LogContext>()?;
     module.add_class::<FastBatch>()?;
+    module.add_class::<Groups>()?;
+    module.add_class::<Pool>()?;
+    module.add_class::<Job>()?;
+    module.add_function(wrap_pyfunction!(cpus, module)?)?;
     module.add_submodule(&crate::parts::module(module.py())?)?;
     Ok(())
 }

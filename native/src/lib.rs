@@ -13,6 +13,7 @@ mod line;
 #[cfg(feature = "python")]
 mod parts;
 mod plan;
+mod pool;
 mod runtime;
 mod scan;
 mod secrets;

@@ -1,6 +1,7 @@
 //! Batches of ordinary lines of a chunk: rendered, with ids from their digests, and grouped for the counters.
 
 use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
 
 use blake2b_simd::Params;
 use blake2b_simd::many::{HashManyJob, hash_many};
@@ -42,12 +43,11 @@ pub enum Stop {
     Full,
 }
 
+/// The groups of one chain, shared by its threads.
 #[derive(Default)]
 pub struct Groups {
     places: HashMap<Box<[u8]>, u32>,
     effects: Vec<GroupEffect>,
-    counts: Vec<u64>,
-    touched: Vec<u32>,
 }
 
 impl Groups {
@@ -58,24 +58,12 @@ impl Groups {
         let place = self.effects.len() as u32;
         self.places.insert(key.into(), place);
         self.effects.push(GroupEffect::Unknown);
-        self.counts.push(0);
         place
     }
 
-    fn count(&mut self, group: u32) {
-        let count = &mut self.counts[group as usize];
-        if *count == 0 {
-            self.touched.push(group);
-        }
-        *count += 1;
-    }
-
-    fn counted(&mut self) -> Vec<(u32, u64)> {
-        let counts = &mut self.counts;
-        self.touched
-            .drain(..)
-            .map(|group| (group, std::mem::take(&mut counts[group as usize])))
-            .collect()
+    fn known(&self, key: &[u8]) -> Option<(u32, GroupEffect)> {
+        let place = *self.places.get(key)?;
+        Some((place, self.effects[place as usize]))
     }
 
     pub fn set_effect(&mut self, group: u32, effect: GroupEffect) -> bool {
@@ -87,6 +75,34 @@ impl Groups {
 
     pub fn len(&self) -> usize {
         self.effects.len()
+    }
+}
+
+/// The number of events of each group in one scan.
+#[derive(Default)]
+struct Counts {
+    counts: Vec<u64>,
+    touched: Vec<u32>,
+}
+
+impl Counts {
+    fn add(&mut self, group: u32) {
+        let place = group as usize;
+        if place >= self.counts.len() {
+            self.counts.resize(place + 1, 0);
+        }
+        if self.counts[place] == 0 {
+            self.touched.push(group);
+        }
+        self.counts[place] += 1;
+    }
+
+    fn take(&mut self) -> Vec<(u32, u64)> {
+        let counts = &mut self.counts;
+        self.touched
+            .drain(..)
+            .map(|group| (group, std::mem::take(&mut counts[group as usize])))
+            .collect()
     }
 }
 
@@ -104,14 +120,18 @@ pub struct Scanned {
     pub block: Block,
     pub counted: Vec<(u32, u64)>,
     pub last: Last,
+    /// The digest of the first line, without regard to the line before it; empty without lines.
+    pub first: Vec<u8>,
     /// The runtime's time of the last line; empty without lines.
     pub seen: Vec<u8>,
 }
 
+/// Memory that one thread uses for one scan after another.
 #[derive(Default)]
 pub struct Buffers {
     scratch: Scratch,
     hashed: Vec<u8>,
+    counts: Counts,
 }
 
 /// Process lines from the beginning of `lines` up to the first that is not ordinary. `idle` streams have no partial entry.
@@ -124,9 +144,11 @@ pub fn scan(
     idle: [bool; 2],
     last: Last,
     settings: &Settings,
-    groups: &mut Groups,
+    groups: &RwLock<Groups>,
     buffers: &mut Buffers,
 ) -> Scanned {
+    let known = groups.read().unwrap_or_else(PoisonError::into_inner);
+    let mut is_new = false;
     let mut block = Block::with_capacity(lines.len().min(CAPACITY));
     let mut taken: Vec<(usize, usize, OrdinaryLine)> = Vec::new();
     let mut at = 0;
@@ -157,41 +179,46 @@ pub fn scan(
             stop = Stop::PythonPath;
             break;
         };
-        let group = groups.place(&buffers.scratch.group);
-        match groups.effects[group as usize] {
-            GroupEffect::NoEffect => {}
-            GroupEffect::Constant => groups.count(group),
-            effect => {
+        match known.known(&buffers.scratch.group) {
+            Some((_, GroupEffect::NoEffect)) => {}
+            Some((group, GroupEffect::Constant)) => buffers.counts.add(group),
+            other => {
                 block.remove_last();
-                stop = if effect == GroupEffect::EvaluateEach {
-                    Stop::PythonPath
-                } else {
-                    Stop::Unknown(group)
-                };
+                match other {
+                    Some((_, GroupEffect::EvaluateEach)) => stop = Stop::PythonPath,
+                    Some((group, _)) => stop = Stop::Unknown(group),
+                    None => is_new = true,
+                }
                 break;
             }
         }
         taken.push((at, at + length, ordinary));
         at += length + 1;
     }
+    drop(known);
+    if is_new {
+        let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
+        stop = Stop::Unknown(groups.place(&buffers.scratch.group));
+    }
     let seen = taken.last().map_or(Vec::new(), |(begin, _, line)| {
         lines[begin + line.runtime.0..begin + line.runtime.1].to_vec()
     });
-    let last = assign_ids(lines, seed, &taken, &mut block, last, buffers);
+    let (first, last) = assign_ids(lines, seed, &taken, &mut block, last, buffers);
     block.bytes.shrink_to_fit();
     block.rows.shrink_to_fit();
     Scanned {
         taken: at,
         stop,
         block,
-        counted: groups.counted(),
+        counted: buffers.counts.take(),
         last,
+        first,
         seen,
     }
 }
 
 /// Set each document's id: the digest of its log's seed, its record in canonical form, and its ordinal among equal
-/// neighbours.
+/// neighbours. Returns the first and the last digest.
 fn assign_ids(
     lines: &[u8],
     seed: &[u8],
@@ -199,7 +226,7 @@ fn assign_ids(
     block: &mut Block,
     mut last: Last,
     buffers: &mut Buffers,
-) -> Last {
+) -> (Vec<u8>, Last) {
     let params = digests();
     let hashed = &mut buffers.hashed;
     hashed.clear();
@@ -215,6 +242,9 @@ fn assign_ids(
         .map(|(begin, &end)| HashManyJob::new(&params, &hashed[begin..end]))
         .collect();
     hash_many(jobs.iter_mut());
+    let first = jobs
+        .first()
+        .map_or(Vec::new(), |job| job.to_hash().as_bytes().to_vec());
     for (row, (job, (_, _, record))) in jobs.iter().zip(taken).enumerate() {
         let digest = job.to_hash();
         if digest.as_bytes() == last.digest {
@@ -236,7 +266,7 @@ fn assign_ids(
             };
         }
     }
-    last
+    (first, last)
 }
 
 /// Append `TIME STREAM F TEXT` in the form of `record_id.canonical_record`: the time in UTC without trailing zeros, and the text
@@ -280,7 +310,7 @@ mod tests {
 
     struct Fixture {
         settings: Settings,
-        groups: Groups,
+        groups: RwLock<Groups>,
         log: Log,
     }
 
@@ -288,7 +318,7 @@ mod tests {
         let tail = b",\"log\":{\"offset\":".to_vec();
         Fixture {
             settings: plan(&sample()).unwrap(),
-            groups: Groups::default(),
+            groups: RwLock::default(),
             log: Log {
                 runtime: Runtime::Cri,
                 tails: [tail.clone(), tail],
@@ -313,7 +343,7 @@ mod tests {
                 idle,
                 last,
                 &self.settings,
-                &mut self.groups,
+                &self.groups,
                 buffers,
             )
         }
@@ -325,7 +355,7 @@ mod tests {
                 let Stop::Unknown(group) = scanned.stop else {
                     return scanned;
                 };
-                assert!(self.groups.set_effect(group, effect));
+                assert!(self.groups.write().unwrap().set_effect(group, effect));
             }
         }
     }
@@ -349,7 +379,7 @@ mod tests {
         assert_eq!(scanned.stop, Stop::End);
         assert_eq!(scanned.taken, lines.len());
         assert_eq!(scanned.counted, [(0, 2), (1, 1), (2, 1)]);
-        assert_eq!(fixture.groups.len(), 3);
+        assert_eq!(fixture.groups.read().unwrap().len(), 3);
     }
 
     #[test]
@@ -362,14 +392,26 @@ mod tests {
                 .counted
                 .is_empty()
         );
-        assert!(fixture.groups.set_effect(0, GroupEffect::EvaluateEach));
+        assert!(
+            fixture
+                .groups
+                .write()
+                .unwrap()
+                .set_effect(0, GroupEffect::EvaluateEach)
+        );
         let scanned = fixture.scan(&lines, [true, true]);
         assert_eq!(
             (scanned.stop, scanned.taken, scanned.block.rows.len()),
             (Stop::PythonPath, 0, 0)
         );
         assert!(scanned.block.bytes.is_empty());
-        assert!(!fixture.groups.set_effect(9, GroupEffect::NoEffect));
+        assert!(
+            !fixture
+                .groups
+                .write()
+                .unwrap()
+                .set_effect(9, GroupEffect::NoEffect)
+        );
     }
 
     #[test]

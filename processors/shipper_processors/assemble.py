@@ -22,7 +22,7 @@ from shipper_processors.envelope import (
     parse_records,
     split_records,
 )
-from shipper_processors.fast_path import FastBatch, FastLog
+from shipper_processors.fast_path import Ahead, FastBatch, FastLog
 from shipper_processors.lenient_json import is_unfinished_object
 from shipper_processors.messages import begins_anew, cri_continues, docker_continues, is_docker_piece
 from shipper_processors.partial_state import OpenEntry, PartialState
@@ -130,11 +130,19 @@ class Assembler:
     def feed(self, lines: bytes, offset: int) -> Iterator[Entry | FastBatch]:
         """Yield the entries that `lines` complete: whole lines, the first of which begins at byte `offset` of the file.
 
-        Finish processing an entry or a batch before requesting the next.
+        Threads may begin to scan `lines` now. Finish processing an entry or a batch before requesting the next, and
+        all of them before the next call.
         """
-        if self._fast_path is None:
+        fast_path = self._fast_path
+        if fast_path is None:
             return self.python_path(lines, offset)
-        return self._native_path(lines, offset, self._fast_path)
+        ahead = fast_path.scan_ahead(lines, offset, (self._last, self._ordinal), self._idle())
+        return self._native_path(lines, offset, fast_path, ahead)
+
+    def _idle(self) -> tuple[bool, bool]:
+        """Return True for stdout and stderr if the stream has no partial entry."""
+        parts, texts = self._parts, self._texts.held
+        return "stdout" not in parts and "stdout" not in texts, "stderr" not in parts and "stderr" not in texts
 
     def python_path(self, lines: bytes, offset: int) -> Iterator[Entry]:
         """Yield the entries that `lines` complete, without the native extension."""
@@ -142,30 +150,33 @@ class Assembler:
             yield from self.line(raw, offset)
             offset += len(raw) + 1
 
-    def _native_path(self, lines: bytes, offset: int, fast_path: FastLog) -> Iterator[Entry | FastBatch]:
+    def _native_path(self, lines: bytes, offset: int, fast_path: FastLog, ahead: Ahead) -> Iterator[Entry | FastBatch]:
         """Yield batches of ordinary lines, and the entries between them.
 
         Consecutive lines that need the Python path double the number of lines that take it at once.
         """
         at, python_lines = 0, 1
         while at < len(lines):
-            held = self._parts.keys() | self._texts.held.keys()
-            idle = ("stdout" not in held, "stderr" not in held)
+            idle = self._idle()
             try:
-                scanned = fast_path.scan(lines, at, offset, (self._last, self._ordinal), idle)
+                scanned = ahead.result(at, self._last, idle)
+                if scanned is None:
+                    end = ahead.end(lines)
+                    scanned = fast_path.scan(lines, at, end, offset, (self._last, self._ordinal), idle)
             except RuntimeError:  # a bug in the extension: from this line on, only the Python path is used
                 self._fast_path = None
                 yield from self.python_path(lines[at:], offset + at)
                 return
-            if scanned.lines:
-                at += scanned.taken
-                self._last, self._ordinal, self._seen = scanned.last, scanned.ordinal, scanned.seen
+            batch = scanned.batch
+            if batch.lines:
+                at += batch.taken
+                self._last, self._ordinal, self._seen = batch.last, batch.ordinal, batch.seen
                 python_lines = 1
                 yield fast_path.batch_of(scanned)
-            if scanned.stop == "unknown":
+            if batch.stop == "unknown":
                 line = self.parse_line(lines[at : lines.index(b"\n", at)])
-                fast_path.evaluate_group(scanned.group, line.log.removesuffix("\n"), line.stream)
-            elif scanned.stop == "python":
+                fast_path.evaluate_group(scanned, line.log.removesuffix("\n"), line.stream)
+            elif batch.stop == "python":
                 end = _offset_after(lines, at, python_lines)
                 yield from self.python_path(lines[at:end], offset + at)
                 at, python_lines = end, min(python_lines * 2, MOST_PYTHON_LINES)

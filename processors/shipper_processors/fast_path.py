@@ -5,8 +5,12 @@ chain plan over these lines in one call and stops at the first other line, which
 the same documents, ids, counters and violations, byte for byte; tests compare the native path with the Python path.
 
 The Python rules compute an event's increments, once for each group of events that no rule can distinguish.
+
+Threads of the extension may scan ahead: lines that are read are scanned while the lines before them are processed.
+Their results are used in the order of the lines, and only where a scan at that place would have the same result.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,18 +70,27 @@ def _ignore(reason: str) -> None:
 
 
 @dataclass(slots=True)
+class KnownGroups:
+    """Groups of events whose effect on the counters is known; one table is replaced as a whole."""
+
+    table: "native.Groups"
+    examples: dict[int, tuple[dict[str, Any], str]] = field(default_factory=dict)
+    """An event of each group that has increments, and its stream."""
+
+
+@dataclass(slots=True)
 class FastChain:
     """The native chain of one pipeline. All logs share its knowledge of groups."""
 
     chain: "native.Chain"
     enforce: Enforce
     counting: Counting
+    groups: KnownGroups
     skew: Skew = field(default_factory=Skew)
     undecided_fields: frozenset[str] = frozenset()
     """Fields for which a rule has an operator that the extension does not support."""
-    examples: dict[int, tuple[dict[str, Any], str]] = field(default_factory=dict)
-    """An event of each group that has increments, and its stream."""
-    generation: int = 0
+    threads: "Threads | None" = None
+    """Threads that scan ahead; None if only the caller's thread scans."""
 
     @classmethod
     def of(
@@ -94,7 +107,7 @@ class FastChain:
         """
         if native is None:
             return None
-        if not hasattr(native.Documents, "with_correlation_id"):
+        if not hasattr(native, "Pool"):
             declined("the extension is of another version")
             return None
         try:
@@ -102,7 +115,8 @@ class FastChain:
         except (TypeError, ValueError) as error:  # an extension of another version may have other arguments
             declined(str(error))
             return None
-        return cls(chain, enforce, counting, skew, frozenset(chain.undecided_fields))
+        groups, undecided = KnownGroups(native.Groups()), frozenset(chain.undecided_fields)
+        return cls(chain, enforce, counting, groups, skew, undecided)
 
     def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "FastLog | None":
         """Return the chain for the lines of one log; None for a log that takes the Python path.
@@ -113,12 +127,11 @@ class FastChain:
             return None
         return FastLog(self, kind, origin, renderer)
 
-    def evaluate_group(self, group: int, text: str, stream: str, origin: Origin) -> None:
+    def evaluate_group(self, known: KnownGroups, group: int, text: str, stream: str, origin: Origin) -> None:
         """Evaluate the rules for a group, using one of its events."""
-        if self.chain.groups > MOST_GROUPS:
-            self.chain.forget()
-            self.examples.clear()
-            self.generation += 1
+        if len(known.table) > MOST_GROUPS:
+            if known is self.groups:
+                self.groups = KnownGroups(native.Groups())
             return
         try:
             shape, event, _ = decode_payload(text)
@@ -126,11 +139,85 @@ class FastChain:
                 event, _ = self.enforce.enforce(event)
             effect = self.counting.group_effect(event, stream, origin.http_source, self.undecided_fields, origin.paths)
         except Exception:  # noqa: BLE001 -- if a step fails, each event of the group goes through the pipeline's guard
-            self.chain.set_effect(group, "each")
+            known.table.set_effect(group, "each")
             return
         if effect == "constant":
-            self.examples[group] = (event, stream)
-        self.chain.set_effect(group, effect)
+            known.examples[group] = (event, stream)
+        known.table.set_effect(group, effect)
+
+
+class Threads(NamedTuple):
+    """Threads that scan ahead, for one thread that reads and processes."""
+
+    number: int
+    """Number of threads that scan, with the one that reads and processes."""
+    pool: "native.Pool"
+    least: int = 16 * 1024
+    """Fewest bytes of lines that are worth a thread."""
+
+    @classmethod
+    def of(cls, number: int, least: int = 16 * 1024) -> "Threads | None":
+        """Return threads, which start when they are needed; None for a single one, or without the extension."""
+        if native is None or number <= 1:
+            return None
+        return cls(number, native.Pool(number - 1), least)
+
+    def share(self, size: int) -> int:
+        """Return the number of threads that share `size` bytes of lines: one if they have other work."""
+        return max(1, min(self.number, size // self.least)) if self.pool.idle else 1
+
+
+def cpus(most: int) -> int:
+    """Return the number of CPUs that this process may use, at most `most`; 1 without the extension."""
+    return 1 if native is None else min(most, native.cpus())
+
+
+class Scanned(NamedTuple):
+    """Result of a scan, and the groups that its numbers mean."""
+
+    batch: "native.FastBatch"
+    groups: KnownGroups
+
+
+class Stretch(NamedTuple):
+    """Lines that a thread scans ahead."""
+
+    begin: int
+    job: "native.Job"
+    groups: KnownGroups
+    assumed: bool
+    """True if the state before these lines was unknown: no partial entry, and another line before them, was assumed."""
+
+
+@dataclass(slots=True)
+class Ahead:
+    """The stretches of one read that threads scan ahead, in their order."""
+
+    stretches: deque[Stretch] = field(default_factory=deque)
+
+    def result(self, at: int, last: bytes, idle: tuple[bool, bool]) -> Scanned | None:
+        """Return the scan that began at `at`; None if there is none that holds for the state before it."""
+        stretches = self.stretches
+        while stretches and stretches[0].begin <= at:
+            begin, job, groups, assumed = stretches.popleft()
+            if begin < at:
+                continue
+            if not assumed:
+                return Scanned(job.result(), groups)
+            if idle == IDLE:
+                batch = job.result()
+                if batch.first != last:
+                    return Scanned(batch, groups)
+        return None
+
+    def end(self, lines: bytes) -> int:
+        """Return the end of the lines before the next stretch."""
+        return self.stretches[0].begin if self.stretches else len(lines)
+
+
+IDLE = (True, True)
+ASSUMED = (b"", 0, *IDLE)
+"""The state before lines that follow others which are not scanned yet."""
 
 
 @dataclass(slots=True)
@@ -144,40 +231,66 @@ class FastLog:
     _context: "native.LogContext | None" = None
     """Created on the first read: most logs of a node are quiet."""
     _added: dict[int, Contribution] = field(default_factory=dict)
-    _generation: int = 0
+    """The increments of an event of each group of `_added_of`."""
+    _added_of: KnownGroups | None = None
 
-    def scan(
-        self, lines: bytes, at: int, offset: int, last: tuple[bytes, int], idle: tuple[bool, bool]
-    ) -> "native.FastBatch":
-        """Call `Chain.scan` for this log.
-
-        `last` is the last digest and its ordinal; `idle` is True for stdout and stderr if they have no partial entry.
-        """
+    def _log_context(self) -> "native.LogContext":
         if self._context is None:
             stdout, stderr = self.renderer.tail("stdout"), self.renderer.tail("stderr")
             seed, salt = log_seed(self.origin.source), salt_of(self.origin)
             skew, timezone = self.fast_chain.skew, self.origin.timezone
             zone = skew.zone if timezone is None else skew.in_zone(timezone).zone
             self._context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone_plan(zone).to_json())
-        return self.fast_chain.chain.scan(self._context, lines, at, offset, *last, *idle)
+        return self._context
 
-    def evaluate_group(self, group: int, text: str, stream: str) -> None:
-        """Evaluate the rules for a new group."""
-        self.fast_chain.evaluate_group(group, text, stream, self.origin)
+    def scan_ahead(self, lines: bytes, offset: int, last: tuple[bytes, int], idle: tuple[bool, bool]) -> Ahead:
+        """Let threads scan `lines`; without threads, or for few lines, return nothing scanned ahead.
 
-    def batch_of(self, scanned: "native.FastBatch") -> FastBatch:
+        Threads that are idle share the lines: each begins at a line of its own, with an assumption about the state.
+        """
+        chain, ahead = self.fast_chain, Ahead()
+        threads = chain.threads
+        if threads is None or len(lines) < threads.least:
+            return ahead
+        groups, context = chain.groups, self._log_context()
+        begin, number = 0, threads.share(len(lines))
+        state = (*last, *idle)
+        for share in range(1, number + 1):
+            end = lines.rfind(b"\n", begin, len(lines) * share // number) + 1
+            if end > begin:
+                job = threads.pool.submit(chain.chain, groups.table, context, lines, begin, end, offset, *state)
+                ahead.stretches.append(Stretch(begin, job, groups, assumed=begin > 0))
+                begin, state = end, ASSUMED
+        return ahead
+
+    def scan(  # noqa: PLR0913, PLR0917 -- the arguments of `Chain.scan`
+        self, lines: bytes, at: int, end: int, offset: int, last: tuple[bytes, int], idle: tuple[bool, bool]
+    ) -> Scanned:
+        """Call `Chain.scan` for this log.
+
+        `last` is the last digest and its ordinal; `idle` is True for stdout and stderr if they have no partial entry.
+        """
+        chain, groups = self.fast_chain, self.fast_chain.groups
+        batch = chain.chain.scan(groups.table, self._log_context(), lines, at, end, offset, *last, *idle)
+        return Scanned(batch, groups)
+
+    def evaluate_group(self, scanned: Scanned, text: str, stream: str) -> None:
+        """Evaluate the rules for the group that is new in `scanned`."""
+        self.fast_chain.evaluate_group(scanned.groups, scanned.batch.group, text, stream, self.origin)
+
+    def batch_of(self, scanned: Scanned) -> FastBatch:
         """Return the scanned lines with their increments."""
-        documents = scanned.documents
-        added = [(self._contribution(group), number) for group, number in scanned.counted]
-        return FastBatch(documents, documents.day, scanned.lines, added)
+        batch, groups = scanned
+        documents = batch.documents
+        added = [(self._contribution(groups, group), number) for group, number in batch.counted]
+        return FastBatch(documents, documents.day, batch.lines, added)
 
-    def _contribution(self, group: int) -> Contribution:
-        if self._generation != self.fast_chain.generation:
-            self._added.clear()
-            self._generation = self.fast_chain.generation
+    def _contribution(self, groups: KnownGroups, group: int) -> Contribution:
+        if self._added_of is not groups:
+            self._added, self._added_of = {}, groups
         contribution = self._added.get(group)
         if contribution is None:
-            origin, (event, stream) = self.origin, self.fast_chain.examples[group]
+            origin, (event, stream) = self.origin, groups.examples[group]
             try:
                 contribution = self.fast_chain.counting.contribution(
                     event,

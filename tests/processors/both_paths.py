@@ -11,7 +11,7 @@ from shipper_processors.assemble import ASSEMBLERS, Bounds
 from shipper_processors.chain_plan import SCHEMA, SchemaPlan
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.fast_path import FastChain
+from shipper_processors.fast_path import FastChain, Threads
 from shipper_processors.redact import Redactor
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import HttpSource, Origin, Paths
@@ -19,6 +19,8 @@ from shipper_schemas.presets import Preset
 from shipper_schemas.rules import Rule
 
 NOW = 1_795_428_000_000
+FEWEST = 400
+"""Bytes that are worth a thread: about two lines."""
 
 
 class Outcome(NamedTuple):
@@ -38,6 +40,7 @@ def outcome_of(
     *,
     kind: str = "docker",
     fast_path: bool,
+    threads: int = 1,
     rules: list[dict[str, Any]] | None = None,
     http_source: HttpSource = "structured",
     paths: Paths = "tolerant",
@@ -59,6 +62,7 @@ def outcome_of(
     if fast_path:
         fast_chain = FastChain.of(chain.enforce, counting, chain.redactor, chain.skew)
         assert fast_chain is not None
+        fast_chain.threads = Threads.of(threads, least=FEWEST)
         log = fast_chain.of_log(kind, source.origin, source.renderer)
     assembler = ASSEMBLERS[kind](source.origin.source, Bounds(), log)
     batch, offset, taken = Batch(), 0, 0
@@ -93,10 +97,15 @@ def cri(text: str, stream: str = "stdout", time: str = "2026-11-23T10:00:00.1234
 
 
 def same(chunks: list[bytes], **settings_: Any) -> int:
-    """Assert that both paths give the same; return the number of lines that took the native path."""
+    """Assert that both paths give the same, the native one also with several threads.
+
+    Returns the number of lines that took the native path.
+    """
     python, none = outcome_of(chunks, fast_path=False, **settings_)
     fast, taken = outcome_of(chunks, fast_path=True, **settings_)
+    threaded, _ = outcome_of(chunks, fast_path=True, threads=3, **settings_)
     assert none == 0
-    for native_result, python_result in zip(fast, python, strict=True):
+    for native_result, threaded_result, python_result in zip(fast, threaded, python, strict=True):
         assert native_result == python_result
+        assert threaded_result == python_result
     return taken

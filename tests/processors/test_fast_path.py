@@ -315,6 +315,23 @@ def test_label_bounds_apply_across_both_paths() -> None:
     assert 0 < same([b"".join(lines)]) < len(lines)
 
 
+def test_a_line_like_the_one_before_a_thread_s_lines_is_a_neighbour() -> None:
+    """Threads that begin in the middle assume another line before theirs; equal lines get ids by their number."""
+    line = docker(json.dumps(PLAIN_EVENT))
+    other = docker(json.dumps(PLAIN_EVENT), time="2026-11-23T10:00:01.000000001Z")
+    assert same([line * 20]) == 20
+    assert same([other + line * 20 + other]) == 22
+
+
+def test_a_thread_s_lines_are_scanned_again_if_an_entry_is_open_before_them() -> None:
+    """A text without its end, or a trace, may continue with them."""
+    part = docker("{").replace(b'\\n"', b'"')
+    lines = [docker(json.dumps(PLAIN_EVENT), time=f"2026-11-23T10:00:00.{n:09d}Z") for n in range(20)]
+    for opening in (part, docker("Traceback (most recent call last):"), docker("words", "stderr")):
+        for at in range(0, 20, 3):
+            same([b"".join([*lines[:at], opening, *lines[at:]])])
+
+
 def test_endless_groups_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Logs with ever new label values use bounded memory, and count correctly."""
     monkeypatch.setattr("shipper_processors.fast_path.MOST_GROUPS", 5)
