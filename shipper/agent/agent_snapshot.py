@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from shipper.delivery.loop import Delivery
 from shipper.metrics.catalogue import (
@@ -131,6 +131,8 @@ class AgentSnapshot:
     """Monotonic seconds."""
     monotonic: Callable[[], float]
     ready: bool
+    path: Literal["native", "python"]
+    """Path that lines take."""
     output: OutputStatus
     state: StateStatus
     unreadable: Mapping[str, OSError]
@@ -143,7 +145,7 @@ class AgentSnapshot:
     def metrics(self) -> Snapshot:
         """Return committed counters and gauges."""
         counters = self.counters
-        return Snapshot({**counters.metrics, **DECLARED}, counters.values, counters.created, self._gauges())
+        return Snapshot({**counters.metrics, **DECLARED}, counters.values, counters.created, self._gauges(), self.path)
 
     def _gauges(self) -> Mapping[SeriesKey, float]:
         measured, output = self.measured, (self.output.kind,)
@@ -172,9 +174,10 @@ class AgentSnapshot:
         )
 
     def status(self) -> dict[str, Any]:
-        """Return the document of `shipper status`: output, state, configuration, logs."""
+        """Return the document of `shipper status`: path, output, state, configuration, logs."""
         return {
             "running": True,
+            "path": self.path,
             "output": self.output.row(),
             "state": {"directory": self.state.directory, "error": self.state.error},
             "configuration": None if self.loaded is None else self.loaded.row(),

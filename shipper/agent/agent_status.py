@@ -51,6 +51,7 @@ class AgentPublisher:
             published_at=agent.clock.monotonic(),
             monotonic=agent.clock.monotonic,
             ready=agent.ready,
+            path="python" if agent.tail.fast_chain is None else "native",
             output=OutputStatus.of(self.output_kind, agent.delivery),
             state=StateStatus(str(state.directory), agent.state_error, state.commits),
             unreadable=MappingProxyType(dict(agent.tail.unreadable)),

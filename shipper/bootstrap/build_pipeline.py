@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -13,6 +13,7 @@ from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
 from shipper.pipeline.service_bounds import ServiceBounds
 from shipper.system.errors import ConfigurationError
+from shipper.system.version import NATIVE_COST, NATIVE_HINT
 from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
@@ -27,6 +28,9 @@ from shipper_schemas.violation import DEFAULT_POLICIES
 
 if TYPE_CHECKING:
     from shipper.metrics.openmetrics_history import History
+
+
+DECLINED_HINT = "documents and counters are the same; `compiled: false` accepts the Python path without a warning"
 
 
 def from_zero(counting: Counting) -> Iterator[SeriesKey]:
@@ -76,15 +80,38 @@ def pipeline_of(
     )
 
 
-def compiled_of(settings: Settings, pipeline: Pipeline) -> FastChain | None:
-    """Return the native chain of `pipeline`; None where it is not installed, not wanted, or declines the plan."""
+class Chain(NamedTuple):
+    """The native chain of a pipeline, or the reason why all lines take the Python path."""
+
+    native: FastChain | None
+    reason: str = ""
+    hint: str = ""
+
+
+def chain_of(settings: Settings, pipeline: Pipeline) -> Chain:
+    """Return the native chain of `pipeline`, if it is installed, wanted, and executes its plan."""
     if not settings.compiled:
-        return None
-    return FastChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew, _declined)
+        return Chain(None, "compiled: false")
+    declined: list[str] = []
+    chain = FastChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew, declined.append)
+    if chain is not None:
+        return Chain(chain)
+    if declined:
+        return Chain(None, f"the extension does not support this configuration: {declined[0]}", DECLINED_HINT)
+    return Chain(None, "the extension is not installed", NATIVE_HINT)
 
 
-def _declined(reason: str) -> None:
-    structlog.get_logger("shipper").info("native_path_declined", reason=reason)
+def chain_to_look_at(settings: Settings) -> Chain:
+    """Return the native chain that an agent with these settings would use; nothing is stored. Raises ShipperError."""
+    return chain_of(settings, pipeline_of(settings, counting_of(settings, ()), read_only_redactor(settings)))
+
+
+def compiled_of(settings: Settings, pipeline: Pipeline) -> FastChain | None:
+    """Return the native chain of `pipeline`; log why there is none, unless it is turned off."""
+    chain, reason, hint = chain_of(settings, pipeline)
+    if chain is None and settings.compiled:
+        structlog.get_logger("shipper").warning("python_path", reason=reason, cost=NATIVE_COST, hint=hint)
+    return chain
 
 
 def bounds_of(settings: Settings) -> Bounds:

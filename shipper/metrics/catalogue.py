@@ -144,8 +144,8 @@ LOADED_AT = OwnMetric(
     "Time when the configuration in effect was loaded.", measured=True,
 )  # fmt: skip
 BUILD = OwnMetric(
-    "shipper_build_info", "gauge", "Versions of the shipper and of Python.", ("version", "python"),
-    measured=True, processes=BOTH,
+    "shipper_build_info", "gauge", "Versions of shipper and Python, and the path that lines take: native or python.",
+    ("version", "python", "path"), measured=True, processes=BOTH,
 )  # fmt: skip
 
 CATALOGUE = tuple(metric for metric in tuple(globals().values()) if isinstance(metric, OwnMetric))

@@ -22,6 +22,8 @@ class Snapshot(NamedTuple):
     values: Mapping[SeriesKey, Value]
     created: Mapping[SeriesKey, float]
     gauges: Mapping[SeriesKey, float]
+    path: str = ""
+    """Path that lines take, `native` or `python`; empty in a process that reads no lines."""
 
 
 class SnapshotCollector(Collector):
@@ -40,7 +42,7 @@ class SnapshotCollector(Collector):
         for metric in snapshot.metrics.values():
             yield _family(metric, sorted(series[metric.name], key=lambda sample: sample[0]), snapshot.created)
         build = GaugeMetricFamily(BUILD.name, BUILD.help, labels=BUILD.labels)
-        build.add_metric([__version__, platform.python_version()], 1)
+        build.add_metric([__version__, platform.python_version(), snapshot.path], 1)
         yield build
 
 

@@ -301,7 +301,7 @@ class Processor:
         """Native path of the pipeline; None if events are filtered by time or recorded in a history."""
         if self._history is not None or self._job.span != Span():
             return None
-        return build_pipeline.compiled_of(self._job.settings, self._pipeline)
+        return build_pipeline.chain_of(self._job.settings, self._pipeline).native
 
     def process(self, reading: Reading) -> Segment:
         """Run all entries through the pipeline."""

@@ -4,6 +4,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -19,6 +20,10 @@ OPTIONAL = {"confluent-kafka": "kafka", "docker": "docker"}
 PATIENCE_S = 5
 APPLICATIONS = "shipper-processors"
 """The slim distribution for applications: it installs two of the agent's packages under the same names."""
+NATIVE = "shipper_native"
+"""Module of the compiled extension, which executes the native path."""
+NATIVE_COST = "each line costs several times as much CPU as on the native path"
+NATIVE_HINT = "install a wheel with the extension, or install from source with Rust's cargo on the PATH"
 REINSTALL = f"pip uninstall {APPLICATIONS}, then pip install --force-reinstall --no-deps shipper-agent"
 
 
@@ -47,6 +52,15 @@ def overlap() -> Overlap | None:
         return None
 
 
+def native_installed() -> bool:
+    """Return True if the extension is installed."""
+    try:
+        import_module(NATIVE)
+    except ImportError:
+        return False
+    return True
+
+
 def commit(package: Traversable | None = None) -> str:
     """Return the commit of the distribution or of the checkout; `unknown` if neither is available."""
     build = (package or files("shipper")) / FILE
@@ -72,6 +86,7 @@ def description() -> Iterator[str]:
     yield f"shipper, version {__version__}"
     yield f"commit: {commit()}"
     yield f"python: {platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield "path: native" if native_installed() else f"path: Python; {NATIVE_COST}; {NATIVE_HINT}"
     for name, extra in OPTIONAL.items():
         try:
             yield f"{name}: {version(name)}"

@@ -17,7 +17,7 @@ def test_version_comes_first_and_build_and_optional_parts_below() -> None:
     lines = done.output.splitlines()
     assert done.exit_code == 0
     assert lines[0] == f"shipper, version {__version__}"
-    assert [line.partition(":")[0] for line in lines[1:]] == ["commit", "python", *OPTIONAL]
+    assert [line.partition(":")[0] for line in lines[1:]] == ["commit", "python", "path", *OPTIONAL]
 
 
 def test_a_built_distribution_reports_its_commit(tmp_path: Path) -> None:

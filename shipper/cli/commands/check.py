@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import click
 from rich.console import Console
 from rich.text import Text
 
-from shipper.bootstrap import build_sampler
+from shipper.bootstrap import build_pipeline, build_sampler
 from shipper.cli.options import configured
 from shipper.cli.terminal.json_output import as_json
 from shipper.cli.terminal.progress import working
@@ -15,7 +16,10 @@ from shipper.config import Problem
 from shipper.config.settings import Settings
 from shipper.diagnose.preflight import Finding, examine
 from shipper.diagnose.sample_logs import LogSample
+from shipper.inputs.registry import process_of
 from shipper.system.clock import Clock
+from shipper.system.errors import ShipperError
+from shipper.system.version import NATIVE_COST
 from shipper_processors.sanitize import printable
 
 MARKS = {"ok": ("ok      ", "green"), "note": ("note    ", "yellow"), "problem": ("problem ", "bold red")}
@@ -41,8 +45,22 @@ def check(settings: Settings, *, form: str) -> None:
         return build_sampler.sampler(settings, Clock()).samples()
 
     with working("checking", "findings") as count:
-        findings = list(count(examine(settings, samples)))
+        findings = list(count((*_path(settings), *examine(settings, samples))))
     _report(findings, form)
+
+
+def _path(settings: Settings) -> Iterator[Finding]:
+    """Report the path that the agent's lines take, native or Python."""
+    if process_of(settings) == "indexer":
+        return
+    with suppress(ShipperError):  # a part that cannot be built is reported with the samples
+        chain, reason, hint = build_pipeline.chain_to_look_at(settings)
+        if chain is not None:
+            yield Finding("ok", "path", "native")
+        elif settings.compiled:
+            yield Finding("note", "path", f"Python, since {reason}: {NATIVE_COST}", hint)
+        else:
+            yield Finding("ok", "path", f"Python, as configured ({reason})")
 
 
 def _finding(problem: Problem) -> Finding:

@@ -19,6 +19,7 @@ from shipper.config.settings import Settings
 from shipper.diagnose.preflight import locked
 from shipper.state.database import FILE, LOCK, open_read_only
 from shipper.system.errors import ShipperError
+from shipper.system.version import NATIVE_COST
 from shipper.web.client import Response, fetch
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.sanitize import printable
@@ -98,6 +99,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     console.print(Text.assemble("agent   ", running, f", state in {printable(report['state']['directory'])}"))
     if report["running"] and "output" not in report:
         console.print(Text("http    no answer; showing the offsets of the last commit", "yellow"))
+    if "path" in report:
+        console.print(f"path    {report['path']}" if report["path"] == "native" else f"path    Python: {NATIVE_COST}")
     if "output" in report:
         error = report["output"]["error"]
         availability = (

@@ -1,0 +1,89 @@
+"""Which path lines take, native or Python, is reported wherever somebody looks."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from structlog.testing import capture_logs
+
+from shipper.agent.agent_status import AgentPublisher
+from shipper.bootstrap import build_agent
+from shipper.cli import cli
+from shipper.config.settings import Settings
+from shipper.metrics.exposition import registry_of
+from shipper.system.clock import Clock
+from shipper.system.version import NATIVE, NATIVE_COST, NATIVE_HINT, description
+from shipper_processors import fast_path
+
+needs_extension = pytest.mark.skipif(fast_path.native is None, reason="the extension is not installed: .ci/setup")
+
+
+@pytest.fixture
+def without_extension(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make an installation without the extension."""
+    monkeypatch.setattr(fast_path, "native", None)
+    monkeypatch.setitem(sys.modules, NATIVE, None)
+
+
+def settings(folder: Path, *, compiled: bool = True) -> Settings:
+    """An agent without logs."""
+    return Settings.model_validate(
+        {
+            "inputs": [f"docker:{folder}/*.log"],
+            "output": f"local:{folder}/out",
+            "state_dir": folder / "state",
+            "compiled": compiled,
+        }
+    )
+
+
+def reported(chosen: Settings) -> tuple[str | None, str, list[Any]]:
+    """Return the path in the metrics and in the status of an agent, and what it logged at its start."""
+    with capture_logs() as log:
+        agent = build_agent.agent(chosen, Clock())
+    try:
+        publisher = AgentPublisher(agent, "local")
+        registry = registry_of(lambda: publisher.snapshot.metrics())
+        (family,) = (family for family in registry.collect() if family.name == "shipper_build_info")
+        return family.samples[0].labels["path"], publisher.snapshot.status()["path"], list(log)
+    finally:
+        agent.close()
+
+
+def finding(folder: Path, *options: str) -> dict[str, str]:
+    """Return what `check` reports of the path."""
+    arguments = ["check", "--format", "json", "--input", f"docker:{folder}/*.log", "--state-dir", f"{folder}/state"]
+    done = CliRunner().invoke(cli, [*arguments, *options])
+    (found,) = (one for one in json.loads(done.output) if one["subject"] == "path")
+    return dict(found)
+
+
+@needs_extension
+def test_the_native_path_is_reported(tmp_path: Path) -> None:
+    """By `--version`, `check`, the status and the metrics; the log has nothing to say."""
+    assert "path: native" in list(description())
+    assert finding(tmp_path) == {"grade": "ok", "subject": "path", "what": "native", "hint": ""}
+    assert reported(settings(tmp_path)) == ("native", "native", [])
+
+
+@pytest.mark.usefixtures("without_extension")
+def test_without_the_extension_cost_and_hint_are_reported(tmp_path: Path) -> None:
+    """The log of a start has one line with both."""
+    assert f"path: Python; {NATIVE_COST}; {NATIVE_HINT}" in list(description())
+    found = finding(tmp_path)
+    assert (found["grade"], found["hint"]) == ("note", NATIVE_HINT)
+    assert NATIVE_COST in found["what"]
+    in_metrics, in_status, (line,) = reported(settings(tmp_path))
+    assert (in_metrics, in_status) == ("python", "python")
+    assert (line["event"], line["cost"], line["hint"]) == ("python_path", NATIVE_COST, NATIVE_HINT)
+
+
+def test_the_python_path_on_request_is_no_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`compiled: false` is somebody's decision."""
+    assert reported(settings(tmp_path, compiled=False)) == ("python", "python", [])
+    monkeypatch.setenv("SHIPPER_COMPILED", "false")
+    assert finding(tmp_path)["what"] == "Python, as configured (compiled: false)"
+    assert finding(tmp_path)["grade"] == "ok"
