@@ -1,6 +1,15 @@
 # The shipper's image: node agent, indexer, `shipper setup` and the rest of the command line.
 # No feature of BuildKit is used, so that the classic builder, podman and kaniko make it too.
+# Rust and Python on one release of Debian: the library that one compiles is loaded by the other.
+ARG RUST=1.90.0-slim-bookworm
 ARG PYTHON=3.13.7-slim-bookworm
+
+FROM rust:${RUST} AS native
+ENV PYO3_NO_PYTHON=1
+WORKDIR /src
+COPY native/Cargo.toml native/Cargo.lock ./
+COPY native/src/ src/
+RUN cargo build --quiet --release --locked --features extension-module
 
 FROM python:${PYTHON} AS build
 ENV UV_PROJECT_ENVIRONMENT=/opt/shipper UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
@@ -13,9 +22,11 @@ COPY README.md LICENSE hatch_build.py ./
 COPY schemas/ schemas/
 COPY processors/ processors/
 COPY shipper/ shipper/
+COPY --from=native /src/target/release/libshipper_native.so ./
 ARG REVISION=unknown
 # Once more with the project itself, as a wheel: the last stage has no sources that an editable install could lead to.
-RUN SHIPPER_REVISION="${REVISION}" uv sync --quiet --no-cache --frozen --no-dev --extra kafka --no-editable
+RUN SHIPPER_REVISION="${REVISION}" SHIPPER_NATIVE=require SHIPPER_NATIVE_LIBRARY=libshipper_native.so \
+    uv sync --quiet --no-cache --frozen --no-dev --extra kafka --no-editable
 
 FROM python:${PYTHON}
 ARG VERSION=0.1.0

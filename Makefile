@@ -1,5 +1,5 @@
 # All commands for development and CI. `make help` lists them.
-.PHONY: help setup demo story test unit integration site check chaos fix bench soak load crash fuzz docs pictures clean
+.PHONY: help setup native demo story test unit integration site check chaos fix bench soak load crash fuzz docs pictures clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
 GENERATED := docs.generate deploy.grafana deploy.kubernetes.rules
@@ -11,6 +11,9 @@ setup: .venv/ready ## create .venv with exactly the packages of uv.lock
 
 .venv/ready: pyproject.toml uv.lock
 	@PYTHON="$(PYTHON)" .ci/setup
+
+native: setup ## compile the extension again, after a change in native/
+	UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --all-extras --inexact --quiet --reinstall-package shipper-agent
 
 demo: ## run the sample application with the agent, and search its log (about 15 seconds)
 	@./demo
@@ -30,15 +33,8 @@ integration: ## run the tests with real servers, which they start
 site: setup ## build the documentation into site/; warnings are errors
 	$(RUN) sphinx --fail-on-warning --keep-going --quiet --fresh-env --builder html docs site
 
-check: setup ## all CI checks and an audit: lint, types, imports, docs, bill of materials, all tests with coverage
-	$(RUN) ruff check .
-	$(RUN) ruff format --check .
-	$(RUN) mypy
-	.venv/bin/lint-imports
-	.venv/bin/deptry .
-	.ci/rust
-	@for part in $(GENERATED); do $(RUN) $$part --check || exit 1; done
-	$(RUN) deploy.supply.bom
+check: ## all CI checks and an audit: lint, types, imports, docs, bill of materials, all tests with coverage
+	.ci/checks
 	$(RUN) deploy.supply.audit
 	$(RUN) pytest -n auto -m "not integration" --ignore=tests/integration --cov --cov-report=
 	$(RUN) pytest -n 2 --dist loadfile -m integration --cov --cov-append --cov-report=term:skip-covered

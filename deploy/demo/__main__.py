@@ -22,6 +22,7 @@ from deploy.demo import engine
 from deploy.demo.samples import Samples, scrape, total
 from deploy.services.waiting import waited
 from deploy.traffic.visits import Traffic
+from shipper.system.version import NATIVE_COST, native_installed
 
 FOLDER = Path("demo-data")
 CONFIGURATION = FOLDER / "shipper.yaml"
@@ -74,6 +75,8 @@ def main() -> int:
         metrics = f"http://127.0.0.1:{agent_port}/metrics"
         wait_for(f"http://127.0.0.1:{agent_port}/ready")
         step(console, "shipper", "follows its log; validates, counts and stores every event")
+        path = "native" if native_installed() else f"Python, since cargo was not on the PATH: {NATIVE_COST}"
+        step(console, "path", path)
         step(console, "metrics", metrics)
         traffic = Traffic(f"http://127.0.0.1:{app_port}", SEED)
         watch(traffic, metrics, console)

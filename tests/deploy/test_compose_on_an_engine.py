@@ -13,17 +13,20 @@ from typing import Any
 import docker
 import pytest
 import yaml
-from docker.errors import DockerException
+from docker.errors import BuildError, DockerException
 
 from deploy.services.processes import free_port
 from deploy.services.unavailable import Unavailable
 from tests.deploy.compose import FILE, ROOT, Prepared, compose
 from tests.integration.conftest import missing
 from tests.services.python_image import import_python
+from tests.services.rust_image import import_rust
 from tests.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 IMAGES = {"shipper": "Dockerfile", "shipper-sample-app": "deploy/sample-app/Dockerfile"}
+BASES = {"PYTHON": import_python, "RUST": import_rust}
+"""The base images of the Dockerfiles by their variables, and what makes one where none can be pulled."""
 TAG = "compose-test"
 SOURCES = [path.read_text(encoding="utf-8") for path in (ROOT / "deploy" / "sample-app").glob("*.py")]
 LABELS: dict[str, Any] = (
@@ -38,35 +41,38 @@ ONLY_READING = "0000000000000004"
 def client(docker_address: str) -> Iterator[Any]:
     """An engine that has both images, built from their Dockerfiles under a tag of the tests' own."""
     with closing(docker.DockerClient(base_url=docker_address, timeout=300)) as docker_client:
-        base = base_of(docker_client)
+        bases = {variable: base_of(docker_client, variable) for variable in BASES}
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda name: build(docker_client, name, base), IMAGES))
+            list(pool.map(lambda name: build(docker_client, name, bases), IMAGES))
         yield docker_client
         for name in IMAGES:
             docker_client.images.remove(f"{name}:{TAG}", force=True)
 
 
-def base_of(client: Any) -> str:
-    """The tag of the base to build from: the Dockerfiles', or that of one made from this machine's Python."""
-    pinned = re.search(r"^ARG PYTHON=(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+def base_of(client: Any, variable: str) -> str:
+    """The tag of a base to build from: the Dockerfile's, or that of one made from this machine's own programs."""
+    pinned = re.search(rf"^ARG {variable}=(\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     assert pinned is not None
     try:
-        client.images.pull("python", pinned[1])
+        client.images.pull(variable.lower(), pinned[1])
     except DockerException:
         try:
-            import_python(client, f"python:{TAG}")
+            BASES[variable](client, f"{variable.lower()}:{TAG}")
         except Unavailable as error:
-            missing(str(error), "apt-get install busybox-static, or have an engine that can pull")
+            missing(str(error), "apt-get install busybox-static and a Rust toolchain, or have an engine that can pull")
         return TAG
     return pinned[1]
 
 
-def build(client: Any, name: str, base: str) -> None:
-    """Build an image as `docker build` does, by the classic builder. Raises BuildError with what it said."""
-    client.images.build(
-        path=str(ROOT), dockerfile=IMAGES[name], tag=f"{name}:{TAG}", buildargs={"PYTHON": base},
-        network_mode="host", rm=True,
-    )  # fmt: skip
+def build(client: Any, name: str, bases: dict[str, str]) -> None:
+    """Build an image as `docker build` does, by the classic builder."""
+    try:
+        client.images.build(
+            path=str(ROOT), dockerfile=IMAGES[name], tag=f"{name}:{TAG}", buildargs=bases, network_mode="host", rm=True,
+        )  # fmt: skip
+    except BuildError as error:
+        said = "".join(str(part.get("stream") or part.get("error") or "") for part in error.build_log)
+        pytest.fail(f"{name}: {said[-4000:]}")
 
 
 @dataclass
@@ -186,6 +192,14 @@ def test_what_the_application_logs_is_counted_and_found(stack: Stack) -> None:
     until(lambda: stack.metric("shipper_state_commits_total") >= 0)
     until(lambda: stack.healthy("shipper"))
     assert (stack.metric(failed), stack.metric('patient_operations_total{operation="create"}')) == (3, 2)
+
+
+def test_the_agent_in_its_image_takes_the_native_path(stack: Stack) -> None:
+    """The image holds the extension, compiled in a stage of its own, and the running agent uses it."""
+    status, text = ask(stack.shipper_port, "GET", "/metrics")
+    assert status == 200
+    assert re.search(r'^shipper_build_info\{.*path="native".*\} 1', text, re.MULTILINE)
+    assert "path: native" in stack.compose("exec", "-T", "shipper", "shipper", "--version").splitlines()
 
 
 def test_the_agent_has_of_root_only_that_it_may_read(stack: Stack) -> None:

@@ -43,18 +43,32 @@ def test_image_runs_as_nobody_and_says_how_it_is(dockerfile: DockerfileParser) -
 
 
 def test_image_is_made_in_stages_from_one_pinned_base(dockerfile: DockerfileParser) -> None:
-    """Tools of the build stay in the first stage; the base is a slim Python of one version."""
+    """Tools of the build stay in the first stages; the base is a slim Python of one version."""
     stages = [entry["value"] for entry in dockerfile.structure if entry["instruction"] == "FROM"]
-    assert stages == ["python:${PYTHON} AS build", "python:${PYTHON}"]
-    pinned = next(entry["value"] for entry in dockerfile.structure if entry["instruction"] == "ARG")
-    assert re.fullmatch(r"PYTHON=3\.\d+\.\d+-slim-[a-z]+", pinned)
+    assert stages[-2:] == ["python:${PYTHON} AS build", "python:${PYTHON}"]
+    assert stages[:-2] in ([], ["rust:${RUST} AS native"])
+    pins = re.findall(r"^ARG (PYTHON|RUST)=(.+)$", dockerfile.content, re.MULTILINE)
+    versions = [re.fullmatch(r"[13]\.\d+\.\d+-slim-([a-z]+)", pinned) for _, pinned in pins]
+    assert len(pins) == len(set(stages)) - 1
+    assert len({match and match[1] for match in versions} - {None}) == 1, "one release of Debian, and so one glibc"
     assert "--frozen" in dockerfile.content
+
+
+def test_image_compiles_the_native_path() -> None:
+    """With the locked crates, in a stage of its own, and with a Rust that is new enough; without it there is no image."""
+    text = FILES[0].read_text(encoding="utf-8")
+    assert re.search(r"^RUN cargo build .*--release .*--locked", text, re.MULTILINE)
+    assert "SHIPPER_NATIVE=require SHIPPER_NATIVE_LIBRARY=libshipper_native.so" in text
+    crate = tomllib.loads((ROOT / "native" / "Cargo.toml").read_text(encoding="utf-8"))["package"]
+    rust = re.search(r"^ARG RUST=(\d+)\.(\d+)", text, re.MULTILINE)
+    assert rust is not None
+    assert (int(rust[1]), int(rust[2])) >= tuple(map(int, crate["rust-version"].split(".")))
 
 
 def test_images_of_one_version_have_one_base_and_one_installer() -> None:
     """Both Dockerfiles and what makes .venv name the same."""
     texts = [path.read_text(encoding="utf-8") for path in (*FILES, ROOT / ".ci" / "setup")]
-    assert len({re.search(r"PYTHON=(3\S+)", text)[1] for text in texts[:2]}) == 1  # type: ignore[index]
+    assert len({re.search(r"^ARG PYTHON=(3\S+)", text, re.MULTILINE)[1] for text in texts[:2]}) == 1  # type: ignore[index]
     assert len({re.search(r"uv==([\d.]+)", text)[1] for text in texts}) == 1  # type: ignore[index]
 
 

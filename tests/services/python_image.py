@@ -64,16 +64,16 @@ def _fill(tar: tarfile.TarFile, busybox: str) -> None:
         for path in (prefix / "lib" / name / "site-packages").glob(f"{part}*"):
             tar.add(path, f"usr/local/lib/{name}/site-packages/{path.name}")
     tar.add(os.path.realpath(prefix / "bin" / name), f"usr/local/bin/{name}")
-    for link in ("python3", "python"):
-        _link(tar, f"usr/local/bin/{link}", name)
+    for alias in ("python3", "python"):
+        link(tar, f"usr/local/bin/{alias}", name)
     for library in _libraries(prefix, name):
         tar.add(os.path.realpath(library), library.lstrip("/").replace(str(prefix).lstrip("/"), "usr/local"))
     tar.add(busybox, "bin/busybox")
     for applet in APPLETS:
-        _link(tar, f"bin/{applet}", "busybox")
+        link(tar, f"bin/{applet}", "busybox")
     if CERTIFICATES.exists():
         tar.add(os.path.realpath(CERTIFICATES), str(CERTIFICATES).lstrip("/"))
-    _text(tar, "etc/passwd", USERS)
+    text(tar, "etc/passwd", USERS)
     for folder, mode in (("tmp", 0o1777), ("root", 0o700)):
         entry = tarfile.TarInfo(folder)
         entry.type, entry.mode = tarfile.DIRTYPE, mode
@@ -98,14 +98,16 @@ def _libraries(prefix: Path, name: str) -> Iterator[str]:
     yield from sorted(libraries)
 
 
-def _link(tar: tarfile.TarFile, name: str, target: str) -> None:
+def link(tar: tarfile.TarFile, name: str, target: str) -> None:
+    """Add a symbolic link."""
     entry = tarfile.TarInfo(name)
     entry.type, entry.linkname = tarfile.SYMTYPE, target
     tar.addfile(entry)
 
 
-def _text(tar: tarfile.TarFile, name: str, text: str) -> None:
-    content = text.encode()
+def text(tar: tarfile.TarFile, name: str, content: str) -> None:
+    """Add a text file."""
+    encoded = content.encode()
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), 0o644
-    tar.addfile(entry, io.BytesIO(content))
+    entry.size, entry.mode = len(encoded), 0o644
+    tar.addfile(entry, io.BytesIO(encoded))
