@@ -9,6 +9,7 @@ mod block;
 #[cfg(feature = "python")]
 mod boundary;
 mod general;
+mod joins;
 mod line;
 #[cfg(feature = "python")]
 mod parts;

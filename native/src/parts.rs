@@ -8,13 +8,16 @@ use pyo3::types::PyModule;
 
 use crate::time_zones::Zone;
 use crate::times::{self, Skew, TimeNames};
-use crate::{plan, value};
+use crate::{joins, plan, value};
 
 /// Return the submodule with all parts.
 pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let parts = PyModule::new(py, "parts")?;
     parts.add_function(wrap_pyfunction!(json_written, &parts)?)?;
     parts.add_class::<Times>()?;
+    parts.add_function(wrap_pyfunction!(is_never_continued, &parts)?)?;
+    parts.add_function(wrap_pyfunction!(is_plain_head, &parts)?)?;
+    parts.add_function(wrap_pyfunction!(ends, &parts)?)?;
     Ok(parts)
 }
 
@@ -80,4 +83,21 @@ impl Times {
             .map(|doubt| (doubt.kind.name(), doubt.field, doubt.detail));
         Some((time.ms, doubt))
     }
+}
+
+// --- joins.rs -------------------------------------------------------------------------------------
+
+#[pyfunction]
+fn is_never_continued(text: &str) -> bool {
+    joins::is_never_continued(text)
+}
+
+#[pyfunction]
+fn is_plain_head(text: &str) -> bool {
+    joins::is_plain_head(text)
+}
+
+#[pyfunction]
+fn ends(head: &str, line: &str) -> bool {
+    joins::ends(head, line)
 }
