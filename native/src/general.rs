@@ -67,11 +67,6 @@ pub struct Decoded<'a> {
 // --- parts that are not there yet -----------------------------------------------------------------
 // Each stands for the function of the same name in its own module and declines what that module will handle.
 
-/// `text_heads::decode_text`: the twin of `payload.decode_payload` for a text that is not a JSON object.
-pub fn decode_text<'a>(_text: &'a str, _settings: &Settings) -> Result<Decoded<'a>, Declined> {
-    Err(Declined::Text)
-}
-
 /// `redact::suspicious`: true if an event, decoded from `raw`, may hold something to mask.
 pub fn suspicious(_raw: &str, _event: &Fields, _settings: &Settings) -> bool {
     true

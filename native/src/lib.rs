@@ -5,20 +5,29 @@
 //! bulk request, with their counter groups. It stops at the first other line, which takes the Python path.
 #![cfg_attr(not(feature = "python"), allow(dead_code))] // some functions are used by `boundary` only
 
+mod access_log;
 mod block;
 #[cfg(feature = "python")]
 mod boundary;
 mod general;
 mod joins;
+mod lenient_json;
 mod line;
 #[cfg(feature = "python")]
 mod parts;
+mod pattern;
+mod payload;
 mod plan;
 mod pool;
 mod runtime;
 mod scan;
 mod secrets;
 mod settings;
+mod stack_traces;
+mod text_cleanup;
+mod text_fields;
+mod text_heads;
+mod texts;
 mod time_formats;
 mod time_zones;
 mod times;

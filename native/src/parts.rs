@@ -6,9 +6,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
+use crate::general::{Declined, Shape};
+use crate::pattern::{Flags, Pattern, Scratch};
+use crate::payload::{decode_text, with_reader};
+use crate::settings::Settings;
 use crate::time_zones::Zone;
 use crate::times::{self, Skew, TimeNames};
-use crate::{joins, plan, value};
+use crate::{joins, plan, text_cleanup, value};
 
 /// Return the submodule with all parts.
 pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
@@ -18,6 +22,7 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     parts.add_function(wrap_pyfunction!(is_never_continued, &parts)?)?;
     parts.add_function(wrap_pyfunction!(is_plain_head, &parts)?)?;
     parts.add_function(wrap_pyfunction!(ends, &parts)?)?;
+    parts.add_class::<Texts>()?;
     Ok(parts)
 }
 
@@ -100,4 +105,81 @@ fn is_plain_head(text: &str) -> bool {
 #[pyfunction]
 fn ends(head: &str, line: &str) -> bool {
     joins::ends(head, line)
+}
+
+// --- pattern.rs, payload.rs and what they use -----------------------------------------------------
+
+/// The steps that read text, with the tables of one plan. A declined text raises ValueError with the reason.
+#[pyclass(frozen)]
+struct Texts {
+    settings: Settings,
+}
+
+fn declined(reason: Declined) -> PyErr {
+    PyValueError::new_err(format!("{reason:?}"))
+}
+
+#[pymethods]
+impl Texts {
+    #[new]
+    fn new(plan: &[u8]) -> PyResult<Texts> {
+        let settings = plan::settings(plan).map_err(PyValueError::new_err)?;
+        Ok(Texts { settings })
+    }
+
+    /// Return the shape and the fields of a text, as JSON.
+    fn decode(&self, text: &str) -> PyResult<(&'static str, Vec<u8>)> {
+        let decoded = decode_text(text, &self.settings).map_err(declined)?;
+        let shape = match decoded.shape {
+            Shape::Structured => "structured",
+            Shape::Access => "access",
+            Shape::Text => "text",
+            Shape::Blank => "blank",
+            Shape::Broken => "broken",
+        };
+        let mut bytes = Vec::new();
+        value::write_object(&decoded.fields, &mut bytes);
+        Ok((shape, bytes))
+    }
+
+    /// Return a text without terminal sequences and what stands around it.
+    fn clean(&self, text: &str) -> PyResult<String> {
+        let cleaned = with_reader(&self.settings, text.len(), |reader| {
+            Ok(text_cleanup::clean(reader, text).into_owned())
+        });
+        cleaned.map_err(declined)
+    }
+
+    /// Return the spans of a match of an expression and of its groups, in bytes; None without a match.
+    ///
+    /// `how` is `match`, `fullmatch` or `search`.
+    #[staticmethod]
+    fn spans(
+        expression: &str,
+        flags: u64,
+        how: &str,
+        text: &str,
+    ) -> PyResult<Option<Vec<Option<(usize, usize)>>>> {
+        let flags =
+            Flags::of_python(flags).ok_or_else(|| PyValueError::new_err("unknown flags"))?;
+        let pattern = Pattern::new(expression, flags).map_err(PyValueError::new_err)?;
+        let mut scratch = Scratch::default();
+        scratch.begin(text.len());
+        let range = match how {
+            "match" => pattern.match_at(text, 0, &mut scratch).map(|end| 0..end),
+            "fullmatch" => pattern
+                .full_match(text, 0, &mut scratch)
+                .then_some(0..text.len()),
+            _ => pattern.search(text, 0, &mut scratch),
+        };
+        if scratch.doubt {
+            return Err(PyValueError::new_err("doubt"));
+        }
+        let Some(range) = range else { return Ok(None) };
+        let mut spans = vec![Some((range.start, range.end))];
+        for group in 1..=pattern.count() {
+            spans.push(scratch.group(group).map(|range| (range.start, range.end)));
+        }
+        Ok(Some(spans))
+    }
 }

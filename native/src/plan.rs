@@ -10,6 +10,7 @@ use crate::settings::{
     AccessField, Check, FieldRule, KnownField, Normalisation, NumberRule, REQUEST_FIELDS, Role,
     RuleField, Settings, Test, TextRule, is_unusual,
 };
+use crate::texts::Texts;
 use crate::time_zones::{Offset, Zone};
 use crate::times::{Pair, TimeNames};
 
@@ -54,6 +55,7 @@ pub fn settings(plan: &[u8]) -> Result<Settings, String> {
     skew.whole("age_ms")?; // for logs without runtime times, which take the Python path
     skew.end()?;
     settings.times = read_times(plan.section("times")?)?;
+    settings.texts = Texts::read(plan.take("texts")?)?;
     plan.end()?;
     Ok(settings)
 }
@@ -664,7 +666,8 @@ pub mod tests {
             },
             "skew": {"future_ms": 3_600_000, "past_ms": 86_400_000, "age_ms": 0},
             "times": {"months": [["nov", 11]], "pairs": [["seconds", "nanos", 1_000_000]],
-                      "zones": [["CET", 60]], "ambiguous_zones": ["CST"]}
+                      "zones": [["CET", 60]], "ambiguous_zones": ["CST"]},
+            "texts": {"expressions": [], "words": [], "heads": [], "names": []}
         })
     }
 
@@ -713,6 +716,7 @@ pub mod tests {
             "rendering",
             "skew",
             "times",
+            "texts",
         ] {
             let odd = reason(|plan| plan[section]["odd"] = json!(1));
             assert_eq!(odd, format!("{section}: `odd` is unknown"));

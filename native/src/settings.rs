@@ -1,9 +1,11 @@
 //! The compiled chain plan: fields with their constraints, masked names, and the fields and tests of counter rules.
 
 use crate::block::Column;
+use crate::texts::Texts;
 use crate::times::TimeNames;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Most digits of a decimal number that every double represents exactly.
 const MOST_DIGITS: usize = 15;
@@ -406,6 +408,8 @@ pub struct Settings {
     pub past_ms: i64,
     pub times: TimeNames,
     pub normalisation: Normalisation,
+    /// The tables of the steps that read text; None if the plan has none.
+    pub texts: Option<Arc<Texts>>,
 }
 
 const SLOTS: usize = 256;
@@ -440,6 +444,7 @@ impl Default for Settings {
             past_ms: 0,
             times: TimeNames::default(),
             normalisation: Normalisation::default(),
+            texts: None,
         }
     }
 }

@@ -175,6 +175,50 @@ class NormalisationPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Expression:
+    """A regular expression of a step that reads text."""
+
+    name: str
+    """Its module and its name there."""
+    pattern: str
+    flags: int
+    """Flags of Python's `re`."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadForm:
+    """A form of a text line's head; see `text_heads.Form`."""
+
+    pattern: str
+    words: int
+    """The table of words that its level may have, by its place in `TextsPlan.words`."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadForms:
+    """The forms that are tried in one place."""
+
+    name: str
+    forms: tuple[HeadForm, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextsPlan:
+    """The tables of the steps that read text."""
+
+    expressions: tuple[Expression, ...] = ()
+    words: tuple[tuple[tuple[str, str], ...], ...] = ()
+    """Tables of words and the levels that they mean: first the schema's, then all that a head may have, then others."""
+    heads: tuple[HeadForms, ...] = ()
+    names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Lists of keys, words and endings."""
+
+
+NO_TEXTS = TextsPlan()
+"""A plan with these tables leaves all text to the Python path."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChainPlan:
     """The complete table."""
 
@@ -185,6 +229,7 @@ class ChainPlan:
     rendering: RenderingPlan
     skew: SkewPlan
     times: TimesPlan
+    texts: TextsPlan = NO_TEXTS
 
     def to_json(self) -> bytes:
         """Return the table as ASCII JSON with its version; the same declarations give the same bytes."""
@@ -326,7 +371,8 @@ def _plan_of(table: dict[str, Any]) -> ChainPlan:
     schema, rules, redaction = table.pop("schema"), table.pop("rules"), table.pop("redaction")
     normalisation = table.pop("normalisation")
     checks = tuple((name, check) for name, check in normalisation.pop("checks"))
-    rendering, skew, times = table.pop("rendering"), table.pop("skew"), table.pop("times")
+    rendering, skew = table.pop("rendering"), table.pop("skew")
+    times, texts = table.pop("times"), table.pop("texts")
     if table:
         raise TypeError(f"unknown key {min(table)}")
     known = tuple(_known_field_of(entry) for entry in schema.pop("known_fields"))
@@ -340,6 +386,16 @@ def _plan_of(table: dict[str, Any]) -> ChainPlan:
         _row(RenderingPlan, rendering),
         _row(SkewPlan, skew),
         _row(TimesPlan, {name: tuple(_operand(item) for item in items) for name, items in times.items()}),
+        _texts_of(**texts),
+    )
+
+
+def _texts_of(expressions: list[Any], words: list[Any], heads: list[Any], names: list[Any]) -> TextsPlan:
+    return TextsPlan(
+        tuple(Expression(**entry) for entry in expressions),
+        tuple(tuple((word, level) for word, level in table) for table in words),
+        tuple(HeadForms(entry["name"], tuple(HeadForm(**one) for one in entry["forms"])) for entry in heads),
+        tuple((name, tuple(listed)) for name, listed in names),
     )
 
 

@@ -23,6 +23,7 @@ from shipper_processors.record_id import log_seed
 from shipper_processors.redact import Redactor
 from shipper_processors.render import Renderer
 from shipper_processors.route import Skew
+from shipper_processors.text_plan import texts_plan
 from shipper_processors.time_plan import TIMES, zone_plan
 from shipper_schemas.entry import HttpSource, Origin
 
@@ -57,7 +58,7 @@ def plan_of(enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew
     """Collect the tables that the steps of a chain execute."""
     bounds = SkewPlan(skew.future_ms, skew.past_ms, skew.age_ms)
     normalisation, rules = enforce.normaliser.plan(), counting.rules_plan()
-    return ChainPlan(enforce.schema, normalisation, rules, redactor.plan, RENDERING, bounds, TIMES)
+    return ChainPlan(enforce.schema, normalisation, rules, redactor.plan, RENDERING, bounds, TIMES, texts_plan())
 
 
 def salt_of(origin: Origin) -> int:

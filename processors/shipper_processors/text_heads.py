@@ -503,9 +503,9 @@ def _head(text: str, match: "re.Match[str]", one: Form, level: str | None) -> He
 def _after_time(text: str, end: int, time: str | None) -> Head:
     """Return the head of a line that begins with a date and a time, which end at `end`."""
     following = text[end : end + 3].lstrip(" ,")[:1]
-    forms = _FORMS_AFTER_TIME.get(text[end : end + 1] if following != "[" else "[")
+    forms = FORMS_AFTER_TIME.get(text[end : end + 1] if following != "[" else "[")
     if forms is None:
-        forms = _FORMS_AFTER_TIME.get(following, AFTER_TIME_DIGIT if following.isdecimal() else AFTER_TIME_LETTER)
+        forms = FORMS_AFTER_TIME.get(following, AFTER_TIME_DIGIT if following.isdecimal() else AFTER_TIME_LETTER)
     for one in forms:
         rest = one.pattern.match(text, end)
         if rest is None:
@@ -527,9 +527,10 @@ def _after_time(text: str, end: int, time: str | None) -> Head:
     return Head(time, None, None, None, at)
 
 
-_FORMS_AFTER_TIME = {
+FORMS_AFTER_TIME = {
     "-": AFTER_TIME_DASH, "|": AFTER_TIME_PIPE, "\t": AFTER_TIME_TAB, "[": AFTER_TIME_BRACKET, "{": AFTER_TIME_BRACE,
 }  # fmt: skip
+"""Forms by the character after the time."""
 
 
 def _logger(text: str, at: int) -> tuple[int, str | None]:
