@@ -77,6 +77,11 @@ class Agent:
         """The error while the state is not writable; None while it is."""
         return self._checkpoints.error
 
+    @property
+    def state_gone(self) -> bool:
+        """True while the state directory is removed or replaced; only a restart helps then."""
+        return self._checkpoints.gone
+
     # --- the loop ---------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -129,6 +134,8 @@ class Agent:
     def _turn(self, *, hurry: bool) -> bool:
         """Scan, read, and settle the batch when it is full or old."""
         now = self.turned_at = self.clock.monotonic()
+        if not self._checkpoints.present():
+            return False
         self._scan_if_due(now)
         self.maintenance.run_if_due(now, self.pace.maintenance, self.clock.wall_ms())
         if self.state_error is not None and not self.settle():

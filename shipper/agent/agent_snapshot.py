@@ -121,6 +121,8 @@ class StateStatus:
     directory: str
     error: str | None
     commits: int
+    gone: bool = False
+    """True if the directory was removed or replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class AgentSnapshot:
         idle = self.monotonic() - self.published_at
         return Health.of(
             loop=healthy_if(not self.ready or idle < self.stuck_after, "stuck"),
-            state=healthy_if(self.state.error is None),
+            state=healthy_if(self.state.error is None, "stuck" if self.state.gone else "degraded"),
             output=healthy_if(self.output.error is None),
             inputs=healthy_if(not self.unreadable),
             lag=healthy_if(self.max_lag is None or self.measured.lag_seconds < self.max_lag),

@@ -53,7 +53,7 @@ class AgentPublisher:
             ready=agent.ready,
             path="python" if agent.tail.fast_chain is None else "native",
             output=OutputStatus.of(self.output_kind, agent.delivery),
-            state=StateStatus(str(state.directory), agent.state_error, state.commits),
+            state=StateStatus(str(state.directory), agent.state_error, state.commits, agent.state_gone),
             unreadable=MappingProxyType(dict(agent.tail.unreadable)),
             measured=measured,
             counters=agent.ledger.published,

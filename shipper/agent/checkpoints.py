@@ -28,6 +28,8 @@ class Checkpoints:
     tail: Tail
     error: str | None = None
     """Error of the last commit; None if it succeeded."""
+    gone: bool = False
+    """True while the state directory is removed or replaced: nothing can be committed."""
     _committed_at: float = 0.0
     _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
 
@@ -56,6 +58,8 @@ class Checkpoints:
         Returns False if the state is not writable. After a commit, both dictionaries are empty.
         """
         self._committed_at = now
+        if not self.present():
+            return False
         finished = {path: log for path, log in removed.items() if log.finished(turned_at)}
         if not touched and not finished and not self.ledger.changes():
             return True
@@ -67,6 +71,17 @@ class Checkpoints:
         touched.clear()
         removed.clear()
         return True
+
+    def present(self) -> bool:
+        """Return False while the state is not at its path, and report it."""
+        if not self.state.gone:
+            if self.gone:
+                self.gone, self.error = False, None
+            return True
+        if not self.gone:
+            self.gone = True
+            self._save({}, {})
+        return False
 
     def _save(self, touched: Logs, finished: dict[str, LogReader]) -> bool:
         logs = [log.checkpoint() for path, log in touched.items() if path not in finished]

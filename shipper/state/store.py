@@ -9,10 +9,13 @@ Partial entries have not been redacted yet: they are encrypted before SQLite see
 """
 
 import fcntl
+import hashlib
 import os
+import socket
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
+from errno import EADDRINUSE
 from pathlib import Path
 from types import NoneType
 from typing import IO, Any
@@ -57,6 +60,7 @@ class State:
                 make_private(directory)
                 require_private(directory)
                 self._lock = opened.enter_context(closing(_locked(directory)))
+                opened.enter_context(_address(directory))
                 self._mark = opened.enter_context(closing(CommitMarker(directory)))
                 held = _held_state(self._lock)
             self._cipher = Cipher(_own_key(directory / STATE) if key is None else key)
@@ -67,7 +71,13 @@ class State:
                 _note(
                     self._lock, f"{os.getpid()}\n{HELD}\n"
                 )  # after the schema: a kill before this leaves a first start
-            opened.pop_all()  # no error: everything stays open
+            self._inode = _inode(directory / FILE)
+            self._opened = opened.pop_all()  # no error: everything stays open
+
+    @property
+    def gone(self) -> bool:
+        """True if the database at the path is not the open one: it was removed, or replaced, and holds no commits."""
+        return _inode(self.directory / FILE) != self._inode
 
     def _checked(self) -> Seal:
         """Return the seal after verifying all rows against it. Raises StateError."""
@@ -157,6 +167,11 @@ class State:
         problems: Iterable[tuple[str, str]] = (),
     ) -> None:
         """Save checkpoints, counters and problems in one transaction. Raises StateError; then nothing is saved."""
+        if self.gone:
+            raise StateError(
+                f"state directory {self.directory} was removed or replaced while it was in use",
+                "put it back, or start the agent again, which then counts the logs on disk from their beginning",
+            )
         rows = {_path(log.path): self._log_rows(log) for log in logs}
         values = [_series_row(key, value, created[key]) for key, value in series.items()]
         removed_paths = {_path(path) for path in removed}
@@ -205,9 +220,7 @@ class State:
 
     def close(self) -> None:
         """Close the database and release the lock."""
-        self._db.close()
-        self._mark.close()
-        self._lock.close()
+        self._opened.close()
 
 
 LogRow = tuple[object, ...]
@@ -254,6 +267,39 @@ def _usable(directory: Path) -> Iterator[None]:
         ) from error
 
 
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+@contextmanager
+def _address(directory: Path) -> Iterator[None]:
+    """Hold an address that follows from the path: a lock file in a directory that was removed refuses nobody.
+
+    The address is in Linux's abstract namespace, so nothing is left of it after a kill.
+    """
+    parent = directory.resolve().parent
+    name = hashlib.blake2b(f"{_inode(parent)} {directory.resolve()}".encode(errors="surrogateescape"), digest_size=16)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as held:
+        try:
+            held.bind(f"\0shipper-state-{name.hexdigest()}")
+        except OSError as error:
+            if error.errno != EADDRINUSE:
+                raise
+            raise _in_use(directory) from error
+        yield
+
+
+def _in_use(directory: Path, holder: str = "unknown") -> StateError:
+    return StateError(
+        f"state directory {directory} is in use by another agent (process {holder})",
+        "stop that agent first, or choose another directory with --state-dir",
+    )
+
+
 def _locked(directory: Path) -> IO[str]:
     lock = open(directory / LOCK, "a+", encoding="ascii", opener=_private)  # noqa: SIM115 -- held while the agent lives
     try:
@@ -262,10 +308,7 @@ def _locked(directory: Path) -> IO[str]:
         lock.seek(0)
         holder = lock.readline().strip() or "unknown"
         lock.close()
-        raise StateError(
-            f"state directory {directory} is in use by another agent (process {holder})",
-            "stop that agent first, or choose another directory with --state-dir",
-        ) from error
+        raise _in_use(directory, holder) from error
     return lock
 
 

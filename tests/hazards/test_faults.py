@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import structlog
 
 from deploy.services.unavailable import Unavailable
+from shipper.agent.agent_status import AgentPublisher
 from shipper.agent.unreadable_logs import SHOWN
 from shipper.state.store import State
 from shipper.system.errors import StateError
@@ -238,6 +240,34 @@ def test_two_agents_on_one_state_directory_are_refused(tmp_path: Path) -> None:
         State(tmp_path / "state")
     first.close()
     State(tmp_path / "state").close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_state_directory_that_is_removed_while_running_is_noticed(tmp_path: Path, replaced: bool) -> None:
+    """Nothing is read or committed from then on, health says so, and no second agent starts beside it."""
+    rig = Rig(tmp_path)
+    rig.write(rig.lines(5))
+    rig.read()
+    agent = rig.agent
+    assert agent is not None
+    (tmp_path / "state").rename(tmp_path / "away")
+    if replaced:
+        shutil.copytree(tmp_path / "away", tmp_path / "state")
+    rig.write(rig.lines(5))
+    rig.read()
+    publisher = AgentPublisher(agent, "memory")
+    assert publisher.snapshot.health().checks["state"] == "stuck"
+    assert publisher.snapshot.health().status == "stuck"
+    assert "was removed or replaced" in str(agent.state_error)
+    assert rig.counter("shipper_lines_read_total") == 5
+    with pytest.raises(StateError, match=r"in use by another agent"):
+        State(tmp_path / "state")
+    shutil.rmtree(tmp_path / "state")
+    (tmp_path / "away").rename(tmp_path / "state")
+    rig.read()
+    assert agent.state_error is None
+    assert rig.counter("shipper_lines_read_total") == 10
+    assert rig.serials() == list(range(1, 11))
 
 
 def test_state_of_another_version_is_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ WORDS = {"healthy": "Healthy", "degraded": "Degraded", "stuck": "Stuck"}
 MEANING = {
     "healthy": "Reading, counting and storing.",
     "degraded": "Counting continues; a restart would not help.",
-    "stuck": "The main loop makes no progress: restart the agent, and keep its log.",
+    "stuck": "The main loop makes no progress, or the state directory is gone: restart the agent, and keep its log.",
 }
 STARTING = "The first scan of the files is in progress."
 
