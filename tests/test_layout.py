@@ -18,6 +18,8 @@ WIDE = {
     "shipper/agent": "two processes, agent and indexer, each with its status, and the parts of their turns",
     "shipper/config": "settings by section, and the kinds of inputs and outputs that they are validated against",
     "shipper/inputs/files": "tailing: one file for each part of following a rotated log",
+    "shipper/outputs/elasticsearch": "writing, reading, management and Kibana's objects, one file for each part",
+    "schemas/shipper_schemas": "the vocabulary, one file for each table of it",
     "processors/shipper_processors": "one file for each step, imported by applications under these names",
 }
 """Folders that may show more names, with the reason."""

@@ -12,11 +12,11 @@ nothing can be smuggled in before a request; a line that can be read in two ways
 """
 # ruff: noqa: E501 -- a table with one expression a line
 
-import re
 from datetime import datetime
 from typing import Any
 
 from shipper_processors.chain_plan import SCHEMA
+from shipper_schemas import lazy_re as re
 
 LEVELS = dict(SCHEMA.levels)
 METHOD = r"(?P<method>[A-Z]{3,10})"

@@ -6,10 +6,11 @@ is split, and only its last part ends in a newline) and the Kubernetes CRI loggi
 """
 
 import json
-import re
 from typing import NamedTuple
 
 import msgspec
+
+from shipper_schemas import lazy_re as re
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")

@@ -4,10 +4,10 @@ Each function returns the value in the schema's form, or None if the text or num
 """
 
 import math
-import re
 from ipaddress import ip_address
 from typing import Any
 
+from shipper_schemas import lazy_re as re
 from shipper_schemas.field_sources import (
     BLANK_FILLERS,
     COUNTED_PREFIX,

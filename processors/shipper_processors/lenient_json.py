@@ -5,9 +5,10 @@ attempts is bounded. Nothing is guessed: a value is taken only if it is complete
 """
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+from shipper_schemas import lazy_re as re
 
 LONGEST_INTEGER = 400
 

@@ -5,8 +5,9 @@ text that a client chooses stands behind a part that only the program writes. Wh
 counts at most once, and a line of a failure is never one of a success.
 """
 
-import re
 from collections.abc import Callable, Mapping
+
+from shipper_schemas import lazy_re as re
 
 MOST_LINES = 16
 """Lines of a joined entry that are tested."""

@@ -4,13 +4,13 @@ Writers glue documents together: two objects on a line, an array of objects, or 
 full disk and is followed by the next one. Each part is counted and stored alone; none hides another.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 
 import orjson
 
 from shipper_processors.lenient_json import OUTSIDE, Piece, pieces, without_colours
 from shipper_processors.record_id import ordinal_digest, seeded_digest
+from shipper_schemas import lazy_re as re
 from shipper_schemas.entry import Entry
 
 AROUND = OUTSIDE + "\x1b"

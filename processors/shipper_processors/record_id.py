@@ -11,11 +11,11 @@ digest with its ordinals. Time, stream and tag of a record contain no space, and
 parsed is preceded by its length. So no two different inputs are hashed as the same bytes.
 """
 
-import re
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from shipper_processors.times import LOOSE
+from shipper_schemas import lazy_re as re
 
 DIGEST_SIZE = 14
 SEED_SIZE = 16

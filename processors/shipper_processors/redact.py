@@ -14,17 +14,13 @@ from urllib.parse import unquote
 from shipper_processors.chain_plan import SCHEMA, RedactionPlan
 from shipper_processors.envelope import LONE_SURROGATES
 from shipper_processors.pseudonym import hash_of
+from shipper_processors.redact_names import DEFAULT_FIELDS
 from shipper_processors.redact_patterns import KEYWORDS, PATTERNS, WORD, Pattern, named_values
 from shipper_processors.sanitize import safe_repr
 
 if TYPE_CHECKING:
     from shipper_processors.safe_regex import SafePattern
 
-DEFAULT_FIELDS = (
-    "password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "refresh_token", "id_token",
-    "authorization", "cookie", "set_cookie", "api_key", "apikey", "private_key", "session_id", "ssn",
-    "card_number", "cvv",
-)  # fmt: skip
 DEEPEST = 100
 MOST_KEPT, LONGEST_KEPT = 20_000, 200
 """Number and longest length of the harmless texts that are cached."""

@@ -4,8 +4,9 @@ Everything that decides what a text is (record starts, joins, the payload) sees 
 the record as logged.
 """
 
-import re
 from itertools import islice
+
+from shipper_schemas import lazy_re as re
 
 ESCAPE = re.compile(
     r"\x1b(?:"

@@ -12,7 +12,6 @@ section 6, structlog's ConsoleRenderer, zerolog's ConsoleWriter, zap's console e
 
 # ruff: noqa: E501 -- expressions are easier to read on one line
 import json
-import re
 from typing import Any
 
 import orjson
@@ -21,6 +20,7 @@ from shipper_processors.lenient_json import OUTSIDE, members, object_at
 from shipper_processors.stack_traces import summary
 from shipper_processors.stack_traces.at_frames import ENDINGS
 from shipper_processors.text_heads import ISO, SYSLOG, Head
+from shipper_schemas import lazy_re as re
 
 TIME_KEYS = ("timestamp", "@timestamp", "time", "ts", "@t", "datetime", "date", "asctime", "t", "eventTime")
 LEVEL_KEYS = ("level", "severity", "levelname", "level_name", "log.level", "@l", "LogLevel", "lvl", "@level")

@@ -12,12 +12,12 @@ NestJS, winston, NLog, Serilog, .NET's console, Elixir, ClickHouse, and syslog (
 """
 
 # ruff: noqa: E501 -- a table with one expression a line
-import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from shipper_processors.chain_plan import SCHEMA
 from shipper_processors.field_values import is_placeholder
+from shipper_schemas import lazy_re as re
 
 LEVELS = dict(SCHEMA.levels)
 """Each spelling of a level in an application's own fields, with the level that it means."""

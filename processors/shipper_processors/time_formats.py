@@ -6,12 +6,12 @@ with named parts and bounded repetitions. What a text does not name comes from a
 which the time is at most a day after it, since logs are read late and not early; the day is the nearest.
 """
 
-import re
 from calendar import isleap
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 
 from shipper_processors.time_zones import Instant, instant
+from shipper_schemas import lazy_re as re
 
 MS_PER_DAY = 86_400_000
 LONGEST = 96

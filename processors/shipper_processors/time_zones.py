@@ -6,10 +6,11 @@ them; otherwise the time is read as if it named no zone. The American abbreviati
 without `CST` and `CDT`.
 """
 
-import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
+
+from shipper_schemas import lazy_re as re
 
 _HOURS: dict[float, str] = {
     -10: "HST", -9: "AKST", -8: "PST AKDT", -7: "MST PDT", -6: "MDT", -5: "EST", -4: "EDT", -3: "BRT ART",

@@ -5,7 +5,6 @@ zone `Z`, `±HH:MM`, `±HHMM` or none (UTC). `read_time` reads whatever an appli
 objects and lists, and the notations of `time_formats`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from shipper_processors.time_formats import LONGEST, day_start_ms, read_compact, read_text
 from shipper_processors.time_zones import in_zone, instant
+from shipper_schemas import lazy_re as re
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOOSE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|z|UTC|[+-]\d\d:?\d\d)?", re.ASCII)

@@ -39,7 +39,7 @@ StatusCode = Annotated[int, Field(strict=True, ge=100, le=599)]
 class Event(TypedDict, total=False):
     """The fields of a structured entry. Every field is optional here; the policy may require `correlation_id`."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="forbid", defer_build=True)  # type: ignore[misc]
 
     correlation_id: Annotated[
         CorrelationId, Searchable("keyword", "the same for all entries of one request", "http.request.id", True)

@@ -18,7 +18,7 @@ TEXT = "text"
 class Part(BaseModel):
     """A part of an entry; unknown keys are ignored."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
 
 
 class Reason(Part):

@@ -17,12 +17,12 @@ counters:
 """
 
 import math
-import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
+from shipper_schemas import lazy_re as re
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.invalid import Invalid
 
@@ -79,7 +79,7 @@ def identifies_someone(field: str) -> bool:
 class Part(BaseModel):
     """A part of a rule; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Matcher(Part):

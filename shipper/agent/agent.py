@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from shipper.agent import ship_marks
 from shipper.agent.checkpoints import Checkpoints
 from shipper.agent.hot_reload import Change, HotReload, apply_change
@@ -26,6 +24,7 @@ from shipper.state.checkpoint import Position
 from shipper.state.store import State
 from shipper.system.clock import Clock
 from shipper.system.errors import AGAIN, StateError
+from shipper.system.own_log import own_log
 from shipper.system.shutdown import StopEvent
 
 
@@ -66,7 +65,7 @@ class Agent:
     _moved_at: float = 0.0
     _quiet_called: bool = False
     """True if `when_quiet` was called since the last read."""
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.agent"))
 
     def __post_init__(self) -> None:
         """Commit to `state`."""

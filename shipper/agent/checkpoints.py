@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.read_batch import CheckpointedLog
 from shipper.inputs.files.tailer import Tail
@@ -13,6 +11,7 @@ from shipper.metrics.registry import Ledger
 from shipper.model.batch import Tally
 from shipper.state.store import State
 from shipper.system.errors import StateError, hint_while_running
+from shipper.system.own_log import own_log
 from shipper_processors.count import Counting
 
 Logs = dict[str, CheckpointedLog]
@@ -31,7 +30,7 @@ class Checkpoints:
     gone: bool = False
     """True while the state directory is removed or replaced: nothing can be committed."""
     _committed_at: float = 0.0
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.agent"))
 
     def record(self, counted: Tally, counting: Counting, now_s: float) -> None:
         """Add the increments to the ledger, with incidents of files and overflows of labels."""

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from shipper.agent.kafka_messages import MessageBatch, Translate
 from shipper.agent.kafka_offsets import PartitionOffsets
 from shipper.agent.maintenance import Maintenance
@@ -25,6 +23,7 @@ from shipper.model.batch import Tally
 from shipper.outputs.kafka.client import KafkaUnavailable
 from shipper.system.clock import Clock
 from shipper.system.errors import ShipperError, hint_while_running
+from shipper.system.own_log import own_log
 from shipper.system.shutdown import StopEvent
 from shipper_schemas.metrics import SeriesKey
 
@@ -70,7 +69,7 @@ class Indexer(Rebalanced):
     _measure_at: float = 0.0
     _measured: bool = False
     _assigned_at: float = 0.0
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.indexer"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.indexer"))
 
     @property
     def spans(self) -> Mapping[Partition, Span]:

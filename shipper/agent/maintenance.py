@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from shipper.system.errors import OutputUnavailable, hint_while_running
+from shipper.system.own_log import own_log
 
 
 @dataclass(slots=True)
@@ -16,7 +15,7 @@ class Maintenance:
     task: Callable[[int], None] | None = None
     """Called with the wall clock's milliseconds; None for an output that needs none."""
     _due: float = 0.0
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.maintenance"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.maintenance"))
 
     def run_if_due(self, now: float, every: float, wall_ms: int) -> None:
         """Run the task if it is due at `now`, and again after `every` seconds, even if it fails."""

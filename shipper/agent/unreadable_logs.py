@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from shipper.system.errors import hint_unreadable
+from shipper.system.own_log import own_log
 
 SHOWN = 3
 """Number of unreadable logs reported one by one if many appear together."""
@@ -17,7 +16,7 @@ class UnreadableLogs:
     """The logs reported as unreadable, until they can be read again."""
 
     _reported: set[str] = field(default_factory=set)
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.agent"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.agent"))
 
     def report(self, unreadable: Mapping[str, OSError]) -> None:
         """Report each log that became unreadable; of many at once, the first ones and the number of the others."""

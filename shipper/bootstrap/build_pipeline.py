@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
-import structlog
-
 from shipper.config.files import key_files
 from shipper.config.settings import Settings
 from shipper.metrics.catalogue import OVERFLOWS, saved
@@ -13,6 +11,7 @@ from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.quarantine_release import Releaser
 from shipper.pipeline.service_bounds import ServiceBounds
 from shipper.system.errors import ConfigurationError
+from shipper.system.own_log import own_log
 from shipper.system.version import NATIVE_COST, NATIVE_HINT
 from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
@@ -110,7 +109,7 @@ def compiled_of(settings: Settings, pipeline: Pipeline) -> FastChain | None:
     """Return the native chain of `pipeline`; log why there is none, unless it is turned off."""
     chain, reason, hint = chain_of(settings, pipeline)
     if chain is None and settings.compiled:
-        structlog.get_logger("shipper").warning("python_path", reason=reason, cost=NATIVE_COST, hint=hint)
+        own_log("shipper").warning("python_path", reason=reason, cost=NATIVE_COST, hint=hint)
     return chain
 
 

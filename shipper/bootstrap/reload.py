@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from shipper.agent.agent import Agent
 from shipper.agent.agent_snapshot import Loaded
 from shipper.agent.agent_status import AgentPublisher
@@ -25,6 +23,7 @@ from shipper.metrics.catalogue import FAILURE, RELOADS, SUCCESS
 from shipper.model.batch import Tally
 from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError, ShipperError
+from shipper.system.own_log import own_log
 
 
 @dataclass(slots=True)
@@ -45,7 +44,7 @@ class Reloader:
     _in_effect: Digests = field(init=False)
     """What the files held when the settings in effect were read."""
     _check_at: float = 0.0
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.reload"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.reload"))
 
     def __post_init__(self) -> None:
         """Record the files that were read as the configuration in effect."""

@@ -3,16 +3,17 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from shipper.config import load
 from shipper.config.input_kinds import INPUT_KINDS
 from shipper.config.option_tree import all_keys
 from shipper.config.output_kinds import OUTPUT_KINDS
-from shipper.config.settings import Settings
 from shipper.system.errors import ShipperError
-from shipper_schemas.rules import Condition, Rule
+
+if TYPE_CHECKING:
+    from shipper_schemas.rules import Condition, Rule
 
 ALWAYS = ("http_access", "request_complete", "unstructured")
 BEGINNINGS: dict[str, Callable[[], Iterable[str]]] = {
@@ -43,13 +44,13 @@ def complete_schemes(_ctx: click.Context, option: click.Parameter, incomplete: s
     return [scheme for scheme in BEGINNINGS[str(option.name)]() if scheme.startswith(incomplete)]
 
 
-def known_events(rules: Iterable[Rule]) -> set[str]:
+def known_events(rules: "Iterable[Rule]") -> set[str]:
     """Return the event names in the conditions of the rules."""
     conditions = (case.when for rule in rules for case in rule.all_cases())
     return {*ALWAYS, *(name for condition in conditions for name in _events(condition))}
 
 
-def _events(condition: Condition) -> Iterator[str]:
+def _events(condition: "Condition") -> Iterator[str]:
     matcher = condition.fields.get("event")
     if matcher is not None:
         yield from (name for name in (matcher.equals, *(matcher.one_of or ())) if isinstance(name, str))
@@ -57,8 +58,11 @@ def _events(condition: Condition) -> Iterator[str]:
         yield from _events(part)
 
 
-def _rules(ctx: click.Context) -> list[Rule]:
+def _rules(ctx: click.Context) -> "list[Rule]":
     """Return the rules of the configuration on the command line or in SHIPPER_CONFIG; else the built-in ones."""
+    from shipper.config import load  # noqa: PLC0415 -- only a shell that completes needs it
+    from shipper.config.settings import Settings  # noqa: PLC0415 -- as above
+
     file = ctx.params.get("config") or os.environ.get("SHIPPER_CONFIG")
     try:
         settings = load(Path(file) if file else None, os.environ, {})

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from shipper.config.environment import from_variables
 from shipper.config.files.references import named_files
 from shipper.config.files.secret_files import with_secrets
-from shipper.config.files.yaml_file import from_file
 from shipper.config.layers import Layer, flag, from_flags, merged, origin, without_overridden_secrets
 from shipper.config.option_tree import KeyPath
 from shipper.config.problems import InvalidConfiguration, Problem, problem_of
@@ -29,7 +28,7 @@ class Sources(NamedTuple):
         """Return the file and the files that it or a variable names; an unreadable file names none."""
         own = [] if self.file is None else [self.file]
         try:
-            from_yaml = [] if self.file is None else [from_file(self.file)[0]]
+            from_yaml = [] if self.file is None else [_from_file(self.file)[0]]
         except InvalidConfiguration:
             from_yaml = []
         from_environment, _ = from_variables(self.environ)
@@ -65,7 +64,7 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
 
 def read(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Configuration:
     """Return the effective settings with their sources. Raises ConfigurationError as `load` does."""
-    from_yaml, duplicates = from_file(file) if file else (Layer({}, str), [])
+    from_yaml, duplicates = _from_file(file) if file else (Layer({}, str), [])
     from_environment, unreadable = from_variables(environ)
     layers = without_overridden_secrets([from_yaml, from_environment, from_flags(flags)])
     values, missing = with_secrets(merged(layers), layers)
@@ -77,3 +76,9 @@ def read(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
     if problems:
         raise InvalidConfiguration(problems)
     return Configuration(settings, layers, Sources(file, environ, flags))
+
+
+def _from_file(path: Path) -> tuple[Layer, list[Problem]]:
+    from shipper.config.files.yaml_file import from_file  # noqa: PLC0415 -- loads YAML only where a file is named
+
+    return from_file(path)

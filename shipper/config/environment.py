@@ -4,9 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from shipper.config.files.yaml_file import error_location, parsed
 from shipper.config.layers import Layer
 from shipper.config.option_tree import KeyPath, is_structured, may_be_empty
 from shipper.config.problems import Problem, dotted
@@ -20,6 +17,10 @@ SERVICE_LINK = re.compile(
 SERVICE_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://\S+")
 
 
+class InvalidYaml(Exception):
+    """A variable whose text is no YAML."""
+
+
 def from_variables(environ: Mapping[str, str]) -> tuple[Layer, list[Problem]]:
     """Return the settings in the variables, and the problems of those that cannot be read."""
     values: dict[str, Any] = {}
@@ -28,8 +29,8 @@ def from_variables(environ: Mapping[str, str]) -> tuple[Layer, list[Problem]]:
     for path, name in sorted((path_of(name), name) for name, value in environ.items() if is_setting(name, value)):
         try:
             _put(values, path, _read(path, environ[name]))
-        except yaml.YAMLError as error:
-            problems.append(Problem(dotted(path), f"invalid YAML{error_location(error)}", name))
+        except InvalidYaml as error:
+            problems.append(Problem(dotted(path), str(error), name))
         except KeyError as error:
             what = f"{error.args[0]} is also set as a whole"
             problems.append(Problem(dotted(path), what, name, "keep one of them"))
@@ -54,7 +55,19 @@ def _read(path: tuple[str, ...], text: str) -> object:
     """Parse lists and mappings as YAML; leave other text as it is, since a password may start with a bracket."""
     if text == "" and may_be_empty(path):
         return None
-    return parsed(text).values if is_structured(path) else text
+    return _parsed(text) if is_structured(path) else text
+
+
+def _parsed(text: str) -> object:
+    """Parse YAML, whose library is loaded only where a variable has it. Raises InvalidYaml."""
+    import yaml  # noqa: PLC0415 -- see above
+
+    from shipper.config.files.yaml_file import error_location, parsed  # noqa: PLC0415 -- see above
+
+    try:
+        return parsed(text).values
+    except yaml.YAMLError as error:
+        raise InvalidYaml(f"invalid YAML{error_location(error)}") from error
 
 
 def _put(values: dict[str, Any], path: tuple[str, ...], value: object) -> None:

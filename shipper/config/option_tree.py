@@ -1,6 +1,7 @@
 """Option tree: the declared keys, with the types of their values, secrets, and keys that need a restart."""
 
 from collections.abc import Iterator
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -77,8 +78,10 @@ def _restarts(section: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator
             yield from _restarts(info.annotation, path)
 
 
-RESTARTS = tuple(_restarts(Settings))
-"""Settings that a running agent does not reload, by the names of their attributes."""
+@cache
+def restarts() -> tuple[tuple[str, ...], ...]:
+    """Return the settings that a running agent does not reload, by the names of their attributes."""
+    return tuple(_restarts(Settings))
 
 
 def all_keys(section: object = Settings, above: str = "") -> Iterator[str]:

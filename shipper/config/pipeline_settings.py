@@ -8,8 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from shipper.config.files.key_files import parse_keys
 from shipper.config.section import Section
 from shipper.config.units import Duration
-from shipper_processors.redact import DEFAULT_FIELDS, Redactor
-from shipper_processors.redact_patterns import PATTERNS
+from shipper_processors.redact_names import DEFAULT_FIELDS, PATTERN_NAMES
 from shipper_processors.time_zones import named_zone
 from shipper_schemas.builtin_rules import builtin_rules, preset_rules
 from shipper_schemas.entry import RequireId
@@ -101,7 +100,7 @@ class RedactSettings(Section):
     """Redaction, before anything leaves the process."""
 
     fields: list[str] = Field(default=list(DEFAULT_FIELDS), description="fields whose entire value is masked")
-    patterns: list[str] = Field(default=list(PATTERNS), description="built-in patterns to mask in all text")
+    patterns: list[str] = Field(default=list(PATTERN_NAMES), description="built-in patterns to mask in all text")
     extra_patterns: dict[str, str] = Field(
         default_factory=dict, description="additional patterns by name, as RE2 regular expressions"
     )
@@ -123,12 +122,16 @@ class RedactSettings(Section):
     @field_validator("patterns")
     @classmethod
     def _patterns_exist(cls, patterns: list[str]) -> list[str]:
+        from shipper_processors.redact import Redactor  # noqa: PLC0415 -- compiles many patterns
+
         Redactor(patterns=patterns)
         return patterns
 
     @field_validator("extra_patterns")
     @classmethod
     def _patterns_compile(cls, patterns: dict[str, str]) -> dict[str, str]:
+        from shipper_processors.redact import Redactor  # noqa: PLC0415 -- as above
+
         Redactor(extra_patterns=patterns)
         return patterns
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from shipper.config.option_tree import RESTARTS
+from shipper.config.option_tree import restarts
 from shipper.config.settings import Settings
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -19,7 +19,7 @@ class Reloadable(NamedTuple):
 
 def reloadable(before: Settings, after: Settings) -> Reloadable:
     """Return `after`, with settings that need a restart as they were `before`."""
-    restart = tuple(path for path in RESTARTS if _at(before, path) != _at(after, path))
+    restart = tuple(path for path in restarts() if _at(before, path) != _at(after, path))
     settings = after
     for path in restart:
         settings = _with(settings, path, _at(before, path))

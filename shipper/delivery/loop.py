@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic
 
-import structlog
-
 from shipper.delivery import request_metrics
 from shipper.delivery.availability import Availability, after_failure
 from shipper.delivery.in_flight import Arrival, InFlight, Marks
@@ -27,6 +25,7 @@ from shipper.outputs.base import Output, completed
 from shipper.system.backoff import Backoff
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, hint_while_running
+from shipper.system.own_log import own_log
 from shipper.system.shutdown import StopEvent
 
 
@@ -90,7 +89,7 @@ class Delivery(Generic[Marks]):
     """Oldest first: batches are acknowledged in this order."""
     ended: Counter[str] = field(default_factory=Counter)
     """Acknowledged events since the start by outcome."""
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.delivery"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.delivery"))
 
     # --- sending ----------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ Anyone may have written what a topic or a store contains: a key that is not a st
 from typing import Any
 
 from shipper.model.documents import Document
-from shipper_processors.render import searched_text
 from shipper_schemas.quarantine import full_text
 
 
@@ -30,6 +29,8 @@ def text_of(event: dict[str, Any]) -> str | None:
     """Return the text of a document, quarantined or not, that full-text search covers."""
     if "raw" in event and "reasons" in event:
         return full_text(event)
+    from shipper_processors.render import searched_text  # noqa: PLC0415 -- loads the chain, which a search seldom needs
+
     return searched_text({name: value for name, value in event.items() if isinstance(value, str) or name == "extra"})
 
 

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple, overload
 
 import orjson
 
-from shipper_processors.render import extra_texts
-
 
 class Document(NamedTuple):
     """One document for an index; the fields beside `body` are its search keys, so that no output parses it again.
@@ -52,6 +50,8 @@ class Rendered:
         return len(self.block)
 
     def __iter__(self) -> Iterator[Document]:
+        from shipper_processors.render import extra_texts  # noqa: PLC0415 -- loads the chain, which a search seldom needs
+
         for id_, time_ms, body, texts in self.block.rows():
             correlation_id, event, level, message, path, *errors, extra, trace_id = texts
             searched = [text for text in (message, path, *errors, event) if text is not None]

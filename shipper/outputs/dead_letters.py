@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import structlog
 
 from shipper.model.documents import Document
 from shipper.system.errors import OutputUnavailable, StoreUnreadable
+from shipper.system.own_log import own_log
 from shipper.system.private_dirs import make_private, sync_folder
 
 FILE = "dead-letters.ndjson"
@@ -32,7 +32,7 @@ class DeadLetters:
         self._lock = threading.Lock()
         self._written: dict[tuple[str, bytes], None] = {}
         self._most = remembered
-        self._log = structlog.get_logger("shipper.dead_letters")
+        self._log = own_log("shipper.dead_letters")
 
     def add(self, document: Document, reason: str) -> None:
         """Append durably. Raises OutputUnavailable if that fails, so that the batch is retried.

@@ -3,9 +3,8 @@
 An exception after a logger's line may be a message of its own, until a frame follows: its state ends with `?`.
 """
 
-import re
-
 from shipper_processors.stack_traces.heads import Context, Head, begins_record, is_indented
+from shipper_schemas import lazy_re as re
 
 FRAME = re.compile(r"\s{1,64}at (?:\S[^(]{0,1024}?(?:\(|:\d)|<anonymous>)")
 ERROR = re.compile(

@@ -1,8 +1,7 @@
 """Traces of Elixir and reports of Erlang."""
 
-import re
-
 from shipper_processors.stack_traces.heads import Context, Head, begins_record, is_indented
+from shipper_schemas import lazy_re as re
 
 EXCEPTION = re.compile(r"\s{0,16}\*\* \((?P<type>[A-Za-z][\w.]{0,200})\) ?(?P<message>.{0,4096})", re.DOTALL)
 REPORT = re.compile(r"=[A-Z ]{3,40} REPORT={4} ")

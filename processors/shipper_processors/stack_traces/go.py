@@ -1,8 +1,7 @@
 """Traces of Go: panics, goroutines, and the stacks that loggers and error packages print."""
 
-import re
-
 from shipper_processors.stack_traces.heads import Context, Head, begins_record, is_indented
+from shipper_schemas import lazy_re as re
 
 START = re.compile(r"(?:panic: |fatal error: |runtime: |goroutine \d+ \[|SIG[A-Z]{3,8}: )")
 GOROUTINE = re.compile(r"goroutine \d+ (?:gp=\S+ m=\S+ )?(?:mp=\S+ )?\[")

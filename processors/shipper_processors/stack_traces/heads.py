@@ -1,9 +1,9 @@
 """Heads: the properties of the first line of an entry, and of lines that begin a record."""
 
-import re
 from dataclasses import dataclass
 
 from shipper_processors.levels import level_of, time_of
+from shipper_schemas import lazy_re as re
 
 QUIET = frozenset({"trace", "debug", "info", "notice"})
 """Levels of lines that do not introduce a stack trace of a language whose uncaught exceptions look alike."""

@@ -4,9 +4,8 @@ The state holds the open brackets. A line continues an object only where JSON al
 with `{` is not taken into a torn object before it.
 """
 
-import re
-
 from shipper_processors.stack_traces.heads import AROUND, Context, Head, begins_record, is_indented
+from shipper_schemas import lazy_re as re
 
 SCALAR = re.compile(r"(?:-?\d[\d.eE+-]{0,40}|true|false|null)\s{0,8}[,\]}]{0,64}")
 PROPERTY = re.compile(r"(?:[A-Za-z_$][\w$-]{0,100}|'[^']{1,200}'|\[\w{1,60}\]): ")

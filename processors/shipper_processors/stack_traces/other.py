@@ -1,8 +1,7 @@
 """Records of several lines that are no traces of one language: java.util.logging, SQL, .NET's console, Perl's Carp."""
 
-import re
-
 from shipper_processors.stack_traces.heads import Context, Head, begins_record, is_indented
+from shipper_schemas import lazy_re as re
 
 JUL = re.compile(
     r"[A-Z][a-z]{2} \d{1,2}, \d{4},? \d{1,2}:\d\d:\d\d\s[AP]M \S{1,300}(?: \S{1,300})?\s{0,4}"

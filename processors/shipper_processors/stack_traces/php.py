@@ -1,8 +1,7 @@
 """Traces of PHP and its frameworks, and other numbered ones."""
 
-import re
-
 from shipper_processors.stack_traces.heads import Context, Head, begins_record, is_indented
+from shipper_schemas import lazy_re as re
 
 START = re.compile(
     r"(?:\[[^\]]{1,64}\] |[\w ]{1,16}: )?(?:PHP )?"

@@ -1,7 +1,5 @@
 """Tracebacks of Python, with causes, groups, notes, and the messages of several lines of common libraries."""
 
-import re
-
 from shipper_processors.stack_traces.heads import (
     Context,
     Head,
@@ -9,6 +7,7 @@ from shipper_processors.stack_traces.heads import (
     begins_with_time,
     is_indented,
 )
+from shipper_schemas import lazy_re as re
 
 START = re.compile(r"\s*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):\s*")
 FILE = re.compile(r"(?:\s{1,64}(?:\| {1,16})?|> )File \"[^\"]{1,4096}\", line \d{1,9}")

@@ -1,8 +1,7 @@
 """Traces of Ruby, with causes, and the traces that its loggers print."""
 
-import re
-
 from shipper_processors.stack_traces.heads import Context, Head, begins_record, is_indented
+from shipper_schemas import lazy_re as re
 
 FRAME = re.compile(r"\s{0,64}(?:\d{1,5}: )?(?:from )?(?:[^\s:]|:(?!\d)){1,1024}:\d{1,7}:in [`'].{1,512}")
 FROM = re.compile(r"\s{1,64}(?:\d{1,5}: )?from \S{1,1024}:\d{1,7}(?::in |\s{0,4}$)")

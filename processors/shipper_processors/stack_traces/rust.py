@@ -1,8 +1,7 @@
 """Panics of Rust with their backtraces, and chains of causes."""
 
-import re
-
 from shipper_processors.stack_traces.heads import Context, Head, begins_record, begins_with_time, is_indented
+from shipper_schemas import lazy_re as re
 
 START = re.compile(r"thread '[^']{0,200}' (?:\(\d{1,20}\) )?panicked at (?P<quoted>')?")
 NOTE = re.compile(

@@ -1,11 +1,11 @@
 """The exception that a joined text reports: its type and message."""
 
-import re
 from itertools import pairwise
 
 from shipper_processors.stack_traces import at_frames, beam, go, php, python, ruby, rust
 from shipper_processors.stack_traces.heads import begins_record
 from shipper_processors.stack_traces.other import CARP
+from shipper_schemas import lazy_re as re
 
 Summary = dict[str, str]
 THROWN = re.compile(

@@ -9,17 +9,14 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Union
 
 import click
-import structlog
 from pydantic import SecretStr
 
 from shipper.agent.agent import Agent
 from shipper.agent.agent_status import AgentPublisher
-from shipper.agent.indexer import Indexer
-from shipper.agent.indexer_status import IndexerPublisher
-from shipper.bootstrap import build_agent, build_indexer, build_web
+from shipper.bootstrap import build_agent, build_web
 from shipper.bootstrap.reload import Reloader
 from shipper.cli.options import from_configuration
 from shipper.cli.terminal.progress import TELL_S
@@ -31,9 +28,16 @@ from shipper.system.clock import Clock
 from shipper.system.errors import ShipperError, hint_unreadable
 from shipper.system.logging_setup import configure_own_log
 from shipper.system.loopback import is_loopback
+from shipper.system.own_log import own_log
 from shipper.web.request_guard import host_of
 from shipper.web.server import serve
 
+if TYPE_CHECKING:
+    from shipper.agent.indexer import Indexer
+    from shipper.agent.indexer_status import IndexerPublisher
+
+Process = Union[Agent, "Indexer"]
+Publisher = Union[AgentPublisher, "IndexerPublisher"]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Options of glibc's `mallopt`, from its malloc.h."""
 KEPT_BYTES = 16 * 1024 * 1024
@@ -60,7 +64,7 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
     """
     settings = configuration.settings
     configure_own_log(settings.log_format, settings.log_level)
-    log = structlog.get_logger("shipper")
+    log = own_log("shipper")
     _raise_descriptor_limit()
     _keep_buffers()
     agent, publisher = parts(settings, from_end=start == "end")
@@ -99,9 +103,11 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
         _require_read(agent)
 
 
-def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, AgentPublisher | IndexerPublisher]:
+def parts(settings: Settings, *, from_end: bool) -> tuple[Process, Publisher]:
     """Build the agent, or the indexer where the input is a topic, and its status."""
     if process_of(settings) == "indexer":
+        from shipper.bootstrap import build_indexer  # noqa: PLC0415 -- loads Kafka, which an agent never needs
+
         indexer = build_indexer.indexer(settings, Clock())
         return indexer, build_indexer.indexer_publisher(settings, indexer)
     agent = build_agent.agent(settings, Clock(), from_end=from_end)
@@ -109,9 +115,9 @@ def parts(settings: Settings, *, from_end: bool) -> tuple[Agent | Indexer, Agent
     return agent, AgentPublisher(agent, kind, health.stuck_after, health.max_lag)
 
 
-def log_progress(agent: Agent | Indexer, take: Callable[[], None], clock: Clock) -> Callable[[], None]:
+def log_progress(agent: Process, take: Callable[[], None], clock: Clock) -> Callable[[], None]:
     """Return the step after each turn of a run with an end: `publish`, and log the progress every TELL_S seconds."""
-    log, logged_at = structlog.get_logger("shipper"), clock.monotonic()
+    log, logged_at = own_log("shipper"), clock.monotonic()
 
     def after_turn() -> None:
         nonlocal logged_at
@@ -185,15 +191,15 @@ def _require_read(agent: Agent) -> None:
         )
 
 
-def _log_stop(agent: Agent | Indexer, *, once: bool) -> None:
+def _log_stop(agent: Process, *, once: bool) -> None:
     counts = agent.outcomes()
-    structlog.get_logger("shipper").info("stopped", **counts)
+    own_log("shipper").info("stopped", **counts)
     if once:
         summary = ", ".join(f"{number:,} {outcome}" for outcome, number in counts.items())
         click.echo(f"{summary}; store {agent.delivery.output.url}", file=sys.stdout)
 
 
-def _stop_on_signals(agent: Agent | Indexer) -> None:
+def _stop_on_signals(agent: Process) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         agent.stopping.set()
 

@@ -16,11 +16,11 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import orjson
-import structlog
 
 from shipper.config.settings import DockerSettings, InputSettings
 from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.rotated_names import base_name
+from shipper.system.own_log import own_log
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.redact import Redactor
 from shipper_processors.time_zones import named_zone
@@ -107,7 +107,7 @@ class Provenance:
     redactor: Redactor = field(default_factory=Redactor)
     """Masks labels and names, which are chosen by whoever runs the container, as it masks log text."""
     _api: DockerApi | None = None
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.metadata"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.metadata"))
 
     def of(self, settings: InputSettings) -> Callable[[str, str], Origin]:
         """Return the function from the path of a log in the glob of an input, and its real path, to its origin."""

@@ -4,9 +4,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import structlog
-
 from shipper.inputs.files.handles import open_handle
+from shipper.system.own_log import own_log
 from shipper_processors.envelope import EnvelopeError, parse_cri, parse_json_file
 from shipper_processors.sanitize import printable
 from shipper_processors.times import parse_ms
@@ -52,7 +51,7 @@ class Envelopes:
     """Compares followed logs with their input type, and reports each mismatch once."""
 
     reported: set[str] = field(default_factory=set)
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.inputs"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.inputs"))
 
     def compare(self, kind: str, path: str) -> str:
         """Return the type as which a log is read: the other runtime's if its first line is certainly of that."""

@@ -2,44 +2,58 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from elasticsearch import Elasticsearch
 
 from shipper.config.settings import Settings
 from shipper.outputs.base import Notice, Output, OutputFactory, Retention, Step
 from shipper.outputs.dead_letters import DeadLetters
-from shipper.outputs.elasticsearch.client import connect, tls
+from shipper.outputs.elasticsearch.answers import tls
+from shipper.outputs.elasticsearch.connection import Connection
 from shipper.outputs.elasticsearch.kibana import ndjson
 from shipper.outputs.elasticsearch.kibana_import import import_objects
 from shipper.outputs.elasticsearch.output import ElasticsearchOutput
-from shipper.outputs.elasticsearch.reader import ElasticsearchReader
-from shipper.outputs.elasticsearch.setup import deleted_after, install
 from shipper.outputs.elasticsearch.template_check import TemplateCheck
 from shipper.outputs.elasticsearch.templates import template_names
 from shipper.system.loopback import is_loopback
 from shipper_processors.route import is_daily
 
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
 
-@dataclass(frozen=True, slots=True)
+    from shipper.outputs.elasticsearch.reader import ElasticsearchReader
+
+
 class ElasticsearchReaders:
-    """Readers of one cluster that share a client."""
+    """Readers of one cluster that share a client, which the first one loads: an agent that nobody searches has none."""
 
-    settings: Settings
-    client: Elasticsearch
+    def __init__(self, settings: Settings) -> None:
+        """Search with the connection options of `settings`. Raises ConfigurationError if its files are unusable."""
+        self._settings = settings
+        self._connection = Connection(settings.output, settings.elasticsearch)
+        self._lock = Lock()
+        self._client: Elasticsearch | None = None
 
-    def open(self, pause: Callable[[], None] = lambda: None) -> ElasticsearchReader:
+    def open(self, pause: Callable[[], None] = lambda: None) -> "ElasticsearchReader":
         """A reader with the shared client; its own `close` closes that too."""
-        settings, index = self.settings, self.settings.index
+        from shipper.outputs.elasticsearch.client import connect  # noqa: PLC0415 -- loads the client library
+        from shipper.outputs.elasticsearch.reader import ElasticsearchReader  # noqa: PLC0415 -- as above
+
+        settings, index = self._settings, self._settings.index
+        with self._lock:
+            if self._client is None:
+                self._client = connect(settings.output, settings.elasticsearch)
         return ElasticsearchReader(
-            settings.output, self.client, index.prefix, index.quarantine_prefix,
-            target=target_of(settings), template_check=template_check_of(settings, self.client), pause=pause,
+            settings.output, self._client, index.prefix, index.quarantine_prefix,
+            target=target_of(settings), template_check=template_check_of(settings, self._connection), pause=pause,
         )  # fmt: skip
 
     def close(self) -> None:
         """Close the client."""
-        self.client.close()
+        self._connection.close()
+        if self._client is not None:
+            self._client.close()
 
 
 class ElasticsearchFactory(OutputFactory):
@@ -50,11 +64,11 @@ class ElasticsearchFactory(OutputFactory):
     def output(self, settings: Settings) -> Output:
         """Build the output; sends nothing."""
         options = settings.elasticsearch
-        client = connect(settings.output, options)
+        connection = Connection(settings.output, options)
         return ElasticsearchOutput(
             settings.output,
-            client,
-            template_check_of(settings, client),
+            connection,
+            template_check_of(settings, connection),
             DeadLetters(settings.state_dir),
             quarantine_prefix=settings.index.quarantine_prefix,
             target=target_of(settings),
@@ -65,18 +79,21 @@ class ElasticsearchFactory(OutputFactory):
 
     def check(self, settings: Settings) -> None:
         """Raise ShipperError if the server or its templates are unusable."""
-        with closing(connect(settings.output, settings.elasticsearch)) as client:
-            template_check_of(settings, client).check(())
+        with closing(Connection(settings.output, settings.elasticsearch)) as connection:
+            template_check_of(settings, connection).check(())
 
     def readers(self, settings: Settings, timeout: float | None = None) -> ElasticsearchReaders:
         """Readers with one client."""
-        options = settings.elasticsearch
         if timeout is not None:
-            options = options.model_copy(update={"request_timeout": timeout})
-        return ElasticsearchReaders(settings, connect(settings.output, options))
+            options = settings.elasticsearch.model_copy(update={"request_timeout": timeout})
+            settings = settings.model_copy(update={"elasticsearch": options})
+        return ElasticsearchReaders(settings)
 
     def retention(self, settings: Settings) -> Retention | None:
         """The age in the cluster's lifecycle policy."""
+        from shipper.outputs.elasticsearch.client import connect  # noqa: PLC0415 -- loads the client library
+        from shipper.outputs.elasticsearch.setup import deleted_after  # noqa: PLC0415 -- as above
+
         with closing(connect(settings.output, settings.elasticsearch)) as client:
             seconds = deleted_after(client, settings.output, settings.index.prefix)
         return None if seconds is None else Retention(seconds, f"the lifecycle policy of {settings.output}")
@@ -104,6 +121,9 @@ class ElasticsearchFactory(OutputFactory):
 
     def installation(self, settings: Settings) -> Iterator[Step]:
         """Install index templates and lifecycle policy."""
+        from shipper.outputs.elasticsearch.client import connect  # noqa: PLC0415 -- loads the client library
+        from shipper.outputs.elasticsearch.setup import install  # noqa: PLC0415 -- as above
+
         with closing(connect(settings.output, settings.elasticsearch)) as client:
             yield from install(client, settings.output, settings.index, settings.elasticsearch)
 
@@ -116,10 +136,10 @@ class ElasticsearchFactory(OutputFactory):
         )
 
 
-def template_check_of(settings: Settings, client: Elasticsearch) -> TemplateCheck:
+def template_check_of(settings: Settings, connection: Connection) -> TemplateCheck:
     """The check of server and templates before the first write."""
     required = settings.elasticsearch.require_template
-    return TemplateCheck(settings.output, client, template_names(settings.index), required=required)
+    return TemplateCheck(settings.output, connection, template_names(settings.index), required=required)
 
 
 def target_of(settings: Settings) -> Callable[[str], str]:

@@ -10,15 +10,21 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
-import elastic_transport
 import orjson
-import structlog
-from elasticsearch import ApiError, Elasticsearch
 
 from shipper.model.batch import Written
 from shipper.model.documents import Document, indices_of
 from shipper.outputs.dead_letters import DeadLetters
+from shipper.outputs.elasticsearch.answers import (
+    Answer,
+    cause_in,
+    reason_in,
+    retry_after,
+    unavailable,
+    unexpected_response,
+)
 from shipper.outputs.elasticsearch.bulk import (
     BAD_REQUEST,
     RESPONSE_FIELDS,
@@ -34,18 +40,19 @@ from shipper.outputs.elasticsearch.bulk import (
     requests,
     verdicts,
 )
-from shipper.outputs.elasticsearch.client import cause_of, reason_of, retry_after, translated, unexpected_response
+from shipper.outputs.elasticsearch.connection import Connection
 from shipper.outputs.elasticsearch.template_check import TemplateCheck
-from shipper.outputs.worker_threads import Workers, without_frames
+from shipper.outputs.worker_threads import Workers
 from shipper.system.backoff import Backoff
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ShipperError
+from shipper.system.own_log import own_log
 from shipper_processors.route import is_daily
 from shipper_processors.times import format_ms
 from shipper_schemas.quarantine import KEYS
 from shipper_schemas.violation import Kind, Violation
 
-HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
+BULK = f"_bulk?filter_path={RESPONSE_FIELDS}"
 PROVENANCE = ("stream", "container", "kubernetes", "service", "host", "log")
 DAY_LENGTH = len("-YYYY.MM.dd")
 GATEWAY_ERRORS = (502, 503, 504)
@@ -91,7 +98,7 @@ class ElasticsearchOutput:
     def __init__(  # noqa: PLR0913 -- wired in one place
         self,
         url: str,
-        client: Elasticsearch,
+        connection: Connection,
         template_check: TemplateCheck,
         dead_letters: DeadLetters,
         *,
@@ -105,7 +112,7 @@ class ElasticsearchOutput:
         """Does no I/O: a server that is unavailable now may be available at the first write."""
         self.url = url
         self.window = window
-        self._client = client
+        self._connection = connection
         self._template_check = template_check
         self._dead_letters = dead_letters
         self._quarantine_prefix = quarantine_prefix
@@ -118,7 +125,7 @@ class ElasticsearchOutput:
         self._failures = 0
         """Number of abandoned batches: with one of them, the agent abandons all batches in flight."""
         self._workers: Workers[Sequence[Document], Written] = Workers(window, self._write, "elasticsearch")
-        self._log = structlog.get_logger("shipper.elasticsearch")
+        self._log = own_log("shipper.elasticsearch")
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
         """Queue `documents`; the future completes once each is stored, or fails with OutputUnavailable."""
@@ -128,7 +135,7 @@ class ElasticsearchOutput:
         """Abandon batches in flight: the next start resends them with the same ids."""
         self._closing.set()
         self._workers.close(CLOSE_WAIT_S)
-        self._client.close()
+        self._connection.close()
 
     def _write(self, documents: Sequence[Document]) -> Written:
         """Call `write`; turn unexpected errors into OutputUnavailable, so that a bug does not end the agent."""
@@ -171,36 +178,29 @@ class ElasticsearchOutput:
     def _send(self, request: Request, state: SendState) -> Iterator[Document]:
         """Send one request and process the response; yields the documents to retry."""
         answer = self._request(request)
-        if isinstance(answer, ApiError):
+        if not answer.succeeded:
             yield from self._handle_rejected_request(request, answer, state)
             return
-        if answer == AllStored(len(request.documents)) and not state.quarantined:
+        all_stored = AllStored.read(answer.data)
+        if all_stored == AllStored(len(request.documents)) and not state.quarantined:
             state.stored += len(request.documents)
             return
-        for document, verdict in zip(request.documents, self._verdicts(request, answer), strict=True):
+        items = all_stored or answer.body()
+        for document, verdict in zip(request.documents, self._verdicts(request, items), strict=True):
             yield from self._apply(document, verdict, state)
 
-    def _request(self, request: Request) -> object:
-        """The response body, or the ApiError that rejects or postpones the whole request."""
-        with translated(self.url):
-            try:
-                return self._client.perform_request(
-                    "POST",
-                    f"/{request.default}/_bulk",
-                    params={"filter_path": RESPONSE_FIELDS},
-                    headers=HEADERS,
-                    body=request.body,
-                ).body
-            except ApiError as error:
-                if error.meta.status in GATEWAY_ERRORS:
-                    self._template_check.reset()  # the server that comes back may be another one, or empty
-                if error.meta.status not in (BAD_REQUEST, TOO_LARGE, *BUSY):
-                    raise
-                without_frames(error)
-                return error
-            except elastic_transport.TransportError:
-                self._template_check.reset()
-                raise
+    def _request(self, request: Request) -> Answer:
+        """The response: of success, or one that rejects or postpones the whole request."""
+        try:
+            answer = self._connection.bulk(f"/{quote(request.default, safe='')}/{BULK}", request.body)
+        except OutputUnavailable:
+            self._template_check.reset()
+            raise
+        if answer.status in GATEWAY_ERRORS:
+            self._template_check.reset()  # the server that comes back may be another one, or empty
+        if not (answer.succeeded or answer.status in (BAD_REQUEST, TOO_LARGE, *BUSY)):
+            raise unavailable(self.url, answer.status, answer.headers, answer.body())
+        return answer
 
     def _verdicts(self, request: Request, answer: object) -> list[Verdict]:
         try:
@@ -216,28 +216,29 @@ class ElasticsearchOutput:
             what = f"{self.url} cannot store documents now: {verdict.reason}"
             raise OutputUnavailable(what, verdict.hint, resumes=True)
 
-    def _require_request_fault(self, request: Request, error: ApiError) -> None:
+    def _require_request_fault(self, request: Request, answer: Answer) -> None:
         """Raise OutputUnavailable if the documents are not the cause of a 400 or 413 of a whole request."""
-        cause, single = cause_of(error), len(request.documents) == 1
+        body = answer.body()
+        cause, single = cause_in(body), len(request.documents) == 1
         if cause is not None:
-            self._require_not_blocked(rejection(error.meta.status, cause))
-        elif error.meta.status == BAD_REQUEST:
-            raise unexpected_response(self.url, f"{BAD_REQUEST} {reason_of(error)}") from error
-        if error.meta.status == TOO_LARGE and single and len(request.body) <= SMALLEST_LIMIT:
+            self._require_not_blocked(rejection(answer.status, cause))
+        elif answer.status == BAD_REQUEST:
+            raise unexpected_response(self.url, f"{BAD_REQUEST} {reason_in(body)}")
+        if answer.status == TOO_LARGE and single and len(request.body) <= SMALLEST_LIMIT:
             what = f"{self.url} rejects a request of {len(request.body):,} bytes as too large"
             limits = "http.max_content_length, or the limit of a proxy in between,"
-            raise OutputUnavailable(what, f"raise {limits} to elasticsearch.request_bytes", resumes=True) from error
+            raise OutputUnavailable(what, f"raise {limits} to elasticsearch.request_bytes", resumes=True)
 
-    def _handle_rejected_request(self, request: Request, error: ApiError, state: SendState) -> Iterator[Document]:
+    def _handle_rejected_request(self, request: Request, answer: Answer, state: SendState) -> Iterator[Document]:
         """Retry later with smaller requests if the server is busy; split a too large or malformed request now."""
-        if error.meta.status not in BUSY:
-            self._require_request_fault(request, error)
-        status = error.meta.status
-        reason = f"{status} {reason_of(error)}"
+        status = answer.status
+        if status not in BUSY:
+            self._require_request_fault(request, answer)
+        reason = f"{status} {reason_in(answer.body())}"
         if status in BUSY:
             state.reason = reason
             state.throttled += status == TOO_MANY
-            state.pause = max(state.pause, retry_after(error.meta.headers, self._clock))
+            state.pause = max(state.pause, retry_after(answer.headers, self._clock))
             state.retried += len(request.documents)
             state.limit = max(SMALLEST_LIMIT, min(state.limit, len(request.body)) // 2)
             yield from request.documents

@@ -18,8 +18,9 @@ from shipper.model.documents import Document
 from shipper.model.quarantine_matches import MOST_COUNTED, QuarantineMatches
 from shipper.model.query import Query
 from shipper.model.text_search import TextQuery
+from shipper.outputs.elasticsearch.answers import cause_in, reason_in
 from shipper.outputs.elasticsearch.bulk import Outcome, Target, rejection
-from shipper.outputs.elasticsearch.client import cause_of, reason_of, translated
+from shipper.outputs.elasticsearch.client import translated
 from shipper.outputs.elasticsearch.template_check import TemplateCheck
 from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable, hint_for_command
@@ -125,9 +126,9 @@ class ElasticsearchReader:
             except ConflictError:
                 pass  # released before, but not marked
             except ApiError as error:
-                cause = cause_of(error)
+                cause = cause_in(error.body)
                 if cause is not None and rejection(error.meta.status, cause).outcome is Outcome.REJECTED:
-                    raise ReleaseRefused(f"{target} rejects {document_id}: {reason_of(error)}") from error
+                    raise ReleaseRefused(f"{target} rejects {document_id}: {reason_in(error.body)}") from error
                 raise
             self._client.update(index=index, id=document_id, doc={"released": self._clock.wall_ms()}, refresh=True)
 

@@ -8,8 +8,9 @@ from elasticsearch import ApiError, Elasticsearch, NotFoundError
 
 from shipper.config.output_settings import ElasticsearchSettings, IndexSettings
 from shipper.outputs.base import Step
-from shipper.outputs.elasticsearch.client import reason_of, translated
-from shipper.outputs.elasticsearch.template_check import read_template
+from shipper.outputs.elasticsearch.answers import reason_in
+from shipper.outputs.elasticsearch.client import translated
+from shipper.outputs.elasticsearch.template_check import first_template
 from shipper.outputs.elasticsearch.templates import OWNER, VERSION, Resource, resources
 from shipper.system.errors import ShipperError
 
@@ -88,7 +89,7 @@ def _put(client: Elasticsearch, url: str, resource: Resource) -> None:
         if error.meta.status in (401, 403):
             raise
         raise ShipperError(
-            f"{url} rejects the {resource.kind} {resource.name!r}: {reason_of(error)}",
+            f"{url} rejects the {resource.kind} {resource.name!r}: {reason_in(error.body)}",
             "compare the output of `shipper setup --print`",
         ) from error
 
@@ -98,7 +99,10 @@ def deleted_after(client: Elasticsearch, url: str, prefix: str) -> float | None:
     with translated(url):
         if not has_lifecycle(client, url):
             return None
-        template = read_template(client, prefix) or {}
+        try:
+            template = first_template(client.indices.get_index_template(name=prefix).body) or {}
+        except NotFoundError:
+            template = {}
         settings = template.get("template", {}).get("settings", {}).get("index", {})
         name = settings.get("lifecycle", {}).get("name")
         if name is None:

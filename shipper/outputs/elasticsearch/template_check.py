@@ -6,14 +6,15 @@ An index created without its template gets a mapping guessed from the first docu
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
-import structlog
-from elasticsearch import Elasticsearch, NotFoundError
-
-from shipper.outputs.elasticsearch.client import translated, unexpected_response
+from shipper.outputs.elasticsearch.answers import Answer, unavailable, unexpected_response
+from shipper.outputs.elasticsearch.connection import Connection
 from shipper.outputs.elasticsearch.templates import OWNER, VERSION
 from shipper.system.errors import OutputUnavailable
+from shipper.system.own_log import own_log
 
+NOT_FOUND = 404
 OLDEST, NEWEST = 8, 9
 SETUP = "run `shipper setup` with this configuration"
 UNCHECKED = "or set elasticsearch.require_template: false"
@@ -22,14 +23,14 @@ UNCHECKED = "or set elasticsearch.require_template: false"
 class TemplateCheck:
     """Checks once after each connection, and once for each new index; safe for several threads."""
 
-    def __init__(self, url: str, client: Elasticsearch, templates: Iterable[str], *, required: bool) -> None:
+    def __init__(self, url: str, connection: Connection, templates: Iterable[str], *, required: bool) -> None:
         """`templates` must be installed if `required`."""
-        self._url, self._client = url, client
+        self._url, self._connection = url, connection
         self._templates, self._required = tuple(templates), required
         self._lock = threading.Lock()
         self._passed = False
         self._known: set[str] = set()
-        self._log = structlog.get_logger("shipper.elasticsearch")
+        self._log = own_log("shipper.elasticsearch")
 
     def reset(self) -> None:
         """Repeat all checks before the next write."""
@@ -39,7 +40,7 @@ class TemplateCheck:
 
     def check(self, indices: Iterable[str]) -> None:
         """Raise OutputUnavailable if the server or one of `indices` must not be written to."""
-        with self._lock, translated(self._url):
+        with self._lock:
             if not self._passed:
                 self._check_server()
                 if self._required:
@@ -50,7 +51,7 @@ class TemplateCheck:
                     self._known.add(index)
 
     def _check_server(self) -> None:
-        answer: object = self._client.info().body
+        answer = self._get("/").body()
         version = answer.get("version") if isinstance(answer, dict) else None
         if not isinstance(version, dict):
             raise unexpected_response(self._url, str(answer))
@@ -65,8 +66,9 @@ class TemplateCheck:
             self._check_template(name)
 
     def _check_template(self, name: str) -> None:
+        answer = self._get(f"/_index_template/{quote(name, safe='')}")
         try:
-            template = read_template(self._client, name)
+            template = None if answer.status == NOT_FOUND else first_template(answer.body())
         except (AttributeError, LookupError) as error:
             raise unexpected_response(self._url, str(error)) from error
         if template is None:
@@ -80,18 +82,23 @@ class TemplateCheck:
                 "template_version_mismatch", name=name, version=meta.get("version"), expected=VERSION, hint=SETUP
             )
 
+    def _get(self, target: str) -> Answer:
+        """Return a response of success, or one that nothing is there. Raises OutputUnavailable."""
+        answer = self._connection.get(target)
+        if not answer.succeeded and (answer.status != NOT_FOUND or target == "/"):
+            raise unavailable(self._url, answer.status, answer.headers, answer.body())
+        return answer
+
     def _created_from_template(self, index: str) -> bool:
         """Return False if `index` does not exist yet; the next write creates it, and then it is checked.
 
         Raises OutputUnavailable if the templates are missing, or were missing when it was created.
         """
-        try:
-            answer: object = self._client.indices.get_mapping(
-                index=index, filter_path="*.mappings._meta.managed_by"
-            ).body
-        except NotFoundError:
+        response = self._get(f"/{quote(index, safe='')}/_mapping?filter_path=*.mappings._meta.managed_by")
+        if response.status == NOT_FOUND:
             self._check_templates()
             return False
+        answer = response.body()
         if not isinstance(answer, Mapping):
             raise unexpected_response(self._url, str(answer))
         if not answer:
@@ -100,11 +107,8 @@ class TemplateCheck:
         return True
 
 
-def read_template(client: Elasticsearch, name: str) -> dict[str, Any] | None:
-    """Read an index template from the server; None if it does not exist."""
-    try:
-        answer = client.indices.get_index_template(name=name)
-    except NotFoundError:
-        return None
-    templates = answer.body.get("index_templates")
-    return templates[0]["index_template"] if templates else None
+def first_template(answer: Any) -> dict[str, Any] | None:  # noqa: ANN401 -- any JSON
+    """Return the template in a response of the server. Raises AttributeError or LookupError for another body."""
+    templates = answer.get("index_templates")
+    template: dict[str, Any] | None = templates[0]["index_template"] if templates else None
+    return template

@@ -9,8 +9,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
 
-import structlog
-
 from shipper.model.batch import Written
 from shipper.model.documents import Document
 from shipper.outputs.dead_letters import DeadLetters
@@ -18,6 +16,7 @@ from shipper.outputs.kafka.client import Client, KafkaUnavailable, Producer, req
 from shipper.outputs.kafka.message import Message, Prefixes, Topics, messages
 from shipper.outputs.worker_threads import Workers
 from shipper.system.errors import OutputUnavailable, ShipperError
+from shipper.system.own_log import own_log
 
 CLOSE_S = 2.0
 
@@ -52,7 +51,7 @@ class KafkaOutput:
         self._lock = Lock()
         self._shared: _SharedProducer | None = None
         self._workers = Workers(window, self._write, "kafka")
-        self._log = structlog.get_logger("shipper.kafka")
+        self._log = own_log("shipper.kafka")
 
     def submit(self, documents: Sequence[Document]) -> Future[Written]:
         """Queue `documents`; the future completes once each is acknowledged, or fails with OutputUnavailable."""

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from shipper.config.output_kinds import local_folder
 from shipper.config.settings import Settings
 from shipper.outputs.base import Output, OutputFactory, Retention
 from shipper.outputs.sqlite.output import LocalStore
 from shipper.outputs.sqlite.reader import LocalReader
+from shipper.system.own_log import own_log
 from shipper_processors.times import format_ms
 
 DAY_S = 86_400.0
@@ -62,7 +61,7 @@ class LocalFactory(OutputFactory):
             return None
 
         def maintenance(now_ms: int) -> None:
-            log = structlog.get_logger("shipper.retention")
+            log = own_log("shipper.retention")
             expired = output.expire(now_ms, settings.local.retention_days, settings.local.retention_bytes)
             if expired.indices:
                 log.info("expired", indices=expired.indices)
