@@ -7,7 +7,7 @@ from typing import Literal, final
 @final
 class LogContext:
     def __new__(
-        cls, kind: str, seed: bytes, stdout_tail: bytes, stderr_tail: bytes, salt: int, zone: bytes
+        cls, kind: str, seed: bytes, stdout_tail: bytes, stderr_tail: bytes, salt: int, zone: bytes, begins: bool
     ) -> LogContext: ...
 
 # Documents of one day, in the order of their lines.
