@@ -17,7 +17,6 @@ mod line;
 mod parts;
 mod pattern;
 mod payload;
-mod payload_split;
 mod plan;
 mod pool;
 mod runtime;

@@ -323,7 +323,6 @@ mod tests {
                 runtime: Runtime::Cri,
                 tails: [tail.clone(), tail],
                 salt: 0,
-                begins: true,
                 zone: Zone::default(),
             },
         }

@@ -63,6 +63,8 @@ class Agent:
     _unreadable: UnreadableLogs = field(default_factory=UnreadableLogs)
     _scan_at: float = 0.0
     _moved_at: float = 0.0
+    _busy: bool = False
+    """True if the last round filled a batch."""
     _quiet_called: bool = False
     """True if `when_quiet` was called since the last read."""
     _log: Any = field(default_factory=lambda: own_log("shipper.agent"))
@@ -144,7 +146,7 @@ class Agent:
         if more:
             self._moved_at, self._quiet_called = now, False
         if self._due(now) or (hurry and not more):
-            self.settle(busy=self._full())
+            self.settle(busy=self._busy)
         if self._reload.change is not None:
             self._apply_change(self._reload.change)
         self.ready = True
@@ -194,8 +196,9 @@ class Agent:
             if not log.log.fresh:  # it starts at its end: the next start has to know that offset
                 self._changed[log.path] = log
 
-    def _full(self) -> bool:
-        return self._batch.bytes >= self.pace.batch_bytes or self._batch.lines >= self.pace.batch_lines
+    def _full(self, bytes_ahead: int = 0) -> bool:
+        batch, pace = self._batch, self.pace
+        return batch.bytes + bytes_ahead >= pace.batch_bytes or batch.lines >= pace.batch_lines
 
     def _has_pending(self) -> bool:
         """Return True if an entry waits for further lines, or shipping is behind counting."""
@@ -218,11 +221,16 @@ class Agent:
     def _read_round(self, now: float) -> bool:
         """Read the logs in turns until the batch is full; return True if a cursor moved."""
         reading = ReadRound(
-            self.tail, now, self.clock, lambda: self._may_ship(now), self._full,
-            changed=self._changed, removed=self._removed,
+            self.tail, now, self.clock, lambda: self._may_ship(now),
+            lambda: self._full(reading.bytes_ahead) and not self._may_send_within_round(),
+            self.tail.reads_ahead, changed=self._changed, removed=self._removed,
         )  # fmt: skip
+        self._busy = False
         for read in reading.batches():
             self._process(read)
+            if self._full():
+                self._busy = True
+                self._send_within_round()
         return reading.moved
 
     def _process(self, read: ReadBatch) -> None:
@@ -267,16 +275,37 @@ class Agent:
         the agent is `busy`, the commit may wait for the next one. Returns False if the state is not writable.
         """
         self._process_finished()
-        batch, self._batch, self._begun_at = self._batch, Batch(), None
-        marks, self._marks = self._marks, {}
-        if batch.ended:
-            self._send(batch, marks)
-            self._process_finished()
-        self._checkpoints.record(batch.counted, self.pipeline.counting, self.clock.wall_ms() / 1000)
+        self._close_batch()
+        self._process_finished()
         now = self.clock.monotonic()
         if busy and self._checkpoints.may_wait(now, self.pace.commit):
             return True
         return self._checkpoints.commit(self._changed, self._removed, now, self.turned_at)
+
+    def _close_batch(self) -> None:
+        """Send the open batch, and add its increments to the ledger; the next commit saves them."""
+        batch, self._batch, self._begun_at = self._batch, Batch(), None
+        marks, self._marks = self._marks, {}
+        if batch.ended:
+            self._send(batch, marks)
+        self._checkpoints.record(batch.counted, self.pipeline.counting, self.clock.wall_ms() / 1000)
+
+    def _may_send_within_round(self) -> bool:
+        """Return True if a batch may be sent while reads ahead wait: no commit is due, and the next batch has room.
+
+        A commit needs the checkpoint of each log, and a roll-back changes it: neither may come while a read waits.
+        """
+        delivery = self.delivery
+        if delivery.state.error is not None or len(delivery.in_flight) + 1 >= delivery.output.window:
+            return False
+        return self._checkpoints.may_wait(self.clock.monotonic(), self.pace.commit)
+
+    def _send_within_round(self) -> None:
+        """Send the full batch, so that threads go on scanning, if that is possible within a round."""
+        while self.delivery.can_settle() and not self.delivery.in_flight[0].failed():
+            self._process_oldest()
+        if self._may_send_within_round():
+            self._close_batch()
 
     def _send(self, batch: Batch, marks: dict[str, Position]) -> None:
         self.delivery.submit(batch.documents, marks, batch.events, batch.lines_by_outcome)
@@ -284,10 +313,16 @@ class Agent:
 
     def _process_finished(self) -> None:
         """Process finished requests in submission order, so that no checkpoint passes an unacknowledged batch."""
-        while (result := self.delivery.settle()) is not None:
-            self._apply(result)
+        while self._process_oldest():
+            pass
         if not self.delivery.in_flight:
             self._waited = 0.0
+
+    def _process_oldest(self) -> bool:
+        result = self.delivery.settle()
+        if result is not None:
+            self._apply(result)
+        return result is not None
 
     def _apply(self, result: Result[dict[str, Position]]) -> None:
         match result:

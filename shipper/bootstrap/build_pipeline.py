@@ -16,7 +16,7 @@ from shipper.system.version import NATIVE_COST, NATIVE_HINT
 from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.fast_path import FastChain
+from shipper_processors.fast_path import FastChain, Threads, cpus
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
 from shipper_processors.time_zones import named_zone
@@ -28,7 +28,8 @@ from shipper_schemas.violation import DEFAULT_POLICIES
 if TYPE_CHECKING:
     from shipper.metrics.openmetrics_history import History
 
-
+MOST_THREADS = 4
+"""Most threads without a setting."""
 DECLINED_HINT = "documents and counters are the same; `compiled: false` accepts the Python path without a warning"
 
 
@@ -94,6 +95,7 @@ def chain_of(settings: Settings, pipeline: Pipeline) -> Chain:
     declined: list[str] = []
     chain = FastChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew, declined.append)
     if chain is not None:
+        chain.threads = Threads.of(settings.threads or cpus(MOST_THREADS))
         return Chain(chain)
     if declined:
         return Chain(None, f"the extension does not support this configuration: {declined[0]}", DECLINED_HINT)

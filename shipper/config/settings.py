@@ -174,6 +174,13 @@ class Settings(Section):
         description="process ordinary lines on the native path, if the extension is installed",
         json_schema_extra=RESTART,
     )
+    threads: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="threads of the native path; empty: one for each CPU that the process may use, at most 4",
+        json_schema_extra=RESTART,
+    )
     token: SecretStr | None = Field(
         None,
         min_length=1,

@@ -187,8 +187,8 @@ def _work(connection: "Connection[Any, Any]", job: Job) -> None:
     configure_own_log(job.settings.log_format, job.settings.log_level)
     tune_garbage_collection()
     try:
-        processor = Processor(job)
-        reader = SegmentReader(job, fast_chain=processor.fast_chain, pair_rules=processor.pair_rules)
+        processor = Processor(replace(job, settings=job.settings.model_copy(update={"threads": 1})))
+        reader = SegmentReader(job, fast_chain=processor.fast_chain)
         while True:
             reading = reader.read(connection.recv())
             connection.send((READ, reading.following))

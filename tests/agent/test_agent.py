@@ -25,6 +25,44 @@ def test_commits_under_load_are_grouped_and_a_kill_between_them_loses_nothing(tm
     assert rig.counter("shipper_lines_read_total") == 6
 
 
+def test_full_batches_are_sent_within_a_round_while_the_next_one_has_room(tmp_path: Path) -> None:
+    """Threads go on scanning; the last place in the window is left for the reads that have begun."""
+    rig = Rig(tmp_path)
+    for number in range(9):
+        rig.write(rig.lines(1), rig.logs / f"{number}.log")
+    agent, rig.output.slow = rig.start(), True
+    agent.pace = replace(agent.pace, batch_lines=2, commit=60.0)
+    agent.settle()
+    agent.turn()
+    sent = [len(documents) for _, documents in rig.output.unanswered]
+    assert sent[:-1] == [2] * (rig.output.window - 1)
+    assert sent[-1] <= 2 + rig.threads
+    rig.output.slow = False
+    while rig.output.unanswered:
+        rig.output.answer(0)
+    rig.read()
+    assert rig.serials() == list(range(1, 10))
+    assert rig.counter("shipper_lines_read_total") == 9
+
+
+def test_no_batch_is_rolled_back_while_a_read_waits(tmp_path: Path) -> None:
+    """A failed batch ends the round first; then all is read again under the same ids, and counted once."""
+    rig = Rig(tmp_path)
+    for number in range(9):
+        rig.write(rig.lines(3), rig.logs / f"{number}.log")
+    agent = rig.start()
+    agent.pace = replace(agent.pace, batch_lines=2, commit=60.0)
+    agent.settle()
+    rig.output.unavailable = True
+    agent.turn()
+    rig.output.unavailable = False
+    rig.clock.pass_seconds(60)
+    rig.read(3)
+    assert rig.serials() == list(range(1, 28))
+    assert rig.counter("shipper_lines_read_total") == 27
+    assert rig.counter("shipper_events_total", "duplicate") == 0
+
+
 def test_a_stop_commits_delayed_checkpoints(tmp_path: Path) -> None:
     """The next start sends nothing twice."""
     rig = Rig(tmp_path)

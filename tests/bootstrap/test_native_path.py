@@ -1,6 +1,7 @@
 """Which path lines take, native or Python, is reported wherever somebody looks."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,18 @@ def test_the_python_path_on_request_is_no_warning(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("SHIPPER_COMPILED", "false")
     assert finding(tmp_path)["what"] == "Python, as configured (compiled: false)"
     assert finding(tmp_path)["grade"] == "ok"
+
+
+@needs_extension
+def test_threads_are_as_many_as_configured_or_as_there_are_processors(tmp_path: Path) -> None:
+    """At most four without a setting, and none beside the loop's own for one processor."""
+
+    def number(**changes: int) -> int:
+        agent = build_agent.agent(settings(tmp_path).model_copy(update=changes), Clock())
+        agent.close()
+        assert agent.tail.fast_chain is not None
+        threads = agent.tail.fast_chain.threads
+        return 1 if threads is None else threads.number
+
+    assert number() == min(4, len(os.sched_getaffinity(0)))
+    assert (number(threads=1), number(threads=7)) == (1, 7)

@@ -29,6 +29,7 @@ from shipper.system.clock import Clock
 from shipper.system.errors import OutputUnavailable
 from shipper_processors.assemble import Bounds
 from shipper_processors.enforce import Enforce
+from shipper_processors.fast_path import Threads
 from shipper_schemas.entry import Origin
 from shipper_schemas.rules import events_requiring_id
 
@@ -125,6 +126,10 @@ class Rig:
     from_end: bool = False
     native: bool = True
     """True if the next agent uses the native path, where that is installed."""
+    threads: int = 3
+    """Number of threads of the native path, whatever the size of a read."""
+    batch_lines: int = 50_000
+    """Lines that fill a batch."""
     output: MemoryOutput = field(default_factory=MemoryOutput)
     clock: ManualClock = field(default_factory=ManualClock)
     agent: Agent | None = None
@@ -152,6 +157,8 @@ class Rig:
         pipeline = Pipeline(enforce, counting, redactor_of(settings, b"k" * 32))
         inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", Folders()), self._origin, self.from_end)]
         compiled = compiled_of(settings.model_copy(update={"compiled": self.native}), pipeline)
+        if compiled is not None:
+            compiled.threads = Threads.of(self.threads, least=1)
         tail = Tail(inputs, self.bounds, self.limits, state.logs(), fast_chain=compiled)
         self.agent = Agent(
             tail,
@@ -160,7 +167,7 @@ class Rig:
             state,
             ledger,
             self.clock,
-            Pace(scan=0.0, batch_age=0.0, patience=0.0, grace=0.0),
+            Pace(scan=0.0, batch_lines=self.batch_lines, batch_age=0.0, patience=0.0, grace=0.0),
         )
         return self.agent
 
@@ -209,6 +216,10 @@ class Rig:
         if self.kind == "docker":
             return b"".join(docker_line(self.entry() + "\n", at=self.sequence) for _ in range(number))
         return b"".join(self.entry().encode() + b"\n" for _ in range(number))
+
+    def other(self, number: int) -> Path:
+        """Return the path of another log."""
+        return self.logs / f"other-{number}.log"
 
     def write(self, data: bytes, path: Path | None = None) -> None:
         """Append to the live file, or to the file at `path`."""

@@ -1,8 +1,8 @@
-"""A model of a log under random writes, rotations, truncations, restarts, kills and outages.
+"""A model of logs under random writes, rotations, truncations, restarts, kills and outages.
 
 The model is a list of what was written and what was deleted before it could be read. Whatever the order, in the end
-every line is stored once, lines read equal lines accounted for, and counters equal a recount of the truth.
-
+every line is stored once, lines read equal lines accounted for, and counters equal a recount of the truth. One log has
+all hazards; beside it are many small ones, so that threads scan some logs while others are processed.
 """
 
 import gzip
@@ -20,6 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from shipper.inputs.files.limits import Limits
 from tests.hazards.rig import Killed, Rig, docker_line
 
+OTHERS = 12
+"""Number of small logs."""
 EVENTS = ("login_failed", "patient_created", "request_complete", "unheard_of")
 
 
@@ -39,10 +41,16 @@ class LogMachine(RuleBasedStateMachine):
 
     kind = "docker"
 
-    @initialize(chunk_bytes=st.sampled_from([256 * 1024, 300]), dated=st.booleans())
-    def begin(self, chunk_bytes: int, *, dated: bool) -> None:
+    @initialize(
+        chunk_bytes=st.sampled_from([256 * 1024, 300]),
+        dated=st.booleans(),
+        threads=st.sampled_from([1, 4]),
+        batch_lines=st.sampled_from([50_000, 4]),
+    )
+    def begin(self, chunk_bytes: int, threads: int, batch_lines: int, *, dated: bool) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="shipper-model-"))
-        self.rig = Rig(self.folder, kind=self.kind, limits=Limits(chunk_bytes=chunk_bytes))
+        limits = Limits(chunk_bytes=chunk_bytes)
+        self.rig = Rig(self.folder, kind=self.kind, limits=limits, threads=threads, batch_lines=batch_lines)
         self.rig.path.touch()
         self.dated = dated
         self.truth: Counter[str] = Counter()
@@ -58,10 +66,9 @@ class LogMachine(RuleBasedStateMachine):
 
     # --- the writer ---
 
-    def put(self, text: str) -> None:
-        self.rig.write(
-            docker_line(text + "\n", at=self.rig.sequence) if self.kind == "docker" else text.encode() + b"\n"
-        )
+    def put(self, text: str, path: Path | None = None) -> None:
+        line = docker_line(text + "\n", at=self.rig.sequence) if self.kind == "docker" else text.encode() + b"\n"
+        self.rig.write(line, path)
 
     def finish(self) -> None:
         """Complete a line that was begun, as a writer does before its file is rotated."""
@@ -75,6 +82,26 @@ class LogMachine(RuleBasedStateMachine):
         for _ in range(number):
             self.put(self.rig.entry(event=event, method="POST", path="/api/v1/auth/login", status_code=401))
             self.truth[event] += 1
+
+    @rule(logs=st.integers(1, OTHERS), number=st.integers(1, 6), declined=st.integers(1, 4))
+    def write_to_other_logs(self, logs: int, number: int, declined: int) -> None:
+        """Write ordinary lines to the small logs, with lines between them that take the Python path."""
+        for log in range(logs):
+            for line in range(number):
+                entry = self.rig.entry(event="login_failed")
+                if (log + line) % declined == 0:
+                    entry = entry.replace("{", '{"event":"hidden",', 1)
+                self.put(entry, self.rig.other(log))
+                self.truth["login_failed"] += 1
+
+    @rule(log=st.integers(0, OTHERS - 1))
+    def rotate_another_log(self, log: int) -> None:
+        """Rotate a small log once; the writer begins a new file."""
+        path = self.rig.other(log)
+        rotated = Path(f"{path}.1")
+        if path.exists() and not rotated.exists():
+            path.rename(rotated)
+            path.touch()
 
     @rule()
     def write_a_violation(self) -> None:
@@ -135,7 +162,7 @@ class LogMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 5), halfway=st.booleans())
     def compress(self, which: int, *, halfway: bool) -> None:
         """Compress an older rotated file; halfway, its .gz is still being written."""
-        plain = [path for path in self.rig.logs.iterdir() if path != self.rig.path and path.suffix != ".gz"]
+        plain = [path for path in self.rig.logs.glob("app.log.*") if path.suffix != ".gz"]
         if not plain:
             return
         path = sorted(plain)[which % len(plain)]

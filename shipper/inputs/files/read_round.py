@@ -1,5 +1,6 @@
 """A read round: one read of every log with new data, overdue partial entries, and the rest of removed logs."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -21,6 +22,10 @@ class ReadRound:
     """False if the output is unavailable or full: entries are counted now and shipped later."""
     full: Callable[[], bool] = lambda: False
     """True ends the round before the next log; the next round starts with that log."""
+    reads_ahead: int = 0
+    """Number of reads that begin before the entries of earlier ones are consumed, so that threads can scan them."""
+    bytes_ahead: int = 0
+    """Bytes of these reads."""
     moved: bool = False
     """True if a cursor moved, so that there may be more to read."""
     changed: dict[str, CheckpointedLog] = field(default_factory=dict)
@@ -33,17 +38,36 @@ class ReadRound:
 
         A log that cannot be read is added to `Tail.unreadable`.
         """
+        ahead: deque[tuple[ReadBatch, Iterator[ReadBatch]]] = deque()
+        is_full = False
         for log in self.tail.ready(self.now):
-            if self.full():
+            is_full = self.full()
+            if is_full:
                 self.moved = True
-                return
-            yield from self._read(log)
+                break
+            rest = self._read(log)
+            for first in rest:
+                ahead.append((first, rest))
+                self.bytes_ahead += first.bytes
+                break
+            while len(ahead) > self.reads_ahead:
+                yield from self._begun(*ahead.popleft())
+        while ahead:
+            yield from self._begun(*ahead.popleft())
+        if is_full:
+            return
         for log in list(self.tail.logs.values()):
             if log.count_cursor.assembler.has_waiting:
                 yield from self._recorded(log, log.overdue(self.now, self.clock.wall_ms(), may_ship=self.may_ship()))
         for log in self.tail.removed(self.now):
             yield from self._recorded(log, log.read_deleted(may_ship=self.may_ship()))
             self.changed[log.path] = self.removed[log.path] = log
+
+    def _begun(self, first: ReadBatch, rest: Iterator[ReadBatch]) -> Iterator[ReadBatch]:
+        """Yield the batches of a read that has begun with `first`."""
+        self.bytes_ahead -= first.bytes
+        yield first
+        yield from rest
 
     def _read(self, log: LogReader) -> Iterator[ReadBatch]:
         before = log.progress_token()

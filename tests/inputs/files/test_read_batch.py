@@ -111,3 +111,33 @@ def test_a_partial_round_reports_what_it_read(tmp_path: Path) -> None:
     assert sorted(read) == [f'{{"event":"{name}"}}' for name in ("a.log", "b.log", "c.log")]
     quiet = ReadRound(tail, 0.0, ManualClock())
     assert (list(quiet.batches()), quiet.moved, quiet.changed) == ([], False, {})
+
+
+def test_reads_ahead_begin_before_earlier_entries_are_consumed_and_come_in_order(tmp_path: Path) -> None:
+    """Threads scan them meanwhile; the round ends with none of them left."""
+    for name in "abcde":
+        (tmp_path / f"{name}.log").write_bytes(docker_line(f'{{"event":"{name}"}}\n'))
+    tail, read = tail_of(tmp_path), list[str]()
+    tail.scan()
+    ahead = ReadRound(tail, 0.0, ManualClock(), full=lambda: len(read) == 3, reads_ahead=2)
+    begun = []
+    for batch in ahead.batches():
+        begun.append((len(ahead.changed), ahead.bytes_ahead // batch.bytes))
+        read += texts(batch)
+    assert begun == [(3, 2), (4, 2), (5, 2), (5, 1), (5, 0)]
+    assert read == [f'{{"event":"{name}"}}' for name in sorted("abcde")]
+
+
+def test_a_full_batch_ends_a_round_after_the_reads_ahead(tmp_path: Path) -> None:
+    """What has begun is consumed; the next round starts with the first log that has not."""
+    for name in "abcde":
+        (tmp_path / f"{name}.log").write_bytes(docker_line(f'{{"event":"{name}"}}\n'))
+    tail, read = tail_of(tmp_path), list[str]()
+    tail.scan()
+    first = ReadRound(tail, 0.0, ManualClock(), full=lambda: len(read) == 1, reads_ahead=2)
+    for batch in first.batches():
+        read += texts(batch)
+    assert (len(read), first.moved) == (3, True)
+    for batch in ReadRound(tail, 0.0, ManualClock(), reads_ahead=2).batches():
+        read += texts(batch)
+    assert sorted(read) == [f'{{"event":"{name}"}}' for name in "abcde"]
