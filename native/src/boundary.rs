@@ -38,6 +38,7 @@ impl LogContext {
         stderr_tail: &[u8],
         salt: u8,
         zone: &[u8],
+        begins: bool,
     ) -> PyResult<LogContext> {
         let runtime = match kind {
             "docker" => Runtime::JsonFile,
@@ -54,6 +55,7 @@ impl LogContext {
             tails,
             salt,
             zone: plan::zone(zone).map_err(PyValueError::new_err)?,
+            begins,
         };
         let seed = seed.to_vec();
         Ok(LogContext {

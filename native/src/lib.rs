@@ -17,6 +17,7 @@ mod line;
 mod parts;
 mod pattern;
 mod payload;
+mod payload_split;
 mod plan;
 mod pool;
 mod runtime;

@@ -52,6 +52,8 @@ pub struct Log {
     pub salt: u8,
     /// The zone of times that name none.
     pub zone: Zone,
+    /// True if lines that begin a request are not ordinary: later lines answer it.
+    pub begins: bool,
 }
 
 /// An ordinary line: its stream, and its runtime time.
@@ -239,7 +241,7 @@ pub fn read(
     };
     let time_ms = if line[text.0] == b'{' {
         structured(
-            line, cursor, time, runtime_ms, settings, log.salt, stream, scratch, block,
+            line, cursor, time, runtime_ms, settings, log.salt, log.begins, stream, scratch, block,
         )?
     } else if ascii {
         access(
@@ -268,6 +270,7 @@ fn structured(
     runtime_ms: i64,
     settings: &Settings,
     salt: u8,
+    begins: bool,
     stream: Stream,
     scratch: &mut Scratch,
     block: &mut Block,
@@ -292,6 +295,9 @@ fn structured(
     };
     let shape = parsed.shape()?;
     let (stamp, time_ms) = parsed.event_time(runtime, runtime_ms)?;
+    if parsed.is_half_of_request(begins) {
+        return None;
+    }
     parsed.group(stream, salt, group)?;
     block.open(&whole[stamp.0..stamp.0 + 10])?;
     write_stamp(&whole[stamp.0..stamp.1], block);
@@ -525,18 +531,31 @@ impl ParsedFields<'_> {
         }
     }
 
+    /// Return a field of `REQUEST_FIELDS` that is not null.
+    fn request_field(&self, place: Option<usize>) -> Option<&Field> {
+        place
+            .and_then(|place| self.fields.get(usize::from(self.places[place])))
+            .filter(|field| field.kind != Type::Null)
+    }
+
     /// True for a request without a name: whether a proxy or an application recorded it is decided in Python.
     fn is_unnamed_request(&self) -> bool {
-        let field = |place: Option<usize>| {
-            place
-                .and_then(|place| self.fields.get(usize::from(self.places[place])))
-                .filter(|field| field.kind != Type::Null)
-        };
         let [event, method, path, status] = self.settings.request;
         [method, path, status]
             .iter()
-            .all(|&place| field(place).is_some())
-            && field(event).is_none_or(|name| name.value.0 == name.value.1)
+            .all(|&place| self.request_field(place).is_some())
+            && self
+                .request_field(event)
+                .is_none_or(|name| name.value.0 == name.value.1)
+    }
+
+    /// True for one of the two lines in which some loggers record one request, which `request_pairs` matches in Python:
+    /// with a status alone, or, if it `begins` a request for a later line to answer, with method and path alone.
+    fn is_half_of_request(&self, begins: bool) -> bool {
+        let [_, method, path, status] = self.settings.request;
+        let asks = self.request_field(method).is_some() && self.request_field(path).is_some();
+        let answers = self.request_field(status).is_some();
+        (answers && !asks) || (begins && asks && !answers)
     }
 
     fn group(&self, stream: Stream, salt: u8, key: &mut Vec<u8>) -> Option<()> {
@@ -803,6 +822,7 @@ mod tests {
                 Vec::new(),
             ],
             salt: 0,
+            begins: true,
             zone: Zone::default(),
         };
         let line = format!("2026-11-23T10:00:00.123456789Z stdout F {text}");

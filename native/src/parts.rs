@@ -8,8 +8,9 @@ use pyo3::types::PyModule;
 
 use crate::general::{Declined, Shape};
 use crate::pattern::{Flags, Pattern, Scratch};
-use crate::payload::{decode_text, with_reader};
+use crate::payload::{decode_lenient_object, decode_text, may_hold_several, with_reader};
 use crate::settings::Settings;
+use crate::stack_traces::{begins_record, summary_of};
 use crate::time_zones::Zone;
 use crate::times::{self, Skew, TimeNames};
 use crate::{joins, plan, text_cleanup, value};
@@ -129,7 +130,12 @@ impl Texts {
 
     /// Return the shape and the fields of a text, as JSON.
     fn decode(&self, text: &str) -> PyResult<(&'static str, Vec<u8>)> {
-        let decoded = decode_text(text, &self.settings).map_err(declined)?;
+        let decoded = if text.starts_with('{') {
+            decode_lenient_object(text)
+        } else {
+            decode_text(text, &self.settings)
+        };
+        let decoded = decoded.map_err(declined)?;
         let shape = match decoded.shape {
             Shape::Structured => "structured",
             Shape::Access => "access",
@@ -140,6 +146,26 @@ impl Texts {
         let mut bytes = Vec::new();
         value::write_object(&decoded.fields, &mut bytes);
         Ok((shape, bytes))
+    }
+
+    /// Return false if a text that does not begin with `{` is one entry.
+    fn may_hold_several(&self, text: &str) -> PyResult<bool> {
+        may_hold_several(text, &self.settings).map_err(declined)
+    }
+
+    /// Return true if a line begins a record.
+    fn begins_record(&self, line: &str) -> PyResult<bool> {
+        let begins = with_reader(&self.settings, line.len(), |reader| {
+            Ok(begins_record(reader, line))
+        });
+        begins.map_err(declined)
+    }
+
+    /// Return type and message of the exception that a text reports; None if it is no trace.
+    #[allow(clippy::type_complexity)]
+    fn summary(&self, text: &str) -> PyResult<Option<(Option<String>, Option<String>)>> {
+        let summary = summary_of(text, &self.settings).map_err(declined)?;
+        Ok(summary.map(|summary| (summary.kind, summary.message)))
     }
 
     /// Return a text without terminal sequences and what stands around it.

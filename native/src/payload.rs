@@ -6,14 +6,15 @@ use std::cell::RefCell;
 
 use crate::access_log::{Access, decode_access, decode_started};
 use crate::general::{Declined, Decoded, Shape};
-use crate::lenient_json::OUTSIDE;
+use crate::lenient_json::{Fault, OUTSIDE, object_at};
 use crate::pattern::Scratch;
+use crate::payload_split;
 use crate::settings::Settings;
 use crate::stack_traces::summary;
 use crate::text_cleanup::without;
 use crate::text_fields::decode_fields;
 use crate::text_heads::{Head, Reader, cut, is_space};
-use crate::value::{self, Fields, Value, set, whole};
+use crate::value::{self, Fields, ReadError, Value, set, whole};
 
 /// Characters in which the line of Rails that begins a request is looked for.
 const STARTED_WITHIN: usize = 256;
@@ -41,6 +42,24 @@ pub fn with_reader<'t, R>(
     let doubt = reader.certain();
     SCRATCH.with(|place| place.replace(reader.scratch));
     doubt.and(result)
+}
+
+/// Read an object that orjson rejects and Python's `json` accepts: NaN, raw control characters, lone surrogates, large
+/// integers, and what may stand after a document. Declines all others.
+pub fn decode_lenient_object(text: &str) -> Result<Decoded<'_>, Declined> {
+    let bare = text.trim_matches(OUTSIDE);
+    match object_at(bare, 0) {
+        Ok((fields, end)) if bare[end..].trim_matches(OUTSIDE).is_empty() => Ok(structured(fields)),
+        Err(Fault::TooDeep) => Err(Declined::Nested),
+        _ => Err(Declined::Json),
+    }
+}
+
+/// True if a text, which does not begin with `{`, may hold several documents.
+pub fn may_hold_several(text: &str, settings: &Settings) -> Result<bool, Declined> {
+    with_reader(settings, text.len(), |reader| {
+        Ok(payload_split::may_hold_several(reader, text))
+    })
 }
 
 /// Decode the text of an entry that is not a JSON object. It must be clean, and its end must be there.
@@ -116,9 +135,10 @@ fn document_or_text<'a>(
     if OUTSIDE.contains(&first) || first == '\u{1b}' {
         let bare = uncoloured.trim_matches(OUTSIDE);
         if bare.starts_with('{') {
-            return value::read_object(bare)
-                .map(structured)
-                .map_err(Declined::from);
+            return match value::read_object(bare) {
+                Err(ReadError::Invalid) => decode_lenient_object(bare),
+                read => read.map(structured).map_err(Declined::from),
+            };
         }
         if bare.is_empty() {
             return Ok(blank());
@@ -204,7 +224,7 @@ fn text_fields<'a>(
         fields.push(("client_ip".into(), Value::text(client)));
     }
     let summary = if memchr::memchr(b'\n', text.as_bytes()).is_some() {
-        summary(reader, text)?
+        summary(reader, text)
     } else {
         None
     };

@@ -323,6 +323,7 @@ mod tests {
                 runtime: Runtime::Cri,
                 tails: [tail.clone(), tail],
                 salt: 0,
+                begins: true,
                 zone: Zone::default(),
             },
         }

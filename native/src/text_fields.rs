@@ -39,7 +39,7 @@ pub fn decode_fields<'t>(
     let Some(mut fields) = decoded(reader, &text[..end], head)? else {
         return Ok(None);
     };
-    let summary = summary(reader, text)?.unwrap_or_default();
+    let summary = summary(reader, text).unwrap_or_default();
     for (name, value) in summary {
         if get(&fields, &name).is_none() {
             fields.push((name, value));
@@ -287,7 +287,7 @@ fn with_extra<'t>(
     fields.push((name.into(), Value::Text(message)));
     if text.contains('\n') {
         fields.push(("exception".into(), Value::text(text)));
-        let summary = summary(reader, text)?.filter(|summary| !summary.is_empty());
+        let summary = summary(reader, text).filter(|summary| !summary.is_empty());
         let summary = summary.unwrap_or_else(|| monolog_class(reader, &extra));
         for (name, value) in summary {
             set(&mut fields, name, value);

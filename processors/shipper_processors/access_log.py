@@ -110,6 +110,10 @@ STARTED = re.compile(
     rf"(?:\[[^\[\]]{{1,128}}\] ){{0,4}}Started {METHOD} \"(?P<path>[^\s\"?#]{{1,8192}})(?:[?#][^\"]{{0,65536}})?\" for (?P<client>{ADDRESS}) at ",
     re.ASCII,
 )
+COMPLETED = re.compile(
+    r"(?:\[[^\[\]]{1,128}\] ){0,4}Completed (?P<status>\d{3})(?: [A-Za-z '-]{1,48}?)? in (?P<ms>\d{1,12}(?:\.\d{1,6})?)ms\b",
+    re.ASCII,
+)
 GO_DURATION = re.compile(
     r"(?:(?P<h>\d{1,6})h)?(?:(?P<m>\d{1,6})m(?!s))?(?:(?P<n>\d{1,9}(?:\.\d{1,12})?)(?P<unit>ns|µs|ms|s))?"
 )
@@ -289,6 +293,12 @@ def decode_started(text: str, at: int) -> Fields:
     """Return method, path and client of the line that Rails writes when a request begins; nothing for other lines."""
     match = STARTED.match(text, at)
     return {} if match is None else {"method": match["method"], "path": match["path"], "client_ip": match["client"]}
+
+
+def decode_completed(text: str, at: int) -> Fields:
+    """Return status and duration of the line that Rails writes when a request ends; nothing for other lines."""
+    match = COMPLETED.match(text, at)
+    return {} if match is None else {"status_code": int(match["status"]), "duration_ms": float(match["ms"])}
 
 
 def _match_morgan(text: str) -> "re.Match[str] | None":

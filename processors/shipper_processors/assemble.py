@@ -7,7 +7,7 @@ groups them alike and gives the same ids. Unfinished entries are the *partial st
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -25,7 +25,7 @@ from shipper_processors.envelope import (
 from shipper_processors.fast_path import Ahead, FastBatch, FastLog
 from shipper_processors.lenient_json import is_unfinished_object
 from shipper_processors.messages import begins_anew, cri_continues, docker_continues, is_docker_piece
-from shipper_processors.partial_state import OpenEntry, PartialState
+from shipper_processors.partial_state import OpenEntry, PartialState, RequestState
 from shipper_processors.record_id import (
     DIGEST_SIZE,
     broken_record,
@@ -38,11 +38,13 @@ from shipper_processors.record_id import (
     seeded_digest,
 )
 from shipper_processors.redact import without_cut_end
+from shipper_processors.request_pairs import RequestPairs
 from shipper_processors.text_cleanup import clean
 from shipper_processors.texts import Bounds, Texts
 from shipper_processors.times import parse_ms
 from shipper_schemas.entry import Entry
 
+Lines = TypeVar("Lines", Entry, Entry | FastBatch)
 MOST_PYTHON_LINES = 64
 """Most lines that take the Python path before the native path is tried again."""
 
@@ -68,12 +70,16 @@ class Assembler:
         """True if a line of the other runtime continues `part`."""
         raise NotImplementedError
 
-    def __init__(self, source: str, bounds: Bounds, fast_path: FastLog | None = None) -> None:
+    def __init__(
+        self, source: str, bounds: Bounds, fast_path: FastLog | None = None, pairs: RequestPairs | None = None
+    ) -> None:
         """`source` seeds the digests: the log's identity, `Origin.source`.
 
-        With `fast_path`, the native extension processes ordinary lines.
+        With `fast_path`, the native extension processes ordinary lines. With `pairs`, the two entries of one request
+        are matched, for the counters.
         """
         self._fast_path = fast_path
+        self._pairs = pairs
         self._source = source
         self._bounds = bounds
         self._parts: dict[str, OpenEntry] = {}
@@ -86,16 +92,25 @@ class Assembler:
 
     def partial_state(self) -> bytes:
         """Return the state of unfinished entries as bytes; equal states give equal bytes."""
+        state = self.partials()
+        if self._pairs is not None and self._pairs.state.is_started:
+            state.requests = self._pairs.state
+        return msgspec.msgpack.encode(state)
+
+    def has_same_partials(self, other: "Assembler") -> bool:
+        """Return True if two assemblers of a log have the same partial entries; open requests feed counters alone."""
+        return self.partials() == other.partials()
+
+    def partials(self) -> PartialState:
+        """Return the partial entries, and the last line's digest for an equal neighbour."""
         texts, uncertain = self._texts.entries()
-        return msgspec.msgpack.encode(
-            PartialState(
-                parts=[self._parts[stream] for stream in sorted(self._parts)],
-                texts=texts,
-                last=self._last,
-                ordinal=self._ordinal,
-                seen=self._seen,
-                uncertain=uncertain,
-            )
+        return PartialState(
+            parts=[self._parts[stream] for stream in sorted(self._parts)],
+            texts=texts,
+            last=self._last,
+            ordinal=self._ordinal,
+            seen=self._seen,
+            uncertain=uncertain,
         )
 
     def restore(self, encoded: bytes) -> None:
@@ -112,6 +127,8 @@ class Assembler:
         self._parts = {part.stream: part for part in state.parts}
         self._texts.restore(state.texts, state.uncertain)
         self._last, self._ordinal, self._seen = state.last, state.ordinal, state.seen
+        if self._pairs is not None:
+            self._pairs.state = state.requests or RequestState()
 
     @property
     def has_partial(self) -> bool:
@@ -135,14 +152,23 @@ class Assembler:
         """
         fast_path = self._fast_path
         if fast_path is None:
-            return self.python_path(lines, offset)
-        ahead = fast_path.scan_ahead(lines, offset, (self._last, self._ordinal), self._idle())
-        return self._native_path(lines, offset, fast_path, ahead)
+            return self._matched(self.python_path(lines, offset))
+        last, begins = (self._last, self._ordinal), self._begins()
+        ahead = fast_path.scan_ahead(lines, offset, last, self._idle(), begins=begins)
+        return self._matched(self._native_path(lines, offset, fast_path, ahead))
 
     def _idle(self) -> tuple[bool, bool]:
         """Return True for stdout and stderr if the stream has no partial entry."""
         parts, texts = self._parts, self._texts.held
         return "stdout" not in parts and "stdout" not in texts, "stderr" not in parts and "stderr" not in texts
+
+    def _begins(self) -> bool:
+        """Return True if entries that begin a request are remembered."""
+        return self._pairs is not None and self._pairs.begins
+
+    def _matched(self, entries: Iterator[Lines]) -> Iterator[Lines]:
+        """Match the two entries of one request."""
+        return entries if self._pairs is None else self._pairs.match(entries)
 
     def python_path(self, lines: bytes, offset: int) -> Iterator[Entry]:
         """Yield the entries that `lines` complete, without the native extension."""
@@ -157,12 +183,12 @@ class Assembler:
         """
         at, python_lines = 0, 1
         while at < len(lines):
-            idle = self._idle()
+            idle, begins = self._idle(), self._begins()
             try:
-                scanned = ahead.result(at, self._last, idle)
+                scanned = ahead.result(at, self._last, idle, begins=begins)
                 if scanned is None:
-                    end = ahead.end(lines)
-                    scanned = fast_path.scan(lines, at, end, offset, (self._last, self._ordinal), idle)
+                    end, last = ahead.end(lines), (self._last, self._ordinal)
+                    scanned = fast_path.scan(lines, at, end, offset, last, idle, begins=begins)
             except RuntimeError:  # a bug in the extension: from this line on, only the Python path is used
                 self._fast_path = None
                 yield from self.python_path(lines[at:], offset + at)
@@ -181,9 +207,15 @@ class Assembler:
                 yield from self.python_path(lines[at:end], offset + at)
                 at, python_lines = end, min(python_lines * 2, MOST_PYTHON_LINES)
 
-    def use_fast_path(self, fast_path: FastLog | None) -> None:
-        """Process ordinary lines by this native chain from the next line on; None selects the Python path."""
+    def use_rules(self, fast_path: FastLog | None, pairs: RequestPairs | None) -> None:
+        """Process ordinary lines by this native chain from the next line on; None selects the Python path.
+
+        Open requests stay open if requests are still matched.
+        """
         self._fast_path = fast_path
+        if pairs is not None and self._pairs is not None:
+            pairs.state = self._pairs.state
+        self._pairs = pairs
 
     def line(self, raw: bytes, offset: int) -> Iterator[Entry]:
         """Return the entries that one line, without its newline, completes."""
@@ -238,7 +270,10 @@ class Assembler:
 
         `ending` holds the last bytes of the line, where json-file records have stream and time.
         """
-        yield from self.flush()
+        return self._matched(self._overlong(beginning, offset, length, ending))
+
+    def _overlong(self, beginning: bytes, offset: int, length: int, ending: bytes) -> Iterator[Entry]:
+        yield from self._flush()
         digest = self.digest(cut_record(beginning, length))
         cut = f"a line of {length} bytes after the first {len(beginning)}"
         try:
@@ -255,9 +290,12 @@ class Assembler:
 
     def flush_waiting(self) -> Iterator[Entry]:
         """Finish the partial entries that no longer wait for a continuation; keep pieces whose end must follow."""
+        return self._matched(self._flush_waiting())
+
+    def _flush_waiting(self) -> Iterator[Entry]:
         kept = {stream: part for stream, part in self._parts.items() if self._is_piece(part)}
         self._parts = {stream: part for stream, part in self._parts.items() if stream not in kept}
-        yield from self.flush()
+        yield from self._flush()
         self._parts = kept
 
     @property
@@ -267,6 +305,9 @@ class Assembler:
 
     def flush(self) -> Iterator[Entry]:
         """Finish all partial entries, oldest first."""
+        return self._matched(self._flush())
+
+    def _flush(self) -> Iterator[Entry]:
         parts, texts = self._parts, self._texts.held
         self._parts, self._texts.held = {}, {}
         unfinished = [*parts.values(), *(text.entry for text in texts.values())]
@@ -405,7 +446,7 @@ class JsonFileAssembler(Assembler):
             ):
                 self._seen, text = time, log[:-1]
                 canonical = canonical_record(time, stream, text, whole=True)
-                yield new(Entry, (text, stream, time, offset, 1, digest(canonical), None, None))
+                yield new(Entry, (text, stream, time, offset, 1, digest(canonical), None, None, None))
             elif stream in STREAMS:
                 line = RuntimeLine(log, stream, time, log[-1:] == "\n")
                 yield from self._parsed_line(raw, line, offset, self._same_message)

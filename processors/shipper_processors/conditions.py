@@ -26,6 +26,7 @@ UNLISTED = object()
 RUNTIME_FIELDS = {"stream": 0, "service": 1, "container": 2}
 """Fields that the runtime sets, with their index in RuntimeValues; an application cannot set them."""
 STATUS = re.compile(r"\s{0,8}([1-5][0-9]{2})(?:\.0{1,3})?(?:\s.*)?\Z", re.DOTALL)
+REQUEST_LINE = frozenset({"method", "path"})
 DISPATCHED = frozenset({"event", "method"})
 """Fields whose texts select the rules to evaluate; they are never read from `extra`."""
 
@@ -72,6 +73,41 @@ def remaining(condition: Condition, known: Known) -> Remaining:
     if any(part.test is False for part in parts):
         return NEVER
     return _joined([part for part in parts if part.test is not True], _all, ALWAYS)
+
+
+def path_test(condition: Condition, method: str, paths: Paths, *, relevant: bool = False) -> ValueTest | bool:
+    """Compile the test of a path by which a condition may hold for a request of unknown status.
+
+    All but method and path is assumed to hold. False for a condition that asks for none of both and no request; with
+    `relevant`, the condition around it asks for one.
+    """
+    relevant = relevant or any(
+        part.request or not REQUEST_LINE.isdisjoint(part.fields) for part in (condition, *condition.all)
+    )
+    parts: list[ValueTest | bool] = []
+    for name, matcher in condition.fields.items():
+        if name == "method":
+            parts.append(all(test(method) for test in value_tests(name, matcher, paths)))
+        elif name == "path":
+            parts += value_tests(name, matcher, paths)
+        elif not relevant:
+            return False
+    parts += [path_test(part, method, paths, relevant=relevant) for part in condition.all]
+    if condition.any:
+        parts.append(any_path(path_test(part, method, paths, relevant=relevant) for part in condition.any))
+    if any(part is False for part in parts):
+        return False
+    tests = [part for part in parts if callable(part)]
+    return (lambda path: all(test(path) for test in tests)) if tests else True
+
+
+def any_path(tests: Iterable[ValueTest | bool]) -> ValueTest | bool:
+    """Return the test of a path that holds if one of the tests does."""
+    listed = list(tests)
+    if any(test is True for test in listed):
+        return True
+    either = [test for test in listed if callable(test)]
+    return (lambda path: any(test(path) for test in either)) if either else False
 
 
 def listed_texts(conditions: Iterable[Condition], field: str) -> set[str]:

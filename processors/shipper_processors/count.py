@@ -17,11 +17,14 @@ from shipper_processors.conditions import (
     Known,
     RuntimeValues,
     Test,
+    ValueTest,
+    any_path,
     field_reader,
     listed_texts,
     matchers_of,
     method_of,
     needs_python,
+    path_test,
     remaining,
 )
 from shipper_processors.request_records import (
@@ -34,6 +37,7 @@ from shipper_processors.request_records import (
     request_record,
 )
 from shipper_schemas.entry import HttpSource, Paths
+from shipper_schemas.field_sources import METHODS
 from shipper_schemas.metrics import Increment, Labels, Metric, SeriesKey
 from shipper_schemas.rules import Case, Label, Matcher, Rule, label_text, unique_metrics
 
@@ -174,6 +178,7 @@ class Counting:
         self._events = frozenset(RECORDS.keys() | listed_texts(conditions, "event"))
         self._methods = frozenset(method.upper() for method in listed_texts(conditions, "method"))
         self._plans: dict[Key, EventPlan] = {}
+        self._path_tests: dict[tuple[str, Paths], ValueTest | bool] = {}
         unlisted = {"event": UNLISTED}
         self._general = {paths: self._plan(Known(unlisted, is_request=False, paths=paths)) for paths in get_args(Paths)}
 
@@ -243,6 +248,16 @@ class Counting:
         key = (is_request, paths, listed, method, status)
         plan = self._plans.get(key)
         return self._compile_plan(key) if plan is None else plan
+
+    def may_count_request(self, method: str, path: str, paths: Paths) -> bool:
+        """Return True if a rule may count a request with this method and path, depending on its status."""
+        method = method.upper()
+        key = (method if method in METHODS or method in self._methods else "", paths)
+        test = self._path_tests.get(key)
+        if test is None:
+            tests = (path_test(condition, key[0], paths) for condition in self._conditions)
+            test = self._path_tests[key] = any_path(tests)
+        return test(path) if callable(test) else test
 
     # --- groups of rule-equivalent events ---------------------------------------------------------
 

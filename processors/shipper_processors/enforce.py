@@ -86,6 +86,11 @@ class Enforce:
         normaliser = self.normaliser_of(paths) if paths else self.normaliser
         return self._enforced(normaliser, fields, require or self.require, complete=True)
 
+    @property
+    def own_paths(self) -> FieldPaths:
+        """The configured paths of known fields."""
+        return self._own
+
     def normaliser_of(self, paths: FieldPaths) -> Normaliser:
         """Return the table with further paths, of one container, before the others."""
         normaliser = self._normalisers.get(paths)

@@ -194,11 +194,15 @@ class Stretch(NamedTuple):
 class Ahead:
     """The stretches of one read that threads scan ahead, in their order."""
 
+    begins: bool = False
+    """True if lines that begin a request were declined."""
     stretches: deque[Stretch] = field(default_factory=deque)
 
-    def result(self, at: int, last: bytes, idle: tuple[bool, bool]) -> Scanned | None:
+    def result(self, at: int, last: bytes, idle: tuple[bool, bool], *, begins: bool = False) -> Scanned | None:
         """Return the scan that began at `at`; None if there is none that holds for the state before it."""
         stretches = self.stretches
+        if begins and not self.begins:
+            stretches.clear()
         while stretches and stretches[0].begin <= at:
             begin, job, groups, assumed = stretches.popleft()
             if begin < at:
@@ -229,31 +233,35 @@ class FastLog:
     kind: str
     origin: Origin
     renderer: Renderer
-    _context: "native.LogContext | None" = None
-    """Created on the first read: most logs of a node are quiet."""
+    _contexts: dict[bool, "native.LogContext"] = field(default_factory=dict)
+    """Created on the first read: most logs of a node are quiet. By whether lines that begin a request are declined."""
     _added: dict[int, Contribution] = field(default_factory=dict)
     """The increments of an event of each group of `_added_of`."""
     _added_of: KnownGroups | None = None
 
-    def _log_context(self) -> "native.LogContext":
-        if self._context is None:
+    def _log_context(self, *, begins: bool) -> "native.LogContext":
+        context = self._contexts.get(begins)
+        if context is None:
             stdout, stderr = self.renderer.tail("stdout"), self.renderer.tail("stderr")
             seed, salt = log_seed(self.origin.source), salt_of(self.origin)
             skew, timezone = self.fast_chain.skew, self.origin.timezone
             zone = skew.zone if timezone is None else skew.in_zone(timezone).zone
-            self._context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone_plan(zone).to_json())
-        return self._context
+            context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone_plan(zone).to_json(), begins)
+            self._contexts[begins] = context
+        return context
 
-    def scan_ahead(self, lines: bytes, offset: int, last: tuple[bytes, int], idle: tuple[bool, bool]) -> Ahead:
+    def scan_ahead(
+        self, lines: bytes, offset: int, last: tuple[bytes, int], idle: tuple[bool, bool], *, begins: bool = False
+    ) -> Ahead:
         """Let threads scan `lines`; without threads, or for few lines, return nothing scanned ahead.
 
         Threads that are idle share the lines: each begins at a line of its own, with an assumption about the state.
         """
-        chain, ahead = self.fast_chain, Ahead()
+        chain, ahead = self.fast_chain, Ahead(begins)
         threads = chain.threads
         if threads is None or len(lines) < threads.least:
             return ahead
-        groups, context = chain.groups, self._log_context()
+        groups, context = chain.groups, self._log_context(begins=begins)
         begin, number = 0, threads.share(len(lines))
         state = (*last, *idle)
         for share in range(1, number + 1):
@@ -265,14 +273,23 @@ class FastLog:
         return ahead
 
     def scan(  # noqa: PLR0913, PLR0917 -- the arguments of `Chain.scan`
-        self, lines: bytes, at: int, end: int, offset: int, last: tuple[bytes, int], idle: tuple[bool, bool]
+        self,
+        lines: bytes,
+        at: int,
+        end: int,
+        offset: int,
+        last: tuple[bytes, int],
+        idle: tuple[bool, bool],
+        *,
+        begins: bool = False,
     ) -> Scanned:
         """Call `Chain.scan` for this log.
 
         `last` is the last digest and its ordinal; `idle` is True for stdout and stderr if they have no partial entry.
+        With `begins`, lines that begin a request without a status are declined; those that answer one always are.
         """
         chain, groups = self.fast_chain, self.fast_chain.groups
-        batch = chain.chain.scan(groups.table, self._log_context(), lines, at, end, offset, *last, *idle)
+        batch = chain.chain.scan(groups.table, self._log_context(begins=begins), lines, at, end, offset, *last, *idle)
         return Scanned(batch, groups)
 
     def evaluate_group(self, scanned: Scanned, text: str, stream: str) -> None:

@@ -21,9 +21,46 @@ class OpenEntry(msgspec.Struct):
     cut: int = 0
 
 
+class Begun(msgspec.Struct, array_like=True):
+    """Requests with one method and path; both are empty if no rule counts such a request."""
+
+    method: str
+    path: str
+    number: int
+    counted: dict[int, int] = {}
+    """Answers by status that were counted for these requests while others were open under the same id."""
+
+
+class OpenRequests(msgspec.Struct, array_like=True):
+    """The requests that are open under one id of one process."""
+
+    begun: list[Begun]
+    pending: int
+    """Requests without an answer."""
+    since: int | None
+    """Runtime's time of the latest, in milliseconds."""
+    mixed: bool = False
+    """True if requests with different methods or paths were open at the same time."""
+
+
+class RequestState(msgspec.Struct, omit_defaults=True):
+    """What a checkpoint carries of a log's requests."""
+
+    open: dict[str, OpenRequests] = {}
+    unanswered: int = 0
+    """Requests begun since the last answer."""
+
+    @property
+    def is_started(self) -> bool:
+        """True if the log has begun a request since its last answer, or one is open."""
+        return bool(self.open or self.unanswered)
+
+
 class PartialState(msgspec.Struct, omit_defaults=True):
     """The state that a checkpoint carries: partial entries, and the last line's digest for an equal neighbour."""
 
+    requests: RequestState | None = None
+    """Requests that wait for their answer; first, so that `holds_text` sees them."""
     parts: list[OpenEntry] = []
     texts: list[OpenEntry] = []
     last: bytes = b""
@@ -36,4 +73,4 @@ class PartialState(msgspec.Struct, omit_defaults=True):
 
 def holds_text(encoded: bytes) -> bool:
     """True if an encoded partial state holds text that was logged, and not digests and times alone."""
-    return encoded[1:7] in (b"\xa5parts", b"\xa5texts")
+    return encoded[1:7] in (b"\xa5parts", b"\xa5texts", b"\xa8reque")

@@ -120,4 +120,5 @@ def _part(entry: Entry, text: str, number: int, total: int) -> Entry:
         lines=entry.lines if number == 0 else 0,
         digest=ordinal_digest(_SEED, entry.digest, 0, number),
         cut=entry.cut if number == total - 1 else None,
+        requests=None if entry.requests is None or number not in entry.requests else {0: entry.requests[number]},
     )

@@ -7,9 +7,10 @@ import re
 from functools import cache
 from types import ModuleType
 
-from shipper_processors import access_log, lenient_json, text_cleanup, text_fields, text_heads
+from shipper_processors import access_log, lenient_json, payload_split, text_cleanup, text_fields, text_heads
 from shipper_processors.chain_plan import RENDERING, Expression, HeadForm, HeadForms, TextsPlan
-from shipper_processors.stack_traces import at_frames
+from shipper_processors.stack_traces import at_frames, beam, go, other, php, python, ruby, rust, summaries
+from shipper_processors.stack_traces import heads as trace_heads
 from shipper_processors.text_heads import Form
 
 MODULES: tuple[tuple[str, ModuleType, tuple[str, ...]], ...] = (
@@ -24,6 +25,17 @@ MODULES: tuple[tuple[str, ModuleType, tuple[str, ...]], ...] = (
                              "ZAP", "CONTEXT", "MONOLOG_CLASS")),
     ("cleanup", text_cleanup, ("ESCAPE", "PROGRESS")),
     ("lenient", lenient_json, ("COLOUR",)),
+    ("split", payload_split, ("ARRAY", "SCALAR", "COMMA", "JSON_OBJECT")),
+    ("trace_heads", trace_heads, ("TIME_START", "PROPERTY")),
+    ("at_frames", at_frames, ("FRAME", "ERROR")),
+    ("python", python, ("EXCEPTION", "FILE")),
+    ("go", go, ("START", "FUNCTION", "PLACE")),
+    ("rust", rust, ("START",)),
+    ("php", php, ("TRACE",)),
+    ("ruby", ruby, ("RAISED", "TYPED", "FROM", "FRAME")),
+    ("beam", beam, ("EXCEPTION", "REPORT")),
+    ("other", other, ("CARP",)),
+    ("summaries", summaries, ("THROWN", "CLASS", "GO")),
 )  # fmt: skip
 """The expressions that the extension executes, by module."""
 

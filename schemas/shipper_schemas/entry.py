@@ -1,5 +1,6 @@
 """An entry: one logical log entry after `decode`, before its text is interpreted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -11,6 +12,14 @@ Paths = Literal["tolerant", "strict"]
 
 RequireId = Literal["requests", "always", "never"]
 """The entries that must carry a correlation id."""
+
+
+class Request(NamedTuple):
+    """A request whose method and path stand in an earlier entry than its status."""
+
+    method: str
+    path: str
+    status: int
 
 
 class Entry(NamedTuple):
@@ -33,6 +42,8 @@ class Entry(NamedTuple):
     """Reason for which the runtime's envelope could not be read; `text` then is the raw line."""
     cut: str | None = None
     """Description of the part that was cut off, where the entry exceeded a limit."""
+    requests: Mapping[int, Request] | None = None
+    """The requests that the entry answers, by the place of the document in the text; see `request_pairs`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def apply_change(
     if change.output is not None:
         delivery.replace_output(change.output)
     maintenance, pipeline = Maintenance(change.maintenance(delivery.output)), change.pipeline(ledger.committed)
-    tail.use_fast_chain(change.compiled(pipeline))
+    tail.use_rules(change.compiled(pipeline), pipeline.pair_rules)
     ledger.redeclare(pipeline.counting.metrics())
     ledger.declare(change.declared(pipeline), now_s)
     for log in tail.logs.values():

@@ -31,7 +31,7 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         ledger.declare([*catalogue.from_zero("agent"), *from_zero(counting)], clock.wall_ms() / 1000)
         pipeline = pipeline_of(settings, counting, redactor_of(settings), ServiceBounds(values))
         tail = tail_of(settings, state, from_end=from_end)
-        tail.fast_chain = compiled_of(settings, pipeline)
+        tail.fast_chain, tail.pair_rules = compiled_of(settings, pipeline), pipeline.pair_rules
         maintenance = Maintenance(registry.maintenance_of(settings, output))
         return Agent(tail, pipeline, Delivery(output, ledger, clock), state, ledger, clock, pace(settings), maintenance)
     except BaseException:

@@ -4,25 +4,30 @@ from collections.abc import Iterable, Iterator
 
 from shipper_processors.assemble import ASSEMBLERS, Bounds
 from shipper_processors.envelope import EnvelopeError, parse_record
+from shipper_processors.request_pairs import RequestPairs
 from shipper_schemas.entry import Entry
 
 KINDS = ("auto", *ASSEMBLERS)
 
 
-def entries(lines: Iterable[bytes], kind: str, bounds: Bounds) -> Iterator[Entry]:
-    """Yield the entries of lines; if `kind` is `auto`, detect the envelope from the first line."""
+def entries(lines: Iterable[bytes], kind: str, bounds: Bounds, pairs: RequestPairs | None = None) -> Iterator[Entry]:
+    """Yield the entries of lines; if `kind` is `auto`, detect the envelope from the first line.
+
+    With `pairs`, entries that answer a request say which.
+    """
     remaining = iter(lines)
     first = next(remaining, None)
     if first is None:
         return
     name = detect_kind(first) if kind == "auto" else kind
     assembler = ASSEMBLERS[name]("explained", bounds)  # type: ignore[index]
+    match = iter if pairs is None else pairs.match
     offset = 0
     for line in (first, *remaining):
         raw = line if line.endswith(b"\n") else line + b"\n"
-        yield from assembler.python_path(raw, offset)
+        yield from match(assembler.python_path(raw, offset))
         offset += len(raw)
-    yield from assembler.flush()
+    yield from match(assembler.flush())
 
 
 def detect_kind(line: bytes) -> str:

@@ -17,7 +17,7 @@ from shipper.inputs.files.envelope_check import RUNTIMES, runtime_of_line
 from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.tailer import Input
 from shipper.model.source import Source
-from shipper.pipeline.pipeline import Assessed, Pipeline
+from shipper.pipeline.pipeline import Assessed, Pipeline, counted_event
 from shipper.presentation.quarantine_notice import IDS, admission_of
 from shipper.system.clock import Clock
 from shipper_processors.assemble import Bounds
@@ -67,7 +67,7 @@ class LogSample(NamedTuple):
     counted_twice: tuple[tuple[str, int], ...] = ()
     """Counters that count a request twice, with the number of its correlation ids."""
     split_requests: int = 0
-    """Number of ids whose request is in two entries, the path in one and the status in another."""
+    """Number of ids whose request is in two entries, the path in one and the status in another, that do not match."""
 
     @property
     def is_wrong_type(self) -> bool:
@@ -77,14 +77,14 @@ class LogSample(NamedTuple):
 
 @dataclass(slots=True)
 class _SplitRequests:
-    """Finds requests that no entry records whole, so that no request-based counter can see them."""
+    """Finds requests that no entry records whole and that are not matched, so that no counter can see them."""
 
     begun: set[str] = field(default_factory=set)
     answered: set[str] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)
 
     def add(self, event: dict[str, Any]) -> None:
-        """Add an entry; without an id it has no peers."""
+        """Add an event as the rules see it; without an id it has no peers."""
         correlation_id = event.get("correlation_id")
         if not isinstance(correlation_id, str):
             return
@@ -183,11 +183,13 @@ class Sampler:
         log, tally, now_ms = Source.of(source.origin(path, path)), _Tally(), self.clock.wall_ms()
         counted_twice, split_requests = _CountedTwice(), _SplitRequests()
         normaliser = self.pipeline.enforce.normaliser_of(log.origin.fields)
-        for entry in islice(documents_of(entries(lines, source.kind, self.bounds)), SAMPLE_LINES):
+        pairs = self.pipeline.pair_rules.of_log(log.origin)
+        for entry in islice(documents_of(entries(lines, source.kind, self.bounds, pairs)), SAMPLE_LINES):
             handled = self.pipeline.handle(entry, log, now_ms, count=False, ship=False)
             tally.add(entry, handled.assessed, normaliser)
-            counted_twice.add(self.pipeline, entry, handled.assessed.event, log.origin)
-            split_requests.add(handled.assessed.event)
+            event = counted_event(handled.assessed, entry)
+            counted_twice.add(self.pipeline, entry, event, log.origin)
+            split_requests.add(event)
         if tally.number == 0:
             return None
         return LogSample(
@@ -248,8 +250,8 @@ def sentences(sample: LogSample) -> tuple[str, str]:
     what, hint = _quarantine_sentences(sample)
     if sample.split_requests:
         which = "1 request has" if sample.split_requests == 1 else f"{sample.split_requests:,} requests have"
-        what = f"{what}; {which} path and status in two entries, and no counter sees them"
-        fix = "to count requests, log method, path and status in one entry, or count from the proxy in front"
+        what = f"{what}; {which} path and status in two entries that are not matched, and no counter sees them"
+        fix = "to count requests, log a duration with the status, or method, path and status in one entry"
         hint = f"{hint}; {fix}" if hint else fix
     if not sample.counted_twice:
         return what, hint

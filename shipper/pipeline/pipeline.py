@@ -17,6 +17,7 @@ from shipper_processors.payload import DEEPEST, Shape, decode_payload, storable
 from shipper_processors.payload_split import may_hold_several, split_documents
 from shipper_processors.redact import Redactor
 from shipper_processors.render import NO_KEYS, searched_text
+from shipper_processors.request_pairs import PairRules, with_request
 from shipper_processors.route import Skew, document_id, event_time, index_name
 from shipper_processors.times import LATEST_MS, parse_ms
 from shipper_schemas.entry import Entry, Origin, RequireId
@@ -83,6 +84,12 @@ def counting_failure(error: Exception) -> Violation:
     return Violation(Kind.INTERNAL_ERROR, None, detail)
 
 
+def counted_event(assessed: Assessed, entry: Entry) -> dict[str, Any]:
+    """Return the event as the rules see it: one that answers a request has its method and path."""
+    request = None if entry.requests is None else entry.requests.get(0)
+    return assessed.event if request is None else with_request(assessed.event, request)
+
+
 def runtime_ms_of(entry: Entry) -> int | None:
     """Return the runtime's time of an entry; None if it is missing or outside the range of ids and indices."""
     known = parse_ms(entry.time) if entry.time is not None else None
@@ -105,6 +112,11 @@ class Pipeline:
     """Policy of ids by Kubernetes namespace."""
     services: ServiceBounds = field(default_factory=ServiceBounds)
     """Services with series of their own among the metrics of correlation ids."""
+
+    @property
+    def pair_rules(self) -> PairRules:
+        """The rules by which the two entries of one request are matched."""
+        return PairRules(self.enforce, self.counting)
 
     def __post_init__(self) -> None:
         """Mask the values that steps put into details or labels."""
@@ -259,7 +271,7 @@ class Pipeline:
     def increments(self, assessed: Assessed, entry: Entry, origin: Origin) -> Sequence[Increment] | None:
         """Return the increments of an entry to the counters of the rules, regardless of its outcome."""
         return self.counting.increments(
-            assessed.event,
+            counted_event(assessed, entry),
             entry.stream,
             origin.service or "unknown",
             origin.http_source,

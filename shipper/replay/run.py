@@ -119,7 +119,7 @@ def _consume(committer: Committer, segments: Iterator[Segment | None], on_progre
 def read_segments(job: Job, tasks: Sequence[Task]) -> Iterator[Segment]:
     """Yield the segments of all tasks, in their order, read and processed by this process."""
     processor = Processor(job)
-    reader = SegmentReader(job, fast_chain=processor.fast_chain)
+    reader = SegmentReader(job, fast_chain=processor.fast_chain, pair_rules=processor.pair_rules)
     try:
         for first in tasks:
             task: Task | None = first

@@ -32,6 +32,7 @@ from shipper.replay.time_filter import Span, TimeFilteredPipeline
 from shipper.state.checkpoint import SavedLog
 from shipper_processors.assemble import Bounds
 from shipper_processors.fast_path import FastBatch, FastChain
+from shipper_processors.request_pairs import PairRules
 from shipper_processors.sanitize import printable
 from shipper_schemas.entry import Entry
 from shipper_schemas.metrics import Increment, SeriesKey
@@ -111,6 +112,8 @@ class SegmentReader:
     wall_s: Callable[[], float] = time.time
     fast_chain: FastChain | None = None
     """Native path of the processor that processes these entries."""
+    pair_rules: PairRules | None = None
+    """The rules of requests of that processor."""
     _folders: Folders = field(default_factory=Folders)
     _open: OrderedDict[str, LogReader] = field(default_factory=OrderedDict)
 
@@ -196,7 +199,9 @@ class SegmentReader:
         source = Input(log.kind, DiscoveredPaths((log,)), lambda _path, _real: replay_log.origin)
         states = {} if saved is None else {log.path: saved}
         folders = DiscoveredFolders(log, self._folders)
-        (reader,) = Tail([source], bounds, limits, states, folders, fast_chain=self.fast_chain).scan()
+        (reader,) = Tail(
+            [source], bounds, limits, states, folders, fast_chain=self.fast_chain, pair_rules=self.pair_rules
+        ).scan()
         return reader
 
     def forget(self, path: str) -> None:
@@ -295,6 +300,11 @@ class Processor:
         counting, services = build_pipeline.counting_of(settings, ()), ServiceBounds(most=UNBOUNDED)
         pipeline = build_pipeline.pipeline_of(settings, counting, self._redactor, services)
         return replace(pipeline, skew=pipeline.skew.of_any_age())
+
+    @property
+    def pair_rules(self) -> PairRules:
+        """The rules by which the two entries of one request are matched."""
+        return self._pipeline.pair_rules
 
     @property
     def fast_chain(self) -> FastChain | None:

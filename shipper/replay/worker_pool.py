@@ -188,7 +188,7 @@ def _work(connection: "Connection[Any, Any]", job: Job) -> None:
     tune_garbage_collection()
     try:
         processor = Processor(replace(job, settings=job.settings.model_copy(update={"threads": 1})))
-        reader = SegmentReader(job, fast_chain=processor.fast_chain)
+        reader = SegmentReader(job, fast_chain=processor.fast_chain, pair_rules=processor.pair_rules)
         while True:
             reading = reader.read(connection.recv())
             connection.send((READ, reading.following))

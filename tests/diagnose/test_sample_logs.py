@@ -140,17 +140,19 @@ def test_operations_that_count_once_are_no_problem(tmp_path: Path, entries: list
 
 
 BEGUN = {"time": 1796032500123, "level": 30, "reqId": "a-1", "req": {"method": "POST", "url": "/x"}, "msg": "incoming"}
-ANSWERED = {"time": 1796032500125, "level": 30, "reqId": "a-1", "res": {"statusCode": 401}, "msg": "completed"}
+ANSWERED = {"time": 1796032500125, "level": 30, "reqId": "a-1", "res": {"statusCode": 401}, "msg": "bye"}
 
 
-def test_requests_in_two_entries_are_noted(tmp_path: Path) -> None:
-    """No counter can see them; a request that any entry has whole is none of these."""
+def test_requests_in_two_entries_that_do_not_match_are_noted(tmp_path: Path) -> None:
+    """No counter can see them; a request that any entry has whole, or whose answer is recognised, is none of these."""
     result = sample(tmp_path, docker(BEGUN), docker(ANSWERED), docker({**BEGUN, "reqId": "a-2"}))
     assert result.split_requests == 1
     (finding,) = _samples(lambda: iter([result]))
     assert finding.grade == "note"
-    assert finding.what.endswith("; 1 request has path and status in two entries, and no counter sees them")
-    assert finding.hint.startswith("to count requests, log method, path and status in one entry")
+    assert finding.what.endswith(
+        "; 1 request has path and status in two entries that are not matched, and no counter sees them"
+    )
+    assert finding.hint.startswith("to count requests, log a duration with the status")
     whole = {**BEGUN, **ANSWERED}
     assert sample(tmp_path, *map(docker, (BEGUN, ANSWERED, whole))).split_requests == 0
     assert sample(tmp_path, docker(BEGUN), docker({**ANSWERED, "reqId": "a-2"})).split_requests == 0

@@ -113,6 +113,19 @@ VALUES = [
     Case("a request in nested fields", ['{"level":30,"req":{"id":"r-7","method":"POST","url":"/api/v1/auth/login?next=1"},"res":{"statusCode":401},"msg":"request completed"}'], 1),
     *(Case(f"path {path}", [request(path=path)], 1) for path in LOGIN_PATHS),
 ]  # fmt: skip
+FASTIFY = '{"level":30,"time":1796038637920,"pid":7,"hostname":"h","reqId":"req-71","req":{"method":"POST","url":"/api/v1/auth/login?x=1","hostname":"h","remoteAddress":"10.0.0.7"},"msg":"incoming request"}'
+FASTIFY_END = '{"level":30,"time":1796038637924,"pid":7,"hostname":"h","reqId":"req-71","res":{"statusCode":401},"responseTime":3.2,"msg":"request completed"}'
+RAILS = "I, [2026-03-09T08:15:30.123456 #1]  INFO -- : [9f2b6f2e-0b5e-4b5a-8f0e-2d8e1f0a9c71] "
+PAIRS = [
+    Case("a request in two entries", [FASTIFY, FASTIFY_END], 1),
+    Case("a request in two entries with others between", [FASTIFY, STARTED, FASTIFY_END.replace("req-71", "req-72"), FASTIFY_END], 1),
+    Case("a request in two entries, answered twice", [FASTIFY, FASTIFY_END, FASTIFY_END], 1),
+    Case("two requests under one id", [FASTIFY, FASTIFY, FASTIFY_END, FASTIFY_END], 2),
+    Case("another request under the id of a login", [FASTIFY.replace("auth/login", "rooms"), FASTIFY, FASTIFY_END.replace("401", "200"), FASTIFY_END], 1),
+    Case("two flat entries", ['{"correlation_id":"c-71","event":"begin","method":"POST","path":"/api/v1/auth/%6cogin"}', '{"correlation_id":"c-71","event":"end","status_code":401,"duration_ms":4}'], 1),
+    Case("two documents of a request on one line", [FASTIFY + FASTIFY_END], 1),
+    Case("two lines of Rails", [f'{RAILS}Started POST "/api/v1/auth/login" for 10.0.0.7 at 2026-03-09 08:15:30 +0000', f"{RAILS}Processing by SessionsController#create as JSON", f"{RAILS}Completed 401 Unauthorized in 5ms (Allocations: 99)"], 1),
+]  # fmt: skip
 BEHIND = [
     Case("behind a time", [f"2026-03-09T08:15:30.123Z {LOGIN}"], 1),
     Case("behind a time and a level", [f"2026-03-09 08:15:30,123 WARNING {LOGIN}"], 1),
@@ -161,6 +174,12 @@ NONE = [
     Case("a login in a quoted value of logfmt", ['level=info msg="hello event=login_failed" correlation_id=c-7'], 0),
     Case("a login in a cut record's nested field", ['{"event":"said","correlation_id":"c-7","dump":"' + "x" * 1_200_000 + '","body":' + LOGIN + "}"], 0),
     Case("a login in a pretty-printed string", ["{", '  "event": "said",', f'  "message": {json.dumps(LOGIN)},', '  "correlation_id": "c-7"', "}"], 0),
+    Case("the answer of another request", [FASTIFY, FASTIFY_END.replace("req-71", "req-72")], 0),
+    Case("the answer of another process", [FASTIFY, FASTIFY_END.replace('"pid":7', '"pid":8')], 0),
+    Case("a status that is only mentioned", [FASTIFY, FASTIFY_END.replace('"responseTime":3.2,"msg":"request completed"', '"msg":"user request completed not found"')], 0),
+    Case("an answer in a client's text", [FASTIFY, json.dumps({"reqId": "req-71", "pid": 7, "level": 30, "msg": FASTIFY_END})], 0),
+    Case("a request in a client's text", [json.dumps({"reqId": "req-71", "pid": 7, "level": 30, "msg": FASTIFY}), FASTIFY_END], 0),
+    Case("requests in two entries where access lines count", [FASTIFY, FASTIFY_END], 0, "access"),
     Case("another path", [request(path=path) for path in OTHER_PATHS], 0),
     Case("another status or method", [request(status_code=200), request(method="GET")], 0),
     Case("access lines where the application's own records count", [combined(), combined(user="ada lovelace")], 0),
@@ -173,4 +192,4 @@ NONE = [
     Case("another path through nginx", [combined(path) for path in OTHER_PATHS], 0, "access"),
 ]  # fmt: skip
 """Lines whose content a client chose, and requests that are counted elsewhere."""
-CASES = [*AROUND, *DOCUMENTS, *VALUES, *BEHIND, *ACCESS, *NONE]
+CASES = [*AROUND, *DOCUMENTS, *VALUES, *PAIRS, *BEHIND, *ACCESS, *NONE]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shipper_schemas.builtin_rules import FAILED_LOGINS
-from tests.hazards.login_lines import CASES, LOGIN, STARTED, Case, with_field
+from tests.hazards.login_lines import CASES, FASTIFY, FASTIFY_END, LOGIN, STARTED, Case, with_field
 from tests.shapes.agent_run import Chain, Run, chains, log_path, running
 from tests.shapes.envelopes import PART, Envelope, cri_records, docker_records
 
@@ -76,6 +76,20 @@ def append(path: Path, data: bytes) -> None:
     """Write at the end of a file."""
     with path.open("ab") as file:
         file.write(data)
+
+
+@each_chain
+@pytest.mark.parametrize("envelope", ["docker", "cri", "plain"])
+def test_a_restart_between_the_two_entries_of_a_request_loses_nothing(
+    tmp_path: Path, envelope: str, chain: Chain
+) -> None:
+    """The open request is committed with the offset; a second reading of the answer counts nothing again."""
+    for number, line in enumerate((FASTIFY, STARTED, FASTIFY_END, FASTIFY_END)):
+        with one_log(tmp_path, envelope, chain) as (run, path):
+            append(path, WRITERS[envelope](line, TIME))
+            run.read()
+            (service,) = run.services().values()
+            assert run.counter(COUNTER, service) == (number >= 2)
 
 
 @each_chain

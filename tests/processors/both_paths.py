@@ -64,7 +64,7 @@ def outcome_of(
         assert fast_chain is not None
         fast_chain.threads = Threads.of(threads, least=FEWEST)
         log = fast_chain.of_log(kind, source.origin, source.renderer)
-    assembler = ASSEMBLERS[kind](source.origin.source, Bounds(), log)
+    assembler = ASSEMBLERS[kind](source.origin.source, Bounds(), log, chain.pair_rules.of_log(source.origin))
     batch, offset, taken = Batch(), 0, 0
     for chunk in chunks:
         chain.process(assembler.feed(chunk, offset), source, batch, NOW, count=True, ship=True)

@@ -237,7 +237,9 @@ def test_cri_lines_give_the_same_on_both_paths(chunks: list[bytes], rules: Any, 
         json.dumps({name: value for name, value in PLAIN_EVENT.items() if name != "message"}),
         json.dumps({**PLAIN_EVENT, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "logger": "app.api"}),
         json.dumps({**PLAIN_EVENT, "user_id": None, "message": "Dossier créé"}, ensure_ascii=False),
-        json.dumps({**PLAIN_EVENT, "department": "cardiology", "attempt": 3, "cached": True, "path": None}),
+        json.dumps(
+            {**PLAIN_EVENT, "department": "cardiology", "attempt": 3, "cached": True, "path": None, "status_code": None}
+        ),
         'INFO:     10.203.111.254:50000 - "GET /api/v1/patients/17?page=2 HTTP/1.1" 200 OK',
     ],
 )
@@ -361,12 +363,12 @@ def test_a_panic_of_the_extension_switches_to_the_python_path(monkeypatch: pytes
     chunk = b"".join(docker(text if number % 3 else "words", time=time) for number, time in enumerate(times_))
     scan, calls = FastLog.scan, 0
 
-    def failing(self: FastLog, *args: Any) -> Any:
+    def failing(self: FastLog, *args: Any, **flags: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 5:
             raise RuntimeError("panicked")
-        return scan(self, *args)
+        return scan(self, *args, **flags)
 
     monkeypatch.setattr(FastLog, "scan", failing)
     assert 0 < same([chunk, chunk]) < 12

@@ -40,9 +40,54 @@ NAMES = {
 PROXY_KEYS = [{"request_method", "remote_addr"}, {"RequestMethod", "DownstreamStatus"}, {"authority", "response_code"}]
 
 
+IDS = ["reqId", "correlation_id", "request_id", "correlationId", "requestId", "req.id"]
+ANSWERS = ["request completed", "request_finished", "end"]
+TIMED = ["responseTime", "duration_ms", "duration", "elapsed"]
+RAILS = re.compile(rf"[A-Z], \[{CLOCK} #\d+\] +[A-Z]+ -- : \[([\w.-]+)\] (.*)")
+RAILS_BEGUN = re.compile(r"Started ([A-Z]+) \"(\S+)\" for \S+ at ")
+RAILS_ENDED = re.compile(r"Completed (\d{3}) [A-Za-z ]+ in \d+ms")
+
+
 def failed_logins(lines: Sequence[str], mode: str, stream: str = "stdout") -> int:
     """Return the failed logins in the lines that an application or proxy wrote."""
-    return sum(map(counter_of(mode, stream), whole_lines([cleaned(line) for line in lines])))
+    texts = list(whole_lines([cleaned(line) for line in lines]))
+    return sum(map(counter_of(mode, stream), texts)) + (failed_pairs(texts) if mode == "structured" else 0)
+
+
+def failed_pairs(texts: Sequence[str]) -> int:
+    """Return the failed logins whose path stands in an entry and whose status in a later one with the same id."""
+    begun: dict[tuple[str, Any], list[bool]] = {}
+    total = 0
+    for whose, asked, status in (half for text in texts for half in halves(text)):
+        logins = begun.setdefault(whose, [])
+        if status is None:
+            logins.append(is_failed_request(*asked, 401))
+        elif logins:
+            failed = status == 401 and True in logins  # of requests under one id, it may be any
+            total += failed
+            logins.remove(failed if failed in logins else not failed)
+    return total
+
+
+def halves(text: str) -> Iterator[tuple[tuple[str, Any], tuple[Any, Any], int | None]]:
+    """Yield the halves of requests in a line: whose request, what was asked, and how it was answered."""
+    if rails := RAILS.fullmatch(text):
+        if asked := RAILS_BEGUN.match(rails[2]):
+            yield (rails[1], None), (asked[1], asked[2]), None
+        if ended := RAILS_ENDED.match(rails[2]):
+            yield (rails[1], None), (None, None), int(ended[1])
+    for record in documents(text):
+        names = {
+            name: next((v for path in paths if (v := value_at(record, path))), None) for name, paths in NAMES.items()
+        }
+        identifier = next((v for path in IDS if (v := value_at(record, path))), None)
+        asked_for, status = (names["method"], names["path"]), names["status"]
+        said = record.get("event") or record.get("msg")
+        is_answer = said in ANSWERS or any(isinstance(record.get(name), int | float | str) for name in TIMED)
+        if identifier and all(asked_for) and not status:
+            yield (str(identifier), record.get("pid")), asked_for, None
+        elif identifier and not all(asked_for) and status and is_answer and str(status).isdecimal():
+            yield (str(identifier), record.get("pid")), asked_for, int(status)
 
 
 def counter_of(mode: str, stream: str) -> Any:

@@ -29,7 +29,7 @@ from shipper.diagnose.explain import (
 from shipper.diagnose.read_lines import KINDS, entries
 from shipper.model.batch import Batch
 from shipper.model.source import Source
-from shipper.pipeline.pipeline import Assessed, Handled, Pipeline, failure_of, runtime_ms_of
+from shipper.pipeline.pipeline import Assessed, Handled, Pipeline, counted_event, failure_of, runtime_ms_of
 from shipper.system.clock import Clock
 from shipper_processors.payload_split import documents_of
 from shipper_processors.sanitize import printable
@@ -79,7 +79,8 @@ def explain(settings: Settings, *, file: BinaryIO, kind: str, service: str, **sh
         settings,
         Source.of(Origin(file.name, file.name, service=service, host=settings.host)),
     )
-    lines = entries(file, kind, build_pipeline.bounds_of(settings))
+    pairs = explainer.pipeline.pair_rules.of_log(explainer.source.origin)
+    lines = entries(file, kind, build_pipeline.bounds_of(settings), pairs)
     documents = documents_of(lines)
     steps = (explainer.explained(entry, Clock().wall_ms()) for entry in documents)
     if form == "json":
@@ -175,8 +176,8 @@ class Explainer:
         origin = self.source.origin
         place = (entry.stream, origin.service or "unknown", origin.container_name or "")
         mask = self.pipeline.redactor.redact_text
-        added = handled.increments or ()
-        return rule_reasons(self.rules, handled.assessed.event, place, origin.http_source, added, mask, origin.paths)
+        added, event = handled.increments or (), counted_event(handled.assessed, entry)
+        return rule_reasons(self.rules, event, place, origin.http_source, added, mask, origin.paths)
 
     def _masked(self, assessed: Assessed, entry: Entry) -> list[Redaction]:
         if assessed.policy is Policy.DROP:

@@ -57,7 +57,8 @@ def outcome_of(case: Case, pipeline: Pipeline, bounds: Bounds) -> Outcome:
     )
     source, batch, outcome = Source.of(origin), Batch(), Outcome()
     kind = "docker" if case.type == "payload" else case.type
-    for entry in documents_of(entries(raw_lines(case), kind, bounds)):
+    pairs = pipeline.pair_rules.of_log(origin)
+    for entry in documents_of(entries(raw_lines(case), kind, bounds, pairs)):
         handled = pipeline.handle(entry, source, now_ms)
         pipeline.add_counts(handled, batch)
         if handled.document is None:

@@ -126,7 +126,7 @@ class LogCursors:
         ship, count = self.ship_cursor, self.count_cursor
         if ship is not None and ship.is_at(count):
             mine, other = ship.assembler, count.assembler
-            if not (mine.has_partial or other.has_partial) or mine.partial_state() == other.partial_state():
+            if not (mine.has_partial or other.has_partial) or mine.has_same_partials(other):
                 self.ship_cursor = None
 
     def progress_token(self) -> tuple[object, ...]:

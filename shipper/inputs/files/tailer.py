@@ -21,6 +21,7 @@ from shipper.state.checkpoint import SavedLog
 from shipper.system.errors import StateError
 from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
 from shipper_processors.fast_path import FastChain, FastLog
+from shipper_processors.request_pairs import PairRules
 from shipper_processors.sanitize import printable
 from shipper_schemas.entry import Origin
 
@@ -65,6 +66,8 @@ class Tail:
     max_open: int = 1 << 20
     fast_chain: FastChain | None = None
     """Native path for runs of ordinary lines, if the extension is installed."""
+    pair_rules: PairRules | None = None
+    """Matches the two entries of one request, for the counters; None where nothing is counted."""
     logs: dict[str, LogReader] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
     scanned: bool = False
@@ -191,16 +194,20 @@ class Tail:
         """Return the function that creates assemblers of a log, and the native path for its ordinary lines."""
         assembler, origin = ASSEMBLERS[kind], source.origin  # type: ignore[index]
         fast_log = self.fast_chain.of_log(kind, origin, source.renderer) if self.fast_chain else None
-        return lambda: assembler(origin.source, self.bounds, fast_log), fast_log
+        rules = self.pair_rules
+        return (
+            lambda: assembler(origin.source, self.bounds, fast_log, rules.of_log(origin) if rules else None),
+            fast_log,
+        )
 
-    def use_fast_chain(self, fast_chain: FastChain | None) -> None:
-        """Replace the native path, also for logs that are followed already."""
-        self.fast_chain = fast_chain
+    def use_rules(self, fast_chain: FastChain | None, pair_rules: PairRules | None) -> None:
+        """Replace the native path and the rules of requests, also for logs that are followed already."""
+        self.fast_chain, self.pair_rules = fast_chain, pair_rules
         for reader in self.logs.values():
             reader.new_assembler, fast_log = self._assembler(reader.kind, reader.source)
-            reader.count_cursor.assembler.use_fast_path(fast_log)
-            if reader.ship_cursor is not None:
-                reader.ship_cursor.assembler.use_fast_path(fast_log)
+            for cursor in filter(None, (reader.count_cursor, reader.ship_cursor)):
+                pairs = pair_rules.of_log(reader.source.origin) if pair_rules else None
+                cursor.assembler.use_rules(fast_log, pairs)
 
     @property
     def reads_ahead(self) -> int:

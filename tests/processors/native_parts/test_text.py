@@ -16,10 +16,13 @@ from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.fast_path import native, plan_of
 from shipper_processors.payload import decode_payload
+from shipper_processors.payload_split import split_documents
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
+from shipper_processors.stack_traces import begins_record, summary
 from shipper_processors.text_cleanup import clean
 from shipper_processors.text_plan import texts_plan
+from shipper_schemas.entry import Entry
 
 if native is None and not os.environ.get("CI"):
     pytest.skip("the compiled extension is not installed: `make setup` builds it with cargo", allow_module_level=True)
@@ -55,6 +58,14 @@ def logged(value: Any) -> list[str]:
     return [text for inner in value for text in logged(inner)] if isinstance(value, list) else []
 
 
+TRACE_LINES = (
+    "Traceback (most recent call last):", '  File "a.py", line 1, in f', "a.BError: x", "\tat a.B.c(D.java:1)", "",
+    "    at f (a.js:1:2)", "goroutine 1 [running]:", "panic: boom", "main.f(0x1)", "\t/a.go:1 +0x1d", "#0 /a.php(1): f()",
+    "\tfrom a.rb:1:in `f'", "a.rb:1:in `f': boom (RuntimeError)", "** (a.B) boom", "thread 'main' panicked at a.rs:1:1:",
+    "x at a.pl line 1.", "\tA::f() called at a.pl line 2", "  what():  boom", "! a.BError: x", "! at a.b(c:1)",
+    "terminate called after throwing an instance of 'std::x'", "PHP Fatal error:  Uncaught A\\\\B: x in /a.php:1",
+    "  + Exception Group Traceback (most recent call last):", "  | a.BError: x", "Caused by: a.BError: x",
+)  # fmt: skip
 LINES = sorted({text for file in sorted(CORPUS.glob("*.json")) for text in logged(json.loads(file.read_text("utf-8")))})
 
 
@@ -155,9 +166,103 @@ def test_texts_are_decoded_as_in_python(text: str) -> None:
 
 def test_the_corpus_is_decoded() -> None:
     """Few lines of the corpus are declined: JSON that is damaged."""
-    single = [line for line in LINES if clean(line)[:1] != "{" and "\n" not in line]
+    single = [line for line in LINES if clean(line)[:1] != "{"]
     declined = [line for line in single if check(line)]
     assert len(declined) <= len(single) // 100, declined
+
+
+@given(st.one_of(mutated(), built))
+@example("\t{")
+@example("{ level: 'info'")
+def test_records_begin_as_in_python(line: str) -> None:
+    """Both chains agree about the lines that begin a record."""
+    if not is_encodable(line):
+        return
+    try:
+        found = texts().begins_record(line)
+    except ValueError:
+        return
+    assert found == begins_record(line)
+
+
+def check_summary(text: str) -> None:
+    """Compare the exception that both chains find in a text."""
+    try:
+        found = texts().summary(text)
+    except ValueError:
+        return
+    expected = summary(text)
+    names = ("error_type", "error_message")
+    assert found == (None if expected is None else tuple(map(expected.get, names)))
+
+
+@given(st.lists(st.one_of(mutated(), st.sampled_from(TRACE_LINES)), min_size=1, max_size=6).map("\n".join))
+@example("a\nb\n\tat x.Y.z(A.java:1)")
+@example("x panic recovered:\n\n\nboom")
+@example("! a.BError: x\n! at a.b(c:1)")
+@example("RuntimeError|a.BError: x\n    at f (a.js:1:2)")
+def test_exceptions_are_named_as_in_python(text: str) -> None:
+    """Both chains find the same type and message in a text of several lines."""
+    if is_encodable(text):
+        check_summary(text)
+
+
+def test_exceptions_of_the_corpus_are_named() -> None:
+    """Both chains find the same exceptions in all texts of several lines."""
+    for text in LINES:
+        check_summary(text)
+        for inner in strings_of(text):
+            check_summary(inner)
+
+
+def strings_of(text: str) -> list[str]:
+    """Return the texts of several lines in a JSON entry."""
+    try:
+        values = orjson.loads(text).values()
+    except (orjson.JSONDecodeError, AttributeError):
+        return []
+    return [value for value in values if isinstance(value, str) and "\n" in value]
+
+
+@given(st.one_of(mutated(), built, st.text(alphabet='[]{} ,1-"a\ufeff', max_size=12)))
+@example("[2026-11-23 10:00:00 +0000] x {}")
+@example('[1, {"a": 1}]')
+@example('[1] {"a": 1}')
+def test_a_text_that_is_one_entry_is_not_split(text: str) -> None:
+    """What the extension takes for one entry is one in Python."""
+    if not is_encodable(text) or text[:1] == "{" or texts().may_hold_several(text):
+        return
+    entry = Entry(text, "stdout", None, 0, 1, b"d" * 16)
+    assert split_documents(entry) == [entry]
+
+
+@given(st.one_of(
+    st.recursive(
+        st.one_of(st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=5), st.none()),
+        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
+        max_leaves=8,
+    ).map(lambda value: json.dumps({"a": value})),
+    st.text(alphabet='{}[]",:\\u0d8eE+-.1 \n\t\0aNntrfalseI', max_size=24).map("{{{}".format),
+), st.sampled_from(["", " ", ",", "\0", "}", "\x1e", '{"b":1}']))  # fmt: skip
+@example('{"a":"\t\ud83d","a":NaN,"b":-Infinity,"c":[01]}', "")
+@example('{"a":-0,"b":1e400,"c":18446744073709551616}', ",")
+def test_objects_that_orjson_rejects_are_read_as_in_python(text: str, after: str) -> None:
+    """An object that only Python's `json` accepts has the same fields, or is declined."""
+    if not is_encodable(text):
+        return
+    shape, fields, problem = decode_payload(text + after)
+    try:
+        orjson.loads(text + after)
+    except orjson.JSONDecodeError:
+        pass
+    else:
+        return  # read by value.rs
+    try:
+        found = texts().decode(text + after)
+    except ValueError:
+        return
+    assert problem is None
+    assert found == (shape, orjson.dumps(fields))
 
 
 @given(st.integers(1, 3000))
