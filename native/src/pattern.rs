@@ -34,6 +34,41 @@ struct Set {
     negated: bool,
     /// True if letter case is ignored.
     folded: bool,
+    /// The ASCII characters that are no members, if all other characters are and these are at most three.
+    excluded: Option<Excluded>,
+}
+
+/// Up to three bytes, the last of them repeated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Excluded([u8; 3]);
+
+impl Excluded {
+    fn of(set: &Set) -> Option<Excluded> {
+        let missing = 128 - set.ascii.count_ones();
+        let all_others = set.negated
+            && set.ranges.is_empty()
+            && !(set.word || set.digit || set.space || set.not_space || set.folded);
+        if !all_others || !(1..=3).contains(&missing) {
+            return None;
+        }
+        let mut bytes = (0..128u8).filter(|&byte| !set.holds_ascii(byte));
+        let first = bytes.next()?;
+        let second = bytes.next().unwrap_or(first);
+        Some(Excluded([first, second, bytes.next().unwrap_or(second)]))
+    }
+
+    /// Return the length of the text before the first of these bytes.
+    fn span(self, text: &[u8]) -> usize {
+        let Excluded([first, second, third]) = self;
+        let end = if first == second {
+            memchr::memchr(first, text)
+        } else if second == third {
+            memchr::memchr2(first, second, text)
+        } else {
+            memchr::memchr3(first, second, third, text)
+        };
+        end.unwrap_or(text.len())
+    }
 }
 
 impl Set {
@@ -663,9 +698,19 @@ impl Compiler {
         let place = self
             .sets
             .iter()
-            .position(|known| known == set)
+            .position(|known| {
+                *known
+                    == Set {
+                        excluded: known.excluded,
+                        ..set.clone()
+                    }
+            })
             .unwrap_or_else(|| {
-                self.sets.push(set.clone());
+                let excluded = Excluded::of(set);
+                self.sets.push(Set {
+                    excluded,
+                    ..set.clone()
+                });
                 self.sets.len() - 1
             });
         u16::try_from(place).expect("few classes")
@@ -1372,6 +1417,15 @@ impl Pattern {
     ) -> (usize, usize, u32) {
         let set = &self.sets[usize::from(set)];
         let bytes = text.as_bytes();
+        if let Some(excluded) = set.excluded
+            && least <= 1
+            && bytes.len() - begin <= most as usize
+        {
+            let end = begin + excluded.span(&bytes[begin..]);
+            let first = text[begin..end].chars().next();
+            let low = begin + first.filter(|_| least == 1).map_or(0, char::len_utf8);
+            return (low, end, u32::from(end > begin)); // enough to compare with `least`
+        }
         let (mut at, mut count) = (begin, 0);
         let (mut low, mut is_low) = (begin, least == 0);
         while count < most && at < bytes.len() {

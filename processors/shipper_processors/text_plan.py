@@ -12,6 +12,7 @@ from shipper_processors.chain_plan import RENDERING, Expression, HeadForm, HeadF
 from shipper_processors.stack_traces import at_frames, beam, go, other, php, python, ruby, rust, summaries
 from shipper_processors.stack_traces import heads as trace_heads
 from shipper_processors.text_heads import Form
+from shipper_schemas.lazy_re import source_of
 
 MODULES: tuple[tuple[str, ModuleType, tuple[str, ...]], ...] = (
     ("heads", text_heads, ("TIME_FIRST", "DATE_FIRST", "LOGGER", "SPAN", "COMPOSE", "TRACE", "FIRST_WORD", "PRIORITY",
@@ -78,7 +79,7 @@ def _expressions() -> list[Expression]:
 
 
 def _expression(name: str, pattern: "re.Pattern[str]") -> Expression:
-    return Expression(name, pattern.pattern, int(pattern.flags))
+    return Expression(name, *source_of(pattern))
 
 
 def _head_forms() -> list[tuple[str, tuple[Form, ...]]]:

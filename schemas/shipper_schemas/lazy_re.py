@@ -8,7 +8,7 @@ import re
 from re import ASCII, DOTALL, IGNORECASE, Match, Pattern, RegexFlag, escape
 from typing import Any, AnyStr, cast
 
-__all__ = ["ASCII", "DOTALL", "IGNORECASE", "Match", "Pattern", "RegexFlag", "compile", "escape"]
+__all__ = ["ASCII", "DOTALL", "IGNORECASE", "Match", "Pattern", "RegexFlag", "compile", "escape", "source_of"]
 
 METHODS = ("match", "search", "fullmatch", "sub", "finditer")
 
@@ -32,6 +32,13 @@ class LazyPattern:
     def __reduce__(self) -> tuple[type["LazyPattern"], tuple[str | bytes, int]]:
         """Copy and pickle the source, as `re.Pattern` does."""
         return LazyPattern, (self._source, self._flags)
+
+
+def source_of(pattern: "Pattern[str]") -> tuple[str, int]:
+    """Return the arguments of `compile`, without compiling the pattern."""
+    if isinstance(pattern, LazyPattern):
+        return str(pattern._source), int(pattern._flags)  # noqa: SLF001 -- of this module
+    return pattern.pattern, int(pattern.flags)
 
 
 def compile(pattern: AnyStr, flags: int = 0) -> Pattern[AnyStr]:  # noqa: A001 -- the name in `re`
