@@ -14,10 +14,11 @@ from typing import BinaryIO, Literal, NamedTuple
 
 import orjson
 
+from shipper.inputs.files.compression import SUFFIXES, unpacked_name
 from shipper.inputs.files.envelope_check import RUNTIMES, runtime_of_line
 from shipper.inputs.files.glob_scan import Folders
-from shipper.inputs.files.handles import Handle, inode_of, open_handle
-from shipper.inputs.files.rotated_names import GZIP, base_name, oldest_first
+from shipper.inputs.files.handles import CompressedHandle, Handle, inode_of, open_handle
+from shipper.inputs.files.rotated_names import base_name, oldest_first
 from shipper.system.errors import ShipperError, hint_unreadable
 from shipper.system.private_dirs import make_private
 from shipper_processors.sanitize import printable
@@ -143,7 +144,7 @@ def unreadable(error: OSError, path: str) -> Problem:
 
 
 def _is_log(name: str) -> bool:
-    return (base_name(name) or name.removesuffix(GZIP)).endswith(LOG)
+    return (base_name(name) or unpacked_name(name)).endswith(LOG)
 
 
 def _log_of(folder: str, base: str, names: set[str], kind: Kind | None, problems: list[Problem]) -> DiscoveredLog:
@@ -157,7 +158,7 @@ def _log_of(folder: str, base: str, names: set[str], kind: Kind | None, problems
                 if is_incomplete and (kind or kind_of(first)) == "plain":
                     problems.append(_follows_unreadable(path))
                     continue
-                size += length(path)
+                size += length(path, handle)
                 readable[name] = (handle.device, handle.inode)
         except OSError as error:
             problems.append(unreadable(error, path))
@@ -202,10 +203,10 @@ def time_in(line: bytes) -> str | None:
     return time if isinstance(time, str) else None
 
 
-def length(path: str) -> int:
-    """Return the decompressed size of a file in bytes: for gzip from its trailer, modulo 4 GiB. Raises OSError."""
+def length(path: str, handle: Handle) -> int:
+    """Return the size of a file in bytes: for gzip decompressed, from its trailer, modulo 4 GiB. Raises OSError."""
     size = os.stat(path).st_size
-    if not path.endswith(GZIP) or size < GZIP_LENGTH:
+    if not (isinstance(handle, CompressedHandle) and handle.method == "gzip") or size < GZIP_LENGTH:
         return size
     with open(path, "rb") as file:
         file.seek(-4, os.SEEK_END)
@@ -214,7 +215,7 @@ def length(path: str) -> int:
 
 def is_complete(path: str, now_s: float, quiet_s: float = 60.0) -> bool:
     """Return True if a file is not written to any more, so that a last line without a newline is complete."""
-    if path.endswith(GZIP) or base_name(os.path.basename(path)) is not None:
+    if path.endswith(SUFFIXES) or base_name(os.path.basename(path)) is not None:
         return True
     try:
         return now_s - os.stat(path).st_mtime >= quiet_s

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from shipper.bootstrap import build_pipeline
 from shipper.inputs.files.glob_scan import Folders
-from shipper.inputs.files.handles import GzipHandle
+from shipper.inputs.files.handles import CompressedHandle
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.log_reader import LogReader
@@ -268,7 +268,7 @@ def _damaged(reader: LogReader, *, ended: bool) -> Iterator[Problem]:
 def _damage(file: LogFile) -> str | None:
     """Return and reset the damage of a file."""
     handle = file.handle
-    if not isinstance(handle, GzipHandle):
+    if not isinstance(handle, CompressedHandle):
         return None
     damage, handle.damage = handle.damage, None
     return damage

@@ -22,7 +22,7 @@ from shipper.diagnose.rule_tests.load import load as load_tests
 from shipper.diagnose.rule_tests.run import differences, outcome_of
 from shipper.inputs.files.container_metadata import CONFIG, LONGEST_VALUE, MOST_LABELS, Provenance
 from shipper.inputs.files.glob_scan import Folders
-from shipper.inputs.files.handles import GzipHandle
+from shipper.inputs.files.handles import open_handle
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.rotated_names import base_name, oldest_first
 from shipper.inputs.files.tailer import Input, Tail
@@ -202,12 +202,12 @@ def state_rows(data: bytes) -> None:
 
 
 def compressed(data: bytes) -> None:
-    """Any `.gz` file is read up to its damage, consistently at every offset, and never beyond the requested size."""
+    """Any file, compressed or not, is read up to its damage, consistently at every offset, and never beyond the requested size."""
     with folder() as place:
         path = place / "app.log.1.gz"
         path.write_bytes(data)
-        length(str(path))
-        with closing(GzipHandle(str(path))) as handle:
+        with closing(open_handle(str(path))) as handle:
+            length(str(path), handle)
             whole, offset = b"", 0
             while part := handle.read(offset, 1000):
                 assert len(part) <= 1000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.inputs.files.handles import GzipHandle
+from shipper.inputs.files.handles import open_handle
 from shipper.inputs.files.limits import Limits
 from tests.hazards.rig import Rig, docker_line
 
@@ -107,7 +107,7 @@ def test_a_damaged_file_ends_where_its_damage_begins_at_each_reading(tmp_path: P
         whole = read_in(path, 1000)
         for size in (7777, 100_000, 1_000_000):
             assert read_in(path, size) == whole
-        handle = GzipHandle(str(path))
+        handle = open_handle(str(path))
         for place in (len(whole), len(whole) + 1) * 50:
             assert handle.read(place, 1000) == b""
         assert handle.read(0, 100) == whole[:100]
@@ -116,7 +116,7 @@ def test_a_damaged_file_ends_where_its_damage_begins_at_each_reading(tmp_path: P
 
 def read_in(path: Path, size: int) -> bytes:
     """Return all of a file, in reads of a size."""
-    handle, content = GzipHandle(str(path)), b""
+    handle, content = open_handle(str(path)), b""
     while chunk := handle.read(len(content), size):
         content += chunk
     handle.close()

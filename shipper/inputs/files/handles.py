@@ -1,11 +1,11 @@
 """Open files, plain and compressed, read at offsets."""
 
 import errno
-import gzip
 import os
 import stat
-import zlib
 from typing import Protocol
+
+from shipper.inputs.files.compression import LONGEST_MAGIC, Damaged, Decompressor, Method, method_of
 
 CHUNK = 16 * 1024
 """Bytes decompressed at once; the last ones before corrupt data may be lost."""
@@ -54,18 +54,30 @@ class PlainHandle:
         os.close(self._fd)
 
 
-class GzipHandle:
+class CompressedHandle:
     """A compressed file, read forward; a read before the last one decompresses from the start again.
 
     It is always decompressed in the same chunks, so that a damaged file always ends at the same offset. Memory holds
     only the requested bytes and one chunk, since the decompressed size may be a thousand times the file size.
     """
 
-    __slots__ = ("_at", "_chunk", "_damaged_size", "_file", "_last", "_raw", "_start", "damage", "device", "inode")
+    __slots__ = (
+        "_at",
+        "_chunk",
+        "_damaged_size",
+        "_file",
+        "_last",
+        "_method",
+        "_raw",
+        "_start",
+        "damage",
+        "device",
+        "inode",
+    )
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, method: Method) -> None:
         """Open for reading. Raises OSError."""
-        self._raw = os.fdopen(_opened(path), "rb")
+        self._raw, self._method = os.fdopen(_opened(path), "rb"), method
         stat_result = os.fstat(self._raw.fileno())
         self.device, self.inode = stat_result.st_dev, inode_of(stat_result)
         self.damage: str | None = None
@@ -74,10 +86,15 @@ class GzipHandle:
 
     def _rewind(self) -> None:
         self._raw.seek(0)
-        self._file = gzip.GzipFile(fileobj=self._raw, mode="rb")
+        self._file = Decompressor(self._raw, self._method)
         self._start, self._chunk = 0, b""
         self._damaged_size: int | None = None
         """Size of the file when its damage was detected; if the size changes, the file is read again."""
+
+    @property
+    def method(self) -> str:
+        """Return the name of the method by which it is compressed."""
+        return self._method.name
 
     def size(self) -> int | None:
         """Return None: the size is unknown until read."""
@@ -114,8 +131,8 @@ class GzipHandle:
 
     def _next(self) -> bytes:
         try:
-            return self._file.read1(CHUNK)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            return self._file.read(CHUNK)
+        except Damaged as error:
             self.damage, self._damaged_size = str(error), os.fstat(self._raw.fileno()).st_size
             return b""
 
@@ -140,5 +157,10 @@ def inode_of(stat_result: os.stat_result) -> int:
 
 
 def open_handle(path: str) -> Handle:
-    """Open a log file, as compressed if its name says so. Raises OSError."""
-    return GzipHandle(path) if path.endswith(".gz") else PlainHandle(path)
+    """Open a log file, as compressed if its first bytes say so. Raises OSError."""
+    plain = PlainHandle(path)
+    method = method_of(plain.read(0, LONGEST_MAGIC))
+    if method is None:
+        return plain
+    plain.close()
+    return CompressedHandle(path, method)

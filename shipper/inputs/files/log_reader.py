@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import chain
 
 from shipper.inputs.files.chunks import read_chunk, skip_to_end
+from shipper.inputs.files.compression import SUFFIXES
 from shipper.inputs.files.cursor import Cursor
-from shipper.inputs.files.handles import inode_of
+from shipper.inputs.files.handles import CompressedHandle, inode_of
 from shipper.inputs.files.log_cursors import LogCursors
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.long_lines import read_last_line
 from shipper.inputs.files.read_batch import ReadBatch
 from shipper.inputs.files.rotated_log import NEVER
-from shipper.inputs.files.rotated_names import GZIP
 from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
 
@@ -54,7 +54,7 @@ class LogReader(LogCursors):
         self.gone_at = None
         changed, live = stat.st_mtime_ns != self.changed_ns, self.log.live()
         self.size, self.changed_ns = stat.st_size, stat.st_mtime_ns
-        packed = self.path.endswith(GZIP)  # its size does not show how much is unread
+        packed = self._is_packed(live)  # its size does not show how much is unread
         if live is None or self.log.fresh or self._replaced(live, stat, changed=changed, packed=packed):
             self._discover(now)
             return True
@@ -64,6 +64,12 @@ class LogReader(LogCursors):
             self._is_usable(live, now)
         self.at_end = stat.st_size <= live.fingerprint.offset and not self._is_behind()
         return not self.at_end
+
+    def _is_packed(self, live: LogFile | None) -> bool:
+        """Return True if the live file is compressed; by its name while it is closed."""
+        if live is None or live.handle is None:
+            return self.path.endswith(SUFFIXES)
+        return isinstance(live.handle, CompressedHandle)
 
     @staticmethod
     def _replaced(live: LogFile, stat: os.stat_result, *, changed: bool, packed: bool) -> bool:

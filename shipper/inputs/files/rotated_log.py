@@ -11,9 +11,9 @@ from errno import ESTALE
 
 from shipper.inputs.files.fingerprint import TAIL_BYTES, Fingerprint, hashed
 from shipper.inputs.files.glob_scan import Folders
-from shipper.inputs.files.handles import Handle, inode_of, open_handle
+from shipper.inputs.files.handles import CompressedHandle, Handle, inode_of, open_handle
 from shipper.inputs.files.log_file import LogFile, Signature
-from shipper.inputs.files.rotated_names import GZIP, oldest_first
+from shipper.inputs.files.rotated_names import oldest_first
 
 ATTEMPTS = 8
 NEVER = float("-inf")
@@ -269,7 +269,7 @@ def _closed_on_error(files: Sequence[FileOnDisk]) -> Iterator[None]:
 
 def _is_same_file(known: LogFile, file: FileOnDisk, *, by_inode: bool) -> bool:
     """Return True if `file` on disk is the `known` one."""
-    same_inode = known.fingerprint.inode == file.handle.inode and not file.path.endswith(GZIP)
+    same_inode = known.fingerprint.inode == file.handle.inode and not isinstance(file.handle, CompressedHandle)
     if by_inode != same_inode:
         return False
     if known.verified == file.signature and known.path == file.path and known.fingerprint.offset > 0:

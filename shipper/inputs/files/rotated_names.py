@@ -2,15 +2,17 @@
 
 Conventions: Docker and logrotate number files (`.1` is the newest); logrotate's `dateext`, the kubelet and Python's
 `TimedRotatingFileHandler` append a time (`-20261123`, `-20261123-1795428000`, `.20261123-101010`, `.2026-11-23_10-10`);
-each may end in `.gz`.
+each may have the ending of a compressed file.
 """
 
 import re
 from collections.abc import Iterable
 
-GZIP = ".gz"
+from shipper.inputs.files.compression import SUFFIXES, unpacked_name
+
+PACKED = "|".join(re.escape(suffix) for suffix in SUFFIXES)
 TIME = r"\d{8}(?:[-T_.]?\d{2,10})?|\d{4}-[01]\d-[0-3]\d(?:[-T_.](?:\d\d(?:-\d\d){0,2}|\d{4,10}))?"
-ROTATION = re.compile(rf"(?P<base>.+?)(?:\.(?P<number>\d{{1,4}})|[.-](?P<time>{TIME}))(?:\.gz)?", re.ASCII)
+ROTATION = re.compile(rf"(?P<base>.+?)(?:\.(?P<number>\d{{1,4}})|[.-](?P<time>{TIME}))(?:{PACKED})?", re.ASCII)
 
 
 def base_name(name: str) -> str | None:
@@ -32,7 +34,7 @@ def age_key(base: str, name: str) -> tuple[int, str, int] | None:
 
 
 def oldest_first(base: str, names: Iterable[str]) -> list[str]:
-    """Return the rotated files of `base` among `names`; skip a `.gz` beside its source, since it is being written."""
+    """Return the rotated files of `base` among `names`; skip an unfinished compressed copy of another."""
     known = set(names)
     keyed = [(key, name) for name in known if (key := age_key(base, name)) is not None]
-    return [name for _, name in sorted(keyed) if not (name.endswith(GZIP) and name.removesuffix(GZIP) in known)]
+    return [name for _, name in sorted(keyed) if name == (plain := unpacked_name(name)) or plain not in known]

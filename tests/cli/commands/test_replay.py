@@ -1,8 +1,10 @@
 """`shipper replay` over the embedded store: missing events are added, stored ones are not duplicated, nothing else changes."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import re
 import shutil
@@ -16,7 +18,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import lz4.frame
 import pytest
+from backports import zstd
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 from shipper.cli import main
@@ -98,6 +102,19 @@ def figures(text: str) -> dict[str, int]:
     """Return the numbers of a report by their label."""
     rows = re.findall(r"^ *([\d,]+)  (.+?)(?:: .*)?$", text, re.MULTILINE)
     return {what: int(number.replace(",", "")) for number, what in rows}
+
+
+def test_archives_of_every_kind_are_replayed(shipper: Shipper, tmp_path: Path) -> None:
+    """Rotated files packed in other ways, and one whose name does not say so."""
+    live = container(tmp_path / "logs")
+    packed = [bz2.compress, lzma.compress, zstd.compress, lz4.frame.compress, gzip.compress]
+    for number, (compress, suffix) in enumerate(zip(packed, (".bz2", ".xz", ".zst", ".lz4", ""), strict=True)):
+        content = lines(10 * number, 10 * number + 10).encode()
+        Path(f"{live}.{5 - number}{suffix}").write_bytes(compress(content))
+    live.write_text(lines(50, 60))
+    assert shipper("replay", tmp_path / "logs")[0] == 0
+    code, out, _ = shipper("search", "--limit", "100", "--format", "json")
+    assert (code, len(out.splitlines())) == (0, 60)
 
 
 def test_folders_with_rotated_and_compressed_files_are_indexed_once(

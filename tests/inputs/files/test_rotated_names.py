@@ -10,6 +10,11 @@ from shipper.inputs.files.rotated_names import base_name, oldest_first
     [
         ("app.log.1", "app.log"),
         ("app.log.12.gz", "app.log"),
+        ("app.log.12.zst", "app.log"),
+        ("app.log-20261123.xz", "app.log"),
+        ("app.log.3.bz2", "app.log"),
+        ("app.log.3.lz4", "app.log"),
+        ("app.log.3.zip", None),
         ("0.log.20261123-101010", "0.log"),
         ("0.log.20261123-101010.gz", "0.log"),
         ("app.log-20261123", "app.log"),
