@@ -31,6 +31,7 @@ CHECKED_ELSEWHERE = {
     "kafka-topics.sh": "tests/docs/test_commands.py compares topics and options with what the shipper writes",
     "uvicorn": "the demo and the tests start the sample application with the same words",
     "kustomize": "tests/deploy/test_kubernetes.py renders what it edits",
+    "rustup": "the release workflow adds the same target",
 }
 SERVERS = {"psql", "redis-cli", "celery"}
 """Programs of the servers that runbooks are about, called where those run."""
