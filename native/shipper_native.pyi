@@ -1,13 +1,22 @@
-# Types of the native extension, which executes a chain plan over ordinary lines; see README.md.
+# Types of the native extension, which executes a chain plan over lines; see README.md.
 
 from typing import Literal, final
 
 # Properties of all lines of one log. `kind` is docker or cri, `seed` begins each digest, the tails are `Renderer.tail`,
-# and `zone` is `ZonePlan.to_json` of the zone of times that name none.
+# `zone` is `ZonePlan.to_json` of the zone of times that name none, and `require` is its policy of correlation ids if it
+# has one of its own.
 @final
 class LogContext:
     def __new__(
-        cls, kind: str, seed: bytes, stdout_tail: bytes, stderr_tail: bytes, salt: int, zone: bytes, begins: bool
+        cls,
+        kind: str,
+        seed: bytes,
+        stdout_tail: bytes,
+        stderr_tail: bytes,
+        salt: int,
+        zone: bytes,
+        begins: bool,
+        require: str | None = None,
     ) -> LogContext: ...
 
 # Documents of one day, in the order of their lines.
@@ -22,9 +31,9 @@ class Documents:
     # Bytes of the lines of a bulk request.
     @property
     def bulk_size(self) -> int: ...
-    # Number of documents with a correlation id.
+    # True if they are for the quarantine.
     @property
-    def with_correlation_id(self) -> int: ...
+    def quarantined(self) -> bool: ...
     # Join blocks and encoded lines into the body of a bulk request whose path names the index.
     @staticmethod
     def joined(parts: list[Documents | bytes]) -> bytes: ...
@@ -32,7 +41,7 @@ class Documents:
     def rows(self) -> list[tuple[bytes, int, bytes, tuple[str | None, ...]]]: ...
     def __len__(self) -> int: ...
 
-# Consecutive ordinary lines, and the reason why the scan stopped after them.
+# Consecutive processed lines, and the reason why the scan stopped after them.
 @final
 class FastBatch:
     # Bytes of these lines.
@@ -44,10 +53,24 @@ class FastBatch:
     # The new group; -1 for other reasons.
     @property
     def group(self) -> int: ...
+    # One block for each day and kind of index.
     @property
-    def documents(self) -> Documents: ...
+    def documents(self) -> list[Documents]: ...
     @property
     def lines(self) -> int: ...
+    # Lines without a document.
+    @property
+    def dropped(self) -> int: ...
+    # Why the next line takes the Python path; empty for other stops.
+    @property
+    def declined(self) -> str: ...
+    # Kinds of violation that are counted, each with its number.
+    @property
+    def violations(self) -> list[tuple[str, int]]: ...
+    # Structured events without an id; those with one, or without one that they must have: accepted, quarantined,
+    # dropped.
+    @property
+    def ids(self) -> tuple[int, int, int, int]: ...
     # Groups with increments, each with the number of its events, in the order of their first event.
     @property
     def counted(self) -> list[tuple[int, int]]: ...
@@ -76,7 +99,7 @@ class Groups:
 class Chain:
     # `plan` is `ChainPlan.to_json`. Raises ValueError, with the reason, for a plan that it cannot execute.
     def __new__(cls, plan: bytes) -> Chain: ...
-    # Process ordinary lines from byte `begin` to `end`; `lines` begins at `offset` of its file. `last` and `ordinal`
+    # Process lines from byte `begin` to `end`; `lines` begins at `offset` of its file. `last` and `ordinal`
     # continue the digests; `stdout` and `stderr` are True if the stream has no partial entry. Raises RuntimeError for a
     # panic.
     def scan(

@@ -66,9 +66,42 @@ pub struct Block {
     pub rows: Vec<Row>,
     /// `YYYY-MM-DD` of all documents.
     pub day: Vec<u8>,
+    /// True if they are for the quarantine.
+    pub quarantined: bool,
     begin: usize,
     body: usize,
     columns: Columns,
+}
+
+/// Most blocks of a batch.
+const MOST_BLOCKS: usize = 6;
+/// Most bytes of a block, so that 32 bits suffice for its ranges.
+const LARGEST_BLOCK: usize = 1 << 30;
+/// Initial capacity of a block in bytes.
+const CAPACITY: usize = 16 * 1024;
+
+/// The blocks of a batch, one for each day and kind of index.
+#[derive(Default)]
+pub struct Blocks {
+    pub blocks: Vec<Block>,
+}
+
+impl Blocks {
+    /// Return the place of the block for a day, `YYYY-MM-DD`; None if there are too many, or it is full.
+    pub fn of(&mut self, day: &[u8], quarantined: bool) -> Option<usize> {
+        let is_same = |block: &Block| block.day == day && block.quarantined == quarantined;
+        if let Some(place) = self.blocks.iter().position(is_same) {
+            return (self.blocks[place].bytes.len() <= LARGEST_BLOCK).then_some(place);
+        }
+        if self.blocks.len() >= MOST_BLOCKS {
+            return None;
+        }
+        let mut block = Block::with_capacity(CAPACITY);
+        block.day = day[..DAY_LENGTH].to_vec();
+        block.quarantined = quarantined;
+        self.blocks.push(block);
+        Some(self.blocks.len() - 1)
+    }
 }
 
 impl Block {
@@ -79,21 +112,14 @@ impl Block {
         }
     }
 
-    /// Begin a document; None if its day differs from that of the documents before.
-    pub fn open(&mut self, day: &[u8]) -> Option<()> {
-        if self.rows.is_empty() {
-            self.day.clear();
-            self.day.extend(&day[..DAY_LENGTH]);
-        } else if self.day != day {
-            return None;
-        }
+    /// Begin a document.
+    pub fn open(&mut self) {
         self.begin = self.bytes.len();
         self.columns = Columns::default();
         self.bytes.extend_from_slice(ACTION);
         self.bytes.extend_from_slice(&[b'0'; ID_SIZE * 2]);
         self.bytes.extend_from_slice(AFTER_ID);
         self.body = self.bytes.len();
-        Some(())
     }
 
     pub fn write(&mut self, bytes: &[u8]) {
@@ -154,14 +180,6 @@ impl Block {
             time_ms,
             columns: self.columns,
         });
-    }
-
-    /// Number of documents that have the text of a column.
-    pub fn with_text(&self, column: Column) -> usize {
-        self.rows
-            .iter()
-            .filter(|row| row.columns[column as usize].end > 0)
-            .count()
     }
 
     /// Remove the last document.

@@ -15,7 +15,9 @@ use crate::plan;
 use crate::pool::{self, Work};
 use crate::runtime::Runtime;
 use crate::scan::{self, Buffers, DIGEST_SIZE, GroupEffect, Last, Scanned, Stop};
-use crate::settings::Settings;
+use crate::settings::{Require, Settings};
+use crate::value::unescape;
+use crate::violation::Kind;
 
 /// Properties of all lines of one log: the seed of its digests, and the bytes that end each document of a stream.
 #[pyclass(frozen)]
@@ -31,6 +33,7 @@ struct Context {
 #[pymethods]
 impl LogContext {
     #[new]
+    #[pyo3(signature = (kind, seed, stdout_tail, stderr_tail, salt, zone, begins, require=None))]
     fn new(
         kind: &str,
         seed: &[u8],
@@ -39,7 +42,17 @@ impl LogContext {
         salt: u8,
         zone: &[u8],
         begins: bool,
+        require: Option<&str>,
     ) -> PyResult<LogContext> {
+        let require = match require.map(|name| (name, Require::named(name))) {
+            None => None,
+            Some((_, Some(require))) => Some(require),
+            Some((name, None)) => {
+                return Err(PyValueError::new_err(format!(
+                    "unknown policy of ids {name:?}"
+                )));
+            }
+        };
         let runtime = match kind {
             "docker" => Runtime::JsonFile,
             "cri" => Runtime::Cri,
@@ -56,6 +69,7 @@ impl LogContext {
             salt,
             zone: plan::zone(zone).map_err(PyValueError::new_err)?,
             begins,
+            require,
         };
         let seed = seed.to_vec();
         Ok(LogContext {
@@ -71,17 +85,23 @@ struct Documents {
 }
 
 impl Documents {
-    fn text<'py>(&self, py: Python<'py>, span: Span) -> Option<Bound<'py, PyString>> {
+    fn text<'py>(
+        &self,
+        py: Python<'py>,
+        span: Span,
+        is_json: bool,
+    ) -> Option<Bound<'py, PyString>> {
         if span.end == 0 {
             return None;
         }
         let bytes = &self.block.bytes[span.begin as usize..span.end as usize];
         let text = std::str::from_utf8(bytes).ok()?;
-        Some(if text.contains('\\') {
-            PyString::new(py, &text.replace("\\\"", "\""))
-        } else {
-            PyString::new(py, text)
-        })
+        if is_json || !text.contains('\\') {
+            return Some(PyString::new(py, text));
+        }
+        let mut content = String::new();
+        unescape(text, &mut content).ok()?;
+        Some(PyString::new(py, &content))
     }
 }
 
@@ -107,10 +127,10 @@ impl Documents {
             .sum()
     }
 
-    /// Number of documents with a correlation id.
+    /// True if they are for the quarantine.
     #[getter]
-    fn with_correlation_id(&self) -> usize {
-        self.block.with_text(Column::CorrelationId)
+    fn quarantined(&self) -> bool {
+        self.block.quarantined
     }
 
     /// Join blocks and the encoded lines of single documents into the body of a bulk request whose path names the index.
@@ -137,7 +157,12 @@ impl Documents {
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = PyList::empty(py);
         for row in &self.block.rows {
-            let texts = PyTuple::new(py, row.columns.map(|span| self.text(py, span)))?;
+            let texts = row
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(column, &span)| self.text(py, span, column == Column::Extra as usize));
+            let texts = PyTuple::new(py, texts.collect::<Vec<_>>())?;
             let body = PyBytes::new(py, &self.block.bytes[row.body.0..row.body.1]);
             rows.append((PyBytes::new(py, &row.id), row.time_ms, body, texts))?;
         }
@@ -170,8 +195,18 @@ struct FastBatch {
     stop: &'static str,
     /// The group whose effect is unknown; -1 for other reasons.
     group: i64,
-    documents: Py<Documents>,
+    /// One block for each day and kind of index.
+    documents: Vec<Py<Documents>>,
     lines: usize,
+    /// Lines without a document.
+    dropped: usize,
+    /// Reason for which the next line takes the Python path; empty for other stops.
+    declined: &'static str,
+    /// Kinds of violation that are counted, each with its number.
+    violations: Vec<(&'static str, u64)>,
+    /// Structured events without an id; those with one, or without one that they must have: accepted, quarantined,
+    /// dropped.
+    ids: (u64, u64, u64, u64),
     /// Groups with increments, each with the number of its events, in the order of their first event.
     counted: Vec<(u32, u64)>,
     /// The digest of the first line, without regard to the line before it; empty without lines.
@@ -456,22 +491,33 @@ fn panicked() -> PyErr {
 fn batch(py: Python<'_>, scanned: Scanned) -> PyResult<FastBatch> {
     let (stop, group) = match scanned.stop {
         Stop::End => ("end", -1),
-        Stop::PythonPath => ("python", -1),
+        Stop::PythonPath(_) => ("python", -1),
         Stop::Unknown(group) => ("unknown", i64::from(group)),
         Stop::Full => ("full", -1),
     };
+    let declined = match scanned.stop {
+        Stop::PythonPath(reason) => reason.name(),
+        _ => "",
+    };
     debug_assert!(scanned.last.digest.len() <= DIGEST_SIZE);
+    let documents: PyResult<_> = scanned
+        .blocks
+        .into_iter()
+        .map(|block| Py::new(py, Documents { block }))
+        .collect();
+    let kinds = Kind::ALL.iter().map(|(name, _)| *name);
+    let counted = kinds.zip(scanned.violations);
+    let ids = scanned.ids;
     Ok(FastBatch {
         taken: scanned.taken,
         stop,
         group,
-        lines: scanned.block.rows.len(),
-        documents: Py::new(
-            py,
-            Documents {
-                block: scanned.block,
-            },
-        )?,
+        documents: documents?,
+        lines: scanned.lines,
+        dropped: scanned.dropped,
+        declined,
+        violations: counted.filter(|&(_, number)| number > 0).collect(),
+        ids: (ids.without, ids.accepted, ids.quarantined, ids.dropped),
         counted: scanned.counted,
         first: PyBytes::new(py, &scanned.first).unbind(),
         last: PyBytes::new(py, &scanned.last.digest).unbind(),

@@ -4,14 +4,17 @@
 //! the right types, times near each other, and nothing that may need masking; or an access line of uvicorn. For every
 //! other line, and in doubt, the result is `None`: the line takes the Python path, which always decides the same.
 
-use crate::block::{Block, Column};
+use crate::block::{Block, Blocks, Column};
+use crate::normalise::KeySets;
 use crate::runtime::{Runtime, RuntimeLine, Stream, parse};
 use crate::secrets::{has_number, may_hold, may_hold_assignment};
 use crate::settings::{
-    AccessField, Check, FieldRule, Role, RuleField, Settings, exact, is_unusual,
+    AccessField, Check, FieldRule, Require, Role, RuleField, Settings, exact, is_unusual,
 };
 use crate::time_zones::Zone;
 use crate::times::parse_ms;
+use crate::value::{Value, is_whole};
+use crate::violation::{Kind, Policy};
 
 const MOST_FIELDS: usize = 48;
 const MOST_DIGITS: usize = 15;
@@ -54,23 +57,53 @@ pub struct Log {
     pub zone: Zone,
     /// True if lines that begin a request are not ordinary: later lines answer it.
     pub begins: bool,
+    /// Its policy of ids, if it has one of its own.
+    pub require: Option<Require>,
 }
 
-/// An ordinary line: its stream, and its runtime time.
-pub struct OrdinaryLine {
+/// A line that is processed: its stream, its runtime time, and the block of its document.
+pub struct PathLine {
     pub stream: Stream,
     pub runtime_ms: i64,
     pub runtime: (usize, usize),
-    /// The text as logged, with quotes escaped as in the envelope.
-    pub text: (usize, usize),
+    /// None for a line that is dropped.
+    pub block: Option<usize>,
 }
 
-/// Buffers that are reused for each line.
-#[derive(Default)]
+/// Buffers that are reused for each line, and what the last line adds to the counters.
 pub struct Scratch {
     fields: Vec<Field>,
     lowered: Vec<u8>,
     pub group: Vec<u8>,
+    /// The text of a line without the envelope's escapes.
+    pub text: String,
+    /// The record in canonical form.
+    pub canonical: Vec<u8>,
+    pub key_sets: KeySets,
+    /// Kinds of violation that are counted.
+    pub violations: Vec<Kind>,
+    pub is_structured: bool,
+    pub has_id: bool,
+    pub needs_id: bool,
+    pub policy: Policy,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch {
+            fields: Vec::new(),
+            lowered: Vec::new(),
+            group: Vec::new(),
+            text: String::new(),
+            canonical: Vec::new(),
+            key_sets: KeySets::default(),
+            violations: Vec::new(),
+            is_structured: false,
+            has_id: false,
+            needs_id: false,
+            policy: Policy::Allow,
+        }
+    }
 }
 
 struct Cursor<'a> {
@@ -213,15 +246,15 @@ fn ascii_if_clean(line: &[u8]) -> Option<bool> {
     (!text.contains(['\u{212a}', '\u{130}', '\u{fffd}'])).then_some(false)
 }
 
-/// Read `line` (without its newline) and render its document into `block`; None, with `block` as before, in doubt.
+/// Read `line` (without its newline) and render its document into its block; None, with the blocks as before, in doubt.
 pub fn read(
     line: &[u8],
     offset: u64,
     settings: &Settings,
     log: &Log,
     scratch: &mut Scratch,
-    block: &mut Block,
-) -> Option<OrdinaryLine> {
+    blocks: &mut Blocks,
+) -> Option<PathLine> {
     let runtime_line = parse(log.runtime, line)?;
     let ascii = ascii_if_clean(line)?;
     let RuntimeLine {
@@ -239,25 +272,62 @@ pub fn read(
         at: text.0,
         quote,
     };
-    let time_ms = if line[text.0] == b'{' {
+    let is_structured = line[text.0] == b'{';
+    let (block, time_ms) = if is_structured {
         structured(
-            line, cursor, time, runtime_ms, settings, log.salt, log.begins, stream, scratch, block,
+            line, cursor, time, runtime_ms, settings, log.salt, log.begins, stream, scratch, blocks,
         )?
     } else if ascii {
-        access(
-            line, cursor, time, settings, log.salt, stream, scratch, block,
+        let block = access(
+            line, cursor, time, settings, log.salt, stream, scratch, blocks,
         )?;
-        runtime_ms
+        (block, runtime_ms)
     } else {
         return None;
     };
-    block.close(&log.tails[stream as usize], offset, time_ms);
-    Some(OrdinaryLine {
+    blocks.blocks[block].close(&log.tails[stream as usize], offset, time_ms);
+    scratch.violations.clear();
+    scratch.is_structured = is_structured;
+    scratch.has_id = is_structured;
+    scratch.needs_id = false;
+    scratch.policy = Policy::Allow;
+    canonical(line, time, stream, text, &mut scratch.canonical);
+    Some(PathLine {
         stream,
         runtime_ms,
         runtime: time,
-        text,
+        block: Some(block),
     })
+}
+
+/// Write `TIME STREAM F TEXT` in the form of `record_id.canonical_record`: the time in UTC without trailing zeros, and the
+/// text without the envelope's escapes; an ordinary line has escapes of quotes only.
+fn canonical(
+    line: &[u8],
+    time: (usize, usize),
+    stream: Stream,
+    text: (usize, usize),
+    into: &mut Vec<u8>,
+) {
+    into.clear();
+    let time = &line[time.0..time.1 - 1];
+    let zeros = time
+        .iter()
+        .rev()
+        .take_while(|&&digit| digit == b'0')
+        .count();
+    into.extend_from_slice(&time[..time.len() - zeros]);
+    into.extend_from_slice(stream.tag());
+    let text = &line[text.0..text.1];
+    let begin = into.len();
+    into.resize(begin + text.len(), 0);
+    let target = &mut into[begin..];
+    let mut length = 0usize;
+    for &byte in text {
+        target[length] = byte; // no branch, since escapes are frequent
+        length = length.wrapping_add(usize::from(byte != b'\\'));
+    }
+    into.truncate(begin + length);
 }
 
 // --- a JSON object --------------------------------------------------------------------------------
@@ -273,12 +343,13 @@ fn structured(
     begins: bool,
     stream: Stream,
     scratch: &mut Scratch,
-    block: &mut Block,
-) -> Option<i64> {
+    blocks: &mut Blocks,
+) -> Option<(usize, i64)> {
     let Scratch {
         fields,
         lowered,
         group,
+        ..
     } = scratch;
     let line = cursor.text;
     let mut places = read_fields(&mut cursor, settings, fields)?;
@@ -299,10 +370,12 @@ fn structured(
         return None;
     }
     parsed.group(stream, salt, group)?;
-    block.open(&whole[stamp.0..stamp.0 + 10])?;
+    let place = blocks.of(&whole[stamp.0..stamp.0 + 10], false)?;
+    let block = &mut blocks.blocks[place];
+    block.open();
     write_stamp(&whole[stamp.0..stamp.1], block);
     parsed.render(shape, lowered, block);
-    Some(time_ms)
+    Some((place, time_ms))
 }
 
 type Places = [u8; 64];
@@ -439,7 +512,7 @@ impl ParsedFields<'_> {
                 Part::Timestamp => {}
                 Part::Known(place) => {
                     let known = &self.settings.known[place];
-                    let rule = known.rule.as_ref()?;
+                    let rule = known.rule.as_ref().filter(|_| !known.aliased)?;
                     if known.check == Check::Whole && field.kind == Type::Float {
                         return None;
                     }
@@ -654,30 +727,55 @@ fn group_key<'a>(
     key.clear();
     key.extend([salt, stream as u8]);
     for rule_field in rule_fields {
-        let Some((kind, value)) = find(rule_field) else {
-            key.push(0);
-            continue;
-        };
-        key.push(kind as u8 + 1);
-        match (&rule_field.tests, kind) {
-            (Some(tests), Type::Text) => {
-                if rule_field.has_route() && is_unusual(value) {
-                    return None;
-                }
-                key.extend(tests.iter().map(|test| test.outcome(value)));
+        push_part(rule_field, find(rule_field), key)?;
+    }
+    Some(())
+}
+
+/// Append what rules may distinguish of a field's value to a group's key; None if that is uncertain.
+fn push_part(
+    rule_field: &RuleField,
+    value: Option<(Type, &[u8])>,
+    key: &mut Vec<u8>,
+) -> Option<()> {
+    let Some((kind, value)) = value else {
+        key.push(0);
+        return Some(());
+    };
+    key.push(kind as u8 + 1);
+    match (&rule_field.tests, kind) {
+        (Some(tests), Type::Text) => {
+            if rule_field.has_route() && is_unusual(value) {
+                return None;
             }
-            (Some(tests), Type::Integer | Type::Float) => {
-                let number = exact(value)?;
-                key.extend(tests.iter().map(|test| u8::from(test.holds_for(number))));
-            }
-            (Some(_), Type::Bool | Type::Null) => {}
-            (None, _) => {
-                key.extend(u16::try_from(value.len()).ok()?.to_le_bytes());
-                key.extend(value);
-            }
+            key.extend(tests.iter().map(|test| test.outcome(value)));
+        }
+        (Some(tests), Type::Integer | Type::Float) => {
+            let number = exact(value)?;
+            key.extend(tests.iter().map(|test| u8::from(test.holds_for(number))));
+        }
+        (Some(_), Type::Bool | Type::Null) => {}
+        (None, _) => {
+            key.extend(u16::try_from(value.len()).ok()?.to_le_bytes());
+            key.extend(value);
         }
     }
     Some(())
+}
+
+/// The same for a value of the general path; None for a list or an object.
+pub fn push_value(rule_field: &RuleField, value: Option<&Value>, key: &mut Vec<u8>) -> Option<()> {
+    let part = match value {
+        None => None,
+        Some(Value::Null) => Some((Type::Null, &b"null"[..])),
+        Some(Value::Bool(true)) => Some((Type::Bool, &b"true"[..])),
+        Some(Value::Bool(false)) => Some((Type::Bool, &b"false"[..])),
+        Some(Value::Number(number)) if is_whole(number) => Some((Type::Integer, number.as_bytes())),
+        Some(Value::Number(number)) => Some((Type::Float, number.as_bytes())),
+        Some(Value::Text(text)) => Some((Type::Text, text.as_bytes())),
+        Some(Value::List(_) | Value::Object(_)) => return None,
+    };
+    push_part(rule_field, part, key)
 }
 
 // --- an access line -------------------------------------------------------------------------------
@@ -692,8 +790,8 @@ fn access(
     salt: u8,
     stream: Stream,
     scratch: &mut Scratch,
-    block: &mut Block,
-) -> Option<()> {
+    blocks: &mut Blocks,
+) -> Option<usize> {
     let line = cursor.text;
     let message = (cursor.at, line.len());
     let level = if cursor.peek()?.is_ascii_uppercase() {
@@ -774,7 +872,9 @@ fn access(
             _ => None,
         },
     )?;
-    block.open(&whole[runtime.0..runtime.0 + 10])?;
+    let place = blocks.of(&whole[runtime.0..runtime.0 + 10], false)?;
+    let block = &mut blocks.blocks[place];
+    block.open();
     write_stamp(&whole[runtime.0..runtime.1], block);
     for field in &settings.access {
         match field {
@@ -797,7 +897,7 @@ fn access(
             }
         }
     }
-    Some(())
+    Some(place)
 }
 
 #[inline]
@@ -824,13 +924,22 @@ mod tests {
             salt: 0,
             begins: true,
             zone: Zone::default(),
+            require: None,
         };
         let line = format!("2026-11-23T10:00:00.123456789Z stdout F {text}");
-        let mut block = Block::default();
+        let mut blocks = Blocks::default();
         let mut scratch = Scratch::default();
-        let read = read(line.as_bytes(), 7, settings, &log, &mut scratch, &mut block);
-        assert_eq!(read.is_some(), !block.rows.is_empty());
+        let read = read(
+            line.as_bytes(),
+            7,
+            settings,
+            &log,
+            &mut scratch,
+            &mut blocks,
+        );
+        assert_eq!(read.is_some(), !blocks.blocks.is_empty());
         read?;
+        let block = &blocks.blocks[0];
         let body = block.rows[0].body;
         Some(serde_json::from_slice(&block.bytes[body.0..body.1]).unwrap())
     }

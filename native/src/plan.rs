@@ -3,19 +3,29 @@
 //! An unknown version, section or key of a section is an error: the plan is not executed at all. Anything unknown in a
 //! field's declaration declines the lines that contain the field; an unknown operator leaves the field undecided.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::{Map, Value};
 
 use crate::block::Column;
+use crate::normalise::{FieldSources, Form, Meaning, Source};
 use crate::settings::{
-    AccessField, Check, FieldRule, KnownField, Normalisation, NumberRule, REQUEST_FIELDS, Role,
-    RuleField, Settings, Test, TextRule, is_unusual,
+    AccessField, Check, FieldRule, KnownField, Normalisation, NumberRule, REQUEST_FIELDS,
+    RequestMarks, Require, Role, RuleField, Settings, Test, TextRule, is_unusual,
 };
 use crate::texts::Texts;
 use crate::time_zones::{Offset, Zone};
 use crate::times::{Pair, TimeNames};
 
+use crate::violation::{Kind, Policy};
+
 /// The supported version of the plan's layout.
 pub const VERSION: u64 = 3;
+/// The levels of the schema.
+const LEVELS: [&str; 7] = [
+    "trace", "debug", "info", "notice", "warning", "error", "critical",
+];
 /// Most fields of a schema.
 const MOST_FIELDS: usize = 64;
 /// Whole numbers below this are exact as doubles.
@@ -45,7 +55,11 @@ pub fn settings(plan: &[u8]) -> Result<Settings, String> {
     }
     let mut settings = Settings::default();
     read_schema(plan.section("schema")?, &mut settings)?;
-    read_normalisation(plan.section("normalisation")?, &mut settings)?;
+    let normalisation = read_normalisation(plan.section("normalisation")?, &mut settings)?;
+    for known in &mut settings.known {
+        known.aliased = normalisation.roots.contains(&known.name);
+    }
+    settings.normalisation = normalisation;
     read_redaction(plan.section("redaction")?, &mut settings)?;
     read_rules(plan.section("rules")?, &mut settings)?;
     read_rendering(plan.section("rendering")?, &mut settings)?;
@@ -56,6 +70,7 @@ pub fn settings(plan: &[u8]) -> Result<Settings, String> {
     skew.end()?;
     settings.times = read_times(plan.section("times")?)?;
     settings.texts = Texts::read(plan.take("texts")?)?;
+    read_verdicts(plan.section("verdicts")?, &mut settings)?;
     plan.end()?;
     Ok(settings)
 }
@@ -206,6 +221,7 @@ fn read_schema(mut schema: Section, settings: &mut Settings) -> Result<(), Strin
     if settings.known.len() > MOST_FIELDS {
         return Err(format!("schema: more than {MOST_FIELDS} fields"));
     }
+    settings.correlation = settings.place_of(correlation.as_bytes());
     settings.request = REQUEST_FIELDS.map(|name| settings.place_of(name.as_bytes()));
     for pair in schema.list("levels")? {
         match pair.as_array().map(Vec::as_slice) {
@@ -248,6 +264,7 @@ fn known_field(entry: Value, correlation: &str, level: &str) -> Result<KnownFiel
         role,
         check: Check::None,
         rule,
+        aliased: false,
         constrained: false,
     })
 }
@@ -270,8 +287,14 @@ fn field_rule(declared: &Value) -> Option<FieldRule> {
         }
         _ => return None,
     };
-    let strict = constraints.remove("strict"); // values are compared without conversion in either case
-    (constraints.is_empty() && strict.is_none_or(|value| value.is_boolean())).then_some(rule)
+    let strict = constraints.remove("strict");
+    let is_lax =
+        strict != Some(Value::Bool(true)) && (rule.integer.is_some() || rule.float.is_some());
+    let is_known = constraints.is_empty() && strict.is_none_or(|value| value.is_boolean());
+    is_known.then_some(FieldRule {
+        lax: rule.lax || (is_lax && name != "union" && name != "nullable"),
+        ..rule
+    })
 }
 
 /// Compile a union whose choices have no type in common.
@@ -289,6 +312,7 @@ fn union_rule(choices: &[Value]) -> Option<FieldRule> {
             integer: union.integer.or(rule.integer),
             float: union.float.or(rule.float),
             nullable: union.nullable || rule.nullable,
+            lax: union.lax || rule.lax,
         };
     }
     Some(union)
@@ -404,10 +428,13 @@ fn repetition(text: &[u8]) -> Option<(usize, usize)> {
 
 // --- normalisation --------------------------------------------------------------------------------
 
-fn read_normalisation(mut table: Section, settings: &mut Settings) -> Result<(), String> {
+fn read_normalisation(
+    mut table: Section,
+    settings: &mut Settings,
+) -> Result<Normalisation, String> {
     let bytes = |texts: Vec<String>| texts.into_iter().map(String::into_bytes);
     let roots = bytes(table.texts("roots")?).collect();
-    let placeholders = bytes(table.texts("placeholders")?).collect();
+    let placeholders: Vec<Vec<u8>> = bytes(table.texts("placeholders")?).collect();
     let methods = bytes(table.texts("methods")?).collect();
     let fillers = table.text("fillers")?.into_bytes();
     let counted_prefix = table.text("counted_prefix")?.into_bytes();
@@ -427,7 +454,10 @@ fn read_normalisation(mut table: Section, settings: &mut Settings) -> Result<(),
         settings.known[place].check = check;
     }
     let place = |check| settings.known.iter().position(|known| known.check == check);
-    settings.normalisation = Normalisation {
+    let shortest = table.whole("shortest_certain_id")?;
+    let mut normalisation = Normalisation {
+        id: next_table(),
+        longest_placeholder: placeholders.iter().map(Vec::len).max().unwrap_or(0),
         roots,
         placeholders,
         fillers,
@@ -436,13 +466,78 @@ fn read_normalisation(mut table: Section, settings: &mut Settings) -> Result<(),
         methods,
         event: place(Check::Event),
         message: place(Check::Message),
+        level: place(Check::Level),
+        shortest_certain_id: usize::try_from(shortest)
+            .map_err(|_| format!("normalisation: {shortest} characters"))?,
+        words: level_words(table.list("levels")?)?,
+        fields: field_sources(table.list("fields")?)?,
+        ..Normalisation::default()
     };
-    for known in &mut settings.known {
-        if settings.normalisation.roots.contains(&known.name) {
-            known.rule = None;
-        }
+    normalisation.index_sources();
+    table.end()?;
+    Ok(normalisation)
+}
+
+/// Return a number that no other table of this process has.
+fn next_table() -> u64 {
+    static TABLES: AtomicU64 = AtomicU64::new(0);
+    TABLES.fetch_add(1, Ordering::Relaxed)
+}
+
+fn level_words(pairs: Vec<Value>) -> Result<HashMap<String, &'static str>, String> {
+    let mut words = HashMap::new();
+    for pair in pairs {
+        let level = match pair.as_array().map(Vec::as_slice) {
+            Some([Value::String(word), Value::String(level)]) => LEVELS
+                .iter()
+                .find(|known| *known == level)
+                .map(|known| (word.clone(), *known)),
+            _ => None,
+        };
+        let Some((word, level)) = level else {
+            return Err(format!("normalisation: unknown level in {pair}"));
+        };
+        words.insert(word, level);
     }
-    table.end()
+    Ok(words)
+}
+
+fn field_sources(entries: Vec<Value>) -> Result<Vec<FieldSources>, String> {
+    entries
+        .into_iter()
+        .map(|entry| {
+            let (Some(name), Some(sources)) = (entry[0].as_str(), entry[1].as_array()) else {
+                return Err(format!(
+                    "normalisation: expected a field and its sources, got {entry}"
+                ));
+            };
+            let sources: Result<_, _> = sources.iter().map(source).collect();
+            Ok(FieldSources {
+                name: name.to_owned(),
+                meaning: Meaning::of(name),
+                sources: sources?,
+            })
+        })
+        .collect()
+}
+
+fn source(entry: &Value) -> Result<Source, String> {
+    let beside = entry[2].as_array().and_then(|names| {
+        let names = names.iter().map(|name| name.as_str().map(str::to_owned));
+        names.collect::<Option<Vec<_>>>()
+    });
+    match (
+        entry[0].as_str(),
+        entry[1].as_str().and_then(Form::named),
+        beside,
+    ) {
+        (Some(path), Some(form), Some(beside)) => Ok(Source {
+            path: path.to_owned(),
+            form,
+            beside,
+        }),
+        _ => Err(format!("normalisation: unknown source {entry}")),
+    }
 }
 
 // --- redaction and rules --------------------------------------------------------------------------
@@ -477,6 +572,11 @@ fn read_rules(mut rules: Section, settings: &mut Settings) -> Result<(), String>
         }
         settings.rule_fields.push(field);
     }
+    settings.request_marks = RequestMarks {
+        application_keys: rules.texts("application_keys")?.into_iter().collect(),
+        proxy_keys: rules.texts("proxy_keys")?.into_iter().collect(),
+        remarks: rules.texts("remarks")?,
+    };
     for entry in rules.list("runtime_fields")? {
         let (place, decided) = rule_field(entry, settings)?;
         if !decided {
@@ -580,6 +680,47 @@ fn route_test(route: &str) -> Operator {
     Operator::Known(Test::Route(literals))
 }
 
+// --- verdicts -------------------------------------------------------------------------------------
+
+fn read_verdicts(mut table: Section, settings: &mut Settings) -> Result<(), String> {
+    let verdicts = &mut settings.verdicts;
+    for (kind, policy) in pairs(&mut table, "policies")? {
+        let (Some(kind), Some(policy)) = (Kind::named(&kind), Policy::named(&policy)) else {
+            return Err(format!(
+                "verdicts: unknown violation or policy `{kind}`, `{policy}`"
+            ));
+        };
+        verdicts.policies[kind as usize] = policy;
+    }
+    for (name, kind) in pairs(&mut table, "kinds")? {
+        let kind =
+            Kind::named(&kind).ok_or_else(|| format!("verdicts: unknown violation `{kind}`"))?;
+        verdicts.kinds.push((name, kind));
+    }
+    verdicts.expected = pairs(&mut table, "expected")?;
+    let require = table.text("require")?;
+    verdicts.require = Require::named(&require)
+        .ok_or_else(|| format!("verdicts: unknown policy of ids `{require}`"))?;
+    verdicts.requiring_events = table.texts("requiring_events")?.into_iter().collect();
+    verdicts.request_events = table.text("request_events")?;
+    verdicts.index_prefix = table.text("index_prefix")?;
+    table.end()
+}
+
+fn pairs(table: &mut Section, key: &str) -> Result<Vec<(String, String)>, String> {
+    let items = table.list(key)?;
+    let pairs: Option<_> = items
+        .iter()
+        .map(|pair| match pair.as_array().map(Vec::as_slice) {
+            Some([Value::String(first), Value::String(second)]) => {
+                Some((first.clone(), second.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    pairs.ok_or_else(|| table.wrong(key, "a list of pairs of texts"))
+}
+
 // --- rendering ------------------------------------------------------------------------------------
 
 fn read_rendering(mut rendering: Section, settings: &mut Settings) -> Result<(), String> {
@@ -648,7 +789,10 @@ pub mod tests {
                 "checks": [["correlation_id", "id"], ["event", "event"], ["level", "level"], ["message", "message"],
                            ["status_code", "whole"], ["duration_ms", "number"]],
                 "placeholders": ["", "-", "null"], "fillers": "0-", "counted_prefix": "req", "counted_digits": 9,
-                "methods": ["GET", "POST"]
+                "methods": ["GET", "POST"], "shortest_certain_id": 16,
+                "levels": [["inf", "info"], ["warn", "warning"]],
+                "fields": [["correlation_id", [["correlation_id", "plain", []], ["request_id", "plain", []]]],
+                           ["message", [["message", "plain", []], ["msg", "plain", []]]]]
             },
             "redaction": {"masked_names": ["password", "apikey"], "keywords": ["token", "secret"],
                           "constrained_fields": ["correlation_id"], "every_text": false},
@@ -657,7 +801,7 @@ pub mod tests {
                     {"name": "event", "by_value": true, "tests": []},
                     {"name": "message", "by_value": false, "tests": [{"operator": "prefix", "operand": "export"}]}
                 ],
-                "runtime_fields": []
+                "runtime_fields": [], "application_keys": ["controller"], "proxy_keys": ["upstream"], "remarks": ["", "-"]
             },
             "rendering": {
                 "document": ["@timestamp", "*", "extra", "stream", "log"],
@@ -667,7 +811,12 @@ pub mod tests {
             "skew": {"future_ms": 3_600_000, "past_ms": 86_400_000, "age_ms": 0},
             "times": {"months": [["nov", 11]], "pairs": [["seconds", "nanos", 1_000_000]],
                       "zones": [["CET", 60]], "ambiguous_zones": ["CST"]},
-            "texts": {"expressions": [], "words": [], "heads": [], "names": []}
+            "texts": {"expressions": [], "words": [], "heads": [], "names": []},
+            "verdicts": {
+                "policies": [["correlation_id_missing", "quarantine"], ["level_invalid", "flag"], ["blank", "drop"]],
+                "kinds": [["level", "level_invalid"]], "expected": [["level", "a string"]],
+                "require": "always", "requiring_events": ["login"], "request_events": "request_", "index_prefix": "logs"
+            }
         })
     }
 

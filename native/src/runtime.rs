@@ -16,6 +16,16 @@ pub enum Stream {
     Stderr,
 }
 
+impl Stream {
+    /// The name of the stream and the tag of a whole message, as a record's canonical form has them after its time.
+    pub fn tag(self) -> &'static [u8] {
+        match self {
+            Stream::Stdout => b" stdout F ",
+            Stream::Stderr => b" stderr F ",
+        }
+    }
+}
+
 /// The byte ranges of a whole message's parts in its line.
 pub struct RuntimeLine {
     pub stream: Stream,

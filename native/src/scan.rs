@@ -1,4 +1,4 @@
-//! Batches of ordinary lines of a chunk: rendered, with ids from their digests, and grouped for the counters.
+//! Batches of lines of a chunk: rendered, with ids from their digests, and grouped for the counters.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -6,18 +6,13 @@ use std::sync::{PoisonError, RwLock};
 use blake2b_simd::Params;
 use blake2b_simd::many::{HashManyJob, hash_many};
 
-use crate::block::Block;
-use crate::line::{Log, OrdinaryLine, Scratch, read};
-use crate::runtime::Stream;
+use crate::block::{Block, Blocks};
+use crate::general::{Declined, Halt, process};
+use crate::line::{Log, PathLine, Scratch, read};
 use crate::settings::Settings;
+use crate::violation::{Kind, Policy};
 
 pub const DIGEST_SIZE: usize = 14;
-/// Most bytes of a block, so that 32 bits suffice for its ranges.
-const LARGEST_BLOCK: usize = 1 << 30;
-
-/// Initial capacity of a block in bytes.
-const CAPACITY: usize = 16 * 1024;
-
 /// The effect on the counters of a group of events that no rule can distinguish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GroupEffect {
@@ -35,11 +30,11 @@ pub enum GroupEffect {
 pub enum Stop {
     /// All lines were processed.
     End,
-    /// The next line is not ordinary: it takes the Python path.
-    PythonPath,
+    /// The next line is declined: it takes the Python path.
+    PythonPath(Declined),
     /// The next line is of a group for which the rules are not evaluated yet.
     Unknown(u32),
-    /// The block has its largest size.
+    /// The batch has no room for the document of the next line.
     Full,
 }
 
@@ -113,12 +108,27 @@ pub struct Last {
     pub ordinal: u64,
 }
 
+/// Outcomes of events with an id, and of those without one that they must have.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct IdCounts {
+    pub without: u64,
+    pub accepted: u64,
+    pub quarantined: u64,
+    pub dropped: u64,
+}
+
 pub struct Scanned {
     /// Bytes of the processed lines.
     pub taken: usize,
+    pub lines: usize,
+    /// Lines without a document.
+    pub dropped: usize,
     pub stop: Stop,
-    pub block: Block,
+    pub blocks: Vec<Block>,
     pub counted: Vec<(u32, u64)>,
+    /// By `Kind`.
+    pub violations: [u64; Kind::ALL.len()],
+    pub ids: IdCounts,
     pub last: Last,
     /// The digest of the first line, without regard to the line before it; empty without lines.
     pub first: Vec<u8>,
@@ -134,7 +144,16 @@ pub struct Buffers {
     counts: Counts,
 }
 
-/// Process lines from the beginning of `lines` up to the first that is not ordinary. `idle` streams have no partial entry.
+/// Place and time of a processed line's document.
+struct Taken {
+    /// End of its record in the hashed bytes.
+    end: usize,
+    runtime_ms: i64,
+    /// Its block, and its row there.
+    row: Option<(usize, usize)>,
+}
+
+/// Process lines from the beginning of `lines` up to the first that is declined. `idle` streams have no partial entry.
 #[allow(clippy::too_many_arguments)]
 pub fn scan(
     lines: &[u8],
@@ -147,106 +166,181 @@ pub fn scan(
     groups: &RwLock<Groups>,
     buffers: &mut Buffers,
 ) -> Scanned {
+    let Buffers {
+        scratch,
+        hashed,
+        counts,
+    } = buffers;
     let known = groups.read().unwrap_or_else(PoisonError::into_inner);
     let mut is_new = false;
-    let mut block = Block::with_capacity(lines.len().min(CAPACITY));
-    let mut taken: Vec<(usize, usize, OrdinaryLine)> = Vec::new();
+    let mut blocks = Blocks::default();
+    let mut taken: Vec<Taken> = Vec::new();
+    let mut tally = Tally::default();
+    let mut seen = (0, 0);
     let mut at = 0;
     let mut stop = Stop::End;
+    hashed.clear();
     while at < lines.len() {
         let Some(length) = memchr::memchr(b'\n', &lines[at..]) else {
-            stop = Stop::PythonPath;
+            stop = Stop::PythonPath(Declined::Envelope);
             break;
         };
-        if block.bytes.len() > LARGEST_BLOCK {
-            stop = Stop::Full;
-            break;
-        }
-        let before = block.rows.len();
         let line = &lines[at..at + length];
-        let line_read = read(
+        let path_line = match process_line(
             line,
             offset + at as u64,
+            idle,
             settings,
             log,
-            &mut buffers.scratch,
-            &mut block,
-        );
-        let Some(ordinary) = line_read.filter(|ordinary| idle[ordinary.stream as usize]) else {
-            if block.rows.len() > before {
-                block.remove_last();
+            scratch,
+            &mut blocks,
+        ) {
+            Ok(path_line) => path_line,
+            Err(Halt::Full) if !taken.is_empty() => {
+                stop = Stop::Full;
+                break;
             }
-            stop = Stop::PythonPath;
-            break;
+            Err(Halt::Full) => {
+                stop = Stop::PythonPath(Declined::Envelope);
+                break;
+            }
+            Err(Halt::Declined(reason)) => {
+                stop = Stop::PythonPath(reason);
+                break;
+            }
         };
-        match known.known(&buffers.scratch.group) {
+        match known.known(&scratch.group) {
             Some((_, GroupEffect::NoEffect)) => {}
-            Some((group, GroupEffect::Constant)) => buffers.counts.add(group),
+            Some((group, GroupEffect::Constant)) => counts.add(group),
             other => {
-                block.remove_last();
+                if let Some(block) = path_line.block {
+                    blocks.blocks[block].remove_last();
+                }
                 match other {
-                    Some((_, GroupEffect::EvaluateEach)) => stop = Stop::PythonPath,
+                    Some((_, GroupEffect::EvaluateEach)) => {
+                        stop = Stop::PythonPath(Declined::Rules);
+                    }
                     Some((group, _)) => stop = Stop::Unknown(group),
                     None => is_new = true,
                 }
                 break;
             }
         }
-        taken.push((at, at + length, ordinary));
+        tally.add(scratch);
+        hashed.extend_from_slice(seed);
+        hashed.extend_from_slice(&scratch.canonical);
+        let row = path_line
+            .block
+            .map(|block| (block, blocks.blocks[block].rows.len() - 1));
+        tally.dropped += usize::from(row.is_none());
+        taken.push(Taken {
+            end: hashed.len(),
+            runtime_ms: path_line.runtime_ms,
+            row,
+        });
+        seen = (at + path_line.runtime.0, at + path_line.runtime.1);
         at += length + 1;
     }
     drop(known);
     if is_new {
         let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
-        stop = Stop::Unknown(groups.place(&buffers.scratch.group));
+        stop = Stop::Unknown(groups.place(&scratch.group));
     }
-    let seen = taken.last().map_or(Vec::new(), |(begin, _, line)| {
-        lines[begin + line.runtime.0..begin + line.runtime.1].to_vec()
-    });
-    let (first, last) = assign_ids(lines, seed, &taken, &mut block, last, buffers);
-    block.bytes.shrink_to_fit();
-    block.rows.shrink_to_fit();
+    let (first, last) = assign_ids(hashed, seed, &taken, &mut blocks.blocks, last);
+    let mut blocks = blocks.blocks;
+    blocks.retain(|block| !block.rows.is_empty());
+    for block in &mut blocks {
+        block.bytes.shrink_to_fit();
+        block.rows.shrink_to_fit();
+    }
     Scanned {
         taken: at,
+        lines: taken.len(),
+        dropped: tally.dropped,
         stop,
-        block,
-        counted: buffers.counts.take(),
+        blocks,
+        counted: counts.take(),
+        violations: tally.violations,
+        ids: tally.ids,
         last,
         first,
-        seen,
+        seen: lines[seen.0..seen.1].to_vec(),
+    }
+}
+
+fn process_line(
+    line: &[u8],
+    offset: u64,
+    idle: [bool; 2],
+    settings: &Settings,
+    log: &Log,
+    scratch: &mut Scratch,
+    blocks: &mut Blocks,
+) -> Result<PathLine, Halt> {
+    let ordinary = read(line, offset, settings, log, scratch, blocks);
+    let path_line = match ordinary {
+        Some(path_line) => path_line,
+        None => process(line, offset, settings, log, scratch, blocks)?,
+    };
+    if idle[path_line.stream as usize] {
+        return Ok(path_line);
+    }
+    if let Some(block) = path_line.block {
+        blocks.blocks[block].remove_last();
+    }
+    Err(Halt::Declined(Declined::Joined))
+}
+
+/// What a batch adds to the metrics of violations and ids.
+#[derive(Default)]
+struct Tally {
+    violations: [u64; Kind::ALL.len()],
+    ids: IdCounts,
+    dropped: usize,
+}
+
+impl Tally {
+    fn add(&mut self, line: &Scratch) {
+        for &kind in &line.violations {
+            self.violations[kind as usize] += 1;
+        }
+        if !line.is_structured {
+            return;
+        }
+        self.ids.without += u64::from(!line.has_id);
+        if line.has_id || line.needs_id {
+            let outcome = match line.policy {
+                Policy::Allow | Policy::Flag => &mut self.ids.accepted,
+                Policy::Drop => &mut self.ids.dropped,
+                Policy::Quarantine => &mut self.ids.quarantined,
+            };
+            *outcome += 1;
+        }
     }
 }
 
 /// Set each document's id: the digest of its log's seed, its record in canonical form, and its ordinal among equal
 /// neighbours. Returns the first and the last digest.
 fn assign_ids(
-    lines: &[u8],
+    hashed: &[u8],
     seed: &[u8],
-    taken: &[(usize, usize, OrdinaryLine)],
-    block: &mut Block,
+    taken: &[Taken],
+    blocks: &mut [Block],
     mut last: Last,
-    buffers: &mut Buffers,
 ) -> (Vec<u8>, Last) {
     let params = digests();
-    let hashed = &mut buffers.hashed;
-    hashed.clear();
-    let mut ends = Vec::with_capacity(taken.len());
-    for &(begin, end, ref record) in taken {
-        hashed.extend_from_slice(seed);
-        canonical(&lines[begin..end], record, hashed);
-        ends.push(hashed.len());
-    }
-    let begins = std::iter::once(0).chain(ends.iter().copied());
+    let begins = std::iter::once(0).chain(taken.iter().map(|line| line.end));
     let mut jobs: Vec<HashManyJob> = begins
-        .zip(&ends)
-        .map(|(begin, &end)| HashManyJob::new(&params, &hashed[begin..end]))
+        .zip(taken)
+        .map(|(begin, line)| HashManyJob::new(&params, &hashed[begin..line.end]))
         .collect();
     hash_many(jobs.iter_mut());
     let first = jobs
         .first()
         .map_or(Vec::new(), |job| job.to_hash().as_bytes().to_vec());
-    for (row, (job, (_, _, record))) in jobs.iter().zip(taken).enumerate() {
+    for (job, line) in jobs.iter().zip(taken) {
         let digest = job.to_hash();
+        let mut id = [0; DIGEST_SIZE];
         if digest.as_bytes() == last.digest {
             last.ordinal += 1;
             let mut neighbour = params.to_state();
@@ -257,42 +351,19 @@ fn assign_ids(
             neighbour
                 .update(&last.ordinal.to_be_bytes())
                 .update(&[0; 8]);
-            block.set_id(row, record.runtime_ms, neighbour.finalize().as_bytes());
+            id.copy_from_slice(neighbour.finalize().as_bytes());
         } else {
-            block.set_id(row, record.runtime_ms, digest.as_bytes());
+            id.copy_from_slice(digest.as_bytes());
             last = Last {
                 digest: digest.as_bytes().to_vec(),
                 ordinal: 0,
             };
         }
+        if let Some((block, row)) = line.row {
+            blocks[block].set_id(row, line.runtime_ms, &id);
+        }
     }
     (first, last)
-}
-
-/// Append `TIME STREAM F TEXT` in the form of `record_id.canonical_record`: the time in UTC without trailing zeros, and the text
-/// without the envelope's escapes; an ordinary line has escapes of quotes only.
-fn canonical(line: &[u8], record: &OrdinaryLine, into: &mut Vec<u8>) {
-    let time = &line[record.runtime.0..record.runtime.1 - 1];
-    let zeros = time
-        .iter()
-        .rev()
-        .take_while(|&&digit| digit == b'0')
-        .count();
-    into.extend_from_slice(&time[..time.len() - zeros]);
-    into.extend_from_slice(match record.stream {
-        Stream::Stdout => b" stdout F ",
-        Stream::Stderr => b" stderr F ",
-    });
-    let text = &line[record.text.0..record.text.1];
-    let begin = into.len();
-    into.resize(begin + text.len(), 0);
-    let target = &mut into[begin..];
-    let mut length = 0usize;
-    for &byte in text {
-        target[length] = byte; // no branch, since escapes are frequent
-        length = length.wrapping_add(usize::from(byte != b'\\'));
-    }
-    into.truncate(begin + length);
 }
 
 fn digests() -> Params {
@@ -325,6 +396,7 @@ mod tests {
                 salt: 0,
                 begins: true,
                 zone: Zone::default(),
+                require: None,
             },
         }
     }
@@ -402,10 +474,9 @@ mod tests {
         );
         let scanned = fixture.scan(&lines, [true, true]);
         assert_eq!(
-            (scanned.stop, scanned.taken, scanned.block.rows.len()),
-            (Stop::PythonPath, 0, 0)
+            (scanned.stop, scanned.taken, scanned.blocks.len()),
+            (Stop::PythonPath(Declined::Rules), 0, 0)
         );
-        assert!(scanned.block.bytes.is_empty());
         assert!(
             !fixture
                 .groups
@@ -416,20 +487,20 @@ mod tests {
     }
 
     #[test]
-    fn the_scan_stops_before_a_line_that_is_not_ordinary() {
+    fn the_scan_stops_before_a_line_that_is_declined() {
         let mut fixture = fixture();
         let first = line("a", "x");
         let lines = format!("{first}2026-11-23T10:00:00.5Z stdout F plain words\n{first}");
         let scanned = fixture.scan_with(&lines, GroupEffect::NoEffect);
         assert_eq!(
             (scanned.stop, scanned.taken),
-            (Stop::PythonPath, first.len())
+            (Stop::PythonPath(Declined::Text), first.len())
         );
         assert_eq!(scanned.seen, b"2026-11-23T10:00:00.5Z");
         let partial = &first[..first.len() - 1];
         assert_eq!(
             fixture.scan(partial, [true, true]).stop,
-            Stop::PythonPath,
+            Stop::PythonPath(Declined::Envelope),
             "a line without its newline"
         );
         assert_eq!(
@@ -450,13 +521,13 @@ mod tests {
         ]
         .concat();
         let scanned = fixture.scan_with(&lines, GroupEffect::NoEffect);
-        let ids: Vec<_> = scanned.block.rows.iter().map(|row| row.id).collect();
+        let ids: Vec<_> = scanned.blocks[0].rows.iter().map(|row| row.id).collect();
         assert_eq!(ids.len(), 4);
         assert_ne!(ids[0], ids[1], "equal neighbours have different ids");
         assert_eq!(ids[0], ids[3], "the same line elsewhere has the same id");
         assert_eq!(ids[0][..6], 1_795_428_000_500_i64.to_be_bytes()[2..]);
         let again = fixture.scan(&lines, [true, true]);
-        assert!(again.block.rows.iter().map(|row| row.id).eq(ids));
+        assert!(again.blocks[0].rows.iter().map(|row| row.id).eq(ids));
         assert_eq!(again.last.digest.len(), DIGEST_SIZE);
     }
 }

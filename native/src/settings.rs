@@ -4,8 +4,13 @@ use crate::block::Column;
 use crate::texts::Texts;
 use crate::times::TimeNames;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use crate::general::Declined;
+use crate::normalise::FieldSources;
+use crate::value::{Value, is_whole};
+use crate::violation::{Kind, Policy};
 
 /// Most digits of a decimal number that every double represents exactly.
 const MOST_DIGITS: usize = 15;
@@ -56,9 +61,11 @@ impl Check {
     }
 }
 
-/// Recognises entries that need no mapping.
+/// The table of field sources.
 #[derive(Default)]
 pub struct Normalisation {
+    /// Distinguishes the tables of a chain: remembered keys are of one table.
+    pub id: u64,
     /// Keys that may be aliases of known fields.
     pub roots: HashSet<Vec<u8>>,
     pub placeholders: Vec<Vec<u8>>,
@@ -69,9 +76,24 @@ pub struct Normalisation {
     /// The places of `event` and `message`, the first of which replaces the second where that is missing.
     pub event: Option<usize>,
     pub message: Option<usize>,
+    pub level: Option<usize>,
+    /// An id of at least this many characters is no placeholder word and no count.
+    pub shortest_certain_id: usize,
+    pub longest_placeholder: usize,
+    /// Words and letters that are levels in a level field.
+    pub words: HashMap<String, &'static str>,
+    pub fields: Vec<FieldSources>,
+    /// Places in `fields` and in a field's sources, by the first key of their path.
+    pub by_root: HashMap<String, Vec<(usize, usize)>>,
 }
 
 impl Normalisation {
+    pub fn is_method(&self, text: &str) -> bool {
+        self.methods
+            .iter()
+            .any(|method| method.as_slice() == text.as_bytes())
+    }
+
     /// True if a text passes a field's test; false in doubt.
     pub fn allows_text(&self, check: Check, text: &[u8]) -> bool {
         match check {
@@ -118,6 +140,8 @@ pub struct KnownField {
     pub check: Check,
     /// Its constraints; None if anything in its declaration is unknown.
     pub rule: Option<FieldRule>,
+    /// True if its name is also the place of another field, so that a line with it is not ordinary.
+    pub aliased: bool,
     /// Constrained by the schema, so that only an e-mail address in it could need masking.
     pub constrained: bool,
     pub column: Option<Column>,
@@ -130,6 +154,8 @@ pub struct FieldRule {
     pub integer: Option<NumberRule>,
     pub float: Option<NumberRule>,
     pub nullable: bool,
+    /// True if a value of another type may be converted, so that only Python knows what is invalid.
+    pub lax: bool,
 }
 
 impl FieldRule {
@@ -158,6 +184,31 @@ impl FieldRule {
     #[inline]
     pub fn allows_text(&self, text: &[u8]) -> bool {
         self.text.as_ref().is_some_and(|rule| rule.allows(text))
+    }
+
+    /// True if a value of any type is allowed; declines one that may be converted.
+    pub fn allows(&self, value: &Value) -> Result<bool, Declined> {
+        let allowed = self.allows_as_is(value);
+        if !allowed && self.lax && !value.is_null() {
+            return Err(Declined::Field);
+        }
+        Ok(allowed)
+    }
+
+    fn allows_as_is(&self, value: &Value) -> bool {
+        match value {
+            Value::Null => self.nullable,
+            Value::Text(text) => self.allows_text(text.as_bytes()),
+            Value::Number(number) => {
+                let rule = if is_whole(number) {
+                    self.integer
+                } else {
+                    self.float
+                };
+                rule.is_some_and(|rule| number.parse().is_ok_and(|number| rule.holds(number)))
+            }
+            Value::Bool(_) | Value::List(_) | Value::Object(_) => false,
+        }
     }
 }
 
@@ -230,6 +281,11 @@ impl NumberRule {
             lt: lt.unwrap_or(f64::INFINITY),
             bounds,
         }
+    }
+
+    /// True if a number is allowed. Bounds are far below the numbers that a double holds inexactly.
+    pub fn holds(&self, number: f64) -> bool {
+        number >= self.ge && number > self.gt && number <= self.le && number < self.lt
     }
 
     /// True if a number in JSON's form, except a negative zero, is allowed. False in doubt.
@@ -338,6 +394,62 @@ fn on_route(literals: &[Vec<u8>], path: &[u8], any_case: bool) -> bool {
     matches!(rest.first(), None | Some(b'?' | b'#'))
 }
 
+/// The entries that must carry a correlation id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Require {
+    Requests,
+    Always,
+    Never,
+}
+
+impl Require {
+    pub fn named(name: &str) -> Option<Require> {
+        Some(match name {
+            "requests" => Require::Requests,
+            "always" => Require::Always,
+            "never" => Require::Never,
+            _ => return None,
+        })
+    }
+}
+
+/// What becomes of an entry that violates the schema.
+pub struct Verdicts {
+    /// By `Kind`.
+    pub policies: [Policy; Kind::ALL.len()],
+    /// Known fields with the kind of violation of a wrong value, where that is not the general one.
+    pub kinds: Vec<(String, Kind)>,
+    /// Known fields with the values that they may have, for people.
+    pub expected: Vec<(String, String)>,
+    pub require: Require,
+    pub requiring_events: HashSet<String>,
+    /// Beginning of the names of events that record a request.
+    pub request_events: String,
+    pub index_prefix: String,
+}
+
+impl Default for Verdicts {
+    fn default() -> Verdicts {
+        Verdicts {
+            policies: [Policy::Quarantine; Kind::ALL.len()],
+            kinds: Vec::new(),
+            expected: Vec::new(),
+            require: Require::Requests,
+            requiring_events: HashSet::new(),
+            request_events: String::new(),
+            index_prefix: String::new(),
+        }
+    }
+}
+
+/// Keys and messages by which an unnamed request is known as a proxy's or an application's.
+#[derive(Default)]
+pub struct RequestMarks {
+    pub application_keys: HashSet<String>,
+    pub proxy_keys: HashSet<String>,
+    pub remarks: Vec<String>,
+}
+
 /// A field that rules read: its value, or the results of tests.
 pub struct RuleField {
     pub name: Vec<u8>,
@@ -410,6 +522,10 @@ pub struct Settings {
     pub normalisation: Normalisation,
     /// The tables of the steps that read text; None if the plan has none.
     pub texts: Option<Arc<Texts>>,
+    pub verdicts: Verdicts,
+    pub request_marks: RequestMarks,
+    /// The place of the correlation id in `known`.
+    pub correlation: Option<usize>,
 }
 
 const SLOTS: usize = 256;
@@ -445,6 +561,9 @@ impl Default for Settings {
             times: TimeNames::default(),
             normalisation: Normalisation::default(),
             texts: None,
+            verdicts: Verdicts::default(),
+            request_marks: RequestMarks::default(),
+            correlation: None,
         }
     }
 }
@@ -481,6 +600,31 @@ impl Settings {
     /// True if a text is a level in any letter case.
     pub fn is_level(&self, spelling: &[u8]) -> bool {
         self.alias(spelling).is_some() || self.alias(&spelling.to_ascii_lowercase()).is_some()
+    }
+
+    /// Return the level of a spelling, in this letter case.
+    pub fn alias_of(&self, spelling: &str) -> Option<&str> {
+        self.alias(spelling.as_bytes())
+            .and_then(|level| std::str::from_utf8(level).ok())
+    }
+
+    /// True if a level is in the schema's spelling.
+    pub fn is_own_spelling(&self, level: &[u8]) -> bool {
+        self.alias(level) == Some(level)
+    }
+
+    /// True if a text is a level in any letter case.
+    pub fn is_level_text(&self, text: &str) -> bool {
+        self.alias(text.as_bytes()).is_some()
+            || self.alias(text.to_lowercase().as_bytes()).is_some()
+    }
+
+    /// True for a valid correlation id.
+    pub fn is_usable_id(&self, text: &str) -> bool {
+        let rule = self
+            .correlation
+            .and_then(|place| self.known[place].rule.as_ref());
+        rule.is_some_and(|rule| rule.allows_text(text.as_bytes()))
     }
 
     fn alias(&self, spelling: &[u8]) -> Option<&[u8]> {

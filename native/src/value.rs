@@ -317,23 +317,9 @@ impl<'a> Reader<'a> {
                 self.at = at + 1;
                 return Ok(content);
             }
-            at += 1;
-            let sign = *self.bytes.get(at).ok_or(ReadError::Invalid)?;
-            at += 1;
-            match sign {
-                b'"' | b'\\' | b'/' => content.push(char::from(sign)),
-                b'n' => content.push('\n'),
-                b't' => content.push('\t'),
-                b'r' => content.push('\r'),
-                b'b' => content.push('\x08'),
-                b'f' => content.push('\x0c'),
-                b'u' => {
-                    let (character, behind) = self.unicode(at)?;
-                    content.push(character);
-                    at = behind;
-                }
-                _ => return Err(ReadError::Invalid),
-            }
+            let (character, behind) = self.escape(at + 1)?;
+            content.push(character);
+            at = behind;
             start = at;
             let length =
                 memchr::memchr2(b'"', b'\\', &self.bytes[at..]).ok_or(ReadError::Invalid)?;
@@ -342,6 +328,22 @@ impl<'a> Reader<'a> {
             }
             at += length;
         }
+    }
+
+    /// Read the escape whose backslash stands before `at`; return its character and the place behind.
+    #[inline]
+    fn escape(&self, at: usize) -> Result<(char, usize), ReadError> {
+        let character = match *self.bytes.get(at).ok_or(ReadError::Invalid)? {
+            sign @ (b'"' | b'\\' | b'/') => char::from(sign),
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\x08',
+            b'f' => '\x0c',
+            b'u' => return self.unicode(at + 1),
+            _ => return Err(ReadError::Invalid),
+        };
+        Ok((character, at + 1))
     }
 
     /// Read the digits of a `\u` escape, and of its second half; return the character and the place behind.
@@ -420,6 +422,37 @@ impl<'a> Reader<'a> {
         }
         double(number)
     }
+}
+
+/// Append the content of a JSON string, without its quotes, to a text.
+pub fn unescape(content: &str, into: &mut String) -> Result<(), ReadError> {
+    let bytes = content.as_bytes();
+    if !is_clean(bytes) {
+        return Err(ReadError::Invalid);
+    }
+    let reader = Reader {
+        text: content,
+        bytes,
+        at: 0,
+        clean: true,
+    };
+    into.reserve(content.len());
+    let mut start = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return Err(ReadError::Invalid),
+            b'\\' => {
+                into.push_str(&content[start..at]);
+                let (character, behind) = reader.escape(at + 1)?;
+                into.push(character);
+                (start, at) = (behind, behind);
+            }
+            _ => at += 1,
+        }
+    }
+    into.push_str(&content[start..]);
+    Ok(())
 }
 
 /// Return the place of a name; None for a new name, whose place will be the next.

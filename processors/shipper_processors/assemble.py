@@ -177,7 +177,7 @@ class Assembler:
             offset += len(raw) + 1
 
     def _native_path(self, lines: bytes, offset: int, fast_path: FastLog, ahead: Ahead) -> Iterator[Entry | FastBatch]:
-        """Yield batches of ordinary lines, and the entries between them.
+        """Yield batches of lines of the native path, and the entries of the lines between them.
 
         Consecutive lines that need the Python path double the number of lines that take it at once.
         """
@@ -198,14 +198,19 @@ class Assembler:
                 at += batch.taken
                 self._last, self._ordinal, self._seen = batch.last, batch.ordinal, batch.seen
                 python_lines = 1
-                yield fast_path.batch_of(scanned)
-            if batch.stop == "unknown":
-                line = self.parse_line(lines[at : lines.index(b"\n", at)])
-                fast_path.evaluate_group(scanned, line.log.removesuffix("\n"), line.stream)
-            elif batch.stop == "python":
-                end = _offset_after(lines, at, python_lines)
+            end, number = at, 0
+            if batch.stop == "python":
+                end, number = _offset_after(lines, at, python_lines)
+                python_lines = min(python_lines * 2, MOST_PYTHON_LINES)
+            if batch.lines or number:
+                yield fast_path.batch_of(scanned, (batch.declined, number) if number else None)
+            if number:
                 yield from self.python_path(lines[at:end], offset + at)
-                at, python_lines = end, min(python_lines * 2, MOST_PYTHON_LINES)
+                at = end
+            elif batch.stop == "unknown":
+                line = self.parse_line(lines[at : lines.index(b"\n", at)])
+                text = clean(line.log.removesuffix("\n").removesuffix("\r"))
+                fast_path.evaluate_group(scanned, text, line.stream)
 
     def use_rules(self, fast_path: FastLog | None, pairs: RequestPairs | None) -> None:
         """Process ordinary lines by this native chain from the next line on; None selects the Python path.
@@ -382,13 +387,13 @@ class Assembler:
         yield Entry(text, part.stream, part.time, part.offset, part.lines, part.digest, None, cut)
 
 
-def _offset_after(lines: bytes, at: int, number: int) -> int:
-    """Return the offset at which the line `number` lines after the one at `at` begins, or the end of `lines`."""
-    for _ in range(number):
+def _offset_after(lines: bytes, at: int, number: int) -> tuple[int, int]:
+    """Return the offset of the line that is `number` lines after the one at `at`, or the end, and the lines between."""
+    for passed in range(1, number + 1):
         at = lines.index(b"\n", at) + 1
         if at == len(lines):
-            break
-    return at
+            return at, passed
+    return at, number
 
 
 class JsonFileAssembler(Assembler):

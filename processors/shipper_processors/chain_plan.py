@@ -89,6 +89,12 @@ class RulesPlan:
     rule_fields: tuple[RuleField, ...] = ()
     runtime_fields: tuple[RuleField, ...] = ()
     """The same for the runtime's values of an entry: its stream, service and container."""
+    application_keys: tuple[str, ...] = ()
+    """Keys that only an application's record of a request has."""
+    proxy_keys: tuple[str, ...] = ()
+    """Keys that only a proxy's or server's record of a request has."""
+    remarks: tuple[str, ...] = ()
+    """Messages of records of requests that say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,7 @@ class ZonePlan:
 
 @dataclass(frozen=True, slots=True)
 class NormalisationPlan:
-    """The names and values of fields that need mapping; an entry without them keeps its fields as they are."""
+    """The table of field sources; an entry that none of `roots` and `checks` concerns keeps its fields as they are."""
 
     roots: tuple[str, ...]
     """Keys of which each may be an alias of a known field."""
@@ -172,6 +178,33 @@ class NormalisationPlan:
     counted_digits: int
     """Ids that begin with the prefix, in any case, or have at most so many digits and nothing else, may be local."""
     methods: tuple[str, ...]
+    shortest_certain_id: int
+    """An id of at least this many characters is no placeholder word and no count, unless it is made of fillers."""
+    levels: tuple[tuple[str, str], ...]
+    """Words in lower case and other spellings that are levels in a level field, with the level that each means."""
+    fields: tuple[tuple[str, tuple[tuple[str, str, tuple[str, ...]], ...]], ...]
+    """Known fields, each with its sources in the order in which they are tried: path, form, and the keys of which the
+    entry must have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictPlan:
+    """What becomes of an entry that violates the schema."""
+
+    policies: tuple[tuple[str, str], ...]
+    """Each kind of violation with its policy."""
+    kinds: tuple[tuple[str, str], ...]
+    """Known fields with the kind of violation of a wrong value, where that is not the general one."""
+    expected: tuple[tuple[str, str], ...]
+    """Known fields with the values that they may have, for people; all others hold a string."""
+    require: str
+    """The entries that must carry a correlation id, in logs without a policy of their own."""
+    requiring_events: tuple[str, ...]
+    """Events that must carry one, beside those of requests."""
+    request_events: str
+    """Beginning of the names of events that record a request."""
+    index_prefix: str
+    """Of the daily indices, which quarantined entries name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +262,7 @@ class ChainPlan:
     rendering: RenderingPlan
     skew: SkewPlan
     times: TimesPlan
+    verdicts: VerdictPlan
     texts: TextsPlan = NO_TEXTS
 
     def to_json(self) -> bytes:
@@ -369,8 +403,7 @@ def _as_table(value: Any) -> Any:  # noqa: ANN401 -- JSON
 
 def _plan_of(table: dict[str, Any]) -> ChainPlan:
     schema, rules, redaction = table.pop("schema"), table.pop("rules"), table.pop("redaction")
-    normalisation = table.pop("normalisation")
-    checks = tuple((name, check) for name, check in normalisation.pop("checks"))
+    normalisation, verdicts = table.pop("normalisation"), table.pop("verdicts")
     rendering, skew = table.pop("rendering"), table.pop("skew")
     times, texts = table.pop("times"), table.pop("texts")
     if table:
@@ -380,12 +413,13 @@ def _plan_of(table: dict[str, Any]) -> ChainPlan:
     options = _constraints(schema.pop("options"))
     return ChainPlan(
         SchemaPlan(known_fields=known, levels=levels, options=options, **schema),
-        _row(NormalisationPlan, {**normalisation, "checks": checks}),
-        _row(RulesPlan, {name: tuple(map(_rule_field_of, entries)) for name, entries in rules.items()}),
+        _row(NormalisationPlan, normalisation),
+        _rules_of(rules),
         _row(RedactionPlan, redaction),
         _row(RenderingPlan, rendering),
         _row(SkewPlan, skew),
-        _row(TimesPlan, {name: tuple(_operand(item) for item in items) for name, items in times.items()}),
+        _row(TimesPlan, times),
+        _row(VerdictPlan, verdicts),
         _texts_of(**texts),
     )
 
@@ -409,8 +443,17 @@ def _rule_field_of(entry: dict[str, Any]) -> RuleField:
     return RuleField(tests=tests, **entry)
 
 
+def _rules_of(rules: dict[str, Any]) -> RulesPlan:
+    fields_ = {name: tuple(map(_rule_field_of, rules.pop(name))) for name in ("rule_fields", "runtime_fields")}
+    return _row(RulesPlan, {**rules, **fields_})
+
+
 def _row(kind: type[Row], table: Mapping[str, Any]) -> Row:
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()})
+    return kind(**{name: _tuples(value) for name, value in table.items()})
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401 -- JSON
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 SCHEMA = schema_plan()

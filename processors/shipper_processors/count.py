@@ -29,8 +29,11 @@ from shipper_processors.conditions import (
 )
 from shipper_processors.request_records import (
     ACCESS_LOGGERS,
+    APPLICATION_KEYS,
     CADDY_ACCESS,
+    PROXY_KEYS,
     RECORDS,
+    REMARKS,
     Record,
     counts,
     events_besides_requests,
@@ -54,8 +57,8 @@ RECORD_TESTS = (
     ("logger", Matcher(one_of=tuple(sorted(ACCESS_LOGGERS)))),
     ("logger", Matcher(prefix=CADDY_ACCESS)),
 )
-"""The tests of `request_record` for an event with a name, besides the presence of method, path and status. The native
-chain declines requests without a name."""
+"""The tests of `request_record` for an event with a name, besides the presence of method, path and status. For one
+without a name, the native chain executes the others itself."""
 
 
 @dataclass(slots=True)
@@ -271,6 +274,9 @@ class Counting:
         return RulesPlan(
             tuple(field for field in all_fields if field.name not in RUNTIME_FIELDS),
             tuple(field for field in all_fields if field.name in RUNTIME_FIELDS),
+            tuple(sorted(APPLICATION_KEYS)),
+            tuple(sorted(PROXY_KEYS)),
+            tuple(sorted(REMARKS)),
         )
 
     def group_effect(

@@ -60,7 +60,8 @@ class Enforce:
         `requiring_events`. Of an entry without an event, a message that is exactly one of these names is the event.
         """
         self.require: RequireId = require
-        self._requiring = frozenset(requiring_events)
+        self.requiring = frozenset(requiring_events)
+        """Events that must carry an id, beside those of requests."""
         self.schema = schema
         self.normaliser = Normaliser(fields, schema)
         self._own = fields
@@ -112,7 +113,7 @@ class Enforce:
             with_message(fields)
         if complete and not fields.get("event"):
             message = fields.get("message")
-            if type(message) is str and message in self._requiring:  # of a logger without a field for the event's name
+            if type(message) is str and message in self.requiring:  # of a logger without a field for the event's name
                 fields["event"] = message
         violations: list[Violation] = []
         if fields.get("correlation_id") is None or unusable:
@@ -144,7 +145,7 @@ class Enforce:
     def _requires_id(self, event: object, require: RequireId) -> bool:
         if require != "requests":
             return require == "always"
-        return type(event) is str and (event.startswith(REQUEST_EVENTS) or event in self._requiring)
+        return type(event) is str and (event.startswith(REQUEST_EVENTS) or event in self.requiring)
 
     def _typed_fields(self, fields: dict[str, Any], violations: list[Violation]) -> dict[str, Any]:
         """Keep valid fields, and move the rest under `extra`; a null is an absent field."""

@@ -1,8 +1,8 @@
-"""The native path of ordinary lines: the same chain, many lines at a time, if the extension is installed.
+"""The native path: the same chain, many lines at a time, if the extension is installed.
 
-`decode`, `enforce`, `redact` and `render` make the same few decisions for most lines. `shipper_native` executes the
-chain plan over these lines in one call and stops at the first other line, which then takes the Python path. Both give
-the same documents, ids, counters and violations, byte for byte; tests compare the native path with the Python path.
+`shipper_native` executes the chain plan over the lines of a chunk in one call, and stops at the first line that it
+declines, which then takes the Python path. Both give the same documents, ids, counters and violations, byte for byte;
+tests compare the native path with the Python path.
 
 The Python rules compute an event's increments, once for each group of events that no rule can distinguish.
 
@@ -11,13 +11,14 @@ Their results are used in the order of the lines, and only where a scan at that 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shipper_processors.chain_plan import RENDERING, ChainPlan, SkewPlan
+from shipper_processors.chain_plan import RENDERING, ChainPlan, SkewPlan, VerdictPlan
 from shipper_processors.count import Contribution, Counting
-from shipper_processors.enforce import Enforce
+from shipper_processors.enforce import EXPECTED, REQUEST_EVENTS, Enforce
+from shipper_processors.enforce import KINDS as KINDS_OF_VALUES
 from shipper_processors.payload import decode_payload
 from shipper_processors.record_id import log_seed
 from shipper_processors.redact import Redactor
@@ -25,7 +26,8 @@ from shipper_processors.render import Renderer
 from shipper_processors.route import Skew
 from shipper_processors.text_plan import texts_plan
 from shipper_processors.time_plan import TIMES, zone_plan
-from shipper_schemas.entry import HttpSource, Origin
+from shipper_schemas.entry import HttpSource, Origin, RequireId
+from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
 
 if TYPE_CHECKING:
     import shipper_native as native
@@ -44,21 +46,70 @@ STRICT_SALT = 3
 
 
 class FastBatch(NamedTuple):
-    """Consecutive ordinary lines: their documents and their increments."""
+    """Consecutive lines of the native path: their documents, and what they add to the counters."""
 
-    documents: "native.Documents"
-    day: str
-    """`YYYY.MM.dd`, the same for all of them."""
+    documents: "list[native.Documents]"
+    """One block for each day of the main index and of the quarantine."""
     lines: int
+    dropped: int
+    """Lines without a document."""
     counted: list[tuple[Contribution, int]]
     """The increments of one event, with the number of events that have them."""
+    violations: list[tuple[str, int]]
+    """Kinds of violation that are counted, each with its number."""
+    ids: tuple[int, int, int, int]
+    """Structured events without an id; those with one, or without one that they must have: accepted, quarantined,
+    dropped."""
+    declined: tuple[str, int] | None = None
+    """Why the next lines take the Python path, and their number."""
 
 
-def plan_of(enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew) -> ChainPlan:
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What becomes of violations, and who must carry a correlation id, as the pipeline decides."""
+
+    policies: Mapping[Kind, Policy] = field(default_factory=lambda: DEFAULT_POLICIES)
+    namespaces: Mapping[str, RequireId] = field(default_factory=dict)
+    """Policy of ids by Kubernetes namespace."""
+    index_prefix: str = "keneyapp-logs"
+
+    def plan(self, enforce: Enforce) -> VerdictPlan:
+        """Return the table of violations."""
+        return VerdictPlan(
+            tuple((kind.value, policy.value) for kind, policy in self.policies.items()),
+            tuple((name, kind.value) for name, kind in KINDS_OF_VALUES.items()),
+            tuple(EXPECTED.items()),
+            enforce.require,
+            tuple(sorted(enforce.requiring)),
+            REQUEST_EVENTS,
+            self.index_prefix,
+        )
+
+    def requires(self, origin: Origin) -> RequireId | None:
+        """Return the policy of ids of a log that has one of its own."""
+        namespace = origin.kubernetes.get("namespace", "") if origin.kubernetes else ""
+        return origin.require_correlation_id or self.namespaces.get(namespace)
+
+
+NO_VERDICTS = Verdicts()
+
+
+def plan_of(
+    enforce: Enforce, counting: Counting, redactor: Redactor, skew: Skew, verdicts: Verdicts = NO_VERDICTS
+) -> ChainPlan:
     """Collect the tables that the steps of a chain execute."""
     bounds = SkewPlan(skew.future_ms, skew.past_ms, skew.age_ms)
-    normalisation, rules = enforce.normaliser.plan(), counting.rules_plan()
-    return ChainPlan(enforce.schema, normalisation, rules, redactor.plan, RENDERING, bounds, TIMES, texts_plan())
+    return ChainPlan(
+        enforce.schema,
+        enforce.normaliser.plan(),
+        counting.rules_plan(),
+        redactor.plan,
+        RENDERING,
+        bounds,
+        TIMES,
+        verdicts.plan(enforce),
+        texts_plan(),
+    )
 
 
 def salt_of(origin: Origin) -> int:
@@ -92,15 +143,17 @@ class FastChain:
     """Fields for which a rule has an operator that the extension does not support."""
     threads: "Threads | None" = None
     """Threads that scan ahead; None if only the caller's thread scans."""
+    verdicts: Verdicts = NO_VERDICTS
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913, PLR0917 -- the steps of the chain
         cls,
         enforce: Enforce,
         counting: Counting,
         redactor: Redactor,
         skew: Skew,
         declined: Callable[[str], None] = _ignore,
+        verdicts: Verdicts = NO_VERDICTS,
     ) -> "FastChain | None":
         """Build the native chain; None if the extension is not installed, or declines the plan.
 
@@ -108,16 +161,16 @@ class FastChain:
         """
         if native is None:
             return None
-        if not hasattr(native, "Pool"):
+        if not hasattr(native, "Pool") or not hasattr(native.FastBatch, "declined"):
             declined("the extension is of another version")
             return None
         try:
-            chain = native.Chain(plan_of(enforce, counting, redactor, skew).to_json())
+            chain = native.Chain(plan_of(enforce, counting, redactor, skew, verdicts).to_json())
         except (TypeError, ValueError) as error:  # an extension of another version may have other arguments
             declined(str(error))
             return None
         groups, undecided = KnownGroups(native.Groups()), frozenset(chain.undecided_fields)
-        return cls(chain, enforce, counting, groups, skew, undecided)
+        return cls(chain, enforce, counting, groups, skew, undecided, verdicts=verdicts)
 
     def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "FastLog | None":
         """Return the chain for the lines of one log; None for a log that takes the Python path.
@@ -245,8 +298,9 @@ class FastLog:
             stdout, stderr = self.renderer.tail("stdout"), self.renderer.tail("stderr")
             seed, salt = log_seed(self.origin.source), salt_of(self.origin)
             skew, timezone = self.fast_chain.skew, self.origin.timezone
-            zone = skew.zone if timezone is None else skew.in_zone(timezone).zone
-            context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone_plan(zone).to_json(), begins)
+            zone = zone_plan(skew.zone if timezone is None else skew.in_zone(timezone).zone).to_json()
+            require = self.fast_chain.verdicts.requires(self.origin)
+            context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone, begins, require)
             self._contexts[begins] = context
         return context
 
@@ -296,12 +350,11 @@ class FastLog:
         """Evaluate the rules for the group that is new in `scanned`."""
         self.fast_chain.evaluate_group(scanned.groups, scanned.batch.group, text, stream, self.origin)
 
-    def batch_of(self, scanned: Scanned) -> FastBatch:
-        """Return the scanned lines with their increments."""
+    def batch_of(self, scanned: Scanned, declined: tuple[str, int] | None) -> FastBatch:
+        """Return the scanned lines with their increments, and what is known of the lines after them."""
         batch, groups = scanned
-        documents = batch.documents
         added = [(self._contribution(groups, group), number) for group, number in batch.counted]
-        return FastBatch(documents, documents.day, batch.lines, added)
+        return FastBatch(batch.documents, batch.lines, batch.dropped, added, batch.violations, batch.ids, declined)
 
     def _contribution(self, groups: KnownGroups, group: int) -> Contribution:
         if self._added_of is not groups:

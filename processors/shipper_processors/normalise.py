@@ -39,6 +39,7 @@ from shipper_schemas.field_sources import (
     METHODS,
     MOST_COUNTED_DIGITS,
     PLACEHOLDERS,
+    SHORTEST_CERTAIN_ID,
     TIME_FIELD,
     Form,
     Source,
@@ -111,6 +112,7 @@ class Normaliser:
         words = {**LEVEL_WORDS, **LEVEL_LETTERS, **dict(schema.levels)}
         self._words = words
         self._levels = dict(schema.levels)
+        self._sources: dict[str, tuple[Source, ...]] = {}
         self._by_root: dict[str, tuple[Candidate, ...]] = {}
         self._orders: dict[tuple[str, ...], Orders] = {}
         self.roots: frozenset[str] = frozenset()
@@ -131,6 +133,7 @@ class Normaliser:
             first = own.get(name, ())
             sources = [Source(path) for path in first]
             sources += [source for source in FIELD_SOURCES.get(name, (Source(name),)) if source.path not in first]
+            self._sources[name] = tuple(sources)
             for rank, source in enumerate(sources):
                 for root in _roots(source.path):
                     by_root.setdefault(root, []).append(Candidate(place, rank, name, source))
@@ -171,7 +174,7 @@ class Normaliser:
         return tuple.__new__(Normalised, (fields, NO_IDS))
 
     def plan(self) -> NormalisationPlan:
-        """Return what an implementation needs to recognise entries that keep their fields as they are."""
+        """Return the table for an implementation that executes it."""
         return NormalisationPlan(
             tuple(sorted(self.roots)),
             tuple((name, check) for name, check in CHECKS.items() if name in self.known),
@@ -180,6 +183,12 @@ class Normaliser:
             COUNTED_PREFIX,
             MOST_COUNTED_DIGITS,
             tuple(sorted(METHODS)),
+            SHORTEST_CERTAIN_ID,
+            tuple(self._words.items()),
+            tuple(
+                (name, tuple((source.path, source.form, source.beside) for source in sources))
+                for name, sources in self._sources.items()
+            ),
         )
 
     def sources(self, fields: Mapping[str, Any]) -> dict[str, str]:
@@ -334,7 +343,7 @@ class _Entry:
     def _take(self, field: str, path: str, value: Any, result: Any) -> None:  # noqa: ANN401 -- any JSON value
         own = self.fields.get(field)
         if path != field:
-            if own is not None and own is not value:
+            if own is not None and not _is_same(own, value):
                 self._originals[field] = own
         elif (type(own) is not type(result) or own != result) and not _only_spelling(field, own, result):
             self._originals[field] = own
@@ -509,6 +518,11 @@ class _Entry:
         if upper in METHODS:
             return upper
         return scalar_text(value) if source.path == "method" else None
+
+
+def _is_same(own: object, value: object) -> bool:
+    """True for equal scalars: such an original says nothing more."""
+    return type(own) is type(value) and not isinstance(own, dict | list) and own == value
 
 
 def _only_spelling(field: str, value: object, result: object) -> bool:

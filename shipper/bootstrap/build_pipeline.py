@@ -16,7 +16,7 @@ from shipper.system.version import NATIVE_COST, NATIVE_HINT
 from shipper_processors.assemble import Bounds
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.fast_path import FastChain, Threads, cpus
+from shipper_processors.fast_path import FastChain, Threads, Verdicts, cpus
 from shipper_processors.redact import Redactor
 from shipper_processors.route import Skew
 from shipper_processors.time_zones import named_zone
@@ -93,7 +93,10 @@ def chain_of(settings: Settings, pipeline: Pipeline) -> Chain:
     if not settings.compiled:
         return Chain(None, "compiled: false")
     declined: list[str] = []
-    chain = FastChain.of(pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew, declined.append)
+    verdicts = Verdicts(pipeline.policies, pipeline.namespaces, pipeline.index_prefix)
+    chain = FastChain.of(
+        pipeline.enforce, pipeline.counting, pipeline.redactor, pipeline.skew, declined.append, verdicts
+    )
     if chain is not None:
         chain.threads = Threads.of(settings.threads or cpus(MOST_THREADS))
         return Chain(chain)

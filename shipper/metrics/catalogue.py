@@ -75,6 +75,12 @@ VIOLATIONS = OwnMetric(
     "shipper_violations_total", "counter", "Schema violations by reason.", ("reason",),
     values=tuple(kind.value for kind in Kind), processes=AGENT + REPLAY,
 )  # fmt: skip
+NATIVE_DECLINED = OwnMetric(
+    "shipper_native_declined_total",
+    "counter",
+    "Lines that the native path left to the Python path, by reason; with several in a row, by that of the first.",
+    ("reason",), processes=AGENT + REPLAY,
+)  # fmt: skip
 WITHOUT_ID = OwnMetric(
     "shipper_events_without_correlation_id_total",
     "counter",

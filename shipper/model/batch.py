@@ -67,11 +67,16 @@ class Batch:
         if document is not None:
             self.documents.add(document)
 
-    def extend(self, rendered: Rendered) -> None:
-        """Add events of one line each, all of them for the main index."""
-        ended, key = self.ended, (INDEXED, 1)
+    def extend(self, rendered: Rendered, outcome: str = INDEXED) -> None:
+        """Add events of one line each, all of them for one index."""
+        ended, key = self.ended, (outcome, 1)
         ended[key] = ended.get(key, 0) + len(rendered)
         self.documents.extend(rendered)
+
+    def drop(self, number: int) -> None:
+        """Add events of one line each that are dropped."""
+        key = (DROPPED, 1)
+        self.ended[key] = self.ended.get(key, 0) + number
 
     @property
     def bytes(self) -> int:

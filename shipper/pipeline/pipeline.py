@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from shipper.metrics.catalogue import VIOLATIONS, WITH_OR_NEEDING_ID, WITHOUT_ID
+from shipper.metrics.catalogue import NATIVE_DECLINED, VIOLATIONS, WITH_OR_NEEDING_ID, WITHOUT_ID
 from shipper.model.batch import DROPPED, INDEXED, QUARANTINED, Batch
 from shipper.model.documents import Document, Rendered
 from shipper.model.source import Source
@@ -199,20 +199,40 @@ class Pipeline:
         return tuple.__new__(Handled, (assessed, outcome, document, increments, failure))
 
     def _add_run(self, run: FastBatch, source: Source, batch: Batch, *, count: bool, ship: bool) -> None:
-        """Add a run of ordinary lines, all of which are for the main index."""
+        """Add lines of the native path, each an entry of its own."""
         if ship:
-            batch.extend(Rendered(run.documents, f"{self.index_prefix}-{run.day}", source.name))
+            for block in run.documents:
+                quarantined = block.quarantined
+                prefix = self.quarantine_prefix if quarantined else self.index_prefix
+                rendered = Rendered(block, f"{prefix}-{block.day}", source.name)
+                batch.extend(rendered, QUARANTINED if quarantined else INDEXED)
+            if run.dropped:
+                batch.drop(run.dropped)
         if count:
-            sums = batch.counted.sums
-            for (series, overflows, failed), number in run.counted:
-                for key in series:
-                    sums[key] += number
-                self.counting.add_overflows(overflows, number)
-                if failed:
-                    sums[VIOLATIONS.name, (Kind.INTERNAL_ERROR.value,)] += number
-            if with_id := run.documents.with_correlation_id:  # the native path declines structured events without one
-                service = self.services.bounded(source.origin.service or "unknown")
-                sums[WITH_OR_NEEDING_ID.name, (service, ACCEPTED)] += with_id
+            self._count_run(run, source, batch)
+
+    def _count_run(self, run: FastBatch, source: Source, batch: Batch) -> None:
+        sums = batch.counted.sums
+        for (series, overflows, failed), number in run.counted:
+            for key in series:
+                sums[key] += number
+            self.counting.add_overflows(overflows, number)
+            if failed:
+                sums[VIOLATIONS.name, (Kind.INTERNAL_ERROR.value,)] += number
+        for kind, number in run.violations:
+            sums[VIOLATIONS.name, (kind,)] += number
+        if run.declined is not None:
+            reason, number = run.declined
+            sums[NATIVE_DECLINED.name, (reason,)] += number
+        without, *outcomes = run.ids
+        if not any(run.ids):
+            return
+        service = self.services.bounded(source.origin.service or "unknown")
+        if without:
+            sums[WITHOUT_ID.name, (service,)] += without
+        for outcome, number in zip((ACCEPTED, QUARANTINED, DROPPED), outcomes, strict=True):
+            if number:
+                sums[WITH_OR_NEEDING_ID.name, (service, outcome)] += number
 
     def assess(self, entry: Entry, now_ms: int, origin: Origin | None = None) -> Assessed:
         """Decode, normalise and enforce one entry; return its event, times and policy.

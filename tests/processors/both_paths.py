@@ -1,9 +1,10 @@
 """Run a log through the Python path and the native path, and compare the results."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from shipper.metrics.catalogue import NATIVE_DECLINED
 from shipper.model.batch import Batch
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
@@ -11,12 +12,14 @@ from shipper_processors.assemble import ASSEMBLERS, Bounds
 from shipper_processors.chain_plan import SCHEMA, SchemaPlan
 from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
-from shipper_processors.fast_path import FastChain, Threads
+from shipper_processors.fast_path import FastBatch, FastChain, Threads, Verdicts
+from shipper_processors.normalise import FieldPaths
 from shipper_processors.redact import Redactor
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.entry import HttpSource, Origin, Paths
+from shipper_schemas.entry import HttpSource, Origin, Paths, RequireId
 from shipper_schemas.presets import Preset
 from shipper_schemas.rules import Rule
+from shipper_schemas.violation import DEFAULT_POLICIES, Kind, Policy
 
 NOW = 1_795_428_000_000
 FEWEST = 400
@@ -47,6 +50,9 @@ def outcome_of(
     presets: Sequence[Preset] = (),
     most: int = 3,
     schema: SchemaPlan = SCHEMA,
+    fields: FieldPaths = (),
+    require: RequireId = "requests",
+    policies: Mapping[Kind, Policy] = DEFAULT_POLICIES,
 ) -> tuple[Outcome, int]:
     """Return the outcome of a log's chunks, and the number of lines that went the native path."""
     counting = Counting(
@@ -54,26 +60,30 @@ def outcome_of(
         max_label_values=most,
     )
     histograms = frozenset(metric.name for metric in counting.metrics() if metric.type == "histogram")
-    chain = Pipeline(Enforce(schema=schema), counting, Redactor(), histograms=histograms)
+    enforce = Enforce(fields, schema=schema, require=require, requiring_events=("login_failed",))
+    chain = Pipeline(enforce, counting, Redactor(), policies, histograms=histograms)
     source = Source.of(
         Origin("/x.log", "c1", "backend", container_id="c1", container_name="b-1", http_source=http_source, paths=paths)
     )
     log = None
     if fast_path:
-        fast_chain = FastChain.of(chain.enforce, counting, chain.redactor, chain.skew)
+        verdicts = Verdicts(policies, chain.namespaces, chain.index_prefix)
+        fast_chain = FastChain.of(chain.enforce, counting, chain.redactor, chain.skew, verdicts=verdicts)
         assert fast_chain is not None
         fast_chain.threads = Threads.of(threads, least=FEWEST)
         log = fast_chain.of_log(kind, source.origin, source.renderer)
     assembler = ASSEMBLERS[kind](source.origin.source, Bounds(), log, chain.pair_rules.of_log(source.origin))
     batch, offset, taken = Batch(), 0, 0
     for chunk in chunks:
-        chain.process(assembler.feed(chunk, offset), source, batch, NOW, count=True, ship=True)
+        for entry in assembler.feed(chunk, offset):
+            taken += entry.lines if isinstance(entry, FastBatch) else 0
+            chain.process([entry], source, batch, NOW, count=True, ship=True)
         offset += len(chunk)
-    taken = sum(len(piece) for piece in batch.documents.chunks if type(piece) is not list)
     tally = batch.counted
     outcome = Outcome(
-        [tuple(document) for document in batch.documents],
-        dict(tally.sums),
+        # a batch of the native path has one block for each index, so that only the order within one is the same
+        sorted(map(tuple, batch.documents), key=lambda document: str(document[0])),
+        {key: number for key, number in tally.sums.items() if key[0] != NATIVE_DECLINED.name},
         tally.observations,
         counting.take_overflows(),
         dict(batch.ended),
