@@ -8,7 +8,7 @@ use pyo3::types::PyModule;
 
 use crate::general::{Declined, Shape};
 use crate::pattern::{Flags, Pattern, Scratch};
-use crate::payload::{decode_lenient_object, decode_text, may_hold_several, with_reader};
+use crate::payload::{decode_other_object, decode_text, may_hold_several, with_reader};
 use crate::settings::Settings;
 use crate::stack_traces::{begins_record, summary_of};
 use crate::time_zones::Zone;
@@ -131,7 +131,7 @@ impl Texts {
     /// Return the shape and the fields of a text, as JSON.
     fn decode(&self, text: &str) -> PyResult<(&'static str, Vec<u8>)> {
         let decoded = if text.starts_with('{') {
-            decode_lenient_object(text)
+            decode_other_object(text, &self.settings)
         } else {
             decode_text(text, &self.settings)
         };

@@ -44,15 +44,47 @@ pub fn with_reader<'t, R>(
     doubt.and(result)
 }
 
-/// Read an object that orjson rejects and Python's `json` accepts: NaN, raw control characters, lone surrogates, large
-/// integers, and what may stand after a document. Declines all others.
-pub fn decode_lenient_object(text: &str) -> Result<Decoded<'_>, Declined> {
+/// Decode a text that begins with `{` and that orjson rejects: an object that Python's `json` accepts, with NaN, raw control
+/// characters, lone surrogates, large integers or what may stand after a document; or text that is no JSON. Declines all
+/// others.
+pub fn decode_other_object<'a>(
+    text: &'a str,
+    settings: &'a Settings,
+) -> Result<Decoded<'a>, Declined> {
     let bare = text.trim_matches(OUTSIDE);
+    match object_at(bare, 0) {
+        Ok((_, end)) if !bare[end..].trim_matches(OUTSIDE).is_empty() => Err(Declined::Several),
+        Ok((fields, _)) => Ok(structured(fields)),
+        Err(Fault::TooDeep) => Err(Declined::Nested),
+        Err(Fault::Invalid) => with_reader(settings, bare.len(), |reader| {
+            if bare.starts_with("{\"") || bare.ends_with('}') || has_trailing_comma(bare) {
+                return Err(Declined::Json);
+            }
+            let object = &reader.texts.expressions.json_object;
+            if object.match_at(bare, 0, &mut reader.scratch).is_some() {
+                return Err(Declined::Several);
+            }
+            plain_text(reader, bare)
+        }),
+    }
+}
+
+/// Read an object behind what may stand around it.
+fn lenient_object(bare: &str) -> Result<Decoded<'_>, Declined> {
     match object_at(bare, 0) {
         Ok((fields, end)) if bare[end..].trim_matches(OUTSIDE).is_empty() => Ok(structured(fields)),
         Err(Fault::TooDeep) => Err(Declined::Nested),
         _ => Err(Declined::Json),
     }
+}
+
+/// True if a comma may stand before a closing bracket.
+fn has_trailing_comma(text: &str) -> bool {
+    text.match_indices(',').any(|(at, _)| {
+        text[at + 1..]
+            .trim_start_matches([' ', '\t', '\r', '\n'])
+            .starts_with(['}', ']'])
+    })
 }
 
 /// True if a text, which does not begin with `{`, may hold several documents.
@@ -136,7 +168,7 @@ fn document_or_text<'a>(
         let bare = uncoloured.trim_matches(OUTSIDE);
         if bare.starts_with('{') {
             return match value::read_object(bare) {
-                Err(ReadError::Invalid) => decode_lenient_object(bare),
+                Err(ReadError::Invalid) => lenient_object(bare),
                 read => read.map(structured).map_err(Declined::from),
             };
         }

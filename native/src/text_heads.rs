@@ -42,6 +42,9 @@ pub fn cut(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
     }
+    if text.as_bytes()[..most].is_ascii() {
+        return &text[..most];
+    }
     match text.char_indices().nth(most) {
         Some((end, _)) => &text[..end],
         None => text,
