@@ -368,6 +368,9 @@ pub fn is_unusual(path: &[u8]) -> bool {
         || path.windows(2).any(|pair| pair == b"//" || pair == b"/.")
 }
 
+/// The format that Rails and others take from the end of a path.
+const FORMAT: &[u8] = b".json";
+
 /// True if a path matches a route, ignoring a query, a fragment and one trailing slash.
 fn on_route(literals: &[Vec<u8>], path: &[u8], any_case: bool) -> bool {
     let mut rest = path;
@@ -389,6 +392,13 @@ fn on_route(literals: &[Vec<u8>], path: &[u8], any_case: bool) -> bool {
             return false;
         }
         rest = behind;
+    }
+    if any_case
+        && rest
+            .get(..FORMAT.len())
+            .is_some_and(|end| end.eq_ignore_ascii_case(FORMAT))
+    {
+        rest = &rest[FORMAT.len()..];
     }
     let rest = rest.strip_prefix(b"/").unwrap_or(rest);
     matches!(rest.first(), None | Some(b'?' | b'#'))

@@ -25,6 +25,8 @@ UNLISTED = object()
 """Stands for every value of a field except the texts that some rule lists."""
 RUNTIME_FIELDS = {"stream": 0, "service": 1, "container": 2}
 """Fields that the runtime sets, with their index in RuntimeValues; an application cannot set them."""
+FORMAT = r"(?:\.json)?"
+"""The format that Rails and others take from the end of a path."""
 STATUS = re.compile(r"\s{0,8}([1-5][0-9]{2})(?:\.0{1,3})?(?:\s.*)?\Z", re.DOTALL)
 REQUEST_LINE = frozenset({"method", "path"})
 DISPATCHED = frozenset({"event", "method"})
@@ -132,7 +134,7 @@ def normalised_pattern(route: str) -> re.Pattern[str]:
     """Return the pattern of a path template for normalised paths, in any letter case."""
     normalised = next(normalised_paths(route)).rstrip("/")
     parts = ["[^/]+" if part.startswith("{") else re.escape(part) for part in normalised.split("/")]
-    return re.compile("/".join(parts) + "/?", re.DOTALL | re.IGNORECASE | re.ASCII)
+    return re.compile(f"{'/'.join(parts)}{FORMAT}/?", re.DOTALL | re.IGNORECASE | re.ASCII)
 
 
 def needs_python(condition: Condition) -> bool:
@@ -179,10 +181,10 @@ def _nested(value: Any, parts: list[str]) -> Any:  # noqa: ANN401 -- any logged 
     return value
 
 
-def route_pattern(route: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
+def route_pattern(route: str, flags: re.RegexFlag = re.NOFLAG, suffix: str = "") -> re.Pattern[str]:
     """Return the pattern of a path template: `{…}` matches one segment; a query and a trailing slash are ignored."""
     parts = ["[^/?#]+" if part.startswith("{") else re.escape(part) for part in route.rstrip("/").split("/")]
-    return re.compile("/".join(parts) + r"/?(?:[?#].*)?", re.DOTALL | flags)
+    return re.compile(f"{'/'.join(parts)}{suffix}/?(?:[?#].*)?", re.DOTALL | flags)
 
 
 def _costly(field: tuple[str, tuple[FieldTest, ...]]) -> bool:
@@ -324,7 +326,7 @@ def _route(route: str) -> ValueTest:
     as_logged = _strict_route(route)
     if "?" in route or "#" in route:
         return as_logged
-    in_any_case = route_pattern(route, re.IGNORECASE | re.ASCII).fullmatch
+    in_any_case = route_pattern(route, re.IGNORECASE | re.ASCII, FORMAT).fullmatch
     normalised = normalised_pattern(route).fullmatch
 
     def test(value: Any) -> bool:  # noqa: ANN401 -- any logged value

@@ -27,6 +27,7 @@ from shipper_processors.conditions import (
     path_test,
     remaining,
 )
+from shipper_processors.lenient_json import without_colours
 from shipper_processors.request_records import (
     ACCESS_LOGGERS,
     APPLICATION_KEYS,
@@ -179,6 +180,7 @@ class Counting:
         """The records of events that their names alone decide."""
         self._reads_runtime_fields = any(name in RUNTIME_FIELDS for name, _ in matchers_of(conditions))
         self._events = frozenset(RECORDS.keys() | listed_texts(conditions, "event"))
+        self._events_by_lower = {name.lower(): name for name in sorted(self._events)}
         self._methods = frozenset(method.upper() for method in listed_texts(conditions, "method"))
         self._plans: dict[Key, EventPlan] = {}
         self._path_tests: dict[tuple[str, Paths], ValueTest | bool] = {}
@@ -231,15 +233,22 @@ class Counting:
         plan = self._plan_for(event, stream, http_source, paths)
         return self._added(plan, event, (stream, service, container)) if plan.rules else []
 
+    def listed_event(self, name: str) -> str | None:
+        """Return the name in the rules of an event that was logged in any letter case, perhaps with colours."""
+        if name in self._events:
+            return name
+        plain = without_colours(name).strip() if "\x1b" in name else name
+        return self._events_by_lower.get(plain.lower())
+
     def _plan_for(self, event: dict[str, Any], stream: str, http_source: HttpSource, paths: Paths) -> EventPlan:
         """Return the plan of an event; only listed names, methods and statuses have one, so that logs add none."""
         name = event.get("event")
-        listed = name if isinstance(name, str) and name in self._events else None
+        listed = self.listed_event(name) if isinstance(name, str) else None
         if listed is not None and listed in self._records:
             record = self._records[listed]
         else:
             record = request_record(event) if "method" in event else None
-        is_request = record is not None and counts(record, name, stream, http_source)
+        is_request = record is not None and counts(record, listed or name, stream, http_source)
         if listed is None and not is_request:
             return self._general[paths]
         method = method_of(event.get("method"))

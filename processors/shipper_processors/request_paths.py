@@ -2,7 +2,8 @@
 
 A server decodes and normalises a path before it selects a handler, and servers differ: nginx decodes, merges slashes
 and resolves dots; Starlette decodes; Tomcat also cuts path parameters; Express ignores letter case and a trailing
-slash; servers that parse paths as URLs treat a backslash as a slash. A client can thus write one path in many ways.
+slash; servers that parse paths as URLs treat a backslash as a slash; a proxy and the application behind it may both
+decode; some cut a path at a NUL or trim blanks at its end. A client can thus write one path in many ways.
 """
 
 import re
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 
 ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE | re.ASCII)
 PARAMETERS = re.compile(r";[^/]*")
+BLANKS = " \t\r\n"
 SLASHES = re.compile(r"/{2,}")
 
 
@@ -20,9 +22,10 @@ def is_unusual(path: str) -> bool:
 
 
 def normalised_paths(path: str) -> Iterator[str]:
-    """Yield the normalised forms of a path: decoded once, without origin, query, parameters, dots and repeated slashes.
+    """Yield the normalised forms of a path: decoded, without origin, query, parameters, dots and repeated slashes.
 
     Two forms, if a path has both `..` and repeated slashes: RFC 3986 resolves dots first, nginx merges slashes first.
+    As many again, if a path decoded once can be decoded again.
     """
     bare = re.split(r"[?#]", path, maxsplit=1)[0]
     origin = ORIGIN.match(bare)
@@ -30,9 +33,14 @@ def normalised_paths(path: str) -> Iterator[str]:
         bare = bare[origin.end() :] or "/"
     if ";" in bare:
         bare = PARAMETERS.sub("", bare)
-    if "%" in bare:
-        bare = unquote(bare)
-    bare = bare.replace("\\", "/")
+    once = unquote(bare) if "%" in bare else bare
+    yield from _forms(once)
+    if "%" in once and (twice := unquote(once)) != once:
+        yield from _forms(twice)
+
+
+def _forms(decoded: str) -> Iterator[str]:
+    bare = decoded.partition("\0")[0].rstrip(BLANKS).replace("\\", "/")
     merged = without_dots(SLASHES.sub("/", bare))
     yield merged
     if "//" in bare and "/.." in bare:

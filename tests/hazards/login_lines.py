@@ -10,7 +10,8 @@ STARTED = '{"event":"started","correlation_id":"c-6","level":"info","message":"l
 LOGIN_PATHS = (
     "/api/v1/auth/login", "/api/v1/auth/%6cogin", "/%61%70%69/v1/auth/login", "/api/v1/auth/%6Cogi%6E", "//api/v1//auth/login",
     "/api/v1/auth/login/", "/api/v1/auth/login;jsessionid=0A1B", "/API/v1/Auth/LOGIN", "/api/v1/./auth/login",
-    "/api/v1/patients/../auth/login", "/api/v1/auth/login?next=/&x=%20", "/api/v1/auth/login/?x",
+    "/api/v1/patients/../auth/login", "/api/v1/auth/login?next=/&x=%20", "/api/v1/auth/login/?x", "/api/v1/auth/login%20",
+    "/api/v1/auth/login%00", "/api/v1/auth%252flogin", "/api/v1/auth/login.json",
 )  # fmt: skip
 """Paths that a server may take for the login's."""
 OTHER_PATHS = (
@@ -100,6 +101,8 @@ VALUES = [
     Case("status as a float", [request(status_code=401.0)], 1),
     Case("method in lower case", [request(method="post")], 1),
     Case("method and status", [request(method="Post", status_code="401")], 1),
+    Case("event in capitals", [LOGIN.replace("login_failed", "LOGIN_FAILED"), LOGIN.replace("login_failed", "Login_Failed")], 2),
+    Case("event with colours", [LOGIN.replace("login_failed", "\\u001b[1;31mlogin_failed\\u001b[0m")], 1),
     Case("id that is a number", [LOGIN.replace('"c-7"', "7")], 1),
     Case("id that is unusable", [LOGIN.replace('"c-7"', '"c 7\\n"')], 1),
     Case("no id", [LOGIN.replace('"correlation_id":"c-7",', "")], 1),

@@ -172,7 +172,9 @@ def logfmt(text: str) -> Iterator[dict[str, Any]]:
 
 def is_failed(record: dict[str, Any], mode: str) -> bool:
     """Return True for the event of a failed login, or the request's record where that counts."""
-    if str(record.get("event") or record.get("message") or record.get("msg")) in EVENTS:
+    if cleaned(str(record.get("event") or "")).lower() in EVENTS:
+        return True
+    if not record.get("event") and str(record.get("message") or record.get("msg")) in EVENTS:
         return True
     is_proxy = any(keys <= record.keys() for keys in PROXY_KEYS) or str(record.get("logger", "")).startswith("http.log")
     values = {
@@ -208,7 +210,8 @@ def segments(path: str) -> list[str]:
     """Return the names of a path as a tolerant server takes them."""
     local = re.sub(r"^https?://[^/]+", "", path)
     names: list[str] = []
-    for name in unquote(re.split(r"[?#]", local)[0]).lower().split("/"):
+    decoded = unquote(unquote(re.split(r"[?#]", local)[0])).lower().split("\0")[0].rstrip()
+    for name in re.sub(r"\.json(?=/*$)", "", decoded).split("/"):
         bare = name.split(";")[0]
         if bare == "..":
             del names[-1:]

@@ -177,6 +177,8 @@ class Explainer:
         place = (entry.stream, origin.service or "unknown", origin.container_name or "")
         mask = self.pipeline.redactor.redact_text
         added, event = handled.increments or (), counted_event(handled.assessed, entry)
+        if isinstance(name := event.get("event"), str) and (listed := self.pipeline.counting.listed_event(name)):
+            event = {**event, "event": listed}
         return rule_reasons(self.rules, event, place, origin.http_source, added, mask, origin.paths)
 
     def _masked(self, assessed: Assessed, entry: Entry) -> list[Redaction]:
