@@ -23,13 +23,15 @@ MOST_EXTRA = 256
 def provenance(origin: Origin) -> dict[str, Any]:
     """Return the fields that describe where lines come from, except stream and offset."""
     fields: dict[str, Any] = {}
+    labels = origin.labels or None
     if origin.container_id:
-        container = {"id": origin.container_id, "name": origin.container_name, "labels": origin.labels or None}
+        own = None if origin.kubernetes else labels
+        container = {"id": origin.container_id, "name": origin.container_name, "labels": own}
         if origin.image:
             container["image"] = {"name": origin.image}
         fields["container"] = {key: value for key, value in container.items() if value is not None}
     if origin.kubernetes:
-        fields["kubernetes"] = origin.kubernetes
+        fields["kubernetes"] = {**origin.kubernetes, "labels": labels} if labels else origin.kubernetes
     if origin.service:
         fields["service"] = {"name": origin.service}
     if origin.host:

@@ -7,6 +7,8 @@ from shipper_schemas.entry import RequireId
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.field_sources import TIME_FIELD
 
+OWN = "shipper."
+"""Beginning of the names of these labels, and of the annotations of pods that mean the same."""
 REQUIRE_LABEL = "shipper.require-correlation-id"
 FIELD_LABEL = "shipper.fields."
 """Followed by the name of a known field; the value is a list of paths, separated by commas."""

@@ -10,6 +10,7 @@ from shipper.bootstrap.build_pipeline import compiled_of, counting_of, from_zero
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Delivery
 from shipper.inputs.files.glob_scan import Folders
+from shipper.inputs.files.pod_metadata import PodMetadata
 from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
 from shipper.outputs import registry
@@ -39,7 +40,9 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         raise
 
 
-def change(settings: Settings, before: Settings, *, from_end: bool, files_changed: bool) -> Change:
+def change(
+    settings: Settings, before: Settings, *, from_end: bool, files_changed: bool, pods: PodMetadata | None = None
+) -> Change:
     """Return the parts that a running agent has to replace to get from the settings `before` to `settings`.
 
     `files_changed`: a file that the settings name, a secret or a certificate, has new content.
@@ -50,7 +53,7 @@ def change(settings: Settings, before: Settings, *, from_end: bool, files_change
     new_output = registry.factory(settings).changed(settings, before, files=files_changed)
     named = (settings.inputs, settings.docker, settings.redact)
     known = {(section.type, section.glob) for section in before.inputs}
-    inputs = inputs_of(settings, Folders(), known, from_end=from_end)
+    inputs = inputs_of(settings, Folders(), known, from_end=from_end, pods=pods)
     return Change(
         pipeline=lambda series: pipeline_of(settings, counting_of(settings, series), redactor, ServiceBounds(series)),
         compiled=lambda pipeline: compiled_of(settings, pipeline),

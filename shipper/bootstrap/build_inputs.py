@@ -10,6 +10,7 @@ from shipper.delivery.pace import Pace
 from shipper.inputs.files.container_metadata import Provenance
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.limits import Limits
+from shipper.inputs.files.pod_metadata import PodMetadata, pod_api
 from shipper.inputs.files.tailer import Input, OriginOf, Tail
 from shipper.inputs.registry import process_of
 from shipper.outputs import registry
@@ -24,10 +25,16 @@ OTHER_RUNTIME = {"docker": "cri", "cri": "docker"}
 
 def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
     """Build the tail of the inputs, with the checkpoints of their logs from the state."""
-    folders = Folders()
-    inputs = inputs_of(settings, folders, (), from_end=from_end)
+    folders, pods = Folders(), pods_of(settings)
+    inputs = inputs_of(settings, folders, (), from_end=from_end, pods=pods)
     most = settings.tail.max_open_files or descriptors()
-    return Tail(inputs, bounds_of(settings), limits_of(settings), state.logs(), folders, most)
+    return Tail(inputs, bounds_of(settings), limits_of(settings), state.logs(), folders, most, pods=pods)
+
+
+def pods_of(settings: Settings) -> PodMetadata | None:
+    """Return the labels of this node's pods, listed, if the settings allow it. Raises ConfigurationError."""
+    section = settings.kubernetes
+    return PodMetadata(pod_api(section, settings.host), section.wait).start() if section.metadata else None
 
 
 def follower(settings: Settings, clock: Clock) -> LiveTail:
@@ -51,10 +58,16 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def inputs_of(
-    settings: Settings, folders: Folders, known: Collection[tuple[str, str]], *, from_end: bool
+    settings: Settings,
+    folders: Folders,
+    known: Collection[tuple[str, str]],
+    *,
+    from_end: bool,
+    pods: PodMetadata | None = None,
 ) -> list[Input]:
     """Return the inputs of the settings; logs of an input in `known`, by type and glob, start at their beginning."""
-    provenance = Provenance(settings.host, settings.docker, read_only_redactor(settings))
+    redactor = read_only_redactor(settings)
+    provenance = Provenance(settings.host, settings.docker, redactor, pods, settings.kubernetes.labels)
     return [
         Input(
             section.type,
@@ -62,6 +75,7 @@ def inputs_of(
             provenance.of(section),
             (from_end or section.start == "end") and (section.type, section.glob) not in known,
             _other_origin(provenance, section),
+            provenance.is_described,
         )
         for section in settings.inputs
     ]

@@ -76,7 +76,9 @@ class Reloader:
             now = self._watch.known
             own = self.configuration.sources.file
             others = any(self._in_effect.get(path) != content for path, content in now.items() if path != own)
-            change = build_agent.change(settings, before, from_end=self.from_end, files_changed=others)
+            change = build_agent.change(
+                settings, before, from_end=self.from_end, files_changed=others, pods=self.agent.tail.pods
+            )
         except ShipperError as error:
             self._rejected(error)
             return

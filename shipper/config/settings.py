@@ -107,6 +107,24 @@ class DockerSettings(Section):
     url: str | None = Field(None, description="address of the Docker API; empty: the default socket")
 
 
+class KubernetesSettings(Section):
+    """Labels of pods from the Kubernetes API server: settings of their logs, and fields of their entries."""
+
+    metadata: bool = Field(
+        False, description="read labels and annotations of the node's pods; needs get, list and watch of pods"
+    )
+    labels: list[str] = Field(
+        default_factory=list, description="labels of pods that are stored with entries; `*` stands for any text"
+    )
+    wait: Duration = Field(
+        5.0, ge=0, le=60, description="how long a new log waits for the metadata of its pod before it is read"
+    )
+    url: str | None = Field(None, description="address of the API server; empty: that of the cluster")
+    node: str | None = Field(None, description="name of the node; empty: `host`")
+    token_file: Path | None = Field(None, description="file that contains the token; empty: the service account's")
+    ca_file: Path | None = Field(None, description="trusted CA certificates; empty: the service account's")
+
+
 class HealthSettings(Section):
     """Health of the agent."""
 
@@ -198,6 +216,7 @@ class Settings(Section):
     join: JoinSettings = Field(default_factory=JoinSettings, json_schema_extra=RESTART)
     tail: TailSettings = Field(default_factory=TailSettings, json_schema_extra=RESTART)
     docker: DockerSettings = Field(default_factory=DockerSettings)
+    kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings, json_schema_extra=RESTART)
     health: HealthSettings = Field(default_factory=HealthSettings)
     reload: ReloadSettings = Field(default_factory=ReloadSettings, json_schema_extra=RESTART)
 

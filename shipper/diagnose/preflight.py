@@ -19,6 +19,7 @@ from shipper.inputs import registry as inputs
 from shipper.inputs.files.envelope_check import described, mismatch
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
+from shipper.inputs.files.pod_metadata import ApiError, pod_api
 from shipper.outputs import registry as outputs
 from shipper.outputs.registry import check_output
 from shipper.state.database import FILE, LOCK, open_read_only
@@ -55,6 +56,7 @@ def examine(settings: Settings, samples: Samples = no_samples) -> Iterator[Findi
     yield from _distributions()
     for source in settings.inputs:
         yield from _input(settings, source)
+    yield from _pods(settings)
     yield from _samples(samples)
     yield from _secret_files(settings)
     yield from _directory(settings.state_dir, "state", "--state-dir")
@@ -198,6 +200,26 @@ def _open_to_others(folder: Path, subject: str) -> Iterator[Finding]:
         more = f", and {len(opened) - 1} more" if len(opened) > 1 else ""
         what = f"{opened[0]} is accessible to other users{more}: {stat.filemode(opened[0].lstat().st_mode)}"
         yield Finding("note", subject, what, f"run `chmod -R go= {folder}`, unless a group should read it")
+
+
+def _pods(settings: Settings) -> Iterator[Finding]:
+    """Check that the metadata of the node's pods can be read, if it is wanted."""
+    if not settings.kubernetes.metadata:
+        return
+    try:
+        api = pod_api(settings.kubernetes, settings.host)
+        number = len(api.list()[0])
+    except ShipperError as error:
+        yield Finding("problem", "kubernetes", error.what, error.hint)
+    except ApiError as error:
+        yield Finding(
+            "problem", "kubernetes", str(error), error.hint or "logs are followed without labels of their pods"
+        )
+    else:
+        which = "1 pod" if number == 1 else f"{number} pods"
+        grade: Grade = "ok" if number else "note"
+        hint = "" if number else "set kubernetes.node to the node's name in the cluster"
+        yield Finding(grade, "kubernetes", f"{which} of node {api.node} at {api.url}", hint)
 
 
 def _secret_files(settings: Settings) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """The manifests as kustomize renders them: valid, least privileged, and with a configuration that the shipper takes."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -77,6 +78,30 @@ def test_kubernetes_would_refuse_a_key_that_does_not_exist(production: list[Mani
     wrong = {**item, "spec": {**item["spec"], "updateStrategie": {}}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, NEWEST, strict=True)
+
+
+def test_labels_of_pods_need_the_least_rights(render: Render, tmp_path: Path) -> None:
+    """Reading pods, a token, and the way to the API server; and the setting that uses them."""
+    base, component = (
+        os.path.relpath(ROOT / "deploy/kubernetes" / name, tmp_path) for name in ("base", "components/pod-metadata")
+    )
+    text = yaml.safe_dump({"resources": [base], "components": [component]})
+    (tmp_path / "kustomization.yaml").write_text(text, encoding="utf-8")
+    objects = render(str(tmp_path))
+    for item in objects:
+        kubernetes_validate.validate(item, NEWEST, strict=True)
+    role = one(objects, "ClusterRole", "shipper-pod-metadata")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    binding = one(objects, "ClusterRoleBinding", "shipper-pod-metadata")
+    assert [subject["name"] for subject in binding["subjects"]] == [
+        one(objects, "ServiceAccount", "shipper")["metadata"]["name"]
+    ]
+    assert binding["subjects"][0]["namespace"] == "shipper"
+    automounted = {name: pod["automountServiceAccountToken"] for name, pod in pods(objects)}
+    assert automounted == {"DaemonSet/shipper": True, "Job/shipper-setup": False}
+    assert variables(objects, container(objects, "DaemonSet", "shipper"))["SHIPPER_KUBERNETES__METADATA"] == "true"
+    egress = one(objects, "NetworkPolicy", "shipper")["spec"]["egress"]
+    assert {"ports": [{"protocol": "TCP", "port": 6443}]} in egress
 
 
 def test_prometheus_rule_is_current() -> None:

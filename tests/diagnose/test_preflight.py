@@ -7,8 +7,8 @@ from typing import Literal
 
 import pytest
 
-from shipper.config.settings import InputSettings
-from shipper.diagnose.preflight import Finding, _files, _state
+from shipper.config.settings import InputSettings, Settings
+from shipper.diagnose.preflight import Finding, _files, _pods, _state
 from shipper.state.database import FILE, open_read_only
 from shipper.state.store import State
 from shipper.system.errors import StateError
@@ -76,3 +76,13 @@ def test_a_wrong_input_type_is_a_problem(tmp_path: Path, kind: Literal["cri", "p
     assert "`docker:`" in finding.hint
     (right,) = _files(InputSettings(type="docker", glob=f"{tmp_path}/*.log"))
     assert right.grade == "ok"
+
+
+def test_metadata_of_pods_that_cannot_be_read_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside of a pod, and without an API server; nothing is checked where it is off."""
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    assert list(_pods(Settings())) == []
+    (outside,) = _pods(Settings.model_validate({"kubernetes": {"metadata": True}}))
+    assert (outside.grade, "kubernetes.url" in outside.hint) == ("problem", True)
+    (silent,) = _pods(Settings.model_validate({"kubernetes": {"metadata": True, "url": "http://127.0.0.1:9"}}))
+    assert (silent.grade, silent.what.startswith("cannot read pods from http://127.0.0.1:9")) == ("problem", True)

@@ -2,14 +2,16 @@
 
 Docker: `config.v2.json` in the container's folder (ID, Name, Config.Image, Config.Labels). CRI: the kubelet's names,
 `<pod>_<namespace>_<container>-<id>.log` and `/var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log`.
-The Docker socket, which grants root access, is never required; if allowed, it replaces an unreadable file.
+The Docker socket, which grants root access, is never required; if allowed, it replaces an unreadable file. Labels of
+pods are not in these files: they come from the API server, if that is allowed.
 """
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -19,12 +21,13 @@ import orjson
 
 from shipper.config.settings import DockerSettings, InputSettings
 from shipper.inputs.files.handles import PlainHandle
+from shipper.inputs.files.pod_metadata import PodMetadata
 from shipper.inputs.files.rotated_names import base_name
 from shipper.system.own_log import own_log
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.redact import Redactor
 from shipper_processors.time_zones import named_zone
-from shipper_schemas.container_labels import paths_of, require_of
+from shipper_schemas.container_labels import OWN, paths_of, require_of
 from shipper_schemas.entry import HttpSource, Origin, Paths
 
 CONFIG = "config.v2.json"
@@ -39,6 +42,7 @@ TIMEZONE_LABEL = "shipper.timezone"
 HTTP_SOURCES = ("structured", "access", "off")
 PATHS_LABEL = "shipper.paths"
 PATHS = ("tolerant", "strict")
+MOST_WAITING = 10_000
 SHORT_ID = 12
 """Digits of a container id that Docker shows."""
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
@@ -106,7 +110,13 @@ class Provenance:
     docker: DockerSettings = field(default_factory=DockerSettings)
     redactor: Redactor = field(default_factory=Redactor)
     """Masks labels and names, which are chosen by whoever runs the container, as it masks log text."""
+    pods: PodMetadata | None = None
+    """Labels of pods; None if the API server is not read."""
+    pod_labels: Sequence[str] = ()
+    """Patterns of the labels of pods that are stored."""
     _api: DockerApi | None = None
+    _waiting: dict[str, float] = field(default_factory=dict)
+    """Time since which a log waits for the metadata of its pod, by real path."""
     _log: Any = field(default_factory=lambda: own_log("shipper.metadata"))
 
     def of(self, settings: InputSettings) -> Callable[[str, str], Origin]:
@@ -114,6 +124,23 @@ class Provenance:
         finders = {"docker": self._docker_origin, "cri": self._cri_origin, "plain": self._plain_origin}
         finder = finders[settings.type]
         return lambda path, real: finder(settings, path, real)
+
+    def is_described(self, real: str) -> bool:
+        """Return True if the metadata of a new log is known, or was waited for long enough."""
+        if self.pods is None:
+            return True
+        match = POD_FOLDER.fullmatch(Path(real).parent.parent.name)
+        if match is None or self.pods.labels(match["uid"]) is not None:
+            self._waiting.pop(real, None)
+            return True
+        now = self.pods.monotonic()
+        if len(self._waiting) > MOST_WAITING:
+            self._waiting.clear()
+        if now - self._waiting.setdefault(real, now) < self.pods.wait_s:
+            return False
+        del self._waiting[real]
+        self._log.info("pod_unknown", pod=match["pod"], namespace=match["namespace"])
+        return True
 
     def _docker_origin(self, settings: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
         folder = Path(real).parent
@@ -152,8 +179,17 @@ class Provenance:
             kubernetes |= {**pod.groupdict(), "container": place.parent.name}
         name = kubernetes.get("container")
         source = f"{kubernetes['uid']}/{name}/{place.name}" if "uid" in kubernetes else container_id or place.name
-        container = Container(name=name)
+        container = Container(name=name, labels=self._pod_labels(kubernetes.get("uid")))
         return self._origin(settings, real, source, container, container_id=container_id, kubernetes=kubernetes)
+
+    def _pod_labels(self, uid: str | None) -> dict[str, str]:
+        """Return the labels of a pod that are stored, and those that say how its logs are read."""
+        labels = self.pods.labels(uid) if self.pods is not None and uid is not None else None
+        return {
+            name: value
+            for name, value in (labels or {}).items()
+            if name.startswith(OWN) or any(fnmatchcase(name, pattern) for pattern in self.pod_labels)
+        }
 
     def _plain_origin(self, settings: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
         return self._origin(settings, real, plain_identity(self.host, real), Container())
@@ -172,7 +208,8 @@ class Provenance:
         container, mask = self._masked(container), self.redactor.redact_text
         labels = container.labels
         http_source, zone = labels.get(HTTP_SOURCE_LABEL), labels.get(TIMEZONE_LABEL)
-        labelled = next((labels[name] for name in SERVICE_LABELS if labels.get(name)), None)
+        names = SERVICE_LABELS[:1] if kubernetes else SERVICE_LABELS  # a pod's other labels hold for all its containers
+        labelled = next((labels[name] for name in names if labels.get(name)), None)
         return Origin(
             path=without_surrogates(real),
             source=without_surrogates(source),

@@ -15,6 +15,7 @@ from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.moved_files import KnownFiles, PlainFile
+from shipper.inputs.files.pod_metadata import PodMetadata
 from shipper.inputs.files.rotated_log import Incidents, LogFiles
 from shipper.model.source import Source
 from shipper.state.checkpoint import SavedLog
@@ -47,6 +48,8 @@ class Input:
     from_end: bool = False
     other_origin: OriginOf | None = None
     """As `origin`, for a log of the other container runtime."""
+    is_described: Callable[[str], bool] = lambda _real: True
+    """False while a new log, by its real path, waits for its metadata."""
 
     def origin_of(self, kind: str, path: str, real: str) -> Origin:
         """Return the provenance of a log that is read as `kind`."""
@@ -70,6 +73,8 @@ class Tail:
     """Matches the two entries of one request, for the counters; None where nothing is counted."""
     logs: dict[str, LogReader] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
+    pods: PodMetadata | None = None
+    """Labels of pods for the inputs; ends with the tail."""
     scanned: bool = False
     envelopes: Envelopes = field(default_factory=Envelopes)
     _seen: dict[str, str] = field(default_factory=dict)
@@ -89,12 +94,16 @@ class Tail:
                 if not self._is_same_log(path, self._seen.get(path)):
                     real = os.path.realpath(path)
                     self._seen[path] = real
-                    if real not in self.logs:
+                    if real not in self.logs and self._may_follow(source, real):
                         self.logs[real] = self._follow(source, path, real)
         if not self.scanned:
             self._follow_gone()
         self.scanned = True
         return [reader for path, reader in self.logs.items() if path not in before]
+
+    def _may_follow(self, source: Input, real: str) -> bool:
+        """Return False while a new log waits for its metadata, so that none of its entries counts without."""
+        return not self.scanned or real in self.saved or source.is_described(real)
 
     def _is_same_log(self, path: str, known: str | None) -> bool:
         """Return True if a path still leads to the same log; a symbolic link in it may have changed."""
@@ -113,7 +122,7 @@ class Tail:
             kind = saved.kind if {saved.kind, source.kind} <= set(RUNTIMES) else source.kind
             origin = source.origin_of(kind, path, real)
             if saved.kind == kind:
-                origin = replace(origin, source=_origin(saved).source)
+                origin = _with_known_labels(origin, _origin(saved))
             self.envelopes.compare(source.kind, real)
             reader = self._reader(real, kind, origin)
             restore(reader, saved)
@@ -171,7 +180,7 @@ class Tail:
         The identity of the log stays as it was first seen.
         """
         known = reader.source.origin
-        origin = replace(source.origin_of(reader.kind, path, reader.path), source=known.source)
+        origin = _with_known_labels(source.origin_of(reader.kind, path, reader.path), known)
         if origin != known and (origin.container_name or not known.container_name):
             reader.source = Source.of(origin)
 
@@ -279,6 +288,8 @@ class Tail:
         """Close all descriptors."""
         for reader in self.logs.values():
             reader.log.close()
+        if self.pods is not None:
+            self.pods.close()
 
 
 def _origin(saved: SavedLog) -> Origin:
@@ -287,6 +298,13 @@ def _origin(saved: SavedLog) -> Origin:
         origin = msgspec.json.decode(saved.origin, type=Origin)
         msgspec.convert(saved.kind, Literal["docker", "cri", "plain"])
         return origin
+
+
+def _with_known_labels(origin: Origin, known: Origin) -> Origin:
+    """Return the origin of a followed log with its identity, and as it was known if its pod is deleted."""
+    if origin.kubernetes and known.labels and not origin.labels:
+        return replace(known, path=origin.path)
+    return replace(origin, source=known.source)
 
 
 @contextmanager
