@@ -85,6 +85,9 @@ class FastBatch:
     # The runtime's time of the last line; empty without lines.
     @property
     def seen(self) -> str: ...
+    # Texts among these lines that a later line may continue: where they begin, from the first line, and digests.
+    @property
+    def held(self) -> list[tuple[int, bytes]]: ...
 
 # Groups of events, each with its effect on the counters. Their numbers hold for one table; all threads may share it.
 @final
@@ -99,6 +102,8 @@ class Groups:
 class Chain:
     # `plan` is `ChainPlan.to_json`. Raises ValueError, with the reason, for a plan that it cannot execute.
     def __new__(cls, plan: bytes) -> Chain: ...
+    # True if the line from byte `at` is of this stream and ends a text of one line, so that nothing continues it.
+    def ends_text(self, log: LogContext, text: str, stream: str, lines: bytes, at: int) -> bool: ...
     # Process lines from byte `begin` to `end`; `lines` begins at `offset` of its file. `last` and `ordinal`
     # continue the digests; `stdout` and `stderr` are True if the stream has no partial entry. Raises RuntimeError for a
     # panic.

@@ -102,6 +102,13 @@ impl Blocks {
         self.blocks.push(block);
         Some(self.blocks.len() - 1)
     }
+
+    /// Remove the last document of a block, if there is one.
+    pub fn remove_last(&mut self, block: Option<usize>) {
+        if let Some(block) = block {
+            self.blocks[block].remove_last();
+        }
+    }
 }
 
 impl Block {

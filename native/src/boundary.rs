@@ -13,7 +13,7 @@ use crate::block::{Block, Column, Span};
 use crate::line::Log;
 use crate::plan;
 use crate::pool::{self, Work};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Stream};
 use crate::scan::{self, Buffers, DIGEST_SIZE, GroupEffect, Last, Scanned, Stop};
 use crate::settings::{Require, Settings};
 use crate::value::unescape;
@@ -215,6 +215,8 @@ struct FastBatch {
     ordinal: u64,
     /// The runtime's time of the last line; empty without lines.
     seen: String,
+    /// Texts among these lines that a later line may continue: where they begin, from the first line, and digests.
+    held: Vec<(usize, Py<PyBytes>)>,
 }
 
 /// Groups of events, each with its effect on the counters; numbers of groups hold for one table.
@@ -277,7 +279,8 @@ impl Work for Stretch {
     fn run(&self, buffers: &mut Buffers) -> Scanned {
         let (begin, end) = self.range;
         scan::scan(
-            &self.lines[begin..end],
+            &self.lines[begin..],
+            end - begin,
             self.offset + begin as u64,
             &self.context.seed,
             &self.context.log,
@@ -325,6 +328,25 @@ impl Chain {
         fields
             .map(|field| String::from_utf8_lossy(&field.name).into_owned())
             .collect()
+    }
+
+    /// Return true if the line from byte `at` is of this stream and ends a text, so that nothing continues it.
+    fn ends_text(
+        &self,
+        log: &LogContext,
+        text: &str,
+        stream: &str,
+        lines: &[u8],
+        at: usize,
+    ) -> bool {
+        let stream = match stream {
+            "stdout" => Stream::Stdout,
+            "stderr" => Stream::Stderr,
+            _ => return false,
+        };
+        let (runtime, settings) = (log.context.log.runtime, &self.settings);
+        let ends = || scan::ends_text(text, stream, lines, at, runtime, settings);
+        catch_unwind(AssertUnwindSafe(ends)).unwrap_or(false)
     }
 
     /// Process ordinary lines of `lines` from byte `begin` to `end`; `lines` begins at `offset` of its file.
@@ -523,6 +545,11 @@ fn batch(py: Python<'_>, scanned: Scanned) -> PyResult<FastBatch> {
         last: PyBytes::new(py, &scanned.last.digest).unbind(),
         ordinal: scanned.last.ordinal,
         seen: String::from_utf8_lossy(&scanned.seen).into_owned(),
+        held: scanned
+            .held
+            .iter()
+            .map(|(place, digest)| (*place, PyBytes::new(py, digest).unbind()))
+            .collect(),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::normalise::TIME_FIELD;
 use crate::payload::{decode_text, with_reader};
 use crate::python_text::{is_blank, strip};
 use crate::render::{Rejected, searched_text, stamp_of, write_event, write_rejected};
-use crate::runtime::{Runtime, RuntimeLine, parse};
+use crate::runtime::{Runtime, RuntimeLine, Stream, parse};
 use crate::secrets;
 use crate::settings::Settings;
 use crate::text_cleanup::{clean, is_clean};
@@ -145,6 +145,20 @@ pub fn process(
     result
 }
 
+/// Return the stream and the text of a whole line that the native path can read.
+pub fn text_of<'a>(
+    line: &'a [u8],
+    runtime: Runtime,
+    settings: &'a Settings,
+    unescaped: &'a mut String,
+) -> Result<(Stream, Cow<'a, str>), Declined> {
+    let envelope = parse(runtime, line).ok_or(Declined::Envelope)?;
+    parse_ms(&line[envelope.time.0..envelope.time.1]).ok_or(Declined::Envelope)?;
+    let whole = std::str::from_utf8(line).map_err(|_| Declined::Encoding)?;
+    let text = cleaned(logged_text(whole, runtime, &envelope, unescaped)?, settings)?;
+    Ok((envelope.stream, text))
+}
+
 /// Return the text as the application logged it, without its newline.
 fn logged_text<'a>(
     line: &'a str,
@@ -259,7 +273,9 @@ impl EntryLine<'_> {
             blocks.blocks[place].close(tail, self.offset, time.ms);
         }
         self.canonical(&mut scratch.canonical);
+        let may_continue = shape != Shape::Access && !is_never_continued(text);
         Ok(PathLine {
+            may_continue,
             stream: self.envelope.stream,
             runtime_ms: self.runtime_ms,
             runtime: self.envelope.time,
@@ -307,11 +323,7 @@ fn decode<'a>(text: &'a str, settings: &'a Settings) -> Result<Decoded<'a>, Decl
     if text.contains('{') && text.starts_with(|first: char| first == '[' || is_blank(first)) {
         return Err(Declined::Several);
     }
-    let decoded = decode_text(text, settings)?;
-    if decoded.shape != Shape::Access && !is_never_continued(text) {
-        return Err(Declined::Joined);
-    }
-    Ok(decoded)
+    decode_text(text, settings)
 }
 
 fn of_shape(shape: Shape) -> Option<Violation> {

@@ -176,6 +176,11 @@ fn is_qualified(text: &str) -> bool {
     name.contains('.') && !name.contains(' ')
 }
 
+/// True if a text of one line is certainly an entry of its own when `line` follows it.
+pub fn is_ended(head: &str, line: &str) -> bool {
+    is_plain_head(head) && ends(head, line)
+}
+
 /// True if a line certainly does not continue a text of one line, `head`, that `is_plain_head`.
 pub fn ends(head: &str, line: &str) -> bool {
     let Some(first) = line.chars().next() else {

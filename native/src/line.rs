@@ -68,6 +68,8 @@ pub struct PathLine {
     pub runtime: (usize, usize),
     /// None for a line that is dropped.
     pub block: Option<usize>,
+    /// True for a text that the next line of its stream may continue.
+    pub may_continue: bool,
 }
 
 /// Buffers that are reused for each line, and what the last line adds to the counters.
@@ -297,6 +299,7 @@ pub fn read(
         runtime_ms,
         runtime: time,
         block: Some(block),
+        may_continue: false,
     })
 }
 

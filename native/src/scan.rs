@@ -1,14 +1,17 @@
 //! Batches of lines of a chunk: rendered, with ids from their digests, and grouped for the counters.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::ops::Range;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use blake2b_simd::Params;
 use blake2b_simd::many::{HashManyJob, hash_many};
 
 use crate::block::{Block, Blocks};
-use crate::general::{Declined, Halt, process};
+use crate::general::{Declined, Halt, process, text_of};
+use crate::joins::is_ended;
 use crate::line::{Log, PathLine, Scratch, read};
+use crate::runtime::{Runtime, Stream};
 use crate::settings::Settings;
 use crate::violation::{Kind, Policy};
 
@@ -134,6 +137,8 @@ pub struct Scanned {
     pub first: Vec<u8>,
     /// The runtime's time of the last line; empty without lines.
     pub seen: Vec<u8>,
+    /// Texts among these lines, at most one of a stream, that a later line may continue: where they begin, and digests.
+    pub held: Vec<(usize, [u8; DIGEST_SIZE])>,
 }
 
 /// Memory that one thread uses for one scan after another.
@@ -142,6 +147,8 @@ pub struct Buffers {
     scratch: Scratch,
     hashed: Vec<u8>,
     counts: Counts,
+    /// The texts of a line and of the next one.
+    texts: [String; 2],
 }
 
 /// Place and time of a processed line's document.
@@ -149,14 +156,48 @@ struct Taken {
     /// End of its record in the hashed bytes.
     end: usize,
     runtime_ms: i64,
-    /// Its block, and its row there.
+    /// Its block, and its row there; None for a text that is held, or dropped.
     row: Option<(usize, usize)>,
 }
 
-/// Process lines from the beginning of `lines` up to the first that is declined. `idle` streams have no partial entry.
+/// A text that the next line of its stream may continue.
+struct HeldText {
+    /// Its line.
+    range: Range<usize>,
+    /// Its place among the lines that are taken.
+    place: usize,
+}
+
+/// Why the scan ends before a line.
+enum Ending {
+    Stop(Stop),
+    /// Its group is not known to any thread.
+    NewGroup,
+}
+
+/// The lines of one scan, and what they add to its result.
+struct Run<'a> {
+    lines: &'a [u8],
+    offset: u64,
+    log: &'a Log,
+    idle: [bool; 2],
+    settings: &'a Settings,
+    known: RwLockReadGuard<'a, Groups>,
+    scratch: &'a mut Scratch,
+    counts: &'a mut Counts,
+    texts: &'a mut [String; 2],
+    blocks: Blocks,
+    tally: Tally,
+    taken: Vec<Taken>,
+    held: [Option<HeldText>; 2],
+}
+
+/// Process lines of `lines` before `end` up to the first that is declined. `idle` streams have no partial entry. The line
+/// behind `end` says whether the one before it is complete.
 #[allow(clippy::too_many_arguments)]
 pub fn scan(
     lines: &[u8],
+    end: usize,
     offset: u64,
     seed: &[u8],
     log: &Log,
@@ -170,84 +211,63 @@ pub fn scan(
         scratch,
         hashed,
         counts,
+        texts,
     } = buffers;
-    let known = groups.read().unwrap_or_else(PoisonError::into_inner);
-    let mut is_new = false;
-    let mut blocks = Blocks::default();
-    let mut taken: Vec<Taken> = Vec::new();
-    let mut tally = Tally::default();
+    let mut run = Run {
+        lines,
+        offset,
+        log,
+        idle,
+        settings,
+        known: groups.read().unwrap_or_else(PoisonError::into_inner),
+        scratch,
+        counts,
+        texts,
+        blocks: Blocks::default(),
+        tally: Tally::default(),
+        taken: Vec::new(),
+        held: [None, None],
+    };
     let mut seen = (0, 0);
     let mut at = 0;
-    let mut stop = Stop::End;
+    let mut ending = Ending::Stop(Stop::End);
     hashed.clear();
-    while at < lines.len() {
-        let Some(length) = memchr::memchr(b'\n', &lines[at..]) else {
-            stop = Stop::PythonPath(Declined::Envelope);
+    while at < end {
+        let Some(length) = memchr::memchr(b'\n', &lines[at..end]) else {
+            ending = Ending::Stop(Stop::PythonPath(Declined::Envelope));
             break;
         };
-        let line = &lines[at..at + length];
-        let path_line = match process_line(
-            line,
-            offset + at as u64,
-            idle,
-            settings,
-            log,
-            scratch,
-            &mut blocks,
-        ) {
-            Ok(path_line) => path_line,
-            Err(Halt::Full) if !taken.is_empty() => {
-                stop = Stop::Full;
-                break;
-            }
-            Err(Halt::Full) => {
-                stop = Stop::PythonPath(Declined::Envelope);
-                break;
-            }
-            Err(Halt::Declined(reason)) => {
-                stop = Stop::PythonPath(reason);
-                break;
-            }
-        };
-        match known.known(&scratch.group) {
-            Some((_, GroupEffect::NoEffect)) => {}
-            Some((group, GroupEffect::Constant)) => counts.add(group),
-            other => {
-                if let Some(block) = path_line.block {
-                    blocks.blocks[block].remove_last();
-                }
-                match other {
-                    Some((_, GroupEffect::EvaluateEach)) => {
-                        stop = Stop::PythonPath(Declined::Rules);
-                    }
-                    Some((group, _)) => stop = Stop::Unknown(group),
-                    None => is_new = true,
-                }
+        match run.take(at..at + length, seed, hashed) {
+            Ok(runtime) => seen = (at + runtime.0, at + runtime.1),
+            Err(why) => {
+                ending = why;
                 break;
             }
         }
-        tally.add(scratch);
-        hashed.extend_from_slice(seed);
-        hashed.extend_from_slice(&scratch.canonical);
-        let row = path_line
-            .block
-            .map(|block| (block, blocks.blocks[block].rows.len() - 1));
-        tally.dropped += usize::from(row.is_none());
-        taken.push(Taken {
-            end: hashed.len(),
-            runtime_ms: path_line.runtime_ms,
-            row,
-        });
-        seen = (at + path_line.runtime.0, at + path_line.runtime.1);
         at += length + 1;
     }
+    let Run {
+        known,
+        scratch,
+        counts,
+        blocks,
+        tally,
+        taken,
+        held,
+        ..
+    } = run;
     drop(known);
-    if is_new {
-        let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
-        stop = Stop::Unknown(groups.place(&scratch.group));
-    }
-    let (first, last) = assign_ids(hashed, seed, &taken, &mut blocks.blocks, last);
+    let stop = match ending {
+        Ending::Stop(stop) => stop,
+        Ending::NewGroup => {
+            let mut groups = groups.write().unwrap_or_else(PoisonError::into_inner);
+            Stop::Unknown(groups.place(&scratch.group))
+        }
+    };
     let mut blocks = blocks.blocks;
+    let held: Vec<HeldText> = held.into_iter().flatten().collect();
+    let places: Vec<usize> = held.iter().map(|text| text.place).collect();
+    let (first, last, digests) = assign_ids(hashed, seed, &taken, &places, &mut blocks, last);
     blocks.retain(|block| !block.rows.is_empty());
     for block in &mut blocks {
         block.bytes.shrink_to_fit();
@@ -255,7 +275,7 @@ pub fn scan(
     }
     Scanned {
         taken: at,
-        lines: taken.len(),
+        lines: taken.len() - held.len(),
         dropped: tally.dropped,
         stop,
         blocks,
@@ -265,6 +285,131 @@ pub fn scan(
         last,
         first,
         seen: lines[seen.0..seen.1].to_vec(),
+        held: held
+            .iter()
+            .map(|text| text.range.start)
+            .zip(digests)
+            .collect(),
+    }
+}
+
+impl Run<'_> {
+    /// Process one line, and return the range of its time. A text that the next line may continue is held.
+    fn take(
+        &mut self,
+        range: Range<usize>,
+        seed: &[u8],
+        hashed: &mut Vec<u8>,
+    ) -> Result<(usize, usize), Ending> {
+        if self.held.iter().any(Option::is_some) {
+            self.release_before(range.clone())?;
+        }
+        let (path_line, group) = self.read(range.clone())?;
+        hashed.extend_from_slice(seed);
+        hashed.extend_from_slice(&self.scratch.canonical);
+        let (end, runtime_ms) = (hashed.len(), path_line.runtime_ms);
+        let row = if path_line.may_continue && !self.is_complete(range.clone()) {
+            self.blocks.remove_last(path_line.block);
+            let place = self.taken.len();
+            self.held[path_line.stream as usize] = Some(HeldText { range, place });
+            None
+        } else {
+            self.keep(&path_line, group)
+        };
+        self.taken.push(Taken {
+            end,
+            runtime_ms,
+            row,
+        });
+        Ok(path_line.runtime)
+    }
+
+    /// Write the document of a line, and return its group if that has increments. Nothing is counted yet.
+    fn read(&mut self, range: Range<usize>) -> Result<(PathLine, Option<u32>), Ending> {
+        let path_line = process_line(
+            &self.lines[range.clone()],
+            self.offset + range.start as u64,
+            self.idle,
+            self.settings,
+            self.log,
+            self.scratch,
+            &mut self.blocks,
+        );
+        let path_line = path_line.map_err(|halt| {
+            Ending::Stop(match halt {
+                Halt::Full if !self.taken.is_empty() => Stop::Full,
+                Halt::Full => Stop::PythonPath(Declined::Envelope),
+                Halt::Declined(reason) => Stop::PythonPath(reason),
+            })
+        })?;
+        let ending = match self.known.known(&self.scratch.group) {
+            Some((_, GroupEffect::NoEffect)) => return Ok((path_line, None)),
+            Some((group, GroupEffect::Constant)) => return Ok((path_line, Some(group))),
+            Some((_, GroupEffect::EvaluateEach)) => Ending::Stop(Stop::PythonPath(Declined::Rules)),
+            Some((group, GroupEffect::Unknown)) => Ending::Stop(Stop::Unknown(group)),
+            None => Ending::NewGroup,
+        };
+        self.blocks.remove_last(path_line.block);
+        Err(ending)
+    }
+
+    /// Count a line whose document was written; return the block and the row.
+    fn keep(&mut self, path_line: &PathLine, group: Option<u32>) -> Option<(usize, usize)> {
+        if let Some(group) = group {
+            self.counts.add(group);
+        }
+        self.tally.add(self.scratch);
+        let row = path_line
+            .block
+            .map(|block| (block, self.blocks.blocks[block].rows.len() - 1));
+        self.tally.dropped += usize::from(row.is_none());
+        row
+    }
+
+    /// Write the document of the held text that a line ends. Fails if that is uncertain, or if the line continues it.
+    fn release_before(&mut self, range: Range<usize>) -> Result<(), Ending> {
+        let joined = || Ending::Stop(Stop::PythonPath(Declined::Joined));
+        let (runtime, settings) = (self.log.runtime, self.settings);
+        let [head, following] = &mut *self.texts;
+        let (stream, text) =
+            text_of(&self.lines[range], runtime, settings, following).map_err(|_| joined())?;
+        let place = stream as usize;
+        let Some(held) = self.held[place].take() else {
+            return Ok(());
+        };
+        let ended = text_of(&self.lines[held.range.clone()], runtime, settings, head)
+            .is_ok_and(|(_, head)| is_ended(&head, &text));
+        let result = if ended {
+            self.read(held.range.clone())
+        } else {
+            Err(joined())
+        };
+        match result {
+            Ok((path_line, group)) => {
+                self.taken[held.place].row = self.keep(&path_line, group);
+                Ok(())
+            }
+            Err(ending) => {
+                self.held[place] = Some(held);
+                Err(match ending {
+                    Ending::NewGroup | Ending::Stop(Stop::Unknown(_)) => joined(),
+                    Ending::Stop(stop) => Ending::Stop(stop),
+                })
+            }
+        }
+    }
+
+    /// True if a text is an entry of its own, because the next line is of the same stream and ends it.
+    fn is_complete(&mut self, range: Range<usize>) -> bool {
+        let [head, following] = &mut *self.texts;
+        let next = &self.lines[range.end + 1..];
+        let Some(end) = memchr::memchr(b'\n', next) else {
+            return false;
+        };
+        let (runtime, settings) = (self.log.runtime, self.settings);
+        let head = text_of(&self.lines[range], runtime, settings, head);
+        let next = text_of(&next[..end], runtime, settings, following);
+        matches!((head, next), (Ok((stream, head)), Ok((other, text))) if stream == other && is_ended(&head, &text))
     }
 }
 
@@ -285,10 +430,26 @@ fn process_line(
     if idle[path_line.stream as usize] {
         return Ok(path_line);
     }
-    if let Some(block) = path_line.block {
-        blocks.blocks[block].remove_last();
-    }
+    blocks.remove_last(path_line.block);
     Err(Halt::Declined(Declined::Joined))
+}
+
+/// True if the line from `at` is of this stream and ends a text, so that nothing continues it.
+pub fn ends_text(
+    head: &str,
+    stream: Stream,
+    lines: &[u8],
+    at: usize,
+    runtime: Runtime,
+    settings: &Settings,
+) -> bool {
+    let rest = lines.get(at..).unwrap_or_default();
+    let Some(end) = memchr::memchr(b'\n', rest) else {
+        return false;
+    };
+    let mut unescaped = String::new();
+    text_of(&rest[..end], runtime, settings, &mut unescaped)
+        .is_ok_and(|(other, text)| stream == other && is_ended(head, &text))
 }
 
 /// What a batch adds to the metrics of violations and ids.
@@ -320,14 +481,16 @@ impl Tally {
 }
 
 /// Set each document's id: the digest of its log's seed, its record in canonical form, and its ordinal among equal
-/// neighbours. Returns the first and the last digest.
+/// neighbours. Returns the first and the last digest, and those of the records in `places`.
 fn assign_ids(
     hashed: &[u8],
     seed: &[u8],
     taken: &[Taken],
+    places: &[usize],
     blocks: &mut [Block],
     mut last: Last,
-) -> (Vec<u8>, Last) {
+) -> (Vec<u8>, Last, Vec<[u8; DIGEST_SIZE]>) {
+    let mut kept = vec![[0; DIGEST_SIZE]; places.len()];
     let params = digests();
     let begins = std::iter::once(0).chain(taken.iter().map(|line| line.end));
     let mut jobs: Vec<HashManyJob> = begins
@@ -338,7 +501,7 @@ fn assign_ids(
     let first = jobs
         .first()
         .map_or(Vec::new(), |job| job.to_hash().as_bytes().to_vec());
-    for (job, line) in jobs.iter().zip(taken) {
+    for (number, (job, line)) in jobs.iter().zip(taken).enumerate() {
         let digest = job.to_hash();
         let mut id = [0; DIGEST_SIZE];
         if digest.as_bytes() == last.digest {
@@ -359,11 +522,18 @@ fn assign_ids(
                 ordinal: 0,
             };
         }
+        for (digest, _) in kept
+            .iter_mut()
+            .zip(places)
+            .filter(|(_, place)| **place == number)
+        {
+            *digest = id;
+        }
         if let Some((block, row)) = line.row {
             blocks[block].set_id(row, line.runtime_ms, &id);
         }
     }
-    (first, last)
+    (first, last, kept)
 }
 
 fn digests() -> Params {
@@ -410,6 +580,7 @@ mod tests {
             let buffers = &mut Buffers::default();
             scan(
                 lines.as_bytes(),
+                lines.len(),
                 0,
                 b"c1",
                 &self.log,

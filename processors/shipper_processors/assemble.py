@@ -7,7 +7,8 @@ groups them alike and gives the same ids. Unfinished entries are the *partial st
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from hashlib import blake2b
-from typing import Literal, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
@@ -45,6 +46,9 @@ from shipper_processors.times import parse_ms
 from shipper_schemas.entry import Entry
 
 Lines = TypeVar("Lines", Entry, Entry | FastBatch)
+if TYPE_CHECKING:
+    import shipper_native as native
+
 MOST_PYTHON_LINES = 64
 """Most lines that take the Python path before the native path is tried again."""
 
@@ -153,9 +157,11 @@ class Assembler:
         fast_path = self._fast_path
         if fast_path is None:
             return self._matched(self.python_path(lines, offset))
+        ended = self._ended(lines, 0, fast_path)
+        before = [] if ended is None else [self._texts.complete(ended)]
         last, begins = (self._last, self._ordinal), self._begins()
         ahead = fast_path.scan_ahead(lines, offset, last, self._idle(), begins=begins)
-        return self._matched(self._native_path(lines, offset, fast_path, ahead))
+        return self._matched(chain(before, self._native_path(lines, offset, fast_path, ahead)))
 
     def _idle(self) -> tuple[bool, bool]:
         """Return True for stdout and stderr if the stream has no partial entry."""
@@ -183,6 +189,8 @@ class Assembler:
         """
         at, python_lines = 0, 1
         while at < len(lines):
+            if ended := self._ended(lines, at, fast_path):
+                yield self._texts.complete(ended)
             idle, begins = self._idle(), self._begins()
             try:
                 scanned = ahead.result(at, self._last, idle, begins=begins)
@@ -194,12 +202,12 @@ class Assembler:
                 yield from self.python_path(lines[at:], offset + at)
                 return
             batch = scanned.batch
-            if batch.lines:
+            if batch.taken:
+                self._take(batch, lines, at, offset)
                 at += batch.taken
-                self._last, self._ordinal, self._seen = batch.last, batch.ordinal, batch.seen
                 python_lines = 1
             end, number = at, 0
-            if batch.stop == "python":
+            if batch.stop == "python" and not (batch.taken and self._ended(lines, at, fast_path)):
                 end, number = _offset_after(lines, at, python_lines)
                 python_lines = min(python_lines * 2, MOST_PYTHON_LINES)
             if batch.lines or number:
@@ -211,6 +219,23 @@ class Assembler:
                 line = self.parse_line(lines[at : lines.index(b"\n", at)])
                 text = clean(line.log.removesuffix("\n").removesuffix("\r"))
                 fast_path.evaluate_group(scanned, text, line.stream)
+
+    def _take(self, batch: "native.FastBatch", lines: bytes, at: int, offset: int) -> None:
+        """Take over the state after the lines from `at` that the native path has read; hold a text that may go on."""
+        for place, digest in batch.held:
+            begin = at + place
+            line = self.parse_line(lines[begin : lines.index(b"\n", begin)])
+            text = line.log.removesuffix("\n").removesuffix("\r")
+            self._texts.hold(clean(text), line.stream, line.time, offset + begin, digest)
+        self._last, self._ordinal, self._seen = batch.last, batch.ordinal, batch.seen
+
+    def _ended(self, lines: bytes, at: int, fast_path: FastLog) -> str | None:
+        """Return the stream whose held text of one line the line at `at` ends; None if there is none."""
+        for stream, text in self._texts.held.items():
+            one_line = text.entry.text if stream not in self._parts and not text.uncertain else []
+            if len(one_line) == 1 and fast_path.ends_text(one_line[0], stream, lines, at):
+                return stream
+        return None
 
     def use_rules(self, fast_path: FastLog | None, pairs: RequestPairs | None) -> None:
         """Process ordinary lines by this native chain from the next line on; None selects the Python path.

@@ -304,6 +304,11 @@ class FastLog:
             self._contexts[begins] = context
         return context
 
+    def ends_text(self, text: str, stream: str, lines: bytes, at: int) -> bool:
+        """True if the line at `at` is of this stream and certainly does not continue a text of one line."""
+        context = self._log_context(begins=True)
+        return self.fast_chain.chain.ends_text(context, text, stream, lines, at)
+
     def scan_ahead(
         self, lines: bytes, offset: int, last: tuple[bytes, int], idle: tuple[bool, bool], *, begins: bool = False
     ) -> Ahead:

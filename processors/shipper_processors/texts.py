@@ -102,15 +102,25 @@ class Texts:
                 yield from self.add(text, stream, time, offset, digest, lines, cut)
                 return
         if cut is None and can_be_continued(text):
-            unfinished = OpenEntry([text], stream, time, time, offset, lines, len(text), digest, joint="\n")
-            self.held[stream] = OpenText(unfinished, Trace(text))
+            self.hold(text, stream, time, offset, digest, lines)
         else:
             yield Entry(text, stream, time, offset, lines, digest, None, cut)
+
+    def hold(  # noqa: PLR0913, PLR0917 -- the columns of one line
+        self, text: str, stream: str, time: str | None, offset: int, digest: bytes, lines: int = 1
+    ) -> None:
+        """Hold a clean text, which further lines may continue."""
+        unfinished = OpenEntry([text], stream, time, time, offset, lines, len(text), digest, joint="\n")
+        self.held[stream] = OpenText(unfinished, Trace(text))
 
     def _add_again(self, lines: list[OpenEntry]) -> Iterator[Entry]:
         """Add lines that did not belong to the text before them."""
         for line in lines:
             yield from self.add(line.text[0], line.stream, line.time, line.offset, line.digest, line.lines)
+
+    def complete(self, stream: str) -> Entry:
+        """Return the entry of the held text of a stream, which has no uncertain lines and is held no longer."""
+        return self._entry_of(self.held.pop(stream).entry)
 
     def finish(self, text: OpenText) -> Iterator[Entry]:
         """Yield a text without a continuation, and the entries of its uncertain lines."""

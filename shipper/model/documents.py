@@ -54,7 +54,8 @@ class Rendered:
 
         for id_, time_ms, body, texts in self.block.rows():
             correlation_id, event, level, message, path, *errors, extra, trace_id = texts
-            searched = [text for text in (message, path, *errors, event) if text is not None]
+            texts_in_order = (message,) if self.block.quarantined else (message, path, *errors, event)
+            searched = [text for text in texts_in_order if text is not None]
             if extra is not None:
                 searched += extra_texts(orjson.loads(extra))
             text = "\n".join(searched) if searched else None
