@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -23,6 +24,8 @@ from shipper.presentation.format import Body
 from shipper.system.clock import Clock
 from shipper.system.logging_setup import configure_own_log
 from shipper.system.shutdown import StopEvent
+from shipper_processors.sanitize import printable
+from shipper_schemas.quarantine import kinds
 
 POLL_S = 0.2
 
@@ -52,9 +55,9 @@ def tail(settings: Settings, *, quarantined: bool, limit: int | None, form: str,
     if sys.stderr.isatty():
         inputs = ", ".join(item.url for item in settings.inputs)
         click.echo(f"following {inputs}; stop with Ctrl-C", err=True)
-    shown = 0
+    shown, hidden = 0, Hidden()
     try:
-        for body in bodies(follower, stopping, wanted, quarantined=quarantined):
+        for body in bodies(follower, stopping, wanted, None if quarantined else hidden):
             if form == "json":
                 console.file.write(f"{json_line(body, console.encoding)}\n")
             else:
@@ -65,17 +68,47 @@ def tail(settings: Settings, *, quarantined: bool, limit: int | None, form: str,
                 return
     finally:
         follower.close()
+        hidden.report()
 
 
-def bodies(follower: LiveTail, stopping: StopEvent, wanted: Test, *, quarantined: bool) -> Iterator[Body]:
-    """Yield matching documents, with `_id` and `_index`, until `stopping` is set."""
+@dataclass(slots=True)
+class Hidden:
+    """Matching entries that are not shown because they were quarantined, by reason."""
+
+    number: int = 0
+    reasons: set[str] = field(default_factory=set)
+
+    def add(self, body: Body) -> None:
+        """Add an entry; report a reason once."""
+        self.number += 1
+        for kind in kinds(body):
+            if kind not in self.reasons:
+                self.reasons.add(kind)
+                click.echo(f"quarantined and not shown: {printable(kind)}; show with --quarantined", err=True)
+
+    def report(self) -> None:
+        """Report the number of entries."""
+        if self.number:
+            entries = "1 matching entry was" if self.number == 1 else f"{self.number:,} matching entries were"
+            click.echo(f"{entries} quarantined and not shown; show with --quarantined", err=True)
+
+
+def bodies(follower: LiveTail, stopping: StopEvent, wanted: Test, hidden: Hidden | None) -> Iterator[Body]:
+    """Yield matching documents, with `_id` and `_index`, until `stopping` is set.
+
+    Quarantined ones are added to `hidden` instead; None shows them.
+    """
     while not stopping.is_set():
         quiet = True
         for outcome, document in follower.turn():
             quiet = False
             body: Body = orjson.loads(document.body)
-            if (outcome == INDEXED or quarantined) and wanted(body):
+            if not wanted(body):
+                pass
+            elif outcome == INDEXED or hidden is None:
                 yield {**body, "_id": document.id.hex(), "_index": document.index}
+            else:
+                hidden.add(body)
             if stopping.is_set():
                 return
         if quiet:

@@ -1,10 +1,12 @@
 """Quarantine view: quarantined entries with their reasons, and commands to copy."""
 
 import shlex
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from shipper.model.document_fields import inner
 from shipper.presentation.format import Body, origin, short_id, text_of
+from shipper.presentation.quarantine_groups import grouped
 from shipper.web.pages.event_rows import MOST_NAME, MOST_TEXT, MOST_WORDS, cut, json_of
 from shipper_schemas.quarantine import notes
 
@@ -49,6 +51,34 @@ def quarantined_entry(body: Body, options: str) -> QuarantinedEntry:
         command=release_command(shlex.quote(text_of(short_id(body))), options),
         json=json_of(body),
     )
+
+
+class QuarantinedGroup(NamedTuple):
+    """Entries with the same reasons, service and event."""
+
+    number: int
+    iso: str
+    """Time of the newest entry."""
+    reasons: str
+    service: str
+    event: str
+    anchor: str
+    """Place of the newest entry on the page."""
+
+
+def quarantined_groups(entries: Iterable[Body]) -> list[QuarantinedGroup]:
+    """Return the groups of entries, as the command `quarantine list` shows them."""
+    return [
+        QuarantinedGroup(
+            group.number,
+            text_of(group.latest),
+            cut(text_of(", ".join(group.reasons)), MOST_WORDS),
+            cut(text_of(group.service), MOST_NAME),
+            cut(text_of(group.event), MOST_NAME),
+            f"q-{short_id({'_id': group.latest_id})}",
+        )
+        for group in grouped(entries)
+    ]
 
 
 def release_command(which: str, options: str) -> str:

@@ -20,7 +20,13 @@ from shipper.web.app import Response
 from shipper.web.pages.bounded_search import BoundedSearch, Busy, Matches, Store
 from shipper.web.pages.event_rows import row
 from shipper.web.pages.overview import overview
-from shipper.web.pages.quarantine_view import quarantined_entry, release_command, search_command, store_options
+from shipper.web.pages.quarantine_view import (
+    quarantined_entry,
+    quarantined_groups,
+    release_command,
+    search_command,
+    store_options,
+)
 from shipper.web.pages.rate_sampler import SAMPLES, RateSampler
 from shipper.web.pages.search_form import LIMITS, SearchForm, link, parse_form
 from shipper.web.pages.timeline_view import timeline_views
@@ -207,6 +213,7 @@ class WebPages:
             "quarantine",
             {"reason": reason, "problem": None,
              "entries": [quarantined_entry(body, options) for body in matches.entries],
+             "groups": quarantined_groups(matches.entries),
              "more": _more(matches, f"newest {QUARANTINE_LIMIT}"), "all": release_command(which, options)},
         )  # fmt: skip
 

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from shipper.agent.live_tail import LiveTail
 from shipper.bootstrap import build_agent, build_inputs
-from shipper.cli.commands.tail import bodies
+from shipper.cli.commands.tail import Hidden, bodies
 from shipper.cli.terminal.render import Stream
 from shipper.config.settings import Settings
 from shipper.model.batch import INDEXED, QUARANTINED
@@ -119,11 +119,27 @@ def test_only_matching_entries_are_shown(node: Node) -> None:
     """Quarantined entries only on request; it ends when stopped."""
     node.write(b"".join([line(event="a"), line(event="b"), line(event="a", correlation_id=None)]))
     stopping = StopEvent()
-    matches = bodies(node.follower, stopping, accepts(Query(event="a")), quarantined=False)
+    matches = bodies(node.follower, stopping, accepts(Query(event="a")), None)
     body = next(matches)
     assert (body["event"], body["_index"]) == ("a", "keneyapp-logs-2026.11.23")
     stopping.set()
     assert list(matches) == []
+
+
+def test_quarantined_entries_are_announced(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each reason once, and their number at the end; entries that do not match are none of them."""
+    lost = line(event="login_failed", correlation_id=None)
+    node.write(lost * 2 + line(event="login_failed") + line(event="request_complete", correlation_id=None))
+    stopping, hidden = StopEvent(), Hidden()
+    matches = bodies(node.follower, stopping, accepts(Query(event="login_failed")), hidden)
+    assert next(matches)["correlation_id"] == "c-1"
+    stopping.set()
+    list(matches)
+    hidden.report()
+    assert capsys.readouterr().err.splitlines() == [
+        "quarantined and not shown: correlation_id_missing; show with --quarantined",
+        "2 matching entries were quarantined and not shown; show with --quarantined",
+    ]
 
 
 EVENTS = st.fixed_dictionaries(

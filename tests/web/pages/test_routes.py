@@ -242,6 +242,20 @@ def test_the_quarantine_lists_reasons_and_commands() -> None:
     assert "release --all" not in unknown.text
 
 
+def test_the_quarantine_groups_entries_by_reason_service_and_event() -> None:
+    """As the command does, with a link to the newest entry of a group; a single entry needs no group."""
+    other = quarantined(event="<b>", service={"name": "worker"}, **{"@timestamp": "2026-11-23T09:00:00.000Z"})
+    page = Site(Memory([], [quarantined(), quarantined(), other])).get("/quarantine")
+    rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td><td class=.num.>(.*?)</td>", page.text)
+    assert rows == [
+        ("correlation_id_missing", "backend", "-", "2"),
+        ("correlation_id_missing", "worker", "&lt;b&gt;", "1"),
+    ]
+    (anchor, _) = (link["href"] for link in ParsedPage(page.text).of("a") if link.get("href", "").startswith("#q-"))
+    assert f'id="{anchor[1:]}"' in page.text
+    assert "by reason, service and event" not in Site(Memory([], [quarantined()])).get("/quarantine").text
+
+
 def test_the_tail_continues_from_the_newest_entry_and_looks_back_a_little() -> None:
     """Entries stored late still appear; an entry dated in the future does not stop the tail."""
     site = Site(Memory([event(10, "x")]))
