@@ -203,7 +203,7 @@ impl EntryLine<'_> {
         let (mut event, timestamp) = if shape == Shape::Structured {
             let Enforced { event, timestamp } = enforce(
                 fields,
-                &settings.normalisation,
+                log.own.as_ref().unwrap_or(&settings.normalisation),
                 log.require.unwrap_or(settings.verdicts.require),
                 settings,
                 &mut scratch.key_sets,

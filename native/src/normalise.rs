@@ -290,7 +290,7 @@ pub fn normalise<'a>(
     if let Some(level) = fields
         .iter_mut()
         .zip(&keys.known)
-        .find(|(_, known)| known.is_some() && **known == table.level)
+        .find(|(_, known)| known.is_some() && **known == settings.normalisation.level)
         && let Value::Text(text) = &mut level.0.1
     {
         *text = spelled(text, settings);

@@ -173,13 +173,8 @@ class FastChain:
         return cls(chain, enforce, counting, groups, skew, undecided, verdicts=verdicts)
 
     def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "FastLog | None":
-        """Return the chain for the lines of one log; None for a log that takes the Python path.
-
-        That is a kind of log whose lines have no runtime time, and a log with paths of fields of its own.
-        """
-        if kind not in KINDS or origin.fields:
-            return None
-        return FastLog(self, kind, origin, renderer)
+        """Return the chain for the lines of one log; None for a kind of log whose lines have no runtime time."""
+        return FastLog(self, kind, origin, renderer) if kind in KINDS else None
 
     def evaluate_group(self, known: KnownGroups, group: int, text: str, stream: str, origin: Origin) -> None:
         """Evaluate the rules for a group, using one of its events."""
@@ -190,7 +185,7 @@ class FastChain:
         try:
             shape, event, _ = decode_payload(text)
             if shape == "structured":
-                event, _ = self.enforce.enforce(event)
+                event, _ = self.enforce.enforce(event, None, origin.fields)
             effect = self.counting.group_effect(event, stream, origin.http_source, self.undecided_fields, origin.paths)
         except Exception:  # noqa: BLE001 -- if a step fails, each event of the group goes through the pipeline's guard
             known.table.set_effect(group, "each")
@@ -300,7 +295,9 @@ class FastLog:
             skew, timezone = self.fast_chain.skew, self.origin.timezone
             zone = zone_plan(skew.zone if timezone is None else skew.in_zone(timezone).zone).to_json()
             require = self.fast_chain.verdicts.requires(self.origin)
-            context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone, begins, require)
+            paths, enforce = self.origin.fields, self.fast_chain.enforce
+            own = enforce.normaliser_of(paths).plan().to_json() if paths else None
+            context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone, begins, require, own)
             self._contexts[begins] = context
         return context
 
