@@ -39,6 +39,8 @@ else:
 
 MOST_GROUPS = 4096
 """Groups that are kept; logs with more are hostile, and grouping then starts again from nothing."""
+LEAST_BYTES = 16 * 1024
+"""Fewest bytes of lines that are worth a thread; they take some 50 microseconds."""
 KINDS = ("docker", "cri")
 SALTS: dict[HttpSource, int] = {"structured": 0, "access": 1, "off": 2}
 STRICT_SALT = 3
@@ -201,15 +203,15 @@ class Threads(NamedTuple):
     number: int
     """Number of threads that scan, with the one that reads and processes."""
     pool: "native.Pool"
-    least: int = 16 * 1024
+    least: int
     """Fewest bytes of lines that are worth a thread."""
 
     @classmethod
-    def of(cls, number: int, least: int = 16 * 1024) -> "Threads | None":
+    def of(cls, number: int, least: int | None = None) -> "Threads | None":
         """Return threads, which start when they are needed; None for a single one, or without the extension."""
         if native is None or number <= 1:
             return None
-        return cls(number, native.Pool(number - 1), least)
+        return cls(number, native.Pool(number - 1), LEAST_BYTES if least is None else least)
 
     def share(self, size: int) -> int:
         """Return the number of threads that share `size` bytes of lines: one if they have other work."""
