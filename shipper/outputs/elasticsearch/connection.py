@@ -41,7 +41,7 @@ JSON, NDJSON = "application/json", "application/x-ndjson"
 GZIP_LEVEL, GZIP_WINDOW = 1, 31
 """The fastest level makes bulk bodies an eighth; level 9 a tenth, in four times the time."""
 FIRST_REST_S, LONGEST_REST_S = 1.0, 30.0
-"""Seconds for which a host that failed is tried last; doubled with each further failure."""
+"""Seconds for which a host that failed is tried last; twice as long after each further failure."""
 PRODUCT, ELASTICSEARCH = "x-elastic-product", "Elasticsearch"
 
 
@@ -59,7 +59,7 @@ class Host:
 class Connection:
     """Sends requests; safe for several threads.
 
-    Requests rotate over all hosts, and a host that fails is tried last for a while. A request is sent again once on
+    Requests rotate over all hosts, and a host that fails is tried last for a while. A request is retried once on
     each host if the connection breaks, as an idle one may; a response of any status is returned.
     """
 
