@@ -101,7 +101,7 @@ def chain_of(settings: Settings, pipeline: Pipeline) -> Chain:
         chain.threads = Threads.of(settings.threads or cpus(MOST_THREADS))
         return Chain(chain)
     if declined:
-        return Chain(None, f"the extension does not support this configuration: {declined[0]}", DECLINED_HINT)
+        return Chain(None, f"declined by the extension: {declined[0]}", DECLINED_HINT)
     return Chain(None, "the extension is not installed", NATIVE_HINT)
 
 
