@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.__main__ import CONFIGURATION, COUNTERS, NEXT
+from shipper.system.version import native_installed
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,7 @@ def test_the_demo_ends_with_a_visit_and_what_to_try_next(tmp_path: Path) -> None
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✗" not in done.stdout
+    assert re.search(rf"path +{'native' if native_installed() else 'Python, since'}", done.stdout)
     rows = [line for line in done.stdout.splitlines() if any(line.strip().startswith(what) for what in COUNTERS)]
     assert len(rows) == len(COUNTERS)
     assert all("✓" in row for row in rows)

@@ -21,7 +21,7 @@ from shipper import __version__
 from tests.hazards.rig import docker_line
 from tests.integration.conftest import missing
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
 PACKAGES = ("shipper", "shipper_processors", "shipper_schemas")
@@ -41,7 +41,7 @@ def output_of(*command: object, cwd: Path | None = None, **environment: str) -> 
     """Run a command, which has to succeed, and return its output."""
     done = subprocess.run(
         [str(part) for part in command], cwd=cwd, env={**os.environ, **environment},
-        capture_output=True, text=True, timeout=500, check=False,
+        capture_output=True, text=True, timeout=1200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
