@@ -1,8 +1,8 @@
 # All commands for development and CI. `make help` lists them.
-.PHONY: help setup native demo story test unit integration site check chaos fix bench soak load crash fuzz docs pictures clean
+.PHONY: help setup native demo story test unit integration site check chaos fix bench beside soak load crash fuzz docs pictures clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
-GENERATED := docs.generate deploy.grafana deploy.kubernetes.rules
+GENERATED := docs.generate benchmarks.tables deploy.grafana deploy.kubernetes.rules
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -51,6 +51,12 @@ fix: setup ## format, and apply automatic fixes
 bench: setup ## measure costs against a floor and other agents, in one run
 	@for part in beside steps latency idle growth bulk kafka replay; do $(RUN) benchmarks.$$part || exit 1; done
 	$(RUN) benchmarks
+	$(RUN) benchmarks.tables
+
+beside: setup ## measure the mix and each kind beside agents on the PATH (ten minutes; DATA=folder for logs), and write tables
+	$(RUN) benchmarks.beside --short $(if $(DATA),--data $(DATA))
+	$(RUN) benchmarks.steps $(if $(DATA),--data $(DATA))
+	$(RUN) benchmarks.tables
 
 soak: setup ## sustained load for MINUTES (30): memory, descriptors, threads, state and lost or duplicate lines
 	$(RUN) benchmarks.soak --minutes $(or $(MINUTES),30)

@@ -2,7 +2,8 @@
 
 The work: follow Docker's json-file logs from their beginning, put the fields of a JSON message at the root, keep the
 offset on disk, send to a daily index with `_bulk` over loopback, without TLS and without compression. None of the
-others enforces a schema, sets ids, counts, redacts, or commits only acknowledged events.
+others enforces a schema, sets ids, counts, redacts, or commits only acknowledged events. The OpenTelemetry Collector
+sends protobuf over HTTP (OTLP), without an index and without an answer for each entry: its own protocol.
 """
 
 import os
@@ -47,7 +48,7 @@ output.elasticsearch:
 OTEL = """
 extensions: {file_storage: {directory: "@STATE@"}}
 receivers:
-  filelog:
+  file_log:
     include: ["@GLOB@"]
     start_at: beginning
     storage: file_storage
@@ -57,18 +58,16 @@ receivers:
       - {type: container, format: docker, add_metadata_from_filepath: false}
       - {type: json_parser, if: 'body startsWith "{"', parse_to: body, on_error: send_quiet}
 exporters:
-  elasticsearch:
-    endpoints: ["http://127.0.0.1:@PORT@"]
-    logs_index: keneyapp-logs
-    logstash_format: {enabled: true, date_format: "%Y.%m.%d"}
-    mapping: {mode: raw}
+  otlp_http:
+    endpoint: http://127.0.0.1:@PORT@
     compression: none
+    encoding: proto
     sending_queue: {enabled: true, num_consumers: 2, queue_size: 200000, sizer: items, block_on_overflow: true,
                     batch: {min_size: 2000, max_size: 4000, flush_timeout: "@FLUSH@s", sizer: items}}
 service:
   extensions: [file_storage]
   telemetry: {metrics: {level: none}, logs: {level: warn}}
-  pipelines: {logs: {receivers: [filelog], exporters: [elasticsearch]}}
+  pipelines: {logs: {receivers: [file_log], exporters: [otlp_http]}}
 """
 VECTOR = """
 data_dir: @STATE@

@@ -3,6 +3,8 @@
 python -m benchmarks.sink [--latency] [--serials] [--ids] prints its URL and serves until it is stopped. It replaces
 a server in measurements of clients; shipper with real servers is tested elsewhere.
 
+It takes OpenTelemetry's logs over HTTP too (POST /v1/logs, protobuf, not compressed), and counts their records.
+
 GET /stats returns the number of documents. With --latency it also returns their ages: the correlation id of a line is
 then `t-` and the nanoseconds of the monotonic clock. With --serials, GET /serials returns the counts of the lines of
 `benchmarks.serials`. With --ids, a document with a known id is rejected, as by an index.
@@ -14,11 +16,14 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+JSON, PROTOBUF = b"application/vnd.elasticsearch+json;compatible-with=8", b"application/x-protobuf"
 ROOT = b'{"name":"sink","version":{"number":"9.0.0"},"tagline":"You Know, for Search"}'
 CHUNK = 1 << 20
+OTLP = b"/v1/logs"
 WRITTEN = re.compile(rb'"correlation_id":"t-(\d+)"')
 SERIAL = re.compile(rb"s-(\d{5})-(\d{9})")
 ID = re.compile(rb'"_id": *"([^"]+)"')
@@ -56,6 +61,32 @@ def serials() -> bytes:
             for log, sent in _sent.items()
         }
     return json.dumps(serial_counts).encode()
+
+
+def messages(body: bytes, wanted: int) -> Iterator[bytes]:
+    """Yield the messages in the field `wanted` of a protobuf message whose fields all have a length."""
+    at = 0
+    while at < len(body):
+        tag, at = _varint(body, at)
+        size, at = _varint(body, at)
+        if tag >> 3 == wanted:
+            yield body[at : at + size]
+        at += size
+
+
+def _varint(body: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = body[at]
+        value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
+        if byte < 0x80:  # noqa: PLR2004 -- the last byte of a varint
+            return value, at
+
+
+def log_records(body: bytes) -> int:
+    """The number of records in an ExportLogsServiceRequest: resource_logs (1), scope_logs (2), log_records (2)."""
+    scopes = (scope for resource in messages(body, 1) for scope in messages(resource, 2))
+    return sum(1 for scope in scopes for _ in messages(scope, 2))
 
 
 def note(number: int, body: bytes) -> list[bytes]:
@@ -96,6 +127,8 @@ def answer(request: bytes, items: list[bytes]) -> bytes:
         return stats()
     if b"/serials" in request:
         return serials()
+    if OTLP in request:
+        return b""
     if b"_bulk" not in request:
         return ROOT
     errors = b"true" if CONFLICT in items else b"false"
@@ -104,7 +137,7 @@ def answer(request: bytes, items: list[bytes]) -> bytes:
 
 def serve(connection: socket.socket) -> None:
     """Answer one connection's requests in sequence; bodies are kept only if they are inspected."""
-    looks = _latency or _serials or _known is not None
+    inspected = _latency or _serials or _known is not None
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     data = b""
     while True:
@@ -117,6 +150,8 @@ def serve(connection: socket.socket) -> None:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         length = LENGTH.search(head)
         left, lines = (int(length[1]) if length else 0) - len(body), body.count(b"\n")
+        request = head.partition(b"\r\n")[0]
+        looks = inspected or OTLP in request
         kept = [body] if looks else []
         while left > 0:
             more = connection.recv(min(CHUNK, left))
@@ -125,12 +160,16 @@ def serve(connection: socket.socket) -> None:
             left, lines = left - len(more), lines + more.count(b"\n")
             if looks:
                 kept.append(more)
-        items = note(lines // 2, b"".join(kept)) if lines else []
-        content = answer(head.partition(b"\r\n")[0], items)
+        if OTLP in request:
+            note(log_records(b"".join(kept)), b"")
+            items: list[bytes] = []
+        else:
+            items = note(lines // 2, b"".join(kept)) if lines else []
+        content = answer(request, items)
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\n"
-            b"Content-Type: application/vnd.elasticsearch+json;compatible-with=8\r\nContent-Length: %d\r\n\r\n%b"
-            % (len(content), content)
+            b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
+            % (PROTOBUF if OTLP in request else JSON, len(content), content)
         )
         data = b""
 

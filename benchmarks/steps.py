@@ -1,6 +1,6 @@
 """Cost of each step of the chain, measured separately over the same lines.
 
-python -m benchmarks.steps [--lines N] [--runs N] [--json FILE]
+python -m benchmarks.steps [--kind KIND] [--lines N] [--runs N] [--json FILE]
 """
 
 import statistics
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.__main__ import HERE, written
-from benchmarks.lines import ensure
+from benchmarks.mix import KINDS, MIX, ensure
 from shipper.bootstrap import build_pipeline
 from shipper.config.settings import Settings
 from shipper.model.batch import Batch
@@ -88,13 +88,14 @@ def micros(step: Callable[[], object], lines: int) -> float:
 
 
 @click.command()
-@click.option("--lines", default=100_000, show_default=True, help="Lines.")
+@click.option("--lines", default=20_000, show_default=True, help="Lines.")
 @click.option("--runs", default=5, show_default=True, help="Runs of each, alternating; shows medians.")
+@click.option("--kind", default=MIX, show_default=True, type=click.Choice([MIX, *KINDS]), help="Kind of line.")
 @click.option("--data", default=HERE / "data", type=click.Path(path_type=Path), help="Folder for generated logs.")
 @click.option("--json", "out", default=HERE / "results" / "steps.json", type=click.Path(path_type=Path))
-def main(lines: int, runs: int, data: Path, out: Path) -> None:
+def main(lines: int, runs: int, kind: str, data: Path, out: Path) -> None:
     """Measure, print a table, and write the figures to a JSON file."""
-    (path,) = ensure(data, lines, 1).glob("*/*-json.log")
+    (path,) = ensure(data, kind, lines, 1).glob("*/*-json.log")
     step_by_name = steps(path.read_bytes())
     figures: dict[str, list[float]] = {name: [] for name in step_by_name}
     for _ in range(runs):
@@ -102,7 +103,7 @@ def main(lines: int, runs: int, data: Path, out: Path) -> None:
             figures[name].append(micros(step, lines))
     medians = {name: statistics.median(each) for name, each in figures.items()}
     floor = medians["floor: two decodes"]
-    table = Table(title=f"Steps over {lines:,} lines, medians of {runs}", title_justify="left")
+    table = Table(title=f"Steps over {lines:,} lines ({kind}), medians of {runs}", title_justify="left")
     for name in ("step", "CPU us a line", "of the floor"):
         table.add_column(name, justify="left" if name == "step" else "right")
     for name, value in medians.items():
@@ -111,7 +112,7 @@ def main(lines: int, runs: int, data: Path, out: Path) -> None:
     rows = {
         name: {"cpu_us": round(value, 3), "of_the_floor": round(value / floor, 2)} for name, value in medians.items()
     }
-    written(out, {"lines": lines, "runs": runs, "results": rows})
+    written(out, {"kind": kind, "lines": lines, "runs": runs, "results": rows})
 
 
 if __name__ == "__main__":

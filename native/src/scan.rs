@@ -567,7 +567,6 @@ mod tests {
                 begins: true,
                 zone: Zone::default(),
                 require: None,
-                own: None,
             },
         }
     }

@@ -22,11 +22,14 @@ def report_of(tmp_path: Path, module: str, *options: str) -> Any:
 
 
 def test_agents_are_measured_side_by_side(tmp_path: Path) -> None:
-    """The native and the Python path, in the same run, each to its last document."""
-    options = ("--lines", "2000", "--files", "3", "--runs", "1", "--data", str(tmp_path))
-    results = report_of(tmp_path, "beside", *options)["results"]
-    assert [row["agent"] for row in results[:2]] == ["shipper", "shipper, plain Python"]
-    assert all(row["of_the_floor"] > 0 and row["events_per_second"] > 0 for row in results)
+    """The native and the Python path over the mix, the native one over a kind alone, each to its last document."""
+    options = ("--lines", "2000", "--kind-lines", "1000", "--files", "3", "--runs", "1", "--data", str(tmp_path))
+    only = ("--kind", "mix", "--kind", "noid", "--agent", "shipper", "--short")
+    results = report_of(tmp_path, "beside", *options, *only)["results"]
+    assert [(row["kind"], row["agent"]) for row in results] == [
+        ("mix", "shipper"), ("mix", "shipper, plain Python"), ("noid", "shipper"),
+    ]  # fmt: skip
+    assert all(row["of_the_floor"] > 0 and row["events_per_second"] > 0 and row["cores_used"] > 0 for row in results)
 
 
 def test_steps_are_measured_alone(tmp_path: Path) -> None:
