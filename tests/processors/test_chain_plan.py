@@ -400,10 +400,12 @@ def test_each_constraint_holds_on_both_paths(type_: FieldType, valid: list[Any],
 )
 def test_the_schema_of_this_version_holds_on_both_paths(name: str, valid: list[Any], invalid: list[Any]) -> None:
     """Each kind of field, at its bounds."""
+    # an entry with a status alone may answer a request, which Python matches
+    event = EVENT | ({"method": "GET", "path": "/a"} if name == "status_code" else {})
     for value in valid:
-        assert same([docker(json.dumps(EVENT | {name: value}))]) == 1, value
+        assert same([docker(json.dumps(event | {name: value}))]) == 1, value
     for value in invalid:
-        same([docker(json.dumps(EVENT | {name: value}, ensure_ascii=False))])
+        same([docker(json.dumps(event | {name: value}, ensure_ascii=False))])
 
 
 @needs_native
