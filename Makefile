@@ -1,5 +1,5 @@
 # All commands for development and CI. `make help` lists them.
-.PHONY: help setup native demo story test unit integration site check chaos fix bench beside soak load crash fuzz docs pictures clean
+.PHONY: help setup native demo story test unit integration site check chaos secrets fix bench beside soak load crash fuzz docs pictures clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
 GENERATED := docs.generate benchmarks.tables deploy.grafana deploy.kubernetes.rules
@@ -42,6 +42,9 @@ check: ## all CI checks and an audit: lint, types, imports, docs, bill of materi
 chaos: setup ## inject faults into the agent by a seeded schedule: SEED=1, or ROUNDS=… KILLS=… FAULTS='kill, copytruncate' PLACE=kafka
 	$(RUN) tests.chaos --seed "$(or $(SEED),1)" --rounds "$(or $(ROUNDS),1)" --kills "$(or $(KILLS),0)" \
 		--faults "$(FAULTS)" --place "$(or $(PLACE),files)" --length "$(or $(LENGTH),24)" --beside "$(or $(BESIDE),1)"
+
+secrets: setup ## plant 5,000 secrets of every kind in every place, and look for changes of 100,000 harmless lines: LINES='FILE…' for more
+	$(RUN) tests.hazards.redaction_check --secrets $(or $(SECRETS),5000) --seed "$(or $(SEED),1)" --lines $(LINES)
 
 fix: setup ## format, and apply automatic fixes
 	$(RUN) ruff check --fix --exit-zero .

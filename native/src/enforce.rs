@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::general::{Declined, redact_text};
+use crate::general::Declined;
 use crate::normalise::{KeySets, Normalised, TIME_FIELD, normalise};
 use crate::python_text::{first_characters, length, repr, repr_text, type_name};
+use crate::redact::redact_text;
 use crate::settings::{Normalisation, Require, Settings};
 use crate::value::{Fields, Value, get, remove, set};
 use crate::violation::{Kind, Violation};

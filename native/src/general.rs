@@ -12,9 +12,9 @@ use crate::line::{Log, PathLine, Scratch, push_value};
 use crate::normalise::TIME_FIELD;
 use crate::payload::{decode_text, with_reader};
 use crate::python_text::{is_blank, strip};
+use crate::redact::{redact_event, redact_raw, redact_text};
 use crate::render::{Rejected, searched_text, stamp_of, write_event, write_rejected};
 use crate::runtime::{Runtime, RuntimeLine, Stream, parse};
-use crate::secrets;
 use crate::settings::Settings;
 use crate::text_cleanup::{clean, is_clean};
 use crate::time_zones::Zone;
@@ -230,9 +230,7 @@ impl EntryLine<'_> {
             .unwrap_or(Policy::Allow);
         group(&event, self, settings, log.salt, &mut scratch.group)?;
         note_verdict(&event, shape, &violations, policy, settings, scratch);
-        if suspicious(text, &event, settings) {
-            redact_event(&mut event, settings)?;
-        }
+        redact_event(&mut event, settings)?;
         violations.retain(|violation| policies[violation.kind as usize] != Policy::Allow);
         for violation in &mut violations {
             if let Cow::Owned(masked) = redact_text(&violation.detail, settings)? {
@@ -475,62 +473,4 @@ fn unnamed_request(event: &Fields, extra: Option<&Fields>, settings: &Settings) 
             | u8::from(says) << 2
             | u8::from(has_logger) << 3,
     )
-}
-
-// --- parts that are not there yet -----------------------------------------------------------------
-// Each stands for the function of the same name in its own module and declines what that module will handle.
-
-/// `redact::suspicious`: true if an event, decoded from `raw`, may hold something to mask.
-pub fn suspicious(_raw: &str, event: &Fields, settings: &Settings) -> bool {
-    event.iter().any(|(name, value)| {
-        let known = settings.place_of(name.as_bytes());
-        match value {
-            Value::Text(text) if known.is_some_and(|place| settings.known[place].constrained) => {
-                text.contains('@')
-                    || secrets::may_hold_assignment(&settings.keywords, text.as_bytes())
-            }
-            _ => {
-                (known.is_none() && settings.is_masked(name.as_bytes()) && !value.is_null())
-                    || may_hold(value, known.is_some(), settings)
-            }
-        }
-    })
-}
-
-/// True if a value may hold something to mask, at any depth.
-fn may_hold(value: &Value, known: bool, settings: &Settings) -> bool {
-    let text_may_hold =
-        |text: &str| text.contains('@') || secrets::may_hold(&settings.keywords, text.as_bytes());
-    match value {
-        Value::Null | Value::Bool(_) => false,
-        Value::Number(number) => !known && number.len() > 8 && text_may_hold(number),
-        Value::Text(text) => text_may_hold(text),
-        Value::List(items) => items.iter().any(|item| may_hold(item, false, settings)),
-        Value::Object(fields) => fields.iter().any(|(name, item)| {
-            let known = settings.place_of(name.as_bytes()).is_some();
-            text_may_hold(name)
-                || (!known && settings.is_masked(name.as_bytes()) && !item.is_null())
-                || may_hold(item, known, settings)
-        }),
-    }
-}
-
-/// `redact::redact_event`: masks fields and patterns at any depth, in keys too.
-pub fn redact_event(_event: &mut Fields, _settings: &Settings) -> Result<(), Declined> {
-    Err(Declined::Masking)
-}
-
-/// `redact::redact_text`
-pub fn redact_text<'a>(text: &'a str, settings: &Settings) -> Result<Cow<'a, str>, Declined> {
-    if text.contains('@') && !text.contains("/ : / + = @")
-        || secrets::may_hold(&settings.keywords, text.as_bytes())
-    {
-        return Err(Declined::Masking);
-    }
-    Ok(Cow::Borrowed(text))
-}
-
-/// `redact::redact_raw`
-pub fn redact_raw<'a>(text: &'a str, settings: &Settings) -> Result<Cow<'a, str>, Declined> {
-    redact_text(text, settings)
 }

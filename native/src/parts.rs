@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::stack_traces::{begins_record, summary_of};
 use crate::time_zones::Zone;
 use crate::times::{self, Skew, TimeNames};
-use crate::{joins, plan, text_cleanup, value};
+use crate::{joins, plan, redact, secrets, text_cleanup, value};
 
 /// Return the submodule with all parts.
 pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
@@ -24,6 +24,7 @@ pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     parts.add_function(wrap_pyfunction!(is_plain_head, &parts)?)?;
     parts.add_function(wrap_pyfunction!(ends, &parts)?)?;
     parts.add_class::<Texts>()?;
+    parts.add_class::<Masks>()?;
     Ok(parts)
 }
 
@@ -207,5 +208,48 @@ impl Texts {
             spans.push(scratch.group(group).map(|range| (range.start, range.end)));
         }
         Ok(Some(spans))
+    }
+}
+
+// --- redact.rs ------------------------------------------------------------------------------------
+
+/// Redaction with the tables of one plan. A declined text raises ValueError with the reason.
+#[pyclass(frozen)]
+struct Masks {
+    settings: Settings,
+}
+
+#[pymethods]
+impl Masks {
+    #[new]
+    fn new(plan: &[u8]) -> PyResult<Masks> {
+        let settings = plan::settings(plan).map_err(PyValueError::new_err)?;
+        Ok(Masks { settings })
+    }
+
+    /// Return a text masked.
+    fn text(&self, text: &str) -> PyResult<String> {
+        let masked = redact::redact_text(text, &self.settings).map_err(declined)?;
+        Ok(masked.into_owned())
+    }
+
+    /// Return a raw line masked.
+    fn raw(&self, text: &str) -> PyResult<String> {
+        let masked = redact::redact_raw(text, &self.settings).map_err(declined)?;
+        Ok(masked.into_owned())
+    }
+
+    /// Return an event, which is JSON, masked.
+    fn event(&self, event: &str) -> PyResult<Vec<u8>> {
+        let mut fields = value::read_object(event).map_err(|error| declined(error.into()))?;
+        redact::redact_event(&mut fields, &self.settings).map_err(declined)?;
+        let mut bytes = Vec::new();
+        value::write_object(&fields, &mut bytes);
+        Ok(bytes)
+    }
+
+    /// True if the filter of ordinary lines reports a text.
+    fn may_hold(&self, text: &str) -> bool {
+        secrets::may_hold(&self.settings.keywords, text.as_bytes()) || text.contains(['@', '\\'])
     }
 }

@@ -10,11 +10,15 @@ use serde_json::{Map, Value};
 
 use crate::block::Column;
 use crate::normalise::{FieldSources, Form, Meaning, Source};
+use crate::redact::{Kind as NameKind, Redaction};
+use crate::redact_names::Listed;
+use crate::redact_numbers::Meaning as MeaningNear;
+use crate::secrets::{KeyShape, Keywords};
 use crate::settings::{
     AccessField, Check, FieldRule, KnownField, Normalisation, NumberRule, REQUEST_FIELDS,
     RequestMarks, Require, Role, RuleField, Settings, Test, TextRule, is_unusual,
 };
-use crate::texts::Texts;
+use crate::texts::{self, Texts};
 use crate::time_zones::{Offset, Zone};
 use crate::times::{Pair, TimeNames};
 
@@ -549,17 +553,118 @@ fn read_redaction(mut redaction: Section, settings: &mut Settings) -> Result<(),
                 .into(),
         );
     }
-    settings.masked = redaction
-        .texts("masked_names")?
-        .into_iter()
-        .map(String::into_bytes)
-        .collect();
-    settings.set_keywords(&redaction.texts("keywords")?)?;
+    settings.keywords = Keywords::new(
+        &redaction.texts("keywords")?,
+        &redaction.texts("words")?,
+        &redaction.texts("forms")?,
+        &redaction.texts("link_stems")?,
+        key_shapes(&mut redaction)?,
+    )?;
+    settings.redaction = redaction_rules(&mut redaction)?;
     let constrained = redaction.texts("constrained_fields")?;
     for field in &mut settings.known {
         field.constrained = constrained.iter().any(|name| name.as_bytes() == field.name);
     }
     redaction.end()
+}
+
+/// Read the rules of redaction; None if the plan has no expressions.
+fn redaction_rules(section: &mut Section) -> Result<Option<Redaction>, String> {
+    let mut rules = Redaction::default();
+    let lists = rows(section, "lists", owned_text, owned_texts)?;
+    let mut lists: HashMap<String, Vec<String>> = lists.into_iter().collect();
+    let mut list = |name: &str| lists.remove(name).unwrap_or_default();
+    rules.names.endings = list("endings").into_iter().collect();
+    rules.names.harmless = list("harmless");
+    rules.names.query = list("query").into_iter().collect();
+    rules.names.query_ending = list("query_ending").concat();
+    rules.no_tokens = list("no_tokens").into_iter().collect();
+    rules.no_arguments = list("no_arguments").into_iter().collect();
+    rules.nothing = list("nothing").into_iter().collect();
+    rules.patterns.names = list("patterns").into_iter().collect();
+    if let Some(name) = lists.keys().next() {
+        return Err(format!("redaction: the list `{name}` is unknown"));
+    }
+    for (words, kind) in rows(section, "names", owned_texts, owned_text)? {
+        let kind = match kind.as_str() {
+            "password" => NameKind::Password,
+            "field" => NameKind::Field,
+            _ => return Err(format!("redaction: the kind `{kind}` is unknown")),
+        };
+        rules.names.listed.push(Listed::new(words, kind));
+    }
+    let meaning = |value: &Value| MeaningNear::named(value.as_str()?);
+    rules.numbers.near = rows(section, "words_near", owned_text, meaning)?
+        .into_iter()
+        .collect();
+    let length = |value: &Value| usize::try_from(value.as_u64()?).ok();
+    rules.numbers.iban_lengths = rows(section, "iban_lengths", owned_text, length)?
+        .into_iter()
+        .collect();
+    for entry in section.list("expressions")? {
+        let (name, pattern) = texts::expression(entry)?;
+        rules.expressions.insert(name, pattern);
+    }
+    let key = section.text("key")?;
+    let digit = |place: usize| key.get(place..place + 2);
+    let bytes = (0..key.len()).step_by(2).map(|place| {
+        let byte = digit(place).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.ok_or_else(|| "redaction: the key has no hexadecimal digits".to_owned())
+    });
+    let bytes: Vec<u8> = bytes.collect::<Result<_, _>>()?;
+    rules.key = (!bytes.is_empty()).then_some(bytes);
+    Ok((!rules.expressions.is_empty()).then_some(rules))
+}
+
+/// Read a list of pairs whose second is converted.
+fn rows<First, Second>(
+    section: &mut Section,
+    key: &str,
+    first: fn(&Value) -> Option<First>,
+    second: fn(&Value) -> Option<Second>,
+) -> Result<Vec<(First, Second)>, String> {
+    let rows = section.list(key)?;
+    let pair = |row: &Value| match row.as_array().map(Vec::as_slice) {
+        Some([one, other]) => Some((first(one)?, second(other)?)),
+        _ => None,
+    };
+    let pairs: Option<_> = rows.iter().map(pair).collect();
+    pairs.ok_or_else(|| section.wrong(key, "a list of pairs"))
+}
+
+fn owned_text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn owned_texts(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(owned_text).collect()
+}
+
+/// Read the forms of keys: a prefix, the least number of characters behind it, and all characters that may be there.
+fn key_shapes(redaction: &mut Section) -> Result<Vec<KeyShape>, String> {
+    let rows = redaction.list("key_shapes")?;
+    let shape = |row: &Value| match row.as_array().map(Vec::as_slice) {
+        Some(
+            [
+                Value::String(prefix),
+                Value::Number(least),
+                Value::String(characters),
+            ],
+        ) => {
+            let mut alphabet = [false; 256];
+            for byte in characters.bytes() {
+                alphabet[usize::from(byte)] = true;
+            }
+            Some(KeyShape {
+                prefix: prefix.as_bytes().to_vec(),
+                least: usize::try_from(least.as_u64()?).ok()?,
+                alphabet,
+            })
+        }
+        _ => None,
+    };
+    let shapes: Option<_> = rows.iter().map(shape).collect();
+    shapes.ok_or_else(|| redaction.wrong("key_shapes", "a list of prefixes with their characters"))
 }
 
 fn read_rules(mut rules: Section, settings: &mut Settings) -> Result<(), String> {
@@ -794,7 +899,9 @@ pub mod tests {
                 "fields": [["correlation_id", [["correlation_id", "plain", []], ["request_id", "plain", []]]],
                            ["message", [["message", "plain", []], ["msg", "plain", []]]]]
             },
-            "redaction": {"masked_names": ["password", "apikey"], "keywords": ["token", "secret"],
+            "redaction": {"keywords": ["token", "secret", "api-key"], "words": ["pin"], "forms": ["bearer"], "link_stems": ["reset"],
+                          "key_shapes": [["ghp_", 8, "0123456789abcdef"]],
+                          "names": [], "lists": [], "words_near": [], "iban_lengths": [], "expressions": [], "key": "",
                           "constrained_fields": ["correlation_id"], "every_text": false},
             "rules": {
                 "rule_fields": [

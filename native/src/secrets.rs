@@ -1,23 +1,175 @@
-//! Tests for texts that may hold something to mask. In doubt they are true, and the Python path examines the line.
+//! The filter before redaction, the twin of `redact_filter.py`: texts that may hold something to mask.
+//!
+//! In doubt it is true, and the text is examined by the rules.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 
-pub fn may_hold(keywords: &AhoCorasick, text: &[u8]) -> bool {
-    text.len() > 2 && (keywords.is_match(text) || has_long_number(text))
+/// Least digits of a personal number.
+const LEAST_DIGITS: usize = 9;
+const CORSICAN_DIGITS: usize = 14;
+
+/// The form of keys that one service gives out.
+pub struct KeyShape {
+    pub prefix: Vec<u8>,
+    pub least: usize,
+    /// The characters behind the prefix.
+    pub alphabet: [bool; 256],
+}
+
+/// The words by which a text is recognised that may hold something to mask.
+pub struct Keywords {
+    automaton: AhoCorasick,
+    /// Number of words of each kind, in their order in the automaton.
+    names: usize,
+    words: usize,
+    forms: usize,
+    stems: usize,
+    pub shapes: Vec<KeyShape>,
+}
+
+impl Keywords {
+    /// `names` and `words` stand for a value only if they are written with a mark; see `RedactionPlan`.
+    pub fn new(
+        names: &[String],
+        words: &[String],
+        forms: &[String],
+        stems: &[String],
+        shapes: Vec<KeyShape>,
+    ) -> Result<Keywords, String> {
+        let prefixes = shapes.iter().map(|shape| shape.prefix.as_slice());
+        let texts = [names, words, forms, stems].into_iter().flatten();
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .build(texts.map(String::as_bytes).chain(prefixes))
+            .map_err(|error| error.to_string())?;
+        Ok(Keywords {
+            automaton,
+            names: names.len(),
+            words: names.len() + words.len(),
+            forms: names.len() + words.len() + forms.len(),
+            stems: names.len() + words.len() + forms.len() + stems.len(),
+            shapes,
+        })
+    }
+
+    /// True if a text holds a word by which a value to mask is recognised.
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        self.automaton.is_match(text) && self.is_match_at_place(text, text.iter().any(is_mark))
+    }
+
+    /// True if a field's name holds a listed name.
+    pub fn in_name(&self, name: &[u8]) -> bool {
+        let is_odd =
+            |byte: &u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-' | b'.' | b' ');
+        name.iter().any(is_odd)
+            || (self.automaton.is_match(name) && self.is_match_at_place(name, true))
+    }
+
+    /// True if a text has the beginning of a well-known key.
+    pub fn may_have_key(&self, text: &[u8]) -> bool {
+        self.shapes
+            .iter()
+            .any(|shape| memchr::memmem::find(text, &shape.prefix).is_some())
+    }
+
+    /// Return the end of a well-known key that begins at a place.
+    pub fn key_at(&self, text: &[u8], at: usize) -> Option<usize> {
+        let shape = self.shapes.iter().find(|shape| shape.is_at(text, at))?;
+        let start = at + shape.prefix.len();
+        Some(start + shape.length(&text[start..]))
+    }
+
+    fn is_match_at_place(&self, text: &[u8], has_mark: bool) -> bool {
+        self.automaton.find_overlapping_iter(text).any(|found| {
+            let (place, start, end) = (found.pattern().as_usize(), found.start(), found.end());
+            if place < self.names {
+                has_mark
+            } else if place < self.words {
+                has_mark && is_whole_word(text, start, end)
+            } else if place < self.forms {
+                true
+            } else if place < self.stems {
+                is_in_link(text, start, end)
+            } else {
+                self.shapes[place - self.stems].is_at(text, start)
+            }
+        })
+    }
+}
+
+impl Default for Keywords {
+    fn default() -> Keywords {
+        Keywords::new(&[], &[], &[], &[], Vec::new()).expect("an empty automaton")
+    }
+}
+
+impl KeyShape {
+    /// True if a key begins at a place.
+    pub fn is_at(&self, text: &[u8], start: usize) -> bool {
+        let rest = &text[start..];
+        (start == 0 || !text[start - 1].is_ascii_alphanumeric())
+            && rest.starts_with(&self.prefix)
+            && self.length(&rest[self.prefix.len()..]) >= self.least
+    }
+
+    /// Return how many characters of the alphabet a text begins with.
+    pub fn length(&self, text: &[u8]) -> usize {
+        text.iter()
+            .take_while(|&&byte| self.alphabet[usize::from(byte)])
+            .count()
+    }
+}
+
+/// A name and its value are written with one of these between or around them.
+pub fn is_mark(byte: &u8) -> bool {
+    matches!(byte, b'=' | b':' | b'<' | b'&' | b'\'' | b'"' | b'-')
+}
+
+/// True if no letter continues a word, except at a change of case.
+fn is_whole_word(text: &[u8], start: usize, end: usize) -> bool {
+    let begins =
+        start == 0 || !text[start - 1].is_ascii_alphabetic() || text[start].is_ascii_uppercase();
+    let ends = |end: usize| !text.get(end).is_some_and(u8::is_ascii_lowercase);
+    let is_plural = text
+        .get(end)
+        .is_some_and(|byte| matches!(byte, b's' | b'S'));
+    begins && (ends(end) || (is_plural && ends(end + 1)))
+}
+
+/// True if a word stands in a part of a path that another part follows.
+fn is_in_link(text: &[u8], start: usize, end: usize) -> bool {
+    let is_part = |byte: &&u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-');
+    let before = text[..start].iter().rev().find(|byte| !is_part(byte));
+    let after = text[end..].iter().find(|byte| !is_part(byte));
+    before == Some(&b'/') && after == Some(&b'/')
+}
+
+pub fn may_hold(keywords: &Keywords, text: &[u8]) -> bool {
+    text.len() > 2 && (keywords.is_match(text) || is_encoded(text) || has_long_number(text))
+}
+
+/// True if a text that the schema constrains may hold something; numbers in it are not personal.
+pub fn may_hold_assignment(keywords: &Keywords, text: &[u8]) -> bool {
+    keywords.is_match(text) || is_encoded(text)
+}
+
+/// True if a character is percent-encoded.
+fn is_encoded(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'%', text).any(|at| {
+        let digits = text.get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'.' | b'(' | b')' | b'+' | b'-')
 }
 
-/// True if a text that the schema constrains may hold a name and its value; numbers in it are not personal.
-pub fn may_hold_assignment(keywords: &AhoCorasick, text: &[u8]) -> bool {
-    text.iter().any(|byte| matches!(byte, b'=' | b':' | b'.')) && keywords.is_match(text)
-}
-
-/// True if a text has nine digits or more, with separators between them, that do not continue a word.
+/// True if a text may hold a personal number: nine digits or more with separators between them.
 pub fn has_long_number(text: &[u8]) -> bool {
-    if text.iter().filter(|byte| byte.is_ascii_digit()).count() < 8 {
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if digits < LEAST_DIGITS {
         return false;
     }
     let mut run = 0;
@@ -25,12 +177,14 @@ pub fn has_long_number(text: &[u8]) -> bool {
     for &byte in text {
         if byte.is_ascii_digit() {
             run += 1;
-            long |= run == 8;
+            long |= run == LEAST_DIGITS;
         } else if !is_separator(byte) {
             run = 0;
         }
     }
-    long && !is_address(text) && has_number(text)
+    let places = 0..text.len();
+    (long && !is_address(text) && (has_run(text) || places.clone().any(|at| is_account(text, at))))
+        || (digits >= CORSICAN_DIGITS && places.clone().any(|at| is_corsican(&text[at..])))
 }
 
 /// True if a text is an IPv4 address: client addresses are in every request.
@@ -42,53 +196,115 @@ fn is_address(text: &[u8]) -> bool {
     }) && parts == 4
 }
 
-/// The same without counting digits first. Three points may be an address, and are left to the Python path.
+/// The same without counting digits first. Three points may be an address, and are left to the rules.
 pub fn has_number(text: &[u8]) -> bool {
-    text.iter().filter(|&&byte| byte == b'.').count() >= 3
-        || (0..text.len()).any(|start| number_from(text, start))
+    text.iter().filter(|&&byte| byte == b'.').count() >= 3 || has_run(text)
 }
 
-fn number_from(text: &[u8], start: usize) -> bool {
-    let continues_word =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    if start > 0 && continues_word(text[start - 1]) {
-        return false;
-    }
-    let mut at = start + usize::from(text[start] == b'+');
-    if !text.get(at).is_some_and(u8::is_ascii_digit) {
-        return false;
-    }
-    at += 1;
-    let mut more = 0;
-    while more < 8 {
-        let mut separators = 0;
-        while separators < 2 && text.get(at).is_some_and(|&byte| is_separator(byte)) {
-            at += 1;
-            separators += 1;
+/// True if nine digits or more follow each other, with up to three separators between, and continue no word.
+fn has_run(text: &[u8]) -> bool {
+    (0..text.len()).any(|start| {
+        let continues_word =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        (start == 0 || !continues_word(text[start - 1])) && is_run(&text[start..])
+    })
+}
+
+fn is_run(text: &[u8]) -> bool {
+    let mut at = 0;
+    for digits in 0..LEAST_DIGITS {
+        let separators = text[at..]
+            .iter()
+            .take(4)
+            .take_while(|&&byte| is_separator(byte));
+        let separators = separators.count();
+        if separators > 3 || (digits == 0 && separators > 0) {
+            return false;
         }
-        match text.get(at) {
-            Some(byte) if byte.is_ascii_digit() || matches!(byte, b'A' | b'B' | b'a' | b'b') => {
-                at += 1;
-                more += 1;
-            }
-            _ => return false,
+        at += separators;
+        if !text.get(at).is_some_and(u8::is_ascii_digit) {
+            return false;
         }
+        at += 1;
     }
     true
 }
 
+/// True if an international account number may begin at a place: two letters, two digits, eight characters or more.
+fn is_account(text: &[u8], at: usize) -> bool {
+    let starts = at == 0 || !text[at - 1].is_ascii_alphanumeric();
+    let head = text.get(at..at + 4).is_some_and(|head| {
+        head[..2].iter().all(u8::is_ascii_alphabetic) && head[2..].iter().all(u8::is_ascii_digit)
+    });
+    if !starts || !head {
+        return false;
+    }
+    let rest = text[at + 4..].iter().take(10);
+    let rest = rest.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-'));
+    rest.filter(|byte| byte.is_ascii_alphanumeric()).count() >= 8
+}
+
+/// True if a text begins with the form of a French social security number of Corsica, with its letter.
+fn is_corsican(text: &[u8]) -> bool {
+    let mut at = 0;
+    b"1dddd2addddddd".iter().chain(b"d").all(|form| {
+        if at > 0 && text.get(at).is_some_and(|byte| b" .+-".contains(byte)) {
+            at += 1;
+        }
+        let byte = text.get(at).copied().unwrap_or(0);
+        at += 1;
+        match form {
+            b'1' => matches!(byte, b'1' | b'2'),
+            b'2' => byte == b'2',
+            b'a' => matches!(byte, b'A' | b'B' | b'a' | b'b'),
+            _ => byte.is_ascii_digit(),
+        }
+    })
+}
+
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    /// The keywords of a small plan.
+    pub fn sample() -> Keywords {
+        let texts = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| (*text).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let mut alphabet = [false; 256];
+        for byte in b'0'..=b'9' {
+            alphabet[usize::from(byte)] = true;
+        }
+        let shapes = vec![KeyShape {
+            prefix: b"ghp_".to_vec(),
+            least: 4,
+            alphabet,
+        }];
+        Keywords::new(
+            &texts(&["token", "api_key"]),
+            &texts(&["pin"]),
+            &texts(&["bearer"]),
+            &texts(&["reset"]),
+            shapes,
+        )
+        .unwrap()
+    }
 
     #[test]
     fn long_numbers_may_be_personal() {
         for text in [
             "4111 1111 1111 1111",
+            "4111  1111 - 1111 1111",
             "+33 6 12 34 56 78",
             "1.85.05.78 006 084",
             "call 0612345678",
             "2 85 05 2A 006 084 36",
+            "285052A00608436",
+            "123-45-6789",
+            "GB29NWBK60161331926819",
         ] {
             assert!(has_long_number(text.as_bytes()), "{text}");
         }
@@ -98,22 +314,52 @@ mod tests {
             "1234567 x 12345",
             "10.203.111.254",
             "a123456789",
-            "2026-11-23",
+            "2026-11-23T10:11:12.123Z",
         ] {
             assert!(!has_long_number(text.as_bytes()), "{text}");
         }
     }
 
     #[test]
-    fn keywords_match_in_any_case() {
-        let keywords = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(["token"])
-            .unwrap();
-        assert!(may_hold(&keywords, b"My TOKEN") && !may_hold(&keywords, b"my word"));
+    fn words_count_at_their_place() {
+        let keywords = sample();
+        for text in [
+            "My TOKEN=1",
+            "api_key: x",
+            "pin=1",
+            "userPin: 1",
+            "pins: 1",
+            "a bearer",
+            "/a-reset/x",
+            "x ghp_1234",
+        ] {
+            assert!(may_hold(&keywords, text.as_bytes()), "{text}");
+        }
+        for text in [
+            "my word",
+            "my token",
+            "pin 1",
+            "spin: 1",
+            "ping: 1",
+            "reset",
+            "/reset",
+            "xghp_1234",
+            "ghp_123x",
+        ] {
+            assert!(!may_hold(&keywords, text.as_bytes()), "{text}");
+        }
         assert!(
-            may_hold_assignment(&keywords, b"token=1")
-                && !may_hold_assignment(&keywords, b"token 1")
+            keywords.in_name(b"access token")
+                && keywords.in_name(b"PIN")
+                && keywords.in_name(b"a/b")
         );
+        assert!(!keywords.in_name(b"shipping_date"));
+    }
+
+    #[test]
+    fn encoded_texts_are_examined() {
+        assert!(may_hold(&sample(), b"/x%20y") && !may_hold(&sample(), b"100% of 5"));
+        assert!(may_hold_assignment(&sample(), b"a?token=1"));
+        assert!(!may_hold_assignment(&sample(), b"0612345678"));
     }
 }

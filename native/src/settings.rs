@@ -1,9 +1,10 @@
 //! The compiled chain plan: fields with their constraints, masked names, and the fields and tests of counter rules.
 
 use crate::block::Column;
+use crate::redact::Redaction;
+use crate::secrets::Keywords;
 use crate::texts::Texts;
 use crate::times::TimeNames;
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -516,9 +517,9 @@ pub struct Settings {
     /// Indices in `known`, by `slot` of the name.
     slots: Vec<Vec<usize>>,
     pub levels: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Names whose values are masked, in lower case without `-` and `_`.
-    pub masked: Vec<Vec<u8>>,
-    pub keywords: AhoCorasick,
+    pub keywords: Keywords,
+    /// The rules of redaction; None if the plan has none.
+    pub redaction: Option<Redaction>,
     pub rule_fields: Vec<RuleField>,
     /// Places of `REQUEST_FIELDS` in `known`.
     pub request: [Option<usize>; 4],
@@ -546,22 +547,14 @@ fn slot(name: &[u8]) -> usize {
     (name.len() * 37 + sign(1) * 5 + sign(name.len().wrapping_sub(1))) % SLOTS
 }
 
-fn automaton(keywords: &[String]) -> Result<AhoCorasick, String> {
-    let mut builder = AhoCorasickBuilder::new();
-    builder
-        .ascii_case_insensitive(true)
-        .build(keywords)
-        .map_err(|error| error.to_string())
-}
-
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
             known: Vec::new(),
             slots: vec![Vec::new(); SLOTS],
             levels: Vec::new(),
-            masked: Vec::new(),
-            keywords: automaton(&[]).expect("an empty automaton"),
+            keywords: Keywords::default(),
+            redaction: None,
             rule_fields: Vec::new(),
             request: [None; 4],
             undecided_fields: Vec::new(),
@@ -582,11 +575,6 @@ impl Settings {
     pub fn add_known(&mut self, field: KnownField) {
         self.slots[slot(&field.name)].push(self.known.len());
         self.known.push(field);
-    }
-
-    pub fn set_keywords(&mut self, keywords: &[String]) -> Result<(), String> {
-        self.keywords = automaton(keywords)?;
-        Ok(())
     }
 
     pub fn place_of(&self, name: &[u8]) -> Option<usize> {
@@ -640,15 +628,6 @@ impl Settings {
     fn alias(&self, spelling: &[u8]) -> Option<&[u8]> {
         let entry = self.levels.iter().find(|(alias, _)| alias == spelling);
         entry.map(|(_, level)| level.as_slice())
-    }
-
-    pub fn is_masked(&self, name: &[u8]) -> bool {
-        let plain: Vec<u8> = name
-            .iter()
-            .filter(|&&byte| byte != b'-' && byte != b'_')
-            .map(u8::to_ascii_lowercase)
-            .collect();
-        self.masked.contains(&plain)
     }
 }
 
@@ -748,15 +727,6 @@ mod tests {
         assert_eq!(level("warn"), "warning");
         assert_eq!(level("WARN"), "warning");
         assert_eq!(level("Odd"), "odd");
-    }
-
-    #[test]
-    fn names_are_masked_with_any_separators() {
-        let settings = read(&sample()).unwrap();
-        for name in ["password", "PassWord", "api_key", "API-Key", "a_p_i_key"] {
-            assert!(settings.is_masked(name.as_bytes()), "{name}");
-        }
-        assert!(!settings.is_masked(b"passwords") && !settings.is_masked(b""));
     }
 
     #[test]

@@ -266,7 +266,8 @@ fn take(entries: &mut Map<String, Value>, key: &str) -> Result<Value, String> {
         .ok_or_else(|| format!("texts: `{key}` is missing"))
 }
 
-fn expression(entry: Value) -> Result<(String, Pattern), String> {
+/// Read an expression and its name.
+pub fn expression(entry: Value) -> Result<(String, Pattern), String> {
     let mut entry = object(entry)?;
     let (name, pattern) = (
         text(take(&mut entry, "name")?)?,

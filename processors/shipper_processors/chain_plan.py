@@ -8,7 +8,7 @@ declines it instead of guessing.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -98,17 +98,45 @@ class RulesPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Expression:
+    """A regular expression of a step that reads text."""
+
+    name: str
+    """Its module and its name there."""
+    pattern: str
+    flags: int
+    """Flags of Python's `re`."""
+
+
+@dataclass(frozen=True, slots=True)
 class RedactionPlan:
     """The names and texts by which values to mask are recognised."""
 
-    masked_names: tuple[str, ...]
-    """Names of fields to mask, in lower case, without `-` and `_`."""
     keywords: tuple[str, ...]
-    """Every text that a word pattern or a field's name can match contains one of these, in any case."""
+    """Every text that a rule for words can change contains one of these, in any case, or one of `words`."""
+    words: tuple[str, ...]
+    """The same for texts in which no other letter continues it, except at a change of case."""
+    forms: tuple[str, ...]
+    """The same for values that are recognised by their form, wherever they stand."""
+    link_stems: tuple[str, ...]
+    """Parts of words of a path behind which a secret may stand."""
+    key_shapes: tuple[tuple[str, int, str], ...]
+    """Beginnings of well-known keys, with the least number of characters behind them and all that are allowed there."""
     constrained_fields: tuple[str, ...]
     """Fields whose text the schema constrains: a number in it is not personal data."""
     every_text: bool
     """True if any text may match, so that each must be examined."""
+    names: tuple[tuple[tuple[str, ...], str], ...] = ()
+    """The listed names as words, each with its kind."""
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Lists of words, and the enabled patterns, by what they are for."""
+    words_near: tuple[tuple[str, str], ...] = ()
+    """Words near a number, with what each says about it."""
+    iban_lengths: tuple[tuple[str, int], ...] = ()
+    expressions: tuple[Expression, ...] = ()
+    """The expressions of the rules; without them, texts that may hold something are left to the Python path."""
+    key: str = field(default="", repr=False)
+    """The key of the hashes in hexadecimal digits; empty to mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,17 +233,6 @@ class VerdictPlan:
     """Beginning of the names of events that record a request."""
     index_prefix: str
     """Of the daily indices, which quarantined entries name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A regular expression of a step that reads text."""
-
-    name: str
-    """Its module and its name there."""
-    pattern: str
-    flags: int
-    """Flags of Python's `re`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,7 +432,7 @@ def _plan_of(table: dict[str, Any]) -> ChainPlan:
         SchemaPlan(known_fields=known, levels=levels, options=options, **schema),
         _row(NormalisationPlan, normalisation),
         _rules_of(rules),
-        _row(RedactionPlan, redaction),
+        _redaction_of(**redaction),
         _row(RenderingPlan, rendering),
         _row(SkewPlan, skew),
         _row(TimesPlan, times),
@@ -431,6 +448,11 @@ def _texts_of(expressions: list[Any], words: list[Any], heads: list[Any], names:
         tuple(HeadForms(entry["name"], tuple(HeadForm(**one) for one in entry["forms"])) for entry in heads),
         tuple((name, tuple(listed)) for name, listed in names),
     )
+
+
+def _redaction_of(expressions: list[Any], **section: Any) -> RedactionPlan:  # noqa: ANN401 -- JSON
+    tables = {name: _operand(value) for name, value in section.items()}
+    return RedactionPlan(expressions=tuple(Expression(**entry) for entry in expressions), **tables)
 
 
 def _known_field_of(entry: dict[str, Any]) -> KnownField:

@@ -1,21 +1,24 @@
 """Mask secrets and personal data in events, raw lines and error texts, before anything is stored or sent.
 
-Nearly all events contain none. `suspicious` rules them out with a few fast searches; it may report a harmless event,
-but never misses one that has something to mask.
+Nearly all events contain none. `suspicious` rules them out with one filter over their texts; it may report a harmless
+event, but never misses one that has something to mask. Then the rules are applied in one order: names first
+(`redact_names`, `redact_assignments`), forms of keys and tokens (`redact_patterns`), numbers (`redact_numbers`).
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote
 
-from shipper_processors.chain_plan import SCHEMA, RedactionPlan
+from shipper_processors.chain_plan import SCHEMA
 from shipper_processors.envelope import LONE_SURROGATES
 from shipper_processors.pseudonym import hash_of
-from shipper_processors.redact_names import DEFAULT_FIELDS
-from shipper_processors.redact_patterns import KEYWORDS, PATTERNS, WORD, Pattern, named_values
+from shipper_processors.redact_assignments import assignments, is_nothing, other_notations
+from shipper_processors.redact_filter import MARKS, TextFilter, decoded, may_hold_number
+from shipper_processors.redact_names import DEFAULT_FIELDS, PATTERN_NAMES, Found, Kind, NameRule
+from shipper_processors.redact_numbers import CORSICAN, IBAN, RUN, compact, personal_numbers
+from shipper_processors.redact_patterns import AFTER_NAMES, BEFORE_NAMES, EMAIL, NORMAL
+from shipper_processors.redact_plan import redaction_plan
 from shipper_processors.sanitize import safe_repr
 
 if TYPE_CHECKING:
@@ -24,30 +27,17 @@ if TYPE_CHECKING:
 DEEPEST = 100
 MOST_KEPT, LONGEST_KEPT = 20_000, 200
 """Number and longest length of the harmless texts that are cached."""
-ESCAPE = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")
-MASKED = re.compile(r"\[redacted:[^\]\s]{1,120}\]?")
-NUMBER = re.compile(r"(?<![\w.-])\+?\d(?:[ .()+-]{0,2}[\dABab]){8,}")
-"""Nine digits or more with separators: every card, telephone and social security number matches."""
-SHORT_NUMBER = 12
-"""Longest number, in characters, that is never masked."""
+MASKED = re.compile(r"\[redacted:[^\]\s]{1,120}\]?", re.ASCII)
+SHORT_NUMBER = 8
+"""Most characters of a number that is never masked."""
 LONGEST_END = 256
-IPV4 = re.compile(r"(?<![\d.+])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
-"""Client addresses are in every access line, and no pattern can match one."""
 CONSTRAINED = frozenset({"correlation_id", "trace_id", "span_id", "timestamp"})
 """Fields whose text the schema constrains: numbers in it are not personal, and words need `=`, `:` or dots."""
 KNOWN = frozenset(field.name for field in SCHEMA.known_fields)
-_ZEROS = bytes.maketrans(b"123456789", b"000000000")
-
-
-def _has_long_number(text: str) -> bool:
-    """True if a text may hold a long number; counting digits rules out most texts."""
-    digits = text.encode("utf-8", "replace").translate(_ZEROS, b" .()+-")
-    return b"00000000" in digits and NUMBER.search(IPV4.sub("", text)) is not None
-
-
-def _may_hold_assignment(text: str) -> bool:
-    """True if a text without spaces may hold a name and its value, a URL, or a token of three parts."""
-    return "=" in text or ":" in text or text.count(".") > 1
+NAME_KEYS, VALUE_KEYS = ("name", "key", "header", "field", "param", "parameter"), ("value", "val", "content", "input")
+"""Keys of a header or parameter that is written as an object, and of a value that pydantic rejects."""
+LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]{2,100}")
+"""A name in a list before its value."""
 
 
 def without_cut_end(text: str) -> str:
@@ -63,8 +53,8 @@ def without_cut_end(text: str) -> str:
 
 def spellings(value: str) -> Iterator[str]:
     """Yield each spelling of `value` that redaction may have hashed: the value, and each pattern's normal form."""
-    candidates = [value]
-    candidates += [pattern.normal(value) for pattern in PATTERNS.values() if pattern.regex.fullmatch(value)]
+    is_number = any(form.fullmatch(value) for form in (RUN, IBAN, CORSICAN))
+    candidates = [value, *([value.lower()] if EMAIL.fullmatch(value) else []), *([compact(value)] if is_number else [])]
     yield from dict.fromkeys(candidates)
 
 
@@ -74,7 +64,7 @@ class Redactor:
     def __init__(
         self,
         fields: Iterable[str] = DEFAULT_FIELDS,
-        patterns: Iterable[str] = tuple(PATTERNS),
+        patterns: Iterable[str] = PATTERN_NAMES,
         *,
         key: bytes | None = None,
         mode: Literal["mask", "hash"] = "mask",
@@ -83,29 +73,25 @@ class Redactor:
         """`key` is required for mode `hash`. Raises ValueError for a pattern that is unknown, or invalid for RE2."""
         if mode == "hash" and not key:
             raise ValueError("redaction by hash needs a key: set redact.key_file")
-        unknown = [name for name in patterns if name not in PATTERNS]
-        if unknown:
-            raise ValueError(f"unknown redaction pattern {unknown[0]!r}; expected one of {', '.join(PATTERNS)}")
+        self._patterns = frozenset(patterns)
+        if unknown := sorted(self._patterns - set(PATTERN_NAMES)):
+            raise ValueError(f"unknown redaction pattern {unknown[0]!r}; expected one of {', '.join(PATTERN_NAMES)}")
         self._key = key if mode == "hash" else None
-        fields = tuple(fields)
-        self._patterns = {name: PATTERNS[name] for name in patterns}
-        has_password = "password" in self._patterns
-        field_values, keywords, complete = named_values(
-            name for name in fields if not (has_password and WORD.search(name))
-        )
-        if field_values is not None:
-            self._patterns = {"field": Pattern(field_values, keywords), **self._patterns}
-        self.plan = RedactionPlan(
-            tuple(sorted({_normalized_name(name) for name in fields})),
-            (*KEYWORDS, *(keyword for keyword in keywords if keyword not in KEYWORDS)),
-            tuple(sorted(CONSTRAINED)),
-            bool(extra_patterns) or not complete,
-        )
-        self._fields = frozenset(self.plan.masked_names)
-        self._keywords = self.plan.keywords
-        self._every_text = self.plan.every_text
+        self._names = NameRule(fields, secrets="password" in self._patterns)
+        self._filter = TextFilter(self._names.listed)
         self._extra = {name: self._safe_pattern(name, regex) for name, regex in (extra_patterns or {}).items()}
+        self._every_text = bool(self._extra) or self._filter.every_text
+        self.plan = redaction_plan(
+            self._names,
+            self._filter,
+            enabled=self._patterns,
+            constrained=CONSTRAINED,
+            every_text=self._every_text,
+            key=self._key,
+        )
         self._clean: set[str] = set()
+        self._clean_items: set[str] = set()
+        """The same for texts in objects and lists, where one may be a name beside its value."""
         self._clean_names: set[str] = set()
 
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -126,73 +112,92 @@ class Redactor:
         except ValueError as error:
             raise ValueError(f"redaction pattern {name!r} is not a valid RE2 expression: {error}") from error
 
-    def suspicious(self, raw: str, event: dict[str, Any]) -> bool:
-        """True if `event`, decoded from `raw`, may hold something to mask; False guarantees that it holds nothing.
+    # --- filter -----------------------------------------------------------------------------------
 
-        Escapes can hide anything, so a raw text with a backslash is always examined.
-        """
-        if self._every_text or "@" in raw or "\\" in raw:
+    def suspicious(self, event: dict[str, Any]) -> bool:
+        """True if `event` may hold something to mask; False guarantees that it holds nothing."""
+        if self._every_text:
             return True
-        clean = self._clean
+        clean, texts, items, ids = self._clean, list[str](), list[str](), list[str]()
         for name, value in event.items():
-            if (
-                type(value) is str
-                and value not in clean
-                and (
-                    self._may_hold(value)
-                    if name not in CONSTRAINED
-                    else _may_hold_assignment(value) and self._has_keyword(value.lower())
-                )
-            ):
-                return True
-        extra = event.get("extra")
-        return extra is not None and self._suspicious_extra(extra)
-
-    def _suspicious_extra(self, extra: Any) -> bool:  # noqa: ANN401 -- any JSON value
-        """The same for fields outside the schema; nested values always count as suspicious."""
-        if type(extra) is not dict:
-            return True
-        clean = self._clean
-        for name, value in extra.items():
-            if name not in self._clean_names and self._is_sensitive_name(name):
-                return True
             if type(value) is str:
-                if value not in clean and self._may_hold(value):
-                    return True
-            elif isinstance(value, dict | list) or (value is not None and len(str(value)) > SHORT_NUMBER):
+                if value not in clean:
+                    (ids if name in CONSTRAINED else texts).append(value)
+            elif name not in KNOWN and value is not None and self._collect(name, value, "", items, 0):
                 return True
+        if texts:
+            if self._filter.may_hold("\n".join(texts)):
+                return True
+            self._remember(texts, clean)
+        if items:
+            if self._filter.may_hold("\n=".join((*items, ""))):  # each may be a name beside its value
+                return True
+            self._remember(items, self._clean_items)
+        return bool(ids) and self._filter.may_hold("\n".join(ids), numbers=False)
+
+    def _collect(  # noqa: C901
+        self,
+        name: str,
+        value: Any,  # noqa: ANN401 -- any JSON value
+        parent: str,
+        texts: list[str],
+        depth: int,
+    ) -> bool:
+        """Collect the texts in a value of the event; True if a name in it is sensitive, or if it is too deep."""
+        if depth > DEEPEST:
+            return True
+        if type(value) is str:
+            if value not in self._clean_items:
+                texts.append(value)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                if self._is_sensitive_name(key, name or parent) or self._collect(
+                    key, item, name or parent, texts, depth + 1
+                ):
+                    return True
+        elif isinstance(value, list):
+            for item in value:
+                if self._collect("", item, name or parent, texts, depth + 1):
+                    return True
+        elif value is not None and not isinstance(value, bool) and len(text := str(value)) > SHORT_NUMBER:
+            texts.append(text)
         return False
 
-    def _is_sensitive_name(self, name: str) -> bool:
+    def _is_sensitive_name(self, name: str, parent: str) -> bool:
         """True if a field's name is sensitive or may itself hold something to mask; other names are cached."""
-        if _normalized_name(name) in self._fields or self._may_hold(name):
+        if self._kind(name, parent):
+            return True
+        if name in self._clean_names:
+            return False
+        if self._filter.may_hold(name):
             return True
         if len(name) < LONGEST_KEPT and len(self._clean_names) < MOST_KEPT:
             self._clean_names.add(name)
         return False
 
-    def _has_keyword(self, lowered: str) -> bool:
-        """True if a lower-case text contains a keyword of a word pattern or of a field's name."""
-        return any([keyword in lowered for keyword in self._keywords])  # noqa: C419 -- twice as fast
-
-    def _may_hold(self, value: str) -> bool:
+    def _may_hold(self, text: str) -> bool:
         """True if a text may hold something to mask; harmless texts are cached, since most repeat."""
-        if self._has_keyword(value.lower()) or _has_long_number(value):
+        if self._filter.may_hold(text):
             return True
-        if len(value) < LONGEST_KEPT:
-            if len(self._clean) >= MOST_KEPT:
-                self._clean.clear()
-            self._clean.add(value)
+        self._remember((text,), self._clean)
         return False
 
-    def redact_text(self, text: str) -> str:
-        """Return `text` with every match of a pattern masked, also in percent-encoded and escaped text."""
-        if not self._every_text and "@" not in text and (text in self._clean or not self._may_hold(text)):
+    @staticmethod
+    def _remember(texts: Iterable[str], clean: set[str]) -> None:
+        if len(clean) >= MOST_KEPT:
+            clean.clear()
+        clean.update(text for text in texts if len(text) < LONGEST_KEPT)
+
+    # --- texts ------------------------------------------------------------------------------------
+
+    def redact_text(self, text: str, name: str = "") -> str:
+        """Return `text`, the value of the field `name`, masked by every rule, also where it is encoded or escaped."""
+        if not self._every_text and (text in self._clean or not self._may_hold(text)):
             return text
-        masked = self._matches(text)
-        decoded = _decoded(masked)
-        if decoded != masked and (masked_decoded := self._matches(decoded)) != decoded:
-            return masked_decoded
+        masked = self._matches(text, name)
+        plain = decoded(masked)
+        if plain != masked and (masked_plain := self._matches(plain, name)) != plain:
+            return masked_plain
         return masked
 
     def redact_raw(self, text: str) -> str:
@@ -200,77 +205,134 @@ class Redactor:
 
         The rest stays unchanged. If an object has a name twice, both values are masked.
         """
-        if not self._every_text and "@" not in text and "\\" not in text and not self._may_hold(text):
+        if not self._every_text and not self._may_hold(text) and not self._filter.may_hold_nested(text):
             return text
         if text.lstrip("\ufeff \t")[:1] == "{":
             try:
                 content = json.loads(text.strip("\ufeff \t\r\n\0"), strict=False, object_pairs_hook=_Pairs)
-                masked = self._value("", content, 0)
+                masked = self._value("", content, "", 0)
                 if masked != content:
                     text = _to_json(masked)
             except (ValueError, RecursionError):
                 pass  # invalid JSON: masked as text only
         return self.redact_text(text)
 
-    def _matches(self, text: str, *, numbers: bool = True) -> str:
-        lowered, numbers = text.lower(), numbers and _has_long_number(text)
-        for name, pattern in self._patterns.items():
-            if pattern.long_number:
-                possible = numbers
-            else:
-                possible = not pattern.keywords or any([keyword in lowered for keyword in pattern.keywords])  # noqa: C419
-            if possible:
-                text = pattern.regex.sub(partial(self._masked, name=name, pattern=pattern), text)
-        for name, extra in self._extra.items():
-            text = extra.sub(lambda value, name=name: self._replacement(name, value), text)  # type: ignore[misc]
+    def _matches(self, text: str, name: str = "", *, numbers: bool = True) -> str:
+        patterns = self._patterns
+        for find in BEFORE_NAMES:
+            text = self._masked(text, find(text, patterns))
+        if MARKS.search(text) is not None:
+            text = self._masked(text, assignments(text, self._names))
+            text = self._masked(text, other_notations(text, self._names))
+        for find in AFTER_NAMES:
+            text = self._masked(text, find(text, patterns))
+        if numbers and may_hold_number(text):
+            text = self._masked(text, (found for found in personal_numbers(text, name) if found.kind in patterns))
+        for pattern, extra in self._extra.items():
+            text = extra.sub(lambda value, name=pattern: self._replacement(name, value), text)  # type: ignore[misc]
         return text
+
+    def _masked(self, text: str, found: Iterable[Found]) -> str:
+        """Return a text with the values that were found replaced; of two that overlap, the first and longest counts."""
+        parts: list[str] = []
+        end = 0
+        for kind, start, stop in sorted(found, key=lambda value: (value.start, -value.end)):
+            value = text[start:stop]
+            if start >= end and MASKED.fullmatch(value) is None:
+                parts += (text[end:start], self._replacement(kind, NORMAL.get(kind, str)(value)))
+                end = stop
+        return "".join([*parts, text[end:]]) if parts else text
+
+    # --- events -----------------------------------------------------------------------------------
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
         """Return a copy of the event with fields and patterns masked at any depth, in keys too."""
         return {
-            name: self._redact_constrained(value) if name in CONSTRAINED else self._value(name, value, 0)
+            name: self._redact_constrained(value) if name in CONSTRAINED else self._value(name, value, "", 0)
             for name, value in event.items()
         }
 
     def _redact_constrained(self, value: Any) -> Any:  # noqa: ANN401 -- an application's own entry may hold any value
         if isinstance(value, str):
-            return (
-                self._matches(value, numbers=False)
-                if self._every_text or "@" in value or _may_hold_assignment(value)
-                else value
-            )
-        return self._value("", value, 0)
+            is_clean = not self._every_text and not self._filter.may_hold(value, numbers=False)
+            return value if is_clean else self._matches(value, numbers=False)
+        return self._value("", value, "", 0)
 
-    def _value(self, name: str, value: Any, depth: int) -> Any:  # noqa: ANN401 -- any JSON value
-        if value is not None and name not in KNOWN and _normalized_name(name) in self._fields:
-            return self._replacement("field", value if isinstance(value, str) else safe_repr(value))
+    def _kind(self, name: str, parent: str) -> Kind:
+        """Return what a field's name stands for, by itself or with that of the object it is in."""
+        if name in KNOWN:
+            return ""
+        return self._names.kind(name) or (self._names.kind(f"{parent} {name}", at_end=True) if parent and name else "")
+
+    def _value(self, name: str, value: Any, parent: str, depth: int) -> Any:  # noqa: ANN401 -- any JSON value
+        """Return a field's value masked; `parent` is the name of the object it is in."""
+        if value is None or isinstance(value, bool):
+            return value
+        if self._kind(name, parent) and (whole := self._whole(name, value)) is not None:
+            return whole
         if isinstance(value, str):
-            return self.redact_text(value)
+            return self.redact_text(value, "" if name in KNOWN else name)
         if depth > DEEPEST:
             return self._replacement("depth", "")
         if isinstance(value, _Pairs):
-            return _Pairs((self.redact_text(key), self._value(key, item, depth + 1)) for key, item in value)
+            return _Pairs((self.redact_text(key), item) for key, item in self._items(value, name or parent, depth))
         if isinstance(value, dict):
             masked_fields: dict[str, Any] = {}
-            for key, item in value.items():
-                masked_fields[_unused_name(self.redact_text(str(key)), masked_fields)] = self._value(
-                    str(key), item, depth + 1
-                )
+            items = [(str(key), item) for key, item in value.items()]
+            for key, item in self._items(items, name or parent, depth):
+                masked_fields[_unused_name(self.redact_text(key), masked_fields)] = item
             return masked_fields
         if isinstance(value, list | tuple):
-            return [self._value("", item, depth + 1) for item in value]
-        if isinstance(value, int | float) and not isinstance(value, bool) and name not in KNOWN:
-            masked = self.redact_text(str(value))
+            return self._list(value, name or parent, depth)
+        if isinstance(value, int) and name not in KNOWN:
+            masked = self.redact_text(str(value), name)
             return value if masked == str(value) else masked
         return value
 
-    def _masked(self, match: re.Match[str], *, name: str, pattern: Pattern) -> str:
-        group = "value" if "value" in match.re.groupindex else 0
-        value = match[group]
-        if not pattern.holds(value) or MASKED.fullmatch(value):
-            return match[0]
-        start, end = match.start(group) - match.start(), match.end(group) - match.start()
-        return match[0][:start] + self._replacement(name, pattern.normal(value)) + match[0][end:]
+    def _whole(self, name: str, value: Any) -> Any:  # noqa: ANN401 -- any JSON value
+        """Return the value of a sensitive field masked as a whole; None if it holds nothing."""
+        text = value if isinstance(value, str) else safe_repr(value)
+        if isinstance(value, str | int | float) and is_nothing(name, text):
+            return None
+        return value if MASKED.fullmatch(text) else self._replacement("field", text)
+
+    def _items(self, items: list[tuple[str, Any]], parent: str, depth: int) -> Iterator[tuple[str, Any]]:
+        """Yield the fields of an object masked. One that names a header has its value under another key."""
+        named = self._named_by(items)
+        for key, item in items:
+            is_value = named and key.lower() in VALUE_KEYS and item is not None and not isinstance(item, bool)
+            whole = self._whole(named, item) if is_value else None
+            yield key, self._value(key, item, parent, depth + 1) if whole is None else whole
+
+    def _named_by(self, items: list[tuple[str, Any]]) -> str:
+        """Return the sensitive name that an object gives to its value; empty if there is none."""
+        for key, item in items:
+            lowered = key.lower()
+            if lowered == "loc" and isinstance(item, list) and item:
+                item = item[-1]  # noqa: PLW2901 -- where pydantic found the value that it rejects
+            elif lowered not in NAME_KEYS:
+                continue
+            if isinstance(item, str) and self._names.kind(item):
+                return item
+        return ""
+
+    def _list(self, values: list[Any] | tuple[Any, ...], parent: str, depth: int) -> list[Any]:
+        """Return a list masked: names alternate with values, or an option stands before its argument."""
+        masked: list[Any] = []
+        for place, value in enumerate(values):
+            before = values[place - 1] if place else None
+            if (
+                isinstance(before, str)
+                and isinstance(value, str)
+                and (before.startswith("-") or (place % 2 and len(values) % 2 == 0))
+                and LISTED_NAME.fullmatch(before)
+                and self._names.kind(before)
+                and (whole := self._whole(before, value)) is not None
+            ):
+                masked.append(whole)
+            else:
+                masked.append(self._value("", value, parent, depth + 1))
+        return masked
 
     def _replacement(self, name: str, value: str) -> str:
         return f"[redacted:{name}]" if self._key is None else f"[redacted:{name}:{hash_of(self._key, value)}]"
@@ -297,15 +359,3 @@ def _unused_name(name: str, taken: Mapping[str, object]) -> str:
         number += 1
         candidate = f"{name} ({number})"
     return candidate
-
-
-def _decoded(text: str) -> str:
-    r"""Return `text` with `%40` and `\u0040` decoded, also in a query within a query."""
-    decoded = ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
-    for _ in range(2):
-        decoded = unquote(decoded, errors="replace") if "%" in decoded else decoded
-    return decoded
-
-
-def _normalized_name(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")

@@ -1,148 +1,159 @@
-"""The patterns and name rules by which secrets and personal data are recognised in text."""
+"""Secrets in text that are recognised by their form: keys, tokens, URLs with a password, links, e-mail addresses."""
 
 import re
-from collections.abc import Callable, Iterable
-from itertools import chain, product
+from collections.abc import Callable, Iterator
+from string import ascii_letters, ascii_uppercase, digits
 from typing import NamedTuple
 
-MOST_PARTS = 3
-"""Most parts of a field's name for which all spellings are keywords; for a longer name, its longest part is."""
+from shipper_processors.redact_names import Found
+from shipper_processors.redact_numbers import compact, ibans
 
+NORMAL: dict[str, Callable[[str], str]] = {
+    "email": str.lower, "iban": compact, "card": compact, "national_id": compact, "phone": compact,
+}  # fmt: skip
+"""By pattern, the function that returns the normal form that is hashed, so that all spellings have one hash."""
 
-class Pattern(NamedTuple):
-    """A built-in pattern: an expression and a test of its value. Masks the group `value`, or the whole match."""
-
-    regex: re.Pattern[str]
-    keywords: tuple[str, ...] = ()
-    """Every text that the pattern matches contains one of these, in lower case."""
-    long_number: bool = False
-    """True if the pattern matches long numbers."""
-    holds: Callable[[str], bool] = lambda _value: True
-    normal: Callable[[str], str] = str
-    """Returns the normal form that is hashed, so that all spellings of a value have one hash."""
-
-
-def _digits(text: str) -> str:
-    return "".join(character for character in text if character in "0123456789")
-
-
-def luhn(text: str) -> bool:
-    """True if the digits pass the check of card numbers (ISO/IEC 7812-1, annex B)."""
-    digits = _digits(text)
-    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:  # noqa: PLR2004 -- lengths of card numbers
-        return False
-    weighted = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
-    return sum(number - 9 * (number > 9) for number in weighted) % 10 == 0  # noqa: PLR2004
-
-
-def french_nir(text: str) -> bool:
-    """True if a French social security number passes its key: 97 minus the number modulo 97 (INSEE)."""
-    compact = text.upper().replace(" ", "").replace(".", "").replace("-", "")
-    number = compact[:13].replace("2A", "19").replace("2B", "18")
-    return number.isdigit() and compact[13:].isdigit() and int(compact[13:]) == 97 - int(number) % 97
-
-
-def _compact(number: str) -> str:
-    """Return a number without separators between its digits."""
-    return ("+" if number.startswith("+") else "") + "".join(filter(str.isalnum, number.upper()))
-
-
-WORDS = (
-    r"pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret|credential"
+HEADER = re.compile(
+    r"\b(?:set-cookie|cookie|(?:proxy-)?authorization):[ \t]{0,4}(?P<value>[^\r\n\"'\\]++)", re.IGNORECASE | re.ASCII
 )
-WORD = re.compile(rf"(?:{WORDS})[\w-]{{0,20}}\Z", re.IGNORECASE)
-"""Names of fields whose values the pattern `password` matches."""
-PREFIX = r"(?:[bu](?=\\{0,7}+[\"']))?+"
-ASSIGNMENT = rf"\\{{0,7}}+[\"']?+\s{{0,4}}+[=:]{{1,2}}+>?+\s{{0,4}}+{PREFIX}"
-"""Everything between a name and its value: in JSON, in JSON within JSON, in a query, in words and in code."""
-QUOTED = r"(?:(?!(?<!\\)(?P=quote))(?:\\.|[^\\\n]))++"
-"""A value up to its closing quote; an escaped quote is part of it."""
-BARE = r"[^\s\"',;&)}\]]++"
-NESTED = r"(?!\[redacted:)[\[{(](?:(?=[\s\[{(]{0,20}+[bu]?+\\{0,7}+[\"'])(?s:.)++|[^\])}\n]++)"
-"""A value that is an object or a list: if it contains texts, its end is unknown and all that follows belongs to it."""
-PATTERNS: dict[str, Pattern] = {
-    "header": Pattern(
-        re.compile(
-            r"\b(?:set-cookie|cookie|(?:proxy-)?authorization):[ \t]{0,4}(?P<value>[^\r\n\"'\\]++)", re.IGNORECASE
-        ),
-        ("cookie", "authorization"),
-    ),
-    "url_password": Pattern(
-        re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{0,128}:(?P<value>[^\s@'\"]{1,256})@", re.IGNORECASE),
-        ("://",),
-    ),
-    "bearer": Pattern(
-        re.compile(r"\b(?:bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,}+)", re.IGNORECASE),
-        ("bearer", "basic"),
-    ),
-    "jwt": Pattern(
-        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+)?", re.IGNORECASE),
-        ("eyj",),
-    ),
-    "password": Pattern(
-        re.compile(
-            rf"(?:{WORDS})[\w-]{{0,20}}{ASSIGNMENT}(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:{NESTED}|{BARE})))",
-            re.IGNORECASE,
-        ),
-        ("pass", "pwd", "secret", "token", "key", "credential"),
-    ),
-    "email": Pattern(
-        re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"),
-        ("@",),
-        normal=str.lower,
-    ),
-    "card": Pattern(re.compile(r"(?<![\w.-])(?:4\d{12}|[2-6](?:[ +-]?\d){13,18})(?![\w-])"), (), True, luhn, _compact),
-    "national_id": Pattern(
-        re.compile(
-            r"(?<!\w)[12][ .+-]?\d\d[ .+-]?\d\d[ .+-]?(?:\d\d|2[ABab])[ .+-]?\d{3}[ .+-]?\d{3}[ .+-]?\d\d(?!\w)"
-        ),
-        (),
-        True,
-        french_nir,
-        _compact,
-    ),
-    "phone": Pattern(
-        re.compile(
-            r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?(?:\(\d{2,4}\)[ .-]?\d(?:[ .-]?\d){5,11}|\d(?:[ .-]?\d){7,11})"
-            r"|0[1-9](?:[ .-]?\d\d){4})(?![\w-])"
-        ),
-        (),
-        True,
-        normal=_compact,
-    ),
+URL_PASSWORD = re.compile(
+    r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{0,128}:(?!\d{1,5}[/?#]|\[redacted:)(?P<value>[^\s'\"<>]{1,256})@",
+    re.IGNORECASE | re.ASCII,
+)
+"""The value goes to the last `@` of its word: passwords may contain one."""
+BEARER = re.compile(r"\b(?P<scheme>bearer|basic)\s{1,4}(?P<value>[A-Za-z0-9+/_.~=-]{8,}+)", re.IGNORECASE | re.ASCII)
+NO_TOKENS = frozenset({
+    "authentication", "authorization", "authorisation", "credential", "credentials", "challenge", "strategy",
+    "security", "token-based",
+})  # fmt: skip
+"""Words that follow `bearer` and `basic` in sentences."""
+LOOKS_RANDOM = re.compile(r"[0-9]|[a-z][A-Z]|=\Z")
+"""An encoded name with its password has a digit, a capital inside, or padding; a word has none."""
+JWT = re.compile(
+    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+){0,3}", re.IGNORECASE | re.ASCII
+)
+EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
+PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+PEM_END = "-----END"
+
+
+class KeyShape(NamedTuple):
+    """The form of keys that one service gives out."""
+
+    prefix: str
+    least: int
+    """Least characters behind the prefix."""
+    alphabet: str
+    """Name of the characters behind the prefix."""
+
+
+ALPHABETS = {
+    "letters": ascii_letters + digits,
+    "capitals": ascii_uppercase + digits,
+    "word": f"{ascii_letters}{digits}_",
+    "url": f"{ascii_letters}{digits}_-",
+    "dots": f"{ascii_letters}{digits}_.-",
 }
-"""Built-in patterns by name, in the order in which they are applied."""
+KEY_SHAPES = tuple(
+    KeyShape(prefix, least, alphabet)
+    for alphabet, least, prefixes in (
+        ("letters", 20, "ghp_ gho_ ghu_ ghs_ ghr_ npm_ hf_ dapi"),
+        ("word", 20, "github_pat_"),
+        ("letters", 10, "sk_live_ sk_test_ rk_live_ rk_test_ whsec_"),
+        ("url", 10, "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs- xapp-"),
+        ("capitals", 16, "AKIA ASIA ABIA ACCA"),
+        ("url", 30, "AIza GOCSPX- ya29."),
+        ("url", 16, "glpat- gldt- glrt- sk-ant- sk-proj- pypi-AgEI"),
+        ("letters", 32, "sk-"),
+        ("dots", 20, "SG. hvs. hvb."),
+        ("letters", 30, "shpat_ shpca_ shppa_ shpss_ dop_v1_ doo_v1_ lin_api_ key-"),
+    )
+    for prefix in prefixes.split()
+)
+KEY = re.compile(
+    "(?<![A-Za-z0-9])(?:"
+    + "|".join(
+        f"{re.escape(shape.prefix)}[{re.escape(ALPHABETS[shape.alphabet])}]{{{shape.least},}}+" for shape in KEY_SHAPES
+    )
+    + ")"
+)
+LINK_STEMS = ("reset", "verif", "confirm", "activat", "invit", "magic", "unsubscribe")
+"""Parts of the words of a path behind which a secret stands: `/reset/SECRET`, `/password_reset_confirm/MQ/SECRET`."""
+LINK = re.compile(
+    rf"/[a-z_-]{{0,20}}(?:{'|'.join(LINK_STEMS)})[a-z_-]{{0,20}}(?P<rest>(?:/[\w.~%=+-]++){{1,3}}+)",
+    re.IGNORECASE | re.ASCII,
+)
+LINK_PART = re.compile(r"[^/]++")
+LINK_SECRET = re.compile(r"(?!\d+\Z)(?=.{8})(?s:.*?[0-9]|.*?[a-z][A-Z]|[A-Za-z]{16,}\Z)", re.ASCII)
+"""A secret in a path has a digit or a capital inside, or is one long word."""
+WORD_KEYWORDS = ("bearer", "basic", "eyj", "-----begin")
+"""Every text that a pattern here can match contains one of these, a stem of a link, a key's prefix, or `@`."""
 
-ENCODED = ("%20", "%25", "%2b", "%3a", "%3d", "%40", "\\u00")
-"""Substrings of a text in which a space, `+`, `:`, `=`, `@`, or a `%` before one of these, is encoded.
 
-Such a text is masked in decoded form as well.
-"""
-KEYWORDS = (*(keyword for pattern in PATTERNS.values() for keyword in pattern.keywords if keyword != "@"), *ENCODED)
-"""Every text that a word pattern can match contains one of these, in any case."""
+def _headers(text: str, patterns: frozenset[str]) -> Iterator[Found]:
+    if "header" in patterns and ":" in text:
+        for match in HEADER.finditer(text):
+            yield Found("header", *match.span("value"))
 
 
-def named_values(fields: Iterable[str]) -> tuple[re.Pattern[str] | None, tuple[str, ...], bool]:
-    """Return a pattern of `name=value` and `"name": value` of the fields, its keywords, and True if these suffice.
+def _url_passwords(text: str, patterns: frozenset[str]) -> Iterator[Found]:
+    if "url_password" in patterns and "://" in text and "@" in text:
+        for match in URL_PASSWORD.finditer(text):
+            yield Found("url_password", *match.span("value"))
 
-    Nothing marks the end of a value that is an object or a list, so that all that follows is masked.
-    """
-    names, keywords, complete = [], [], True
-    for field in dict.fromkeys(name.lower() for name in fields):
-        parts = [part for part in re.split(r"[-_]+", field) if part]
-        if not parts:
-            continue
-        names.append("[-_]?".join(map(re.escape, parts)))
-        if len(parts) <= MOST_PARTS and field.isascii():
-            signs = product(("", "-", "_"), repeat=len(parts) - 1)
-            keywords += ["".join(chain.from_iterable(zip(parts, (*between, ""), strict=True))) for between in signs]
-        else:
-            keyword = max(re.findall(r"[a-z0-9]+", " ".join(parts)) or [""], key=len)
-            keywords.append(keyword)
-            complete = complete and bool(keyword)
-    if not names:
-        return None, (), True
-    assignment = rf"(?:\\{{0,7}}+[\"']\s{{0,4}}+[=:]|\s{{0,4}}+=)=?+>?+\s{{0,4}}+{PREFIX}"
-    value = rf"(?P<quote>\\{{0,7}}[\"'])?(?P<value>(?(quote){QUOTED}|(?:(?!\[redacted:)[\[{{](?s:.)++|{BARE})))"
-    regex = rf"(?<![A-Za-z0-9])(?:{'|'.join(names)}){assignment}{value}"
-    return re.compile(regex, re.IGNORECASE), tuple(keywords), complete
+
+def _bearers(text: str, patterns: frozenset[str]) -> Iterator[Found]:
+    if "bearer" in patterns:
+        for match in BEARER.finditer(text):
+            value, after = match["value"], text[match.end() : match.end() + 1]
+            is_basic = match["scheme"].lower() == "basic"
+            is_token = LOOKS_RANDOM.search(value) if is_basic else value.lower().rstrip(".") not in NO_TOKENS
+            is_parameter = "=" in value.rstrip("=") or (value.endswith("=") and after == '"')
+            if is_token and not is_parameter:
+                yield Found("bearer", *match.span("value"))
+
+
+def _jwts(text: str, patterns: frozenset[str]) -> Iterator[Found]:
+    if "jwt" in patterns and "." in text:
+        for match in JWT.finditer(text):
+            yield Found("jwt", *match.span())
+
+
+def _keys(text: str, patterns: frozenset[str]) -> Iterator[Found]:
+    if "key" not in patterns:
+        return
+    if any(prefix in text for prefix in PREFIXES):
+        for match in KEY.finditer(text):
+            yield Found("key", *match.span())
+    at = 0
+    while begin := PEM_BEGIN.search(text, at):
+        at = text.find(PEM_END, begin.end())
+        at = at if at >= 0 else len(text)
+        if text[begin.end() : at].strip():
+            yield Found("key", begin.end(), at)
+
+
+def _links(text: str, patterns: frozenset[str]) -> Iterator[Found]:
+    if "link" in patterns and "/" in text:
+        for match in LINK.finditer(text):
+            for part in LINK_PART.finditer(text, *match.span("rest")):
+                if LINK_SECRET.match(part[0]):
+                    yield Found("link", *part.span())
+
+
+def _emails(text: str, patterns: frozenset[str]) -> Iterator[Found]:
+    if "email" in patterns and "@" in text:
+        for match in EMAIL.finditer(text):
+            if match[0].rpartition(".")[2][0].isalpha():  # else it is a number of an address or a version
+                yield Found("email", *match.span())
+
+
+def _ibans(text: str, patterns: frozenset[str]) -> Iterator[Found]:
+    if "iban" in patterns:
+        yield from ibans(text)
+
+
+PREFIXES = tuple(dict.fromkeys(shape.prefix for shape in KEY_SHAPES))
+BEFORE_NAMES = (_headers, _url_passwords, _bearers, _jwts, _keys)
+AFTER_NAMES = (_links, _emails, _ibans)
+"""Functions that find what a text holds by its form, before and after the values of sensitive names are masked."""

@@ -99,7 +99,9 @@ class SchemaSettings(Section):
 class RedactSettings(Section):
     """Redaction, before anything leaves the process."""
 
-    fields: list[str] = Field(default=list(DEFAULT_FIELDS), description="fields whose entire value is masked")
+    fields: list[str] = Field(
+        default=list(DEFAULT_FIELDS), description="names of fields to mask, also as words in longer names"
+    )
     patterns: list[str] = Field(default=list(PATTERN_NAMES), description="built-in patterns to mask in all text")
     extra_patterns: dict[str, str] = Field(
         default_factory=dict, description="additional patterns by name, as RE2 regular expressions"

@@ -322,7 +322,7 @@ class Pipeline:
         event = assessed.event
         if assessed.policy is Policy.FLAG:
             event = with_violations(event, self._reported(assessed.violations))
-        if self.redactor.suspicious(entry.text, event):
+        if self.redactor.suspicious(event):
             event = self.redactor.redact_event(event)
         try:
             body = source.renderer.body(event, assessed.time_ms, entry)
@@ -356,13 +356,13 @@ class Pipeline:
 
     def _reject(self, assessed: Assessed, violations: Sequence[Violation], entry: Entry, source: Source) -> Document:
         raw = self.redactor.redact_raw(entry.text)
-        return self._quarantined(raw, self._reported(violations), assessed, entry, source, self._keys(assessed, entry))
+        return self._quarantined(raw, self._reported(violations), assessed, entry, source, self._keys(assessed))
 
-    def _keys(self, assessed: Assessed, entry: Entry) -> dict[str, str]:
+    def _keys(self, assessed: Assessed) -> dict[str, str]:
         """Return the search keys of an entry for the quarantine, redacted, so that the same search finds it there."""
         event = assessed.event
         try:
-            if self.redactor.suspicious(entry.text, event):
+            if self.redactor.suspicious(event):
                 event = self.redactor.redact_event(event)
             text = searched_text(event) if assessed.shape == "structured" else None
         except RecursionError:  # its text is searched as logged

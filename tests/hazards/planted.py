@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from shipper_processors.redact_patterns import luhn
+from shipper_processors.redact_numbers import luhn
 
 LETTERS = "bcdfghjkmnpqrstvwxz"
 """Letters that form no word and no number, so that no part of a secret occurs in an output by chance."""

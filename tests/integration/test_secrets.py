@@ -16,7 +16,7 @@ from kafka import KafkaAdminClient, KafkaConsumer
 from kafka import TopicPartition as Place
 
 from deploy.services.processes import free_port
-from shipper_processors.redact_patterns import luhn
+from shipper_processors.redact_numbers import luhn
 from tests.hazards.planted import BOUND, CARRIERS, Planted, docker, number_that, shown_by
 from tests.integration.agent import AgentProcess
 from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, error, served

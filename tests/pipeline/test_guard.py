@@ -58,8 +58,8 @@ class FailingEnforce(Enforce):
 class FailingRedactor(Redactor):
     """Redaction with a defect in each of its steps."""
 
-    def suspicious(self, raw: str, event: dict[str, Any]) -> bool:
-        return "poison" in raw or super().suspicious(raw, event)
+    def suspicious(self, event: dict[str, Any]) -> bool:
+        return "poison" in str(event) or super().suspicious(event)
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
         if "poison" in str(event):

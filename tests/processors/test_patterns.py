@@ -19,8 +19,8 @@ import shipper_processors
 import shipper_schemas
 from shipper_processors import text_heads
 from shipper_processors.conditions import normalised_pattern, route_pattern
-from shipper_processors.redact import DEFAULT_FIELDS
-from shipper_processors.redact_patterns import named_values
+from shipper_processors.redact_filter import TextFilter
+from shipper_processors.redact_names import DEFAULT_FIELDS, NameRule
 from tests.processors.linear import is_linear, per_character
 
 ROOT = Path(__file__).parents[2]
@@ -39,16 +39,16 @@ CONTAINERS = {
         for name, value in vars(text_heads).items()
         if isinstance(value, tuple | dict) and name.isupper()
     },
-    "shipper_processors.redact.PATTERNS": {"search"},
     "shipper_processors.time_formats.NOTATIONS": {"fullmatch"},
     "shipper.outputs.elasticsearch.bulk.CLUSTER_REASONS": {"match"},
 }
 """Containers of expressions, with the methods that use them."""
 GENERATED = {
-    "shipper_processors.redact_patterns": [
-        ("search", regex)
+    "shipper_processors.redact_filter": [
+        ("search", pattern)
         for fields in (DEFAULT_FIELDS, ("a", "a-b", "patient_name", "é"))
-        if (regex := named_values(fields)[0])
+        for pattern in vars(TextFilter(NameRule(fields, secrets=True).listed)).values()
+        if isinstance(pattern, re.Pattern)
     ],
     "shipper_processors.conditions": [
         *(
