@@ -9,7 +9,7 @@ from shipper.model.documents import Document
 from shipper.replay import discover
 from shipper.replay.job import Job, with_origins
 from shipper.replay.run import read_segments
-from shipper.replay.segment import Task
+from shipper.replay.segment import Processor, Task
 from shipper.system.logging_setup import configure_own_log
 
 
@@ -20,4 +20,6 @@ def made(number: int) -> list[Document]:
     with TemporaryDirectory() as folder:
         logs = discover.find([ensure(Path(folder), number, 1)], None).logs
         tasks = [Task(0, 0, tuple(with_origins(settings, logs)), {})]
-        return [document for segment in read_segments(Job(settings), tasks) for document in segment.documents]
+        return [
+            document for segment in read_segments(Processor(Job(settings)), tasks) for document in segment.documents
+        ]

@@ -3,8 +3,8 @@
 from typing import Literal, final
 
 # Properties of all lines of one log. `kind` is docker or cri, `seed` begins each digest, the tails are `Renderer.tail`,
-# `zone` is `ZonePlan.to_json` of the zone of times that name none, and `require` is its policy of correlation ids if it
-# has one of its own.
+# `zone` is `ZonePlan.to_json` of the zone of times that name none. If it has its own, `require` is its policy of
+# correlation ids, and `own` its table of field sources (`NormalisationPlan.to_json`).
 @final
 class LogContext:
     def __new__(
@@ -17,6 +17,7 @@ class LogContext:
         zone: bytes,
         begins: bool,
         require: str | None = None,
+        own: bytes | None = None,
     ) -> LogContext: ...
 
 # Documents of one day, in the order of their lines.

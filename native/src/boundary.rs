@@ -33,7 +33,7 @@ struct Context {
 #[pymethods]
 impl LogContext {
     #[new]
-    #[pyo3(signature = (kind, seed, stdout_tail, stderr_tail, salt, zone, begins, require=None))]
+    #[pyo3(signature = (kind, seed, stdout_tail, stderr_tail, salt, zone, begins, require=None, own=None))]
     fn new(
         kind: &str,
         seed: &[u8],
@@ -43,6 +43,7 @@ impl LogContext {
         zone: &[u8],
         begins: bool,
         require: Option<&str>,
+        own: Option<&[u8]>,
     ) -> PyResult<LogContext> {
         let require = match require.map(|name| (name, Require::named(name))) {
             None => None,
@@ -70,6 +71,10 @@ impl LogContext {
             zone: plan::zone(zone).map_err(PyValueError::new_err)?,
             begins,
             require,
+            own: own
+                .map(plan::own_table)
+                .transpose()
+                .map_err(PyValueError::new_err)?,
         };
         let seed = seed.to_vec();
         Ok(LogContext {

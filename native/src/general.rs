@@ -10,8 +10,8 @@ use crate::enforce::{Enforced, enforce};
 use crate::joins::is_never_continued;
 use crate::line::{Log, PathLine, Scratch, push_value};
 use crate::normalise::TIME_FIELD;
-use crate::payload::{decode_text, with_reader};
-use crate::python_text::{is_blank, strip};
+use crate::payload::{decode_other_object, decode_text, may_hold_several, with_reader};
+use crate::python_text::strip;
 use crate::redact::{redact_event, redact_raw, redact_text};
 use crate::render::{Rejected, searched_text, stamp_of, write_event, write_rejected};
 use crate::runtime::{Runtime, RuntimeLine, Stream, parse};
@@ -203,7 +203,7 @@ impl EntryLine<'_> {
         let (mut event, timestamp) = if shape == Shape::Structured {
             let Enforced { event, timestamp } = enforce(
                 fields,
-                &settings.normalisation,
+                log.own.as_ref().unwrap_or(&settings.normalisation),
                 log.require.unwrap_or(settings.verdicts.require),
                 settings,
                 &mut scratch.key_sets,
@@ -312,13 +312,17 @@ fn cleaned<'a>(logged: &'a str, settings: &'a Settings) -> Result<Cow<'a, str>, 
 
 fn decode<'a>(text: &'a str, settings: &'a Settings) -> Result<Decoded<'a>, Declined> {
     if text.starts_with('{') {
-        return Ok(Decoded {
-            shape: Shape::Structured,
-            fields: read_object(text)?,
-            problem: None,
-        });
+        return match read_object(text) {
+            Ok(fields) => Ok(Decoded {
+                shape: Shape::Structured,
+                fields,
+                problem: None,
+            }),
+            Err(ReadError::Invalid) => decode_other_object(text, settings),
+            Err(ReadError::TooDeep) => Err(Declined::Nested),
+        };
     }
-    if text.contains('{') && text.starts_with(|first: char| first == '[' || is_blank(first)) {
+    if text.contains('{') && may_hold_several(text, settings)? {
         return Err(Declined::Several);
     }
     decode_text(text, settings)
@@ -386,7 +390,7 @@ fn note_verdict(
 /// True for one of the two entries in which some loggers record one request, which `request_pairs` matches in Python: with
 /// a status alone, or, if it `begins` a request for a later entry to answer, with method and path alone.
 fn is_half_of_request(event: &Fields, shape: Shape, text: &str, begins: bool) -> bool {
-    if shape == Shape::Text && text.contains("Completed ") {
+    if shape == Shape::Text && may_say_completed(text) {
         return true;
     }
     let has = |name: &str| get(event, name).is_some();
@@ -395,6 +399,16 @@ fn is_half_of_request(event: &Fields, shape: Shape, text: &str, begins: bool) ->
     shape != Shape::Access
         && has("correlation_id")
         && ((answers && !asks) || (begins && asks && !answers))
+}
+
+/// True for a text that may be Rails's `Completed 200 OK in 12ms`.
+fn may_say_completed(text: &str) -> bool {
+    let mut places = text.match_indices("Completed ");
+    places.any(|(at, word)| {
+        text.as_bytes()
+            .get(at + word.len())
+            .is_some_and(u8::is_ascii_digit)
+    })
 }
 
 // --- groups for the counter rules -----------------------------------------------------------------

@@ -9,7 +9,8 @@ use crate::normalise::KeySets;
 use crate::runtime::{Runtime, RuntimeLine, Stream, parse};
 use crate::secrets::{has_number, may_hold, may_hold_assignment};
 use crate::settings::{
-    AccessField, Check, FieldRule, Require, Role, RuleField, Settings, exact, is_unusual,
+    AccessField, Check, FieldRule, Normalisation, Require, Role, RuleField, Settings, exact,
+    is_unusual,
 };
 use crate::time_zones::Zone;
 use crate::times::parse_ms;
@@ -59,6 +60,8 @@ pub struct Log {
     pub begins: bool,
     /// Its policy of ids, if it has one of its own.
     pub require: Option<Require>,
+    /// Its table of field sources, if it has one of its own; then none of its objects is ordinary.
+    pub own: Option<Normalisation>,
 }
 
 /// A line that is processed: its stream, its runtime time, and the block of its document.
@@ -275,6 +278,9 @@ pub fn read(
         quote,
     };
     let is_structured = line[text.0] == b'{';
+    if is_structured && log.own.is_some() {
+        return None;
+    }
     let (block, time_ms) = if is_structured {
         structured(
             line, cursor, time, runtime_ms, settings, log.salt, log.begins, stream, scratch, blocks,
@@ -928,6 +934,7 @@ mod tests {
             begins: true,
             zone: Zone::default(),
             require: None,
+            own: None,
         };
         let line = format!("2026-11-23T10:00:00.123456789Z stdout F {text}");
         let mut blocks = Blocks::default();

@@ -290,7 +290,7 @@ pub fn normalise<'a>(
     if let Some(level) = fields
         .iter_mut()
         .zip(&keys.known)
-        .find(|(_, known)| known.is_some() && **known == table.level)
+        .find(|(_, known)| known.is_some() && **known == settings.normalisation.level)
         && let Value::Text(text) = &mut level.0.1
     {
         *text = spelled(text, settings);
@@ -569,7 +569,7 @@ impl<'a, 't> Entry<'a, 't> {
                 message,
                 ..
             }) if !kind.is_empty() => (Some(kind), message),
-            _ => match summary(trace)? {
+            _ => match summary(trace, self.settings)? {
                 Some(error) => (error.kind, error.message),
                 None => (None, None),
             },
@@ -736,7 +736,7 @@ impl<'a, 't> Entry<'a, 't> {
             let last = source.path.rsplit('.').next().unwrap_or("");
             let is_unnamed = UNNAMED_STACKS.contains(&last) && source.path != "exception";
             let keeps = if source.form == Form::Lines || is_unnamed {
-                text.contains('\n') && summary(text)?.is_some()
+                text.contains('\n') && summary(text, self.settings)?.is_some()
             } else {
                 !strip(text).is_empty() && !self.table.is_placeholder(text)
             };

@@ -59,11 +59,7 @@ pub fn settings(plan: &[u8]) -> Result<Settings, String> {
     }
     let mut settings = Settings::default();
     read_schema(plan.section("schema")?, &mut settings)?;
-    let normalisation = read_normalisation(plan.section("normalisation")?, &mut settings)?;
-    for known in &mut settings.known {
-        known.aliased = normalisation.roots.contains(&known.name);
-    }
-    settings.normalisation = normalisation;
+    read_normalisation(plan.section("normalisation")?, &mut settings)?;
     read_redaction(plan.section("redaction")?, &mut settings)?;
     read_rules(plan.section("rules")?, &mut settings)?;
     read_rendering(plan.section("rendering")?, &mut settings)?;
@@ -432,20 +428,17 @@ fn repetition(text: &[u8]) -> Option<(usize, usize)> {
 
 // --- normalisation --------------------------------------------------------------------------------
 
-fn read_normalisation(
-    mut table: Section,
-    settings: &mut Settings,
-) -> Result<Normalisation, String> {
-    let bytes = |texts: Vec<String>| texts.into_iter().map(String::into_bytes);
-    let roots = bytes(table.texts("roots")?).collect();
-    let placeholders: Vec<Vec<u8>> = bytes(table.texts("placeholders")?).collect();
-    let methods = bytes(table.texts("methods")?).collect();
-    let fillers = table.text("fillers")?.into_bytes();
-    let counted_prefix = table.text("counted_prefix")?.into_bytes();
-    let digits = table.whole("counted_digits")?;
-    let counted_digits =
-        usize::try_from(digits).map_err(|_| format!("normalisation: {digits} digits"))?;
-    for pair in table.list("checks")? {
+/// Read the table of field sources of one log, `NormalisationPlan.to_json`. Fails with the reason why it is not one.
+pub fn own_table(plan: &[u8]) -> Result<Normalisation, String> {
+    let plan = serde_json::from_slice(plan)
+        .map_err(|error| format!("the table of a log is not valid JSON: {error}"))?;
+    let mut section = Section::of("normalisation", plan)?;
+    section.list("checks")?; // the same for all logs
+    field_table(section)
+}
+
+fn read_normalisation(mut section: Section, settings: &mut Settings) -> Result<(), String> {
+    for pair in section.list("checks")? {
         let check = match pair.as_array().map(Vec::as_slice) {
             Some([Value::String(name), Value::String(check)]) => {
                 Check::named(check).zip(settings.place_of(name.as_bytes()))
@@ -458,21 +451,38 @@ fn read_normalisation(
         settings.known[place].check = check;
     }
     let place = |check| settings.known.iter().position(|known| known.check == check);
-    let shortest = table.whole("shortest_certain_id")?;
-    let mut normalisation = Normalisation {
-        id: next_table(),
-        longest_placeholder: placeholders.iter().map(Vec::len).max().unwrap_or(0),
-        roots,
-        placeholders,
-        fillers,
-        counted_prefix,
-        counted_digits,
-        methods,
+    let normalisation = Normalisation {
         event: place(Check::Event),
         message: place(Check::Message),
         level: place(Check::Level),
-        shortest_certain_id: usize::try_from(shortest)
-            .map_err(|_| format!("normalisation: {shortest} characters"))?,
+        ..field_table(section)?
+    };
+    for known in &mut settings.known {
+        known.aliased = normalisation.roots.contains(&known.name);
+    }
+    settings.normalisation = normalisation;
+    Ok(())
+}
+
+fn field_table(mut table: Section) -> Result<Normalisation, String> {
+    let bytes = |texts: Vec<String>| texts.into_iter().map(String::into_bytes);
+    let placeholders: Vec<Vec<u8>> = bytes(table.texts("placeholders")?).collect();
+    let mut number = |key| {
+        let number = table.whole(key)?;
+        usize::try_from(number).map_err(|_| format!("normalisation: `{key}` is {number}"))
+    };
+    let counted_digits = number("counted_digits")?;
+    let shortest_certain_id = number("shortest_certain_id")?;
+    let mut normalisation = Normalisation {
+        id: next_table(),
+        roots: bytes(table.texts("roots")?).collect(),
+        longest_placeholder: placeholders.iter().map(Vec::len).max().unwrap_or(0),
+        placeholders,
+        fillers: table.text("fillers")?.into_bytes(),
+        counted_prefix: table.text("counted_prefix")?.into_bytes(),
+        counted_digits,
+        methods: bytes(table.texts("methods")?).collect(),
+        shortest_certain_id,
         words: level_words(table.list("levels")?)?,
         fields: field_sources(table.list("fields")?)?,
         ..Normalisation::default()

@@ -567,6 +567,7 @@ mod tests {
                 begins: true,
                 zone: Zone::default(),
                 require: None,
+                own: None,
             },
         }
     }

@@ -1,9 +1,12 @@
 //! The exception that a text of several lines reports: its type and message.
 //!
-//! The twin of `stack_traces.summaries` for Python's tracebacks, and for texts that are no trace at all.
+//! The twin of `stack_traces.summaries` for Python's tracebacks, and for texts that are no trace at all; traces of other
+//! languages are read by the expressions of `stack_traces.rs`.
 
 use crate::general::Declined;
 use crate::python_text::{first_characters, is_blank, length};
+use crate::settings::Settings;
+use crate::stack_traces::summary_of;
 
 const TRACEBACK: &str = "Traceback (most recent call last)";
 const MOST_AT_AN_END: usize = 2000;
@@ -11,14 +14,22 @@ const LONGEST_TYPE: usize = 201;
 const LONGEST_MESSAGE: usize = 8192;
 
 /// Type and message of an exception, as far as its trace names them.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     pub kind: Option<String>,
     pub message: Option<String>,
 }
 
-/// Return the exception in a joined text; None if it is no trace. Declines a trace of another language.
-pub fn summary(text: &str) -> Result<Option<Summary>, Declined> {
+/// Return the exception in a joined text; None if it is no trace.
+pub fn summary(text: &str, settings: &Settings) -> Result<Option<Summary>, Declined> {
+    match quick_summary(text) {
+        Err(Declined::Trace | Declined::Encoding) => summary_of(text, settings),
+        found => found,
+    }
+}
+
+/// Return the exception of a traceback of Python, without expressions. Declines a trace of another language.
+fn quick_summary(text: &str) -> Result<Option<Summary>, Declined> {
     if text.contains("\n! ") {
         return Err(Declined::Trace);
     }
@@ -180,21 +191,21 @@ mod tests {
     fn a_traceback_names_the_last_exception() {
         let text = "Traceback (most recent call last):\n  File \"a\", line 1, in f\n    g()\nKeyError: 'x'\n\nDuring \
                     handling:\n\nTraceback (most recent call last):\n  File \"b\", line 2\na.B: no: never";
-        assert_eq!(summary(text), Ok(error("a.B", Some("no: never"))));
+        assert_eq!(quick_summary(text), Ok(error("a.B", Some("no: never"))));
         let text = "Traceback (most recent call last):\n  File \"a\", line 1\nKeyboardInterrupt";
-        assert_eq!(summary(text), Ok(error("KeyboardInterrupt", None)));
+        assert_eq!(quick_summary(text), Ok(error("KeyboardInterrupt", None)));
     }
 
     #[test]
     fn texts_of_several_lines_are_no_traces() {
-        assert_eq!(summary("SELECT 1\nFROM t\n  WHERE a"), Ok(None));
+        assert_eq!(quick_summary("SELECT 1\nFROM t\n  WHERE a"), Ok(None));
         for text in [
             "E: x\n\tat a.B.c(D.java:1)",
             "panic: x\n\ngoroutine 1 [running]:",
             "a\n#0 /x.php(1)",
             "x\n  from a.rb:1:in `b'",
         ] {
-            assert_eq!(summary(text), Err(Declined::Trace), "{text}");
+            assert_eq!(quick_summary(text), Err(Declined::Trace), "{text}");
         }
     }
 }

@@ -49,6 +49,8 @@ Lines = TypeVar("Lines", Entry, Entry | FastBatch)
 if TYPE_CHECKING:
     import shipper_native as native
 
+JOINED = "joined"
+"""Why the native path declines a line of a stream with a partial entry, and one that may continue a text."""
 MOST_PYTHON_LINES = 64
 """Most lines that take the Python path before the native path is tried again."""
 
@@ -185,7 +187,8 @@ class Assembler:
     def _native_path(self, lines: bytes, offset: int, fast_path: FastLog, ahead: Ahead) -> Iterator[Entry | FastBatch]:
         """Yield batches of lines of the native path, and the entries of the lines between them.
 
-        Consecutive lines that need the Python path double the number of lines that take it at once.
+        Consecutive lines that need the Python path double the number of lines that take it at once, except lines that
+        may be joined: their text ends with a line that need not take it.
         """
         at, python_lines = 0, 1
         while at < len(lines):
@@ -208,7 +211,7 @@ class Assembler:
                 python_lines = 1
             end, number = at, 0
             if batch.stop == "python" and not (batch.taken and self._ended(lines, at, fast_path)):
-                end, number = _offset_after(lines, at, python_lines)
+                end, number = _offset_after(lines, at, 1 if batch.declined == JOINED else python_lines)
                 python_lines = min(python_lines * 2, MOST_PYTHON_LINES)
             if batch.lines or number:
                 yield fast_path.batch_of(scanned, (batch.declined, number) if number else None)

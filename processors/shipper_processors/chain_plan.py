@@ -214,6 +214,10 @@ class NormalisationPlan:
     """Known fields, each with its sources in the order in which they are tried: path, form, and the keys of which the
     entry must have one."""
 
+    def to_json(self) -> bytes:
+        """Return the table as ASCII JSON."""
+        return json.dumps(_as_table(self), separators=(",", ":")).encode()
+
 
 @dataclass(frozen=True, slots=True)
 class VerdictPlan:

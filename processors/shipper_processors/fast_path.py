@@ -39,6 +39,8 @@ else:
 
 MOST_GROUPS = 4096
 """Groups that are kept; logs with more are hostile, and grouping then starts again from nothing."""
+LEAST_BYTES = 16 * 1024
+"""Fewest bytes of lines that are worth a thread; they take some 50 microseconds."""
 KINDS = ("docker", "cri")
 SALTS: dict[HttpSource, int] = {"structured": 0, "access": 1, "off": 2}
 STRICT_SALT = 3
@@ -173,13 +175,8 @@ class FastChain:
         return cls(chain, enforce, counting, groups, skew, undecided, verdicts=verdicts)
 
     def of_log(self, kind: str, origin: Origin, renderer: Renderer) -> "FastLog | None":
-        """Return the chain for the lines of one log; None for a log that takes the Python path.
-
-        That is a kind of log whose lines have no runtime time, and a log with paths of fields of its own.
-        """
-        if kind not in KINDS or origin.fields:
-            return None
-        return FastLog(self, kind, origin, renderer)
+        """Return the chain for the lines of one log; None for a kind of log whose lines have no runtime time."""
+        return FastLog(self, kind, origin, renderer) if kind in KINDS else None
 
     def evaluate_group(self, known: KnownGroups, group: int, text: str, stream: str, origin: Origin) -> None:
         """Evaluate the rules for a group, using one of its events."""
@@ -190,7 +187,7 @@ class FastChain:
         try:
             shape, event, _ = decode_payload(text)
             if shape == "structured":
-                event, _ = self.enforce.enforce(event)
+                event, _ = self.enforce.enforce(event, None, origin.fields)
             effect = self.counting.group_effect(event, stream, origin.http_source, self.undecided_fields, origin.paths)
         except Exception:  # noqa: BLE001 -- if a step fails, each event of the group goes through the pipeline's guard
             known.table.set_effect(group, "each")
@@ -206,15 +203,15 @@ class Threads(NamedTuple):
     number: int
     """Number of threads that scan, with the one that reads and processes."""
     pool: "native.Pool"
-    least: int = 16 * 1024
+    least: int
     """Fewest bytes of lines that are worth a thread."""
 
     @classmethod
-    def of(cls, number: int, least: int = 16 * 1024) -> "Threads | None":
+    def of(cls, number: int, least: int | None = None) -> "Threads | None":
         """Return threads, which start when they are needed; None for a single one, or without the extension."""
         if native is None or number <= 1:
             return None
-        return cls(number, native.Pool(number - 1), least)
+        return cls(number, native.Pool(number - 1), LEAST_BYTES if least is None else least)
 
     def share(self, size: int) -> int:
         """Return the number of threads that share `size` bytes of lines: one if they have other work."""
@@ -300,7 +297,9 @@ class FastLog:
             skew, timezone = self.fast_chain.skew, self.origin.timezone
             zone = zone_plan(skew.zone if timezone is None else skew.in_zone(timezone).zone).to_json()
             require = self.fast_chain.verdicts.requires(self.origin)
-            context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone, begins, require)
+            paths, enforce = self.origin.fields, self.fast_chain.enforce
+            own = enforce.normaliser_of(paths).plan().to_json() if paths else None
+            context = native.LogContext(self.kind, seed, stdout, stderr, salt, zone, begins, require, own)
             self._contexts[begins] = context
         return context
 

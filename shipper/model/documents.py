@@ -95,6 +95,18 @@ class Documents(Sequence[Document]):
         self.bytes += rendered.block.nbytes
         self._length += len(rendered)
 
+    def join(self, later: "Documents") -> None:
+        """Add the documents of another batch, which is not used any more."""
+        self.chunks += later.chunks
+        self.bytes += later.bytes
+        self._length += len(later)
+
+    @classmethod
+    def of(cls, documents: list[Document]) -> "Documents":
+        """Return single documents as a batch."""
+        size = sum(len(document.body) for document in documents)
+        return cls([documents] if documents else [], size, len(documents))
+
     def by_index(self) -> Counter[str]:
         """Return the number of documents per daily index."""
         counts: Counter[str] = Counter()

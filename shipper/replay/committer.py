@@ -14,7 +14,7 @@ from shipper.delivery.loop import Acknowledged, Delivery, OnFailure, Postponed
 from shipper.metrics.catalogue import BYTES_READ, EVENTS, LINES_READ, REPLAYED, VIOLATIONS, saved
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Tally
-from shipper.model.documents import Document
+from shipper.model.documents import Documents
 from shipper.outputs.base import Output
 from shipper.pipeline.service_bounds import ServiceBounds
 from shipper.replay.discover import Problem
@@ -39,12 +39,11 @@ STOP_CHECK_S = 0.2
 class Pending:
     """A batch: segments that are sent and committed together."""
 
-    documents: list[Document] = field(default_factory=list)
+    documents: Documents = field(default_factory=Documents)
     tally: Tally = field(default_factory=Tally)
     events: Counter[str] = field(default_factory=Counter)
     saved: dict[str, SavedLog] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    bytes: int = 0
     begun_at: float | None = None
     """Time of its first segment (monotonic seconds)."""
 
@@ -87,13 +86,12 @@ class Committer:
         self._merge(segment)
         batch = self._open
         batch.begun_at = now if batch.begun_at is None else batch.begun_at
-        if batch.bytes >= self._pace.batch_bytes or now - batch.begun_at >= self._pace.batch_age:
+        if batch.documents.bytes >= self._pace.batch_bytes or now - batch.begun_at >= self._pace.batch_age:
             self._send()
 
     def _merge(self, segment: Segment) -> None:
         batch, tally = self._open, self._open.tally
-        batch.documents += segment.documents
-        batch.bytes += sum(len(document.body) for document in segment.documents)
+        batch.documents.join(segment.documents)
         for (outcome, _), number in segment.ended.items():
             batch.events[outcome] += number
         for key, amount in segment.sums.items():

@@ -27,7 +27,8 @@ Kind = Literal["docker", "cri", "plain"]
 LOG = ".log"
 SPOOL = "stdin.log"
 SPOOL_PREFIX = "stdin-"
-SNIFF_BYTES = 256 * 1024
+SNIFFED_BYTES = (4 * 1024, 256 * 1024)
+"""Bytes at the beginning of a file in which its first line is searched; more only if the first ones hold none."""
 CRI = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP](?::\w+)* ")
 DOCKER_KEYS = {"log", "stream", "time"}
 GZIP_LENGTH = 18
@@ -177,7 +178,16 @@ def _follows_unreadable(path: str) -> Problem:
 
 def first_line(handle: Handle) -> bytes:
     """Return the first non-empty line of a file, truncated if very long. Raises OSError."""
-    return next((line for line in handle.read(0, SNIFF_BYTES).split(b"\n") if line.strip()), b"")
+    lines: list[bytes] = []
+    for size in SNIFFED_BYTES:
+        data = handle.read(0, size)
+        lines = data.split(b"\n")
+        whole = next((line for line in lines[:-1] if line.strip()), None)
+        if whole is not None:
+            return whole
+        if len(data) < size:
+            break
+    return next((line for line in lines if line.strip()), b"")
 
 
 def kind_of(line: bytes) -> Kind:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 from shipper.bootstrap import build_agent, build_pipeline
@@ -81,9 +82,10 @@ def _run(committer: Committer, logs: Sequence[ReplayLog], workers: int, on_progr
     committer.register_logs(logs)
     job = committer.job
     tasks = tasks_of(job, logs, committer.saved())
+    processor = Processor(replace(job, settings=job.settings.model_copy(update={"threads": workers})))
     number = min(workers, sum(log.log.bytes for log in logs) // (MIN_SEGMENTS_PER_PROCESS * job.segment_bytes))
-    if number <= 1:
-        return _consume(committer, read_segments(job, tasks), on_progress)
+    if number <= 1 or processor.takes_native_path(logs):
+        return _consume(committer, read_segments(processor, tasks), on_progress)
     if not job.dry_run:
         build_pipeline.redactor_of(job.settings)  # creates the redaction key before the processes read it
     with Pool(job, tasks, number) as pool:
@@ -116,10 +118,9 @@ def _consume(committer: Committer, segments: Iterator[Segment | None], on_progre
     return committer.outcome(finished=finished)
 
 
-def read_segments(job: Job, tasks: Sequence[Task]) -> Iterator[Segment]:
+def read_segments(processor: Processor, tasks: Sequence[Task]) -> Iterator[Segment]:
     """Yield the segments of all tasks, in their order, read and processed by this process."""
-    processor = Processor(job)
-    reader = SegmentReader(job, fast_chain=processor.fast_chain, pair_rules=processor.pair_rules)
+    reader = SegmentReader(processor.job, fast_chain=processor.fast_chain, pair_rules=processor.pair_rules)
     try:
         for first in tasks:
             task: Task | None = first

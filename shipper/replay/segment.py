@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipper.bootstrap import build_pipeline
@@ -22,7 +23,7 @@ from shipper.inputs.files.read_batch import ReadBatch
 from shipper.inputs.files.rotated_log import Incidents
 from shipper.inputs.files.tailer import Input, Tail, restore
 from shipper.model.batch import Batch
-from shipper.model.documents import Document
+from shipper.model.documents import Documents
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
 from shipper.pipeline.service_bounds import ServiceBounds
@@ -31,6 +32,7 @@ from shipper.replay.job import Job, ReplayLog
 from shipper.replay.time_filter import Span, TimeFilteredPipeline
 from shipper.state.checkpoint import SavedLog
 from shipper_processors.assemble import Bounds
+from shipper_processors.fast_path import KINDS as NATIVE_KINDS
 from shipper_processors.fast_path import FastBatch, FastChain
 from shipper_processors.request_pairs import PairRules
 from shipper_processors.sanitize import printable
@@ -74,7 +76,7 @@ class Task(NamedTuple):
 class Segment:
     """Results of a segment. Counter labels are not bounded yet, since that depends on the segments before."""
 
-    documents: list[Document]
+    documents: Documents
     indices: Counter[str]
     ended: dict[tuple[str, int], int]
     lines: int
@@ -289,14 +291,14 @@ class Processor:
 
     def __init__(self, job: Job) -> None:
         """Build the pipeline. A dry run redacts with a fixed key, since nothing is stored."""
-        self._job = job
+        self.job = job
         self._redactor = build_pipeline.redactor_of(job.settings, DRY_RUN_KEY if job.dry_run else None)
         self._history = build_pipeline.history_of(job.settings) if job.history else None
         self._pipeline, self._series = self._new_pipeline(), 0
 
     def _new_pipeline(self) -> Pipeline:
-        counters = self._job.settings.counters.model_copy(update={"max_label_values": UNBOUNDED})
-        settings = self._job.settings.model_copy(update={"counters": counters})
+        counters = self.job.settings.counters.model_copy(update={"max_label_values": UNBOUNDED})
+        settings = self.job.settings.model_copy(update={"counters": counters})
         counting, services = build_pipeline.counting_of(settings, ()), ServiceBounds(most=UNBOUNDED)
         pipeline = build_pipeline.pipeline_of(settings, counting, self._redactor, services)
         return replace(pipeline, skew=pipeline.skew.of_any_age())
@@ -306,25 +308,29 @@ class Processor:
         """The rules by which the two entries of one request are matched."""
         return self._pipeline.pair_rules
 
-    @property
+    def takes_native_path(self, logs: Iterable[ReplayLog]) -> bool:
+        """Return True if threads of the native path process all logs, so that more processes are not faster."""
+        return self.fast_chain is not None and all(log.log.kind in NATIVE_KINDS for log in logs)
+
+    @cached_property
     def fast_chain(self) -> FastChain | None:
-        """Native path of the pipeline; None if events are filtered by time or recorded in a history."""
-        if self._history is not None or self._job.span != Span():
+        """Native path of the first pipeline; None if events are filtered by time or recorded in a history."""
+        if self._history is not None or self.job.span != Span():
             return None
-        return build_pipeline.chain_of(self._job.settings, self._pipeline).native
+        return build_pipeline.chain_of(self.job.settings, self._pipeline).native
 
     def process(self, reading: Reading) -> Segment:
         """Run all entries through the pipeline."""
         batch, history = Batch(), self._new_history()
         pipeline = self._filtered(history)
         for source, entries in reading.entries:
-            pipeline.process(entries, source, batch, self._job.now_ms, count=True, ship=True)
+            pipeline.process(entries, source, batch, self.job.now_ms, count=True, ship=True)
         counted = batch.counted
         self._series += len(counted.sums) + len({increment[:2] for increment in counted.observations})
         if self._series > MAX_SERIES:
             self._pipeline, self._series = self._new_pipeline(), 0
         return Segment(
-            [] if self._job.dry_run else list(batch.documents),
+            Documents() if self.job.dry_run else batch.documents,
             batch.documents.by_index(),
             batch.ended,
             batch.lines,
@@ -345,7 +351,7 @@ class Processor:
 
     def _filtered(self, history: "History | None") -> Pipeline:
         """Return the pipeline, with the time filter and the history if there are any."""
-        pipeline, span = self._pipeline, self._job.span
+        pipeline, span = self._pipeline, self.job.span
         if history is None and span == Span():
             return pipeline
         steps = {name: getattr(pipeline, name) for name in pipeline.__dataclass_fields__}

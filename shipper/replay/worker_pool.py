@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import msgspec
 
-from shipper.model.documents import Document
+from shipper.model.documents import Document, Documents
 from shipper.replay.job import Job, ReadingFailed, tune_garbage_collection
 from shipper.replay.segment import Processor, Segment, SegmentReader, Task
 from shipper.system.errors import ShipperError
@@ -96,7 +96,7 @@ class Pool:
             if isinstance(result, BaseException):
                 raise result
             self._wake.send_bytes(b"+")
-            yield replace(result[0], documents=_decoder.decode(result[1]))
+            yield replace(result[0], documents=Documents.of(_decoder.decode(result[1])))
 
     # --- the thread ---------------------------------------------------------------------------------
 
@@ -193,8 +193,8 @@ def _work(connection: "Connection[Any, Any]", job: Job) -> None:
             reading = reader.read(connection.recv())
             connection.send((READ, reading.following))
             segment = processor.process(reading)
-            connection.send((DONE, replace(segment, documents=[])))
-            connection.send_bytes(_encoder.encode(segment.documents))
+            connection.send((DONE, replace(segment, documents=Documents())))
+            connection.send_bytes(_encoder.encode(list(segment.documents)))
     except ShipperError as error:
         connection.send((FAILED, error.what, error.hint))
     except (EOFError, ConnectionError):

@@ -46,9 +46,9 @@ class Subject:
             "--state-dir", str(self.state), "--listen", "off", "--log-format", "json", *extra,
         ]  # fmt: skip
 
-    def start(self, *, native: bool, fresh: bool = False, point: str | None = None) -> None:
+    def start(self, *, native: bool, threads: int = 4, fresh: bool = False, point: str | None = None) -> None:
         """Start it on the native or the Python path, with a fail point if one is named."""
-        environment = {"SHIPPER_COMPILED": str(native).lower(), **self.environment}
+        environment = {"SHIPPER_COMPILED": str(native).lower(), "SHIPPER_THREADS": str(threads), **self.environment}
         environment |= {"CHAOS_POINT": point} if point else {}
         self.point = point
         self.process = start(self.arguments(), environment, self.log, fresh=fresh)

@@ -17,10 +17,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
+from shipper.agent.agent import Agent
+from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.tailer import Tail
 from shipper.outputs import dead_letters
 from shipper.outputs.sqlite import day_file, output
 from shipper.state import database, integrity, store
+from shipper_processors import fast_path
 
 LOADED = (
     "shipper.cli.commands.run", "shipper.agent.indexer", "shipper.agent.indexer_status", "shipper.outputs.elasticsearch.output",
@@ -148,6 +151,8 @@ POINTS |= {
     "a state is made": after(database, "_create"),
     "the lock is noted": before(store, "_note"),
     "logs were found": after(Tail, "scan"),
+    "a read has begun": after(Cursor, "feed"),
+    "a read is processed": after(Agent, "_process"),
     "before the state's transaction": before(store.State, "commit"),
     "in the state's transaction": after(store.State, "_save"),
     "between commit and mark": before(integrity.CommitMarker, "write"),
@@ -228,7 +233,8 @@ def defect(name: str) -> None:
 
 
 def main() -> None:
-    """Patch, then run `shipper`."""
+    """Patch, then run `shipper`; every read is worth a thread."""
+    fast_path.LEAST_BYTES = 1
     if (point := os.environ.get("CHAOS_POINT")) is not None:
         name, _, passes = point.rpartition(":")
         POINTS[name](Countdown(int(passes)))

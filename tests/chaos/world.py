@@ -191,7 +191,8 @@ class World:
             self.agent_is_gone()
             fresh = self.chance.random() < FRESH
             self.note(f"start {point or ''}{' (fresh)' if fresh else ''}")
-            self.agent.start(native=self.chance.random() < 0.5, fresh=fresh and point is None, point=point)
+            native, threads = self.chance.random() < 0.5, self.chance.choice((1, 4))
+            self.agent.start(native=native, threads=threads, fresh=fresh and point is None, point=point)
         for other in self.others:
             if not other.alive:
                 other.start(native=True)

@@ -9,6 +9,7 @@ from shipper.metrics.catalogue import WRITES
 from shipper.replay.committer import PATIENCE_S, Committer
 from shipper.replay.job import Job
 from shipper.replay.run import read_segments, tasks_of
+from shipper.replay.segment import Processor
 from shipper.system.errors import OutputUnavailable
 from tests.agent.indexer_rig import Member
 from tests.delivery.scripted import FakeClock, ScriptedOutput, Wait
@@ -72,7 +73,7 @@ class Replay:
     def take(self, most: int) -> None:
         """Add segments until the number of requests is sent."""
         self.committer.register_logs(self.logs)
-        for segment in read_segments(self.job, tasks_of(self.job, self.logs, {})):
+        for segment in read_segments(Processor(self.job), tasks_of(self.job, self.logs, {})):
             self.committer.add(segment)
             if len(self.output.requests) == most:
                 return

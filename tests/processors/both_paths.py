@@ -51,6 +51,7 @@ def outcome_of(
     most: int = 3,
     schema: SchemaPlan = SCHEMA,
     fields: FieldPaths = (),
+    own: FieldPaths = (),
     require: RequireId = "requests",
     policies: Mapping[Kind, Policy] = DEFAULT_POLICIES,
 ) -> tuple[Outcome, int]:
@@ -63,7 +64,16 @@ def outcome_of(
     enforce = Enforce(fields, schema=schema, require=require, requiring_events=("login_failed",))
     chain = Pipeline(enforce, counting, Redactor(), policies, histograms=histograms)
     source = Source.of(
-        Origin("/x.log", "c1", "backend", container_id="c1", container_name="b-1", http_source=http_source, paths=paths)
+        Origin(
+            "/x.log",
+            "c1",
+            "backend",
+            container_id="c1",
+            container_name="b-1",
+            http_source=http_source,
+            paths=paths,
+            fields=own,
+        )
     )
     log = None
     if fast_path:

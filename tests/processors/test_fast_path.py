@@ -13,10 +13,9 @@ from shipper_processors.count import Counting
 from shipper_processors.enforce import Enforce
 from shipper_processors.fast_path import FastChain, FastLog, native
 from shipper_processors.redact import Redactor
-from shipper_processors.render import Renderer
 from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
-from shipper_schemas.entry import HttpSource, Origin, Paths
+from shipper_schemas.entry import HttpSource, Paths
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.presets import PRESETS, Preset
 from shipper_schemas.rules import Rule
@@ -397,12 +396,12 @@ def test_lines_that_need_mapping_give_the_same_on_both_paths(changes: dict[str, 
     same([docker(json.dumps({**PLAIN_EVENT, **changes}))])
 
 
-def test_a_log_with_its_own_places_of_fields_takes_the_python_path() -> None:
-    """The native chain knows one table for all logs."""
-    fast_chain = FastChain.of(Enforce(), Counting([]), Redactor(), Skew())
-    assert fast_chain is not None
-    origin = Origin("/x.log", "c1", fields=(("message", ("note",)),))
-    assert fast_chain.of_log("docker", origin, Renderer(origin)) is None
+def test_a_log_with_its_own_places_of_fields_is_native() -> None:
+    """The table of the log is tried before the configured one, and before that of all logs."""
+    own, configured = (("message", ("note",)), ("event", ("user_id",))), (("message", ("area",)), ("logger", ("area",)))
+    event = {**PLAIN_EVENT, "note": "of this log", "area": "of all logs", "user_id": "login_failed"}
+    lines = [docker(json.dumps(event)), docker(json.dumps(PLAIN_EVENT)), docker(json.dumps({**event, "note": None}))]
+    assert same([b"".join(lines)], own=own, fields=configured) == 3
 
 
 def test_configured_places_of_fields_are_native() -> None:

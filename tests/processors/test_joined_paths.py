@@ -130,3 +130,21 @@ def test_texts_take_the_native_path(kind: str) -> None:
     """All but the last of a chunk, which a line of the next one may continue."""
     lines = [WRAPPED[kind](f"10:00:00,123 INFO app: task {number} done") for number in range(40)]
     assert same([b"".join(lines[:20]), b"".join(lines[20:])], kind=kind) == len(lines) - 2
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_lines_after_a_trace_take_the_native_path(monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    """A trace takes the Python path, with the lines beside it; the other stream does not wait for it."""
+    monkeypatch.setattr("shipper_processors.assemble.MOST_PYTHON_LINES", 64)
+    trace = ["10:00:00 ERROR app: failed", *TRACE[:3], '  File "y.py", line 2, in g', "    raise", "ValueError: no"]
+    before = [docker(f"10:00:00 INFO app: task {number} done") for number in range(20)]
+    after = [docker(f"10:00:00 INFO app: task {number} begun", stream) for number in range(40)]
+    lines = [*before, *(docker(line) for line in trace), *after]
+    assert same([b"".join(lines)]) >= len(before) + len(after) - 3
+
+
+def test_streams_that_alternate_take_the_native_path() -> None:
+    """A text is complete when the next line of its own stream is there; the entries between are before it."""
+    access = 'INFO:     10.0.0.1:5 - "GET /x HTTP/1.1" 200 OK'
+    texts = [(access, "stdout") if number % 3 else (f"INFO app: task {number}", "stderr") for number in range(30)]
+    assert same([b"".join(docker(*text) for text in texts)]) == len(texts) - 2

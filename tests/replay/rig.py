@@ -87,7 +87,7 @@ def whole(logs: list[ReplayLog], *, history: bool = True) -> tuple[list[Document
         segment_bytes=WHOLE,
         chunk_bytes=LINE_BYTES,
     )
-    return committed(job, logs, read_segments(job, tasks_of(job, logs, {})))
+    return committed(job, logs, read_segments(Processor(job), tasks_of(job, logs, {})))
 
 
 def worker(job: Job) -> tuple[SegmentReader, Processor]:

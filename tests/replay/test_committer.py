@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shipper.model.documents import Documents
 from shipper.replay.committer import Committer
 from shipper.replay.discover import Problem
 from shipper.replay.job import Job
@@ -25,7 +26,7 @@ PROBLEMS = [
 
 def segment(*problems: Problem) -> Segment:
     """A segment with one line and these problems."""
-    return Segment([], Counter(), {("dropped", 1): 1}, 1, 10, {}, [], [], [*problems])
+    return Segment(Documents(), Counter(), {("dropped", 1): 1}, 1, 10, {}, [], [], [*problems])
 
 
 def committer(state: State | None) -> Committer:

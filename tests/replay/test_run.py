@@ -51,13 +51,15 @@ def replayed(
     state: Path | None,
     *,
     workers: int = 1,
+    compiled: bool = True,
     size: int = SMALL,
     stop_after: int = 1 << 30,
     at_first: "list[Progress] | None" = None,
 ) -> Outcome:
     """Run a replay, stopped after `stop_after` segments."""
     reports: list[Progress] = [] if at_first is None else at_first
-    job = Job(SETTINGS, history=state is None, now_ms=NOW_MS, segment_bytes=size, chunk_bytes=size)
+    settings = SETTINGS.model_copy(update={"compiled": compiled})
+    job = Job(settings, history=state is None, now_ms=NOW_MS, segment_bytes=size, chunk_bytes=size)
     return run_into(
         output,
         job,
@@ -86,6 +88,20 @@ def test_processes_leave_behind_what_one_reading_leaves(logs: list[ReplayLog]) -
     assert outcome.history is not None
     outcome.history = None
     assert outcome == expected
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("compiled", [False, True])
+def test_threads_and_processes_leave_behind_what_one_reading_leaves(
+    logs: list[ReplayLog], tmp_path: Path, *, compiled: bool
+) -> None:
+    """Documents in their order, to the byte, and all figures; the native path uses threads, the Python path processes."""
+    logs = [log for log in logs if log.log.kind == "docker"]
+    documents, expected, _ = whole(logs)
+    output = Keeping()
+    outcome = replayed(logs, output, tmp_path / "state", workers=3, size=2048, compiled=compiled)
+    assert list(output.documents.values()) == documents
+    assert same(outcome, expected)
 
 
 @pytest.mark.integration
@@ -157,7 +173,7 @@ def test_a_killed_process_is_reported_with_its_task_and_the_next_run_resumes(
             super().append(progress)
 
     with pytest.raises(ReadingFailed, match=r"replay process \d+ was killed by SIGKILL while") as failed:
-        replayed(logs, output, tmp_path / "state", workers=2, at_first=KillingOne())
+        replayed(logs, output, tmp_path / "state", workers=2, compiled=False, at_first=KillingOne())
     assert "run the same command again" in failed.value.hint
     assert multiprocessing.active_children() == []
     last = replayed(logs, output, tmp_path / "state", workers=2)

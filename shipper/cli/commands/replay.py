@@ -88,7 +88,7 @@ class ReplayTime(When):
 )  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=lambda: len(os.sched_getaffinity(0)), metavar="N",
-    help="Number of processes; the result is the same with any number. [default: one per core]",
+    help="Number of threads or processes; the result is the same with any number. [default: one per core]",
 )  # fmt: skip
 @click.option(
     "--metrics-out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",

@@ -516,13 +516,14 @@ def much(tmp_path: Path) -> Path:
     return tmp_path / "much"
 
 
-def begun(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """Start a replay of it by two processes, and return once it has stored something; its low priority delays its end."""
+def begun(folder: Path, *arguments: str, compiled: bool = True) -> "subprocess.Popen[str]":
+    """Start a replay of it by two processes, or by two threads of the native path, and return once it has stored something; its low priority delays its end."""
     command = [
         "nice", "-n", "19", sys.executable, "-m", "shipper", "replay", f"{folder}/much", "--workers", "2", *arguments,
         "--output", f"local:{folder}/store", "--state-dir", f"{folder}/state",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "SHIPPER_COMPILED": str(compiled)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     until(lambda: list((folder / "store").glob("*.db")))
     return process
 
@@ -567,13 +568,16 @@ def test_an_interrupted_replay_resumes(shipper: Shipper, much: Path, tmp_path: P
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("whom", ["parent", "reader"])
+@pytest.mark.parametrize("whom", ["parent", "reader", "threads"])
 def test_a_kill_loses_and_duplicates_nothing(shipper: Shipper, much: Path, tmp_path: Path, whom: str) -> None:
-    """SIGKILL to the committing process ends the readers; to a reader, it is reported. The next run stores all once."""
-    process = begun(tmp_path)
+    """SIGKILL to the committing process ends the readers; to a reader, it is reported. The next run stores all once.
+
+    The same for a process whose threads read.
+    """
+    process = begun(tmp_path, compiled=whom == "threads")
     readers = readers_of(process)
-    assert len(readers) == 2
-    os.kill(process.pid if whom == "parent" else readers[0], signal.SIGKILL)
+    assert len(readers) == (0 if whom == "threads" else 2)
+    os.kill(readers[0] if whom == "reader" else process.pid, signal.SIGKILL)
     _, err = process.communicate(timeout=90)
     until(lambda: not any(alive(pid) for pid in readers))
     if whom == "reader":
