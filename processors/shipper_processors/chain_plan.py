@@ -27,6 +27,7 @@ OF_EVENTS = NO_CONSTRAINT | {"cls", "cls_name", "fields", "extra_behavior", "com
 PYTHON_OPERATORS = frozenset({"preset"})
 """Operators that only Python executes: they are not in the table, and events that they decide are evaluated there."""
 
+SCALARS = frozenset({str, int, float, bool})
 Constraints = tuple[tuple[str, Any], ...]
 """Names with their operands, sorted by name. Operands are scalars, types, or tuples of operands."""
 Row = TypeVar("Row")
@@ -409,6 +410,10 @@ def _value(operand: Any) -> Any:  # noqa: ANN401 -- an operand
 
 def _as_table(value: Any) -> Any:  # noqa: ANN401 -- JSON
     """Return a part of the plan as JSON; a type's constraints and a field's options are keys beside its name."""
+    if value is None or type(value) in SCALARS:
+        return value
+    if type(value) is tuple:
+        return [_as_table(item) for item in value]
     if isinstance(value, FieldType):
         return {"type": value.name, **{name: _as_table(operand) for name, operand in value.constraints}}
     if isinstance(value, KnownField):

@@ -6,6 +6,7 @@ lookup per key. What is mapped or converted keeps its original under `extra`.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from shipper_processors import times
@@ -112,35 +113,14 @@ class Normaliser:
         words = {**LEVEL_WORDS, **LEVEL_LETTERS, **dict(schema.levels)}
         self._words = words
         self._levels = dict(schema.levels)
-        self._sources: dict[str, tuple[Source, ...]] = {}
-        self._by_root: dict[str, tuple[Candidate, ...]] = {}
         self._orders: dict[tuple[str, ...], Orders] = {}
-        self.roots: frozenset[str] = frozenset()
-        """Keys of which each may be an alias, so that an entry with one must be mapped."""
-        self._compile(dict(own))
+        self._sources, self._by_root, self.roots = _compiled(tuple(own), self.known)
         tests = self._tests()
         self._plain: dict[str, Callable[[Any], bool]] = {
             **{name: tests[check] for name, check in CHECKS.items() if name in self.known},
             TIME_FIELD: _always,
             **dict.fromkeys(self.roots, _never),
         }
-
-    def _compile(self, own: Mapping[str, Sequence[str]]) -> None:
-        names = dict.fromkeys([*FIELD_SOURCES, *own])
-        by_root: dict[str, list[Candidate]] = {}
-        roots = {root for name, paths in own.items() for path in paths if path != name for root in _roots(path)}
-        for place, name in enumerate(name for name in names if name in self.known or name == TIME_FIELD):
-            first = own.get(name, ())
-            sources = [Source(path) for path in first]
-            sources += [source for source in FIELD_SOURCES.get(name, (Source(name),)) if source.path not in first]
-            self._sources[name] = tuple(sources)
-            for rank, source in enumerate(sources):
-                for root in _roots(source.path):
-                    by_root.setdefault(root, []).append(Candidate(place, rank, name, source))
-                    if root not in self.known and root != TIME_FIELD:
-                        roots.add(root)
-        self._by_root = {root: tuple(candidates) for root, candidates in by_root.items()}
-        self.roots = frozenset(roots)
 
     def _tests(self) -> dict[str, Callable[[Any], bool]]:
         """Return the tests by their names in `CHECKS`."""
@@ -226,6 +206,37 @@ class Normaliser:
                     candidates.setdefault(candidate.place, {})[candidate.rank] = candidate
         ordered = [[candidate for _, candidate in sorted(ranked.items())] for _, ranked in sorted(candidates.items())]
         return [(group[0].field, [candidate.source for candidate in group]) for group in ordered]
+
+
+class Compiled(NamedTuple):
+    """The table for some known fields, with further paths before its own."""
+
+    sources: Mapping[str, tuple[Source, ...]]
+    by_root: Mapping[str, tuple[Candidate, ...]]
+    """Candidates by the first key of their path."""
+    roots: frozenset[str]
+    """Keys of which each may be an alias, so that an entry with one must be mapped."""
+
+
+@lru_cache(maxsize=16)
+def _compiled(own: FieldPaths, known: frozenset[str]) -> Compiled:
+    """Compile the table; most logs have the same."""
+    further = dict(own)
+    names = dict.fromkeys([*FIELD_SOURCES, *further])
+    by_root: dict[str, list[Candidate]] = {}
+    all_sources: dict[str, tuple[Source, ...]] = {}
+    roots = {root for name, paths in further.items() for path in paths if path != name for root in _roots(path)}
+    for place, name in enumerate(name for name in names if name in known or name == TIME_FIELD):
+        first = further.get(name, ())
+        sources = [Source(path) for path in first]
+        sources += [source for source in FIELD_SOURCES.get(name, (Source(name),)) if source.path not in first]
+        all_sources[name] = tuple(sources)
+        for rank, source in enumerate(sources):
+            for root in _roots(source.path):
+                by_root.setdefault(root, []).append(Candidate(place, rank, name, source))
+                if root not in known and root != TIME_FIELD:
+                    roots.add(root)
+    return Compiled(all_sources, {root: tuple(candidates) for root, candidates in by_root.items()}, frozenset(roots))
 
 
 def with_message(fields: dict[str, Any]) -> None:
