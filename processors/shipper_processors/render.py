@@ -43,16 +43,21 @@ def provenance(origin: Origin) -> dict[str, Any]:
 class Renderer:
     """Encodes the documents of one file."""
 
+    __slots__ = ("_origin", "_tails")
+
     def __init__(self, origin: Origin) -> None:
-        """Encode the provenance once."""
-        self._provenance = orjson.dumps(provenance(origin))[1:-2]
-        self._tails: dict[str, bytes] = {}
+        """Encode the provenance once, with the first document: most files of a node are quiet."""
+        self._origin = origin
+        self._tails: dict[str, bytes] | None = None
 
     def tail(self, stream: str) -> bytes:
         """Return the bytes that follow the event's fields in each document of a stream, up to the offset."""
+        if self._tails is None:
+            self._tails = {}
         tail = self._tails.get(stream)
         if tail is None:
-            tail = self._tails[stream] = b',"stream":"%s",%s,"offset":' % (stream.encode(), self._provenance)
+            encoded = orjson.dumps(provenance(self._origin))[1:-2]
+            tail = self._tails[stream] = b',"stream":"%s",%s,"offset":' % (stream.encode(), encoded)
         return tail
 
     def body(self, event: dict[str, Any], time_ms: int, entry: Entry) -> bytes:

@@ -116,7 +116,12 @@ class Agent:
         if self.when_quiet is not None and quiet and not self._quiet_called:
             self._quiet_called = True
             self.when_quiet()
-        self.delivery.rest(self.pace.poll, self.stopping)
+        seconds, left = self.pace.poll, self.pace.idle
+        if self._begun_at is not None:
+            left = max(0.0, self._begun_at + self.pace.batch_age - self.pace.gather - self.clock.monotonic())
+        if not self.tail.attention.is_asked():
+            seconds = max(seconds, self.pace.idle)
+        self.delivery.rest(min(seconds, left), self.stopping, self.tail.attention.fileno(), self.pace.gather)
 
     def drain(self) -> None:
         """Send what was read and commit what is acknowledged within `Pace.grace`; the next start reads the rest."""
@@ -154,15 +159,15 @@ class Agent:
         return more
 
     def _scan_if_due(self, now: float) -> None:
-        if now >= self._scan_at:
+        if self.tail.scan_is_due() or now >= self._scan_at:
             self._register_logs(self.tail.scan())
-            self._scan_at = now + self.pace.scan
+            self._scan_at = now + self.tail.scan_interval(self.pace.scan)
 
     def _due(self, now: float) -> bool:
         """Return True if the open batch is full or old, or if there is none and something else to commit."""
         if self._begun_at is None:
             return self._full() or bool(self.ledger.changes() or self._changed or self.delivery.can_settle())
-        return self._full() or now - self._begun_at >= self.pace.batch_age
+        return self._full() or now + self.pace.gather >= self._begun_at + self.pace.batch_age
 
     def request_change(self, change: Change) -> None:
         """Apply `change` between two batches; it replaces a change that still waits."""

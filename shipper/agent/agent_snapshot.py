@@ -137,6 +137,8 @@ class AgentSnapshot:
     """Path that lines take."""
     output: OutputStatus
     state: StateStatus
+    notices: Mapping[str, Any]
+    """How changes of files are noticed."""
     unreadable: Mapping[str, OSError]
     measured: LogsMeasured
     counters: Committed
@@ -182,6 +184,7 @@ class AgentSnapshot:
             "path": self.path,
             "output": self.output.row(),
             "state": {"directory": self.state.directory, "error": self.state.error},
+            "changes": dict(self.notices),
             "configuration": None if self.loaded is None else self.loaded.row(),
             "unreadable": {
                 without_surrogates(path): without_surrogates(str(error)) for path, error in self.unreadable.items()

@@ -1,12 +1,12 @@
 """Publisher of the agent's snapshot: built in the agent's thread, read in any."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from shipper.agent.agent import Agent
 from shipper.agent.agent_snapshot import AgentSnapshot, Loaded, LogsMeasured, LogStatus, OutputStatus, StateStatus
 from shipper.inputs.files.log_reader import LogReader
+from shipper.inputs.files.tailer import Tail
 
 INTERVAL_S = 1.0
 
@@ -25,6 +25,8 @@ class AgentPublisher:
     _loaded: Loaded | None = None
     _measured: LogsMeasured | None = None
     _rows: dict[str, LogStatus] = field(default_factory=dict)
+    _behind: dict[str, LogStatus] = field(default_factory=dict)
+    """Those with bytes to be acknowledged."""
 
     def __post_init__(self) -> None:
         """Publish the first snapshot, so that readers always have one."""
@@ -45,7 +47,7 @@ class AgentPublisher:
         agent, now = self.agent, self.agent.turned_at
         measured = self._measured
         if measured is None or now - measured.at >= self.interval_s:
-            measured = self._measured = self._measure(agent.tail.logs, now)
+            measured = self._measured = self._measure(agent.tail, now, measured)
         state = agent.state
         self.snapshot = AgentSnapshot(
             published_at=agent.clock.monotonic(),
@@ -54,6 +56,7 @@ class AgentPublisher:
             path="python" if agent.tail.fast_chain is None else "native",
             output=OutputStatus.of(self.output_kind, agent.delivery),
             state=StateStatus(str(state.directory), agent.state_error, state.commits, agent.state_gone),
+            notices=agent.tail.attention.status(len(agent.tail.logs)),
             unreadable=MappingProxyType(dict(agent.tail.unreadable)),
             measured=measured,
             counters=agent.ledger.published,
@@ -62,16 +65,26 @@ class AgentPublisher:
             max_lag=self.max_lag,
         )
 
-    def _measure(self, logs: Mapping[str, LogReader], now: float) -> LogsMeasured:
+    def _measure(self, tail: Tail, now: float, before: LogsMeasured | None) -> LogsMeasured:
         """Return the offsets of all logs, without a system call; logs that did not change keep their row."""
-        rows, before, lag_bytes, oldest = {}, self._rows, 0, now
-        for path, log in logs.items():
-            row = rows[path] = _row(log, before.get(path), now)
+        logs, rows, changed = tail.logs, self._rows, before is None
+        for path in tail.attention.take_touched(logs):
+            log, known = logs.get(path), rows.get(path)
+            row = None if log is None else _row(log, known, now)
+            if row is known:
+                continue
+            changed = True
+            self._behind.pop(path, None)
+            if row is None:
+                rows.pop(path, None)
+                continue
+            rows[path] = row
             if row.behind_since is not None:
-                lag_bytes += row.lag_bytes
-                oldest = min(oldest, row.behind_since)
-        self._rows = rows
-        return LogsMeasured(now, tuple(rows.values()), lag_bytes, now - oldest)
+                self._behind[path] = row
+        lag_bytes = sum(row.lag_bytes for row in self._behind.values())
+        oldest = min((row.behind_since or now for row in self._behind.values()), default=now)
+        all_rows = tuple(rows.values()) if changed or before is None else before.logs
+        return LogsMeasured(now, all_rows, lag_bytes, now - oldest)
 
 
 def _row(log: LogReader, before: LogStatus | None, now: float) -> LogStatus:

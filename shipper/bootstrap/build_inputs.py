@@ -7,11 +7,13 @@ from shipper.agent.live_tail import LiveTail
 from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of, read_only_redactor
 from shipper.config.settings import InputSettings, Settings
 from shipper.delivery.pace import Pace
+from shipper.inputs.files.attention import Attention
 from shipper.inputs.files.container_metadata import Provenance
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.pod_metadata import PodMetadata, pod_api
 from shipper.inputs.files.tailer import Input, OriginOf, Tail
+from shipper.inputs.files.watches import open_watches
 from shipper.inputs.registry import process_of
 from shipper.outputs import registry
 from shipper.state.store import State
@@ -25,16 +27,24 @@ OTHER_RUNTIME = {"docker": "cri", "cri": "docker"}
 
 def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
     """Build the tail of the inputs, with the checkpoints of their logs from the state."""
-    folders, pods = Folders(), pods_of(settings)
+    attention, pods = attention_of(settings), pods_of(settings)
+    folders = Folders(watches=attention.watches)
     inputs = inputs_of(settings, folders, (), from_end=from_end, pods=pods)
     most = settings.tail.max_open_files or descriptors()
-    return Tail(inputs, bounds_of(settings), limits_of(settings), state.logs(), folders, most, pods=pods)
+    bounds, limits = bounds_of(settings), limits_of(settings)
+    return Tail(inputs, bounds, limits, state.logs(), folders, most, pods=pods, attention=attention)
 
 
 def pods_of(settings: Settings) -> PodMetadata | None:
     """Return the labels of this node's pods, listed, if the settings allow it. Raises ConfigurationError."""
     section = settings.kubernetes
     return PodMetadata(pod_api(section, settings.host), section.wait).start() if section.metadata else None
+
+
+def attention_of(settings: Settings) -> Attention:
+    """Return how changes are noticed: reported by inotify if the settings and the system allow it, or polled."""
+    watches, reason = open_watches() if settings.tail.notify else (None, "tail.notify: false")
+    return Attention(watches, reason, poll_s=settings.tail.poll_interval)
 
 
 def follower(settings: Settings, clock: Clock) -> LiveTail:

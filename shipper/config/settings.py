@@ -86,6 +86,9 @@ class TailSettings(Section):
     """Reading files."""
 
     poll_interval: Duration = Field(0.25, gt=0, le=60, description="interval between checks of idle files")
+    notify: bool = Field(
+        True, description="be notified of changes by inotify, where the file system reports them; false: poll all files"
+    )
     scan_interval: Duration = Field(1.0, gt=0, le=3600, description="interval between scans for new files")
     max_line_bytes: Size = Field(
         1024 * 1024, ge=1024, description="maximum message size; longer messages are truncated"

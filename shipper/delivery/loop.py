@@ -210,10 +210,16 @@ class Delivery(Generic[Marks]):
             seconds = min(seconds, max(0.0, self.state.retry_at - self.clock.monotonic()))
         self.wait(request, seconds)
 
-    def rest(self, seconds: float, stopping: StopEvent) -> None:
-        """Wait up to `seconds` until the oldest request is finished or, with none in flight, for a stop request."""
+    def rest(self, seconds: float, stopping: StopEvent, readable: int | None = None, gather: float = 0.0) -> None:
+        """Wait up to `seconds` until the oldest request is finished or, with none in flight, for a stop request.
+
+        With none in flight, it also ends `gather` seconds after the descriptor `readable` is readable.
+        """
         if self.in_flight and not stopping.is_set():
             self.wait_oldest(seconds)
+        elif readable is not None:
+            if stopping.wait_readable(readable, seconds):
+                stopping.wait(min(gather, seconds))
         else:
             stopping.wait(seconds)
 

@@ -20,3 +20,7 @@ class Pace:
     """Longest delay of a commit of acknowledged batches while there is more to read."""
     grace: float = 20.0
     """Longest wait of a stop for the batches in flight."""
+    idle: float = 1.0
+    """Longest rest where changes are reported and nothing waits."""
+    gather: float = 0.02
+    """Seconds that a rest goes on after a report, so that the next turn reads more than one line."""

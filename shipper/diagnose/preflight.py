@@ -7,6 +7,7 @@ import shutil
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from errno import ENOENT
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -20,6 +21,7 @@ from shipper.inputs.files.envelope_check import described, mismatch
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.pod_metadata import ApiError, pod_api
+from shipper.inputs.files.watches import open_watches
 from shipper.outputs import registry as outputs
 from shipper.outputs.registry import check_output
 from shipper.state.database import FILE, LOCK, open_read_only
@@ -75,12 +77,12 @@ def _distributions() -> Iterator[Finding]:
 def _input(settings: Settings, source: InputSettings) -> Iterator[Finding]:
     factory = inputs.factory(source)
     if factory is None:
-        yield from _files(source)
+        yield from _files(source, notify=settings.tail.notify)
     else:
         yield _probed(f"input {source.url}", lambda: factory.check(settings, source), factory.confirmation)
 
 
-def _files(source: InputSettings) -> Iterator[Finding]:
+def _files(source: InputSettings, *, notify: bool) -> Iterator[Finding]:
     subject = f"input {source.url}"
     folder = next(_folders(source.glob))
     if (why := _unreachable(folder)) is not None:
@@ -102,7 +104,20 @@ def _files(source: InputSettings) -> Iterator[Finding]:
     elif (wrong := _wrong_envelope(source, paths)) is not None:
         yield wrong
     elif not unreadable:
-        yield Finding("ok", subject, "1 file" if len(paths) == 1 else f"{len(paths)} files")
+        number = "1 file" if len(paths) == 1 else f"{len(paths)} files"
+        yield Finding("ok", subject, f"{number}, {_noticed(folder, notify=notify)}")
+
+
+def _noticed(folder: str, *, notify: bool) -> str:
+    """Return how an agent notices changes in a folder, and why it polls."""
+    if not notify:
+        return "polled: tail.notify: false"
+    watches, reason = open_watches()
+    if watches is None:
+        return f"polled: {reason}"
+    with closing(watches):
+        watches.watch(folder)
+        return f"polled: {watches.polled[folder]}" if folder in watches.polled else "changes reported by inotify"
 
 
 def _wrong_envelope(source: InputSettings, paths: list[str]) -> Finding | None:

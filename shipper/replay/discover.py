@@ -103,6 +103,17 @@ class DiscoveredPaths:
         """Return the live paths of the logs."""
         return (log.path for log in self.logs)
 
+    def folders(self) -> Iterable[str]:
+        """Return nothing: there is nothing to notice."""
+        return ()
+
+    def concerns(self, folder: str, name: str) -> bool:  # noqa: ARG002 -- for scanners
+        """Return False: no log is added."""
+        return False
+
+    def look_in(self, folders: Folders) -> None:
+        """Do nothing: no folder is listed."""
+
 
 def find(paths: Iterable[Path], kind: Kind | None) -> Discovery:
     """Return the logs in `paths`, which are files and folders, with rotated files joined to their log, sorted by path.

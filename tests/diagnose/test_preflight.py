@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 
 from shipper.config.settings import InputSettings, Settings
-from shipper.diagnose.preflight import Finding, _files, _pods, _state
+from shipper.diagnose.preflight import Finding, _files, _pods, _state, examine
+from shipper.inputs.files.watches import FileSystems
 from shipper.state.database import FILE, open_read_only
 from shipper.state.store import State
 from shipper.system.errors import StateError
@@ -69,12 +70,12 @@ def test_a_wrong_input_type_is_a_problem(tmp_path: Path, kind: Literal["cri", "p
     """The check names the first file, the number of the others and the type that fits."""
     for name in ("a.log", "b.log"):
         (tmp_path / name).write_text('{"log":"x\\n","stream":"stdout","time":"2026-11-23T10:00:00.1Z"}\n')
-    (finding,) = _files(InputSettings(type=kind, glob=f"{tmp_path}/*.log"))
+    (finding,) = _files(InputSettings(type=kind, glob=f"{tmp_path}/*.log"), notify=False)
     assert finding.grade == "problem"
     assert f"{tmp_path}/a.log" in finding.what
     assert "1 more" in finding.what
     assert "`docker:`" in finding.hint
-    (right,) = _files(InputSettings(type="docker", glob=f"{tmp_path}/*.log"))
+    (right,) = _files(InputSettings(type="docker", glob=f"{tmp_path}/*.log"), notify=False)
     assert right.grade == "ok"
 
 
@@ -86,3 +87,18 @@ def test_metadata_of_pods_that_cannot_be_read_is_a_problem(monkeypatch: pytest.M
     assert (outside.grade, "kubernetes.url" in outside.hint) == ("problem", True)
     (silent,) = _pods(Settings.model_validate({"kubernetes": {"metadata": True, "url": "http://127.0.0.1:9"}}))
     assert (silent.grade, silent.what.startswith("cannot read pods from http://127.0.0.1:9")) == ("problem", True)
+
+
+@pytest.mark.parametrize(("notify", "said"), [(True, "1 file, changes reported by inotify"), (False, "tail.notify")])
+def test_an_input_says_how_its_changes_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, notify: bool, said: str
+) -> None:
+    """And why, if they are polled."""
+    monkeypatch.setattr(FileSystems, "of", lambda _self, _folder: "ext4")
+    (tmp_path / "app.log").touch()
+    settings = Settings(
+        inputs=[f"plain:{tmp_path}/*.log"], state_dir=tmp_path / "state", output=f"local:{tmp_path}/store",
+        tail={"notify": notify},
+    )  # fmt: skip
+    (text,) = [found.what for found in examine(settings) if found.subject.startswith("input")]
+    assert said in text

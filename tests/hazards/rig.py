@@ -15,10 +15,12 @@ from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Delivery
 from shipper.delivery.pace import Pace
+from shipper.inputs.files.attention import Attention
 from shipper.inputs.files.container_metadata import plain_identity
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.tailer import Input, Tail
+from shipper.inputs.files.watches import open_watches
 from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Written
@@ -134,6 +136,8 @@ class Rig:
     clock: ManualClock = field(default_factory=ManualClock)
     agent: Agent | None = None
     sequence: int = 0
+    reported: ClassVar[bool] = False
+    """True if changes are reported by inotify, and nothing is polled that was not reported."""
     all: ClassVar[list["Rig"]] = []
 
     def __post_init__(self) -> None:
@@ -155,11 +159,14 @@ class Rig:
         ledger.declare([*catalogue.from_zero("agent"), *counting.declared()], 0.0)
         enforce = Enforce(requiring_events=events_requiring_id(rules_of(settings)))
         pipeline = Pipeline(enforce, counting, redactor_of(settings, b"k" * 32))
-        inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", Folders()), self._origin, self.from_end)]
+        watches = open_watches()[0] if Rig.reported else None
+        attention = Attention(watches, safety_s=1e9)  # no poll finds what was not reported
+        folders = Folders(watches=watches)
+        inputs = [Input(self.kind, Scanner(f"{self.logs}/{self.glob}", folders), self._origin, self.from_end)]
         compiled = compiled_of(settings.model_copy(update={"compiled": self.native}), pipeline)
         if compiled is not None:
             compiled.threads = Threads.of(self.threads, least=1)
-        tail = Tail(inputs, self.bounds, self.limits, state.logs(), fast_chain=compiled)
+        tail = Tail(inputs, self.bounds, self.limits, state.logs(), folders, fast_chain=compiled, attention=attention)
         self.agent = Agent(
             tail,
             pipeline,

@@ -93,6 +93,15 @@ def _log_from_state(stored: str | bytes, counted: int, shipped: int) -> dict[str
     return {"path": without_surrogates(path), "size": size, "counted": counted, "shipped": shipped, "lag_bytes": lag}
 
 
+def changes_line(changes: dict[str, Any], logs: int) -> str:
+    """Return how the agent notices changes of files, and why some of them are polled."""
+    polled, reasons = changes["logs_polled"], "; ".join(changes["reasons"])
+    if changes["by"] == "polling":
+        return f"changes polled: {reasons}"
+    some = f"; {polled:,} of {logs:,} logs polled: {reasons}" if polled else ""
+    return f"changes reported by inotify in {changes['folders_watched']:,} folders{some}"
+
+
 def show(report: dict[str, Any], console: Console) -> None:
     """Print a status for people."""
     running = Text("running", "bold green") if report["running"] else Text("not running", "bold yellow")
@@ -109,6 +118,8 @@ def show(report: dict[str, Any], console: Console) -> None:
         console.print(Text.assemble(f"output  {printable(report['output']['url'])} ", availability))
         if hint := report["output"].get("hint"):
             console.print(Text(f"        {printable(hint)}", "dim"))
+    if report.get("changes"):
+        console.print(printable(changes_line(report["changes"], len(report["logs"]))))
     if report.get("configuration"):
         console.print(configuration_line(report["configuration"]))
     for path, error in report.get("unreadable", {}).items():

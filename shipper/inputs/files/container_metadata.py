@@ -143,15 +143,16 @@ class Provenance:
         return True
 
     def _docker_origin(self, settings: InputSettings, path: str, real: str) -> Origin:  # noqa: ARG002 -- one signature
-        folder = Path(real).parent
-        match = CONTAINER_ID.search(os.path.basename(real)) or CONTAINER_ID.fullmatch(folder.name)
-        container_id = match[0] if match else folder.name
+        folder, file = os.path.split(real)  # `Path` would keep each part of it for good
+        name = os.path.basename(folder)
+        match = CONTAINER_ID.search(file) or CONTAINER_ID.fullmatch(name)
+        container_id = match[0] if match else name
         container = self._container(folder, container_id)
         return self._origin(settings, real, container_id, container, container_id=container_id)
 
-    def _container(self, folder: Path, container_id: str) -> Container:
+    def _container(self, folder: str, container_id: str) -> Container:
         try:
-            with closing(PlainHandle(str(folder / CONFIG))) as file:
+            with closing(PlainHandle(f"{folder}/{CONFIG}")) as file:
                 return _container(orjson.loads(file.read(0, LARGEST_CONFIG)))
         except FileNotFoundError:
             why = f"{CONFIG} does not exist"

@@ -4,15 +4,18 @@ import os
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import translate
 
 from shipper.inputs.files.rotated_names import base_name
+from shipper.inputs.files.watches import Watches
 
 SETTLED_NS = 100_000_000
 COARSE_NS = 2_000_000_000
 """A folder changed more recently than this may change again with the same timestamp; the second value is for file
 systems with timestamps of whole seconds."""
+LONGEST_SHARED, MOST_SHARED = 40, 1000
+"""Characters of a name that is kept once for all folders, and the number of such names."""
 GONE = -1
 """Timestamp of a missing folder."""
 
@@ -20,26 +23,49 @@ GONE = -1
 class Folders:
     """Cached listings of folders, valid while the folder's modification time is unchanged."""
 
-    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
-        """Use `now_ns` as the clock of the file systems' timestamps."""
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns, watches: Watches | None = None) -> None:
+        """Use `now_ns` as the clock of the file systems' timestamps; watch what is listed, if there are `watches`."""
         self._now_ns = now_ns
-        self._listings: dict[str, tuple[int, list[str]]] = {}
+        self._watches = watches
+        self._listings: dict[str, tuple[int, Sequence[str]]] = {}
+        self._names: dict[str, str] = {}
 
-    def names(self, folder: str) -> list[str]:
+    def names(self, folder: str) -> Sequence[str]:
         """Return the names in `folder`, sorted; empty if it cannot be listed."""
+        known = self._listings.get(folder)
+        if known is not None and self._watches is not None and self._watches.reports(folder):
+            return known[1]  # `changed` would have dropped it
         try:
             return self._listed(folder)
         except OSError:
-            return []
+            return ()
 
-    def _listed(self, folder: str) -> list[str]:
+    def changed(self, folder: str) -> None:
+        """Drop the cached listing of a folder in which a change of names was reported."""
+        self._listings.pop(folder, None)
+
+    def changed_everywhere(self) -> None:
+        """Drop all listings, since reports were lost."""
+        self._listings.clear()
+
+    def _listed(self, folder: str) -> Sequence[str]:
         """Return the names in `folder`, sorted. Raises OSError."""
+        if self._watches is not None:
+            self._watches.watch(folder)  # before it is listed: later changes are reported
         known = self._listings.pop(folder, None)
         changed = os.stat(folder).st_mtime_ns
-        names = known[1] if known is not None and known[0] == changed else sorted(os.listdir(folder))
+        names = known[1] if known is not None and known[0] == changed else self._sorted(os.listdir(folder))
         if self._is_settled(changed):
             self._listings[folder] = (changed, names)
         return names
+
+    def _sorted(self, names: list[str]) -> tuple[str, ...]:
+        """Return `names` sorted; equal names of different folders, such as the runtime's own files, are one text."""
+        if len(self._names) > MOST_SHARED:
+            self._names.clear()
+        return tuple(
+            sorted(name if len(name) > LONGEST_SHARED else self._names.setdefault(name, name) for name in names)
+        )
 
     def stamp(self, folder: str) -> int | None:
         """Return a value that changes with the names in `folder`; None if the folder changed too recently to know."""
@@ -55,8 +81,10 @@ class Folders:
     def forget(self, folder: str) -> None:
         """Drop the cached listing of `folder`, which is deleted or no longer used."""
         self._listings.pop(folder, None)
+        if self._watches is not None:
+            self._watches.polled.pop(folder, None)
 
-    def beginning_with(self, folder: str, prefix: str) -> list[str]:
+    def beginning_with(self, folder: str, prefix: str) -> Sequence[str]:
         """Return the names in `folder` that start with `prefix`. Raises OSError if it exists and cannot be listed."""
         try:
             names = self._listed(folder)
@@ -78,7 +106,24 @@ class Scanner:
         first = next((i for i, part in enumerate(parts) if _is_glob(part)), len(parts) - 1)
         self._root = "/" + "/".join(parts[:first])
         self._parts = [re.compile(translate(part)) for part in parts[first:]]
-        self._visited: set[str] = set()
+        self._visited: dict[str, int] = {}
+        """Folders of the last scan, with their place in the glob."""
+
+    def look_in(self, folders: Folders) -> None:
+        """List folders through `folders` from now on."""
+        self._folders = folders
+
+    def concerns(self, folder: str, name: str) -> bool:
+        """Return True if a new name in a folder may be a log that matches the glob, or a folder on the way to one."""
+        place = self._visited.get(folder)
+        if place is None:
+            return False
+        last = place == len(self._parts) - 1
+        return bool(self._live_name(name, self._parts[place]) if last else self._parts[place].match(name))
+
+    def folders(self) -> Iterable[str]:
+        """Return the folders of the last scan."""
+        return self._visited
 
     def paths(self) -> Iterator[str]:
         """Yield the live paths of the logs that match the glob; a rotated name yields the path of its log.
@@ -86,13 +131,13 @@ class Scanner:
         Folders that cannot be read are skipped; `shipper check` reports them.
         """
         folders = [self._root]
-        visited = set(folders)
-        for part in self._parts[:-1]:
+        visited = dict.fromkeys(folders, 0)
+        for place, part in enumerate(self._parts[:-1], 1):
             folders = [
                 f"{folder}/{name}" for folder in folders for name in self._folders.names(folder) if part.match(name)
             ]
-            visited.update(folders)
-        for gone in self._visited - visited:
+            visited.update(dict.fromkeys(folders, place))
+        for gone in self._visited.keys() - visited.keys():
             self._folders.forget(gone)
         self._visited = visited
         last = self._parts[-1]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from shipper.inputs.files.attention import Attention
 from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
@@ -35,6 +36,8 @@ class LogCursors:
     """Position of the oldest entry that is sent and not acknowledged; None if all are acknowledged."""
     size: int = 0
     """Size of the live file at the last poll, in bytes."""
+    attention: Attention | None = None
+    """Told when the log has to be read again; None if nobody asks."""
     _entries: Entries | None = None
     """Entries of the last read."""
 
@@ -74,10 +77,16 @@ class LogCursors:
     def hold(self, position: Position | None) -> None:
         """Keep `position` as the oldest one sent and not acknowledged; None once all are acknowledged."""
         self.sent_from = position
+        self._wake()
 
     def roll_back(self, position: Position) -> None:
         """Discard everything sent since `position`; the ship cursor reads it again from there."""
         self.sent_from, self.ship_cursor = None, self._cursor_at(position, counts=False)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.attention is not None:
+            self.attention.wake(self.path)
 
     def release(self) -> None:
         """Release the files that both cursors have read and that are acknowledged."""

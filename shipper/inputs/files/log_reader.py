@@ -79,6 +79,10 @@ class LogReader(LogCursors):
             return True
         return changed and (known.offset == 0 or packed)
 
+    def is_quiet(self) -> bool:
+        """Return True if nothing happens in this log until its folder changes: no wait, no rest, no removal."""
+        return self.gone_at is None and not self._is_behind() and not self.count_cursor.assembler.has_waiting
+
     def _is_behind(self) -> bool:
         if self.ship_cursor is not None or self.gone_at is not None:
             return True

@@ -56,9 +56,8 @@ class ReadRound:
             yield from self._begun(*ahead.popleft())
         if is_full:
             return
-        for log in list(self.tail.logs.values()):
-            if log.count_cursor.assembler.has_waiting:
-                yield from self._recorded(log, log.overdue(self.now, self.clock.wall_ms(), may_ship=self.may_ship()))
+        for log in self.tail.waiting():
+            yield from self._recorded(log, log.overdue(self.now, self.clock.wall_ms(), may_ship=self.may_ship()))
         for log in self.tail.removed(self.now):
             yield from self._recorded(log, log.read_deleted(may_ship=self.may_ship()))
             self.changed[log.path] = self.removed[log.path] = log

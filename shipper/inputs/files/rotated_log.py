@@ -157,7 +157,8 @@ class LogFiles:
     def _paths(self) -> list[str]:
         folder, base = os.path.split(self.path)
         names = self.folders.beginning_with(folder, base)
-        return [f"{folder}/{name}" for name in [*oldest_first(base, names), base] if name in names]
+        ordered = [*oldest_first(base, names), base]
+        return [self.path if name == base else f"{folder}/{name}" for name in ordered if name in names]
 
     def _open_all(self) -> list[FileOnDisk]:
         files: list[FileOnDisk] = []

@@ -1,13 +1,14 @@
 """Tail: all logs that match the globs of the inputs, each with its checkpoint, read in turn."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import msgspec
 
+from shipper.inputs.files.attention import SAFETY_S, Attention
 from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.envelope_check import RUNTIMES, Envelopes
 from shipper.inputs.files.glob_scan import Folders
@@ -32,6 +33,15 @@ class Paths(Protocol):
 
     def paths(self) -> Iterator[str]:
         """Yield the present live paths of the logs."""
+
+    def look_in(self, folders: Folders) -> None:
+        """List folders through `folders` from now on."""
+
+    def folders(self) -> Iterable[str]:
+        """Return the folders in which the last call of `paths` looked."""
+
+    def concerns(self, folder: str, name: str) -> bool:
+        """Return True if a new name in one of the folders may lead to a log."""
 
 
 OriginOf = Callable[[str, str], Origin]
@@ -58,6 +68,22 @@ class Input:
 
 
 @dataclass(slots=True)
+class NewAssembler:
+    """Creates the assemblers of a log; smaller than a closure, and there is one for each log."""
+
+    assembler: Callable[..., Assembler]
+    origin: Origin
+    bounds: Bounds
+    fast_log: FastLog | None
+    rules: PairRules | None
+
+    def __call__(self) -> Assembler:
+        """Return a new assembler."""
+        pairs = self.rules.of_log(self.origin) if self.rules else None
+        return self.assembler(self.origin.source, self.bounds, self.fast_log, pairs)
+
+
+@dataclass(slots=True)
 class Tail:
     """Follows the logs of `inputs`. Times are monotonic seconds; no method blocks."""
 
@@ -77,25 +103,35 @@ class Tail:
     """Labels of pods for the inputs; ends with the tail."""
     scanned: bool = False
     envelopes: Envelopes = field(default_factory=Envelopes)
+    attention: Attention = field(default_factory=Attention)
     _seen: dict[str, str] = field(default_factory=dict)
     """Real path by path in a glob."""
     _resume_at: str | None = None
     """Log at which the last round was interrupted; None if it was finished."""
     _known: KnownFiles | None = None
     """Plain logs that were known when a scan found a new one."""
+    _incidents: Incidents = field(default_factory=Incidents)
+    """Those of all logs."""
+    _postponed: bool = False
+    """True if the last scan left a log to the next one."""
 
     def scan(self) -> list[LogReader]:
         """Start to follow new logs and return them; deleted logs are released once they are read."""
-        before, self._known = set(self.logs), None
+        before, self._known, self._postponed = set(self.logs), None, False
         if len(self._seen) > len(before):
             self._seen = {path: real for path, real in self._seen.items() if real in before}
         for source in self.inputs:
             for path in source.scanner.paths():
                 if not self._is_same_log(path, self._seen.get(path)):
                     real = os.path.realpath(path)
+                    path, real = (real, real) if path == real else (path, real)  # one text for both  # noqa: PLW2901
                     self._seen[path] = real
-                    if real not in self.logs and self._may_follow(source, real):
-                        self.logs[real] = self._follow(source, path, real)
+                    if real in self.logs:
+                        continue
+                    if self._may_follow(source, real):
+                        self._add(self._follow(source, path, real))
+                    else:
+                        self._postponed = True
         if not self.scanned:
             self._follow_gone()
         self.scanned = True
@@ -155,6 +191,8 @@ class Tail:
         A log that no input matches keeps its checkpoint, and resumes there if it is matched again. A log whose file is
         deleted is read to its end. The settings of an input also apply to logs that are followed already.
         """
+        for source in inputs:
+            source.scanner.look_in(self.folders)
         named = self.named(inputs)
         for path, reader in list(self.logs.items()):
             if path in named:
@@ -163,6 +201,7 @@ class Tail:
                 self.saved[path] = reader.checkpoint()
                 self.forget(reader)
         self.inputs, self._seen, self.scanned = inputs, {}, False
+        self.attention.all_again(self.logs)
 
     @staticmethod
     def named(inputs: list[Input]) -> dict[str, tuple[Input, str]]:
@@ -190,24 +229,25 @@ class Tail:
             if not os.path.exists(path):
                 reader = self._reader(path, saved.kind, _origin(saved))
                 restore(reader, saved)
-                self.logs[path] = reader
+                self._add(reader)
                 del self.saved[path]
+
+    def _add(self, reader: LogReader) -> None:
+        self.logs[reader.path] = reader
+        self.attention.add(reader)
 
     def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
         source = Source.of(origin)
         new_assembler = self._assembler(kind, source)[0]
-        log = LogFiles(path, self.folders)
-        return LogReader(path, kind, source, new_assembler, self.limits, log, Cursor(log, None, 0, new_assembler()))
+        log = LogFiles(path, self.folders, incidents=self._incidents)
+        cursor = Cursor(log, None, 0, new_assembler())
+        return LogReader(path, kind, source, new_assembler, self.limits, log, cursor, attention=self.attention)
 
     def _assembler(self, kind: str, source: Source) -> tuple[Callable[[], Assembler], FastLog | None]:
         """Return the function that creates assemblers of a log, and the native path for its ordinary lines."""
         assembler, origin = ASSEMBLERS[kind], source.origin  # type: ignore[index]
         fast_log = self.fast_chain.of_log(kind, origin, source.renderer) if self.fast_chain else None
-        rules = self.pair_rules
-        return (
-            lambda: assembler(origin.source, self.bounds, fast_log, rules.of_log(origin) if rules else None),
-            fast_log,
-        )
+        return NewAssembler(assembler, origin, self.bounds, fast_log, self.pair_rules), fast_log
 
     def use_rules(self, fast_chain: FastChain | None, pair_rules: PairRules | None) -> None:
         """Replace the native path and the rules of requests, also for logs that are followed already."""
@@ -232,12 +272,12 @@ class Tail:
             self.unreadable[reader.path] = error
 
     def ready(self, now: float) -> Iterator[LogReader]:
-        """Poll each log once, and yield those that may have new data.
+        """Poll each log that may have changed, and yield those that may have new data.
 
         An interrupted round resumes at the same log, so that busy logs do not starve the others.
         """
-        readers = list(self.logs.values())
-        resume_at = self._resume_at
+        readers = self.attention.due(self.logs, now)
+        resume_at, opened = self._resume_at, False
         first = 0 if resume_at is None else next((n for n, reader in enumerate(readers) if reader.path == resume_at), 0)
         try:
             for reader in (*readers[first:], *readers[:first]):
@@ -246,13 +286,48 @@ class Tail:
                     has_data = reader.poll(now)
                 except OSError as error:
                     self.unreadable[reader.path] = error
+                    self.attention.failed(reader)
                     continue
                 if has_data:
+                    opened = True
                     self.unreadable.pop(reader.path, None)
+                    self.attention.has_data(reader)
                     yield reader
+                elif reader.is_quiet():
+                    self.attention.is_quiet(reader)
             self._resume_at = None
         finally:
-            self._spare_descriptors()
+            if opened:
+                self._spare_descriptors()
+
+    def waiting(self) -> list[LogReader]:
+        """Return the logs whose partial entries wait for a continuation."""
+        return [reader for reader in self._active() if reader.count_cursor.assembler.has_waiting]
+
+    def _active(self) -> Collection[LogReader]:
+        """Return the logs that may change by themselves: all but those that are quiet."""
+        return self.attention.active(self.logs)
+
+    def scan_is_due(self) -> bool:
+        """Take the changes that were reported, and return True if there may be new logs."""
+        changes = self.attention.take_changes(self.logs)
+        if changes is None:
+            return False
+        if changes.everything:
+            self.folders.changed_everywhere()
+        for folder in (*changes.renamed, *changes.ended):
+            self.folders.changed(folder)
+        scanners = [source.scanner for source in self.inputs]
+        return changes.everything or any(
+            scanner.concerns(folder, name) for folder, name in changes.appeared for scanner in scanners
+        )
+
+    def scan_interval(self, interval: float) -> float:
+        """Return the seconds to the next scan: `interval`, or longer where new names are reported."""
+        folders = (folder for source in self.inputs for folder in source.scanner.folders())
+        if self._postponed:
+            return interval
+        return max(interval, SAFETY_S) if self.attention.reports_all(folders) else interval
 
     def _spare_descriptors(self) -> None:
         """Close the files that were idle the longest if too many are open, except those that cannot be opened again."""
@@ -266,22 +341,22 @@ class Tail:
 
     def removed(self, now: float) -> list[LogReader]:
         """Return the logs whose files are deleted and read; call `forget` once their rest is processed."""
-        return [reader for reader in self.logs.values() if reader.finished(now)]
+        return [reader for reader in self._active() if reader.finished(now)]
 
     def forget(self, reader: LogReader) -> None:
         """Stop following a log."""
         reader.log.close()
         del self.logs[reader.path]
+        self.attention.forget(reader)
         self.unreadable.pop(reader.path, None)
         self.folders.forget(os.path.dirname(reader.path))
 
     def incidents(self) -> Incidents:
         """Return and reset the incidents of all logs since the last call."""
         total = Incidents()
-        for reader in self.logs.values():
-            incidents, reader.log.incidents = reader.log.incidents, Incidents()
-            for name in Incidents.__slots__:
-                setattr(total, name, getattr(total, name) + getattr(incidents, name))
+        for name in Incidents.__slots__:
+            setattr(total, name, getattr(self._incidents, name))
+            setattr(self._incidents, name, 0)
         return total
 
     def close(self) -> None:
@@ -290,6 +365,7 @@ class Tail:
             reader.log.close()
         if self.pods is not None:
             self.pods.close()
+        self.attention.close()
 
 
 def _origin(saved: SavedLog) -> Origin:
