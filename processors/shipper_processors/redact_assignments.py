@@ -31,7 +31,7 @@ ASSIGNMENT = re.compile(
 )
 """A name with all that stands between it and its value: in JSON, in JSON within JSON, in a query, in words, in code."""
 OPTION = re.compile(
-    r"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*+)(?:\\{0,7}+[\"'])?+,?+[ \t]{1,4}+(?![-|=])",
+    r"(?<![\w.-])--?(?P<name>[A-Za-z][\w.-]*+)(?:\\{0,7}+[\"'])?+,?+[ \t]{1,4}+(?![-|=])",
     FLAGS,
 )
 NO_ARGUMENT = frozenset({
