@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
-import structlog
 
 from shipper.config.settings import KubernetesSettings
 from shipper.system.backoff import Backoff
 from shipper.system.errors import ConfigurationError
+from shipper.system.own_log import own_log
 from shipper_schemas.container_labels import OWN
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class PodMetadata:
     """Time of deletion by uid, oldest first."""
     _listed: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _log: Any = field(default_factory=lambda: structlog.get_logger("shipper.metadata"))
+    _log: Any = field(default_factory=lambda: own_log("shipper.metadata"))
 
     def start(self) -> "PodMetadata":
         """Start the thread, and wait for the first list, at most `wait_s`."""
