@@ -11,9 +11,11 @@ use crate::field_values::{
     request_line, status_of, traceparent_ids, whole_number,
 };
 use crate::general::Declined;
+use crate::payload::with_reader;
 use crate::python_text::{length, strip};
 use crate::settings::{Check, Normalisation, Settings};
 use crate::summaries::summary;
+use crate::text_cleanup::without;
 use crate::times::read_in_utc;
 use crate::trace_objects::{Rendered, render_trace};
 use crate::value::{Fields, Value, float, get, is_whole, set, whole};
@@ -689,7 +691,15 @@ impl<'a, 't> Entry<'a, 't> {
         }
         if let Value::Text(text) = value {
             if text.contains('\x1b') && length(text) <= LONGEST_COLOURED {
-                return Err(Declined::Text); // winston colours the words of JSON as well
+                // winston colours the words of JSON as well
+                let bare = with_reader(self.settings, text.len(), |reader| {
+                    let colour = &reader.texts.expressions.colour;
+                    Ok(without(colour, text, &mut reader.scratch).into_owned())
+                })?;
+                if bare.contains('\x1b') {
+                    return Err(Declined::Text);
+                }
+                return self.level(fields, source, &Value::text(bare), words_only);
             }
             let bare = strip(text);
             let is_numeric = |character: char| !character.is_ascii() && character.is_numeric();

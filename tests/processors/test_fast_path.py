@@ -409,3 +409,12 @@ def test_configured_places_of_fields_are_native() -> None:
     own = (("logger", ("area",)), ("correlation_id", ("user_id",)), ("message", ("note.text",)))
     event = {**PLAIN_EVENT, "area": "ward", "user_id": "u-17", "note": {"text": "noted"}}
     assert same([docker(json.dumps(event)), docker(json.dumps(PLAIN_EVENT))], fields=own) == 2
+
+
+@pytest.mark.parametrize(
+    "level", ["\x1b[32minfo\x1b[39m", "\x1b[31m\x1b[1mERROR\x1b[0m", "\x1b[32m30\x1b[0m", "\x1binfo"]
+)
+def test_coloured_levels_of_entries_give_the_same_on_both_paths(level: str) -> None:
+    """Winston colours the words of JSON as well; what is left of a torn sequence is decided in Python."""
+    taken = same([docker(json.dumps({"level": level, "message": "started", "timestamp": "2026-11-23T10:00:00.123Z"}))])
+    assert taken == (level != "\x1binfo")
