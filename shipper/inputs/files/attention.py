@@ -2,17 +2,23 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 from shipper.inputs.files.rotated_names import base_name
 from shipper.inputs.files.watches import Changes, Watches
 
-if TYPE_CHECKING:
-    from shipper.inputs.files.log_reader import LogReader
-
 NEVER = float("-inf")
 SAFETY_S = 10.0
 """Seconds in which each log is polled and each folder scanned, whatever is reported."""
+
+
+class Log(Protocol):
+    """A followed log."""
+
+    path: str
+
+
+Reader = TypeVar("Reader", bound=Log)
 
 
 class Attention:
@@ -44,7 +50,7 @@ class Attention:
 
     # --- what happens -----------------------------------------------------------------------------
 
-    def add(self, reader: "LogReader") -> None:
+    def add(self, reader: Log) -> None:
         """Poll a new log."""
         self.wake(reader.path)
 
@@ -53,7 +59,7 @@ class Attention:
         self._due[path] = None
         self.touched.add(path)
 
-    def forget(self, reader: "LogReader") -> None:
+    def forget(self, reader: Log) -> None:
         """Drop a log."""
         self._due.pop(reader.path, None)
         self._polled.pop(reader.path, None)
@@ -63,18 +69,18 @@ class Attention:
         """Poll all logs at the next turn."""
         self._due.update(dict.fromkeys(logs))
 
-    def has_data(self, reader: "LogReader") -> None:
+    def has_data(self, reader: Log) -> None:
         """Keep polling a log; note it if only the safety poll found its new data."""
         path = reader.path
         if path in self._checked and path not in self._due:
             self._suspects.add(path)
         self._due[path] = None
 
-    def failed(self, reader: "LogReader") -> None:
+    def failed(self, reader: Log) -> None:
         """Keep polling a log that could not be read."""
         self._due[reader.path] = None
 
-    def is_quiet(self, reader: "LogReader") -> None:
+    def is_quiet(self, reader: Log) -> None:
         """Stop polling a log until its folder changes, if that is reported."""
         path, watches = reader.path, self.watches
         if watches is None:
@@ -85,7 +91,7 @@ class Attention:
         else:
             self._polled[path] = None
 
-    def take_changes(self, logs: Mapping[str, "LogReader"]) -> Changes | None:
+    def take_changes(self, logs: Collection[str]) -> Changes | None:
         """Wake the logs whose files changed; return the changes, None without watches."""
         if self.watches is None:
             return None
@@ -111,7 +117,7 @@ class Attention:
 
     # --- what to do -------------------------------------------------------------------------------
 
-    def due(self, logs: Mapping[str, "LogReader"], now: float) -> list["LogReader"]:
+    def due(self, logs: Mapping[str, Reader], now: float) -> list[Reader]:
         """Return the logs to poll now, in the order in which they got due."""
         if self.watches is None:
             return list(logs.values())
@@ -123,7 +129,7 @@ class Attention:
         self.touched.update(paths)
         return [logs[path] for path in paths if path in logs]
 
-    def _safety(self, logs: Mapping[str, "LogReader"], now: float) -> set[str]:
+    def _safety(self, logs: Collection[str], now: float) -> set[str]:
         """Return this turn's share of the logs that are polled without a report."""
         before, self._safe_at = self._safe_at, now
         if before is None or not logs:
@@ -141,7 +147,7 @@ class Attention:
             self._credit -= 1
         return checked
 
-    def active(self, logs: Mapping[str, "LogReader"]) -> Collection["LogReader"]:
+    def active(self, logs: Mapping[str, Reader]) -> Collection[Reader]:
         """Return the logs that may change by themselves."""
         if self.watches is None:
             return list(logs.values())

@@ -14,8 +14,6 @@ SETTLED_NS = 100_000_000
 COARSE_NS = 2_000_000_000
 """A folder changed more recently than this may change again with the same timestamp; the second value is for file
 systems with timestamps of whole seconds."""
-LONGEST_SHARED, MOST_SHARED = 40, 1000
-"""Characters of a name that is kept once for all folders, and the number of such names."""
 GONE = -1
 """Timestamp of a missing folder."""
 
@@ -28,7 +26,6 @@ class Folders:
         self._now_ns = now_ns
         self._watches = watches
         self._listings: dict[str, tuple[int, Sequence[str]]] = {}
-        self._names: dict[str, str] = {}
 
     def names(self, folder: str) -> Sequence[str]:
         """Return the names in `folder`, sorted; empty if it cannot be listed."""
@@ -54,18 +51,10 @@ class Folders:
             self._watches.watch(folder)  # before it is listed: later changes are reported
         known = self._listings.pop(folder, None)
         changed = os.stat(folder).st_mtime_ns
-        names = known[1] if known is not None and known[0] == changed else self._sorted(os.listdir(folder))
+        names = known[1] if known is not None and known[0] == changed else tuple(sorted(os.listdir(folder)))
         if self._is_settled(changed):
             self._listings[folder] = (changed, names)
         return names
-
-    def _sorted(self, names: list[str]) -> tuple[str, ...]:
-        """Return `names` sorted; equal names of different folders, such as the runtime's own files, are one text."""
-        if len(self._names) > MOST_SHARED:
-            self._names.clear()
-        return tuple(
-            sorted(name if len(name) > LONGEST_SHARED else self._names.setdefault(name, name) for name in names)
-        )
 
     def stamp(self, folder: str) -> int | None:
         """Return a value that changes with the names in `folder`; None if the folder changed too recently to know."""
