@@ -45,7 +45,9 @@ ELEMENT = re.compile(
     FLAGS,
 )
 """An element of XML with its text."""
-PAIR = re.compile(r"[\[(]\s{0,4}+[bu]?+\\{0,7}+[\"'](?P<name>[\w.-]{1,80}+)\\{0,7}+[\"']\s{0,4}+,\s{0,4}+", FLAGS)
+HEADER_PAIR = re.compile(
+    r"[\[(]\s{0,4}+[bu]?+\\{0,7}+[\"'](?P<name>[\w.-]{1,80}+)\\{0,7}+[\"']\s{0,4}+,\s{0,4}+", FLAGS
+)
 """A header before its value in a list or tuple of two."""
 NAMED = re.compile(
     r"\b(?:name|key|header|field|param|parameter)\\{0,7}+[\"']?+\s{0,4}+[=:]>?+\s{0,4}+"
@@ -123,7 +125,7 @@ def other_notations(text: str, rule: NameRule) -> Iterator[Found]:
     if "<" in text or "&lt;" in text:
         matches += ELEMENT.finditer(text)
     if "[" in text or "(" in text:
-        matches += PAIR.finditer(text)
+        matches += HEADER_PAIR.finditer(text)
     if "=" in text or ":" in text:
         matches += NAMED.finditer(text)
     for match in matches:
@@ -139,7 +141,7 @@ def _in_notation(text: str, rule: NameRule, match: "re.Match[str]") -> Iterator[
     kind, pattern, name = rule.kind(match["name"]), match.re, match["name"]
     is_text = "text" in pattern.groupindex and match["text"] is not None
     found = match if is_text else VALUE.match(text, match.end())
-    if not kind or found is None or (pattern is PAIR and found["quote"] is None):
+    if not kind or found is None or (pattern is HEADER_PAIR and found["quote"] is None):
         return
     start, end = found.span("text" if is_text else "value")
     value = text[start:end]

@@ -20,7 +20,7 @@ EXPRESSIONS: dict[str, "re.Pattern[str]"] = {
     "ASSIGNMENT": values.ASSIGNMENT,
     "OPTION": values.OPTION,
     "ELEMENT": values.ELEMENT,
-    "PAIR": values.PAIR,
+    "PAIR": values.HEADER_PAIR,
     "NAMED": values.NAMED,
     "SQL_PASSWORD": values.SQL_PASSWORD,
     "OBJECT": values.OBJECT,
