@@ -258,13 +258,13 @@ REQUESTS: list[dict[str, Any]] = [
 DECLINED: list[dict[str, Any]] = [
     PLAIN_EVENT | {"path": path, "status_code": 401}
     for path in ("/api/v1/auth/%6cogin", "/api//v1/auth/login", "/api/v1/auth/login;a=b", "/api/./v1/auth/login")
-]
+] + [PLAIN_EVENT | {"event": "", **change} for change in ({"path": "", "message": ""}, {"path": 1}, {"method": 1})]
 UNNAMED: list[dict[str, Any]] = [
     {**{name: value for name, value in PLAIN_EVENT.items() if name != "event"}, **change}
     for change in (
-        {}, {"event": None}, {"event": ""}, {"message": ""}, {"path": "", "message": ""}, {"message": "handled request"},
+        {}, {"event": None}, {"event": ""}, {"message": ""}, {"message": "handled request"},
         {"upstream_addr": "10.0.0.9:80"}, {"controller": "Patients", "message": "-"}, {"message": "", "logger": "app"},
-        {"message": "", "logger": "nginx.access"}, {"status_code": "201"}, {"path": 1}, {"method": 1},
+        {"message": "", "logger": "nginx.access"}, {"status_code": "201"},
     )
 ]  # fmt: skip
 
@@ -322,7 +322,7 @@ def test_label_bounds_apply_across_both_paths() -> None:
         docker(json.dumps({**event, "message": "a\\b" if n % 3 else "me@example.org"}))
         for n, event in enumerate(events)
     ]
-    assert 0 < same([b"".join(lines)]) < len(lines)
+    assert same([b"".join(lines)]) == len(lines)
 
 
 def test_a_line_like_the_one_before_a_thread_s_lines_is_a_neighbour() -> None:
@@ -374,12 +374,12 @@ def test_a_panic_of_the_extension_switches_to_the_python_path(monkeypatch: pytes
     def failing(self: FastLog, *args: Any, **flags: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 5:
+        if calls == 2:
             raise RuntimeError("panicked")
         return scan(self, *args, **flags)
 
     monkeypatch.setattr(FastLog, "scan", failing)
-    assert 0 < same([chunk, chunk]) < 12
+    assert same([chunk, chunk]) < 18
 
 
 @pytest.mark.parametrize(
