@@ -40,9 +40,11 @@ SETTINGS = Settings.model_validate({"compiled": False, "redact": {"key": "k" * 3
 STAMP = "2026-11-23T10:00:00.000Z"
 NOW_MS = 1_795_428_000_000
 ORIGIN = Origin("/app.log", "app", service="backend", host="node-1")
+DEEP = json.loads("[" * 70 + "]" * 70)
+"""Nested so deeply that the native path leaves the entry to Python."""
 TEXTS = [
-    json.dumps({"correlation_id": "c-1", "event": "login_failed", "message": message})
-    for message in ("first", "poison a@b.example", "last")
+    json.dumps({"correlation_id": "c-1", "event": "login_failed", "message": message, **more})
+    for message, more in (("first", {}), ("poison a@b.example", {"deep": DEEP}), ("last", {}))
 ]
 
 
