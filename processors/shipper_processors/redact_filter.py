@@ -20,6 +20,8 @@ ESCAPE = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")
 SIGNS = ("", "_", "-", ".", " ")
 """Between two words of a name in text."""
 FEWEST_LETTERS = 3
+NEAR = 40
+OBJECT = re.compile(r"\"\s{0,8}:\s{0,8}[\[{]")
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _LEAST = b"000000000"
 _CORSICAN = (b"0A00000000", b"0B00000000", b"0a00000000", b"0b00000000")
@@ -56,11 +58,14 @@ class TextFilter:
         self._strong = (*strong, *NOTATION_KEYWORDS, *(f"{name}=" for name in (*QUERY_NAMES, QUERY_ENDING)))
         self.every_text = not all(word.isascii() for name in listed for word in name.words)
         """True if a name has letters that only a full comparison recognises."""
-        needles = [max(words[-1:] + words, key=lambda word: min(len(word), FEWEST_LETTERS)) for words in self._phrases]
-        self._weak = tuple(dict.fromkeys((*self.short, *needles)))
-        self._named = re.compile("|".join((*map(_whole_word, self.short), *map(_phrase, self._phrases))) or r"(?!)")
+        named: dict[str, list[str]] = {word: [_whole_word(word)] for word in self.short}
+        for words in self._phrases:
+            needle = max(words[-1:] + words, key=lambda word: min(len(word), FEWEST_LETTERS))
+            named.setdefault(needle, []).append("[-_. ]?".join(map(re.escape, words)))
+        self._named = {needle: re.compile("|".join(forms)) for needle, forms in named.items()}
+        """By a word that each contains, expressions for the text itself (whole words) and for its lower case."""
         heads = dict.fromkeys(word for words in self._phrases for word in words[:-1])
-        self._heads = re.compile(rf"(?i:{'|'.join(map(re.escape, heads)) or '(?!)'})s?\\?\"\s*:\s*[\[{{]")
+        self._heads = tuple(end for word in heads for end in (word, f"{word}s"))
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -83,7 +88,10 @@ class TextFilter:
 
     def may_hold_nested(self, raw: str) -> bool:
         """True if JSON may hold a listed name in parts, as `{"api": {"key": …}}`."""
-        return raw.count("{") > 1 and self._heads.search(raw) is not None
+        if raw.count("{") < 2 and "[" not in raw:  # noqa: PLR2004 -- one object in another
+            return False
+        places = (raw[max(0, match.start() - NEAR) : match.start()] for match in OBJECT.finditer(raw))
+        return any(place.lower().rstrip("\\").endswith(self._heads) for place in places)
 
     def _in(self, text: str, *, numbers: bool) -> bool:
         if "@" in text:
@@ -94,8 +102,9 @@ class TextFilter:
         if MARKS.search(text) is not None:
             if any([word in lowered for word in self._strong]):  # noqa: C419
                 return True
-            if any([word in lowered for word in self._weak]) and self._named.search(text) is not None:  # noqa: C419
-                return True
+            for word, named in self._named.items():
+                if word in lowered and (named.search(text) or named.search(lowered)):
+                    return True
         if any([prefix in text for prefix in PREFIXES]) and KEY.search(text) is not None:  # noqa: C419
             return True
         if "/" in text and any([stem in lowered for stem in LINK_STEMS]) and LINK.search(text) is not None:  # noqa: C419
@@ -107,7 +116,3 @@ def _whole_word(word: str) -> str:
     """Return an expression for a word that no letter continues, except at a change of case."""
     first, rest = word[0], word[1:]
     return rf"(?:(?<![A-Za-z])(?i:{re.escape(first)})|{re.escape(first.upper())})(?i:{re.escape(rest)}s?)(?![a-z])"
-
-
-def _phrase(words: tuple[str, ...]) -> str:
-    return f"(?i:{'[-_. ]?'.join(map(re.escape, words))})"

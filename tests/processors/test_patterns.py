@@ -48,8 +48,7 @@ GENERATED = {
     "shipper_processors.redact_filter": [
         ("search", pattern)
         for fields in (DEFAULT_FIELDS, ("a", "a-b", "patient_name", "é"))
-        for pattern in vars(TextFilter(NameRule(fields, secrets=True).listed)).values()
-        if isinstance(pattern, re.Pattern)
+        for pattern in TextFilter(NameRule(fields, secrets=True).listed)._named.values()
     ],
     "shipper_processors.conditions": [
         *(
