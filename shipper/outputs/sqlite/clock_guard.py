@@ -38,12 +38,16 @@ class Look(NamedTuple):
 
 
 def look(directory: Path, files: list[DayFile], now_ms: int) -> Look:
-    """Look at the clock and keep that; without an earlier look, the newest day counts as one."""
-    seen = _last(directory / FILE) or Look(max((file.day + 1) * MS_PER_DAY for file in files) if files else now_ms)
+    """Look at the clock and keep that; without an earlier one, the last write counts. Raises OSError."""
+    seen = _last(directory / FILE) or Look(max((_written_ms(file) for file in files), default=now_ms))
     now = seen.next(now_ms)
     with suppress(OSError):  # on a full disk, retention is what makes room
         (directory / FILE).write_bytes(orjson.dumps(list(now)))
     return now
+
+
+def _written_ms(file: DayFile) -> int:
+    return file.path.stat().st_mtime_ns // 1_000_000
 
 
 def _last(path: Path) -> Look | None:

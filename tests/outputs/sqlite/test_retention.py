@@ -117,7 +117,7 @@ def test_a_clock_that_jumped_ahead_deletes_nothing(store: LocalStore) -> None:
     assert len(left(store)) == 4
 
 
-def test_a_store_that_was_never_looked_at_is_as_old_as_its_newest_day(store: LocalStore) -> None:
+def test_a_store_that_was_never_looked_at_is_as_old_as_its_last_write(store: LocalStore) -> None:
     """An upgrade under a wrong clock deletes nothing either."""
     assert store.expire(YEARS_AHEAD, 30, None) == Expired([], YEARS_AHEAD + WAIT_MS)
     (store.directory / ".clock").write_text("{half")
