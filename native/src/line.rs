@@ -855,7 +855,7 @@ fn access(
     }
     let bytes = |span: (usize, usize)| &line[span.0..span.1];
     let rest = &line[client.1..];
-    if settings.keywords.is_match(bytes(message))
+    if may_hold_assignment(&settings.keywords, bytes(message))
         || has_number(rest)
         || may_hold(&settings.keywords, bytes(path))
     {
