@@ -34,6 +34,7 @@ struct Context {
 impl LogContext {
     #[new]
     #[pyo3(signature = (kind, seed, stdout_tail, stderr_tail, salt, zone, begins, require=None, own=None))]
+    #[allow(clippy::too_many_arguments)] // what an implementation has to know of a log, by name
     fn new(
         kind: &str,
         seed: &[u8],

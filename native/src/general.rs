@@ -103,7 +103,6 @@ pub enum Shape {
     Access,
     Text,
     Blank,
-    Broken,
 }
 
 /// A decoded text: its fields in Python's order, and the reason why a text that looks like JSON is invalid.
@@ -332,7 +331,7 @@ fn of_shape(shape: Shape) -> Option<Violation> {
     let (kind, detail) = match shape {
         Shape::Text => (Kind::Unstructured, "plain text instead of a JSON object"),
         Shape::Blank => (Kind::Blank, "an empty line"),
-        Shape::Structured | Shape::Access | Shape::Broken => return None,
+        Shape::Structured | Shape::Access => return None,
     };
     Some(Violation {
         kind,

@@ -15,6 +15,9 @@ use crate::time_zones::Zone;
 use crate::times::{self, Skew, TimeNames};
 use crate::{joins, plan, redact, secrets, text_cleanup, value};
 
+/// The spans of a match and of its groups, in bytes; None for a group without one.
+type Spans = Vec<Option<(usize, usize)>>;
+
 /// Return the submodule with all parts.
 pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let parts = PyModule::new(py, "parts")?;
@@ -142,7 +145,6 @@ impl Texts {
             Shape::Access => "access",
             Shape::Text => "text",
             Shape::Blank => "blank",
-            Shape::Broken => "broken",
         };
         let mut bytes = Vec::new();
         value::write_object(&decoded.fields, &mut bytes);
@@ -181,12 +183,7 @@ impl Texts {
     ///
     /// `how` is `match`, `fullmatch` or `search`.
     #[staticmethod]
-    fn spans(
-        expression: &str,
-        flags: u64,
-        how: &str,
-        text: &str,
-    ) -> PyResult<Option<Vec<Option<(usize, usize)>>>> {
+    fn spans(expression: &str, flags: u64, how: &str, text: &str) -> PyResult<Option<Spans>> {
         let flags =
             Flags::of_python(flags).ok_or_else(|| PyValueError::new_err("unknown flags"))?;
         let pattern = Pattern::new(expression, flags).map_err(PyValueError::new_err)?;

@@ -21,9 +21,7 @@ pub struct Form {
 /// Words, in lower case, with the levels that they mean.
 pub type Words = HashMap<String, String>;
 
-/// The place of the schema's words in `Texts::words`.
-pub const SCHEMA_WORDS: usize = 0;
-/// The place of all words that a head may have.
+/// The place of all words that a head may have in `Texts::words`, after the schema's.
 pub const HEAD_WORDS: usize = 1;
 
 macro_rules! expressions {
