@@ -19,7 +19,7 @@ MARKS = re.compile(r"[=:<&'\"-]")
 ESCAPE = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")
 SIGNS = ("", "_", "-", ".", " ")
 """Between two words of a name in text."""
-FEWEST_LETTERS = 3
+SIGNS_BYTES = "".join(SIGNS).encode()
 NEAR = 40
 OBJECT = re.compile(r"\"\s{0,8}:\s{0,8}[\[{]")
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
@@ -58,12 +58,10 @@ class TextFilter:
         self._strong = (*strong, *NOTATION_KEYWORDS, *(f"{name}=" for name in (*QUERY_NAMES, QUERY_ENDING)))
         self.every_text = not all(word.isascii() for name in listed for word in name.words)
         """True if a name has letters that only a full comparison recognises."""
-        named: dict[str, list[str]] = {word: [_whole_word(word)] for word in self.short}
-        for words in self._phrases:
-            needle = max(words[-1:] + words, key=lambda word: min(len(word), FEWEST_LETTERS))
-            named.setdefault(needle, []).append("[-_. ]?".join(map(re.escape, words)))
-        self._named = {needle: re.compile("|".join(forms)) for needle, forms in named.items()}
-        """By a word that each contains, expressions for the text itself (whole words) and for its lower case."""
+        self._whole_words = {word: re.compile(_whole_word(word)) for word in self.short}
+        joined = dict.fromkeys("".join(words).encode().decode("latin-1") for words in self._phrases)
+        self._joined = tuple(one for one in joined if not any(other in one for other in joined if other != one))
+        """Names of several words, without the signs between them."""
         heads = dict.fromkeys(word for words in self._phrases for word in words[:-1])
         self._heads = tuple(end for word in heads for end in (word, f"{word}s"))
 
@@ -102,9 +100,12 @@ class TextFilter:
         if MARKS.search(text) is not None:
             if any([word in lowered for word in self._strong]):  # noqa: C419
                 return True
-            for word, named in self._named.items():
-                if word in lowered and (named.search(text) or named.search(lowered)):
+            for word, expression in self._whole_words.items():
+                if word in lowered and expression.search(text):
                     return True
+            joined = lowered.encode("utf-8", "replace").translate(None, SIGNS_BYTES).decode("latin-1")
+            if any([name in joined for name in self._joined]):  # noqa: C419
+                return True
         if any([prefix in text for prefix in PREFIXES]) and KEY.search(text) is not None:  # noqa: C419
             return True
         if "/" in text and any([stem in lowered for stem in LINK_STEMS]) and LINK.search(text) is not None:  # noqa: C419

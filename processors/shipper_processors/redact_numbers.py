@@ -14,9 +14,11 @@ from shipper_processors.redact_names import Found, split_name
 LEAST_DIGITS = 9
 """Least digits of a number that is masked."""
 RUN = re.compile(
-    r"(?<![\w.-])(?!\d{1,3}(?:\.\d{1,3}){3}(?![ .()+-]{0,3}\d))(?:\+\(?|\()?+\d(?:[ .()+-]{0,3}+\d){8,}+", re.ASCII
+    r"(?<![\w.-])(?!\d{1,3}(?:\.\d{1,3}){3}(?![ .()+-]{0,3}\d))(?!(?:\d{4}-\d\d-\d\d|\d\d\.\d\d\.\d{4}) \d\d:\d\d)"
+    r"(?:\+\(?|\()?+\d(?:[ .()+-]{0,3}+\d){8,}+",
+    re.ASCII,
 )
-"""Nine digits or more with separators between them, unless they are an IPv4 address alone."""
+"""Nine digits or more with separators between them, unless they are an IPv4 address alone, or a date with its hour."""
 GROUP = re.compile(r"\d++", re.ASCII)
 CORSICAN = re.compile(
     r"(?<!\w)[12][ .+-]?\d\d[ .+-]?\d\d[ .+-]?2[ABab][ .+-]?\d{3}[ .+-]?\d{3}[ .+-]?\d\d(?!\w)", re.ASCII

@@ -48,7 +48,7 @@ GENERATED = {
     "shipper_processors.redact_filter": [
         ("search", pattern)
         for fields in (DEFAULT_FIELDS, ("a", "a-b", "patient_name", "é"))
-        for pattern in TextFilter(NameRule(fields, secrets=True).listed)._named.values()
+        for pattern in TextFilter(NameRule(fields, secrets=True).listed)._whole_words.values()
     ],
     "shipper_processors.conditions": [
         *(

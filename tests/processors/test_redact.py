@@ -331,3 +331,12 @@ def test_matches_beyond_the_limit_are_replaced_as_one() -> None:
     shown = redactor.redact_text("A" * 20_000)
     assert shown.count("[redacted:x]") == 1001
     assert "A" not in shown
+
+
+@pytest.mark.parametrize("time", ["2026-11-23 10:00:00,123", "23.11.2026 10:00:00"])
+def test_a_date_with_its_hour_is_no_number(time: str) -> None:
+    """Nearly all text lines begin with one: the filter passes them, whatever word stands before."""
+    for text in (f"{time} INFO app.worker: task done", f"call {time} done"):
+        assert not Redactor().suspicious({"message": text})
+    number = f"{time} card 4111 1111 1111 1111"
+    assert Redactor().redact_text(number) == f"{time} card [redacted:card]"
