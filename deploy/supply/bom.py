@@ -17,7 +17,7 @@ FILE = ROOT / "dist" / "shipper.cdx.json"
 def bom() -> dict[str, Any]:
     """The complete bill of materials."""
     exported = subprocess.run(
-        [str(UV), "export", "--quiet", "--frozen", "--all-extras", "--format", "cyclonedx1.5"],
+        [str(UV), "export", "--quiet", "--frozen", "--all-extras", "--group", "release", "--format", "cyclonedx1.5"],
         cwd=ROOT, capture_output=True, check=True,
     ).stdout  # fmt: skip
     document: dict[str, Any] = json.loads(exported)

@@ -865,6 +865,10 @@ fn access(
     lowered.clear();
     lowered.extend(level.map_or(&b""[..], bytes));
     lowered.make_ascii_lowercase();
+    let is_level = |(word, name): &(Vec<u8>, Vec<u8>)| word == lowered && name == lowered;
+    if level.is_some() && !settings.levels.iter().any(is_level) {
+        return None; // a word that means nothing, or another level: the general path reads it
+    }
     group_key(
         &settings.rule_fields,
         stream,

@@ -68,7 +68,7 @@ def test_pods_of_the_node_are_listed_and_followed(server: KubeApiServer, api: Po
     assert pods.labels(other) is None
     late = create(server, "late", labels={"shipper.require-correlation-id": "always"})
     assert waited(lambda: pods.labels(late) == {"shipper.require-correlation-id": "always"}, 30)
-    server.request("DELETE", "/api/v1/namespaces/shop/pods/late")
+    server.request("DELETE", "/api/v1/namespaces/shop/pods/late?gracePeriodSeconds=0")
     again = create(server, "late", labels={"app": "b"})
     assert waited(lambda: pods.labels(again) == {"app": "b"}, 30)
     assert pods.labels(late), "its log is still read"
