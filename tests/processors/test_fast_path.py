@@ -418,3 +418,10 @@ def test_coloured_levels_of_entries_give_the_same_on_both_paths(level: str) -> N
     """Winston colours the words of JSON as well; what is left of a torn sequence is decided in Python."""
     taken = same([docker(json.dumps({"level": level, "message": "started", "timestamp": "2026-11-23T10:00:00.123Z"}))])
     assert taken == (level != "\x1binfo")
+
+
+def test_an_access_line_behind_a_word_that_is_no_level_is_the_same_on_both_paths() -> None:
+    """The word is a part of the message alone."""
+    for word in ("IAFO", "INFO", "WARN", "NOTICE"):
+        text = f'{word}:     10.203.111.254:50000 - "GET /api/v1/patients/17?page=2 HTTP/1.1" 200 OK'
+        assert same([docker(text), docker(text)]) in {1, 2}
