@@ -61,15 +61,17 @@ def create(server: KubeApiServer, name: str, node: str = "node-1", **about: Any)
 
 def test_pods_of_the_node_are_listed_and_followed(server: KubeApiServer, api: PodApi) -> None:
     """With labels and own annotations, as they are created, changed and deleted; those of other nodes are unknown."""
-    early = create(server, "early", labels={"app": "a"}, annotations={"shipper.timezone": "Europe/Paris", "other": "x"})
-    other = create(server, "other", "node-2", labels={"app": "a"})
+    early = create(
+        server, "followed-early", labels={"app": "a"}, annotations={"shipper.timezone": "Europe/Paris", "other": "x"}
+    )
+    other = create(server, "followed-elsewhere", "node-2", labels={"app": "a"})
     pods = PodMetadata(api).start()
     assert pods.labels(early) == {"app": "a", "shipper.timezone": "Europe/Paris"}
     assert pods.labels(other) is None
-    late = create(server, "late", labels={"shipper.require-correlation-id": "always"})
+    late = create(server, "followed-late", labels={"shipper.require-correlation-id": "always"})
     assert waited(lambda: pods.labels(late) == {"shipper.require-correlation-id": "always"}, 30)
-    server.request("DELETE", "/api/v1/namespaces/shop/pods/late?gracePeriodSeconds=0")
-    again = create(server, "late", labels={"app": "b"})
+    server.request("DELETE", "/api/v1/namespaces/shop/pods/followed-late?gracePeriodSeconds=0")
+    again = create(server, "followed-late", labels={"app": "b"})
     assert waited(lambda: pods.labels(again) == {"app": "b"}, 30)
     assert pods.labels(late), "its log is still read"
     pods.close()
