@@ -24,7 +24,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of tailing in both modes."""
     if metafunc.module.__name__.rpartition(".")[2] in BOTH:
         metafunc.fixturenames.append("noticing")
-        metafunc.parametrize("noticing", ["polled", "reported"], indirect=True)
+        polled = pytest.param("polled", marks=pytest.mark.integration)  # the fallback; in the long part
+        metafunc.parametrize("noticing", [polled, "reported"], indirect=True)
 
 
 @pytest.fixture
