@@ -305,6 +305,7 @@ def test_no_label_makes_a_series_of_its_own_in_the_metrics(generate: Any, parse:
 # --- the embedded store --------------------------------------------------------------------------------
 
 
+@pytest.mark.integration  # a minute
 def test_every_hostile_entry_is_stored_once_in_its_own_index_and_found(tmp_path: Path) -> None:
     """Two indices and no other; each entry under its id; searches by the id and for any text succeed."""
     store = LocalStore(tmp_path)
