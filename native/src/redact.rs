@@ -7,12 +7,12 @@ use std::collections::{HashMap, HashSet};
 
 use crate::general::Declined;
 use crate::pattern::{Pattern, Scratch};
+use crate::pseudonym::pseudonym;
 use crate::redact_names::{NameRule, split_name};
 use crate::redact_numbers::{NumberWords, ibans, normal_number, personal_numbers};
 use crate::redact_values::{end_of_words, is_parameter, value_at};
 use crate::secrets::{self, Keywords};
 use crate::settings::Settings;
-use crate::sha256::pseudonym;
 use crate::value::{self, Fields, Value};
 
 const DEEPEST: usize = 100;

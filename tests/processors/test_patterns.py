@@ -208,7 +208,7 @@ def test_the_extension_searches_in_linear_time_and_hashes_with_a_secret() -> Non
     serde_json reads only the chain plan, never logs.
     """
     dependencies = tomllib.loads((ROOT / "native" / "Cargo.toml").read_text(encoding="utf-8"))["dependencies"]
-    assert dependencies.keys() == {"aho-corasick", "blake2b_simd", "memchr", "pyo3", "serde_json"}
+    assert dependencies.keys() == {"aho-corasick", "blake2b_simd", "hmac-sha256", "memchr", "pyo3", "serde_json"}
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "native" / "src").glob("*.rs"))
     assert "use std::collections::HashMap;" in source
     assert not re.findall(r"with_hasher|BuildHasher|FxHash|ahash", source)
