@@ -570,7 +570,7 @@ fn read_redaction(mut redaction: Section, settings: &mut Settings) -> Result<(),
         &redaction.texts("link_stems")?,
         key_shapes(&mut redaction)?,
     )?;
-    settings.redaction = redaction_rules(&mut redaction)?;
+    settings.redaction = redaction_rules(&mut redaction, &settings.known)?;
     let constrained = redaction.texts("constrained_fields")?;
     for field in &mut settings.known {
         field.constrained = constrained.iter().any(|name| name.as_bytes() == field.name);
@@ -579,7 +579,10 @@ fn read_redaction(mut redaction: Section, settings: &mut Settings) -> Result<(),
 }
 
 /// Read the rules of redaction; None if the plan has no expressions.
-fn redaction_rules(section: &mut Section) -> Result<Option<Redaction>, String> {
+fn redaction_rules(
+    section: &mut Section,
+    known: &[KnownField],
+) -> Result<Option<Redaction>, String> {
     let mut rules = Redaction::default();
     let lists = rows(section, "lists", owned_text, owned_texts)?;
     let mut lists: HashMap<String, Vec<String>> = lists.into_iter().collect();
@@ -606,6 +609,10 @@ fn redaction_rules(section: &mut Section) -> Result<Option<Redaction>, String> {
     let meaning = |value: &Value| MeaningNear::named(value.as_str()?);
     rules.numbers.near = rows(section, "words_near", owned_text, meaning)?
         .into_iter()
+        .collect();
+    rules.numbers.known = known
+        .iter()
+        .map(|field| String::from_utf8_lossy(&field.name).into_owned())
         .collect();
     let length = |value: &Value| usize::try_from(value.as_u64()?).ok();
     rules.numbers.iban_lengths = rows(section, "iban_lengths", owned_text, length)?

@@ -1,6 +1,6 @@
 //! Personal numbers in text; the twin of `redact_numbers.py`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::pattern::{Pattern, Scratch};
 use crate::redact::Found;
@@ -44,6 +44,8 @@ impl Meaning {
 pub struct NumberWords {
     pub near: HashMap<String, Meaning>,
     pub iban_lengths: HashMap<String, usize>,
+    /// The schema's own fields, whose names say nothing about a value.
+    pub known: HashSet<String>,
 }
 
 struct Group<'t> {
@@ -183,11 +185,23 @@ fn next_run(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     (from..bytes.len()).find_map(|start| {
         let continues =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-        if start > 0 && continues(bytes[start - 1]) {
+        if (start > 0 && continues(bytes[start - 1])) || is_date_with_hour(&bytes[start..]) {
             return None;
         }
         run_end(bytes, start).map(|end| (start, end))
     })
+}
+
+/// True for `YYYY-MM-DD HH:MM` and `DD.MM.YYYY HH:MM`, with which text lines begin.
+fn is_date_with_hour(bytes: &[u8]) -> bool {
+    let has_form = |form: &[u8]| {
+        bytes.len() >= form.len()
+            && form.iter().zip(bytes).all(|(&sign, byte)| match sign {
+                b'0' => byte.is_ascii_digit(),
+                _ => *byte == sign,
+            })
+    };
+    has_form(b"0000-00-00 00:00") || has_form(b"00.00.0000 00:00")
 }
 
 fn run_end(bytes: &[u8], start: usize) -> Option<usize> {
@@ -260,7 +274,12 @@ fn is_in_mark(text: &str, start: usize) -> bool {
 }
 
 fn meaning_near(text: &str, start: usize, end: usize, name: &str, words: &NumberWords) -> Meaning {
-    let before = &text[back(text, start, NEAR)..start];
+    let mut before = &text[back(text, start, NEAR)..start];
+    before = if name_end(&text.as_bytes()[end..]).is_some() {
+        before.rsplit(['"', '\'']).next().unwrap_or_default()
+    } else {
+        &before[own_name(before, &words.known)..]
+    };
     let before = before
         .split(|sign: char| !sign.is_ascii_alphabetic())
         .filter(|word| !word.is_empty());
@@ -275,6 +294,49 @@ fn meaning_near(text: &str, start: usize, end: usize, name: &str, words: &Number
     } else {
         Meaning::None
     })
+}
+
+fn is_quote(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'\'')
+}
+
+/// Return the length of the end of a name in an object: its quote, with up to four escapes, and a colon.
+fn name_end(rest: &[u8]) -> Option<usize> {
+    let run = |from: usize, most: usize, is: fn(&u8) -> bool| {
+        let part = rest[from..].iter().take(most);
+        from + part.take_while(|byte| is(byte)).count()
+    };
+    let quote = run(0, 4, |byte| *byte == b'\\');
+    rest.get(quote).filter(|byte| is_quote(byte))?;
+    let colon = run(quote + 1, 8, |byte| {
+        byte.is_ascii_whitespace() || *byte == 0x0b
+    });
+    (rest.get(colon) == Some(&b':')).then_some(colon + 1)
+}
+
+/// Return where the text that says something about a number begins: at the last name before it, or behind that if it is
+/// a name of the schema; 0 without one. What is before it is another field.
+fn own_name(text: &str, known: &HashSet<String>) -> usize {
+    let before = text.as_bytes();
+    let (mut at, mut last) = (0, 0);
+    while at < before.len() {
+        let inside = before[at + 1..]
+            .iter()
+            .take_while(|byte| !is_quote(byte) && **byte != b'\\')
+            .count();
+        let end = is_quote(&before[at])
+            .then(|| name_end(&before[at + 1 + inside..]))
+            .flatten();
+        (at, last) = match end {
+            Some(end) => {
+                let behind = at + 1 + inside + end;
+                let is_known = known.contains(&text[at + 1..at + 1 + inside]);
+                (behind, if is_known { behind } else { at })
+            }
+            None => (at + 1, last),
+        };
+    }
+    last
 }
 
 fn has_unit(text: &str, end: usize) -> bool {

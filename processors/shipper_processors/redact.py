@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from shipper_processors.chain_plan import SCHEMA
 from shipper_processors.envelope import LONE_SURROGATES
 from shipper_processors.pseudonym import hash_of
 from shipper_processors.redact_assignments import assignments, is_nothing, other_notations
 from shipper_processors.redact_filter import MARKS, TextFilter, decoded, may_hold_number
-from shipper_processors.redact_names import DEFAULT_FIELDS, PATTERN_NAMES, Found, Kind, NameRule
+from shipper_processors.redact_names import DEFAULT_FIELDS, KNOWN, PATTERN_NAMES, Found, Kind, NameRule
 from shipper_processors.redact_numbers import CORSICAN, IBAN, RUN, compact, personal_numbers
 from shipper_processors.redact_patterns import AFTER_NAMES, BEFORE_NAMES, EMAIL, NORMAL
 from shipper_processors.redact_plan import redaction_plan
@@ -33,7 +32,6 @@ SHORT_NUMBER = 8
 LONGEST_END = 256
 CONSTRAINED = frozenset({"correlation_id", "trace_id", "span_id", "timestamp"})
 """Fields whose text the schema constrains: numbers in it are not personal, and words need `=`, `:` or dots."""
-KNOWN = frozenset(field.name for field in SCHEMA.known_fields)
 NAME_KEYS, VALUE_KEYS = ("name", "key", "header", "field", "param", "parameter"), ("value", "val", "content", "input")
 """Keys of a header or parameter that is written as an object, and of a value that pydantic rejects."""
 LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]{2,100}")

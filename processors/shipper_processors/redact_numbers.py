@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
-from shipper_processors.redact_names import Found, split_name
+from shipper_processors.redact_names import KNOWN, Found, split_name
 
 LEAST_DIGITS = 9
 """Least digits of a number that is masked."""
@@ -38,6 +38,9 @@ IBAN_LENGTHS = {
 """Length of an account number by country, from the registry of ISO 13616."""
 NEAR, NEAREST = 48, 4
 """Characters and words before a number that are near it."""
+NAME_END = re.compile(r"\\{0,4}['\"]\s{0,8}:", re.ASCII)
+OWN_NAME = re.compile(rf"['\"]([^'\"\\]{{0,48}}){NAME_END.pattern}", re.ASCII)
+"""A name in JSON or in Python's form of an object: what stands before it is another field, and says nothing."""
 NEAR_WORD = re.compile(r"[A-Za-z]++")
 WORDS_NEAR = {
     word: meaning
@@ -122,8 +125,13 @@ class Group(NamedTuple):
 
 def meaning_near(text: str, start: int, end: int, name: str = "") -> str:
     """Return what the nearest word that says something says: a word before, one of the field's name, a unit behind."""
-    before = NEAR_WORD.findall(text[max(0, start - NEAR) : start])[-NEAREST:]
-    for word in (*reversed(before), *reversed(split_name(name))):
+    before = text[max(0, start - NEAR) : start]
+    if NAME_END.match(text, end):
+        before = before[max(before.rfind('"'), before.rfind("'")) + 1 :]
+    elif names := [*OWN_NAME.finditer(before)]:
+        own = names[-1]
+        before = before[own.end() if own[1] in KNOWN else own.start() :]
+    for word in (*reversed(NEAR_WORD.findall(before)[-NEAREST:]), *reversed(split_name(name))):
         if meaning := WORDS_NEAR.get(word.lower()):
             return meaning
     return "neutral" if UNIT.match(text, end) else ""

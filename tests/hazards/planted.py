@@ -68,6 +68,8 @@ def escaped(text: str) -> str:
 
 BOUND = ("correlation id", "other id")
 """Carriers whose text the schema constrains: a number in an id is not personal, and no word precedes it."""
+NEUTRAL = ("unusable correlation id", "timestamp")
+"""Carriers in a refused line whose own name is that of an id or a time: most numbers there are, and are kept."""
 CARRIERS: dict[str, Callable[[str], str]] = {
     "message": lambda secret: event(message=f"refused {secret} at once"),
     "plain text": lambda secret: f"refused {secret} at once",

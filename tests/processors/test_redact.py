@@ -340,3 +340,17 @@ def test_a_date_with_its_hour_is_no_number(time: str) -> None:
         assert not Redactor().suspicious({"message": text})
     number = f"{time} card 4111 1111 1111 1111"
     assert Redactor().redact_text(number) == f"{time} card [redacted:card]"
+
+
+def test_a_number_is_judged_by_its_own_field() -> None:
+    """A neighbouring field's name says nothing about it, also in a line that is no JSON any more."""
+    for quote in ('"', "'", '\\"'):
+        pair = f"{quote}a-1{quote},{quote}client{quote}:{quote}{{}}{quote}"
+        torn = f"{{{quote}correlation_id{quote}:" + pair
+        assert Redactor().redact_raw(torn.replace("{}", "4532333333333338")) == torn.replace("{}", "[redacted:card]")
+        kept = f"{quote}order_ids{quote}: [{quote}12{quote}, {quote}4532333333333338{quote}"
+        assert Redactor().redact_raw(kept) == kept
+    torn = '{"correlation_id":"a-1","4532333333333338":1'
+    assert Redactor().redact_raw(torn) == '{"correlation_id":"a-1","[redacted:card]":1'
+    kept = '{"a":1,"order 4532333333333338":1'
+    assert Redactor().redact_raw(kept) == kept

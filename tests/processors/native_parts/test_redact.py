@@ -84,6 +84,21 @@ def test_texts_are_masked_alike(text: str, mode: Mode) -> None:
     compare_text(text, mode)
 
 
+AROUND_NUMBERS = st.lists(
+    st.sampled_from([
+        "2026-11-23 10:00", "23.11.2026 10:00", "2026-11-23 10", "4111 1111 1111 1111", "4532333333333338", "0612345678",
+        "10.0.0.1", "call ", "card ", "id", "order ", "'", "'id': ", '"user_id":"', '"order_id": "', '"id":', '"', '\\"', '":', '" : 1', ",", "{", " ", "(", "+", "1", ":00",
+    ]),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(AROUND_NUMBERS)
+def test_what_stands_around_a_number_says_the_same(pieces: list[str]) -> None:
+    """Words before it, dates, and whether it is a name in JSON."""
+    compare_text("".join(pieces), "mask")
+
+
 @given(st.dictionaries(NAMES, VALUES, max_size=5))
 def test_events_are_masked_alike(extra: dict[str, Any]) -> None:
     """With nested objects, lists and pairs, in names and values."""
