@@ -35,7 +35,6 @@ mod scan;
 mod secrets;
 mod settings;
 mod stack_traces;
-mod summaries;
 mod text_cleanup;
 mod text_fields;
 mod text_heads;

@@ -14,7 +14,7 @@ use crate::general::Declined;
 use crate::payload::with_reader;
 use crate::python_text::{length, strip};
 use crate::settings::{Check, Normalisation, Settings};
-use crate::summaries::summary;
+use crate::stack_traces::summary_of;
 use crate::text_cleanup::without;
 use crate::times::read_in_utc;
 use crate::trace_objects::{Rendered, render_trace};
@@ -571,7 +571,7 @@ impl<'a, 't> Entry<'a, 't> {
                 message,
                 ..
             }) if !kind.is_empty() => (Some(kind), message),
-            _ => match summary(trace, self.settings)? {
+            _ => match summary_of(trace, self.settings)? {
                 Some(error) => (error.kind, error.message),
                 None => (None, None),
             },
@@ -746,7 +746,7 @@ impl<'a, 't> Entry<'a, 't> {
             let last = source.path.rsplit('.').next().unwrap_or("");
             let is_unnamed = UNNAMED_STACKS.contains(&last) && source.path != "exception";
             let keeps = if source.form == Form::Lines || is_unnamed {
-                text.contains('\n') && summary(text, self.settings)?.is_some()
+                text.contains('\n') && summary_of(text, self.settings)?.is_some()
             } else {
                 !strip(text).is_empty() && !self.table.is_placeholder(text)
             };

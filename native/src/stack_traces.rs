@@ -5,7 +5,6 @@ use crate::general::Declined;
 use crate::pattern::Pattern;
 use crate::payload::with_reader;
 use crate::settings::Settings;
-use crate::summaries::Summary;
 use crate::text_cleanup::without;
 use crate::text_heads::{Reader, cut, is_space, strip};
 use crate::value::{Fields, Value};
@@ -18,6 +17,13 @@ const MOST_AT_AN_END: usize = 2000;
 const MOST_LINES: usize = 200;
 const TERMINATED: &str = "terminate called after throwing an instance of ";
 const MARKED: &str = "! ";
+
+/// Type and message of an exception, as far as its trace names them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    pub kind: Option<String>,
+    pub message: Option<String>,
+}
 
 impl Summary {
     fn typed(kind: &str, message: &str) -> Summary {

@@ -66,6 +66,17 @@ TRACE_LINES = (
     "terminate called after throwing an instance of 'std::x'", "PHP Fatal error:  Uncaught A\\\\B: x in /a.php:1",
     "  + Exception Group Traceback (most recent call last):", "  | a.BError: x", "Caused by: a.BError: x",
 )  # fmt: skip
+TWO_TRACEBACKS = """\
+Traceback (most recent call last):
+  File "a", line 1, in f
+    g()
+KeyError: 'x'
+
+During handling:
+
+Traceback (most recent call last):
+  File "b", line 2
+a.B: no: never"""
 LINES = sorted({text for file in sorted(CORPUS.glob("*.json")) for text in logged(json.loads(file.read_text("utf-8")))})
 
 
@@ -219,6 +230,24 @@ def test_exceptions_are_named_as_in_python(text: str) -> None:
     """Both chains find the same type and message in a text of several lines."""
     if is_encodable(text):
         check_summary(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (TWO_TRACEBACKS, ("a.B", "no: never")),
+        ('Traceback (most recent call last):\n  File "a", line 1\nKeyboardInterrupt', ("KeyboardInterrupt", None)),
+        ("SELECT 1\nFROM t\n  WHERE a", None),
+        ("E: x\n\tat a.B.c(D.java:1)", ("E", "x")),
+        ("panic: x\n\ngoroutine 1 [running]:", ("panic", "x")),
+        ("a\n#0 /x.php(1)", (None, None)),
+        ("x\n  from a.rb:1:in `b'", (None, None)),
+    ],
+)
+def test_an_exception_is_named_without_doubt(text: str, expected: tuple[str | None, str | None] | None) -> None:
+    """The extension reads tracebacks, traces of other languages, and texts that are none."""
+    assert texts().summary(text) == expected
+    check_summary(text)
 
 
 def test_exceptions_of_the_corpus_are_named() -> None:
