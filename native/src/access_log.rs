@@ -36,9 +36,9 @@ pub fn decode_access<'t>(reader: &mut Reader<'t>, text: &'t str) -> Option<Acces
             .then(|| without_version(reader, text, first))?;
     }
     let expressions = &reader.texts.expressions;
-    if full(reader, &expressions.uvicorn, text) {
-        let client = group(reader, &expressions.uvicorn, text, "client");
-        let level = group(reader, &expressions.uvicorn, text, "level");
+    if reader.matches_whole(&expressions.uvicorn, text) {
+        let client = reader.named(&expressions.uvicorn, text, "client");
+        let level = reader.named(&expressions.uvicorn, text, "level");
         let mut access = request(reader, &expressions.uvicorn, text);
         access.client_ip = known(client.map(|client| client.trim_matches(['[', ']'])));
         access.level = level.and_then(|level| reader.schema_level(level));
@@ -50,24 +50,16 @@ pub fn decode_access<'t>(reader: &mut Reader<'t>, text: &'t str) -> Option<Acces
     if let Some((at, level)) = prefix(reader, text) {
         return prefixed(reader, text, at, level);
     }
-    if full(reader, &expressions.haproxy, text) {
-        let client = group(reader, &expressions.haproxy, text, "client");
+    if reader.matches_whole(&expressions.haproxy, text) {
+        let client = reader.named(&expressions.haproxy, text, "client");
         let client = client.map(|client| before_last(client, ':'));
         return Some(timed(reader, &expressions.haproxy, text, client));
     }
-    if full(reader, &expressions.aiohttp, text) {
-        let client = group(reader, &expressions.aiohttp, text, "client");
+    if reader.matches_whole(&expressions.aiohttp, text) {
+        let client = reader.named(&expressions.aiohttp, text, "client");
         return Some(with_clf(reader, &expressions.aiohttp, text, client));
     }
     common(reader, text, 0).or_else(|| morgan(reader, text))
-}
-
-fn full(reader: &mut Reader, pattern: &Pattern, text: &str) -> bool {
-    pattern.full_match(text, 0, &mut reader.scratch)
-}
-
-fn group<'t>(reader: &Reader, pattern: &Pattern, text: &'t str, name: &str) -> Option<&'t str> {
-    reader.named(pattern, text, name)
 }
 
 fn known(client: Option<&str>) -> Option<&str> {
@@ -84,7 +76,7 @@ fn bracketed<'t>(reader: &mut Reader<'t>, text: &'t str) -> Option<Access<'t>> {
         return prefixed(reader, text, at, level);
     }
     let django = &reader.texts.expressions.django;
-    if full(reader, django, text) {
+    if reader.matches_whole(django, text) {
         return Some(with_clf(reader, django, text, None));
     }
     envoy(reader, text)
@@ -99,7 +91,9 @@ fn without_version<'t>(reader: &mut Reader<'t>, text: &'t str, first: u8) -> Opt
         }
         if text.starts_with("[pid: ") {
             let uwsgi = &expressions.uwsgi;
-            let client = full(reader, uwsgi, text).then(|| group(reader, uwsgi, text, "client"))?;
+            let client = reader
+                .matches_whole(uwsgi, text)
+                .then(|| reader.named(uwsgi, text, "client"))?;
             return Some(timed(reader, uwsgi, text, client));
         }
         let (at, level) = prefix(reader, text)?;
@@ -114,21 +108,21 @@ fn without_version<'t>(reader: &mut Reader<'t>, text: &'t str, first: u8) -> Opt
             None
         };
     }
-    if full(reader, &expressions.daphne, text) {
-        let client = group(reader, &expressions.daphne, text, "client");
+    if reader.matches_whole(&expressions.daphne, text) {
+        let client = reader.named(&expressions.daphne, text, "client");
         let client = client.map(|client| before_last(client, ':'));
         return Some(with_clf(reader, &expressions.daphne, text, client));
     }
-    if full(reader, &expressions.php_fpm, text) {
-        let client = group(reader, &expressions.php_fpm, text, "client");
+    if reader.matches_whole(&expressions.php_fpm, text) {
+        let client = reader.named(&expressions.php_fpm, text, "client");
         return Some(with_clf(reader, &expressions.php_fpm, text, client));
     }
     let bytes = text.as_bytes();
     if bytes.get(4) == Some(&b'-')
         && bytes.last().is_some_and(u8::is_ascii_digit)
-        && full(reader, &expressions.iis, text)
+        && reader.matches_whole(&expressions.iis, text)
     {
-        let client = group(reader, &expressions.iis, text, "client");
+        let client = reader.named(&expressions.iis, text, "client");
         return Some(timed(reader, &expressions.iis, text, client));
     }
     morgan(reader, text)
@@ -140,8 +134,9 @@ fn without_version<'t>(reader: &mut Reader<'t>, text: &'t str, first: u8) -> Opt
 fn prefix<'t>(reader: &mut Reader<'t>, text: &'t str) -> Option<(usize, Option<&'t str>)> {
     let prefix = &reader.texts.expressions.prefix;
     let end = prefix.match_at(text, 0, &mut reader.scratch)?;
-    let word =
-        group(reader, prefix, text, "gunicorn").or(group(reader, prefix, text, "werkzeug"))?;
+    let word = reader
+        .named(prefix, text, "gunicorn")
+        .or(reader.named(prefix, text, "werkzeug"))?;
     Some((end, reader.schema_level(word)))
 }
 
@@ -164,9 +159,9 @@ fn common<'t>(reader: &mut Reader<'t>, text: &'t str, start: usize) -> Option<Ac
         .start;
     let client = &expressions.client;
     let client_end = client.match_at(text, start, &mut reader.scratch)?;
-    let address = group(reader, client, text, "ip");
-    let list = group(reader, client, text, "list");
-    let has_host = group(reader, client, text, "vhost").is_some();
+    let address = reader.named(client, text, "ip");
+    let list = reader.named(client, text, "list");
+    let has_host = reader.named(client, text, "vhost").is_some();
     let near = text[..at]
         .char_indices()
         .rev()
@@ -176,7 +171,7 @@ fn common<'t>(reader: &mut Reader<'t>, text: &'t str, start: usize) -> Option<Ac
     let found = expressions
         .time_at_end
         .search(before, 0, &mut reader.scratch)?;
-    let time = group(reader, &expressions.time_at_end, before, "time")?;
+    let time = reader.named(&expressions.time_at_end, before, "time")?;
     let matched = if expressions.common.full_match(text, at, &mut reader.scratch) {
         &expressions.common
     } else if start > 0
@@ -198,7 +193,7 @@ fn common<'t>(reader: &mut Reader<'t>, text: &'t str, start: usize) -> Option<Ac
         if list.contains(['\u{130}', '\u{212a}']) {
             reader.scratch.doubt = true;
         }
-        if !full(reader, &expressions.user, user) || reader.schema_level(list).is_some() {
+        if !reader.matches_whole(&expressions.user, user) || reader.schema_level(list).is_some() {
             return None;
         }
     }
@@ -238,16 +233,17 @@ fn with_tail<'t>(reader: &mut Reader<'t>, access: &mut Access<'t>, text: &'t str
     let expressions = &reader.texts.expressions;
     let traefik = &expressions.traefik;
     if tail.ends_with("ms") && traefik.search(tail, 0, &mut reader.scratch).is_some() {
-        let ms = group(reader, traefik, tail, "ms");
+        let ms = reader.named(traefik, tail, "ms");
         access.duration_ms = ms.and_then(|ms| ms.parse().ok());
         return;
     }
     let ingress = &expressions.ingress;
     if ingress.search(tail, 0, &mut reader.scratch).is_some() {
-        let seconds =
-            group(reader, ingress, tail, "seconds").and_then(|text| text.parse::<f64>().ok());
+        let seconds = reader
+            .named(ingress, tail, "seconds")
+            .and_then(|text| text.parse::<f64>().ok());
         access.duration_ms = seconds.map(|seconds| rounded(seconds * 1000.0, 3));
-        access.correlation_id = group(reader, ingress, tail, "id");
+        access.correlation_id = reader.named(ingress, tail, "id");
     }
 }
 
@@ -259,7 +255,7 @@ pub fn rounded(number: f64, digits: usize) -> f64 {
 /// Return a time such as `30/Nov/2026:11:37:18 +0000` in ISO 8601; None if it is invalid.
 pub fn clf_time(reader: &mut Reader, text: &str) -> Option<String> {
     let clf = &reader.texts.expressions.clf;
-    if !full(reader, clf, text) {
+    if !reader.matches_whole(clf, text) {
         return None;
     }
     let part = |number: usize| reader.scratch.group(number).map(|range| &text[range]);
@@ -300,21 +296,21 @@ pub fn clf_time(reader: &mut Reader, text: &str) -> Option<String> {
 fn envoy<'t>(reader: &mut Reader<'t>, text: &'t str) -> Option<Access<'t>> {
     let expressions = &reader.texts.expressions;
     let envoy = &expressions.envoy;
-    if !full(reader, envoy, text) {
+    if !reader.matches_whole(envoy, text) {
         return None;
     }
-    let rest = group(reader, envoy, text, "rest").unwrap_or("");
+    let rest = reader.named(envoy, text, "rest").unwrap_or("");
     let mut access = timed(reader, envoy, text, None);
     // a quote in a header shifts the fields: then none of them is read
     let fields = &expressions.envoy_rest;
-    if full(reader, fields, rest) {
-        let forwarded = group(reader, fields, rest, "forwarded").unwrap_or("");
-        let id = group(reader, fields, rest, "id").unwrap_or("");
+    if reader.matches_whole(fields, rest) {
+        let forwarded = reader.named(fields, rest, "forwarded").unwrap_or("");
+        let id = reader.named(fields, rest, "id").unwrap_or("");
         let client = forwarded.split(',').next().unwrap_or("");
         if client != "-" {
             access.client_ip = Some(client);
         }
-        if full(reader, &expressions.identifier, id) {
+        if reader.matches_whole(&expressions.identifier, id) {
             access.correlation_id = Some(id);
         }
     }
@@ -323,14 +319,14 @@ fn envoy<'t>(reader: &mut Reader<'t>, text: &'t str) -> Option<Access<'t>> {
 
 fn gin<'t>(reader: &mut Reader<'t>, text: &'t str) -> Option<Access<'t>> {
     let gin = &reader.texts.expressions.gin;
-    if !full(reader, gin, text) {
+    if !reader.matches_whole(gin, text) {
         return None;
     }
     let mut access = request(reader, gin, text);
-    access.client_ip = known(group(reader, gin, text, "client"));
-    let time = group(reader, gin, text, "time").unwrap_or("");
+    access.client_ip = known(reader.named(gin, text, "client"));
+    let time = reader.named(gin, text, "time").unwrap_or("");
     access.time = Some(time.replace('/', "-").replace(" - ", " ").into());
-    let duration = group(reader, gin, text, "duration").unwrap_or("");
+    let duration = reader.named(gin, text, "duration").unwrap_or("");
     access.duration_ms = go_duration_ms(reader, duration);
     Some(access)
 }
@@ -338,17 +334,19 @@ fn gin<'t>(reader: &mut Reader<'t>, text: &'t str) -> Option<Access<'t>> {
 /// Return milliseconds of a duration as Go writes it, such as `1m2.5s` or `12.3µs`; None if it is none.
 fn go_duration_ms(reader: &mut Reader, text: &str) -> Option<f64> {
     let pattern = &reader.texts.expressions.go_duration;
-    if text.is_empty() || !full(reader, pattern, text) {
+    if text.is_empty() || !reader.matches_whole(pattern, text) {
         return None;
     }
     let whole = |name| {
-        let digits = group(reader, pattern, text, name);
+        let digits = reader.named(pattern, text, name);
         digits
             .and_then(|digits| digits.parse::<f64>().ok())
             .unwrap_or(0.0)
     };
-    let number = group(reader, pattern, text, "n").and_then(|digits| digits.parse::<f64>().ok());
-    let unit = match group(reader, pattern, text, "unit") {
+    let number = reader
+        .named(pattern, text, "n")
+        .and_then(|digits| digits.parse::<f64>().ok());
+    let unit = match reader.named(pattern, text, "unit") {
         Some("ns") => 1e-6,
         Some("µs") => 1e-3,
         Some("ms") => 1.0,
@@ -370,20 +368,24 @@ pub fn decode_started<'t>(
     let started = &reader.texts.expressions.started;
     started.match_at(text, at, &mut reader.scratch)?;
     Some((
-        group(reader, started, text, "method")?,
-        group(reader, started, text, "path")?,
-        group(reader, started, text, "client")?,
+        reader.named(started, text, "method")?,
+        reader.named(started, text, "path")?,
+        reader.named(started, text, "client")?,
     ))
 }
 
 fn morgan<'t>(reader: &mut Reader<'t>, text: &'t str) -> Option<Access<'t>> {
     let morgan = &reader.texts.expressions.morgan;
-    if memchr::memmem::find(text.as_bytes(), b" ms").is_none() || !full(reader, morgan, text) {
+    if memchr::memmem::find(text.as_bytes(), b" ms").is_none()
+        || !reader.matches_whole(morgan, text)
+    {
         return None;
     }
-    let ms = group(reader, morgan, text, "dev").or(group(reader, morgan, text, "tiny"));
+    let ms = reader
+        .named(morgan, text, "dev")
+        .or(reader.named(morgan, text, "tiny"));
     let mut access = request(reader, morgan, text);
-    access.client_ip = known(group(reader, morgan, text, "client"));
+    access.client_ip = known(reader.named(morgan, text, "client"));
     access.duration_ms = ms.and_then(|ms| ms.parse().ok());
     Some(access)
 }
@@ -395,8 +397,8 @@ fn timed<'t>(
     text: &'t str,
     client: Option<&'t str>,
 ) -> Access<'t> {
-    let time = group(reader, pattern, text, "time");
-    let ms = group(reader, pattern, text, "ms");
+    let time = reader.named(pattern, text, "time");
+    let ms = reader.named(pattern, text, "ms");
     let mut access = request(reader, pattern, text);
     access.client_ip = known(client);
     let digits = ms.filter(|ms| !ms.is_empty() && ms.bytes().all(|byte| byte.is_ascii_digit()));
@@ -417,17 +419,19 @@ fn with_clf<'t>(
 ) -> Access<'t> {
     let mut access = request(reader, pattern, text);
     access.client_ip = known(client);
-    let time = group(reader, pattern, text, "time");
+    let time = reader.named(pattern, text, "time");
     access.time = time.and_then(|time| clf_time(reader, time)).map(Cow::Owned);
     access
 }
 
 /// Return method, path and status of a line that has just matched.
 fn request<'t>(reader: &Reader, pattern: &Pattern, text: &'t str) -> Access<'t> {
-    let status = group(reader, pattern, text, "status").and_then(|digits| digits.parse().ok());
+    let status = reader
+        .named(pattern, text, "status")
+        .and_then(|digits| digits.parse().ok());
     Access {
-        method: group(reader, pattern, text, "method").unwrap_or(""),
-        path: group(reader, pattern, text, "path").unwrap_or(""),
+        method: reader.named(pattern, text, "method").unwrap_or(""),
+        path: reader.named(pattern, text, "path").unwrap_or(""),
         status_code: status.filter(|status| (100..600).contains(status)),
         ..Access::default()
     }

@@ -121,20 +121,13 @@ fn decoded<'a>(reader: &mut Reader<'a>, text: &'a str) -> Result<Decoded<'a>, De
 
 /// Decode a text from which colours were removed.
 fn owned<'a>(reader: &mut Reader<'a>, first: char, bare: &str) -> Result<Decoded<'a>, Declined> {
-    let mut inner = Reader {
-        texts: reader.texts,
-        placeholders: reader.placeholders,
-        fillers: reader.fillers,
-        scratch: std::mem::take(&mut reader.scratch),
-    };
-    let result = document_or_text(&mut inner, first, bare, bare);
-    let result = result.map(|decoded| Decoded {
-        shape: decoded.shape,
-        fields: owned_fields(decoded.fields),
-        problem: decoded.problem,
-    });
-    reader.scratch = inner.scratch;
-    result
+    reader.for_text(|reader| {
+        document_or_text(reader, first, bare, bare).map(|decoded| Decoded {
+            shape: decoded.shape,
+            fields: owned_fields(decoded.fields),
+            problem: decoded.problem,
+        })
+    })
 }
 
 fn owned_fields(fields: Fields) -> Fields<'static> {

@@ -49,15 +49,7 @@ pub fn summary_of(text: &str, settings: &Settings) -> Result<Option<Summary>, De
 
 /// Return the exception in a joined text as fields; None if it is no trace.
 pub fn summary(reader: &mut Reader, text: &str) -> Option<Fields<'static>> {
-    // the tables may outlive the text
-    let mut inner = Reader {
-        texts: reader.texts,
-        placeholders: reader.placeholders,
-        fillers: reader.fillers,
-        scratch: std::mem::take(&mut reader.scratch),
-    };
-    let summary = found(&mut inner, text);
-    reader.scratch = inner.scratch;
+    let summary = reader.for_text(|reader| found(reader, text));
     summary.map(Summary::into_fields)
 }
 
@@ -65,15 +57,7 @@ pub fn summary(reader: &mut Reader, text: &str) -> Option<Fields<'static>> {
 
 /// True if a line begins, blanks apart, with a time, a level in a recognised place, or `{`.
 pub fn begins_record(reader: &mut Reader, line: &str) -> bool {
-    let mut inner = Reader {
-        texts: reader.texts,
-        placeholders: reader.placeholders,
-        fillers: reader.fillers,
-        scratch: std::mem::take(&mut reader.scratch),
-    };
-    let begins = begins(&mut inner, line);
-    reader.scratch = inner.scratch;
-    begins
+    reader.for_text(|reader| begins(reader, line))
 }
 
 fn begins<'t>(reader: &mut Reader<'t>, line: &'t str) -> bool {
@@ -83,7 +67,7 @@ fn begins<'t>(reader: &mut Reader<'t>, line: &'t str) -> bool {
     }
     let near = cut(bare, HEAD);
     let expressions = &reader.texts.expressions;
-    if matches(reader, &expressions.time_start, near) {
+    if reader.matches(&expressions.time_start, near) {
         return true;
     }
     let Some(head) = reader.head_of(near) else {
@@ -91,15 +75,7 @@ fn begins<'t>(reader: &mut Reader<'t>, line: &'t str) -> bool {
     };
     head.time.is_some()
         || (head.level.is_some()
-            && !(line.starts_with([' ', '\t']) && matches(reader, &expressions.property, bare)))
-}
-
-fn matches(reader: &mut Reader, pattern: &Pattern, text: &str) -> bool {
-    pattern.match_at(text, 0, &mut reader.scratch).is_some()
-}
-
-fn full(reader: &mut Reader, pattern: &Pattern, text: &str) -> bool {
-    pattern.full_match(text, 0, &mut reader.scratch)
+            && !(line.starts_with([' ', '\t']) && reader.matches(&expressions.property, bare)))
 }
 
 // --- summaries ------------------------------------------------------------------------------------
@@ -140,7 +116,9 @@ fn of_lines(reader: &mut Reader, text: &str, lines: &[&str]) -> Option<Summary> 
 
 /// Return type and message of a line that is an exception's name, with or without its message.
 fn exception(reader: &mut Reader, pattern: &Pattern, line: &str) -> Option<Summary> {
-    full(reader, pattern, line).then(|| named(reader, pattern, line))
+    reader
+        .matches_whole(pattern, line)
+        .then(|| named(reader, pattern, line))
 }
 
 /// Return type and message of the last match.
@@ -187,7 +165,8 @@ fn of_python(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
 
 fn of_python_file(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
     let file = &reader.texts.expressions.python_file;
-    matches(reader, file, lines[0])
+    reader
+        .matches(file, lines[0])
         .then(|| of_python(reader, lines))
         .flatten()
 }
@@ -219,12 +198,12 @@ fn of_go(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
     let has_goroutine = lines
         .iter()
         .any(|line| line.starts_with("goroutine ") || line.starts_with("[signal "));
-    if has_goroutine || matches(reader, &expressions.go_start, first) {
+    if has_goroutine || reader.matches(&expressions.go_start, first) {
         let crash = &expressions.go_crash;
         let line = lines
             .iter()
             .take(MOST_LINES)
-            .find(|line| matches(reader, crash, line));
+            .find(|line| reader.matches(crash, line));
         return Some(line.map_or(Summary::default(), |line| named(reader, crash, line)));
     }
     if first.contains("panic recovered:") {
@@ -238,8 +217,8 @@ fn of_go(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
     lines
         .windows(2)
         .any(|pair| {
-            full(reader, &expressions.go_function, pair[0])
-                && full(reader, &expressions.go_place, pair[1])
+            reader.matches_whole(&expressions.go_function, pair[0])
+                && reader.matches_whole(&expressions.go_place, pair[1])
         })
         .then(Summary::default)
 }
@@ -249,7 +228,7 @@ fn of_frames(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
     let expressions = &reader.texts.expressions;
     let frame = lines
         .iter()
-        .position(|line| matches(reader, &expressions.at_frame, line))?;
+        .position(|line| reader.matches(&expressions.at_frame, line))?;
     let before = frame.checked_sub(1)?;
     for (place, line) in lines[..frame.min(MOST_LINES)].iter().enumerate() {
         let bare = without(&expressions.thrown, strip(line), &mut reader.scratch);
@@ -266,7 +245,9 @@ fn of_frames(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
 /// True if a line is the name of an exception, with or without its message.
 pub fn is_error(reader: &mut Reader, line: &str) -> bool {
     let error = &reader.texts.expressions.at_error;
-    if !line.starts_with(|first: char| first.is_ascii_alphabetic()) || !full(reader, error, line) {
+    if !line.starts_with(|first: char| first.is_ascii_alphabetic())
+        || !reader.matches_whole(error, line)
+    {
         return false;
     }
     let kind = reader.named(error, line, "type").unwrap_or("");
@@ -279,13 +260,13 @@ fn of_php(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
     let expressions = &reader.texts.expressions;
     if !lines[1..]
         .iter()
-        .any(|line| line.starts_with("#0 ") || matches(reader, &expressions.php_trace, line))
+        .any(|line| line.starts_with("#0 ") || reader.matches(&expressions.php_trace, line))
     {
         return None;
     }
     for (mark, before_place) in [("[object] (", " at "), ("Uncaught ", " in ")] {
         if let Some((_, rest)) = lines[0].split_once(mark)
-            && matches(reader, &expressions.php_class, rest)
+            && reader.matches(&expressions.php_class, rest)
         {
             let part = |name| {
                 reader
@@ -308,19 +289,19 @@ fn of_ruby(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
     if let Some(end) = expressions
         .ruby_raised
         .match_at(lines[0], 0, &mut reader.scratch)
-        && full(reader, typed, &lines[0][end..])
+        && reader.matches_whole(typed, &lines[0][end..])
     {
         let rest = &lines[0][end..];
         let part = |name| reader.named(typed, rest, name).unwrap_or("");
         return Some(Summary::typed(part("type"), strip(part("message"))));
     }
     if !lines[1..].iter().any(|line| {
-        matches(reader, &expressions.ruby_from, line)
-            || (line.contains(":in ") && matches(reader, &expressions.ruby_frame, line))
+        reader.matches(&expressions.ruby_from, line)
+            || (line.contains(":in ") && reader.matches(&expressions.ruby_frame, line))
     }) {
         return None;
     }
-    if !full(reader, typed, lines[0]) {
+    if !reader.matches_whole(typed, lines[0]) {
         return Some(Summary::default());
     }
     let kind = reader.named(typed, lines[0], "type").unwrap_or("");
@@ -337,7 +318,7 @@ fn of_beam(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
             return Some(found);
         }
     }
-    (matches(reader, &expressions.beam_report, lines[0])
+    (reader.matches(&expressions.beam_report, lines[0])
         || lines[1..].iter().any(|line| line.starts_with("** ")))
     .then(Summary::default)
 }
@@ -351,7 +332,9 @@ fn of_cpp(lines: &[&str]) -> Option<Summary> {
 
 fn of_perl(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
     let carp = &reader.texts.expressions.carp;
-    lines[1..].iter().find(|line| full(reader, carp, line))?;
+    lines[1..]
+        .iter()
+        .find(|line| reader.matches_whole(carp, line))?;
     let message = match before_last(lines[0], " at ") {
         "" => lines[0],
         message => message,

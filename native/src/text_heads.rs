@@ -92,6 +92,32 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
+    /// Call a function with a reader of a text that the tables may outlive.
+    pub fn for_text<'x, R>(&mut self, call: impl FnOnce(&mut Reader<'x>) -> R) -> R
+    where
+        't: 'x,
+    {
+        let mut inner = Reader {
+            texts: self.texts,
+            placeholders: self.placeholders,
+            fillers: self.fillers,
+            scratch: std::mem::take(&mut self.scratch),
+        };
+        let result = call(&mut inner);
+        self.scratch = inner.scratch;
+        result
+    }
+
+    /// True if a text begins with a match of an expression.
+    pub fn matches(&mut self, pattern: &Pattern, text: &str) -> bool {
+        pattern.match_at(text, 0, &mut self.scratch).is_some()
+    }
+
+    /// True if a whole text matches an expression.
+    pub fn matches_whole(&mut self, pattern: &Pattern, text: &str) -> bool {
+        pattern.full_match(text, 0, &mut self.scratch)
+    }
+
     /// Return the named group of the last match of an expression.
     pub fn named<'x>(&self, pattern: &Pattern, text: &'x str, name: &str) -> Option<&'x str> {
         group(&self.scratch, text, pattern.named(name)?)
