@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::pattern::Pattern;
-use crate::text_heads::{Reader, cut};
+use crate::python_text::first_characters;
+use crate::text_heads::Reader;
 use crate::time_formats::days_in;
 
 /// Characters at the end of a line in which a proxy's own fields are looked for.
@@ -101,7 +102,9 @@ fn without_version<'t>(reader: &mut Reader<'t>, text: &'t str, first: u8) -> Opt
     }
     if !first.is_ascii_digit() {
         let is_method = reader.texts.names.methods.iter();
-        let is_method = is_method.clone().any(|method| cut(text, 3) == method);
+        let is_method = is_method
+            .clone()
+            .any(|method| first_characters(text, 3) == method);
         return if is_method {
             morgan(reader, text)
         } else {

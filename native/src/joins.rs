@@ -4,6 +4,8 @@
 //! Here is only what follows from any of them: a line that no grammar lets begin such a text, and a line that no grammar
 //! lets continue one. In doubt the answer is no, and the lines take the Python path.
 
+use crate::python_text::is_space;
+
 /// Characters before the first of a record; see `heads.AROUND`.
 const AROUND: [char; 4] = [' ', '\t', '\u{feff}', '\0'];
 /// Last characters of a line of an object that continues.
@@ -115,10 +117,6 @@ pub fn is_never_continued(text: &str) -> bool {
     let bare = text.trim_start_matches(AROUND);
     bare.is_empty()
         || (bare.starts_with('{') && !bare.trim_end_matches(is_space).ends_with(CONTINUED))
-}
-
-fn is_space(character: char) -> bool {
-    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
 /// True if a text, which may be continued, certainly begins no trace, statement or object of several lines.

@@ -12,7 +12,7 @@ use crate::field_values::{
 };
 use crate::general::Declined;
 use crate::payload::with_reader;
-use crate::python_text::{length, strip};
+use crate::python_text::{is_space, length, strip};
 use crate::settings::{Check, Normalisation, Settings};
 use crate::stack_traces::summary_of;
 use crate::text_cleanup::without;
@@ -756,7 +756,7 @@ impl<'a, 't> Entry<'a, 't> {
             && let Some(text) = get(fields, "text").and_then(Value::as_text)
             && let Some(at) = text.find(TRACEBACK)
         {
-            let trace = text[at..].trim_end_matches(crate::python_text::is_blank);
+            let trace = text[at..].trim_end_matches(is_space);
             return Ok(Some(Value::text(trace.to_owned())));
         }
         if matches!(value, Value::List(_)) && UNNAMED_STACKS.contains(&source.path.as_str()) {

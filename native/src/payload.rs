@@ -9,11 +9,12 @@ use crate::general::{Declined, Decoded, Shape};
 use crate::lenient_json::{Fault, OUTSIDE, object_at};
 use crate::pattern::Scratch;
 use crate::payload_split;
+use crate::python_text::{first_characters, is_space};
 use crate::settings::Settings;
 use crate::stack_traces::summary;
 use crate::text_cleanup::without;
 use crate::text_fields::decode_fields;
-use crate::text_heads::{Head, Reader, cut, is_space};
+use crate::text_heads::{Head, Reader};
 use crate::value::{self, Fields, ReadError, Value, set, whole};
 
 /// Characters in which the line of Rails that begins a request is looked for.
@@ -241,7 +242,7 @@ fn text_fields<'a>(
                 .filter_map(|(name, value)| Some((name.into(), Value::text(value?)))),
         );
     }
-    if cut(text, STARTED_WITHIN).contains("Started ")
+    if first_characters(text, STARTED_WITHIN).contains("Started ")
         && let Some((method, path, client)) = decode_started(reader, text, at)
     {
         fields.push(("method".into(), Value::text(method)));

@@ -2,20 +2,23 @@
 
 use crate::value::{Value, is_whole};
 
-/// True for a character that Python's `str.strip` removes.
-pub fn is_blank(character: char) -> bool {
+/// Python's `str.isspace` of a character.
+pub fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
 }
 
 /// Python's `str.strip`.
 pub fn strip(text: &str) -> &str {
-    text.trim_matches(is_blank)
+    text.trim_matches(is_space)
 }
 
 /// Return the first `most` characters of a text.
 pub fn first_characters(text: &str, most: usize) -> &str {
     if text.len() <= most {
         return text;
+    }
+    if text.as_bytes()[..most].is_ascii() {
+        return &text[..most];
     }
     match text.char_indices().nth(most) {
         Some((end, _)) => &text[..end],

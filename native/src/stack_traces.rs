@@ -4,9 +4,10 @@
 use crate::general::Declined;
 use crate::pattern::Pattern;
 use crate::payload::with_reader;
+use crate::python_text::{first_characters, is_space, strip};
 use crate::settings::Settings;
 use crate::text_cleanup::without;
-use crate::text_heads::{Reader, cut, is_space, strip};
+use crate::text_heads::Reader;
 use crate::value::{Fields, Value};
 
 const AROUND: [char; 4] = [' ', '\t', '\u{feff}', '\0'];
@@ -65,7 +66,7 @@ fn begins<'t>(reader: &mut Reader<'t>, line: &'t str) -> bool {
     if bare.starts_with('{') {
         return true;
     }
-    let near = cut(bare, HEAD);
+    let near = first_characters(bare, HEAD);
     let expressions = &reader.texts.expressions;
     if reader.matches(&expressions.time_start, near) {
         return true;
@@ -348,7 +349,7 @@ fn of_perl(reader: &mut Reader, lines: &[&str]) -> Option<Summary> {
 /// Return the exception that a logger's line ends with; empty if it names none.
 fn inline(reader: &mut Reader, head: &str) -> Summary {
     let mut before = 0;
-    for word in cut(head, LONGEST_HEAD).split(' ') {
+    for word in first_characters(head, LONGEST_HEAD).split(' ') {
         before += word.len() + 1;
         let name = word.rsplit('|').next().unwrap_or("");
         let name = name.trim_start_matches(['(', '[']).trim_end_matches(':');

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::pattern::{Pattern, Scratch};
-use crate::text_heads::{Reader, strip};
+use crate::python_text::strip;
+use crate::text_heads::Reader;
 
 const AROUND: [char; 3] = ['\0', '\r', '\u{feff}'];
 const MOST_SEGMENTS: usize = 10_000;

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 
 use crate::general::Declined;
 use crate::lenient_json::{Fault, OUTSIDE, Places, object_at, storable, whole_string};
+use crate::python_text::{first_characters, is_space, strip};
 use crate::stack_traces::summary;
-use crate::text_heads::{Head, Reader, cut, is_space, strip};
+use crate::text_heads::{Head, Reader};
 use crate::value::{self, Fields, ReadError, Value, get, set};
 
 const SHORTEST_TIME: usize = 10;
@@ -63,12 +64,14 @@ fn decoded<'t>(reader: &mut Reader<'t>, text: &'t str, head: Option<Head<'t>>) -
     {
         return Ok(Some(fields));
     }
-    if (matches!(end, Some(b'}' | b']' | b'"')) || cut(text, NEAR_BEGINNING).contains('\t'))
+    if (matches!(end, Some(b'}' | b']' | b'"'))
+        || first_characters(text, NEAR_BEGINNING).contains('\t'))
         && let Some(fields) = with_context(reader, text, head)?
     {
         return Ok(Some(fields));
     }
-    if memchr::memchr(b'=', text.as_bytes()).is_none() && !cut(text, NEAR_BEGINNING).contains(" ] ")
+    if memchr::memchr(b'=', text.as_bytes()).is_none()
+        && !first_characters(text, NEAR_BEGINNING).contains(" ] ")
     {
         return Ok(None);
     }

@@ -2,6 +2,7 @@
 
 use crate::general::Declined;
 use crate::pattern::{Pattern, Scratch};
+use crate::python_text::{first_characters, strip};
 use crate::texts::{Form, HEAD_WORDS, Texts, Words};
 
 /// Characters at the beginning of a text in which a head is looked for.
@@ -35,30 +36,6 @@ pub struct Reader<'t> {
     pub placeholders: &'t [Vec<u8>],
     pub fillers: &'t [u8],
     pub scratch: Scratch,
-}
-
-/// Return at most the first `most` characters of a text.
-pub fn cut(text: &str, most: usize) -> &str {
-    if text.len() <= most {
-        return text;
-    }
-    if text.as_bytes()[..most].is_ascii() {
-        return &text[..most];
-    }
-    match text.char_indices().nth(most) {
-        Some((end, _)) => &text[..end],
-        None => text,
-    }
-}
-
-/// True for a blank character as Python's `str.isspace` knows it.
-pub fn is_space(character: char) -> bool {
-    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
-}
-
-/// Return a text without blank characters around it, as Python's `str.strip` does.
-pub fn strip(text: &str) -> &str {
-    text.trim_matches(is_space)
 }
 
 fn word<'t>(words: &'t Words, word: &str) -> Option<&'t str> {
@@ -150,7 +127,7 @@ impl<'t> Reader<'t> {
 
     /// Return the head of a text line; None if it has none that is known.
     pub fn head_of(&mut self, text: &'t str) -> Option<Head<'t>> {
-        self.head_in(cut(text, LONGEST_HEAD))
+        self.head_in(first_characters(text, LONGEST_HEAD))
     }
 
     fn head_in(&mut self, text: &'t str) -> Option<Head<'t>> {
@@ -203,7 +180,7 @@ impl<'t> Reader<'t> {
         if start > 0 && head.is_some_and(|head| head.time.is_none()) && first.is_ascii_lowercase() {
             return None; // a line of source code in a stack trace
         }
-        if head.is_none() && cut(&text[start..], COMPOSE_WITHIN).contains('|') {
+        if head.is_none() && first_characters(&text[start..], COMPOSE_WITHIN).contains('|') {
             return self.composed(text, start);
         }
         head
@@ -376,7 +353,7 @@ impl<'t> Reader<'t> {
     /// Return where the message begins, and the logger if a name stands before it.
     fn named_logger(&mut self, text: &'t str, mut at: usize) -> (usize, Option<&'t str>) {
         let expressions = &self.texts.expressions;
-        if cut(&text[at..], SPAN_WITHIN).contains('{')
+        if first_characters(&text[at..], SPAN_WITHIN).contains('{')
             && let Some(end) = expressions.span.match_at(text, at, &mut self.scratch)
         {
             at = end;
@@ -408,8 +385,8 @@ impl<'t> Reader<'t> {
         if !bytes[start..bytes.len().min(at + 1)].contains(&b'[') {
             return None;
         }
-        let after = at + cut(&text[at..], TRACE_AFTER).len();
-        let within = start + cut(&text[start..], TRACE_WITHIN).len();
+        let after = at + first_characters(&text[at..], TRACE_AFTER).len();
+        let within = start + first_characters(&text[start..], TRACE_WITHIN).len();
         let head = &text[start..after.min(within)];
         let trace = &self.texts.expressions.trace;
         let range = trace.search(head, 0, &mut self.scratch)?;

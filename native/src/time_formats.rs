@@ -2,7 +2,8 @@
 //!
 //! Each function reads what the expression of its name in `NOTATIONS` reads, in the same order of preference.
 
-use crate::time_zones::{MS_PER_DAY, Moment, Reading, Scanner, Zones, strip};
+use crate::python_text::strip;
+use crate::time_zones::{MS_PER_DAY, Moment, Reading, Scanner, Zones};
 
 /// A live event's time is this close to the reference, in whatever zone it was written.
 const NEAR_MS: i64 = 36 * 3_600_000;

@@ -350,13 +350,3 @@ fn zone_name(written: &str) -> Option<&str> {
     }
     scanner.is_at_end().then_some(name)
 }
-
-/// Return a text without the white space around it, as Python's `str.strip`.
-pub fn strip(text: &str) -> &str {
-    text.trim_matches(is_space)
-}
-
-/// True for the characters of Python's `str.isspace`.
-pub fn is_space(character: char) -> bool {
-    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
-}

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use crate::general::Declined;
+use crate::python_text::strip;
 use crate::settings::Settings;
 use crate::time_formats::{Context, day_start_ms, read_compact, read_text, rounded};
-use crate::time_zones::{LATEST_MS, Moment, Reading, Scanner, Zone, ZoneNames, Zones, strip};
+use crate::time_zones::{LATEST_MS, Moment, Reading, Scanner, Zone, ZoneNames, Zones};
 use crate::value::{Fields, Value, get};
 use crate::violation::{Kind, Violation};
 
