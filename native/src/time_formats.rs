@@ -341,7 +341,10 @@ fn at(day_ms: Option<i64>, clock: &Clock, context: Context) -> Reading {
 
 // --- notations ------------------------------------------------------------------------------------
 
-fn dated(date: Date, clock: Clock, context: Context) -> Reading {
+fn dated(parts: Option<(Date, Clock)>, context: Context) -> Reading {
+    let Some((date, clock)) = parts else {
+        return Ok(None);
+    };
     let month = if date.month.bytes().all(is_digit) {
         date.month.parse().unwrap_or(0)
     } else {
@@ -396,10 +399,7 @@ fn in_latest_year(
 
 /// `2026-11-30 11:37:18.721 +01:00`, `2026/11/30 11:37:18`, `2026-Nov-30 11:37:18`
 fn extended(text: &str, context: Context) -> Reading {
-    let Some((date, clock)) = extended_parts(text) else {
-        return Ok(None);
-    };
-    dated(date, clock, context)
+    dated(extended_parts(text), context)
 }
 
 fn extended_parts(text: &str) -> Option<(Date<'_>, Clock<'_>)> {
@@ -446,10 +446,7 @@ fn one_or_two(scanner: &mut Scanner) -> Option<i64> {
 
 /// `2026-11-30T1137Z`, `2026-11-30T11`
 fn mixed(text: &str, context: Context) -> Reading {
-    let Some((date, clock)) = mixed_parts(text) else {
-        return Ok(None);
-    };
-    dated(date, clock, context)
+    dated(mixed_parts(text), context)
 }
 
 fn mixed_parts(text: &str) -> Option<(Date<'_>, Clock<'_>)> {
@@ -486,10 +483,7 @@ fn mixed_parts(text: &str) -> Option<(Date<'_>, Clock<'_>)> {
 
 /// `20261130T113718Z`, `20261130-11:37:18.721`
 fn compact(text: &str, context: Context) -> Reading {
-    let Some((date, clock)) = compact_parts(text) else {
-        return Ok(None);
-    };
-    dated(date, clock, context)
+    dated(compact_parts(text), context)
 }
 
 fn compact_parts(text: &str) -> Option<(Date<'_>, Clock<'_>)> {
@@ -586,10 +580,7 @@ fn month_name<'a>(text: &'a str, scanner: &mut Scanner) -> Option<&'a str> {
 
 /// `30 Nov 2026 11:37:18 +0000`, `30/Nov/2026:11:37:18 +0000`, `30-Nov-26 11:37:18 GMT`, `30 Nov 11:37:18`
 fn day_first(text: &str, context: Context) -> Reading {
-    let Some((date, clock)) = day_first_parts(text) else {
-        return Ok(None);
-    };
-    dated(date, clock, context)
+    dated(day_first_parts(text), context)
 }
 
 fn day_first_parts(text: &str) -> Option<(Date<'_>, Clock<'_>)> {
@@ -631,10 +622,7 @@ fn day_first_parts(text: &str) -> Option<(Date<'_>, Clock<'_>)> {
 
 /// `Nov 30 11:37:18`, `Nov 30, 2026 11:37:18 AM`, `Nov 30 11:37:18 UTC 2026`
 fn month_first(text: &str, context: Context) -> Reading {
-    let Some((date, clock)) = month_first_parts(text) else {
-        return Ok(None);
-    };
-    dated(date, clock, context)
+    dated(month_first_parts(text), context)
 }
 
 fn month_first_parts(text: &str) -> Option<(Date<'_>, Clock<'_>)> {
@@ -688,10 +676,7 @@ fn short(text: &str, context: Context) -> Reading {
         let clock = after_spaces(text, scanner)?;
         clock.rest.is_empty().then_some((date, clock))
     };
-    match read() {
-        Some((date, clock)) => dated(date, clock, context),
-        None => Ok(None),
-    }
+    dated(read(), context)
 }
 
 /// `I1130 11:37:18.721456`, `11-30 11:37:18.721`
@@ -711,10 +696,7 @@ fn month_and_day(text: &str, context: Context) -> Reading {
         };
         Some((date, after_spaces(text, scanner)?))
     };
-    match read() {
-        Some((date, clock)) => dated(date, clock, context),
-        None => Ok(None),
-    }
+    dated(read(), context)
 }
 
 /// A date in numbers that does not say which of them is the month: `11/30/2026`, `26/11/30`.
