@@ -1,6 +1,9 @@
 # Types of the native extension, which executes a chain plan over lines; see README.md.
 
-from typing import Literal, final
+from typing import Final, Literal, final
+
+# Version of these classes; `fast_path` uses no extension of another one.
+INTERFACE: Final[int]
 
 # Properties of all lines of one log. `kind` is docker or cri, `seed` begins each digest, the tails are `Renderer.tail`,
 # `zone` is `ZonePlan.to_json` of the zone of times that name none. If it has its own, `require` is its policy of

@@ -559,8 +559,12 @@ fn batch(py: Python<'_>, scanned: Scanned) -> PyResult<FastBatch> {
     })
 }
 
+/// Version of these classes: raise it, here and in `fast_path.py`, with every change of an argument, a result or a name.
+const INTERFACE: u32 = 1;
+
 #[pymodule]
 fn shipper_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("INTERFACE", INTERFACE)?;
     module.add_class::<Chain>()?;
     module.add_class::<Documents>()?;
     module.add_class::<LogContext>()?;

@@ -37,6 +37,9 @@ else:
     except ImportError:
         native = None  # the extension is optional
 
+INTERFACE = 1
+"""Version of the extension's classes: raise it, here and in `boundary.rs`, with every change of an argument, a result or
+a name. An extension of another version is not used."""
 MOST_GROUPS = 4096
 """Groups that are kept; logs with more are hostile, and grouping then starts again from nothing."""
 LEAST_BYTES = 16 * 1024
@@ -163,12 +166,12 @@ class FastChain:
         """
         if native is None:
             return None
-        if not hasattr(native, "Pool") or not hasattr(native.FastBatch, "declined"):
+        if getattr(native, "INTERFACE", None) != INTERFACE:
             declined("the extension is of another version")
             return None
         try:
             chain = native.Chain(plan_of(enforce, counting, redactor, skew, verdicts).to_json())
-        except (TypeError, ValueError) as error:  # an extension of another version may have other arguments
+        except ValueError as error:
             declined(str(error))
             return None
         groups, undecided = KnownGroups(native.Groups()), frozenset(chain.undecided_fields)

@@ -91,6 +91,21 @@ def test_the_python_path_on_request_is_no_warning(tmp_path: Path, monkeypatch: p
 
 
 @needs_extension
+@pytest.mark.parametrize("version", [None, 0, fast_path.INTERFACE + 1])
+def test_an_extension_of_another_version_is_declined_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int | None
+) -> None:
+    """Its classes may have other arguments, which would fail while lines are read; one without a version is older."""
+    if version is None:
+        monkeypatch.delattr(fast_path.native, "INTERFACE")
+    else:
+        monkeypatch.setattr(fast_path.native, "INTERFACE", version)
+    in_metrics, _, (line,) = reported(settings(tmp_path))
+    assert in_metrics == "python"
+    assert line["reason"] == "declined by the extension: the extension is of another version"
+
+
+@needs_extension
 def test_threads_are_as_many_as_configured_or_as_there_are_processors(tmp_path: Path) -> None:
     """At most four without a setting, and none beside the loop's own for one processor."""
 
