@@ -236,7 +236,7 @@ class Assembler:
         """Return the stream whose held text of one line the line at `at` ends; None if there is none."""
         for stream, text in self._texts.held.items():
             one_line = text.entry.text if stream not in self._parts and not text.uncertain else []
-            if len(one_line) == 1 and fast_path.ends_text(one_line[0], stream, lines, at):
+            if len(one_line) == 1 and fast_path.ends_text(one_line[0], stream, lines, at, begins=self._begins()):
                 return stream
         return None
 

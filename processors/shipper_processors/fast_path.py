@@ -306,9 +306,12 @@ class FastLog:
             self._contexts[begins] = context
         return context
 
-    def ends_text(self, text: str, stream: str, lines: bytes, at: int) -> bool:
-        """True if the line at `at` is of this stream and certainly does not continue a text of one line."""
-        context = self._log_context(begins=True)
+    def ends_text(self, text: str, stream: str, lines: bytes, at: int, *, begins: bool) -> bool:
+        """True if the line at `at` is of this stream and certainly does not continue a text of one line.
+
+        `begins` does not change the answer; it selects the context that the scan of these lines uses as well.
+        """
+        context = self._log_context(begins=begins)
         return self.fast_chain.chain.ends_text(context, text, stream, lines, at)
 
     def scan_ahead(
