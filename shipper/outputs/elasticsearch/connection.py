@@ -35,7 +35,6 @@ from shipper.outputs.elasticsearch.answers import (
     unreachable,
     with_port,
 )
-from shipper.outputs.worker_threads import without_frames
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
 GZIP_LEVEL, GZIP_WINDOW = 1, 31
@@ -110,14 +109,14 @@ class Connection:
                 response = host.pool.urlopen(
                     method, host.path + target, body=body, headers=headers, retries=False, redirect=False
                 )
-            except (SSLError, ConnectTimeoutError, ReadTimeoutError, HTTPError) as error:
-                if isinstance(error, SSLError):
-                    raise tls_failure(self._url, without_frames(error)) from error
+            except SSLError as error:
+                raise tls_failure(self._url, error) from error
+            except HTTPError as error:
                 self._failed(host)
                 if _is_timeout(error):
-                    raise timed_out(self._url) from without_frames(error)
+                    raise timed_out(self._url) from error
                 if not attempts_left:
-                    raise unreachable(self._url, without_frames(error)) from error
+                    raise unreachable(self._url, error) from error
                 continue
             answer = Answer(response.status, response.headers, response.data)
             host.failures = 0
