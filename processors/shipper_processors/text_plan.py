@@ -102,14 +102,8 @@ def _head_forms() -> list[tuple[str, tuple[Form, ...]]]:
 
 def _word_tables() -> list[dict[str, str]]:
     """Return the distinct tables of words: those of the schema, all words, those of single forms."""
-    tables = [text_heads.LEVELS, text_heads.WORDS]
-    for _, forms in _head_forms():
-        tables += [one.words for one in forms if not any(one.words is table for table in tables)]
-    distinct: list[dict[str, str]] = []
-    for table in tables:
-        if not any(table is known for known in distinct):
-            distinct.append(table)
-    return distinct
+    tables = [text_heads.LEVELS, text_heads.WORDS, *(one.words for _, forms in _head_forms() for one in forms)]
+    return list({id(table): table for table in tables}.values())
 
 
 def _place(tables: list[dict[str, str]], words: dict[str, str]) -> int:
