@@ -23,7 +23,7 @@ from shipper.state.checkpoint import SavedLog
 from shipper.system.errors import StateError
 from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
 from shipper_processors.fast_path import FastChain, FastLog
-from shipper_processors.request_pairs import PairRules
+from shipper_processors.request_pairs import PairRules, RequestPairs
 from shipper_processors.sanitize import printable
 from shipper_schemas.entry import Origin
 
@@ -79,8 +79,14 @@ class NewAssembler:
 
     def __call__(self) -> Assembler:
         """Return a new assembler."""
-        pairs = self.rules.of_log(self.origin) if self.rules else None
-        return self.assembler(self.origin.source, self.bounds, self.fast_log, pairs)
+        return self.assembler(self.origin.source, self.bounds, self.fast_log, self._pairs())
+
+    def apply_rules(self, assembler: Assembler) -> None:
+        """Let an assembler of the log go on with the native path and the rules of new ones."""
+        assembler.use_rules(self.fast_log, self._pairs())
+
+    def _pairs(self) -> RequestPairs | None:
+        return self.rules.of_log(self.origin) if self.rules else None
 
 
 @dataclass(slots=True)
@@ -238,25 +244,24 @@ class Tail:
 
     def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
         source = Source.of(origin)
-        new_assembler = self._assembler(kind, source)[0]
+        new_assembler = self._new_assembler(kind, source)
         log = LogFiles(path, self.folders, incidents=self._incidents)
         cursor = Cursor(log, None, 0, new_assembler())
         return LogReader(path, kind, source, new_assembler, self.limits, log, cursor, attention=self.attention)
 
-    def _assembler(self, kind: str, source: Source) -> tuple[Callable[[], Assembler], FastLog | None]:
-        """Return the function that creates assemblers of a log, and the native path for its ordinary lines."""
+    def _new_assembler(self, kind: str, source: Source) -> NewAssembler:
+        """Return the function that creates assemblers of a log."""
         assembler, origin = ASSEMBLERS[kind], source.origin  # type: ignore[index]
         fast_log = self.fast_chain.of_log(kind, origin, source.renderer) if self.fast_chain else None
-        return NewAssembler(assembler, origin, self.bounds, fast_log, self.pair_rules), fast_log
+        return NewAssembler(assembler, origin, self.bounds, fast_log, self.pair_rules)
 
     def use_rules(self, fast_chain: FastChain | None, pair_rules: PairRules | None) -> None:
         """Replace the native path and the rules of requests, also for logs that are followed already."""
         self.fast_chain, self.pair_rules = fast_chain, pair_rules
         for reader in self.logs.values():
-            reader.new_assembler, fast_log = self._assembler(reader.kind, reader.source)
+            reader.new_assembler = new_assembler = self._new_assembler(reader.kind, reader.source)
             for cursor in filter(None, (reader.count_cursor, reader.ship_cursor)):
-                pairs = pair_rules.of_log(reader.source.origin) if pair_rules else None
-                cursor.assembler.use_rules(fast_log, pairs)
+                new_assembler.apply_rules(cursor.assembler)
 
     @property
     def reads_ahead(self) -> int:
