@@ -22,7 +22,8 @@ from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.tailer import Tail
 from shipper.outputs import dead_letters
 from shipper.outputs.sqlite import day_file, output
-from shipper.state import database, integrity, store
+from shipper.state import integrity, store
+from shipper.system import sqlite_files
 from shipper_processors import fast_path
 
 LOADED = (
@@ -148,7 +149,7 @@ def of_indexer(when: Callable[[Any, str], Patch], name: str) -> Patch:
 
 
 POINTS |= {
-    "a state is made": after(database, "_create"),
+    "a state is made": after(sqlite_files, "create"),
     "the lock is noted": before(store, "_note"),
     "logs were found": after(Tail, "scan"),
     "a read has begun": after(Cursor, "feed"),
@@ -162,13 +163,13 @@ POINTS |= {
     "a day file is there": after(output, "open_to_write"),
     "in the store's transaction": after(output, "_insert"),
     "after the store's transaction": after(output.LocalStore, "write"),
-    "before the bulk": of_elasticsearch(before, "_ask"),
-    "after the bulk": of_elasticsearch(after, "_ask"),
-    "between two refusals": of_elasticsearch(after, "_put_aside"),
+    "before the bulk": of_elasticsearch(before, "_request"),
+    "after the bulk": of_elasticsearch(after, "_request"),
+    "between two refusals": of_elasticsearch(after, "_quarantine_rejected"),
     "half a dead letter": half_a_letter,
     "after a dead letter": after(dead_letters.DeadLetters, "add"),
-    "before the messages": of_kafka(before, "_delivered"),
-    "after the messages": of_kafka(after, "_delivered"),
+    "before the messages": of_kafka(before, "_deliver"),
+    "after the messages": of_kafka(after, "_deliver"),
     "before the offsets": of_indexer(before, "_commit"),
     "between index and offsets": of_indexer(after, "_apply"),
     "after the offsets": of_indexer(after, "_commit"),

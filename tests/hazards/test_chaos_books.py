@@ -1,9 +1,18 @@
 """The harness of `make chaos` itself: schedules are repeatable, and the books report every error and nothing else."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 from tests.chaos.books import DEAD, balance
 from tests.chaos.lines import Fact, Truth, serials, token
 from tests.chaos.schedule import Schedule
 
+PATCH_ALL = """
+from tests.chaos.launcher import POINTS, Countdown
+for patch in POINTS.values():
+    patch(Countdown(1_000_000))
+"""
 LOGS, QUARANTINE = "keneyapp-logs-2026.11.28", "keneyapp-quarantine-2026.11.28"
 
 
@@ -15,6 +24,11 @@ def test_a_seed_gives_the_same_schedule_again() -> None:
     assert str(first) == str(again)
     assert first.steps != other.steps
     assert "copytruncate" in {step.fault for step in Schedule.of(7, "files", {"kill": 1.0}, 3, ["copytruncate"]).steps}
+
+
+def test_each_fail_point_is_at_a_function_that_exists() -> None:
+    """A renamed function would end an agent at its start, before it passes anything; patched in a process of its own."""
+    subprocess.run([sys.executable, "-c", PATCH_ALL], cwd=Path(__file__).parents[2], check=True)
 
 
 def test_tokens_are_found_wherever_they_are() -> None:
