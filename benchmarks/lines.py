@@ -3,7 +3,7 @@
 import json
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 BEGIN_MS = 1_795_428_000_000  # 2026-11-23T10:00:00Z
@@ -50,19 +50,30 @@ def records(lines: int, seed: int) -> Iterator[bytes]:
     for _ in range(lines):
         ms += rng.randrange(1, 4)
         text, stream = payload(rng, ms)
-        time = f"{stamp(ms)[:-1]}{rng.randrange(1_000_000):06d}Z"
-        yield json.dumps({"log": f"{text}\n", "stream": stream, "time": time}, separators=(",", ":")).encode() + b"\n"
+        yield record(rng, ms, text, stream)
+
+
+def record(rng: random.Random, ms: int, text: str, stream: str = "stdout") -> bytes:
+    """A json-file record, at a nanosecond of `ms`."""
+    time = f"{stamp(ms)[:-1]}{rng.randrange(1_000_000):06d}Z"
+    return json.dumps({"log": f"{text}\n", "stream": stream, "time": time}, separators=(",", ":")).encode() + b"\n"
 
 
 def ensure(folder: Path, lines: int, files: int, seed: int = 1) -> Path:
     """The folder of `files` container logs with `lines` lines in total, generated if it does not exist."""
+    first = seed * 1_000_000
     root = folder / f"v{VERSION}-{lines}-{files}-{seed}"
+    return generated(root, first, files, lambda number: records(lines // files, first + number))
+
+
+def generated(root: Path, first: int, files: int, content: Callable[[int], Iterable[bytes]]) -> Path:
+    """The folder `root`, with the logs of `files` containers from the id `first` on if it was not generated before."""
     done = root / "done"
     if not done.exists():
         for number in range(files):
-            container = f"{seed * 1_000_000 + number:064x}"
+            container = f"{first + number:064x}"
             (root / container).mkdir(parents=True, exist_ok=True)
             with (root / container / f"{container}-json.log").open("wb", buffering=1 << 20) as file:
-                file.writelines(records(lines // files, seed * 1_000_000 + number))
+                file.writelines(content(number))
         done.touch()
     return root

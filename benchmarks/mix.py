@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.lines import BEGIN_MS, stamp
+from benchmarks.lines import BEGIN_MS, generated, record, stamp
 
 HERE = Path(__file__).parent
 VERSION = 1
@@ -124,25 +124,13 @@ def records(kind: str, lines: int, seed: int) -> Iterator[bytes]:
     for make in makers:
         ms += rng.randrange(1, 4)
         content = make(rng, ms)
-        entry = content if isinstance(content, str) else json.dumps(content)
-        time = f"{stamp(ms)[:-1]}{rng.randrange(1_000_000):06d}Z"
-        yield (
-            json.dumps({"log": f"{entry}\n", "stream": "stdout", "time": time}, separators=(",", ":")).encode() + b"\n"
-        )
+        yield record(rng, ms, content if isinstance(content, str) else json.dumps(content))
 
 
 def ensure(folder: Path, kind: str, lines: int, files: int) -> Path:
     """The folder of `files` container logs with `lines` lines of a kind in total, generated if it does not exist."""
-    root = folder / f"{kind}-v{VERSION}-{lines}-{files}"
-    done = root / "done"
-    if not done.exists():
-        for number in range(files):
-            container = f"{sum(kind.encode()) * 1_000_000 + number:064x}"
-            (root / container).mkdir(parents=True, exist_ok=True)
-            with (root / container / f"{container}-json.log").open("wb", buffering=1 << 20) as file:
-                file.writelines(records(kind, lines // files, 5 + number))
-        done.touch()
-    return root
+    root, first = folder / f"{kind}-v{VERSION}-{lines}-{files}", sum(kind.encode()) * 1_000_000
+    return generated(root, first, files, lambda number: records(kind, lines // files, 5 + number))
 
 
 @click.command()
