@@ -41,6 +41,12 @@ def digits(random: Random, count: int, first: str = "") -> str:
     return first + "".join(random.choices("23456789", k=count - len(first)))
 
 
+def in_form(random: Random, kind: str, *forms: str) -> Planted:
+    """Return a secret in one of the forms."""
+    secret = word(random)
+    return Planted(kind, random.choice(forms).format(secret), (secret,))
+
+
 def assignment(random: Random) -> Planted:
     """Return an assignment to a name in any notation."""
     secret, quote = word(random), random.choice(QUOTES)
@@ -87,27 +93,23 @@ def encoded(random: Random) -> Planted:
 
 def option(random: Random) -> Planted:
     """Return a command line."""
-    secret = word(random)
-    form = random.choice(
-        (
-            "run --password {} -v",
-            "x --db-password {}",
-            "y --api-key '{}'",
-            "['z', '--token', '{}']",
-            "java -password {} x",
-        )
+    return in_form(
+        random,
+        "option",
+        "run --password {} -v",
+        "x --db-password {}",
+        "y --api-key '{}'",
+        "['z', '--token', '{}']",
+        "java -password {} x",
     )
-    return Planted("option", form.format(secret), (secret,))
 
 
 def xml(random: Random) -> Planted:
     """Return XML, escaped or not."""
-    secret = word(random)
-    forms = (
-        "<password>{}</password>", '<wsse:Password Type="x#Text">{}</wsse:Password>', "&lt;newPassword&gt;{}&lt;/newPassword&gt;",
+    return in_form(
+        random, "xml", "<password>{}</password>", '<wsse:Password Type="x#Text">{}</wsse:Password>', "&lt;newPassword&gt;{}&lt;/newPassword&gt;",
         '<add key="db.password" value="{}"/>', '<entry key="client_secret">{}</entry>', "<token><![CDATA[{}]]></token>", '<user password="{}"/>',
     )  # fmt: skip
-    return Planted("xml", random.choice(forms).format(secret), (secret,))
 
 
 def pair(random: Random) -> Planted:
@@ -119,8 +121,9 @@ def pair(random: Random) -> Planted:
 
 def header(random: Random) -> Planted:
     """Return a header line."""
-    secret = word(random)
-    forms = (
+    return in_form(
+        random,
+        "header",
         "Cookie: sid={}; theme=dark",
         "Set-Cookie: sid={}; Path=/",
         "Authorization: Bearer {}",
@@ -128,7 +131,6 @@ def header(random: Random) -> Planted:
         "Bearer {}",
         "Proxy-Authorization: Basic {}",
     )
-    return Planted("header", random.choice(forms).format(secret), (secret,))
 
 
 def pydantic(random: Random) -> Planted:
@@ -140,15 +142,15 @@ def pydantic(random: Random) -> Planted:
 
 def url(random: Random) -> Planted:
     """Return a URL with a password."""
-    secret = word(random)
-    forms = (
+    return in_form(
+        random,
+        "url",
         "postgres://app:{}@db/app",
         "amqp://app:a@{}@mq:5672/",
         "redis://:{}@cache:6379/0",
         "mongodb+srv://u:{}/x@h/db",
         "https://u:{}@h.example/p?q=1",
     )
-    return Planted("url", random.choice(forms).format(secret), (secret,))
 
 
 def key(random: Random) -> Planted:
@@ -166,8 +168,9 @@ def key(random: Random) -> Planted:
 
 def link(random: Random) -> Planted:
     """Return a link that holds a secret."""
-    secret = word(random)
-    forms = (
+    return in_form(
+        random,
+        "link",
         "/reset/{}",
         "/password-reset/MQ/{}/",
         "https://a.example/auth/reset-password/{}",
@@ -175,7 +178,6 @@ def link(random: Random) -> Planted:
         "/verify-email/{}?x=1",
         "/password_reset_confirm/{}",
     )
-    return Planted("link", random.choice(forms).format(secret), (secret,))
 
 
 def card(random: Random) -> Planted:
