@@ -61,7 +61,7 @@ impl Times {
         })
     }
 
-    /// Return milliseconds since the epoch, and true if the value says which instant it is; None if it is no time.
+    /// Return milliseconds since the epoch, and true if the value says which instant it is; None if it is not a time.
     /// Raises ValueError if it is declined.
     fn read_time(&self, value: &str, reference_ms: Option<i64>) -> PyResult<Option<(i64, bool)>> {
         let value = value::read(value).map_err(|_| PyValueError::new_err("not JSON"))?;

@@ -86,7 +86,7 @@ class RequestPairs:
         return self.state.unanswered < MOST_UNANSWERED
 
     def match(self, entries: Iterable[Lines]) -> Iterator[Lines]:
-        """Yield the entries, those that answer a request with what was asked."""
+        """Yield the entries, those that answer a request with its method and path."""
         reads_all = self.reads_all
         for entry in entries:
             if type(entry) is Entry and (reads_all or may_be_part(entry.text)):
@@ -175,7 +175,7 @@ class RequestPairs:
                 return
 
     def _answered(self, key: str, status: int, event: dict[str, Any], stream: str) -> Request | None:
-        """Return the request that an entry answers if it can be told; take it off the open ones."""
+        """Return the request that an entry answers if it is known; take it off the open ones."""
         self.state.unanswered = 0
         requests = self.state.open.get(key)
         if requests is None:

@@ -18,7 +18,7 @@ SERVICE_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://\S+")
 
 
 class InvalidYaml(Exception):
-    """A variable whose text is no YAML."""
+    """A variable whose text is not valid YAML."""
 
 
 def from_variables(environ: Mapping[str, str]) -> tuple[Layer, list[Problem]]:

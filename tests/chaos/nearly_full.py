@@ -39,7 +39,7 @@ UNAVAILABLE = 3
 
 
 class Lost(Exception):
-    """Something acknowledged is missing, doubled or unreadable, or nothing can be written with room."""
+    """Something acknowledged is missing, stored twice or unreadable, or nothing can be written with room."""
 
 
 # --- the store ------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def main(kinds: Sequence[str], databases: Sequence[str], step: int, sizes: str |
             if within:
                 _within(kind, database, chosen)
             else:
-                click.echo(f"{database} on {kind}: {tried(kind, database, chosen)} trials, nothing lost or doubled")
+                click.echo(f"{database} on {kind}: {tried(kind, database, chosen)} trials, nothing lost or duplicated")
 
 
 if __name__ == "__main__":

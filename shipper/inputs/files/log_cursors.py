@@ -37,7 +37,7 @@ class LogCursors:
     size: int = 0
     """Size of the live file at the last poll, in bytes."""
     attention: Attention | None = None
-    """Told when the log has to be read again; None if nobody asks."""
+    """Notified when the log has to be read again; None if all logs are polled."""
     _entries: Entries | None = None
     """Entries of the last read."""
 

@@ -164,7 +164,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _connecting(path: Path) -> Iterator[None]:
-    """Raise InvalidDayFile for a file that is no database."""
+    """Raise InvalidDayFile for a file that is not a database."""
     try:
         yield
     except sqlite3.DatabaseError as error:

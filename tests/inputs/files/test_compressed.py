@@ -68,7 +68,7 @@ def test_a_file_is_read_by_its_content_whatever_its_name(tmp_path: Path, suffix:
 
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_a_damaged_file_ends_at_its_damage(tmp_path: Path, suffix: str) -> None:
-    """What stands before is read, and the damage is told."""
+    """What stands before is read, and the damage is reported."""
     packed = bytearray(PACKERS[suffix](os.urandom(200_000)))
     path = tmp_path / f"app.log.1{suffix}"
     path.write_bytes(packed[: len(packed) // 2])

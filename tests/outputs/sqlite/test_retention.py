@@ -126,7 +126,7 @@ def test_a_store_that_was_never_looked_at_is_as_old_as_its_last_write(store: Loc
 
 
 def test_after_a_long_stop_days_are_deleted_once_the_clock_has_gone_on(store: LocalStore) -> None:
-    """A jump cannot be told from a stop: the wait is the price."""
+    """A jump cannot be distinguished from a stop: the wait is the price."""
     store.expire(NOW, 30, None)
     later = NOW + 60 * MS_PER_DAY
     assert store.expire(later, 30, None).indices == []

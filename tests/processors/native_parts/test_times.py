@@ -72,7 +72,7 @@ def _zone(name: str) -> Any:
 
 @st.composite
 def hostile_texts(draw: st.DrawFn) -> str:
-    """A time in one of the notations, with a part removed, doubled or replaced; or pieces of times."""
+    """A time in one of the notations, with a part removed, repeated or replaced; or pieces of times."""
     choice = draw(st.integers(0, 4))
     if choice == 0:
         return "".join(draw(st.lists(st.sampled_from(PIECES), max_size=12)))
