@@ -30,14 +30,14 @@ class LogCursors:
     limits: Limits
     log: LogFiles
     count_cursor: Cursor
+    attention: Attention
+    """Notified when the log has to be read again."""
     ship_cursor: Cursor | None = None
     """None while shipping follows the count cursor."""
     sent_from: Position | None = None
     """Position of the oldest entry that is sent and not acknowledged; None if all are acknowledged."""
     size: int = 0
     """Size of the live file at the last poll, in bytes."""
-    attention: Attention | None = None
-    """Notified when the log has to be read again; None if all logs are polled."""
     _entries: Entries | None = None
     """Entries of the last read."""
 
@@ -77,16 +77,12 @@ class LogCursors:
     def hold(self, position: Position | None) -> None:
         """Keep `position` as the oldest one sent and not acknowledged; None once all are acknowledged."""
         self.sent_from = position
-        self._wake()
+        self.attention.wake(self.path)
 
     def roll_back(self, position: Position) -> None:
         """Discard everything sent since `position`; the ship cursor reads it again from there."""
         self.sent_from, self.ship_cursor = None, self._cursor_at(position, counts=False)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self.attention is not None:
-            self.attention.wake(self.path)
+        self.attention.wake(self.path)
 
     def release(self) -> None:
         """Release the files that both cursors have read and that are acknowledged."""

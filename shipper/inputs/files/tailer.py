@@ -247,7 +247,7 @@ class Tail:
         new_assembler = self._new_assembler(kind, source)
         log = LogFiles(path, self.folders, incidents=self._incidents)
         cursor = Cursor(log, None, 0, new_assembler())
-        return LogReader(path, kind, source, new_assembler, self.limits, log, cursor, attention=self.attention)
+        return LogReader(path, kind, source, new_assembler, self.limits, log, cursor, self.attention)
 
     def _new_assembler(self, kind: str, source: Source) -> NewAssembler:
         """Return the function that creates assemblers of a log."""
