@@ -38,8 +38,8 @@ else:
         native = None  # the extension is optional
 
 INTERFACE = 1
-"""Version of the extension's classes: raise it, here and in `boundary.rs`, with every change of an argument, a result or
-a name. An extension of another version is not used."""
+"""Version of the extension's classes: raise it, here and in `boundary.rs`, with every change of an argument, a result
+or a name. An extension of another version is not used."""
 MOST_GROUPS = 4096
 """Groups that are kept; logs with more are hostile, and grouping then starts again from nothing."""
 LEAST_BYTES = 16 * 1024

@@ -8,14 +8,17 @@ event, but never misses one that has something to mask. Then the rules are appli
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
 
 from shipper_processors.envelope import LONE_SURROGATES
 from shipper_processors.pseudonym import hash_of
 from shipper_processors.redact_assignments import assignments, is_nothing, other_notations
 from shipper_processors.redact_filter import MARKS, TextFilter, decoded, may_hold_number
-from shipper_processors.redact_names import DEFAULT_FIELDS, KNOWN, PATTERN_NAMES, Found, Kind, NameRule
-from shipper_processors.redact_numbers import CORSICAN, IBAN, RUN, compact, personal_numbers
+from shipper_processors.redact_names import DEFAULT_FIELDS, PATTERN_NAMES, Found, Kind, NameRule
+from shipper_processors.redact_numbers import CORSICAN, IBAN, KNOWN, RUN, compact, personal_numbers
 from shipper_processors.redact_patterns import AFTER_NAMES, BEFORE_NAMES, EMAIL, NORMAL
 from shipper_processors.redact_plan import redaction_plan
 from shipper_processors.sanitize import safe_repr
@@ -346,6 +349,8 @@ def _to_json(value: Any) -> str:  # noqa: ANN401 -- any JSON value
         return "{" + ",".join(f"{_to_json(name)}:{_to_json(item)}" for name, item in value) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_to_json, value)) + "]"
+    if isinstance(value, float) and isfinite(value):
+        return orjson.dumps(value).decode()  # as numbers of documents are written, and by the extension
     text = json.dumps(value, ensure_ascii=False)
     return LONE_SURROGATES.sub(lambda surrogate: f"\\u{ord(surrogate[0]):04x}", text)
 

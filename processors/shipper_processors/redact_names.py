@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Literal, NamedTuple
 
-from shipper_processors.chain_plan import SCHEMA
-
 Kind = Literal["", "password", "field"]
 """What a name stands for: nothing, a secret, or another field that is masked."""
 
@@ -62,8 +60,6 @@ QUERY_NAMES = frozenset(
 QUERY_ENDING = "signature"
 LONGEST_NAME = 100
 """Most characters of a name in a text; only its end is read."""
-KNOWN = frozenset(field.name for field in SCHEMA.known_fields)
-"""The schema's own fields, whose names say nothing about a value."""
 ANYWHERE, AT_END = 6, 5
 """Least letters of a listed word that counts anywhere in a word, and at its end; shorter ones are whole words."""
 BOUNDARY = re.compile(

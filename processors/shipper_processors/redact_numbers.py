@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
-from shipper_processors.redact_names import KNOWN, Found, split_name
+from shipper_processors.chain_plan import SCHEMA
+from shipper_processors.redact_names import Found, split_name
 
 LEAST_DIGITS = 9
 """Least digits of a number that is masked."""
@@ -38,6 +39,8 @@ IBAN_LENGTHS = {
 """Length of an account number by country, from the registry of ISO 13616."""
 NEAR, NEAREST = 48, 4
 """Characters and words before a number that are near it."""
+KNOWN = frozenset(field.name for field in SCHEMA.known_fields)
+"""The schema's own fields, whose names say nothing about a value."""
 NAME_END = re.compile(r"\\{0,4}['\"]\s{0,8}:", re.ASCII)
 OWN_NAME = re.compile(rf"['\"]([^'\"\\]{{0,48}}){NAME_END.pattern}", re.ASCII)
 """A name in JSON or in Python's form of an object: what stands before it is another field, and says nothing."""
