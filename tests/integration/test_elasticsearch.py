@@ -188,14 +188,14 @@ def test_a_document_that_the_quarantine_rejects_too_becomes_a_dead_letter(
     client = cluster.client
     assert client is not None
     client.indices.create(
-        index=f"{cluster.names['quarantine_prefix']}-2026.11.23", mappings={"properties": {"stream": {"type": "long"}}}
+        index=f"{cluster.names['quarantine_prefix']}-2026.11.23", mappings={"properties": {"raw": {"type": "keyword"}}}
     )
-    bad = make(1, duration_ms="a moment")
+    bad = make(1, duration_ms="a moment", message="x" * 40_000)
     assert cluster.write([make(0), bad, make(2)]) == Written(2, 0, 1)
     (line,) = (tmp_path / "dead-letters.ndjson").read_bytes().splitlines()
     letter = orjson.loads(line)
     assert letter["id"] == bad.id.hex()
-    assert "failed to parse field [stream] of type [long]" in letter["reason"]
+    assert 'immense term in field="raw"' in letter["reason"]
     assert "a moment" in letter["document"]
     assert (tmp_path / "dead-letters.ndjson").stat().st_mode & 0o077 == 0
 
@@ -272,6 +272,62 @@ def test_an_index_that_was_made_without_its_template_is_refused(cluster: Cluster
     with pytest.raises(OutputUnavailable, match="without the template") as error:
         cluster.write([make(1)])
     assert "reindex" in error.value.hint
+
+
+def test_events_wait_for_a_template_of_higher_priority(cluster: Cluster, make: Make, tmp_path: Path) -> None:
+    """Check and setup name it, and nothing is stored, quarantined or a dead letter until it is gone."""
+    client, name = cluster.client, f"{cluster.names['prefix']}-of-somebody"
+    assert client is not None
+    pattern = f"{cluster.names['prefix'].partition('-')[0]}-*"
+    client.indices.put_index_template(name=name, index_patterns=[pattern], priority=1000, template={})
+    said = rf"'{name}' \(priority 1000\), not from '{cluster.names['prefix']}'"
+    try:
+        for act in (
+            lambda: cluster.write([make(number) for number in range(50)]),
+            lambda: registry.check_output(cluster.settings),
+            lambda: [*registry.installation(cluster.settings)],
+        ):
+            with pytest.raises(OutputUnavailable, match=said):
+                act()
+        assert [*client.indices.get(index=pattern)] == []
+    finally:
+        client.indices.delete_index_template(name=name)
+    assert cluster.write([make(number) for number in range(50)]) == Written(50, 0)
+    registry.check_output(cluster.settings)
+    assert not (tmp_path / "dead-letters.ndjson").exists()
+
+
+def test_a_legacy_template_that_overlaps_changes_nothing_and_is_named_where_it_wins(
+    elasticsearch: str, names: dict[str, str], tmp_path: Path, make: Make
+) -> None:
+    """It was there before ours, which wins; where ours is gone, nothing is written."""
+    cluster = Cluster(elasticsearch, names, tmp_path)
+    client, name = cluster.client, f"{names['prefix']}-legacy"
+    assert client is not None
+    wrong = {"properties": {"event": {"type": "long"}}}
+    client.indices.put_template(name=name, index_patterns=[f"{names['prefix']}-*"], mappings=wrong)
+    try:
+        cluster.setup()
+        assert cluster.write([make(1)]) == Written(1, 0)
+        client.indices.delete_index_template(name=names["prefix"])
+        with pytest.raises(OutputUnavailable, match="no index template"):
+            cluster.write([make(2, at="2026-11-24T10:00:00Z")])
+    finally:
+        client.indices.delete_template(name=name)
+        cluster.close()
+
+
+def test_an_index_with_a_wrong_mapping_holds_events_back(cluster: Cluster, make: Make, tmp_path: Path) -> None:
+    """Somebody created the day beforehand: the template is merged into what they said, and `event` is a number."""
+    client = cluster.client
+    assert client is not None
+    client.indices.create(index=make(1).index, mappings={"properties": {"event": {"type": "long"}}})
+    with pytest.raises(OutputUnavailable, match="event is long, not keyword"):
+        cluster.write([make(1, event="login"), make(2, event="logout")])
+    assert cluster.count("quarantine_prefix") == 0
+    client.indices.delete(index=make(1).index)
+    assert cluster.write([make(1, event="login"), make(2, event="logout")]) == Written(2, 0)
+    assert not (tmp_path / "dead-letters.ndjson").exists()
 
 
 def test_setup_twice_changes_nothing_and_a_foreign_template_is_left_alone(

@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Thread
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 Answer = tuple[int, Any]
 Script = Callable[[str, str, bytes], Answer | None]
 OURS = {"_meta": {"managed_by": "shipper", "version": 1}}
+MAPPING = {"_meta": {"managed_by": "shipper"}, "dynamic": "false"}
 
 
 class ScriptedElasticsearch:
@@ -21,7 +23,12 @@ class ScriptedElasticsearch:
     def __init__(self) -> None:
         self.templates: set[str] = set()
         self.indices: dict[str, bool] = {}
-        """By index name, True if it was created from a template."""
+        """By index name, True if it was created from a template of ours."""
+        self.mappings: dict[str, dict[str, Any]] = {}
+        """By index name, a mapping other than that of the template."""
+        self.overriding: list[dict[str, Any]] = []
+        """Other templates, each with its name, patterns and priority as the server lists them."""
+        self.simulates = True
         self.stored: dict[tuple[str, str], Any] = {}
         self.requests: list[tuple[str, str]] = []
         self.script: Script = lambda _method, _path, _body: None
@@ -41,16 +48,13 @@ class ScriptedElasticsearch:
         index, kind, name = parts[1], parts[-2], parts[-1]
         if path == "/":
             return 200, {"version": {"number": "9.5.3"}}
-        if path.startswith("/_index_template/"):
-            templates = [{"name": name, "index_template": OURS}]
-            return (
-                (200, {"index_templates": templates}) if name in self.templates else (404, error("resource_not_found"))
-            )
+        if path.startswith(("/_index_template", "/_template")):
+            return self._template(path, name)
         if path.endswith("/_mapping"):
             if index not in self.indices:
                 return 404, error("index_not_found_exception")
-            managed = {index: {"mappings": {"_meta": {"managed_by": "shipper"}}}}
-            return 200, managed if self.indices[index] else {}
+            mapping = MAPPING if self.indices[index] else {}
+            return 200, {index: {"mappings": self.mappings.get(index, mapping)}}
         if name == "_bulk":
             return 200, self._bulk(index, body)
         if kind == "_create":
@@ -61,8 +65,24 @@ class ScriptedElasticsearch:
             self.stored[index, name].update(json.loads(body)["doc"])
         return (200 if (index, name) in self.stored else 404), {}
 
+    def _template(self, path: str, name: str) -> Answer:
+        if path.startswith("/_index_template/_simulate_index/"):
+            if not self.simulates:
+                return 403, error("security_exception", "action [indices:admin/index_template/simulate_index]")
+            return 200, {"template": {"mappings": MAPPING}} if self._managed(name) else {"template": {}}
+        if path in ("/_index_template", "/_template"):
+            listed = [*self.overriding, *({"name": name, "index_template": own(name)} for name in self.templates)]
+            return 200, {"index_templates": listed} if path == "/_index_template" else {}
+        if path.startswith("/_index_template/"):
+            templates = [{"name": name, "index_template": OURS}]
+            return (
+                (200, {"index_templates": templates}) if name in self.templates else (404, error("resource_not_found"))
+            )
+        return 405, {}
+
     def _managed(self, index: str) -> bool:
-        return any(index.startswith(f"{name}-") for name in self.templates)
+        overridden = any(fnmatch(index, pattern) for one in self.overriding for pattern in patterns_of(one))
+        return not overridden and any(index.startswith(f"{name}-") for name in self.templates)
 
     def _bulk(self, default: str, body: bytes) -> dict[str, Any]:
         lines = body.splitlines()
@@ -75,6 +95,17 @@ class ScriptedElasticsearch:
             self.stored.setdefault((index, operation["_id"]), json.loads(document))
             items.append({"create": {"status": 409 if there else 201}})
         return {"errors": False, "items": items}
+
+
+def own(name: str) -> dict[str, Any]:
+    """One of our templates, as the server lists it."""
+    return {**OURS, "index_patterns": [f"{name}-*.*.*"], "priority": 200 + len(name)}
+
+
+def patterns_of(template: Mapping[str, Any]) -> list[str]:
+    """The patterns of a listed template."""
+    patterns: list[str] = template["index_template"]["index_patterns"]
+    return patterns
 
 
 def error(kind: str, reason: str = "") -> dict[str, Any]:

@@ -35,6 +35,9 @@ class PackagedServer:
                 self._answer(200, {"acknowledged": True})
 
             def do_POST(self) -> None:
+                if "/_simulate_index/" in self.path:
+                    self._answer(*outer.simulated(self.path.partition("?")[0].rpartition("/")[2]))
+                    return
                 outer.imported.append(self._body())
                 number = len(re.findall(rb'"type":"[a-z-]+"}?\n', outer.imported[-1]))
                 self._answer(200, {"success": True, "successCount": number})
@@ -74,6 +77,15 @@ class PackagedServer:
         settings = shown.get("template", {}).pop("settings", {})
         shown.setdefault("template", {})["settings"] = {"index": settings}
         return 200, {"index_templates": [{"name": name, "index_template": shown}]}
+
+    def simulated(self, index: str) -> tuple[int, object]:
+        """Return status and body of a simulated creation of `index`."""
+        matching = [
+            kept["template"]
+            for path, kept in self.kept.items()
+            if path.startswith("/_index_template/") and index.startswith(path.rpartition("/")[2])
+        ]
+        return 200, {"template": matching[0] if matching else {}, "overlapping": []}
 
     def close(self) -> None:
         """Stop the server."""

@@ -88,6 +88,10 @@ class Connection:
         """Return the response to a GET. Raises OutputUnavailable without one."""
         return self._request("GET", target, None, self._headers)
 
+    def post(self, target: str) -> Answer:
+        """Return the response to a POST without a body. Raises OutputUnavailable without one."""
+        return self._request("POST", target, None, self._headers)
+
     def bulk(self, target: str, body: bytes) -> Answer:
         """Return the response to a bulk request of newline-delimited JSON. Raises OutputUnavailable without one."""
         headers = {**self._headers, "content-type": NDJSON}

@@ -15,9 +15,11 @@ from shipper.outputs.elasticsearch.kibana import ndjson
 from shipper.outputs.elasticsearch.kibana_import import import_objects
 from shipper.outputs.elasticsearch.output import ElasticsearchOutput
 from shipper.outputs.elasticsearch.template_check import TemplateCheck
-from shipper.outputs.elasticsearch.templates import template_names
+from shipper.outputs.elasticsearch.templates import template_mappings
+from shipper.system.clock import Clock
 from shipper.system.loopback import is_loopback
-from shipper_processors.route import is_daily
+from shipper_processors.route import MS_PER_DAY, is_daily
+from shipper_processors.times import day
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
@@ -59,7 +61,7 @@ class ElasticsearchReaders:
 class ElasticsearchFactory(OutputFactory):
     """`http(s)://HOST:PORT`: daily indices, or a data stream."""
 
-    confirmation = "responds, and its index templates are installed"
+    confirmation = "responds, and its index templates are installed and used"
 
     def output(self, settings: Settings) -> Output:
         """Build the output; sends nothing."""
@@ -80,7 +82,7 @@ class ElasticsearchFactory(OutputFactory):
     def check(self, settings: Settings) -> None:
         """Raise ShipperError if the server or its templates are unusable."""
         with closing(Connection(settings.output, settings.elasticsearch)) as connection:
-            template_check_of(settings, connection).check(())
+            template_check_of(settings, connection).check(next_indices(settings))
 
     def readers(self, settings: Settings, timeout: float | None = None) -> ElasticsearchReaders:
         """Readers with one client."""
@@ -120,12 +122,14 @@ class ElasticsearchFactory(OutputFactory):
             )
 
     def installation(self, settings: Settings) -> Iterator[Step]:
-        """Install index templates and lifecycle policy."""
+        """Install index templates and lifecycle policy. Raises ShipperError if another template overrides them."""
         from shipper.outputs.elasticsearch.client import connect  # noqa: PLC0415 -- loads the client library
         from shipper.outputs.elasticsearch.setup import install  # noqa: PLC0415 -- as above
 
         with closing(connect(settings.output, settings.elasticsearch)) as client:
             yield from install(client, settings.output, settings.index, settings.elasticsearch)
+        with closing(Connection(settings.output, settings.elasticsearch)) as connection:
+            template_check_of(settings, connection).check(next_indices(settings))
 
     def dashboards(self, settings: Settings, url: str) -> Iterator[str]:
         """Import the Kibana objects of these indices."""
@@ -139,7 +143,14 @@ class ElasticsearchFactory(OutputFactory):
 def template_check_of(settings: Settings, connection: Connection) -> TemplateCheck:
     """The check of server and templates before the first write."""
     required = settings.elasticsearch.require_template
-    return TemplateCheck(settings.output, connection, template_names(settings.index), required=required)
+    return TemplateCheck(settings.output, connection, template_mappings(settings.index), required=required)
+
+
+def next_indices(settings: Settings, clock: Clock | None = None) -> set[str]:
+    """The indices of today and tomorrow, which the server creates next."""
+    today, target = (clock or Clock()).wall_ms() // MS_PER_DAY, target_of(settings)
+    prefixes = (settings.index.prefix, settings.index.quarantine_prefix)
+    return {target(f"{prefix}-{day(number)}") for prefix in prefixes for number in (today, today + 1)}
 
 
 def target_of(settings: Settings) -> Callable[[str], str]:

@@ -209,7 +209,18 @@ class ElasticsearchOutput:
             raise unexpected_response(self.url, str(error)) from error
         for verdict in results:
             self._require_not_blocked(verdict)
+        self._require_own_fault(request, results)
         return results
+
+    def _require_own_fault(self, request: Request, results: Sequence[Verdict]) -> None:
+        """Raise OutputUnavailable if documents were rejected for the mapping of their index, not for themselves."""
+        rejecting = {
+            self._target(document.index)
+            for document, verdict in zip(request.documents, results, strict=True)
+            if verdict.outcome is Outcome.REJECTED
+        }
+        if rejecting:
+            self._template_check.check_again(rejecting)
 
     def _require_not_blocked(self, verdict: Verdict) -> None:
         if verdict.outcome is Outcome.BLOCKED:
@@ -243,6 +254,7 @@ class ElasticsearchOutput:
             state.limit = max(SMALLEST_LIMIT, min(state.limit, len(request.body)) // 2)
             yield from request.documents
         elif len(request.documents) == 1:
+            self._template_check.check_again({self._target(request.documents[0].index)})
             yield from self._apply(request.documents[0], Verdict(Outcome.REJECTED, reason), state)
         else:
             middle = len(request.documents) // 2

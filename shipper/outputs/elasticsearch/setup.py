@@ -10,8 +10,9 @@ from shipper.config.output_settings import ElasticsearchSettings, IndexSettings
 from shipper.outputs.base import Step
 from shipper.outputs.elasticsearch.answers import reason_in
 from shipper.outputs.elasticsearch.client import translated
+from shipper.outputs.elasticsearch.mapping_faults import OWNER
 from shipper.outputs.elasticsearch.template_check import first_template
-from shipper.outputs.elasticsearch.templates import OWNER, VERSION, Resource, resources
+from shipper.outputs.elasticsearch.templates import VERSION, Resource, resources
 from shipper.system.errors import ShipperError
 
 AGE = re.compile(r"(\d+)(d|h|m|s|ms|micros|nanos)")

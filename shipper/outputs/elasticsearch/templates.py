@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from shipper.config.output_settings import ElasticsearchSettings, IndexSettings
+from shipper.outputs.elasticsearch.mapping_faults import OWNER
 from shipper_schemas.mapping import event_mapping, quarantine_mapping
 
 VERSION = 1
 """Version of the mapping; incremented when a field is added or changes its type."""
-OWNER = "shipper"
 PRIORITY = 200
 """Above the priority of built-in catch-all templates; a longer prefix gets a higher one."""
 SEARCHED = ["message", "error_message", "exception", "correlation_id", "trace_id", "event", "path", "text", "raw"]
@@ -53,9 +53,9 @@ def resources(index: IndexSettings, elasticsearch: ElasticsearchSettings, *, lif
     ]
 
 
-def template_names(index: IndexSettings) -> tuple[str, str]:
-    """The templates that must be installed before the first write."""
-    return index.prefix, index.quarantine_prefix
+def template_mappings(index: IndexSettings) -> dict[str, dict[str, Any]]:
+    """The templates that must be installed before the first write, by name, with the mappings of their indices."""
+    return {index.prefix: event_mapping(), index.quarantine_prefix: quarantine_mapping()}
 
 
 def _policy(name: str, settings: ElasticsearchSettings, *, rolls_over: bool) -> Resource:

@@ -18,7 +18,7 @@ from shipper.outputs.elasticsearch.output import SMALLEST_LIMIT, ElasticsearchOu
 from shipper.outputs.elasticsearch.reader import ElasticsearchReader
 from shipper.system.errors import OutputUnavailable, ReleaseRefused
 from tests.outputs.conftest import make_document
-from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, error, served
+from tests.outputs.scripted_elasticsearch import MAPPING, ScriptedElasticsearch, error, served
 
 TOO_LARGE_PAGE = b"<html><h1>413 Request Entity Too Large</h1></html>"
 NO_HTTPS_PAGE = b"<html><h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port</html>"
@@ -195,6 +195,75 @@ def test_an_index_made_while_the_template_went_is_noticed(
     assert output.write([make_document(1)]).stored == 1
     with pytest.raises(OutputUnavailable, match="without the template"):
         output.write([make_document(2)])
+
+
+OVERRIDING = {"name": "logs-of-all", "index_template": {"index_patterns": ["keneyapp-*"], "priority": 1000}}
+
+
+@pytest.mark.parametrize("simulates", [True, False], ids=["simulated", "by the lists"])
+def test_good_events_wait_for_a_template_of_higher_priority(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path, *, simulates: bool
+) -> None:
+    """The index is not created; the error names both templates. A user without that right reads the lists instead."""
+    node.overriding, node.simulates = [OVERRIDING], simulates
+    with pytest.raises(
+        OutputUnavailable, match=r"'logs-of-all' \(priority 1000\), not from 'keneyapp-logs'"
+    ) as refused:
+        output.write([make_document(1)])
+    assert "lower priority" in refused.value.hint
+    assert (node.indices, node.stored, node.bulks()) == ({}, {}, 0)
+    with pytest.raises(OutputUnavailable, match="logs-of-all"):
+        registry.check_output(Settings(output=node.url, state_dir=tmp_path))
+    node.overriding = []
+    assert output.write([make_document(1)]) == Written(1, 0)
+    registry.check_output(Settings(output=node.url, state_dir=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("mapping", "fault"),
+    [
+        ({**MAPPING, "properties": {"event": {"type": "long"}}}, "event is long, not keyword"),
+        ({**MAPPING, "properties": {"service": {"type": "keyword"}}}, "service is keyword, not object"),
+        ({**MAPPING, "properties": {"extra": {"properties": {"a": {"type": "long"}}}}}, "extra is object, not flatt"),
+        ({**MAPPING, "dynamic": "strict"}, r"has no type \(dynamic: strict\).*and \d+ more"),
+        ({"properties": {"event": {"type": "keyword"}}}, "without the template"),
+    ],
+)
+def test_an_existing_index_that_rejects_good_events_holds_them_back(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput, mapping: dict[str, Any], fault: str
+) -> None:
+    """Nothing is quarantined for the mapping of its index."""
+    node.indices["keneyapp-logs-2026.11.23"] = True
+    node.mappings["keneyapp-logs-2026.11.23"] = mapping
+    with pytest.raises(OutputUnavailable, match=fault) as refused:
+        output.write([make_document(1)])
+    assert "reindex or delete it" in refused.value.hint
+    assert node.stored == {}
+
+
+def test_an_index_may_accept_more_and_narrow_the_ids_of_persons(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput
+) -> None:
+    """What an operator may choose is no fault."""
+    chosen = {"patient_id": {"type": "long"}, "client_ip": {"type": "ip"}, "duration_ms": {"type": "float"}}
+    node.indices["keneyapp-logs-2026.11.23"] = True
+    node.mappings["keneyapp-logs-2026.11.23"] = {**MAPPING, "properties": chosen}
+    assert output.write([make_document(1)]) == Written(1, 0)
+
+
+def test_a_rejection_by_an_index_that_was_made_anew_is_no_documents_fault(
+    node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
+) -> None:
+    """A known index is deleted and created again by another template: its rejections are judged by its mapping."""
+    index = "keneyapp-logs-2026.11.23"
+    assert output.write([make_document(1)]).stored == 1
+    bad = {"create": {"status": 400, **error("document_parsing_exception", "failed to parse field [event]")}}
+    node.script = lambda _method, path, _body: (200, {"items": [bad]}) if path.endswith("_bulk") else None
+    node.mappings[index] = {**MAPPING, "properties": {"event": {"type": "long"}}}
+    with pytest.raises(OutputUnavailable, match="event is long"):
+        output.write([make_document(2)])
+    assert [name for name, _ in node.stored] == [index]
+    assert not (tmp_path / FILE).exists()
 
 
 @pytest.mark.parametrize("fault", ["503", "timeout"])
