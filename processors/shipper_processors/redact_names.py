@@ -156,7 +156,10 @@ class NameRule:
 
     def _of(self, words: list[str], *, at_end: bool) -> Kind:
         describes = at_end or words[-1] in ENDINGS
+        text = " ".join(words)
         for listed in self.listed:
+            if listed.words[-1] not in text:  # every occurrence ends in that word
+                continue
             end = listed.end_in(words)
             if end == len(words) or (end and not describes):
                 return listed.kind
