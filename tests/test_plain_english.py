@@ -99,15 +99,25 @@ def test_docstrings_say_what_is_returned_or_done() -> None:
     )
 
 
-def messages() -> Iterator[tuple[str, str]]:
-    """Yield what people read: strings of the product, templates, generated references and manual pages."""
+@cache
+def messages() -> list[tuple[str, str]]:
+    """Return what people read, with its place: strings of the product, templates, references and manual pages."""
+    return [*strings(), *pages()]
+
+
+def strings() -> Iterator[tuple[str, str]]:
+    """Yield the strings of the product."""
     for path, tree in trees().items():
         if path.startswith(("shipper/", "processors/", "schemas/")):
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield f"{path}:{node.lineno}", node.value
-    pages = [*(ROOT / "shipper").rglob("*.html"), *(ROOT / "docs" / "reference").glob("*.md")]
-    for page in [*pages, *(ROOT / "docs" / "man").iterdir()]:
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Yield the lines of templates, generated references and manual pages."""
+    files = [*(ROOT / "shipper").rglob("*.html"), *(ROOT / "docs" / "reference").glob("*.md")]
+    for page in [*files, *(ROOT / "docs" / "man").iterdir()]:
         for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
             yield f"{page.relative_to(ROOT)}:{number}", line
 
