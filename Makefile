@@ -1,5 +1,5 @@
 # All commands for development and CI. `make help` lists them.
-.PHONY: help setup native demo story test unit integration site check chaos secrets fix bench beside soak load crash fuzz docs pictures clean
+.PHONY: help setup native demo story test unit integration site check chaos secrets fix bench beside soak load crash properties fuzz docs pictures clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
 GENERATED := docs.generate benchmarks.tables deploy.grafana deploy.kubernetes.rules
@@ -24,7 +24,7 @@ story: setup ## from a failed login to the alert in Slack, and all eight alerts 
 test: ## run every test
 	@./test
 
-unit: ## run the tests that need no server (under a minute)
+unit: ## run the tests that need no server (about a minute)
 	@./test unit
 
 integration: ## run the tests with real servers, which they start
@@ -69,6 +69,10 @@ load: setup ## 10,000 files, 5 GB in one, a loud container with quiet ones, 100,
 
 crash: setup ## kill -9 during 200,000 lines, ten times: shipper and other agents on the PATH
 	$(RUN) benchmarks.crash
+
+properties: setup ## run the property tests with TIMES (30) as many examples as the tests do
+	SHIPPER_EXAMPLES="$(or $(TIMES),30)" $(RUN) pytest -n auto -m "not integration" --ignore=tests/integration --timeout 1800 \
+		$$(git grep -l "^from hypothesis\|^from tests.examples" -- "tests/**/test_*.py")
 
 fuzz: setup ## fuzz each parser for SECONDS (60), guided by coverage
 	$(RUN) tests.fuzz --seconds $(or $(SECONDS),60) $(TARGET)

@@ -6,7 +6,11 @@ import pytest
 import structlog
 from hypothesis import settings
 
-settings.register_profile("shipper", deadline=None)  # shared machines are noisy: time is measured in benchmarks
+from tests.examples import TIMES, USUAL
+
+settings.register_profile(
+    "shipper", deadline=None, max_examples=USUAL * TIMES
+)  # shared machines are noisy: time is measured in benchmarks
 settings.load_profile("shipper")
 
 

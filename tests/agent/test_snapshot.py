@@ -17,7 +17,7 @@ from shipper.system.errors import StateError
 from tests.hazards.rig import Rig
 from tests.web.pages.rig import Site
 
-STEPS, LOGS_A_STEP = 25, 80
+STEPS, LOGS_A_STEP = 12, 40
 
 
 @pytest.fixture

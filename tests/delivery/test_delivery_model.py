@@ -19,6 +19,7 @@ from shipper.model.batch import INDEXED
 from shipper.system.logging_setup import configure_own_log
 from shipper_schemas.metrics import Distribution, SeriesKey
 from tests.delivery.scripted import FakeClock, Marks, Request, ScriptedOutput, Wait, delivery_to, documents
+from tests.examples import TIMES
 
 
 @pytest.fixture(autouse=True)
@@ -276,6 +277,6 @@ class ResendingModel(DeliveryModel):
 
 
 TestRollingBack = DeliveryModel.TestCase
-TestRollingBack.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestRollingBack.settings = settings(max_examples=30 * TIMES, stateful_step_count=30, deadline=None)
 TestResending = ResendingModel.TestCase
-TestResending.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestResending.settings = settings(max_examples=30 * TIMES, stateful_step_count=30, deadline=None)

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import TIMES
 from tests.fuzz.targets import TARGETS, corpus
 
-EXAMPLES = 25
+EXAMPLES = 15 * TIMES
 SPICE = st.sampled_from(
     [b"\n", b"\r", b"\0", b"\xff", b'"', b"\\", b"{", b"}", b"[", b"]", b":", b",", b" ", b"\x1b[2J", "²".encode(), "\u202e".encode(),
      b"9" * 40, b"-", b"1e999", b"null", b"\\ud800", b"'", b"*", b"#", b"&a", b"<<"]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shipper.inputs.files.limits import Limits
+from tests.examples import TIMES
 from tests.hazards.rig import Killed, Rig, docker_line
 
 OTHERS = 12
@@ -301,7 +302,7 @@ class PlainLogMachine(LogMachine):
 
 pytestmark = pytest.mark.integration
 QUICK = settings(
-    max_examples=60,
+    max_examples=60 * TIMES,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

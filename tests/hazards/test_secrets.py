@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shipper.cli.commands.explain import Explainer, described
@@ -28,6 +28,7 @@ from shipper_processors.redact import Redactor
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import Origin
 from shipper_schemas.rules import Rule
+from tests.examples import examples
 from tests.hazards.planted import BOUND, CARRIERS, DAMAGE, NEUTRAL, WRAPPED, Planted, docker, secrets, shown_by
 from tests.hazards.rig import Rig
 
@@ -67,7 +68,7 @@ def everything_shown(kind: str, lines: bytes, redactor: Redactor, *, native: boo
     secrets, st.sampled_from(sorted(CARRIERS)), st.sampled_from(sorted(WRAPPED)), st.sampled_from(sorted(DAMAGE)),
     st.sampled_from([0, 0, 17, 64]), st.booleans(), st.sampled_from(["mask", "hash"]),
 )  # fmt: skip
-@settings(max_examples=80, deadline=None)
+@examples(80)
 def test_no_planted_secret_is_shown(
     planted: Planted, carrier: str, kind: str, damage: str, part: int, native: bool, mode: Any
 ) -> None:
@@ -92,7 +93,7 @@ def test_lines_without_secrets_are_kept_whole() -> None:
 
 
 @given(secrets)
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_labels_and_names_of_containers_are_masked(planted: Planted) -> None:
     """Whoever runs the container chooses them; its environment is not read at all."""
     with TemporaryDirectory() as folder:

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, replace
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
@@ -36,6 +36,7 @@ from shipper_processors.route import Skew
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.event import CORRELATION_ID_PATTERN, EVENT_ADAPTER, KNOWN_FIELDS, LEVEL_ALIASES
 from shipper_schemas.rules import Matcher, Rule
+from tests.examples import examples
 from tests.processors.both_paths import docker, outcome_of, same
 
 needs_native = pytest.mark.skipif(native is None and not os.environ.get("CI"), reason="the extension is not installed")
@@ -465,7 +466,7 @@ HELD = st.one_of(
 
 @needs_native
 @given(DECLARED, st.booleans(), st.lists(HELD, min_size=1, max_size=4))
-@settings(max_examples=80, deadline=None)
+@examples(25)
 def test_any_declaration_gives_the_same_on_both_paths(
     declared: dict[str, Any], strict: bool, values: list[Any]
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipper_processors.count import Counting
@@ -19,6 +19,7 @@ from shipper_schemas.entry import HttpSource, Paths
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.presets import PRESETS, Preset
 from shipper_schemas.rules import Rule
+from tests.examples import examples
 from tests.processors.both_paths import cri, docker, outcome_of, same
 
 if native is None and not os.environ.get("CI"):
@@ -208,7 +209,7 @@ PRESET_NAMES = st.sampled_from([(), PRESETS])
 
 @pytest.mark.integration
 @given(logs("docker"), RULES, SOURCES, PATHS, PRESET_NAMES)
-@settings(max_examples=250, deadline=None)
+@examples(100)
 @example([docker(json.dumps(PLAIN_EVENT)) * 3], CUSTOM, "structured", "tolerant", ())
 def test_docker_lines_give_the_same_on_both_paths(
     chunks: list[bytes], rules: Any, http_source: HttpSource, paths: Paths, presets: tuple[Preset, ...]
@@ -219,7 +220,7 @@ def test_docker_lines_give_the_same_on_both_paths(
 
 @pytest.mark.integration
 @given(logs("cri"), RULES, SOURCES)
-@settings(max_examples=150, deadline=None)
+@examples(80)
 def test_cri_lines_give_the_same_on_both_paths(chunks: list[bytes], rules: Any, http_source: HttpSource) -> None:
     """The same for the CRI format."""
     same(chunks, kind="cri", rules=rules, http_source=http_source)

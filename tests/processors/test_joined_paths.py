@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper_processors import fast_path
+from tests.examples import examples
 from tests.processors.both_paths import cri, docker, same
 
 if fast_path.native is None and not os.environ.get("CI"):
@@ -34,7 +35,7 @@ JOINED = [
 
 
 @pytest.mark.parametrize("kind", ["docker", "cri"])
-@settings(max_examples=25, deadline=None)
+@examples(8)
 @given(
     lines=st.lists(st.tuples(st.sampled_from(JOINED), st.sampled_from(["stdout", "stderr"])), min_size=1, max_size=12)
 )
@@ -118,7 +119,7 @@ def interleaved(draw: st.DrawFn, kind: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("kind", ["docker", "cri"])
-@settings(max_examples=40, deadline=None)
+@examples(12)
 @given(data=st.data())
 def test_texts_and_traces_of_both_streams(kind: str, data: st.DataObject) -> None:
     """Cut anywhere: the same entries, in the same order within an index, and the same partial state."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.model.batch import Batch
@@ -21,6 +21,7 @@ from shipper_processors.request_pairs import LONGEST_WAIT_MS, MOST_OPEN, MOST_UN
 from shipper_schemas.builtin_rules import builtin_rules
 from shipper_schemas.entry import HttpSource, Origin
 from shipper_schemas.rules import Rule
+from tests.examples import examples
 from tests.processors.both_paths import NOW, docker, same
 
 LOGIN, OTHER = "/api/v1/auth/login", "/api/v1/rooms"
@@ -266,7 +267,7 @@ TEXTS = st.sampled_from(
 )
 
 
-@settings(max_examples=60)
+@examples(40)
 @given(st.lists(REQUESTS, max_size=6), st.randoms(use_true_random=False), TEXTS, st.booleans())
 def test_whatever_a_client_does_each_failed_login_counts_and_nothing_is_raised(
     requests: list[tuple[str, tuple[str, str], int]], rng: Any, text: str, restarts: bool
@@ -309,7 +310,7 @@ def flat(**fields: Any) -> bytes:
     return docker(json.dumps({"level": "info", "message": "x", **fields}, separators=(",", ":")))
 
 
-@settings(max_examples=8)
+@examples(6)
 @given(
     st.lists(
         st.one_of(

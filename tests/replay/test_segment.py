@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given as given_
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from shipper.metrics.catalogue import WITH_OR_NEEDING_ID
@@ -22,6 +21,7 @@ from shipper.replay.run import tasks_of
 from shipper.replay.segment import Processor, Reading, Segment, SegmentReader
 from shipper.system.logging_setup import configure_own_log
 from shipper_schemas.entry import Entry, Origin
+from tests.examples import examples
 from tests.replay.hostile import docker_line, files
 from tests.replay.rig import NOW_MS, SETTINGS, Keeping, cut, logs_in, whole, write
 
@@ -44,7 +44,7 @@ def test_cuts_do_not_show(kind: discover.Kind) -> None:
         turns=st.lists(st.integers(0, 2), min_size=1, max_size=5),
         history=st.booleans(),
     )
-    @hypothesis_settings(max_examples=100)
+    @examples(40)
     def check(
         logs: list[list[bytes]], packed: list[bool], sizes: list[int], turns: list[int], *, history: bool
     ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -29,6 +29,7 @@ from shipper.outputs.sqlite.reader import LocalReader
 from shipper.system.errors import ConfigurationError
 from shipper.system.shutdown import StopEvent
 from tests.cli.conftest import made
+from tests.examples import examples
 from tests.hazards.rig import ManualClock, docker_line
 
 
@@ -160,7 +161,7 @@ QUERIES = st.builds(
 )
 
 
-@settings(max_examples=40)
+@examples(30)
 @given(st.lists(EVENTS, max_size=6), QUERIES)
 def test_filters_match_as_in_a_search(
     tmp_path_factory: pytest.TempPathFactory, events: list[dict[str, Any]], query: Query
