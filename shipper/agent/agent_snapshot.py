@@ -16,9 +16,9 @@ from shipper.metrics.catalogue import (
     UNREADABLE,
     measured,
 )
-from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health, healthy_if
 from shipper.metrics.registry import Committed
+from shipper.metrics.snapshot import Snapshot
 from shipper.model.source import Source
 from shipper.system.errors import hint_while_running
 from shipper_processors.envelope import without_surrogates

@@ -8,9 +8,9 @@ from shipper.agent.agent_snapshot import OutputStatus
 from shipper.agent.indexer import Indexer
 from shipper.inputs.kafka.consumer import Partition, Span
 from shipper.metrics.catalogue import INPUT_UP, LAG_MESSAGES, LAG_SECONDS, OUTPUT_UP, PARTITIONS, measured
-from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health, healthy_if
 from shipper.metrics.registry import Committed
+from shipper.metrics.snapshot import Snapshot
 from shipper_schemas.metrics import SeriesKey
 
 DECLARED = {metric.name: metric for metric in measured("indexer")}

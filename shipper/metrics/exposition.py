@@ -3,7 +3,6 @@
 import platform
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -12,18 +11,8 @@ from prometheus_client.registry import Collector
 
 from shipper import __version__
 from shipper.metrics.catalogue import BUILD
+from shipper.metrics.snapshot import Snapshot
 from shipper_schemas.metrics import Distribution, Labels, Metric, SeriesKey, Value
-
-
-class Snapshot(NamedTuple):
-    """Metrics at one moment: declarations, committed values with their creation (seconds), and gauges."""
-
-    metrics: Mapping[str, Metric]
-    values: Mapping[SeriesKey, Value]
-    created: Mapping[SeriesKey, float]
-    gauges: Mapping[SeriesKey, float]
-    path: str = ""
-    """Path that lines take, `native` or `python`; empty in a process that reads no lines."""
 
 
 class SnapshotCollector(Collector):

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple, Protocol
 
-from shipper.metrics.exposition import Snapshot
+from shipper.metrics.snapshot import Snapshot
 
 
 class Health(NamedTuple):

@@ -34,7 +34,8 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from shipper.metrics.exposition import Snapshot, SnapshotCollector
+from shipper.metrics.exposition import SnapshotCollector
+from shipper.metrics.snapshot import Snapshot
 from shipper_schemas.metrics import Distribution, Increment, Labels, Metric, SeriesKey
 
 LOOKBACK_MS = 300_000

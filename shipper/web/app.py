@@ -3,13 +3,11 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, NamedTuple, Protocol
 
-from prometheus_client import make_wsgi_app
-
 from shipper import __version__
-from shipper.metrics.exposition import registry_of
 from shipper.metrics.health import AgentView
 from shipper.system.clock import Clock
 from shipper.web.auth import Access
@@ -95,7 +93,6 @@ class WebApp:
     def __init__(self, agent: AgentView, access: Access, pages: Pages | None = None, *, loopback: bool) -> None:
         """Without `pages`, only the addresses for programs exist."""
         self._agent, self._access, self._pages, self._loopback = agent, access, pages, loopback
-        self._metrics = make_wsgi_app(registry_of(lambda: agent.snapshot.metrics()))
         self._own: dict[str, Callable[[], Response]] = {
             "/health": self._health,
             "/live": self._live,
@@ -125,6 +122,15 @@ class WebApp:
             headers.append(("WWW-Authenticate", "Bearer"))
         start_response(f"{answer.status.value} {answer.status.phrase}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+    @cached_property
+    def _metrics(self) -> Callable[..., Iterable[bytes]]:
+        """The application that exposes metrics; its library is loaded at the first scrape."""
+        from prometheus_client import make_wsgi_app  # noqa: PLC0415 -- see above
+
+        from shipper.metrics.exposition import registry_of  # noqa: PLC0415
+
+        return make_wsgi_app(registry_of(lambda: self._agent.snapshot.metrics()))
 
     def _answer(self, environ: Environ, path: str) -> Response:
         if path == LOGIN:

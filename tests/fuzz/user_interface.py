@@ -15,7 +15,8 @@ from rich.console import Console
 from shipper.cli.commands.quarantine import described, render_list
 from shipper.cli.terminal.render import Stream, render_json, render_table, render_timeline
 from shipper.diagnose.rule_tests.series import Series, parse_series
-from shipper.metrics.exposition import Snapshot, registry_of
+from shipper.metrics.exposition import registry_of
+from shipper.metrics.snapshot import Snapshot
 from shipper.model.query import Query
 from shipper.model.text_search import TextQuery, words
 from shipper.outputs.elasticsearch.reader import clauses

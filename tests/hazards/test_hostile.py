@@ -35,8 +35,9 @@ from shipper.cli.terminal.render import Stream, render_json, render_table, rende
 from shipper.config.settings import Settings
 from shipper.diagnose.read_lines import entries
 from shipper.metrics.catalogue import OVERFLOWS, VIOLATIONS, WITH_OR_NEEDING_ID, WITHOUT_ID
-from shipper.metrics.exposition import Snapshot, registry_of
+from shipper.metrics.exposition import registry_of
 from shipper.metrics.registry import Ledger
+from shipper.metrics.snapshot import Snapshot
 from shipper.model.batch import Batch
 from shipper.model.query import Query
 from shipper.model.source import Source

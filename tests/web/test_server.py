@@ -15,8 +15,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import Health
+from shipper.metrics.snapshot import Snapshot
 from shipper.system.errors import ShipperError
 from shipper.web.server import ClientLimits, serve
 from shipper_schemas.metrics import Distribution, Metric

@@ -7,7 +7,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Literal, Union
 
@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from shipper.agent.agent import Agent
 from shipper.agent.agent_status import AgentPublisher
-from shipper.bootstrap import build_agent, build_web
+from shipper.bootstrap import build_agent
 from shipper.bootstrap.reload import Reloader
 from shipper.cli.options import from_configuration
 from shipper.cli.terminal.progress import TELL_S
@@ -30,7 +30,6 @@ from shipper.system.logging_setup import configure_own_log
 from shipper.system.loopback import is_loopback
 from shipper.system.own_log import own_log
 from shipper.web.request_guard import host_of
-from shipper.web.server import serve
 
 if TYPE_CHECKING:
     from shipper.agent.indexer import Indexer
@@ -86,8 +85,7 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
     gc.set_threshold(100_000, 50, 100)  # batches hold many small objects and no cycles; searching for cycles costs 3 %
     inputs = [item.url for item in settings.inputs]
     try:
-        pages = build_web.pages(publisher, in_effect, Clock())
-        with serve(settings.listen, publisher, secret(settings.token), pages=pages) as address:
+        with _serve(settings, publisher, in_effect) as address:
             log.info("started", inputs=inputs, output=settings.output, state=str(settings.state_dir), listen=address)
             if address and settings.token is None and not is_loopback(host_of(settings.listen)):
                 log.warning("no_token", open="/metrics, /health, /live and /ready only", hint=TOKEN)
@@ -101,6 +99,19 @@ def run(configuration: Configuration, *, once: bool, start: Literal["beginning",
     _log_stop(agent, once=once)
     if once and isinstance(agent, Agent):
         _require_read(agent)
+
+
+def _serve(
+    settings: Settings, publisher: Publisher, in_effect: Callable[[], Settings]
+) -> AbstractContextManager[str | None]:
+    """Serve metrics, health and pages where an address is configured; loaded only there."""
+    if settings.listen == "off":
+        return nullcontext()
+    from shipper.bootstrap import build_web  # noqa: PLC0415 -- see above
+    from shipper.web.server import serve  # noqa: PLC0415
+
+    pages = build_web.pages(publisher, in_effect, Clock())
+    return serve(settings.listen, publisher, secret(settings.token), pages=pages)
 
 
 def parts(settings: Settings, *, from_end: bool) -> tuple[Process, Publisher]:

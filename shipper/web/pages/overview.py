@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shipper.metrics import catalogue
-from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import AgentSnapshot
+from shipper.metrics.snapshot import Snapshot
 from shipper.presentation.format import short, size, span
 from shipper.web.pages.chart import Chart, chart
 from shipper.web.pages.rate_sampler import EVENTS, LINES, SAMPLES, RateSampler, Sample, number

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from shipper.metrics import catalogue
-from shipper.metrics.exposition import Snapshot
+from shipper.metrics.snapshot import Snapshot
 from shipper_schemas.metrics import Distribution, SeriesKey, Value
 
 EVERY_S = 2.0

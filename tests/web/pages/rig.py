@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from shipper.config.settings import Settings
-from shipper.metrics.exposition import Snapshot
 from shipper.metrics.health import AgentView, Health
+from shipper.metrics.snapshot import Snapshot
 from shipper.model.documents import Document
 from shipper.model.quarantine_matches import QuarantineMatches
 from shipper.model.query import Query

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from shipper.metrics.exposition import Snapshot
+from shipper.metrics.snapshot import Snapshot
 from shipper.web.pages.chart import chart
 from shipper.web.pages.event_rows import MOST_LINES, MOST_TEXT, json_of, row
 from shipper.web.pages.overview import overview
