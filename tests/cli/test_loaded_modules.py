@@ -25,6 +25,7 @@ CHAIN = (
 SERVERS = ("elasticsearch", "elastic_transport", "urllib3", "kafka", "confluent_kafka", "docker")
 TERMINAL = ("rich.console", "structlog.dev")
 ALWAYS_HEAVY = ("rich.traceback", "pygments", "jinja2", "starlette", "uvicorn")
+WEB = ("prometheus_client", "http.server", "wsgiref", "shipper.web.app")
 
 
 def loaded(tmp_path: Path, *arguments: str) -> set[str]:
@@ -52,6 +53,16 @@ def test_search_of_the_embedded_store_loads_neither_chain_nor_servers(tmp_path: 
 
 def test_agent_loads_no_terminal_library_and_no_unused_server(tmp_path: Path) -> None:
     """An agent with the embedded store has neither a terminal's libraries nor a server's in memory."""
-    options = [f"--input=docker:{tmp_path}/*/*-json.log", f"--output=local:{tmp_path}/store", "--listen=off"]
-    modules = loaded(tmp_path, "run", "--once", *options)
+    modules = loaded(tmp_path, "run", "--once", *options(tmp_path), "--listen=off")
     assert not {*SERVERS, *TERMINAL, *ALWAYS_HEAVY} - {"structlog.dev"} & modules
+
+
+def test_agent_without_an_address_loads_no_web_server(tmp_path: Path) -> None:
+    """Without `listen`, nothing of the web server is in memory; with it, the metrics library comes with a scrape."""
+    assert not {*WEB} & loaded(tmp_path, "run", "--once", *options(tmp_path), "--listen=off")
+    assert {*WEB} & loaded(tmp_path, "run", "--once", *options(tmp_path), "--listen=127.0.0.1:0") == {*WEB[1:]}
+
+
+def options(tmp_path: Path) -> list[str]:
+    """Return the options of an agent with an empty folder and the embedded store."""
+    return [f"--input=docker:{tmp_path}/*/*-json.log", f"--output=local:{tmp_path}/store"]
