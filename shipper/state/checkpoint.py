@@ -18,6 +18,8 @@ class SavedFile:
     repeat: int
     begun: bool
     passed: bool
+    landmarks: bytes = b""
+    time: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +45,5 @@ class SavedLog:
     next_key: int
     beginnings: bytes
     files: list[SavedFile] = field(default_factory=list)
+    boot: bytes = b""
+    """Identity of the machine's start in which it was saved; empty if unknown."""

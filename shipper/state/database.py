@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from shipper.state.integrity import CommitMarker, Part, Seal
+from shipper.state.integrity import CommitMarker, Seal, sealed_parts
+from shipper.state.upgrade import STEPS, upgrade
 from shipper.system import sqlite_files
 from shipper.system.errors import StateError
 from shipper_processors.sanitize import printable
 
-VERSION = 1
-"""Version of the schema; a state of another version is an error at the start."""
+VERSION = 2
+"""Version of the schema; a state of an earlier one is upgraded, of a later one it is an error at the start."""
 APPLICATION_ID = 0x73_68_69_70  # "ship"
 FILE = "state.db"
 LOCK = "lock"
@@ -25,13 +26,14 @@ CREATE TABLE log (
     path TEXT PRIMARY KEY, kind TEXT NOT NULL, origin BLOB NOT NULL,
     count_file INTEGER NOT NULL, count_offset INTEGER NOT NULL, count_partial_state BLOB NOT NULL,
     ship_file INTEGER, ship_offset INTEGER, ship_partial_state BLOB,
-    next_key INTEGER NOT NULL, beginnings BLOB NOT NULL
+    next_key INTEGER NOT NULL, beginnings BLOB NOT NULL, boot BLOB NOT NULL DEFAULT x''
 ) WITHOUT ROWID;
 CREATE TABLE file (
     log TEXT NOT NULL, key INTEGER NOT NULL, path TEXT NOT NULL,
     device INTEGER NOT NULL, inode INTEGER NOT NULL,
     prefix_size INTEGER NOT NULL, prefix_hash BLOB NOT NULL, offset INTEGER NOT NULL, tail_hash BLOB NOT NULL,
     repeat INTEGER NOT NULL, begun INTEGER NOT NULL, passed INTEGER NOT NULL,
+    landmarks BLOB NOT NULL DEFAULT x'', time BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (log, key)
 ) WITHOUT ROWID;
 CREATE TABLE series (
@@ -54,7 +56,7 @@ def _open(path: Path, mark: CommitMarker, *, expected: bool) -> sqlite3.Connecti
                 mark.write(0)  # a new state cannot be older than an earlier commit
                 sqlite_files.create(path, _write_schema)
             db = opened.enter_context(closing(sqlite_files.open_to_write(path)))
-            version = _checked_version(db)
+            version = upgrade(db, path, _checked_version(db))
             if version == VERSION:
                 _try_to_write(db, version)
         except (sqlite3.DatabaseError, ValueError, OSError) as error:  # ValueError: a name or a verdict is not UTF-8
@@ -87,25 +89,10 @@ def _write_schema(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     for statement in SCHEMA.split(";"):  # `executescript` would commit the open transaction
         db.execute(statement)
-    db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(_parts(db))).value(),))
+    db.execute("INSERT INTO seal VALUES (1, 0, ?)", (Seal(dict(sealed_parts(db))).value(),))
     db.execute(f"PRAGMA application_id={APPLICATION_ID}")
     db.execute(f"PRAGMA user_version={VERSION}")
     db.execute("COMMIT")
-
-
-def _parts(db: sqlite3.Connection) -> Iterator[tuple[Part, object]]:
-    """Yield all saved rows by part, as they are sealed."""
-    files: dict[str, list[tuple[object, ...]]] = {}
-    for log, *row in db.execute("SELECT * FROM file ORDER BY log, key"):
-        files.setdefault(log, []).append(tuple(row))
-    for row in db.execute("SELECT * FROM log"):
-        yield ("log", row[0]), (row, files.pop(row[0], []))
-    for log, rows in files.items():
-        yield ("file", log), rows
-    for row in db.execute("SELECT * FROM series"):
-        yield ("series", row[0], row[1]), row
-    for row in db.execute("SELECT * FROM problem"):
-        yield ("problem", *row), row
 
 
 def _checked_version(db: sqlite3.Connection) -> int:
@@ -142,6 +129,11 @@ def open_read_only(directory: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _version_error(path: Path, version: int) -> StateError:
+    if version in STEPS:
+        return StateError(
+            f"state {path} has version {version}, and this shipper's is version {VERSION}",
+            "start the agent, which upgrades the state and keeps a copy of it",
+        )
     return StateError(
         f"state {path} has version {version}; this shipper needs version {VERSION}",
         "run the shipper version that wrote it, or move the directory away to start at the beginning of all files",

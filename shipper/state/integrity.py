@@ -9,7 +9,8 @@ depends on its changes alone. The mark is not synced: after a power cut it may b
 """
 
 import os
-from collections.abc import Iterable, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -92,6 +93,21 @@ class CommitMarker:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def sealed_parts(db: sqlite3.Connection) -> Iterator[tuple[Part, object]]:
+    """Yield all saved rows by part, as they are sealed."""
+    files: dict[str, list[tuple[object, ...]]] = {}
+    for log, *row in db.execute("SELECT * FROM file ORDER BY log, key"):
+        files.setdefault(log, []).append(tuple(row))
+    for row in db.execute("SELECT * FROM log"):
+        yield ("log", row[0]), (row, files.pop(row[0], []))
+    for log, rows in files.items():
+        yield ("file", log), rows
+    for row in db.execute("SELECT * FROM series"):
+        yield ("series", row[0], row[1]), row
+    for row in db.execute("SELECT * FROM problem"):
+        yield ("problem", *row), row
 
 
 def _digest(part: Part, rows: object) -> int:

@@ -25,9 +25,9 @@ import orjson
 
 from shipper.config.files.key_files import STATE, read_or_create_key
 from shipper.state.checkpoint import Position, SavedFile, SavedLog
-from shipper.state.database import FILE, HELD, LOCK, _damage_error, _open, _open_error, _parts, _rolled_back_error
+from shipper.state.database import FILE, HELD, LOCK, _damage_error, _open, _open_error, _rolled_back_error
 from shipper.state.encryption import Cipher, DecryptionError
-from shipper.state.integrity import CommitMarker, Part, Seal
+from shipper.state.integrity import CommitMarker, Part, Seal, sealed_parts
 from shipper.system.errors import StateError
 from shipper.system.private_dirs import make_private, require_private
 from shipper_processors.envelope import LONE_SURROGATES
@@ -37,9 +37,9 @@ from shipper_schemas.metrics import Distribution, SeriesKey, Value
 
 BYTES, NUMBER, TEXT, PATH = (bytes,), (int,), (str,), (str, bytes)
 LOG_TYPES = (
-    PATH, TEXT, BYTES, NUMBER, NUMBER, BYTES, (int, NoneType), (int, NoneType), (bytes, NoneType), NUMBER, BYTES,
+    PATH, TEXT, BYTES, NUMBER, NUMBER, BYTES, (int, NoneType), (int, NoneType), (bytes, NoneType), NUMBER, BYTES, BYTES,
 )  # fmt: skip
-FILE_TYPES = (PATH, NUMBER, PATH, NUMBER, NUMBER, NUMBER, BYTES, NUMBER, BYTES, NUMBER, NUMBER, NUMBER)
+FILE_TYPES = (PATH, NUMBER, PATH, NUMBER, NUMBER, NUMBER, BYTES, NUMBER, BYTES, NUMBER, NUMBER, NUMBER, BYTES, BYTES)
 SERIES_TYPES = (TEXT, TEXT, (float, int), (str, NoneType), (float, int))
 PROBLEM_TYPES = (PATH, PATH)
 """Types of the columns: SQLite itself accepts any type in any column, and a damaged page may be well-formed."""
@@ -84,7 +84,7 @@ class State:
         path = self.directory / FILE
         try:
             ((commits, value),) = self._db.execute("SELECT commits, value FROM seal").fetchall()
-            seal = Seal(dict(_parts(self._db)), commits)
+            seal = Seal(dict(sealed_parts(self._db)), commits)
             damage = None if seal.value() == value else "its rows differ from the last commit"
         except (sqlite3.DatabaseError, ValueError, TypeError, OverflowError) as error:
             raise _open_error(path, error) from error
@@ -102,13 +102,14 @@ class State:
             key, path, *rest = row
             files.setdefault(os.fsdecode(log), []).append(SavedFile(key, os.fsdecode(path), *rest))
         saved = {}
-        for path, kind, origin, *cursors, next_key, beginnings in self._rows("SELECT * FROM log", LOG_TYPES):
+        for path, kind, origin, *cursors, next_key, beginnings, boot in self._rows("SELECT * FROM log", LOG_TYPES):
             log, ship = os.fsdecode(path), cursors[3:]
             count = self._position(log, *cursors[:3])
             ship_position = None if None in ship else self._position(log, *ship)
             if ship_position is None and ship != [None, None, None]:
                 raise self._damaged("incomplete checkpoint")
-            saved[log] = SavedLog(log, kind, origin, count, ship_position, next_key, beginnings, files.get(log, []))
+            known = files.get(log, [])
+            saved[log] = SavedLog(log, kind, origin, count, ship_position, next_key, beginnings, known, boot)
         return saved
 
     def _position(self, log: str, file: int, offset: int, partial_state: bytes) -> Position:
@@ -202,16 +203,16 @@ class State:
         self.commits += 1
 
     def _save(self, path: str | bytes, log: "LogRow", files: "list[FileRow]") -> None:
-        self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", log)
+        self._db.execute("INSERT OR REPLACE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", log)
         self._db.execute("DELETE FROM file WHERE log = ?", (path,))  # also files that were reopened under another key
         self._db.executemany(
-            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [(path, *file) for file in files]
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [(path, *file) for file in files]
         )
 
     def _log_rows(self, log: SavedLog) -> "tuple[LogRow, list[FileRow]]":
         ship = (None, None, None) if log.ship_position is None else self._cursor_row(log.ship_position)
         count = self._cursor_row(log.count_position)
-        row = (_path(log.path), log.kind, log.origin, *count, *ship, log.next_key, log.beginnings)
+        row = (_path(log.path), log.kind, log.origin, *count, *ship, log.next_key, log.beginnings, log.boot)
         return row, sorted(_file_row(file) for file in log.files)
 
     def _cursor_row(self, cursor: Position) -> tuple[int, int, bytes]:
@@ -236,7 +237,7 @@ def _path(path: str) -> str | bytes:
 def _file_row(file: SavedFile) -> FileRow:
     return (
         file.key, _path(file.path), file.device, file.inode, file.prefix_size, file.prefix_hash, file.offset,
-        file.tail_hash, file.repeat, int(file.begun), int(file.passed),
+        file.tail_hash, file.repeat, int(file.begun), int(file.passed), file.landmarks, file.time,
     )  # fmt: skip
 
 

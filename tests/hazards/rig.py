@@ -138,6 +138,8 @@ class Rig:
     sequence: int = 0
     reported: ClassVar[bool] = False
     """True if changes are reported by inotify, and nothing is polled that was not reported."""
+    boot: bytes = b"first"
+    """Identity of the machine's start, for the next agent."""
     all: ClassVar[list["Rig"]] = []
 
     def __post_init__(self) -> None:
@@ -166,7 +168,16 @@ class Rig:
         compiled = compiled_of(settings.model_copy(update={"compiled": self.native}), pipeline)
         if compiled is not None:
             compiled.threads = Threads.of(self.threads, least=1)
-        tail = Tail(inputs, self.bounds, self.limits, state.logs(), folders, fast_chain=compiled, attention=attention)
+        tail = Tail(
+            inputs,
+            self.bounds,
+            self.limits,
+            state.logs(),
+            folders,
+            fast_chain=compiled,
+            attention=attention,
+            boot=self.boot,
+        )
         self.agent = Agent(
             tail,
             pipeline,

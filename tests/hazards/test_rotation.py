@@ -423,6 +423,9 @@ class Unreadable:
     def size(self) -> int | None:
         return self._handle.size()
 
+    def names(self) -> int:
+        return self._handle.names()
+
     def read(self, offset: int, size: int) -> bytes:
         if offset >= self._first:
             raise OSError(self._code, os.strerror(self._code))

@@ -23,6 +23,9 @@ class Handle(Protocol):
     def size(self) -> int | None:
         """Return the present size in bytes; None if unknown until read (compressed)."""
 
+    def names(self) -> int:
+        """Return the number of names that the file has; 0 once it is deleted."""
+
     def read(self, offset: int, size: int) -> bytes:
         """Read up to `size` bytes from `offset`; empty at the end."""
 
@@ -44,6 +47,10 @@ class PlainHandle:
     def size(self) -> int | None:
         """Return the present size in bytes."""
         return os.fstat(self._fd).st_size
+
+    def names(self) -> int:
+        """Return the number of names that the file has; 0 once it is deleted."""
+        return os.fstat(self._fd).st_nlink
 
     def read(self, offset: int, size: int) -> bytes:
         """Read up to `size` bytes from `offset`."""
@@ -99,6 +106,10 @@ class CompressedHandle:
     def size(self) -> int | None:
         """Return None: the size is unknown until read."""
         return None
+
+    def names(self) -> int:
+        """Return the number of names that the file has; 0 once it is deleted."""
+        return os.fstat(self._raw.fileno()).st_nlink
 
     def read(self, offset: int, size: int) -> bytes:
         """Read up to `size` decompressed bytes from `offset`; a damaged file ends where its damage starts."""

@@ -36,6 +36,8 @@ class LogCursors:
     """None while shipping follows the count cursor."""
     sent_from: Position | None = None
     """Position of the oldest entry that is sent and not acknowledged; None if all are acknowledged."""
+    boot: bytes = b""
+    """Identity of the machine's start, as `shipper.system.boot` reads it."""
     size: int = 0
     """Size of the live file at the last poll, in bytes."""
     _entries: Entries | None = None
@@ -101,13 +103,15 @@ class LogCursors:
             self.unshipped_from(),
             self.log.next_key,
             msgspec.msgpack.encode(self.log.beginnings),
-            [file.saved() for file in self.log.files],
+            [file.saved(self.kind) for file in self.log.files],
+            self.boot,
         )
 
     def restore(self, saved: SavedLog) -> None:
         """Go to a checkpoint, with no file open. Raises msgspec.MsgspecError or UnicodeDecodeError if it is damaged."""
         self.log.files, self.log.next_key = [LogFile.restored(row) for row in saved.files], saved.next_key
         self.log.beginnings = msgspec.msgpack.decode(saved.beginnings, type=dict[bytes, int])
+        self.log.rebooted = saved.boot != self.boot and bool(saved.boot)
         self.count_cursor = self._cursor_at(saved.count_position, counts=True)
         if saved.ship_position is not None:
             self.ship_cursor = self._cursor_at(saved.ship_position, counts=False)
@@ -117,8 +121,17 @@ class LogCursors:
         assembler = self.new_assembler()
         assembler.restore(position.partial_state)
         file = next((file for file in self.log.files if file.key >= position.file and not file.passed), None)
-        exact = file is not None and file.key == position.file
-        return Cursor(self.log, file, position.offset if exact else 0, assembler, counts, max(0, position.file - 1))
+        offset = 0
+        if file is not None and file.key == position.file:
+            offset = min(position.offset, file.fingerprint.offset)  # the file may have lost its end since
+        return Cursor(self.log, file, offset, assembler, counts, max(0, position.file - 1))
+
+    def _cut_sent(self) -> None:
+        """Let the position of the oldest entry that is not acknowledged not pass the end of a shortened file."""
+        sent = self.sent_from
+        file = None if sent is None else next((file for file in self.log.files if file.key == sent.file), None)
+        if sent is not None and file is not None and sent.offset > file.fingerprint.offset:
+            self.sent_from = Position(sent.file, file.fingerprint.offset, sent.partial_state)
 
     def unshipped_from(self) -> Position | None:
         """Return the position from which shipping resumes after a crash; None if it is the count position."""

@@ -1,11 +1,15 @@
 """One file of a log: its fingerprint, its number and its state of reading."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from shipper.inputs.files.fingerprint import Fingerprint
 from shipper.inputs.files.handles import Handle
 from shipper.state.checkpoint import SavedFile
 
+Landmarks = list[tuple[Annotated[int, msgspec.Meta(ge=0)], bytes]]
 Signature = tuple[int, int, int, int]
 
 
@@ -44,19 +48,26 @@ class LogFile:
     verified: Signature | None = None
     """Device, inode, size and modification time at the last comparison of its content."""
     long_line: LongLine | None = None
+    copy: int | None = None
+    """Inode of its copy at the live path, which is read once the file itself is read to its end."""
 
     @classmethod
     def restored(cls, row: SavedFile) -> "LogFile":
-        """Return a saved file, not opened."""
-        fingerprint = Fingerprint(row.device, row.inode, row.prefix_size, row.prefix_hash, row.offset, row.tail_hash)
+        """Return a saved file, not opened. Raises msgspec.MsgspecError if the row is damaged."""
+        landmarks = msgspec.msgpack.decode(row.landmarks, type=Landmarks) if row.landmarks else []
+        fingerprint = Fingerprint(
+            row.device, row.inode, row.prefix_size, row.prefix_hash, row.offset, row.tail_hash,
+            landmarks, row.time,
+        )  # fmt: skip
         return cls(row.key, fingerprint, row.path, row.repeat, bool(row.begun), bool(row.passed))
 
-    def saved(self) -> SavedFile:
-        """Return its row in the state."""
+    def saved(self, kind: str) -> SavedFile:
+        """Return its row in the state; its log is of input type `kind`."""
         known = self.fingerprint
         return SavedFile(
             self.key, self.path, known.device, known.inode, known.prefix_size, known.prefix_hash, known.offset,
-            known.tail_hash, self.repeat, self.begun, self.passed,
+            known.tail_hash, self.repeat, self.begun, self.passed, msgspec.msgpack.encode(known.landmarks),
+            known.latest_time(kind),
         )  # fmt: skip
 
     def long_line_at(self, offset: int) -> LongLine | None:

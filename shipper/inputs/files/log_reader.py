@@ -93,6 +93,9 @@ class LogReader(LogCursors):
         for cursor in self._cursors():
             if cursor.file is None or not any(file is cursor.file for file in self.log.files):
                 cursor.enter_next()
+            elif cursor.file is not None:  # the file may have lost its end
+                cursor.offset = min(cursor.offset, cursor.file.fingerprint.offset)
+        self._cut_sent()
 
     def start_at_end(self) -> None:
         """Skip the present content, except for a last line without its newline."""

@@ -5,18 +5,22 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from errno import ESTALE
 
+from shipper.inputs.files.continuation import Evidence, Verdict, agreement, compared, resume_at, verdict
 from shipper.inputs.files.fingerprint import TAIL_BYTES, Fingerprint, hashed
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import CompressedHandle, Handle, inode_of, open_handle
 from shipper.inputs.files.log_file import LogFile, Signature
 from shipper.inputs.files.rotated_names import oldest_first
+from shipper.system.own_log import own_log
+from shipper_processors.sanitize import printable
 
 ATTEMPTS = 8
 NEVER = float("-inf")
+_own_log = own_log("shipper.inputs")
 BEGINNINGS = 64
 """First lines of plain files that a log keeps."""
 
@@ -56,6 +60,10 @@ class LogFiles:
     incidents: Incidents = field(default_factory=Incidents)
     fresh: bool = True
     """True before the first scan: files rotated now were rotated before the agent started."""
+    kind: str = "plain"
+    """Input type."""
+    rebooted: bool = False
+    """True if the machine was started since the checkpoint."""
     _stamp: int | None = None
     """Timestamp of the folder before its last scan."""
 
@@ -110,6 +118,7 @@ class LogFiles:
         files = self._listing()
         with _closed_on_error(files):
             owners = self._match_known(files)
+            files = self._match_changed(files, owners)
         self._stamp = stamp
         fresh: list[LogFile] = []
         for position, file in enumerate(files):
@@ -130,7 +139,7 @@ class LogFiles:
             new.key, self.next_key = self.next_key, self.next_key + 1
         self.files = kept + fresh
         self._mark_rotated(files, now)
-        self.fresh = False
+        self.fresh = self.rebooted = False
 
     def _listing(self) -> list[FileOnDisk]:
         """Open every file of the log, oldest first; repeat if a file was renamed in between."""
@@ -181,6 +190,62 @@ class LogFiles:
                     owners[position] = known
                     unowned = [other for other in unowned if other is not known]
         return owners
+
+    def _match_changed(self, files: list[FileOnDisk], owners: dict[int, LogFile]) -> list[FileOnDisk]:
+        """Add the owner of a file that holds what was read of the newest known file under a new inode, or a part of it.
+
+        Returns the files that are followed now: a copy at the live path waits until the known file is read to its end.
+        """
+        known = self.files[-1] if self.files else None
+        if (
+            known is None
+            or known.passed
+            or not known.fingerprint.offset
+            or any(known is own for own in owners.values())
+        ):
+            return files
+        for position in reversed(range(len(files))):
+            file = files[position]
+            if position in owners or isinstance(file.handle, CompressedHandle):
+                continue
+            evidence = self._evidence(known, file)
+            relation = verdict(evidence)
+            if not file.live and relation is Verdict.SHORTENED and not evidence.timed:
+                continue
+            if relation in (Verdict.CONTINUES, Verdict.SHORTENED):
+                if file.live and known.handle is not None and not evidence.same_inode and _has_more(known):
+                    known.copy = file.handle.inode
+                    file.handle.close()
+                    return files[:position] + files[position + 1 :]
+                if relation is Verdict.SHORTENED:
+                    self._shorten(known, file, evidence)
+                owners[position] = known
+                break
+        return files
+
+    def _evidence(self, known: LogFile, file: FileOnDisk) -> Evidence:
+        elsewhere = known.rotated_at is not None or _has_a_name(known)
+        evidence = compared(known.fingerprint, file.handle, self.kind, rebooted=self.rebooted, elsewhere=elsewhere)
+        return replace(evidence, timed=True) if known.copy == file.handle.inode and evidence.agrees else evidence
+
+    def _shorten(self, known: LogFile, file: FileOnDisk, evidence: Evidence) -> None:
+        """Go back to the end of what a shortened file holds of the known one; count what is missing of a live file."""
+        is_copy = known.handle is not None and not evidence.same_inode
+        read, offset = known.fingerprint.offset, self._resume_at(known, file, evidence)
+        known.fingerprint.cut(file.handle, offset)
+        known.long_line = known.copy = None
+        if file.live and offset < read and not is_copy:
+            self.incidents.lost += 1
+            _own_log.warning(
+                "log_shortened", path=printable(self.path), read_bytes=read, lost_bytes=read - offset,
+                hint="the end of the file is missing, as after a loss of power; reading goes on behind what is there",
+            )  # fmt: skip
+
+    def _resume_at(self, known: LogFile, file: FileOnDisk, evidence: Evidence) -> int:
+        if known.handle is not None and not evidence.same_inode:
+            with suppress(OSError):
+                return agreement(known.handle, file.handle, evidence.agrees)
+        return resume_at(known.fingerprint, file.handle, self.kind, evidence.agrees)
 
     @staticmethod
     def _rebind(known: LogFile, file: FileOnDisk) -> None:
@@ -255,6 +320,23 @@ def _deduplicated(files: Sequence[FileOnDisk]) -> list[FileOnDisk]:
         else:
             file.handle.close()
     return kept
+
+
+def _has_more(known: LogFile) -> bool:
+    """Return True if the open handle of a known file has bytes that were not read."""
+    try:
+        size = known.handle.size() if known.handle is not None else None
+    except OSError:
+        return False
+    return size is not None and size > known.fingerprint.offset
+
+
+def _has_a_name(known: LogFile) -> bool:
+    """Return True if the open file of a known file has a name, wherever that is."""
+    try:
+        return known.handle is not None and known.handle.names() > 0
+    except OSError:
+        return False
 
 
 @contextmanager

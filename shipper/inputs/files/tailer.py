@@ -20,6 +20,7 @@ from shipper.inputs.files.pod_metadata import PodMetadata
 from shipper.inputs.files.rotated_log import Incidents, LogFiles
 from shipper.model.source import Source
 from shipper.state.checkpoint import SavedLog
+from shipper.system.boot import boot_id
 from shipper.system.errors import StateError
 from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
 from shipper_processors.fast_path import FastChain, FastLog
@@ -108,6 +109,8 @@ class Tail:
     pods: PodMetadata | None = None
     """Labels of pods for the inputs; ends with the tail."""
     scanned: bool = False
+    boot: bytes = field(default_factory=boot_id)
+    """Identity of the machine's present start."""
     envelopes: Envelopes = field(default_factory=Envelopes)
     attention: Attention = field(default_factory=Attention)
     _seen: dict[str, str] = field(default_factory=dict)
@@ -245,9 +248,9 @@ class Tail:
     def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
         source = Source.of(origin)
         new_assembler = self._new_assembler(kind, source)
-        log = LogFiles(path, self.folders, incidents=self._incidents)
+        log = LogFiles(path, self.folders, incidents=self._incidents, kind=kind)
         cursor = Cursor(log, None, 0, new_assembler())
-        return LogReader(path, kind, source, new_assembler, self.limits, log, cursor, self.attention)
+        return LogReader(path, kind, source, new_assembler, self.limits, log, cursor, self.attention, boot=self.boot)
 
     def _new_assembler(self, kind: str, source: Source) -> NewAssembler:
         """Return the function that creates assemblers of a log."""
