@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from shipper.delivery.loop import Delivery
+from shipper.inputs.files.late_lines import MARK
 from shipper.metrics.catalogue import (
     COMMITS,
     FILES,
@@ -154,7 +155,7 @@ class AgentSnapshot:
     def _gauges(self) -> Mapping[SeriesKey, float]:
         measured, output = self.measured, (self.output.kind,)
         gauges: dict[SeriesKey, float] = {
-            (FILES.name, ()): len(measured.logs),
+            (FILES.name, ()): sum(MARK not in log.path for log in measured.logs),
             (UNREADABLE.name, ()): len(self.unreadable),
             (LAG_BYTES.name, output): measured.lag_bytes,
             (LAG_SECONDS.name, output): measured.lag_seconds,

@@ -60,6 +60,9 @@ class Checkpoints:
         if not self.present():
             return False
         finished = {path: log for path, log in removed.items() if log.finished(turned_at)}
+        for log in finished.values():
+            if (parent := log.hand_over()) is not None:
+                touched[parent.path] = parent
         if not touched and not finished and not self.ledger.changes():
             return True
         if not self._save(touched, finished):

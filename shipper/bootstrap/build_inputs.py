@@ -64,7 +64,12 @@ def follower(settings: Settings, clock: Clock) -> LiveTail:
 def limits_of(settings: Settings) -> Limits:
     """Return the bounds of reading."""
     tail = settings.tail
-    return Limits(line_bytes=tail.max_line_bytes, rotate_wait=tail.rotate_wait, join_wait=settings.join.wait)
+    return Limits(
+        line_bytes=tail.max_line_bytes,
+        rotate_wait=tail.rotate_wait,
+        late_wait=tail.late_wait,
+        join_wait=settings.join.wait,
+    )
 
 
 def inputs_of(

@@ -97,7 +97,16 @@ class TailSettings(Section):
         4 * 1024 * 1024, ge=1024, description="maximum size of documents in flight, over all batches"
     )
     batch_age: Duration = Field(1.0, ge=0, le=60, description="maximum age of a batch before it is sent")
-    rotate_wait: Duration = Field(5.0, ge=0, le=3600, description="how long a rotated file is read for late lines")
+    rotate_wait: Duration = Field(
+        5.0, ge=0, le=3600, description="how long a rotated file is read for late lines before the next file is read"
+    )
+    late_wait: Duration = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="how long a rotated plain file must not have grown before it is closed; while it has a name, later"
+        " lines are read as well",
+    )
     max_open_files: int | None = Field(
         None, ge=1, description="maximum number of open files; empty: derived from the process limit"
     )

@@ -196,7 +196,8 @@ class SegmentReader:
         log, settings = replay_log.log, self.job.settings
         tail, join = settings.tail, settings.join
         chunk = self.job.chunk_bytes
-        limits = Limits(chunk_bytes=chunk, line_bytes=tail.max_line_bytes, rotate_wait=0.0, join_wait=join.wait)
+        waits = {"rotate_wait": 0.0, "late_wait": 0.0, "join_wait": join.wait}
+        limits = Limits(chunk_bytes=chunk, line_bytes=tail.max_line_bytes, **waits)
         bounds = Bounds(join.max_lines, join.max_bytes, tail.max_line_bytes, join.wait)
         source = Input(log.kind, DiscoveredPaths((log,)), lambda _path, _real: replay_log.origin)
         states = {} if saved is None else {log.path: saved}

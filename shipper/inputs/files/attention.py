@@ -39,6 +39,8 @@ class Attention:
         """Paths in folders that are not watched."""
         self.touched: set[str] = set()
         """Paths that were polled, or whose cursors moved, since someone cleared this."""
+        self.siblings: set[str] = set()
+        """Paths of logs of which a rotated file changed, until the log is polled."""
         self._suspects: set[str] = set()
         """Paths whose change the last safety poll found, if no report of it follows."""
         self._checked: set[str] = set()
@@ -63,6 +65,7 @@ class Attention:
         """Drop a log."""
         self._due.pop(reader.path, None)
         self._polled.pop(reader.path, None)
+        self.siblings.discard(reader.path)
         self.touched.add(reader.path)
 
     def all_again(self, logs: Iterable[str]) -> None:
@@ -99,10 +102,13 @@ class Attention:
         if changes.everything:
             self.all_again(logs)
         for folder, name in changes.paths:
-            for path in (f"{folder}/{name}", f"{folder}/{base_name(name) or name}"):
+            base = base_name(name)
+            for path in (f"{folder}/{name}", f"{folder}/{base or name}"):
                 if path in logs:
                     self._due[path] = None
                     self._suspects.discard(path)
+            if base is not None and f"{folder}/{base}" in logs:
+                self.siblings.add(f"{folder}/{base}")
         if changes.ended:
             self.all_again(path for path in logs if os.path.dirname(path) in changes.ended)
         for path in self._suspects:

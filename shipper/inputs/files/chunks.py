@@ -52,6 +52,8 @@ def _skip(file: LogFile) -> None:
     """Read only the bytes of a file that its fingerprint needs, and mark it as read."""
     if file.handle is not None:
         beginning = file.handle.read(0, PREFIX_BYTES)
-        file.fingerprint.update(file.handle, len(beginning), beginning)
+        size = file.handle.size() or len(beginning)  # of a compressed file it is unknown
+        before = beginning if size == len(beginning) else file.handle.read(max(0, size - TAIL_BYTES), TAIL_BYTES)
+        file.fingerprint.update(file.handle, size, before)
     file.passed = True
     file.close()

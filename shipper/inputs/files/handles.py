@@ -44,6 +44,13 @@ class PlainHandle:
         stat_result = os.fstat(self._fd)
         self.device, self.inode = stat_result.st_dev, inode_of(stat_result)
 
+    def duplicate(self) -> "PlainHandle":
+        """Return another handle of the file, which need not have a name any more. Raises OSError."""
+        other = PlainHandle.__new__(PlainHandle)
+        other._fd = os.dup(self._fd)  # noqa: SLF001 -- of the same class; not inherited by other processes, as `os.open` has it
+        other.device, other.inode = self.device, self.inode
+        return other
+
     def size(self) -> int | None:
         """Return the present size in bytes."""
         return os.fstat(self._fd).st_size

@@ -1,12 +1,14 @@
 """One file of a log: its fingerprint, its number and its state of reading."""
 
+import os
 from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
+from shipper.inputs.files.compression import SUFFIXES
 from shipper.inputs.files.fingerprint import Fingerprint
-from shipper.inputs.files.handles import Handle
+from shipper.inputs.files.handles import Handle, inode_of
 from shipper.state.checkpoint import SavedFile
 
 Landmarks = list[tuple[Annotated[int, msgspec.Meta(ge=0)], bytes]]
@@ -50,6 +52,19 @@ class LogFile:
     long_line: LongLine | None = None
     copy: int | None = None
     """Inode of its copy at the live path, which is read once the file itself is read to its end."""
+    quiet_since: float | None = None
+    """Time at which the count cursor left it or it grew last (monotonic seconds); None if it is not held open."""
+    has_late_reader: bool = False
+    """True while a `LateReader` reads the lines that were written after the count cursor had left it."""
+    grown: bool = False
+    """True if it is longer than what the count cursor has read, and no late reader reads it yet."""
+    last_digest: bytes = b""
+    """Digest of the last line of a plain file when the count cursor left it; empty if unknown."""
+
+    @property
+    def is_held(self) -> bool:
+        """True while it may still get late lines that can be read."""
+        return self.quiet_since is not None or self.has_late_reader or self.grown
 
     @classmethod
     def restored(cls, row: SavedFile) -> "LogFile":
@@ -74,6 +89,18 @@ class LogFile:
         """Return the long line that starts at `offset`, or None."""
         line = self.long_line
         return line if line is not None and line.begin == offset else None
+
+    def present_size(self) -> int | None:
+        """Return the size of an uncompressed file; None if it is compressed, or not at its path."""
+        if self.handle is not None:
+            return self.handle.size()
+        if self.gone or self.path.endswith(SUFFIXES):
+            return None
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return None
+        return status.st_size if inode_of(status) == self.fingerprint.inode else None
 
     def close(self) -> None:
         """Close the descriptor; the file can be opened again by its path."""

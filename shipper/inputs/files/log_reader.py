@@ -12,14 +12,18 @@ from itertools import chain
 from shipper.inputs.files.chunks import read_chunk, skip_to_end
 from shipper.inputs.files.compression import SUFFIXES
 from shipper.inputs.files.cursor import Cursor
-from shipper.inputs.files.handles import CompressedHandle, inode_of
+from shipper.inputs.files.handles import CompressedHandle, PlainHandle, inode_of
 from shipper.inputs.files.log_cursors import LogCursors
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.long_lines import read_last_line
 from shipper.inputs.files.read_batch import ReadBatch
 from shipper.inputs.files.rotated_log import NEVER
+from shipper_processors.assemble import PlainAssembler
 from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
+
+HELD_CHECK_S, ROTATED_CHECK_S = 1.0, 10.0
+"""Seconds between checks of rotated files for late lines: while one is held open, and later."""
 
 
 @dataclass(slots=True)
@@ -33,10 +37,50 @@ class LogReader(LogCursors):
     read_failed: bool = False
     """True if the last read of the count cursor failed."""
     changed_ns: int = 0
+    rotated_check_at: float = NEVER
+    """Time of the next check of rotated files for late lines."""
+    holds_rotated: bool = False
+    """True while a rotated file is held open for late lines."""
 
     # --- polling ----------------------------------------------------------------------------------
 
     def poll(self, now: float) -> bool:
+        """Check the rotated files if that is due, then the live path; return True if a read may return entries.
+
+        Raises OSError if the file exists and cannot be opened.
+        """
+        if now >= self.rotated_check_at or self.path in self.attention.siblings:
+            self._check_rotated(now)
+        return self._poll_live(now)
+
+    def _check_rotated(self, now: float) -> None:
+        """Note rotated files that have grown since the count cursor left them; close those that are quiet."""
+        self.attention.siblings.discard(self.path)
+        self.holds_rotated, quiet = False, self.limits.quiet(self.kind)
+        for file in self.log.files:
+            if file.has_late_reader or not self._has_left(file):
+                continue
+            size = file.present_size()
+            if size is not None and size > file.fingerprint.offset:
+                file.grown = True
+            elif file.quiet_since is not None and now - file.quiet_since < quiet:
+                self.holds_rotated = True
+            elif file.quiet_since is not None:
+                file.quiet_since = None
+                if file.passed:
+                    file.close()
+        self.rotated_check_at = now + (HELD_CHECK_S if self.holds_rotated else ROTATED_CHECK_S)
+
+    def _has_left(self, file: LogFile) -> bool:
+        """Return True if the count cursor has read a file and gone on."""
+        at = self.count_cursor
+        return file.passed or (file.key < at.key if at.file is not None else file.key <= at.last_key)
+
+    def take_grown(self) -> list[LogFile]:
+        """Return the rotated files that have grown; each has to get a late reader."""
+        return [file for file in self.log.files if file.grown and self._has_left(file)]
+
+    def _poll_live(self, now: float) -> bool:
         """Stat the live path, detect rotation, truncation and removal; return True if a read may return entries.
 
         A file that changed without growing, or before its first read, may have been copied and truncated in between;
@@ -81,7 +125,9 @@ class LogReader(LogCursors):
 
     def is_quiet(self) -> bool:
         """Return True if nothing happens in this log until its folder changes: no wait, no rest, no removal."""
-        return self.gone_at is None and not self._is_behind() and not self.count_cursor.assembler.has_waiting
+        if self.gone_at is not None or self.holds_rotated:
+            return False
+        return not self._is_behind() and not self.count_cursor.assembler.has_waiting
 
     def _is_behind(self) -> bool:
         if self.ship_cursor is not None or self.gone_at is not None:
@@ -118,7 +164,7 @@ class LogReader(LogCursors):
 
     def _read_count(self, now: float) -> Iterator[Entry | FastBatch] | None:
         self.read_failed = True
-        entries = self._read(self.count_cursor, now, None)
+        entries = self._read(self.count_cursor, now)
         self.at_end, self.read_failed = entries is None, False
         if entries is not None:
             self.read_at = now
@@ -127,8 +173,7 @@ class LogReader(LogCursors):
     def _read_ship(self, cursor: Cursor, now: float, wall_ms: int) -> Iterator[ReadBatch]:
         """Read with a detached ship cursor, up to the count cursor at most."""
         before = cursor.position()
-        until = self.count_cursor.offset if cursor.file is self.count_cursor.file else None
-        entries = self._read(cursor, now, until)
+        entries = self._read(cursor, now)
         if entries is not None:
             yield self._batch(entries, before, count=False)
         if self.count_cursor.assembler.has_waiting or not cursor.is_at(self.count_cursor):
@@ -195,12 +240,22 @@ class LogReader(LogCursors):
             return False
         if self.sent_from is not None or not (self.at_end or self.read_failed):
             return False
+        if any(file.is_held for file in self.log.files):
+            return False
         file = self.count_cursor.file
         return (file is None or self.log.after(file.key) is None) and self.log.vanished()
 
+    def hand_over(self) -> "LogReader | None":
+        """Return the log that has to be committed together with the end of this one."""
+        return None
+
+    def close(self) -> None:
+        """Close all files."""
+        self.log.close()
+
     # --- from file to file ------------------------------------------------------------------------
 
-    def _read(self, cursor: Cursor, now: float, until: int | None) -> Iterator[Entry | FastBatch] | None:
+    def _read(self, cursor: Cursor, now: float) -> Iterator[Entry | FastBatch] | None:
         """Read once, and go to the next file if one is finished; None if there is nothing to read now."""
         while (file := cursor.file) is not None:
             try:
@@ -208,10 +263,11 @@ class LogReader(LogCursors):
                     if cursor.file is file:
                         cursor.enter_next()
                     continue
+                until = self._counted(file) if cursor is self.ship_cursor else None
                 entries = read_chunk(cursor, self.limits, until)
                 if entries is not None or not self._is_complete(cursor, file, now):
                     return entries
-                last = read_last_line(cursor, self.limits)
+                last = read_last_line(cursor, self.limits) if until is None else None
             except OSError:
                 if not self._is_lost(file, now):
                     raise
@@ -219,9 +275,33 @@ class LogReader(LogCursors):
                 self._discover(now)
                 continue
             cursor.enter_next()
+            if cursor.counts:
+                last = self._left(file, last, now)
             if last is not None:
                 return last
         return None
+
+    def _counted(self, file: LogFile) -> int:
+        """Return the offset up to which a file was counted before the count cursor left it: late lines come later."""
+        return self.count_cursor.offset if file is self.count_cursor.file else file.fingerprint.offset
+
+    def _left(
+        self, file: LogFile, last: Iterator[Entry | FastBatch] | None, now: float
+    ) -> Iterator[Entry | FastBatch] | None:
+        """Hold a file that was read for late lines; return the entries of its last line, if it has no newline."""
+        if self.limits.quiet(self.kind) > 0 and isinstance(file.handle, PlainHandle):
+            file.quiet_since, self.holds_rotated = now, True
+        self.rotated_check_at = now + HELD_CHECK_S
+        if not isinstance(self.count_cursor.assembler, PlainAssembler):
+            return last
+        if last is None:
+            file.last_digest = self.count_cursor.assembler.partials().last
+            return None
+        return chain(last, self._note_digest(file))
+
+    def _note_digest(self, file: LogFile) -> Iterator[Entry | FastBatch]:
+        file.last_digest = self.count_cursor.assembler.partials().last
+        yield from ()
 
     def _is_lost(self, file: LogFile, now: float) -> bool:
         """Return True if an unreadable file is given up: it has no name, and a later file exists."""
@@ -237,8 +317,8 @@ class LogReader(LogCursors):
 
     def _is_complete(self, cursor: Cursor, file: LogFile, now: float) -> bool:
         """Return True if `file` cannot grow any more and a later one exists."""
-        if cursor is self.ship_cursor and cursor.file is self.count_cursor.file:
-            return False
+        if cursor is self.ship_cursor:
+            return file is not self.count_cursor.file and self._has_left(file)
         if file.rotated_at is None or self.log.after(file.key) is None:
             return False
         return now - file.rotated_at >= self.limits.settling(self.kind)

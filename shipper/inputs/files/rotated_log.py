@@ -95,8 +95,9 @@ class LogFiles:
         for file in self.files:
             if file.key < first and not file.passed:
                 file.passed = True
-                file.close()
-        self.files = [file for file in self.files if not (file.passed and file.gone)]
+                if not file.is_held:
+                    file.close()
+        self.files = [file for file in self.files if file.is_held or not (file.passed and file.gone)]
 
     def vanished(self) -> bool:
         """Return True if no file of this log is on disk; False if that is unknown."""
@@ -249,8 +250,10 @@ class LogFiles:
 
     @staticmethod
     def _rebind(known: LogFile, file: FileOnDisk) -> None:
-        known.path, known.verified = file.path, file.signature
+        changed, known.path, known.verified = known.verified != file.signature, file.path, file.signature
         if known.passed:
+            if changed and not known.has_late_reader:
+                known.grown = _has_grown(known, file.handle)
             file.handle.close()
             return
         known.close()
@@ -267,9 +270,11 @@ class LogFiles:
             copy = None if file.fingerprint.offset else next((other for other in fresh if _is_copy(other, file)), None)
             if copy is not None:
                 copy.rotated_at = file.rotated_at
-            if file.passed or copy is not None:
+            if copy is not None or (file.passed and not file.is_held):
                 file.close()
                 return False
+            if file.has_late_reader:
+                return True
             if file.handle is not None and file.fingerprint.matches(file.handle):
                 size = file.handle.size()
                 if size is None or size >= file.fingerprint.offset:
@@ -360,6 +365,17 @@ def _is_same_file(known: LogFile, file: FileOnDisk, *, by_inode: bool) -> bool:
     if file.live and (known.passed or not same_inode):
         return False  # a rotated file does not return, and a new inode at the live path is a new file
     return known.fingerprint.offset > 0 and known.fingerprint.matches(file.handle)
+
+
+def _has_grown(known: LogFile, handle: Handle) -> bool:
+    """Return True if a file holds more than was read of it; of a compressed one, if it was compressed since."""
+    offset, size = known.fingerprint.offset, handle.size()
+    if size is not None:
+        return size > offset
+    if known.fingerprint.inode == handle.inode:
+        return False
+    known.fingerprint.device, known.fingerprint.inode = handle.device, handle.inode
+    return bool(handle.read(offset, 1))
 
 
 def _is_copy(file: LogFile, other: LogFile) -> bool:

@@ -12,6 +12,7 @@ from shipper.inputs.files.attention import SAFETY_S, Attention
 from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.envelope_check import RUNTIMES, Envelopes
 from shipper.inputs.files.glob_scan import Folders
+from shipper.inputs.files.late_lines import new_late_reader, split_late_path
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.log_reader import LogReader
@@ -188,10 +189,10 @@ class Tail:
     def _plain_files(self) -> Iterator[PlainFile]:
         """Yield the newest file of each plain log, followed or saved."""
         for path, reader in self.logs.items():
-            if reader.kind == "plain" and reader.log.files:
+            if reader.kind == "plain" and reader.log.files and split_late_path(path) is None:
                 yield PlainFile(path, reader.source.origin.source, reader.log.files[-1])
         for path, saved in self.saved.items():
-            if saved.kind == "plain" and saved.files:
+            if saved.kind == "plain" and saved.files and split_late_path(path) is None:
                 yield PlainFile(path, _origin(saved).source, LogFile.restored(saved.files[-1]))
 
     def follow(self, inputs: list[Input]) -> None:
@@ -203,10 +204,13 @@ class Tail:
         for source in inputs:
             source.scanner.look_in(self.folders)
         named = self.named(inputs)
-        for path, reader in list(self.logs.items()):
-            if path in named:
-                self._describe(reader, *named[path])
-            elif os.path.exists(path):
+        for path, reader in sorted(self.logs.items(), reverse=True):  # late lines before their log
+            log = split_late_path(path)
+            at = path if log is None else log[0]
+            if at in named:
+                if log is None:
+                    self._describe(reader, *named[path])
+            elif os.path.exists(at):
                 self.saved[path] = reader.checkpoint()
                 self.forget(reader)
         self.inputs, self._seen, self.scanned = inputs, {}, False
@@ -234,12 +238,23 @@ class Tail:
 
     def _follow_gone(self) -> None:
         """Follow saved logs whose files are deleted, for the partial entries in their checkpoints."""
+        late = {path: of for path in self.saved if (of := split_late_path(path)) is not None}
         for path, saved in list(self.saved.items()):
-            if not os.path.exists(path):
+            if path not in late and not os.path.exists(path):
                 reader = self._reader(path, saved.kind, _origin(saved))
                 restore(reader, saved)
                 self._add(reader)
                 del self.saved[path]
+        for path, (log, key) in late.items():
+            self._follow_late(path, log, key)
+
+    def _follow_late(self, path: str, log: str, key: int) -> None:
+        """Resume reading late lines, if their log is followed."""
+        parent = self.logs.get(log)
+        file = None if parent is None else next((file for file in parent.log.files if file.key == key), None)
+        if parent is not None and file is not None:
+            with _readable(self.saved[path]):
+                self._add(new_late_reader(parent, file, saved=self.saved.pop(path)))
 
     def _add(self, reader: LogReader) -> None:
         self.logs[reader.path] = reader
@@ -296,6 +311,9 @@ class Tail:
                     self.unreadable[reader.path] = error
                     self.attention.failed(reader)
                     continue
+                for late in self._late_readers(reader, now):
+                    opened = True
+                    yield late
                 if has_data:
                     opened = True
                     self.unreadable.pop(reader.path, None)
@@ -307,6 +325,14 @@ class Tail:
         finally:
             if opened:
                 self._spare_descriptors()
+
+    def _late_readers(self, reader: LogReader, now: float) -> Iterator[LogReader]:
+        """Follow the rotated files of a log that have grown, and yield those with late lines."""
+        for file in reader.take_grown():
+            late = new_late_reader(reader, file)
+            self._add(late)
+            if late.poll(now):
+                yield late
 
     def waiting(self) -> list[LogReader]:
         """Return the logs whose partial entries wait for a continuation."""
@@ -353,7 +379,7 @@ class Tail:
 
     def forget(self, reader: LogReader) -> None:
         """Stop following a log."""
-        reader.log.close()
+        reader.close()
         del self.logs[reader.path]
         self.attention.forget(reader)
         self.unreadable.pop(reader.path, None)
