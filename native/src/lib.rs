@@ -43,5 +43,6 @@ mod time_formats;
 mod time_zones;
 mod times;
 mod trace_objects;
+mod trigrams;
 mod value;
 mod violation;

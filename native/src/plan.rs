@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 use crate::block::Column;
 use crate::normalise::{FieldSources, Form, Meaning, Source};
 use crate::redact::{Kind as NameKind, Redaction};
-use crate::redact_names::Listed;
 use crate::redact_numbers::Meaning as MeaningNear;
 use crate::secrets::{KeyShape, Keywords};
 use crate::settings::{
@@ -604,7 +603,7 @@ fn redaction_rules(
             "field" => NameKind::Field,
             _ => return Err(format!("redaction: the kind `{kind}` is unknown")),
         };
-        rules.names.listed.push(Listed::new(words, kind));
+        rules.names.add(words, kind);
     }
     let meaning = |value: &Value| MeaningNear::named(value.as_str()?);
     rules.numbers.near = rows(section, "words_near", owned_text, meaning)?

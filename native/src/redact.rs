@@ -11,7 +11,7 @@ use crate::pseudonym::pseudonym;
 use crate::redact_names::{NameRule, split_name};
 use crate::redact_numbers::{NumberWords, ibans, normal_number, personal_numbers};
 use crate::redact_values::{end_of_words, is_parameter, value_at};
-use crate::secrets::{self, Keywords};
+use crate::secrets::{self, Keywords, Kinds};
 use crate::settings::Settings;
 use crate::value::{self, Fields, Value};
 
@@ -96,14 +96,17 @@ impl<'s> Redactor<'s> {
 
     // --- texts ------------------------------------------------------------------------------------
 
+    /// True if a rule may change a text, also where it is encoded or escaped; the twin of `TextFilter.may_hold`.
     fn may_hold(&self, text: &str, numbers: bool) -> bool {
+        self.may_hold_plain(text, numbers)
+            || decoded(text).is_some_and(|plain| self.may_hold_plain(&plain, numbers))
+    }
+
+    fn may_hold_plain(&self, text: &str, numbers: bool) -> bool {
         let bytes = text.as_bytes();
-        memchr::memchr2(b'@', b'\\', bytes).is_some()
-            || if numbers {
-                secrets::may_hold(self.keywords, bytes)
-            } else {
-                secrets::may_hold_assignment(self.keywords, bytes)
-            }
+        memchr::memchr(b'@', bytes).is_some()
+            || self.keywords.is_match(bytes)
+            || (numbers && secrets::has_long_number(bytes))
     }
 
     /// Return a text, the value of a field, masked by every rule, also where it is encoded or escaped.
@@ -125,15 +128,13 @@ impl<'s> Redactor<'s> {
     fn matches(&mut self, text: &str, name: &str, numbers: bool) -> Result<Option<String>> {
         let mut current = Cow::Borrowed(text);
         self.scratch.begin(text.len());
-        for find in [headers, url_passwords, bearers, jwts, keys] {
-            self.apply(&mut current, find)?;
-        }
-        if current.bytes().any(|byte| secrets::is_mark(&byte)) {
-            self.apply(&mut current, assignments)?;
-            self.apply(&mut current, other_notations)?;
-        }
-        for find in [links, emails, accounts] {
-            self.apply(&mut current, find)?;
+        let kinds = self.keywords.kinds(text.as_bytes());
+        for rule in RULES {
+            // a mask that stands in the text by now is not among the words that were searched
+            let is_changed = matches!(current, Cow::Owned(_));
+            if (rule.may_apply)(&current, if is_changed { Kinds::ALL } else { kinds }) {
+                self.apply(&mut current, rule.find)?;
+            }
         }
         if numbers && secrets::has_long_number(current.as_bytes()) {
             let pattern = self.expression("CORSICAN")?;
@@ -339,15 +340,20 @@ impl<'s> Redactor<'s> {
 
     /// Mask the value of a sensitive field as a whole. Returns false if it holds nothing.
     fn whole(&mut self, name: &str, value: &mut Value) -> Result<bool> {
-        let text = match &*value {
-            Value::Text(text) => text.as_ref(),
+        let (text, is_plain) = match &*value {
+            Value::Text(text) => (text.as_ref(), true),
             Value::Number(number) if value::is_whole(number) || self.rules.key.is_none() => {
-                number.as_ref()
+                (number.as_ref(), true)
             }
-            _ if self.rules.key.is_none() => "{",
+            _ if self.rules.key.is_none() => ("", false),
             _ => return Err(Declined::Masking),
         };
-        if text != "{" && self.is_nothing(name, text)? {
+        self.scratch.begin(text.len());
+        let is_nothing = is_plain && self.is_nothing(name, text)?;
+        if self.scratch.doubt {
+            return Err(Declined::Masking);
+        }
+        if is_nothing {
             return Ok(false);
         }
         if !is_masked(text) {
@@ -419,7 +425,55 @@ impl<'s> Redactor<'s> {
 
     // --- raw lines --------------------------------------------------------------------------------
 
+    /// True if a name in JSON is sensitive by words that other signs join than in texts: `api/key`.
+    fn has_odd_name(&self, raw: &str) -> bool {
+        let bytes = raw.as_bytes();
+        let (mut at, mut names_value) = (0, false);
+        while let Some(length) = memchr::memchr(b'"', &bytes[at..]) {
+            let begin = at + length + 1;
+            let mut end = begin;
+            while let Some(length) = memchr::memchr2(b'"', b'\\', &bytes[end..]) {
+                end += length;
+                if bytes[end] == b'"' {
+                    break;
+                }
+                end = (end + 2).min(bytes.len());
+            }
+            let text = raw.get(begin..end).unwrap_or_default();
+            at = (end + 1).min(bytes.len());
+            let spaces = bytes[at..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_whitespace());
+            let is_name = bytes.get(at + spaces.count()) == Some(&b':');
+            if (is_name || names_value)
+                && secrets::is_odd_name(text.as_bytes())
+                && self.rules.names.kind(text, false, self.keywords) != Kind::Nothing
+            {
+                return true;
+            }
+            let names = |key: &str| text.eq_ignore_ascii_case(key);
+            names_value = if is_name {
+                names("loc") || NAME_KEYS.iter().any(|key| names(key))
+            } else {
+                names_value && bytes.get(at) == Some(&b',')
+            };
+        }
+        false
+    }
+
+    fn may_hold_raw(&self, text: &str) -> bool {
+        self.may_hold(text, true)
+            || may_hold_nested(text, &self.rules.names.heads)
+            || self.has_odd_name(text)
+    }
+
     fn raw<'a>(&mut self, text: &'a str) -> Result<Cow<'a, str>> {
+        let may_change = self.may_hold_raw(text)
+            || (memchr::memchr(b'\\', text.as_bytes()).is_some()
+                && self.may_hold_raw(&without_escapes(text)));
+        if !may_change {
+            return Ok(Cow::Borrowed(text));
+        }
         let head = text.trim_start_matches(['\u{feff}', ' ', '\t']);
         if !head.starts_with('{') {
             return self.text(text, "");
@@ -434,7 +488,7 @@ impl<'s> Redactor<'s> {
         if tree == original {
             return self.text(text, "");
         }
-        if has_exponent(&tree) {
+        if has_exponent(&original) {
             return Err(Declined::Masking);
         }
         let mut bytes = Vec::new();
@@ -445,6 +499,60 @@ impl<'s> Redactor<'s> {
 }
 
 // --- what texts hold ------------------------------------------------------------------------------
+
+/// A step of redaction, and a cheap test that it finds nothing in a text with certain kinds of words.
+struct Rule {
+    find: fn(&mut Redactor, &str) -> Result<Vec<Found>>,
+    may_apply: fn(&str, Kinds) -> bool,
+}
+
+/// The steps in their order. The words of each are those by which `TextFilter` recognises what the step masks.
+const RULES: [Rule; 10] = [
+    Rule {
+        find: headers,
+        may_apply: |_, kinds| kinds.name,
+    },
+    Rule {
+        find: url_passwords,
+        may_apply: |text, _| text.contains('@'),
+    },
+    Rule {
+        find: bearers,
+        may_apply: |_, kinds| kinds.form,
+    },
+    Rule {
+        find: jwts,
+        may_apply: |_, kinds| kinds.form,
+    },
+    Rule {
+        find: keys,
+        may_apply: |_, kinds| kinds.key || kinds.form,
+    },
+    Rule {
+        find: assignments,
+        may_apply: |text, kinds| (kinds.name || text.contains(['?', '&'])) && has_mark(text),
+    },
+    Rule {
+        find: other_notations,
+        may_apply: |text, kinds| kinds.name && has_mark(text),
+    },
+    Rule {
+        find: links,
+        may_apply: |_, kinds| kinds.stem,
+    },
+    Rule {
+        find: emails,
+        may_apply: |text, _| text.contains('@'),
+    },
+    Rule {
+        find: accounts,
+        may_apply: |text, _| text.bytes().any(|byte| byte.is_ascii_digit()),
+    },
+];
+
+fn has_mark(text: &str) -> bool {
+    text.bytes().any(|byte| secrets::is_mark(&byte))
+}
 
 /// Call a function with each match of an expression, one after the other.
 fn each_match(
@@ -544,19 +652,17 @@ fn keys(redactor: &mut Redactor, text: &str) -> Result<Vec<Found>> {
         return Ok(found);
     }
     let mut at = 0;
-    if redactor.keywords.may_have_key(text.as_bytes()) {
-        while at < text.len() {
-            match redactor.keywords.key_at(text.as_bytes(), at) {
-                Some(end) => {
-                    found.push(Found {
-                        kind: "key",
-                        start: at,
-                        end,
-                    });
-                    at = end;
-                }
-                None => at += 1,
+    while at < text.len() {
+        match redactor.keywords.key_at(text.as_bytes(), at) {
+            Some(end) => {
+                found.push(Found {
+                    kind: "key",
+                    start: at,
+                    end,
+                });
+                at = end;
             }
+            None => at += 1,
         }
     }
     let mut begins = Vec::new();
@@ -705,16 +811,22 @@ fn assigned_kind(
 
 fn other_notations(redactor: &mut Redactor, text: &str) -> Result<Vec<Found>> {
     let mut found = Vec::new();
-    let notations: [(&[&str], &str); 4] = [
-        (&["-"], "OPTION"),
-        (&["<", "&lt;"], "ELEMENT"),
-        (&["[", "("], "PAIR"),
-        (&["=", ":"], "NAMED"),
+    let bytes = text.as_bytes();
+    let is_quoted = memchr::memchr2(b'"', b'\'', bytes).is_some();
+    let notations = [
+        ("OPTION", memchr::memchr(b'-', bytes).is_some()),
+        ("ELEMENT", memchr::memchr2(b'<', b'&', bytes).is_some()),
+        (
+            "PAIR",
+            is_quoted && memchr::memchr2(b'[', b'(', bytes).is_some(),
+        ),
+        (
+            "NAMED",
+            is_quoted && memchr::memchr2(b'=', b':', bytes).is_some(),
+        ),
     ];
-    for (signs, notation) in notations {
-        if signs.iter().any(|sign| text.contains(sign)) {
-            in_notation(redactor, text, notation, &mut found)?;
-        }
+    for (notation, _) in notations.into_iter().filter(|(_, possible)| *possible) {
+        in_notation(redactor, text, notation, &mut found)?;
     }
     let names = &redactor.rules.names;
     if names.kind("password", false, redactor.keywords) != Kind::Nothing
@@ -876,6 +988,40 @@ fn has_exponent(value: &Value) -> bool {
     }
 }
 
+/// True if JSON may hold a listed name in parts, as `{"api": {"key": …}}`; the twin of `TextFilter.may_hold_nested`.
+fn may_hold_nested(raw: &str, heads: &[String]) -> bool {
+    let bytes = raw.as_bytes();
+    let inner = memchr::memchr2_iter(b'{', b'[', bytes);
+    inner
+        .skip(usize::from(bytes.first() == Some(&b'{')))
+        .any(|at| {
+            // the end of a name, its quote, and a colon stand before an object or a list
+            let name = before_spaces(&bytes[..at]).strip_suffix(b":");
+            let name = name.and_then(|before| before_spaces(before).strip_suffix(b"\""));
+            name.is_some_and(|name| {
+                let slashes = name.iter().rev().take_while(|&&byte| byte == b'\\').count();
+                let name = &name[..name.len() - slashes];
+                heads.iter().any(|head| ends_with(name, head.as_bytes()))
+            })
+        })
+}
+
+/// Return a text without the blanks at its end.
+fn before_spaces(text: &[u8]) -> &[u8] {
+    let is_space = |byte: &&u8| byte.is_ascii_whitespace() || **byte == 0x0b;
+    let spaces = text.iter().rev().take_while(is_space).count();
+    &text[..text.len() - spaces]
+}
+
+/// True if a text ends with a word or its plural, in any letter case.
+fn ends_with(text: &[u8], word: &[u8]) -> bool {
+    let ends = |text: &[u8]| {
+        let start = text.len().checked_sub(word.len());
+        start.is_some_and(|start| text[start..].eq_ignore_ascii_case(word))
+    };
+    ends(text) || matches!(text.split_last(), Some((b's' | b'S', text)) if ends(text))
+}
+
 /// Count the colons of valid JSON that are in no text: its names, those that are there twice too.
 fn colons_outside_texts(text: &str) -> usize {
     let (mut count, mut inside, mut escaped) = (0, false, false);
@@ -895,6 +1041,7 @@ fn colons_outside_texts(text: &str) -> usize {
 
 /// Return a text with `%40` and `\u0040` decoded, also in a query within a query; None if nothing is encoded.
 fn decoded(text: &str) -> Option<String> {
+    memchr::memchr2(b'\\', b'%', text.as_bytes())?;
     let mut current = Cow::Borrowed(text);
     if text.contains("\\u00") {
         current = Cow::Owned(unescaped(text));
@@ -935,6 +1082,31 @@ fn unescaped(text: &str) -> String {
             _ => plain.push_str(&text[slashes..at]),
         }
     }
+    plain
+}
+
+/// Decode what looks like an escape of JSON, in a text that may be none: `\nghp_…` has a key, `\/reset\/…` a link.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let code = escape.strip_prefix('u').and_then(|digits| digits.get(..4));
+        let code = code.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        if let Some(code) = code {
+            let code = u32::from_str_radix(code, 16).ok().and_then(char::from_u32);
+            plain.push(code.unwrap_or(' '));
+            rest = &escape[5..];
+            continue;
+        }
+        let mut signs = escape.chars();
+        plain.extend(signs.next().map(|sign| match sign {
+            'b' | 'f' | 'n' | 'r' | 't' => '\n',
+            other => other,
+        }));
+        rest = signs.as_str();
+    }
+    plain.push_str(rest);
     plain
 }
 
@@ -991,12 +1163,35 @@ mod tests {
     }
 
     #[test]
+    fn escapes_of_json_are_decoded_in_any_text() {
+        let plain = without_escapes(r#"a\nb\u0040\/c\"\\d\ud83d\ude00\u12\é"#);
+        assert_eq!(plain, "a\nb@/c\"\\d  u12é");
+        assert_eq!(without_escapes("x\\"), "x");
+    }
+
+    #[test]
     fn masks_and_parts_of_links_are_recognised() {
         assert!(is_masked("[redacted:x]") && is_masked("[redacted:x") && !is_masked("[redacted:]"));
         assert!(!is_masked("[redacted:a b]") && !is_masked("[redacted:a]b]"));
         assert!(is_link_secret("5xx-abcdef") && is_link_secret("bcdfghjkmnpqrstv"));
         assert!(!is_link_secret("12345678") && !is_link_secret("certificate"));
         assert_eq!(last_characters("éab", 2), "ab");
+    }
+
+    #[test]
+    fn a_name_in_parts_is_found_by_its_first_words() {
+        let heads = ["api".to_owned(), "given".to_owned()];
+        for raw in [
+            r#"{"api":{"key":"x"}}"#,
+            r#"{"API" : [{"key":"x"}]}"#,
+            r#"{"a":{"my_apis" :{}}}"#,
+            r#"{"m":"{\"given\":{\"name\""}"#,
+        ] {
+            assert!(may_hold_nested(raw, &heads), "{raw}");
+        }
+        for raw in [r#"{"api":"{"}"#, r#"{"user":{"api":1}}"#, "{", "", "[{"] {
+            assert!(!may_hold_nested(raw, &heads), "{raw}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Listed {
 #[derive(Default)]
 pub struct NameRule {
     pub listed: Vec<Listed>,
+    /// The words before the last one of the names of several words.
+    pub heads: Vec<String>,
     pub endings: HashSet<String>,
     pub harmless: Vec<String>,
     pub query: HashSet<String>,
@@ -97,6 +99,16 @@ impl Listed {
 }
 
 impl NameRule {
+    /// Add a name to the list.
+    pub fn add(&mut self, words: Vec<String>, kind: Kind) {
+        for head in &words[..words.len().saturating_sub(1)] {
+            if !self.heads.contains(head) {
+                self.heads.push(head.clone());
+            }
+        }
+        self.listed.push(Listed::new(words, kind));
+    }
+
     /// Return what a name stands for; with `at_end`, only if its last word says so.
     pub fn kind(&self, name: &str, at_end: bool, keywords: &Keywords) -> Kind {
         if !keywords.in_name(name.as_bytes()) {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::pattern::{Pattern, Scratch};
 use crate::redact::Found;
 use crate::redact_names::split_name;
+use crate::secrets::is_date_with_hour;
 
 const LEAST_DIGITS: usize = 9;
 const MOST_GROUPS: usize = 8;
@@ -121,6 +122,9 @@ pub fn ibans(text: &str, words: &NumberWords) -> Vec<Found> {
 
 /// Return the end of what has the form of an account number: two letters, two digits, 11 to 30 further characters.
 fn account_end(bytes: &[u8], at: usize) -> Option<usize> {
+    if !bytes[at].is_ascii_alphabetic() {
+        return None;
+    }
     let head = bytes.get(at..at + 4)?;
     let starts = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
     let is_head =
@@ -190,18 +194,6 @@ fn next_run(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
         }
         run_end(bytes, start).map(|end| (start, end))
     })
-}
-
-/// True for `YYYY-MM-DD HH:MM` and `DD.MM.YYYY HH:MM`, with which text lines begin.
-fn is_date_with_hour(bytes: &[u8]) -> bool {
-    let has_form = |form: &[u8]| {
-        bytes.len() >= form.len()
-            && form.iter().zip(bytes).all(|(&sign, byte)| match sign {
-                b'0' => byte.is_ascii_digit(),
-                _ => *byte == sign,
-            })
-    };
-    has_form(b"0000-00-00 00:00") || has_form(b"00.00.0000 00:00")
 }
 
 fn run_end(bytes: &[u8], start: usize) -> Option<usize> {

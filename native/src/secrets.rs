@@ -4,9 +4,13 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use crate::trigrams::Trigrams;
+
 /// Least digits of a personal number.
 const LEAST_DIGITS: usize = 9;
 const CORSICAN_DIGITS: usize = 14;
+/// Digits of which every number of Corsica has a run, behind its letter.
+const CORSICAN_RUN: usize = 8;
 
 /// The form of keys that one service gives out.
 pub struct KeyShape {
@@ -19,12 +23,37 @@ pub struct KeyShape {
 /// The words by which a text is recognised that may hold something to mask.
 pub struct Keywords {
     automaton: AhoCorasick,
+    /// Rules out most texts before the automaton reads them.
+    trigrams: Trigrams,
     /// Number of words of each kind, in their order in the automaton.
     names: usize,
     words: usize,
     forms: usize,
     stems: usize,
     pub shapes: Vec<KeyShape>,
+}
+
+/// Which kinds of words a text holds, at whatever place.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Kinds {
+    /// A name, or a word that stands for one.
+    pub name: bool,
+    /// A value that is recognised by its form.
+    pub form: bool,
+    /// A part of a word of a path behind which a secret may stand.
+    pub stem: bool,
+    /// The beginning of a well-known key.
+    pub key: bool,
+}
+
+impl Kinds {
+    /// What is assumed of a text that has not been searched.
+    pub const ALL: Kinds = Kinds {
+        name: true,
+        form: true,
+        stem: true,
+        key: true,
+    };
 }
 
 impl Keywords {
@@ -38,13 +67,16 @@ impl Keywords {
     ) -> Result<Keywords, String> {
         let prefixes = shapes.iter().map(|shape| shape.prefix.as_slice());
         let texts = [names, words, forms, stems].into_iter().flatten();
+        let texts: Vec<&[u8]> = texts.map(String::as_bytes).chain(prefixes).collect();
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
-            .build(texts.map(String::as_bytes).chain(prefixes))
+            .build(&texts)
             .map_err(|error| error.to_string())?;
+        let trigrams = Trigrams::of(&texts);
         Ok(Keywords {
             automaton,
+            trigrams,
             names: names.len(),
             words: names.len() + words.len(),
             forms: names.len() + words.len() + forms.len(),
@@ -55,22 +87,33 @@ impl Keywords {
 
     /// True if a text holds a word by which a value to mask is recognised.
     pub fn is_match(&self, text: &[u8]) -> bool {
-        self.automaton.is_match(text) && self.is_match_at_place(text, text.iter().any(is_mark))
+        self.has_word(text) && self.is_match_at_place(text, text.iter().any(is_mark))
+    }
+
+    /// True if a text holds any of the words, at whatever place.
+    fn has_word(&self, text: &[u8]) -> bool {
+        self.trigrams.may_hold(text) && self.automaton.is_match(text)
+    }
+
+    /// Return the kinds of words in a text.
+    pub fn kinds(&self, text: &[u8]) -> Kinds {
+        let mut kinds = Kinds::default();
+        if self.trigrams.may_hold(text) {
+            for found in self.automaton.find_overlapping_iter(text) {
+                match found.pattern().as_usize() {
+                    place if place < self.words => kinds.name = true,
+                    place if place < self.forms => kinds.form = true,
+                    place if place < self.stems => kinds.stem = true,
+                    _ => kinds.key = true,
+                }
+            }
+        }
+        kinds
     }
 
     /// True if a field's name holds a listed name.
     pub fn in_name(&self, name: &[u8]) -> bool {
-        let is_odd =
-            |byte: &u8| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-' | b'.' | b' ');
-        name.iter().any(is_odd)
-            || (self.automaton.is_match(name) && self.is_match_at_place(name, true))
-    }
-
-    /// True if a text has the beginning of a well-known key.
-    pub fn may_have_key(&self, text: &[u8]) -> bool {
-        self.shapes
-            .iter()
-            .any(|shape| memchr::memmem::find(text, &shape.prefix).is_some())
+        is_odd_name(name) || (self.has_word(name) && self.is_match_at_place(name, true))
     }
 
     /// Return the end of a well-known key that begins at a place.
@@ -121,6 +164,12 @@ impl KeyShape {
     }
 }
 
+/// True if a name has other signs than those that join the words of names in texts.
+pub fn is_odd_name(name: &[u8]) -> bool {
+    name.iter()
+        .any(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b'-' | b'.' | b' '))
+}
+
 /// A name and its value are written with one of these between or around them.
 pub fn is_mark(byte: &u8) -> bool {
     matches!(byte, b'=' | b':' | b'<' | b'&' | b'\'' | b'"' | b'-')
@@ -166,34 +215,137 @@ fn is_separator(byte: u8) -> bool {
     matches!(byte, b' ' | b'.' | b'(' | b')' | b'+' | b'-')
 }
 
-/// True if a text may hold a personal number: nine digits or more with separators between them.
+/// True if a text may hold a personal number; the twin of `redact_filter.may_hold_number`.
 pub fn has_long_number(text: &[u8]) -> bool {
-    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let digits: usize = text
+        .chunks(255)
+        .map(|part| {
+            usize::from(part.iter().fold(0u8, |sum, byte| {
+                sum.wrapping_add(u8::from(byte.is_ascii_digit()))
+            }))
+        })
+        .sum();
     if digits < LEAST_DIGITS {
         return false;
     }
-    let mut run = 0;
-    let mut long = false;
-    for &byte in text {
-        if byte.is_ascii_digit() {
-            run += 1;
-            long |= run == LEAST_DIGITS;
-        } else if !is_separator(byte) {
-            run = 0;
-        }
-    }
-    let places = 0..text.len();
-    (long && !is_address(text) && (has_run(text) || places.clone().any(|at| is_account(text, at))))
-        || (digits >= CORSICAN_DIGITS && places.clone().any(|at| is_corsican(&text[at..])))
+    let longest = longest_run(text);
+    (longest >= LEAST_DIGITS && (has_personal_run(text) || has_account(text)))
+        || (longest >= CORSICAN_RUN && digits >= CORSICAN_DIGITS && has_corsican(text))
 }
 
-/// True if a text is an IPv4 address: client addresses are in every request.
-fn is_address(text: &[u8]) -> bool {
-    let mut parts = 0;
-    text.split(|&byte| byte == b'.').all(|part| {
-        parts += 1;
-        matches!(part.len(), 1..=3) && part.iter().all(u8::is_ascii_digit)
-    }) && parts == 4
+/// Return the most digits, up to `LEAST_DIGITS`, that only separators divide.
+fn longest_run(text: &[u8]) -> usize {
+    let (mut run, mut longest) = (0, 0);
+    for &byte in text {
+        match NUMBER_PART[usize::from(byte)] {
+            0 => run = 0,
+            1 => {}
+            _ => {
+                run += 1;
+                longest = longest.max(run);
+                if longest == LEAST_DIGITS {
+                    break;
+                }
+            }
+        }
+    }
+    longest
+}
+
+/// 2 for a digit, 1 for a separator in numbers, 0 for other bytes.
+const NUMBER_PART: [u8; 256] = {
+    let mut parts = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let separator = matches!(byte as u8, b' ' | b'.' | b'(' | b')' | b'+' | b'-');
+        parts[byte] = (byte as u8).is_ascii_digit() as u8 * 2 + separator as u8;
+        byte += 1;
+    }
+    parts
+};
+
+fn continues_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+}
+
+/// True if a text has a run of digits that is neither an IPv4 address alone nor a date with its hour; the twin of
+/// `redact_numbers.RUN`.
+fn has_personal_run(text: &[u8]) -> bool {
+    let digits = (0..text.len()).filter(|&at| text[at].is_ascii_digit());
+    digits
+        .filter(|&at| at == 0 || !continues_word(text[at - 1]))
+        .any(|at| {
+            let opening = at > 0 && matches!(text[at - 1], b'+' | b'(');
+            let begins = opening && (at == 1 || !continues_word(text[at - 2]));
+            let rest = &text[at..];
+            digits_of_run(rest) >= LEAST_DIGITS
+                && (begins || !(is_date_with_hour(rest) || is_lone_address(rest)))
+        })
+}
+
+/// Return the number of digits, up to `LEAST_DIGITS`, with up to three separators between them.
+fn digits_of_run(text: &[u8]) -> usize {
+    let (mut count, mut separators) = (0, 0);
+    for &byte in text {
+        match NUMBER_PART[usize::from(byte)] {
+            2 => (count, separators) = (count + 1, 0),
+            1 if separators < 3 => separators += 1,
+            _ => break,
+        }
+        if count == LEAST_DIGITS {
+            break;
+        }
+    }
+    count
+}
+
+/// True if a text begins with `YYYY-MM-DD HH:MM` or `DD.MM.YYYY HH:MM`, with which text lines begin.
+pub fn is_date_with_hour(text: &[u8]) -> bool {
+    let has_form = |form: &[u8; 16]| {
+        text.get(..form.len()).is_some_and(|head| {
+            form.iter().zip(head).all(|(&sign, byte)| match sign {
+                b'0' => byte.is_ascii_digit(),
+                _ => *byte == sign,
+            })
+        })
+    };
+    has_form(b"0000-00-00 00:00") || has_form(b"00.00.0000 00:00")
+}
+
+/// True if a text begins with an IPv4 address that no further digit continues.
+fn is_lone_address(text: &[u8]) -> bool {
+    let mut at = 0;
+    for part in 0..4 {
+        if part > 0 {
+            if text.get(at) != Some(&b'.') {
+                return false;
+            }
+            at += 1;
+        }
+        let most = text.len().min(at + 3);
+        let digits = text[at..most]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if digits == 0 {
+            return false;
+        }
+        at += digits;
+    }
+    let separators = text[at..]
+        .iter()
+        .take(4)
+        .take_while(|byte| is_separator(**byte))
+        .count();
+    separators > 3 || !text.get(at + separators).is_some_and(u8::is_ascii_digit)
+}
+
+fn has_account(text: &[u8]) -> bool {
+    (0..text.len()).any(|at| text[at].is_ascii_alphabetic() && is_account(text, at))
+}
+
+fn has_corsican(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'1', b'2', text).any(|at| is_corsican(&text[at..]))
 }
 
 /// The same without counting digits first. Three points may be an address, and are left to the rules.

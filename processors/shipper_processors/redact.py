@@ -16,7 +16,7 @@ import orjson
 from shipper_processors.envelope import LONE_SURROGATES
 from shipper_processors.pseudonym import hash_of
 from shipper_processors.redact_assignments import assignments, is_nothing, other_notations
-from shipper_processors.redact_filter import MARKS, TextFilter, decoded, may_hold_number
+from shipper_processors.redact_filter import MARKS, TextFilter, decoded, may_hold_number, without_escapes
 from shipper_processors.redact_names import DEFAULT_FIELDS, PATTERN_NAMES, Found, Kind, NameRule
 from shipper_processors.redact_numbers import CORSICAN, IBAN, KNOWN, RUN, compact, personal_numbers
 from shipper_processors.redact_patterns import AFTER_NAMES, BEFORE_NAMES, EMAIL, NORMAL
@@ -37,6 +37,13 @@ CONSTRAINED = frozenset({"correlation_id", "trace_id", "span_id", "timestamp"})
 """Fields whose text the schema constrains: numbers in it are not personal, and words need `=`, `:` or dots."""
 NAME_KEYS, VALUE_KEYS = ("name", "key", "header", "field", "param", "parameter"), ("value", "val", "content", "input")
 """Keys of a header or parameter that is written as an object, and of a value that pydantic rejects."""
+JSON_NAME = re.compile(
+    rf"\"(?:{'|'.join(NAME_KEYS)})\"\s{{0,8}}+:\s{{0,8}}+\"([^\"\\]++)\"|\"([^\"\\]++)\"\s{{0,8}}+[:\]]",
+    re.ASCII | re.IGNORECASE,
+)
+"""A field's name, or a text that may name the value beside it: under `name`, or as the last of a list."""
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_. -]*+")
+"""Names that texts may hold; the filter of texts recognises them."""
 LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]{2,100}")
 """A name in a list before its value."""
 
@@ -206,7 +213,7 @@ class Redactor:
 
         The rest stays unchanged. If an object has a name twice, both values are masked.
         """
-        if not self._every_text and not self._may_hold(text) and not self._filter.may_hold_nested(text):
+        if not self._every_text and not self._may_hold_raw(text):
             return text
         if text.lstrip("\ufeff \t")[:1] == "{":
             try:
@@ -217,6 +224,18 @@ class Redactor:
             except (ValueError, RecursionError):
                 pass  # invalid JSON: masked as text only
         return self.redact_text(text)
+
+    def _may_hold_raw(self, text: str) -> bool:
+        texts = (text, without_escapes(text)) if "\\" in text else (text,)
+        return any(
+            self._filter.may_hold(plain) or self._filter.may_hold_nested(plain) or self._has_odd_name(plain)
+            for plain in texts
+        )
+
+    def _has_odd_name(self, raw: str) -> bool:
+        """True if a name in JSON is sensitive by words that other signs join than in texts: `api/key`."""
+        names = (match[1] or match[2] for match in JSON_NAME.finditer(raw))
+        return any(PLAIN_NAME.fullmatch(name) is None and self._names.kind(name) for name in names)
 
     def _matches(self, text: str, name: str = "", *, numbers: bool = True) -> str:
         patterns = self._patterns

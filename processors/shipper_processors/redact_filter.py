@@ -17,6 +17,8 @@ from shipper_processors.redact_patterns import KEY, LINK, LINK_STEMS, PREFIXES, 
 MARKS = re.compile(r"[=:<&'\"-]")
 """A name and its value are written with one of these between or around them."""
 ESCAPE = re.compile(r"(?<!\\)\\++u00([2-7][0-9A-Fa-f])")
+JSON_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.?))", re.DOTALL)
+_SIGNS = dict.fromkeys("bfnrt", "\n")
 SIGNS = ("", "_", "-", ".", " ")
 """Between two words of a name in text."""
 SIGNS_BYTES = "".join(SIGNS).encode()
@@ -33,6 +35,13 @@ def decoded(text: str) -> str:
     for _ in range(2):
         text = unquote(text, errors="replace") if "%" in text else text
     return text
+
+
+def without_escapes(text: str) -> str:
+    r"""Return `text` with all that looks like an escape of JSON decoded: `\nghp_…` has a key, `\/reset\/…` a link."""
+    return JSON_ESCAPE.sub(
+        lambda escape: chr(int(escape[1], 16)) if escape[1] else _SIGNS.get(escape[2], escape[2]), text
+    )
 
 
 def may_hold_number(text: str) -> bool:

@@ -1,6 +1,7 @@
 """Redaction: planted secrets never appear, harmless events are unchanged, and the quick test misses nothing."""
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from shipper_processors.redact import Redactor
 from shipper_processors.redact_names import PATTERN_NAMES
 from shipper_processors.redact_numbers import french_nir, luhn
+from tests.hazards.secret_kinds import KINDS
 
 SECRETS = {
     "bearer": "Authorization: Bearer abcdefgh12345678",
@@ -340,6 +342,27 @@ def test_a_date_with_its_hour_is_no_number(time: str) -> None:
         assert not Redactor().suspicious({"message": text})
     number = f"{time} card 4111 1111 1111 1111"
     assert Redactor().redact_text(number) == f"{time} card [redacted:card]"
+
+
+@given(
+    st.randoms(use_true_random=False), st.sampled_from(["\n", "\t", '"', "\\", "\x01", "é\r", "/", " "]), st.booleans()
+)
+def test_a_secret_in_a_raw_line_is_masked_behind_any_escape(random: Random, before: str, slashes: bool) -> None:
+    """The last letter of an escape is no part of the word behind it, and an escaped slash is a slash."""
+    planted = random.choice(KINDS)(random)
+    raw = json.dumps({"client_ip": "10.203.111.254", "note": f"refused{before}{planted.text}"})
+    masked = Redactor().redact_raw(raw.replace("/", "\\/") if slashes else raw)
+    alone = Redactor().redact_text(f"refused{before}{planted.text}")
+    assert not any(part in json.dumps(json.loads(masked)) for part in planted.parts if part not in alone), masked
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"api/key": "hunter2"}, {"loc": ["body", "api/key"], "input": "hunter2"}, {"name": "api:key", "value": "hunter2"}],
+)
+def test_a_name_with_other_signs_is_sensitive_in_raw_lines_too(fields: dict[str, object]) -> None:
+    """As it is in events."""
+    assert "hunter2" not in Redactor().redact_raw(json.dumps(fields))
 
 
 def test_a_number_is_judged_by_its_own_field() -> None:

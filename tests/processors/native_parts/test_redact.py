@@ -47,7 +47,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 TEXTS = st.lists(PIECES | st.text(max_size=4), max_size=12).map("".join)
 NAMES = st.sampled_from(
-    ["password", "note", "api", "key", "patient", "name", "value", "loc", "input", "header", "a@b.example", "message", "tokens", "phone", "event", "pin"]
+    ["password", "note", "api", "apis", "given", "api/key", "first.name", "key", "patient", "name", "value", "loc", "input", "header", "a@b.example", "message", "tokens", "phone", "event", "pin"]
 ) | st.text(max_size=5)  # fmt: skip
 VALUES = st.recursive(
     TEXTS | st.integers(-(2**53), 2**53) | st.booleans() | st.none() | st.floats(allow_nan=False, allow_infinity=False),
@@ -87,7 +87,7 @@ def test_texts_are_masked_alike(text: str, mode: Mode) -> None:
 AROUND_NUMBERS = st.lists(
     st.sampled_from([
         "2026-11-23 10:00", "23.11.2026 10:00", "2026-11-23 10", "4111 1111 1111 1111", "4532333333333338", "0612345678",
-        "10.0.0.1", "call ", "card ", "id", "order ", "'", "'id': ", '"user_id":"', '"order_id": "', '"id":', '"', '\\"', '":', '" : 1', ",", "{", " ", "(", "+", "1", ":00",
+        "10.0.0.1", "10.20.30.140", ".", "-", "1 2 3", "call ", "card ", "id", "order ", "'", "'id': ", '"user_id":"', '"order_id": "', '"id":', '"', '\\"', '":', '" : 1', ",", "{", " ", "(", "+", "1", ":00",
     ]),
     max_size=8,
 )  # fmt: skip
@@ -116,11 +116,19 @@ def test_events_are_masked_alike(extra: dict[str, Any]) -> None:
             raise
 
 
-@given(st.dictionaries(NAMES, VALUES, max_size=5))
-@example({"password": "x", "note": 1e-05})
-def test_raw_lines_are_masked_alike(extra: dict[str, Any]) -> None:
+@given(st.dictionaries(NAMES, VALUES, max_size=5), st.booleans(), st.sampled_from([None, 1, 12]))
+@example({"password": "x", "note": 1e-05}, False, None)
+@example({"api/key": "x", "client_ip": "10.203.111.254"}, True, None)
+@example({"api/key": "x", "at": "2026-11-23 10:00:00.123456"}, True, None)
+@example({"api/key": "x", "at": "2026-11-23T10:00:00.123456789Z"}, True, None)
+@example({"note": "caf\u00e9 \u0000"}, True, None)
+@example({"api": {"key": "x"}}, True, 1)
+@example({"note": "\nAKIAABCDEFGH12345678"}, True, None)
+@example({"password": "android.os.BinderProxy@2bd79ce"}, True, None)
+@example({"loc": ["body", "api/key"], "input": "x"}, True, None)
+def test_raw_lines_are_masked_alike(extra: dict[str, Any], ascii_only: bool, indent: int | None) -> None:
     """JSON by its fields; the rest of the text stays."""
-    raw = json.dumps(extra, ensure_ascii=False)
+    raw = json.dumps(extra, ensure_ascii=ascii_only, indent=indent)
     if not storable(raw):
         return
     redactor, twin = both()
