@@ -9,15 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shipper.agent.kafka_faults import Fault
 from shipper.agent.kafka_messages import MessageBatch, Translate
 from shipper.agent.kafka_offsets import PartitionOffsets
 from shipper.agent.maintenance import Maintenance
 from shipper.delivery.availability import Availability, after_failure
 from shipper.delivery.loop import Acknowledged, Delivery, Result, RolledBack
 from shipper.delivery.pace import Pace
-from shipper.inputs.kafka.consumer import Consumer, Partition, Rebalanced, Span
+from shipper.inputs.kafka.consumer import Consumer, Partition, Progress, Rebalanced, Span
 from shipper.inputs.kafka.read_message import Received
-from shipper.metrics.catalogue import COMMITTED, MESSAGES, REBALANCES
+from shipper.metrics.catalogue import COMMITTED, MESSAGES, MESSAGES_LOST, REBALANCES, RESETS
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Tally
 from shipper.outputs.kafka.client import KafkaUnavailable
@@ -32,11 +33,15 @@ POLL_IN_FLIGHT_S = 0.05
 """Seconds that a poll may delay the processing of responses."""
 MEASURE_S = 5.0
 """Seconds between two requests for the end offsets of partitions; a request may take a fifth of it."""
+MEASURE_AGAIN_S = 1.0
+"""The same while nothing is read, since a topic is unknown."""
 REVOKE_S = 5.0
 """Seconds that a rebalance waits for the batches in flight: well below the session timeout of the group."""
 COMMIT_AGAIN_S = 1.0
 PATIENCE_S = 5.0
 """Seconds that a broker may be unavailable before a single run gives up."""
+FAULT_SHOWN_S = 3600.0
+"""Seconds for which a fault of a partition degrades the health: long enough to be seen."""
 UNASSIGNED_S = 10.0
 """Seconds that a member waits for partitions before a single run takes the group to be full."""
 
@@ -61,6 +66,8 @@ class Indexer(Rebalanced):
     after_turn: Callable[[], None] | None = None
     turned_at: float = 0.0
     """Start of the current turn (monotonic seconds); the health check reads it."""
+    faults: dict[Partition, tuple[float, Fault]] = field(default_factory=dict)
+    """The last fault of each partition, with its time (monotonic seconds)."""
     _consumer: Consumer | None = None
     _open: MessageBatch = field(default_factory=MessageBatch)
     _begun_at: float | None = None
@@ -169,8 +176,12 @@ class Indexer(Rebalanced):
         now_ms, batch, prefix = self.clock.wall_ms(), self._open, self.translate.prefixes.quarantine
         rewind = self._offsets.rewind
         for received in messages:
-            if rewind and Partition(received.topic, received.partition) in rewind:
+            partition = Partition(received.topic, received.partition)
+            if partition not in self._offsets.spans:  # its topic may be another one before it was looked at
+                rewind.setdefault(partition, received.offset)
+            if rewind and partition in rewind:
                 continue  # it is read again after the seek
+            self._offsets.reading(partition).received(received.offset)
             batch.add(received, self.translate(received, now_ms), prefix)
         if self._begun_at is None and batch.next:
             self._begun_at = self.clock.monotonic()
@@ -198,8 +209,9 @@ class Indexer(Rebalanced):
     # --- sending and committing -------------------------------------------------------------------
 
     def _may_read(self) -> bool:
-        """Return True if there is room for more messages and no unavailable output holds them up."""
-        return self._open.bytes < self.pace.batch_bytes and (self.delivery.state.error is None or self._may_send())
+        """Return True if there is room for more messages, no unavailable output holds them up, and topics are known."""
+        has_room = self._open.bytes < self.pace.batch_bytes and not self._offsets.unmeasured()
+        return has_room and (self.delivery.state.error is None or self._may_send())
 
     def _may_send(self) -> bool:
         return self.delivery.may_send(self.clock.monotonic())
@@ -233,11 +245,12 @@ class Indexer(Rebalanced):
     def _roll_back(self, batches: Sequence[MessageBatch]) -> None:
         """Roll back `batches` and the open one: they are read again from the oldest unacknowledged offset."""
         self._offsets.roll_back((*batches, self._open))
+        self._count_lost("recreated", sum(batch.orphaned for batch in (*batches, self._open)))
         self._open, self._begun_at = MessageBatch(), None
 
     def _commit(self, consumer: Consumer, *, hurry: bool = False) -> None:
         """Commit the acknowledged offsets. Messages beyond a failed commit are read again, as duplicates."""
-        offsets = self._offsets.acknowledged
+        offsets = self._offsets.to_commit(self._offsets.acknowledged)
         if not offsets or (self.clock.monotonic() < self._commit_at and not hurry):
             return
         try:
@@ -247,7 +260,7 @@ class Indexer(Rebalanced):
             result = "unavailable"
         self._count((COMMITTED.name, (result,)))
         if result == "ok":
-            self._offsets.acknowledged = {}
+            self._offsets.committed(offsets)
         else:
             self._commit_at = self.clock.monotonic() + COMMIT_AGAIN_S
 
@@ -265,7 +278,7 @@ class Indexer(Rebalanced):
         if partitions:
             self._log.info("partitions_assigned", partitions=_partition_names(partitions))
 
-    def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+    def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, Progress]:
         """Wait briefly for the batches in flight, roll back the rest, and return the offsets to commit."""
         for result in self.delivery.drain(REVOKE_S):
             self._apply(result)
@@ -294,12 +307,34 @@ class Indexer(Rebalanced):
             spans = consumer.spans(MEASURE_S / 5)
         except KafkaUnavailable as error:
             self._input_failed(error)
+            if self._offsets.unmeasured():
+                self._measure_at = now + MEASURE_AGAIN_S
             return
-        self._offsets.measured(spans)
+        for fault in self._offsets.measured(spans):
+            self._report(fault)
         self._measured = True
         if self.input_state.error is not None:
             self._log.info("input_available")
             self.input_state = Availability()
+
+    def _report(self, fault: Fault) -> None:
+        """Count and log a fault. Batches of a partition that is read anew no longer carry its offsets."""
+        if fault.restarts:
+            for batch in (*(sent.marks for sent in self.delivery.in_flight), self._open):
+                batch.forget(fault.partition)
+        self.faults[fault.partition] = (self.clock.monotonic(), fault)
+        self._count((RESETS.name, (fault.reason,)))
+        self._count_lost(fault.reason, fault.lost)
+        self._log.warning(f"partition_{fault.reason}", error=fault.what, hint=fault.hint, lost=fault.lost)
+
+    def recent_faults(self) -> dict[Partition, str]:
+        """Return the faults of the last hour."""
+        since = self.clock.monotonic() - FAULT_SHOWN_S
+        return {partition: fault.what for partition, (at, fault) in self.faults.items() if at >= since}
+
+    def _count_lost(self, reason: str, number: int) -> None:
+        if number:
+            self._count((MESSAGES_LOST.name, (reason,)), number)
 
     def _input_failed(self, error: ShipperError) -> None:
         if self.input_state.error is None:

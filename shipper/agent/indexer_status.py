@@ -27,6 +27,8 @@ class IndexerSnapshot:
     url: str
     group: str
     input_error: str | None
+    faults: tuple[tuple[Partition, str], ...]
+    """Faults of partitions in the last hour."""
     output: OutputStatus
     partitions: tuple[tuple[Partition, Span], ...]
     lag_messages: int
@@ -54,7 +56,7 @@ class IndexerSnapshot:
         idle = self.monotonic() - self.published_at
         return Health.of(
             loop=healthy_if(not self.ready or idle < self.stuck_after, "stuck"),
-            inputs=healthy_if(self.input_error is None),
+            inputs=healthy_if(self.input_error is None and not self.faults),
             output=healthy_if(self.output.error is None),
             lag=healthy_if(self.max_lag is None or self.lag_seconds < self.max_lag),
         )
@@ -65,14 +67,21 @@ class IndexerSnapshot:
             "running": True,
             "output": self.output.row(),
             "state": {"directory": f"group {self.group} of {self.url}", "error": None},
-            "unreadable": {} if self.input_error is None else {self.url: self.input_error},
+            "unreadable": {
+                **({} if self.input_error is None else {self.url: self.input_error}),
+                **{_path(partition): what for partition, what in self.faults},
+            },
             "logs": [_row(partition, span) for partition, span in sorted(self.partitions)],
         }
 
 
+def _path(partition: Partition) -> str:
+    return f"kafka://{partition.topic}/{partition.number}"
+
+
 def _row(partition: Partition, span: Span) -> dict[str, Any]:
     return {
-        "path": f"kafka://{partition.topic}/{partition.number}",
+        "path": _path(partition),
         "size": span.end,
         "counted": span.next,
         "shipped": span.next,
@@ -108,6 +117,7 @@ class IndexerPublisher:
             url=self.url,
             group=self.group,
             input_error=indexer.input_state.error,
+            faults=tuple(indexer.recent_faults().items()),
             output=OutputStatus.of(self.output_kind, indexer.delivery),
             partitions=tuple(indexer.spans.items()),
             lag_messages=indexer.lag(),

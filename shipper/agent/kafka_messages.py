@@ -67,6 +67,13 @@ class MessageBatch:
     """Offset after the last message of each partition."""
     oldest_ms: int | None = None
     """Timestamp of the oldest message (milliseconds since the epoch)."""
+    orphaned: int = 0
+    """Messages that cannot be read again, since their topic is gone."""
+
+    def forget(self, partition: Partition) -> None:
+        """Keep the documents of a partition whose topic is gone, but neither commit nor rewind its offsets."""
+        if (first := self.first.pop(partition, None)) is not None:
+            self.orphaned += self.next.pop(partition) - first
 
     def add(self, received: Received, carried: list[Document], quarantine_prefix: str) -> None:
         """Add one message and its documents."""

@@ -110,6 +110,16 @@ COMMITTED = OwnMetric(
     "shipper_offset_commits_total", "counter", "Offset commits by result.", ("result",),
     values=("ok", "refused", "unavailable"), processes=INDEXER,
 )  # fmt: skip
+MESSAGES_LOST = OwnMetric(
+    "shipper_messages_lost_total", "counter",
+    "Kafka messages that were gone before they were read, as far as known, by reason.", ("reason",),
+    values=("recreated", "shrunk", "expired"), processes=INDEXER,
+)  # fmt: skip
+RESETS = OwnMetric(
+    "shipper_partition_resets_total", "counter",
+    "Partitions whose topic was created again, that became shorter, or that lost messages before they were read.",
+    ("reason",), values=("recreated", "shrunk", "expired"), processes=INDEXER,
+)  # fmt: skip
 REPLAYED = OwnMetric(
     "shipper_replay_documents_total", "counter", "Documents by daily index.", ("index",), processes=REPLAY
 )

@@ -9,7 +9,7 @@ from shipper.bootstrap import build_pipeline
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Delivery
 from shipper.delivery.pace import Pace
-from shipper.inputs.kafka.consumer import Consumer, Partition, Rebalanced, Span
+from shipper.inputs.kafka.consumer import Consumer, Partition, Progress, Rebalanced, Span
 from shipper.inputs.kafka.read_message import Received
 from shipper.metrics import catalogue
 from shipper.metrics.registry import Ledger
@@ -30,8 +30,8 @@ class Topic(Consumer):
         self.read += 1
         return [Received("logs", 0, self.read - 1, 0, b"not ours", ())]
 
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
-        self.committed = offsets[self.partition]
+    def commit(self, offsets: Mapping[Partition, Progress]) -> bool:
+        self.committed = offsets[self.partition].offset
         return True
 
     def seek(self, partition: Partition, offset: int) -> bool:

@@ -18,10 +18,11 @@ from typing import Any
 
 import orjson
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from shipper.agent.indexer import Indexer
+from shipper.agent.indexer_status import IndexerPublisher
 from shipper.bootstrap import build_indexer
 from shipper.config.output_settings import KafkaSettings
 from shipper.config.settings import Settings
@@ -670,3 +671,111 @@ def test_what_others_wrote_goes_to_the_quarantine(topic: Topic) -> None:
     assert topic.once("again")["duplicate"] == 26
     names = {path.name for path in (topic.folder / "store").glob("*.db")}
     assert all(name.startswith(("keneyapp-logs-2026.11.23", "keneyapp-quarantine-")) for name in names)
+
+
+# --- topics that change under the indexer --------------------------------------------------------
+
+
+def deleted(topic: Topic) -> None:
+    """Delete the events' topic and wait until it is gone."""
+    admin = KafkaAdminClient(bootstrap_servers=topic.address)
+    admin.delete_topics([topic.name])
+    until(lambda: topic.name not in admin.list_topics())
+    admin.close()
+
+
+@pytest.mark.parametrize("number", [200, 500, 900], ids=["fewer", "as many", "more"])
+def test_a_topic_that_is_created_again_is_read_from_its_beginning(topic: Topic, number: int) -> None:
+    """Its old offsets mean nothing: everything is stored, the fault is counted and named, and health is degraded."""
+    topic.create(1)
+    first, second = events(500), events(number, 1000)
+    topic.send(first)
+    member = topic.member()
+    until(lambda: topic.stored() == ids(first), LONG_S)
+    deleted(topic)
+    create_topics(topic.address, topic.name, partitions=1)
+    topic.send(second)
+    until(lambda: topic.stored() == ids([*first, *second]), LONG_S)
+    until(lambda: bool(member.indexer.recent_faults()), LONG_S)
+    (what,) = member.indexer.recent_faults().values()
+    assert f"partition 0 of topic {topic.name} was deleted and created again" in what
+    publisher = IndexerPublisher(member.indexer, topic.url, "indexers", "local")
+    assert publisher.snapshot.health().status == "degraded"
+    assert what in publisher.snapshot.status()["unreadable"].values()
+    assert member.indexer.ledger.published.values["shipper_partition_resets_total", ("recreated",)] >= 1
+    until(lambda: topic.committed() == {Partition(topic.name, 0): len(topic_messages(topic))}, LONG_S)
+    member.stop()
+    assert topic.once()["indexed"] == 0
+
+
+def topic_messages(topic: Topic) -> list[int]:
+    """Return the offsets of the messages of the first partition."""
+    consumer = KafkaConsumer(bootstrap_servers=topic.address)
+    place = TopicPartition(topic.name, 0)
+    end = consumer.end_offsets([place])[place]
+    consumer.close()
+    return list(range(end))
+
+
+def test_a_topic_that_is_created_again_between_two_runs_is_read_from_its_beginning(topic: Topic) -> None:
+    """The group's offset names the topic that it belongs to; here somebody has put the old one back."""
+    topic.create(1)
+    first, second = events(300), events(900, 1000)
+    topic.send(first, each=1)
+    topic.once()
+    old = group_offset(topic)
+    deleted(topic)
+    create_topics(topic.address, topic.name, partitions=1)
+    topic.send(second, each=1)
+    put_offset(topic, old)
+    topic.once()
+    assert topic.stored() == ids([*first, *second])
+
+
+def test_a_group_whose_offset_is_beyond_the_end_reads_what_is_there(topic: Topic) -> None:
+    """The partition is shorter than what was read of it: nothing readable is passed over, and it is said."""
+    topic.create(1)
+    sent = events(300)
+    topic.send(sent, each=1)
+    put_offset(topic, OffsetAndMetadata(5000, "", -1))
+    member = topic.member()
+    until(lambda: topic.stored() == ids(sent), LONG_S)
+    until(lambda: any("became shorter" in what for what in member.indexer.recent_faults().values()), LONG_S)
+    until(lambda: topic.committed() == {Partition(topic.name, 0): 300}, LONG_S)
+    member.stop()
+
+
+def test_messages_that_expire_unread_are_counted(topic: Topic) -> None:
+    """Retention, or an operator, deleted them before an indexer came: their number is known exactly."""
+    topic.create(1)
+    sent = events(300)
+    topic.send(sent[:100], each=1)
+    topic.once()
+    topic.send(sent[100:], each=1)
+    admin = KafkaAdminClient(bootstrap_servers=topic.address)
+    admin.delete_records({TopicPartition(topic.name, 0): 170})
+    admin.close()
+    member = topic.member()
+    until(lambda: topic.stored() == ids([*sent[:100], *sent[170:]]), LONG_S)
+    lost = ("shipper_messages_lost_total", ("expired",))
+    until(lambda: member.indexer.ledger.published.values.get(lost, 0) == 70, LONG_S)
+    assert any("70 messages were not read" in what for what in member.indexer.recent_faults().values())
+    member.stop()
+    assert member.indexer.ledger.published.values[lost] == 70
+
+
+def group_offset(topic: Topic) -> Any:
+    """Return the committed offset of the first partition, with its metadata."""
+    admin = KafkaAdminClient(bootstrap_servers=topic.address)
+    group = f"{topic.name}-indexers"
+    offsets = admin.list_group_offsets(group)[group]
+    admin.close()
+    return offsets[TopicPartition(topic.name, 0)]
+
+
+def put_offset(topic: Topic, offset: Any) -> None:
+    """Commit an offset for the group, as a tool does."""
+    consumer = KafkaConsumer(bootstrap_servers=topic.address, group_id=f"{topic.name}-indexers")
+    consumer.assign([TopicPartition(topic.name, 0)])
+    consumer.commit({TopicPartition(topic.name, 0): offset})
+    consumer.close()

@@ -1,17 +1,24 @@
 """`shipper.inputs.kafka.consumer` over confluent-kafka (librdkafka), used if it is installed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from operator import methodcaller
 from typing import Any
 
 import confluent_kafka
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from shipper.inputs.kafka.consumer import FETCH_BYTES, PARTITION_FETCH_BYTES, Partition, Rebalanced, Span
+from shipper.inputs.kafka.consumer import (
+    FETCH_BYTES,
+    PARTITION_FETCH_BYTES,
+    Partition,
+    Progress,
+    Rebalanced,
+    Span,
+)
 from shipper.inputs.kafka.read_message import Received
 from shipper.outputs.kafka.client import COMMIT_S, Connection, KafkaUnavailable, brokers_unavailable
 from shipper.outputs.kafka.confluent_shared import common_options, created, translated
@@ -112,7 +119,7 @@ class ConfluentConsumer:
                 self._received_error = ReceivedError(error, message.topic() or "")
         return received
 
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+    def commit(self, offsets: Mapping[Partition, Progress]) -> bool:
         """Commit offsets. Raises KafkaUnavailable.
 
         The library blocks while the group's coordinator is unavailable, so it commits in a thread. A commit that
@@ -120,7 +127,9 @@ class ConfluentConsumer:
         """
         if self._committing is not None and not self._committing.done():
             raise brokers_unavailable(self._connection, "an earlier commit has no response yet")
-        places = [Place(topic, number, offset) for (topic, number), offset in offsets.items()]
+        places = [
+            Place(topic, number, offset, topic_id or None) for (topic, number), (offset, topic_id) in offsets.items()
+        ]
         self._committing = self._commits.submit(places)
         try:
             committed = self._committing.result(COMMIT_S)
@@ -163,18 +172,25 @@ class ConfluentConsumer:
         if not places:
             return {}
         try:
-            nexts = {
-                (place.topic, place.partition): place.offset for place in self._consumer.committed(places, seconds)
-            }
+            committed = {(place.topic, place.partition): place for place in self._consumer.committed(places, seconds)}
+            beginnings = self._listed(places, OffsetSpec.earliest(), seconds)
             ends = self._listed(places, OffsetSpec.latest(), seconds)
-            fresh = [place for place in places if nexts[place.topic, place.partition] < 0]
-            nexts |= self._listed(fresh, OffsetSpec.earliest(), seconds) if fresh else {}
+            ids = self._topic_ids({place.topic for place in places}, seconds)
         except TimeoutError as error:
             raise brokers_unavailable(self._connection, "the request for offsets timed out") from error
         except KafkaException as error:
             self._admin = None  # its partition leaders may be outdated after a broker failure
             raise translated(error.args[0], self._connection) from error
-        return {Partition(*place): Span(nexts[place], end) for place, end in ends.items()}
+        spans = {}
+        for place, end in ends.items():
+            known = committed[place]
+            offset = known.offset if known.offset >= 0 else beginnings[place]
+            spans[Partition(*place)] = Span(offset, end, beginnings[place], ids[place[0]], known.metadata or "")
+        return spans
+
+    def _topic_ids(self, topics: Iterable[str], seconds: float) -> dict[str, str]:
+        responses = self._admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=seconds)
+        return {topic: _hexadecimal(response.result(2 * seconds).topic_id) for topic, response in responses.items()}
 
     def _listed(self, places: Sequence[Any], which: Any, seconds: float) -> dict[tuple[str, int], int]:  # noqa: ANN401
         """Request offsets on a separate connection: on the consumer's, each response waits behind a fetch."""
@@ -212,6 +228,13 @@ def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:  # noqa: ANN40
         return HEADERS(message) or ()
     except (SystemError, UnicodeDecodeError):
         return ()
+
+
+def _hexadecimal(topic_id: Any) -> str:  # noqa: ANN401 -- the library's type
+    if topic_id is None:
+        return ""
+    halves = (topic_id.get_most_significant_bits(), topic_id.get_least_significant_bits())
+    return "".join(f"{half % 2**64:016x}" for half in halves) if any(halves) else ""
 
 
 def _partitions(places: Sequence[Any]) -> list[Partition]:

@@ -31,6 +31,22 @@ class Span(NamedTuple):
 
     next: int
     end: int
+    beginning: int = 0
+    """Offset of the oldest message that is still there."""
+    topic_id: str = ""
+    """Identity of the topic, not shared by one of the same name that is created again: 32 hexadecimal digits.
+
+    Empty if unknown, as from a broker before 2.8.
+    """
+    committed_id: str = ""
+    """Identity of the topic in which the group committed `next`; empty if unknown."""
+
+
+class Progress(NamedTuple):
+    """An offset to commit, and the topic that it belongs to; the broker keeps both."""
+
+    offset: int
+    topic_id: str = ""
 
 
 class Rebalanced(Protocol):
@@ -39,7 +55,7 @@ class Rebalanced(Protocol):
     def assigned(self, partitions: Sequence[Partition]) -> None:
         """Start to read these partitions."""
 
-    def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+    def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, Progress]:
         """Give these partitions to another member, and return the offsets to commit before."""
 
     def lost(self, partitions: Sequence[Partition]) -> None:
@@ -52,7 +68,7 @@ class Consumer(Protocol):
     def poll(self, seconds: float, most: int) -> list[Received]:
         """Return up to `most` messages after at most `seconds`; keep the membership. Raises KafkaUnavailable."""
 
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+    def commit(self, offsets: Mapping[Partition, Progress]) -> bool:
         """Commit the offsets of the next messages to read; False if the partitions are assigned to another member.
 
         Raises KafkaUnavailable.

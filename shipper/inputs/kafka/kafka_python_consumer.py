@@ -14,7 +14,14 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
-from shipper.inputs.kafka.consumer import FETCH_BYTES, PARTITION_FETCH_BYTES, Partition, Rebalanced, Span
+from shipper.inputs.kafka.consumer import (
+    FETCH_BYTES,
+    PARTITION_FETCH_BYTES,
+    Partition,
+    Progress,
+    Rebalanced,
+    Span,
+)
 from shipper.inputs.kafka.read_message import Received
 from shipper.outputs.kafka.client import COMMIT_S, Connection
 from shipper.outputs.kafka.kafka_python import common_options, opened, silence, translated
@@ -76,7 +83,7 @@ class KafkaPythonConsumer:
             for record in records
         ]
 
-    def commit(self, offsets: Mapping[Partition, int]) -> bool:
+    def commit(self, offsets: Mapping[Partition, Progress]) -> bool:
         """Commit offsets. Raises KafkaUnavailable."""
         try:
             self._consumer.commit(_offsets(offsets), timeout_ms=int(COMMIT_S * 1000))
@@ -107,13 +114,24 @@ class KafkaPythonConsumer:
         if not places:
             return {}
         try:
+            cluster = self._consumer._client.cluster  # noqa: SLF001 -- no public API returns the identity of a topic
+            cluster.request_update()
+            beginnings = self._consumer.beginning_offsets(places, timeout_ms=timeout_ms)
             ends = self._consumer.end_offsets(places, timeout_ms=timeout_ms)
-            nexts = {place: self._consumer.committed(place, timeout_ms=timeout_ms) for place in places}
-            fresh = [place for place, offset in nexts.items() if offset is None]
-            nexts |= self._consumer.beginning_offsets(fresh, timeout_ms=timeout_ms) if fresh else {}
+            committed = {
+                place: self._consumer.committed(place, metadata=True, timeout_ms=timeout_ms) for place in places
+            }
         except KafkaError as error:
             raise translated(error, self._connection) from error
-        return {Partition(*place): Span(nexts[place], ends[place]) for place in places}
+        spans = {}
+        for place in places:
+            offset, committed_id = beginnings[place], ""
+            if (known := committed[place]) is not None:
+                offset, committed_id = known.offset, known.metadata or ""
+            topic_id = cluster.topic_id(place.topic)
+            identity = topic_id.hex if topic_id is not None and topic_id.int else ""
+            spans[Partition(*place)] = Span(offset, ends[place], beginnings[place], identity, committed_id)
+        return spans
 
     def close(self) -> None:
         """Leave the group."""
@@ -142,5 +160,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library
         self._listener.lost([Partition(*place) for place in lost])
 
 
-def _offsets(offsets: Mapping[Partition, int]) -> dict[Any, Any]:
-    return {Place(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+def _offsets(offsets: Mapping[Partition, Progress]) -> dict[Any, Any]:
+    return {
+        Place(*partition): OffsetAndMetadata(offset, topic_id, -1) for partition, (offset, topic_id) in offsets.items()
+    }
