@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from shipper.state.integrity import CommitMarker, Seal, sealed_parts
-from shipper.state.upgrade import STEPS, upgrade
+from shipper.state.integrity import MARK, CommitMarker, Seal, sealed_parts
+from shipper.state.upgrade import STEPS, copy_path, upgrade
 from shipper.system import sqlite_files
 from shipper.system.errors import StateError
 from shipper_processors.sanitize import printable
@@ -134,9 +134,14 @@ def _version_error(path: Path, version: int) -> StateError:
             f"state {path} has version {version}, and this shipper's is version {VERSION}",
             "start the agent, which upgrades the state and keeps a copy of it",
         )
+    back = ""
+    if (copy := copy_path(path, VERSION)).exists():
+        rest = " ".join(str(path.with_name(name)) for name in (MARK, f"{path.name}-wal", f"{path.name}-shm"))
+        back = f", or step back to the state before its upgrade: `mv {copy} {path} && rm -f {rest}`"
     return StateError(
         f"state {path} has version {version}; this shipper needs version {VERSION}",
-        "run the shipper version that wrote it, or move the directory away to start at the beginning of all files",
+        f"run the shipper version that wrote it{back}, or move the directory away to start at the beginning of all"
+        " files",
     )
 
 

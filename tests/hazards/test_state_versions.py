@@ -1,11 +1,13 @@
 """A state of an earlier version goes on where it was, and a copy of it is kept."""
 
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from shipper.state.database import VERSION
 from shipper.state.integrity import Seal, sealed_parts
 from shipper.state.store import State
 from shipper.system.errors import StateError
@@ -62,3 +64,26 @@ def test_a_damaged_state_of_version_1_is_not_upgraded(tmp_path: Path) -> None:
         db.commit()
     with pytest.raises(StateError, match="rows differ from the last commit"):
         State(tmp_path / "state")
+
+
+def test_a_step_back_is_the_command_of_the_hint(tmp_path: Path) -> None:
+    """An agent on the state of a newer one names the copy that the upgrade kept, and goes on from it."""
+    rig = Rig(tmp_path)
+    rig.write(rig.lines(5))
+    rig.drain()
+    rig.stop()
+    state = tmp_path / "state" / "state.db"
+    copy = state.with_name(f"state.db.version-{VERSION}")
+    copy.write_bytes(state.read_bytes())
+    with closing(sqlite3.connect(state, isolation_level=None)) as db:
+        db.execute("ALTER TABLE log ADD COLUMN of_tomorrow")
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(StateError, match="run the shipper version that wrote it, or step back") as refused:
+        State(tmp_path / "state")
+    command = str(refused.value).split("`")[1]
+    subprocess.run(command, shell=True, check=True)
+    rig.write(rig.lines(2))
+    rig.drain()
+    assert rig.serials() == list(range(1, 8))
+    assert rig.counter("shipper_lines_read_total") == 7
+    rig.stop()
