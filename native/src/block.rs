@@ -189,6 +189,23 @@ impl Block {
         });
     }
 
+    /// Copy all lines with a part inserted at the beginning of each action's object.
+    pub fn copy_named(&self, part: &[u8], mut into: &mut [u8]) {
+        const HEAD: usize = b"{\"create\":{".len();
+        let mut put = |bytes: &[u8]| {
+            let (target, rest) = std::mem::take(&mut into).split_at_mut(bytes.len());
+            target.copy_from_slice(bytes);
+            into = rest;
+        };
+        let mut at = 0;
+        for row in &self.rows {
+            put(&self.bytes[at..row.begin + HEAD]);
+            put(part);
+            at = row.begin + HEAD;
+        }
+        put(&self.bytes[at..]);
+    }
+
     /// Remove the last document.
     pub fn remove_last(&mut self) {
         if let Some(row) = self.rows.pop() {

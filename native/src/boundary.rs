@@ -153,6 +153,22 @@ impl Documents {
         })
     }
 
+    /// Return the body with `index` named in each action, for a request whose path names another index. The name has
+    /// nothing that JSON escapes.
+    fn named<'py>(&self, py: Python<'py>, index: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let place = format!("\"_index\":\"{index}\",");
+        PyBytes::new_with(py, self.named_size(index), |body| {
+            self.block.copy_named(place.as_bytes(), body);
+            Ok(())
+        })
+    }
+
+    /// Size of `named(index)` in bytes.
+    fn named_size(&self, index: &str) -> usize {
+        let place = "\"_index\":\"\",".len() + index.len();
+        self.block.bytes.len() + self.block.rows.len() * place
+    }
+
     #[getter]
     fn bulk_size(&self) -> usize {
         self.block.bytes.len()
@@ -560,7 +576,7 @@ fn batch(py: Python<'_>, scanned: Scanned) -> PyResult<FastBatch> {
 }
 
 /// Version of these classes: raise it, here and in `fast_path.py`, with every change of an argument, a result or a name.
-const INTERFACE: u32 = 1;
+const INTERFACE: u32 = 2;
 
 #[pymodule]
 fn shipper_native(module: &Bound<'_, PyModule>) -> PyResult<()> {

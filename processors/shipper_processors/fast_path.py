@@ -37,7 +37,7 @@ else:
     except ImportError:
         native = None  # the extension is optional
 
-INTERFACE = 1
+INTERFACE = 2
 """Version of the extension's classes: raise it, here and in `boundary.rs`, with every change of an argument, a result
 or a name. An extension of another version is not used."""
 MOST_GROUPS = 4096

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from shipper.metrics.catalogue import NATIVE_DECLINED
 from shipper.model.batch import Batch
+from shipper.model.documents import Documents
 from shipper.model.source import Source
 from shipper.pipeline.pipeline import Pipeline
 from shipper_processors.assemble import ASSEMBLERS, Bounds
@@ -101,6 +102,21 @@ def outcome_of(
         assembler.partial_state(),
     )
     return outcome, taken
+
+
+def blocks_of(chunks: Iterable[bytes]) -> Documents:
+    """Return the documents of a log on the native path, in its blocks."""
+    chain = Pipeline(Enforce(), Counting(builtin_rules(["patient_read"])), Redactor())
+    source = Source.of(Origin("/x.log", "c1", "backend", container_id="c1", container_name="b-1"))
+    fast_chain = FastChain.of(chain.enforce, chain.counting, chain.redactor, chain.skew)
+    assert fast_chain is not None
+    log = fast_chain.of_log("docker", source.origin, source.renderer)
+    assembler = ASSEMBLERS["docker"](source.origin.source, Bounds(), log, chain.pair_rules.of_log(source.origin))
+    batch, offset = Batch(), 0
+    for chunk in chunks:
+        chain.process(assembler.feed(chunk, offset), source, batch, NOW, count=True, ship=True)
+        offset += len(chunk)
+    return batch.documents
 
 
 def docker(text: str, stream: str = "stdout", time: str = "2026-11-23T10:00:00.123456789Z") -> bytes:

@@ -97,13 +97,13 @@ def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> I
     held, size = Documents(), 0
     lines: list[Any] = []
     for piece in pieces:
-        if isinstance(piece, Rendered) and target(piece.index) == first and piece.block.bulk_size <= max_bytes:
-            if lines and size + piece.block.bulk_size > max_bytes:
+        if isinstance(piece, Rendered) and (length := _size(piece, index := target(piece.index), first)) <= max_bytes:
+            if lines and size + length > max_bytes:
                 yield Request(first, held, joined(lines))
                 held, lines, size = Documents(), [], 0
             held.extend(piece)
-            lines.append(piece.block)
-            size += piece.block.bulk_size
+            lines.append(piece.block if index == first else piece.block.named(index))
+            size += length
             continue
         for document in piece:
             index, body = document.index, document.body
@@ -121,6 +121,11 @@ def requests(documents: Sequence[Document], max_bytes: int, target: Target) -> I
             size += length
     if lines:
         yield Request(first, held, joined(lines))
+
+
+def _size(piece: Rendered, index: str, default: str) -> int:
+    """Bytes of a block whose documents are for `index`, in a request whose path names `default`."""
+    return int(piece.block.bulk_size if index == default else piece.block.named_size(index))
 
 
 def _action(index: str, default: str) -> bytes:
