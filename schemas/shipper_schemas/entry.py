@@ -69,3 +69,5 @@ class Origin:
     """The policy of this log; None: that of all logs."""
     fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Paths of known fields in this log's entries, tried before all others."""
+    link: str | None = None
+    """Path in the input's glob, if a symbolic link leads from there to the log."""

@@ -6,7 +6,7 @@ from typing import Any
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.read_batch import CheckpointedLog
 from shipper.inputs.files.tailer import Tail
-from shipper.metrics.catalogue import DAMAGED, LOST, OVERFLOWS, ROTATIONS, TRUNCATIONS
+from shipper.metrics.catalogue import DAMAGED, LOST, LOST_BYTES, OVERFLOWS, ROTATIONS, TRUNCATIONS
 from shipper.metrics.registry import Ledger
 from shipper.model.batch import Tally
 from shipper.state.store import State
@@ -39,6 +39,7 @@ class Checkpoints:
             (ROTATIONS, incidents.rotations),
             (TRUNCATIONS, incidents.truncations),
             (LOST, incidents.lost),
+            (LOST_BYTES, incidents.lost_bytes),
             (DAMAGED, incidents.damaged),
         ):
             if number:

@@ -50,7 +50,14 @@ LINES = OwnMetric(
 )  # fmt: skip
 ROTATIONS = OwnMetric("shipper_rotations_total", "counter", "Rotations detected.")
 TRUNCATIONS = OwnMetric("shipper_truncations_total", "counter", "Files truncated in place.")
-LOST = OwnMetric("shipper_files_lost_total", "counter", "Files deleted before they were read to their end.")
+LOST = OwnMetric(
+    "shipper_files_lost_total", "counter",
+    "Files whose end was not read or not shipped: deleted before, or while the agent was stopped, or let go of.",
+)  # fmt: skip
+LOST_BYTES = OwnMetric(
+    "shipper_files_lost_bytes_total", "counter",
+    "Bytes of lost files that were not shipped; without those that nobody has seen.",
+)  # fmt: skip
 DAMAGED = OwnMetric("shipper_files_damaged_total", "counter", "Compressed files that are cut off.")
 WRITES = OwnMetric(
     "shipper_output_requests_total", "counter", "Batches sent to the output by result.", ("result",),

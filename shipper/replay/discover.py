@@ -107,6 +107,10 @@ class DiscoveredPaths:
         """Return nothing: there is nothing to notice."""
         return ()
 
+    def matches(self, path: str) -> bool:  # noqa: ARG002 -- for scanners
+        """Return False: the logs of a replay do not change."""
+        return False
+
     def concerns(self, folder: str, name: str) -> bool:  # noqa: ARG002 -- for scanners
         """Return False: no log is added."""
         return False

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from shipper.bootstrap import build_pipeline
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import CompressedHandle
+from shipper.inputs.files.incidents import Incidents
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.read_batch import ReadBatch
-from shipper.inputs.files.rotated_log import Incidents
 from shipper.inputs.files.tailer import Input, Tail, restore
 from shipper.model.batch import Batch
 from shipper.model.documents import Documents

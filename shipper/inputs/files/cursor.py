@@ -66,11 +66,17 @@ class Cursor:
 
     # --- movement ---------------------------------------------------------------------------------
 
-    def enter(self, file: LogFile | None) -> None:
-        """Go to the start of `file`; count a file that the ship cursor leaves before its end as lost."""
-        if not self.counts and self.file is not None and self.offset < self.file.fingerprint.offset:
-            self.log.incidents.lost += 1
-        self.last_key, self.file, self.offset = self.key, file, 0
+    def enter(self, file_to_read: LogFile | None) -> None:
+        """Go to the start of `file_to_read`; count a file that the ship cursor leaves before its end as lost."""
+        file = self.file
+        if not self.counts and file is not None and self.offset < file.fingerprint.offset and not file.lost:
+            number, why = (
+                file.fingerprint.offset - self.offset,
+                "counted, and cannot be read again for the output",
+            )
+            self.log.incidents.lose(file.path, self.offset, number, why)
+            file.lost = True
+        self.last_key, self.file, self.offset = self.key, file_to_read, 0
 
     def enter_next(self) -> None:
         """Go to the next file."""

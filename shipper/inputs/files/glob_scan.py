@@ -110,6 +110,17 @@ class Scanner:
         last = place == len(self._parts) - 1
         return bool(self._live_name(name, self._parts[place]) if last else self._parts[place].match(name))
 
+    def matches(self, path: str) -> bool:
+        """Return True if the glob matches a path, whatever is there now."""
+        if not path.startswith(self._root.rstrip("/") + "/"):
+            return False
+        names = path[len(self._root.rstrip("/")) + 1 :].split("/")
+        if len(names) != len(self._parts):
+            return False
+        if not all(part.match(name) for name, part in zip(names[:-1], self._parts[:-1], strict=True)):
+            return False
+        return self._live_name(names[-1], self._parts[-1]) is not None
+
     def folders(self) -> Iterable[str]:
         """Return the folders of the last scan."""
         return self._visited

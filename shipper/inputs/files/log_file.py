@@ -26,6 +26,8 @@ class LongLine:
     """Its first bytes, kept if reading them again is expensive."""
     hole: bool = False
     """True while only NULs were found: a writer without append leaves them in a file truncated under it."""
+    hole_end: int = 0
+    """Offset after its last NUL; 0 if it has none."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,9 @@ class LogFile:
     """True if it is longer than what the count cursor has read, and no late reader reads it yet."""
     last_digest: bytes = b""
     """Digest of the last line of a plain file when the count cursor left it; empty if unknown."""
+
+    lost: bool = False
+    """True once it is counted as lost."""
 
     @property
     def is_held(self) -> bool:

@@ -135,13 +135,27 @@ class LogReader(LogCursors):
         return self.log.after(self.count_cursor.key) is not None
 
     def _discover(self, now: float) -> None:
+        stopped = self.log.fresh
         self.log.discover(now)
+        missing, self.log.missing = self.log.missing, []
+        for file in missing:
+            self._lose(file, stopped=stopped)
         for cursor in self._cursors():
             if cursor.file is None or not any(file is cursor.file for file in self.log.files):
                 cursor.enter_next()
             elif cursor.file is not None:  # the file may have lost its end
                 cursor.offset = min(cursor.offset, cursor.file.fingerprint.offset)
         self._cut_sent()
+
+    def _lose(self, file: LogFile, *, stopped: bool) -> None:
+        """Count a deleted file as lost, unless it was read and acknowledged to its end."""
+        unshipped = self.unshipped_from() or self.count_cursor.position()
+        if unshipped.file > file.key:
+            return
+        offset = unshipped.offset if unshipped.file == file.key else 0
+        why = "deleted or emptied while the agent was stopped" if stopped else "deleted before it was read to its end"
+        self.log.incidents.lose(file.path, offset, max(0, file.fingerprint.offset - offset), why)
+        file.lost = True
 
     def start_at_end(self) -> None:
         """Skip the present content, except for a last line without its newline."""
@@ -210,8 +224,9 @@ class LogReader(LogCursors):
         def readable_rest() -> Iterator[Entry | FastBatch] | None:
             try:
                 return self._rest()
-            except OSError:
-                self.log.incidents.lost += 1
+            except OSError as error:
+                offset, rest = self.count_cursor.offset, max(0, self.size - self.count_cursor.offset)
+                self.log.incidents.lose(self.path, offset, rest, f"deleted, and its end cannot be read: {error}")
                 return None
 
         return self._read_rest(readable_rest, may_ship=may_ship)

@@ -13,6 +13,8 @@ from shipper_schemas.entry import Entry
 
 SEARCHED_PER_READ = 64 * 1024 * 1024
 """Bytes of a long line that are searched per read: a compressed one may be terabytes long."""
+HOLE_BYTES = 512
+"""Least number of NULs within a long line that count as a hole: the writer was cut off, and another line follows."""
 ENDING = 1024
 """Last bytes of a long line, where a json-file record has its stream and time."""
 
@@ -40,10 +42,13 @@ def read_long_line(cursor: Cursor, limits: Limits, until: int | None) -> Iterato
         return iter(())
     beginning = data[:bound] if cursor.handle.size() is None else b""
     line = cursor.file.long_line = LongLine(cursor.offset, cursor.offset + len(data), beginning, not visible)
+    _note_nuls(line, data, cursor.offset)
     return _search_end(cursor, limits, line, until)
 
 
-def _search_end(cursor: Cursor, limits: Limits, line: LongLine, until: int | None) -> Iterator[Entry] | None:
+def _search_end(
+    cursor: Cursor, limits: Limits, line: LongLine, until: int | None
+) -> Iterator[Entry | FastBatch] | None:
     """Continue the search for the end, by at most `SEARCHED_PER_READ`; empty if more has to be searched."""
     most = line.searched + SEARCHED_PER_READ
     stop = most if until is None else min(most, until)
@@ -59,11 +64,45 @@ def _search_end(cursor: Cursor, limits: Limits, line: LongLine, until: int | Non
         newline = chunk.find(b"\n")
         if newline >= 0:
             end = line.searched + newline
+            _note_nuls(line, chunk[:newline], line.searched)
+            if _is_torn(cursor, line, end):
+                return _cut_at_hole(cursor, limits, line)
             return _cut(cursor, limits, line, end, end + 1)
+        _note_nuls(line, chunk, line.searched)
         line.searched += len(chunk)
     if until is not None and line.searched >= until:
         return _cut(cursor, limits, line, until, until)
     return iter(()) if line.searched >= most else None
+
+
+def _note_nuls(line: LongLine, data: bytes, offset: int) -> None:
+    """Note the last NUL in `data`, which begins at `offset`."""
+    last = data.rfind(b"\0")
+    if last >= 0:
+        line.hole_end = offset + last + 1
+
+
+def _is_torn(cursor: Cursor, line: LongLine, end: int) -> bool:
+    """Return True if a line that ends at `end` holds a hole, behind which another line begins."""
+    begin = line.hole_end - HOLE_BYTES
+    if not line.begin < begin or line.hole_end >= end:
+        return False
+    return cursor.handle.read(begin, HOLE_BYTES) == b"\0" * HOLE_BYTES
+
+
+def _cut_at_hole(cursor: Cursor, limits: Limits, line: LongLine) -> Iterator[Entry | FastBatch]:
+    """Return the entry of a line that ends in a hole, and count what the hole replaced as lost."""
+    begin, end = line.begin, line.hole_end
+    known = line.beginning or cursor.handle.read(begin, min(end - begin, limits.line_bytes))
+    visible = len(known[: end - begin].rstrip(b"\0"))
+    if cursor.counts and cursor.file is not None:
+        why = "it holds NULs in place of the end of a line, and perhaps of other lines"
+        cursor.log.incidents.lose(cursor.file.path, begin + visible, end - begin - visible, why)
+    if end - begin > limits.line_bytes:
+        return _cut(cursor, limits, line, end, end)
+    if cursor.file is not None:
+        cursor.file.long_line = None
+    return cursor.feed_unterminated(known[: end - begin])
 
 
 def _cut(cursor: Cursor, limits: Limits, line: LongLine, end: int, following: int) -> Iterator[Entry]:

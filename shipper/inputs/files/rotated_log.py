@@ -13,14 +13,12 @@ from shipper.inputs.files.continuation import Evidence, Verdict, agreement, comp
 from shipper.inputs.files.fingerprint import TAIL_BYTES, Fingerprint, hashed
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import CompressedHandle, Handle, inode_of, open_handle
+from shipper.inputs.files.incidents import Incidents
 from shipper.inputs.files.log_file import LogFile, Signature
 from shipper.inputs.files.rotated_names import oldest_first
-from shipper.system.own_log import own_log
-from shipper_processors.sanitize import printable
 
 ATTEMPTS = 8
 NEVER = float("-inf")
-_own_log = own_log("shipper.inputs")
 BEGINNINGS = 64
 """First lines of plain files that a log keeps."""
 
@@ -33,18 +31,6 @@ class FileOnDisk:
     live: bool
     handle: Handle
     signature: Signature
-
-
-@dataclass(slots=True)
-class Incidents:
-    """Incidents of the files of a log since they were last reported."""
-
-    rotations: int = 0
-    truncations: int = 0
-    lost: int = 0
-    """Files that were deleted before they were read to their end."""
-    damaged: int = 0
-    """Compressed files that are truncated or corrupt."""
 
 
 @dataclass(slots=True)
@@ -64,6 +50,8 @@ class LogFiles:
     """Input type."""
     rebooted: bool = False
     """True if the machine was started since the checkpoint."""
+    missing: list[LogFile] = field(default_factory=list)
+    """Files that the last scan did not find, and that cannot be read to their end."""
     _stamp: int | None = None
     """Timestamp of the folder before its last scan."""
 
@@ -236,11 +224,9 @@ class LogFiles:
         known.fingerprint.cut(file.handle, offset)
         known.long_line = known.copy = None
         if file.live and offset < read and not is_copy:
-            self.incidents.lost += 1
-            _own_log.warning(
-                "log_shortened", path=printable(self.path), read_bytes=read, lost_bytes=read - offset,
-                hint="the end of the file is missing, as after a loss of power; reading goes on behind what is there",
-            )  # fmt: skip
+            self.incidents.lose(
+                self.path, offset, read - offset, "its end is missing, as after a loss of power; what follows is read"
+            )
 
     def _resume_at(self, known: LogFile, file: FileOnDisk, evidence: Evidence) -> int:
         if known.handle is not None and not evidence.same_inode:
@@ -284,7 +270,7 @@ class LogFiles:
                 return True
             file.close()  # on a network file system the handle is invalid once the name is gone
         if file.handle is None:
-            self.incidents.lost += not self.fresh
+            self.missing.append(file)
         else:
             self.incidents.truncations += 1
             file.close()

@@ -12,18 +12,20 @@ from shipper.inputs.files.attention import SAFETY_S, Attention
 from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.envelope_check import RUNTIMES, Envelopes
 from shipper.inputs.files.glob_scan import Folders
+from shipper.inputs.files.incidents import Incidents
 from shipper.inputs.files.late_lines import new_late_reader, split_late_path
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.moved_files import KnownFiles, PlainFile
 from shipper.inputs.files.pod_metadata import PodMetadata
-from shipper.inputs.files.rotated_log import Incidents, LogFiles
+from shipper.inputs.files.rotated_log import LogFiles
 from shipper.model.source import Source
 from shipper.state.checkpoint import SavedLog
 from shipper.system.boot import boot_id
 from shipper.system.errors import StateError
 from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
+from shipper_processors.envelope import without_surrogates
 from shipper_processors.fast_path import FastChain, FastLog
 from shipper_processors.request_pairs import PairRules, RequestPairs
 from shipper_processors.sanitize import printable
@@ -44,6 +46,9 @@ class Paths(Protocol):
 
     def concerns(self, folder: str, name: str) -> bool:
         """Return True if a new name in one of the folders may lead to a log."""
+
+    def matches(self, path: str) -> bool:
+        """Return True if a log may be at this path, whatever is there now."""
 
 
 OriginOf = Callable[[str, str], Origin]
@@ -66,7 +71,8 @@ class Input:
     def origin_of(self, kind: str, path: str, real: str) -> Origin:
         """Return the provenance of a log that is read as `kind`."""
         other = self.other_origin if kind != self.kind else None
-        return (other or self.origin)(path, real)
+        origin = (other or self.origin)(path, real)
+        return origin if path == real else replace(origin, link=without_surrogates(path))
 
 
 @dataclass(slots=True)
@@ -237,16 +243,24 @@ class Tail:
             reader.source = Source.of(origin)
 
     def _follow_gone(self) -> None:
-        """Follow saved logs whose files are deleted, for the partial entries in their checkpoints."""
+        """Follow saved logs that no glob leads to any more: their files are deleted, or their link leads elsewhere."""
         late = {path: of for path in self.saved if (of := split_late_path(path)) is not None}
         for path, saved in list(self.saved.items()):
-            if path not in late and not os.path.exists(path):
-                reader = self._reader(path, saved.kind, _origin(saved))
+            if path in late:
+                continue
+            origin = _origin(saved)
+            if not os.path.exists(path) or self._was_linked(origin):
+                reader = self._reader(path, saved.kind, origin)
                 restore(reader, saved)
                 self._add(reader)
                 del self.saved[path]
         for path, (log, key) in late.items():
             self._follow_late(path, log, key)
+
+    def _was_linked(self, origin: Origin) -> bool:
+        """Return True if an input still has the link that led to a log before."""
+        link = origin.link
+        return link is not None and any(source.scanner.matches(link) for source in self.inputs)
 
     def _follow_late(self, path: str, log: str, key: int) -> None:
         """Resume reading late lines, if their log is followed."""
