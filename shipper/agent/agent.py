@@ -232,6 +232,9 @@ class Agent:
         )  # fmt: skip
         self._busy = False
         for read in reading.batches():
+            if self.tail.renamed:  # events may have a new service
+                renamed, self.tail.renamed = self.tail.renamed, []
+                self._register_logs(renamed)
             self._process(read)
             if self._full():
                 self._busy = True

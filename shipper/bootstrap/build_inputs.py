@@ -8,7 +8,7 @@ from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of
 from shipper.config.settings import InputSettings, Settings
 from shipper.delivery.pace import Pace
 from shipper.inputs.files.attention import Attention
-from shipper.inputs.files.container_metadata import Provenance
+from shipper.inputs.files.container_metadata import Provenance, signature
 from shipper.inputs.files.glob_scan import Folders, Scanner
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.pod_metadata import PodMetadata, pod_api
@@ -91,6 +91,7 @@ def inputs_of(
             (from_end or section.start == "end") and (section.type, section.glob) not in known,
             _other_origin(provenance, section),
             provenance.is_described,
+            signature if section.type == "docker" else lambda _real: None,
         )
         for section in settings.inputs
     ]

@@ -186,3 +186,19 @@ def test_our_writer_writes_what_the_engine_writes(engine: Engine) -> None:
     ours = [line.rstrip(b"\n") for sample in SAMPLES for line in records(sample, "stdout", "TIME")]
     assert [line.replace(time.encode(), b"TIME") for line, time in zip(real, times, strict=True)] == ours
     assert record(b"x", "stdout", "T") == b'{"log":"x","stream":"stdout","time":"T"}\n'
+
+
+def test_a_renamed_container_has_its_new_name_with_the_next_line(agent: AgentProcess, engine: Engine) -> None:
+    """`docker rename`, several times while it writes; a line that is written after the rename carries the new name."""
+    agent.start()
+    container = engine.run("while true; do sleep 0.2; i=$((i+1)); echo line $i; done")
+    own = container.name
+    for number in range(20):
+        name = f"{own}-{number}"
+        container.rename(name)
+        seen = container.logs().count(b"line ")
+        until(lambda: stored_messages(agent)[f"line {seen + 2}"] == 1)  # noqa: B023 -- called at once
+        event = next(event for event in agent.events() if event["message"] == f"line {seen + 2}")
+        assert event["container"]["name"] == name
+    container.kill()
+    assert agent.stop() == 0

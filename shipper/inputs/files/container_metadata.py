@@ -70,6 +70,18 @@ def plain_identity(host: str | None, path: str) -> str:
     return f"file://{quote(host or '', safe='', errors='surrogatepass')}{quote(live)}"
 
 
+def signature(real: str) -> tuple[int, int, int] | None:
+    """Return a value that changes with the runtime's file beside a log of Docker; None if there is none.
+
+    The engine writes the file anew when a container is renamed.
+    """
+    try:
+        stat = os.stat(f"{os.path.dirname(real)}/{CONFIG}")
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """Name, image and labels of a container."""

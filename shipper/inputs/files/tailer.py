@@ -67,6 +67,8 @@ class Input:
     """As `origin`, for a log of the other container runtime."""
     is_described: Callable[[str], bool] = lambda _real: True
     """False while a new log, by its real path, waits for its metadata."""
+    signature: Callable[[str], object] = lambda _real: None
+    """A value that changes with the file that describes a log, by its real path; None without such a file."""
 
     def origin_of(self, kind: str, path: str, real: str) -> Origin:
         """Return the provenance of a log that is read as `kind`."""
@@ -115,6 +117,10 @@ class Tail:
     unreadable: dict[str, OSError] = field(default_factory=dict)
     pods: PodMetadata | None = None
     """Labels of pods for the inputs; ends with the tail."""
+    described: dict[str, tuple[Input, str, object]] = field(default_factory=dict)
+    """By real path of a log with a describing file: its input, its path in the glob, and the file's signature."""
+    renamed: list[LogReader] = field(default_factory=list)
+    """Logs whose provenance has changed since the list was last emptied."""
     scanned: bool = False
     boot: bytes = field(default_factory=boot_id)
     """Identity of the machine's present start."""
@@ -169,6 +175,7 @@ class Tail:
             return False
 
     def _follow(self, source: Input, path: str, real: str) -> LogReader:
+        self._note_description(source, path, real)
         saved = self.saved.pop(real, None)
         if saved is not None:
             kind = saved.kind if {saved.kind, source.kind} <= set(RUNTIMES) else source.kind
@@ -215,6 +222,7 @@ class Tail:
             at = path if log is None else log[0]
             if at in named:
                 if log is None:
+                    self._note_description(named[path][0], named[path][1], path)
                     self._describe(reader, *named[path])
             elif os.path.exists(at):
                 self.saved[path] = reader.checkpoint()
@@ -241,6 +249,26 @@ class Tail:
         origin = _with_known_labels(source.origin_of(reader.kind, path, reader.path), known)
         if origin != known and (origin.container_name or not known.container_name):
             reader.source = Source.of(origin)
+
+    def _note_description(self, source: Input, path: str, real: str) -> None:
+        """Note the file that describes a log, as it is before it is read."""
+        if (signature := source.signature(real)) is not None:
+            self.described[real] = (source, path, signature)
+
+    def _update_description(self, reader: LogReader) -> None:
+        """Read the file that describes a log again if it has changed, as by `docker rename`, before its next lines."""
+        if (known := self.described.get(reader.path)) is None:
+            return
+        source, path, before = known
+        signature = source.signature(reader.path)
+        if signature is None or signature == before:
+            return
+        self.described[reader.path] = (source, path, signature)
+        provenance = reader.source
+        self._describe(reader, source, path)
+        if reader.source is not provenance:
+            self._use_rules(reader)
+            self.renamed.append(reader)
 
     def _follow_gone(self) -> None:
         """Follow saved logs that no glob leads to any more: their files are deleted, or their link leads elsewhere."""
@@ -291,9 +319,13 @@ class Tail:
         """Replace the native path and the rules of requests, also for logs that are followed already."""
         self.fast_chain, self.pair_rules = fast_chain, pair_rules
         for reader in self.logs.values():
-            reader.new_assembler = new_assembler = self._new_assembler(reader.kind, reader.source)
-            for cursor in filter(None, (reader.count_cursor, reader.ship_cursor)):
-                new_assembler.apply_rules(cursor.assembler)
+            self._use_rules(reader)
+
+    def _use_rules(self, reader: LogReader) -> None:
+        """Let a log go on with the present rules, native path and provenance."""
+        reader.new_assembler = new_assembler = self._new_assembler(reader.kind, reader.source)
+        for cursor in filter(None, (reader.count_cursor, reader.ship_cursor)):
+            new_assembler.apply_rules(cursor.assembler)
 
     @property
     def reads_ahead(self) -> int:
@@ -332,6 +364,7 @@ class Tail:
                     opened = True
                     self.unreadable.pop(reader.path, None)
                     self.attention.has_data(reader)
+                    self._update_description(reader)
                     yield reader
                 elif reader.is_quiet():
                     self.attention.is_quiet(reader)
@@ -395,6 +428,7 @@ class Tail:
         """Stop following a log."""
         reader.close()
         del self.logs[reader.path]
+        self.described.pop(reader.path, None)
         self.attention.forget(reader)
         self.unreadable.pop(reader.path, None)
         self.folders.forget(os.path.dirname(reader.path))
