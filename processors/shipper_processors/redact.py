@@ -16,6 +16,7 @@ import orjson
 from shipper_processors.envelope import LONE_SURROGATES
 from shipper_processors.pseudonym import hash_of
 from shipper_processors.redact_assignments import assignments, is_nothing, other_notations
+from shipper_processors.redact_clean import CleanTexts
 from shipper_processors.redact_filter import MARKS, TextFilter, decoded, may_hold_number, without_escapes
 from shipper_processors.redact_names import DEFAULT_FIELDS, PATTERN_NAMES, Found, Kind, NameRule
 from shipper_processors.redact_numbers import CORSICAN, IBAN, KNOWN, RUN, compact, personal_numbers
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 DEEPEST = 100
 MOST_KEPT, LONGEST_KEPT = 20_000, 200
-"""Number and longest length of the harmless texts that are cached."""
+"""Number and longest length of the harmless names that are cached."""
 MASKED = re.compile(r"\[redacted:[^\]\s]{1,120}\]?", re.ASCII)
 SHORT_NUMBER = 8
 """Most characters of a number that is never masked."""
@@ -37,13 +38,6 @@ CONSTRAINED = frozenset({"correlation_id", "trace_id", "span_id", "timestamp"})
 """Fields whose text the schema constrains: numbers in it are not personal, and words need `=`, `:` or dots."""
 NAME_KEYS, VALUE_KEYS = ("name", "key", "header", "field", "param", "parameter"), ("value", "val", "content", "input")
 """Keys of a header or parameter that is written as an object, and of a value that pydantic rejects."""
-JSON_NAME = re.compile(
-    rf"\"(?:{'|'.join(NAME_KEYS)})\"\s{{0,8}}+:\s{{0,8}}+\"([^\"\\]++)\"|\"([^\"\\]++)\"\s{{0,8}}+[:\]]",
-    re.ASCII | re.IGNORECASE,
-)
-"""A field's name, or a text that may name the value beside it: under `name`, or as the last of a list."""
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_. -]*+")
-"""Names that texts may hold; the filter of texts recognises them."""
 LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]{2,100}")
 """A name in a list before its value."""
 
@@ -97,10 +91,9 @@ class Redactor:
             every_text=self._every_text,
             key=self._key,
         )
-        self._clean: set[str] = set()
-        self._clean_items: set[str] = set()
-        """The same for texts in objects and lists, where one may be a name beside its value."""
-        self._clean_names: set[str] = set()
+        self._clean = CleanTexts(self._filter, self._names)
+        self._clean_names: set[tuple[str, str]] = set()
+        """Names that are neither sensitive nor hold anything themselves, each after the name of its object."""
 
     def __call__(self, logger: object, method_name: str, event_dict: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Mask an application's own entry."""
@@ -126,81 +119,63 @@ class Redactor:
         """True if `event` may hold something to mask; False guarantees that it holds nothing."""
         if self._every_text:
             return True
-        clean, texts, items, ids = self._clean, list[str](), list[str](), list[str]()
+        clean = self._clean
         for name, value in event.items():
             if type(value) is str:
-                if value not in clean:
-                    (ids if name in CONSTRAINED else texts).append(value)
-            elif name not in KNOWN and value is not None and self._collect(name, value, "", items, 0):
+                if not (clean.is_id(value) if name in CONSTRAINED else clean.is_text(value)):
+                    return True
+            elif name not in KNOWN and value is not None and self._may_hold_in(name, value, "", 0):
                 return True
-        if texts:
-            if self._filter.may_hold("\n".join(texts)):
-                return True
-            self._remember(texts, clean)
-        if items:
-            if self._filter.may_hold("\n=".join((*items, ""))):  # each may be a name beside its value
-                return True
-            self._remember(items, self._clean_items)
-        return bool(ids) and self._filter.may_hold("\n".join(ids), numbers=False)
+        return False
 
-    def _collect(  # noqa: C901
+    def _may_hold_in(
         self,
         name: str,
         value: Any,  # noqa: ANN401 -- any JSON value
         parent: str,
-        texts: list[str],
         depth: int,
     ) -> bool:
-        """Collect the texts in a value of the event; True if a name in it is sensitive, or if it is too deep."""
+        """True if a value in the event may hold something, if a name in it is sensitive, or if it is too deep."""
         if depth > DEEPEST:
             return True
         if type(value) is str:
-            if value not in self._clean_items:
-                texts.append(value)
-        elif isinstance(value, dict):
+            return not self._clean.is_item(value)
+        if isinstance(value, dict):
+            within, harmless = name or parent, self._clean_names
             for key, item in value.items():
-                if self._is_sensitive_name(key, name or parent) or self._collect(
-                    key, item, name or parent, texts, depth + 1
-                ):
+                if (within, key) not in harmless and self._is_sensitive_name(key, within):
                     return True
-        elif isinstance(value, list):
-            for item in value:
-                if self._collect("", item, name or parent, texts, depth + 1):
+                if item is not None and self._may_hold_in(key, item, within, depth + 1):
                     return True
-        elif value is not None and not isinstance(value, bool) and len(text := str(value)) > SHORT_NUMBER:
-            texts.append(text)
-        return False
+            return False
+        if isinstance(value, list):
+            return any(self._may_hold_in("", item, name or parent, depth + 1) for item in value)
+        if value is None or isinstance(value, bool):
+            return False
+        return len(text := str(value)) > SHORT_NUMBER and not self._clean.is_item(text)
 
     def _is_sensitive_name(self, name: str, parent: str) -> bool:
         """True if a field's name is sensitive or may itself hold something to mask; other names are cached."""
-        if self._kind(name, parent):
+        if self._kind(name, parent) or not self._clean.is_text(name):
             return True
-        if name in self._clean_names:
+        if len(name) + len(parent) < LONGEST_KEPT:
+            if len(self._clean_names) >= MOST_KEPT:
+                self._clean_names.clear()
+            self._clean_names.add((parent, name))
+        return False
+
+    def _is_clean_raw(self, raw: str) -> bool:
+        """True if a raw line, which may be JSON, holds nothing to mask."""
+        if self._every_text:
             return False
-        if self._filter.may_hold(name):
-            return True
-        if len(name) < LONGEST_KEPT and len(self._clean_names) < MOST_KEPT:
-            self._clean_names.add(name)
-        return False
-
-    def _may_hold(self, text: str) -> bool:
-        """True if a text may hold something to mask; harmless texts are cached, since most repeat."""
-        if self._filter.may_hold(text):
-            return True
-        self._remember((text,), self._clean)
-        return False
-
-    @staticmethod
-    def _remember(texts: Iterable[str], clean: set[str]) -> None:
-        if len(clean) >= MOST_KEPT:
-            clean.clear()
-        clean.update(text for text in texts if len(text) < LONGEST_KEPT)
+        texts = (raw, without_escapes(raw)) if "\\" in raw else (raw,)
+        return all(self._clean.is_json(text) and not self._filter.may_hold_nested(text) for text in texts)
 
     # --- texts ------------------------------------------------------------------------------------
 
     def redact_text(self, text: str, name: str = "") -> str:
         """Return `text`, the value of the field `name`, masked by every rule, also where it is encoded or escaped."""
-        if not self._every_text and (text in self._clean or not self._may_hold(text)):
+        if not self._every_text and self._clean.is_text(text):
             return text
         masked = self._matches(text, name)
         plain = decoded(masked)
@@ -213,7 +188,7 @@ class Redactor:
 
         The rest stays unchanged. If an object has a name twice, both values are masked.
         """
-        if not self._every_text and not self._may_hold_raw(text):
+        if self._is_clean_raw(text):
             return text
         if text.lstrip("\ufeff \t")[:1] == "{":
             try:
@@ -224,18 +199,6 @@ class Redactor:
             except (ValueError, RecursionError):
                 pass  # invalid JSON: masked as text only
         return self.redact_text(text)
-
-    def _may_hold_raw(self, text: str) -> bool:
-        texts = (text, without_escapes(text)) if "\\" in text else (text,)
-        return any(
-            self._filter.may_hold(plain) or self._filter.may_hold_nested(plain) or self._has_odd_name(plain)
-            for plain in texts
-        )
-
-    def _has_odd_name(self, raw: str) -> bool:
-        """True if a name in JSON is sensitive by words that other signs join than in texts: `api/key`."""
-        names = (match[1] or match[2] for match in JSON_NAME.finditer(raw))
-        return any(PLAIN_NAME.fullmatch(name) is None and self._names.kind(name) for name in names)
 
     def _matches(self, text: str, name: str = "", *, numbers: bool = True) -> str:
         patterns = self._patterns
@@ -254,9 +217,12 @@ class Redactor:
 
     def _masked(self, text: str, found: Iterable[Found]) -> str:
         """Return a text with the values that were found replaced; of two that overlap, the first and longest counts."""
+        places = list(found)
+        if not places:
+            return text
         parts: list[str] = []
         end = 0
-        for kind, start, stop in sorted(found, key=lambda value: (value.start, -value.end)):
+        for kind, start, stop in sorted(places, key=lambda value: (value.start, -value.end)):
             value = text[start:stop]
             if start >= end and MASKED.fullmatch(value) is None:
                 parts += (text[end:start], self._replacement(kind, NORMAL.get(kind, str)(value)))
@@ -267,14 +233,19 @@ class Redactor:
 
     def redact_event(self, event: dict[str, Any]) -> dict[str, Any]:
         """Return a copy of the event with fields and patterns masked at any depth, in keys too."""
+        redact_text, constrained = self.redact_text, self._redact_constrained
         return {
-            name: self._redact_constrained(value) if name in CONSTRAINED else self._value(name, value, "", 0)
+            name: constrained(value)
+            if name in CONSTRAINED
+            else redact_text(value)
+            if type(value) is str and name in KNOWN
+            else self._value(name, value, "", 0)
             for name, value in event.items()
         }
 
     def _redact_constrained(self, value: Any) -> Any:  # noqa: ANN401 -- an application's own entry may hold any value
         if isinstance(value, str):
-            is_clean = not self._every_text and not self._filter.may_hold(value, numbers=False)
+            is_clean = not self._every_text and self._clean.is_id(value)
             return value if is_clean else self._matches(value, numbers=False)
         return self._value("", value, "", 0)
 

@@ -73,6 +73,11 @@ class TextFilter:
         """Names of several words, without the signs between them."""
         heads = dict.fromkeys(word for words in self._phrases for word in words[:-1])
         self._heads = tuple(end for word in heads for end in (word, f"{word}s"))
+        self.has_numbered_names = any(map(str.isdigit, "".join(word for name in listed for word in name.words)))
+        self._keywords = (*WORD_KEYWORDS, *self._strong, *self.short, *self._joined, *PREFIXES)
+        numbered = (keyword.lower().encode() for keyword in self._keywords if any(map(str.isdigit, keyword)))
+        self._numbered = tuple(keyword.translate(_ZEROS) for keyword in numbered)
+        """Keywords with digits, each digit as 0."""
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -84,14 +89,28 @@ class TextFilter:
         )
         return tuple(dict.fromkeys((*self._strong, *spelled)))
 
-    def may_hold(self, text: str, *, numbers: bool = True) -> bool:
-        """True if a text may hold something to mask."""
-        if self._in(text, numbers=numbers):
+    def may_hold(self, text: str, *, numbers: bool = True, marked: bool = False) -> bool:
+        """True if a text may hold something to mask; with `marked`, also if it may be a name beside its value."""
+        if self._in(text, numbers=numbers, marked=marked):
             return True
         if "%" in text or "\\u00" in text:
             other = decoded(text)
-            return other != text and self._in(other, numbers=numbers)
+            return other != text and self._in(other, numbers=numbers, marked=marked)
         return False
+
+    def depends_on_digits(self, shape: bytes) -> bool:
+        """True if the filter's answer may differ between texts of a shape: UTF-8 with each digit as 0."""
+        if b"%" in shape or b"\\u00" in shape:  # the digits are a character's code
+            return True
+        if any(zeros in shape.translate(None, b" .()+-") for zeros in _CORSICAN):
+            return True
+        lowered = shape.lower()
+        joined = lowered.translate(None, SIGNS_BYTES)
+        return any(keyword in lowered or keyword in joined for keyword in self._numbered)
+
+    def has_keyword_of(self, characters: str) -> bool:
+        """True if a keyword has none but these characters."""
+        return any(set(keyword).issubset(characters) for keyword in self._keywords)
 
     def may_hold_nested(self, raw: str) -> bool:
         """True if JSON may hold a listed name in parts, as `{"api": {"key": …}}`."""
@@ -100,13 +119,13 @@ class TextFilter:
         places = (raw[max(0, match.start() - NEAR) : match.start()] for match in OBJECT.finditer(raw))
         return any(place.lower().rstrip("\\").endswith(self._heads) for place in places)
 
-    def _in(self, text: str, *, numbers: bool) -> bool:
+    def _in(self, text: str, *, numbers: bool, marked: bool) -> bool:
         if "@" in text:
             return True
         lowered = text.lower()
         if any([word in lowered for word in WORD_KEYWORDS]):  # noqa: C419 -- twice as fast as a generator
             return True
-        if MARKS.search(text) is not None:
+        if marked or MARKS.search(text) is not None:
             if any([word in lowered for word in self._strong]):  # noqa: C419
                 return True
             for word, expression in self._whole_words.items():

@@ -103,7 +103,8 @@ def _url_passwords(text: str, patterns: frozenset[str]) -> Iterator[Found]:
 
 
 def _bearers(text: str, patterns: frozenset[str]) -> Iterator[Found]:
-    if "bearer" in patterns:
+    lowered = text.lower()
+    if "bearer" in patterns and ("bearer" in lowered or "basic" in lowered):
         for match in BEARER.finditer(text):
             value, after = match["value"], text[match.end() : match.end() + 1]
             is_basic = match["scheme"].lower() == "basic"
@@ -122,11 +123,11 @@ def _jwts(text: str, patterns: frozenset[str]) -> Iterator[Found]:
 def _keys(text: str, patterns: frozenset[str]) -> Iterator[Found]:
     if "key" not in patterns:
         return
-    if any(prefix in text for prefix in PREFIXES):
+    if any([prefix in text for prefix in PREFIXES]):  # noqa: C419 -- four times as fast as a generator
         for match in KEY.finditer(text):
             yield Found("key", *match.span())
     at = 0
-    while begin := PEM_BEGIN.search(text, at):
+    while "-----BEGIN" in text and (begin := PEM_BEGIN.search(text, at)):
         at = text.find(PEM_END, begin.end())
         at = at if at >= 0 else len(text)
         if text[begin.end() : at].strip():
