@@ -162,6 +162,18 @@ class Agent:
         if self.tail.scan_is_due() or now >= self._scan_at:
             self._register_logs(self.tail.scan())
             self._scan_at = now + self.tail.scan_interval(self.pace.scan)
+        for path in list(self.tail.moving):
+            self._follow_moved(path)
+
+    def _follow_moved(self, path: str) -> None:
+        """Follow a log at its new path once none of its entries is in flight: batches name logs by their paths."""
+        readers = self.tail.readers_of(path)
+        if any(reader.path in self._marks or reader.sent_from is not None for reader in readers):
+            return
+        for reader in readers:
+            self._changed.pop(reader.path, None)
+            self._removed.pop(reader.path, None)
+        self._changed |= {moved.path: moved for moved in self.tail.follow_moved(path)}
 
     def _due(self, now: float) -> bool:
         """Return True if the open batch is full or old, or if there is none and something else to commit."""
@@ -198,7 +210,7 @@ class Agent:
         for log in logs:
             series = self.pipeline.counting.admit_service(log.source.origin.service or "unknown")
             self.ledger.declare(series, self.clock.wall_ms() / 1000)
-            if not log.log.fresh:  # it starts at its end: the next start has to know that offset
+            if not log.log.fresh or log.log.files:  # it starts at its end, or moved: the next start has to know that
                 self._changed[log.path] = log
 
     def _full(self, bytes_ahead: int = 0) -> bool:

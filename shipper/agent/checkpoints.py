@@ -64,10 +64,12 @@ class Checkpoints:
         for log in finished.values():
             if (parent := log.hand_over()) is not None:
                 touched[parent.path] = parent
-        if not touched and not finished and not self.ledger.changes():
+        left = set(self.tail.left)
+        if not touched and not finished and not left and not self.ledger.changes():
             return True
-        if not self._save(touched, finished):
+        if not self._save(touched, finished, left):
             return False
+        self.tail.left -= left
         self.ledger.publish()
         for log in finished.values():
             self.tail.forget(log)
@@ -83,13 +85,13 @@ class Checkpoints:
             return True
         if not self.gone:
             self.gone = True
-            self._save({}, {})
+            self._save({}, {}, set())
         return False
 
-    def _save(self, touched: Logs, finished: dict[str, LogReader]) -> bool:
+    def _save(self, touched: Logs, finished: dict[str, LogReader], left: set[str]) -> bool:
         logs = [log.checkpoint() for path, log in touched.items() if path not in finished]
         try:
-            self.state.commit(logs, finished.keys(), self.ledger.changes(), self.ledger.created)
+            self.state.commit(logs, finished.keys() | left, self.ledger.changes(), self.ledger.created)
         except StateError as error:
             if self.error is None:
                 self._log.error("state_not_writable", error=error.what, hint=hint_while_running(error))

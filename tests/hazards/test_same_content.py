@@ -113,3 +113,140 @@ def test_a_log_that_lost_its_end_goes_on_behind_what_is_there(
     rig.drain()
     assert rig.counter("shipper_files_lost_total") == 1
     ended(rig, 200 + grown)
+
+
+# --- links, hard links, folders that move ---------------------------------------------------------
+
+
+def moved(source: Path, target: Path, *, copy: bool) -> None:
+    """Move a file or a folder within the disk, or to another one."""
+    if not copy:
+        source.rename(target)
+    elif source.is_dir():
+        shutil.copytree(source, target)
+        shutil.rmtree(source)
+    else:
+        shutil.copy2(source, target)
+        source.unlink()
+
+
+@pytest.fixture(params=KINDS)
+def folders(request: pytest.FixtureRequest, tmp_path: Path) -> Rig:
+    """Return a rig for logs in separate folders."""
+    rig = Rig(tmp_path, kind=request.param, glob="*/*.log")
+    rig.path = rig.logs / "app" / "app.log"
+    rig.path.parent.mkdir()
+    return rig
+
+
+@pytest.mark.parametrize("copy", [False, True])
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("running", [False, True])
+def test_a_folder_that_moves_takes_its_logs_along(
+    folders: Rig, tmp_path: Path, *, copy: bool, link: bool, running: bool
+) -> None:
+    """To another disk or not, with a link left in its place or to another folder that is read."""
+    rig = folders
+    rig.write(rig.lines(3))
+    rig.drain()
+    rig.rotate()
+    rig.write(rig.lines(10))
+    rig.drain()
+    if not running:
+        rig.stop()
+    target = tmp_path / "disk" if link else rig.logs / "moved"
+    moved(rig.path.parent, target, copy=copy)
+    if link:
+        rig.path.parent.symlink_to(target)
+    else:
+        rig.path = target / "app.log"
+    rig.read(3)
+    rig.write(rig.lines(2))
+    rig.drain()
+    rig.stop()
+    rig.write(rig.lines(2))
+    rig.rotate()
+    rig.write(rig.lines(1))
+    ended(rig, 18)
+
+
+@pytest.mark.parametrize("copy", [False, True])
+@pytest.mark.parametrize("running", [False, True])
+def test_a_live_path_that_is_replaced_by_a_link_goes_on(rig: Rig, tmp_path: Path, *, copy: bool, running: bool) -> None:
+    """The file is on another disk, and the link leads there."""
+    rig.write(rig.lines(10))
+    rig.drain()
+    if not running:
+        rig.stop()
+    target = tmp_path / "elsewhere.log"
+    moved(rig.path, target, copy=copy)
+    rig.path.symlink_to(target)
+    rig.read(2)
+    rig.write(rig.lines(2))
+    rig.drain()
+    rig.stop()
+    rig.write(rig.lines(2))
+    ended(rig, 14)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_hard_links_in_one_glob_are_one_log(rig: Rig, *, later: bool) -> None:
+    """At the first start and after; what remains of two names goes on where the log was."""
+    other = rig.logs / "a-other.log"
+    rig.write(rig.lines(5))
+    if later:
+        rig.read()
+    os.link(rig.path, other)
+    rig.read(2)
+    rig.write(rig.lines(2))
+    rig.drain()
+    rig.stop()
+    rig.write(rig.lines(1))
+    rig.drain()
+    rig.path.unlink()
+    rig.path = other
+    rig.write(rig.lines(1))
+    rig.read(2)
+    rig.write(rig.lines(1))
+    ended(rig, 10)
+
+
+def test_a_link_to_the_file_of_the_day_is_no_other_log(rig: Rig) -> None:
+    """The link is in the glob as well, and leads to one file after the other, each of which is followed itself."""
+    current = rig.logs / "current.log"
+    for day in range(3):
+        rig.path = rig.logs / f"{'azb'[day]}-day.log"
+        rig.write(rig.lines(2))
+        current.unlink(missing_ok=True)
+        os.link(rig.path, current)
+        rig.read(2)
+        rig.write(rig.lines(1))
+        rig.drain()
+    ended(rig, 9)
+
+
+def test_a_copy_that_lives_beside_the_original_is_another_log(tmp_path: Path) -> None:
+    """Both are read to their end."""
+    rig = Rig(tmp_path, kind="plain")
+    rig.write(rig.lines(3))
+    rig.drain()
+    shutil.copy2(rig.path, rig.logs / "copy.log")
+    rig.drain()
+    assert rig.counter("shipper_lines_read_total") == 6
+    rig.stop()
+
+
+def test_a_folder_that_is_back_after_a_while_goes_on(folders: Rig, tmp_path: Path) -> None:
+    """The agent had let go of its deleted log by then."""
+    rig = folders
+    rig.write(rig.lines(4))
+    rig.drain()
+    rig.path.parent.rename(tmp_path / "away")
+    rig.drain()
+    rig.drain()
+    assert rig.agent is not None
+    assert not rig.agent.tail.logs
+    (tmp_path / "away").rename(rig.logs / "back")
+    rig.path = rig.logs / "back" / "app.log"
+    rig.write(rig.lines(1))
+    ended(rig, 5)

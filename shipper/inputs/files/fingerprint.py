@@ -99,10 +99,10 @@ class Fingerprint:
 
     def agrees_up_to(self, file: Readable, size: int) -> int:
         """Return the end of the last landmark within `size` bytes that `file` has, too; 0 if there is none."""
-        if size >= self.prefix_size and hashed(file.read(0, self.prefix_size)) != self.prefix_hash:
-            return 0
+        begins_alike = size >= self.prefix_size and hashed(file.read(0, self.prefix_size)) == self.prefix_hash
+        most = size if begins_alike else min(size, self.prefix_size - 1)
         for place, known in reversed(self.landmarks):
-            if place <= size and hashed(window(file, place))[:LANDMARK_HASH_SIZE] == known:
+            if place <= most and hashed(window(file, place))[:LANDMARK_HASH_SIZE] == known:
                 return place
         return 0
 

@@ -57,7 +57,7 @@ class LateReader(LogReader):
 
     def poll(self, now: float) -> bool:
         """Return True if there may be something to read. Raises OSError if the file exists and cannot be opened."""
-        if self.parent.log.fresh:  # after a restart: the log finds the present name first
+        if self.moving or self.parent.log.fresh:  # after a restart: the log finds the present name first
             return False
         if self.read_at == NEVER:
             self.read_at = now

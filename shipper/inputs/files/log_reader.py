@@ -31,6 +31,8 @@ class LogReader(LogCursors):
     """One followed log. All times are monotonic seconds unless their name ends in `_ms`."""
 
     gone_at: float | None = None
+    moving: bool = False
+    """True while it waits to be followed at its new path; nothing is read then."""
     read_at: float = NEVER
     at_end: bool = False
     """True if the last read of the count cursor returned nothing."""
@@ -88,6 +90,8 @@ class LogReader(LogCursors):
 
         Raises OSError if the file exists and cannot be opened.
         """
+        if self.moving:
+            return False
         try:
             stat = os.stat(self.path)
         except FileNotFoundError:

@@ -48,6 +48,8 @@ class LogFiles:
     """True before the first scan: files rotated now were rotated before the agent started."""
     kind: str = "plain"
     """Input type."""
+    claims: "Claims" = field(default_factory=dict)
+    """Logs by their files, as all logs of a tail know them."""
     rebooted: bool = False
     """True if the machine was started since the checkpoint."""
     missing: list[LogFile] = field(default_factory=list)
@@ -90,7 +92,7 @@ class LogFiles:
     def vanished(self) -> bool:
         """Return True if no file of this log is on disk; False if that is unknown."""
         try:
-            return not self._paths()
+            return not self.paths()
         except OSError:
             return False
 
@@ -127,6 +129,8 @@ class LogFiles:
         for new in fresh:
             new.key, self.next_key = self.next_key, self.next_key + 1
         self.files = kept + fresh
+        for followed in self.files:
+            self.claims[followed.fingerprint.device, followed.fingerprint.inode] = self
         self._mark_rotated(files, now)
         self.fresh = self.rebooted = False
 
@@ -140,11 +144,33 @@ class LogFiles:
                 break
             for file in files:
                 file.handle.close()
-        return _deduplicated(files)
+        return self._unclaimed(_deduplicated(files))
+
+    def _unclaimed(self, files: list[FileOnDisk]) -> list[FileOnDisk]:
+        """Return the files that no other log reads: one of them may be a link to a file of this log, or of that."""
+        mine = []
+        for file in files:
+            owner = self.claims.get(file.signature[:2])
+            if owner is None or owner is self or not owner.reads(file):
+                mine.append(file)
+            else:
+                file.handle.close()
+        return mine
+
+    def reads(self, file: FileOnDisk) -> bool:
+        """Return True if a file on disk is one of this log, under whatever name."""
+        with suppress(OSError):
+            return any(
+                (known.fingerprint.device, known.fingerprint.inode) == file.signature[:2]
+                and not known.gone
+                and os.path.samefile(known.path, file.path)
+                for known in self.files
+            )
+        return False
 
     def _names(self) -> list[tuple[str, tuple[int, int]]]:
         named = []
-        for path in self._paths():
+        for path in self.paths():
             try:
                 stat = os.stat(path)
             except FileNotFoundError:
@@ -152,7 +178,8 @@ class LogFiles:
             named.append((path, (stat.st_dev, inode_of(stat))))
         return named
 
-    def _paths(self) -> list[str]:
+    def paths(self) -> list[str]:
+        """Return the paths of its files, the oldest first. Raises OSError if the folder cannot be read."""
         folder, base = os.path.split(self.path)
         names = self.folders.beginning_with(folder, base)
         ordered = [*oldest_first(base, names), base]
@@ -161,7 +188,7 @@ class LogFiles:
     def _open_all(self) -> list[FileOnDisk]:
         files: list[FileOnDisk] = []
         with _closed_on_error(files):
-            for path in self._paths():
+            for path in self.paths():
                 if (file := _opened(path, live=path == self.path)) is not None:
                     files.append(file)  # noqa: PERF401 -- one by one, so that an error closes those that are open
         return files
@@ -285,6 +312,10 @@ class LogFiles:
             elif file.rotated_at is None:
                 file.rotated_at = NEVER if self.fresh else now
                 self.incidents.rotations += not self.fresh
+
+
+Claims = dict[tuple[int, int], LogFiles]
+"""Logs by device and inode of their files."""
 
 
 def _opened(path: str, *, live: bool) -> FileOnDisk | None:

@@ -4,26 +4,29 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from functools import partial
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
 from shipper.inputs.files.attention import SAFETY_S, Attention
 from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.envelope_check import RUNTIMES, Envelopes
+from shipper.inputs.files.fingerprint import Fingerprint
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.incidents import Incidents
-from shipper.inputs.files.late_lines import new_late_reader, split_late_path
+from shipper.inputs.files.late_lines import late_path, new_late_reader, split_late_path
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.log_reader import LogReader
-from shipper.inputs.files.moved_files import KnownFiles, PlainFile
+from shipper.inputs.files.moved_files import KnownFile, KnownLog, KnownLogs
 from shipper.inputs.files.pod_metadata import PodMetadata
-from shipper.inputs.files.rotated_log import LogFiles
+from shipper.inputs.files.rotated_log import Claims, LogFiles
 from shipper.model.source import Source
 from shipper.state.checkpoint import SavedLog
 from shipper.system.boot import boot_id
 from shipper.system.errors import StateError
+from shipper.system.own_log import own_log
 from shipper_processors.assemble import ASSEMBLERS, Assembler, Bounds
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.fast_path import FastChain, FastLog
@@ -51,6 +54,10 @@ class Paths(Protocol):
         """Return True if a log may be at this path, whatever is there now."""
 
 
+DEPARTED = 1000
+"""Most deleted logs whose checkpoint is kept, in case that they were moved."""
+CLAIMS = 1000
+"""Files of logs that are no longer followed, beyond which these are dropped."""
 OriginOf = Callable[[str, str], Origin]
 """Function from the path of a log in the glob and its real path to its provenance."""
 
@@ -75,6 +82,14 @@ class Input:
         other = self.other_origin if kind != self.kind else None
         origin = (other or self.origin)(path, real)
         return origin if path == real else replace(origin, link=without_surrogates(path))
+
+
+class NewPath(NamedTuple):
+    """A path that is not in the state: the input, the path in its glob, and the real path."""
+
+    source: Input
+    path: str
+    real: str
 
 
 @dataclass(slots=True)
@@ -130,30 +145,44 @@ class Tail:
     """Real path by path in a glob."""
     _resume_at: str | None = None
     """Log at which the last round was interrupted; None if it was finished."""
-    _known: KnownFiles | None = None
-    """Plain logs that were known when a scan found a new one."""
+    _known: KnownLogs | None = None
+    """Logs that were known when a scan found a new one."""
+    moving: dict[str, "NewPath"] = field(default_factory=dict)
+    """New paths of followed logs that are not read until they are followed there, by their old paths."""
+    left: set[str] = field(default_factory=set)
+    """Old paths of logs that moved, which the next commit removes from the state."""
+    _departed: dict[str, SavedLog] = field(default_factory=dict)
+    """The last checkpoints of deleted logs, which may have been moved to a path that is not scanned yet."""
     _incidents: Incidents = field(default_factory=Incidents)
     """Those of all logs."""
+    _claims: Claims = field(default_factory=dict)
+    """Logs by the device and inode of their files: a file is read by one log."""
     _postponed: bool = False
     """True if the last scan left a log to the next one."""
 
     def scan(self) -> list[LogReader]:
         """Start to follow new logs and return them; deleted logs are released once they are read."""
         before, self._known, self._postponed = set(self.logs), None, False
+        unknown: list[NewPath] = []
+        links: list[NewPath] = []
         if len(self._seen) > len(before):
             self._seen = {path: real for path, real in self._seen.items() if real in before}
         for source in self.inputs:
             for path in source.scanner.paths():
-                if not self._is_same_log(path, self._seen.get(path)):
+                if not self._is_same_log(path, seen := self._seen.get(path)):
                     real = os.path.realpath(path)
                     path, real = (real, real) if path == real else (path, real)  # one text for both  # noqa: PLW2901
                     self._seen[path] = real
                     if real in self.logs:
                         continue
-                    if self._may_follow(source, real):
-                        self._add(self._follow(source, path, real))
-                    else:
+                    if not self._may_follow(source, real):
                         self._postponed = True
+                    elif real in self.saved:
+                        self._add(self._follow(source, path, real))
+                    else:  # one that was a link to another file is one again
+                        (unknown if seen is None else links).append(NewPath(source, path, real))
+        for new in (*unknown, *links):
+            self._follow_unknown(new)
         if not self.scanned:
             self._follow_gone()
         self.scanned = True
@@ -168,7 +197,7 @@ class Tail:
         if known not in self.logs:
             return False
         if known == path:
-            return not os.path.islink(path)
+            return True  # also a link by now: the log reads what it leads to
         try:
             return os.path.samefile(path, known)
         except OSError:
@@ -187,26 +216,100 @@ class Tail:
             restore(reader, saved)
             return reader
         kind = self.envelopes.compare(source.kind, real)
-        origin = source.origin_of(kind, path, real)
-        beginnings: dict[bytes, int] = {}
+        origin, known = source.origin_of(kind, path, real), self._known_logs()
         if source.kind == "plain":
-            self._known = self._known or KnownFiles(self._plain_files())
-            own, beginnings = self._known.new_log(real, origin.source, self.limits.line_bytes)
-            origin = replace(origin, source=own)
+            origin = replace(origin, source=known.identity(origin.source))
+        known.add(real, origin.source)
         reader = self._reader(real, kind, origin)
-        reader.log.beginnings = beginnings
         if source.from_end and not self.scanned:
             self._start_at_end(reader)
         return reader
 
-    def _plain_files(self) -> Iterator[PlainFile]:
-        """Yield the newest file of each plain log, followed or saved."""
+    def _follow_unknown(self, new: "NewPath") -> None:
+        """Follow a path that is not in the state: a log that moved there, or a new one; no other name of a file."""
+        if new.real in self.logs or any(new.real == moving.real for moving in self.moving.values()):
+            return
+        known = self._known_logs()
+        other = known.same_file(new.real)
+        if other is not None and other in self.logs:
+            self._seen[new.path] = other
+            return
+        old = other or known.moved_to(new.real, self._paths_of)
+        if old in self.logs:
+            self.moving[old] = new
+            for reader in self.readers_of(old):
+                reader.moving = True
+            self.attention.wake(old)
+            return
+        saved = self.saved.pop(old, None) or self._departed.pop(old, None) if old is not None else None
+        if saved is not None:
+            self._move(saved, new)
+        self._add_moved(new)
+
+    def _add_moved(self, new: "NewPath") -> list[LogReader]:
+        """Follow a log at its new path, with the late lines of its rotated files."""
+        reader = self._follow(*new)
+        self._add(reader)
+        late = [path for path in self.saved if (of := split_late_path(path)) is not None and of[0] == reader.path]
+        for path in late:
+            self._follow_late(path, *(split_late_path(path) or ("", 0)))
+        return [reader, *(self.logs[path] for path in late if path in self.logs)]
+
+    def _move(self, saved: SavedLog, new: "NewPath") -> None:
+        """Save a log under its new path; the next commit removes the old one from the state."""
+        self.saved[new.real] = replace(saved, path=new.real)
+        self.left.add(saved.path)
+        for path in [*self.saved]:
+            of = split_late_path(path)
+            if of is not None and of[0] == saved.path:
+                late = self.saved.pop(path)
+                self.saved[late_path(new.real, of[1])] = replace(late, path=late_path(new.real, of[1]))
+                self.left.add(path)
+        own_log("shipper.inputs").info("log_moved", old=printable(saved.path), path=printable(new.real))
+
+    def readers_of(self, path: str) -> list[LogReader]:
+        """Return the readers of a log: of its late lines, and its own as the last one."""
+        late = [reader for at, reader in self.logs.items() if (of := split_late_path(at)) is not None and of[0] == path]
+        return [*late, self.logs[path]]
+
+    def follow_moved(self, path: str) -> list[LogReader]:
+        """Follow a log in `moving` at its new path; to be called with none of its entries in flight."""
+        new = self.moving.pop(path)
+        for reader in self.readers_of(path):
+            self.saved[reader.path] = reader.checkpoint()
+            self._release(reader)
+        self._move(self.saved.pop(path), new)
+        return self._add_moved(new)
+
+    def _paths_of(self, real: str) -> list[str]:
+        """Return the path of a new log and those of its rotated files, the newest first."""
+        try:
+            return [real, *reversed([path for path in LogFiles(real, self.folders).paths() if path != real])]
+        except OSError:
+            return [real]
+
+    def _known_logs(self) -> KnownLogs:
+        if self._known is None:
+            self._known = KnownLogs([*self._followed_logs(), *self._saved_logs()])
+        return self._known
+
+    def _followed_logs(self) -> Iterator[KnownLog]:
         for path, reader in self.logs.items():
-            if reader.kind == "plain" and reader.log.files and split_late_path(path) is None:
-                yield PlainFile(path, reader.source.origin.source, reader.log.files[-1])
-        for path, saved in self.saved.items():
-            if saved.kind == "plain" and saved.files and split_late_path(path) is None:
-                yield PlainFile(path, _origin(saved).source, LogFile.restored(saved.files[-1]))
+            if split_late_path(path) is not None:
+                continue
+            files, source = reader.log.files, reader.source.origin.source
+            newest = files[-1].fingerprint if files else Fingerprint(0, 0)
+            known = [KnownFile(file.path, file.fingerprint.inode) for file in files if not file.gone]
+            prefix = (newest.prefix_size, newest.prefix_hash)
+            yield KnownLog(path, reader.kind, source, known, prefix, partial(_itself, newest))
+
+    def _saved_logs(self) -> Iterator[KnownLog]:
+        for path, saved in (*self.saved.items(), *self._departed.items()):
+            if saved.files and split_late_path(path) is None:
+                newest = saved.files[-1]
+                known = [KnownFile(file.path, file.inode) for file in saved.files]
+                prefix = (newest.prefix_size, newest.prefix_hash)
+                yield KnownLog(path, saved.kind, _origin(saved).source, known, prefix, partial(_restored, saved))
 
     def follow(self, inputs: list[Input]) -> None:
         """Replace the inputs; to be called with no batch in flight.
@@ -305,7 +408,9 @@ class Tail:
     def _reader(self, path: str, kind: str, origin: Origin) -> LogReader:
         source = Source.of(origin)
         new_assembler = self._new_assembler(kind, source)
-        log = LogFiles(path, self.folders, incidents=self._incidents, kind=kind)
+        if len(self._claims) > CLAIMS + 4 * len(self.logs):
+            self._claims = {claim: log for claim, log in self._claims.items() if log.files}
+        log = LogFiles(path, self.folders, incidents=self._incidents, kind=kind, claims=self._claims)
         cursor = Cursor(log, None, 0, new_assembler())
         return LogReader(path, kind, source, new_assembler, self.limits, log, cursor, self.attention, boot=self.boot)
 
@@ -422,11 +527,19 @@ class Tail:
 
     def removed(self, now: float) -> list[LogReader]:
         """Return the logs whose files are deleted and read; call `forget` once their rest is processed."""
-        return [reader for reader in self._active() if reader.finished(now)]
+        return [reader for reader in self._active() if not reader.moving and reader.finished(now)]
 
     def forget(self, reader: LogReader) -> None:
-        """Stop following a log."""
+        """Stop following a log; the checkpoint of a deleted one is kept for a while."""
+        if reader.gone_at is not None and reader.path not in self.saved:
+            self._departed[reader.path] = reader.checkpoint()
+            if len(self._departed) > DEPARTED:
+                del self._departed[next(iter(self._departed))]
+        self._release(reader)
+
+    def _release(self, reader: LogReader) -> None:
         reader.close()
+        reader.log.files = []
         del self.logs[reader.path]
         self.described.pop(reader.path, None)
         self.attention.forget(reader)
@@ -474,6 +587,16 @@ def _readable(saved: SavedLog) -> Iterator[None]:
             f"cannot read the checkpoint of {printable(saved.path)}: {error}",
             "restore the state directory from a backup, or move it away to start from scratch",
         ) from error
+
+
+def _itself(fingerprint: Fingerprint) -> Fingerprint:
+    return fingerprint
+
+
+def _restored(saved: SavedLog) -> Fingerprint:
+    """Return the fingerprint of a saved log's newest file. Raises StateError."""
+    with _readable(saved):
+        return LogFile.restored(saved.files[-1]).fingerprint
 
 
 def restore(reader: LogReader, saved: SavedLog) -> None:
