@@ -318,7 +318,7 @@ class Indexer(Rebalanced):
             self.input_state = Availability()
 
     def _report(self, fault: Fault) -> None:
-        """Count and log a fault. Batches of a partition that is read anew no longer carry its offsets."""
+        """Count and log a fault. Batches of a partition that restarts no longer carry its offsets."""
         if fault.restarts:
             for batch in (*(sent.marks for sent in self.delivery.in_flight), self._open):
                 batch.forget(fault.partition)

@@ -46,7 +46,7 @@ class Fault(NamedTuple):
 
 @dataclass(slots=True)
 class Reading:
-    """How far a partition was read since it was assigned or read anew."""
+    """How far a partition was read since it was assigned or its restart."""
 
     next: int | None = None
     """Offset after the last message, or the one that was sought; None before either."""

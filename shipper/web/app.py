@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
+from math import ceil
 from typing import Any, NamedTuple, Protocol
 
 from shipper import __version__
@@ -39,6 +40,8 @@ ADDRESSES = {
 """Addresses besides the pages, and their content."""
 TOKEN_REQUIRED = "token required: send it as `Authorization: Bearer …`"  # noqa: S105
 NO_TOKEN = "this page requires a token beyond loopback, and none is configured: set token_file and restart"  # noqa: S105
+TOO_MANY = "too many wrong tokens from this address; try again later"
+TOO_SOON = "Too many wrong tokens. Try again in a few seconds."
 CLOCK = Clock()
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -74,8 +77,8 @@ class Pages(Protocol):
     assets: Mapping[str, Response]
     """Styles, script and icon; the same for everybody, without secrets."""
 
-    def answer(self, path: str, query: Mapping[str, str], *, signed_in: bool) -> Response:
-        """Return the page at one of `paths`; `signed_in` adds the sign-out button."""
+    def answer(self, path: str, query: Mapping[str, str], *, signed_in: bool, open_to_local_users: bool) -> Response:
+        """Return the page at one of `paths`; `signed_in` adds the sign-out button, `open_to_local_users` a note."""
 
     def sign_in(self, following: str, problem: str | None, *, closed: bool, again: bool) -> Response:
         """Return the sign-in page, which leads to `following`; with `again`, it first reloads itself once.
@@ -143,7 +146,12 @@ class WebApp:
             query = query_fields(environ.get("QUERY_STRING", ""))
             if query is None:
                 return _json(HTTPStatus.BAD_REQUEST, {"error": f"more than {MOST_FIELDS} query parameters"})
-            return self._pages.answer(path, query, signed_in=self._access.signed_in(environ))
+            return self._pages.answer(
+                path,
+                query,
+                signed_in=self._access.signed_in(environ),
+                open_to_local_users=self._access.open_to_local_users,
+            )
         return self._own[path]()
 
     def _metrics_response(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -165,10 +173,15 @@ class WebApp:
             return _json(HTTPStatus.FORBIDDEN, {"error": "cross-site requests are not allowed"})
         if path not in self._known:
             return _json(HTTPStatus.NOT_FOUND, {"error": "not found; see /"})
-        if path in self._open or self._access.allows(environ):
+        if path in self._open:
+            return None
+        is_bearer = "bearer" in authorization_scheme(environ)
+        if is_bearer and not self._access.signed_in(environ) and (pause := self._access.wait(environ)):
+            return _json(HTTPStatus.TOO_MANY_REQUESTS, {"error": TOO_MANY}, ("Retry-After", str(ceil(pause))))
+        if self._access.allows(environ):
             return None
         problem = NO_TOKEN if self._access.closed else None
-        if self._pages is not None and path in self._paths and "bearer" not in authorization_scheme(environ):
+        if self._pages is not None and path in self._paths and not is_bearer:
             again = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site") and not self._access.closed
             following = requested_location(environ, self._paths)
             return self._pages.sign_in(following, problem, closed=self._access.closed, again=again)
@@ -189,7 +202,13 @@ class WebApp:
             return self._pages.sign_in(following, NO_TOKEN, closed=True, again=False)
         if not form:
             return self._pages.sign_in(following, None, closed=False, again=False)
-        cookie = self._access.sign_in(form.get("token", ""), secure=environ.get("HTTP_X_FORWARDED_PROTO") == "https")
+        if self._access.wait(environ):
+            return self._pages.sign_in(
+                following, "Too many wrong tokens. Try again in a few seconds.", closed=False, again=False
+            )
+        cookie = self._access.sign_in(
+            environ, form.get("token", ""), secure=environ.get("HTTP_X_FORWARDED_PROTO") == "https"
+        )
         if cookie is None:
             problem = "Wrong token."
             return self._pages.sign_in(following, problem, closed=False, again=False)

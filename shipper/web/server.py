@@ -1,6 +1,7 @@
 """HTTP server: /metrics, /health, /ready, /live, /status and pages, on the standard library's WSGI server.
 
-It binds to loopback by default; beyond loopback everything except metrics and health requires a token.
+It binds to loopback by default. A configured token is always required, except for metrics and health; beyond loopback
+one must be configured.
 """
 
 import socket

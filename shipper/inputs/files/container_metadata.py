@@ -73,7 +73,7 @@ def plain_identity(host: str | None, path: str) -> str:
 def signature(real: str) -> tuple[int, int, int] | None:
     """Return a value that changes with the runtime's file beside a log of Docker; None if there is none.
 
-    The engine writes the file anew when a container is renamed.
+    The engine writes the file again when a container is renamed.
     """
     try:
         stat = os.stat(f"{os.path.dirname(real)}/{CONFIG}")

@@ -89,7 +89,9 @@ class WebPages:
         """Sample the rates."""
         self._sampler.sample()
 
-    def answer(self, path: str, query: Mapping[str, str], *, signed_in: bool) -> Response:
+    def answer(
+        self, path: str, query: Mapping[str, str], *, signed_in: bool, open_to_local_users: bool = False
+    ) -> Response:
         """Return the page at `path`."""
         try:
             shown = self._shows[path](query)
@@ -97,13 +99,19 @@ class WebPages:
             shown = View("busy", {}, HTTPStatus.SERVICE_UNAVAILABLE, (("Retry-After", RETRY_S),))
         except ShipperError as error:
             shown = View("problem", {"what": error.what, "hint": hint_for_command(error)}, HTTPStatus.BAD_GATEWAY)
-        body = self._render(shown.template, page=path.removeprefix("/"), signed_in=signed_in, **shown.values)
+        body = self._render(
+            shown.template,
+            page=path.removeprefix("/"),
+            signed_in=signed_in,
+            open_to_local_users=open_to_local_users,
+            **shown.values,
+        )
         return Response(shown.status, HTML, body, shown.headers)
 
     def sign_in(self, following: str, problem: str | None, *, closed: bool, again: bool) -> Response:
         """Return the sign-in page; without a form if the agent is `closed`, since no token is valid."""
         values = {"following": following, "problem": problem, "again": again, "closed": closed}
-        body = self._render("sign_in", page="login", signed_in=False, **values)
+        body = self._render("sign_in", page="login", signed_in=False, open_to_local_users=False, **values)
         return Response(HTTPStatus.UNAUTHORIZED, HTML, body)
 
     @cached_property

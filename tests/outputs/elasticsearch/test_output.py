@@ -251,7 +251,7 @@ def test_an_index_may_accept_more_and_narrow_the_ids_of_persons(
     assert output.write([make_document(1)]) == Written(1, 0)
 
 
-def test_a_rejection_by_an_index_that_was_made_anew_is_no_documents_fault(
+def test_a_rejection_by_an_index_that_was_created_again_is_no_documents_fault(
     node: ScriptedElasticsearch, output: ElasticsearchOutput, tmp_path: Path
 ) -> None:
     """A known index is deleted and created again by another template: its rejections are judged by its mapping."""

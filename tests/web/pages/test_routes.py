@@ -469,10 +469,45 @@ def test_behind_tls_the_cookie_is_secure() -> None:
     assert "; Secure" in reply.headers["Set-Cookie"]
 
 
-def test_on_loopback_there_is_no_sign_in() -> None:
-    """The form redirects to the overview."""
-    assert Site(token="s3cret").get("/login").headers["Location"] == "./"
-    assert "Sign out" not in Site(token="s3cret").get("/").text
+def test_on_loopback_without_a_token_there_is_no_sign_in() -> None:
+    """The form redirects to the overview, and each page says who can read it."""
+    assert Site().get("/login").headers["Location"] == "./"
+    assert "Sign out" not in Site().get("/").text
+    for path in ("/", "/search", "/tail", "/quarantine"):
+        assert "every user of this machine can read these pages" in Site().get(path).text
+
+
+def test_a_configured_token_holds_on_loopback_too() -> None:
+    """Any local user reaches the port; state and store are their owner's alone."""
+    site = Site(Memory([event(1, "secret_event")], [quarantined()]), token="s3cret")
+    for path in ("/", "/search", "/timeline", "/tail", "/quarantine", "/status"):
+        reply = site.get(path, limit="50", id="visit-1")
+        assert (reply.status, "secret_event" in reply.text) == (401, False)
+        assert site.get(path, headers={"Authorization": "Bearer wrong"}).status == 401
+        assert site.get(path, headers={"Authorization": "Bearer s3cret"}, id="visit-1").status == 200
+    assert [site.get(path).status for path in ("/metrics", "/health", "/live", "/ready")] == [200, 200, 200, 200]
+    assert site.post("/login", token="s3cret", following="tail").status == 303
+    page = site.get("/tail")
+    assert (page.status, "every user" in page.text, "Sign out" in page.text) == (200, False, True)
+
+
+@pytest.mark.parametrize("loopback", [True, False])
+def test_wrong_tokens_slow_a_client_down(*, loopback: bool) -> None:
+    """After ten, none is compared for a while, not even the right one; sessions and open addresses stay."""
+    site = Site(token="s3cret", loopback=loopback)
+    assert site.post("/login", token="s3cret").status == 303
+    session, site.cookie = site.cookie, ""
+    wrong, right = ({"Authorization": f"Bearer {token}"} for token in ("wrong", "s3cret"))
+    assert [site.get("/status", headers=wrong).status for _ in range(11)] == [401] * 11
+    reply = site.get("/status", headers=right)
+    assert (reply.status, reply.headers["Retry-After"]) == (429, "1")
+    assert "Too many wrong tokens" in site.post("/login", token="s3cret").text
+    assert site.get("/status", headers={"Cookie": session}).status == 200
+    assert site.get("/metrics").status == 200
+    site.clock.now += 0.6
+    assert site.get("/status", headers=right).status == 200
+    assert site.get("/status", headers=wrong).status == 401
+    assert site.get("/status", headers=right).status == 429
 
 
 ELSEWHERE: dict[str, dict[str, str]] = {
