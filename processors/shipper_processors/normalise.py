@@ -4,6 +4,7 @@ The table is compiled once into a dictionary from the first key of each path, so
 lookup per key. What is mapped or converted keeps its original under `extra`.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -56,6 +57,8 @@ LONGEST_COLOURED = 64
 LONGEST_NAME = 256
 UNIT_MS: Mapping[Form, float | None] = {"ms": 1.0, "s": 1000.0, "us": 1e-3, "ns": 1e-6, "unit": None, "plain": 1.0}
 LEAST_CERTAIN_NS = 10_000
+OF_OWN = frozenset({"plain", "number", "ms", "name"})
+"""Forms of the fields' own names."""
 ID_FIELDS = frozenset({"correlation_id", "trace_id", "span_id"})
 TEXTS = frozenset({"message", "error_message"})
 NESTED_ONLY = frozenset({"event", "level", "logger", "exception"})
@@ -98,7 +101,9 @@ CHECKS = {
 }  # fmt: skip
 """Known fields whose values may need conversion, with the name of the test of those that need none."""
 Read = tuple[dict[str, Any], list[tuple[str, object]]]
-Orders = list[tuple[str, list[Source]]]
+Kept = Callable[[Any], bool]
+Orders = list[tuple[str, list[Source], Kept | None]]
+"""Fields with the sources to try, and the test of values under the field's own name that need no conversion."""
 MOST_ORDERS, MOST_KEYS = 1024, 64
 """Combinations of keys whose sources are remembered, and the most keys of one."""
 NO_IDS: list[tuple[str, object]] = []
@@ -116,6 +121,7 @@ class Normaliser:
         self._orders: dict[tuple[str, ...], Orders] = {}
         self._sources, self._by_root, self.roots = _compiled(tuple(own), self.known)
         tests = self._tests()
+        self._keeps = self._tests_of_kept()
         self._plain: dict[str, Callable[[Any], bool]] = {
             **{name: tests[check] for name, check in CHECKS.items() if name in self.known},
             TIME_FIELD: _always,
@@ -137,6 +143,21 @@ class Normaliser:
             "name": _is_name,
             "message": _is_single_line,
             "line": _is_single_line,
+        }
+
+    def _tests_of_kept(self) -> dict[str, Kept]:
+        """Return the tests of values that `_Entry` would take unchanged from a field's own name."""
+        words = self._words
+        return {
+            **dict.fromkeys(ID_FIELDS, lambda value: _is_certain(value) and value[0] not in BLANK_FILLERS),
+            **dict.fromkeys(("logger", "error_type"), _is_name),
+            "event": lambda value: type(value) is str and value != "",
+            "level": lambda value: type(value) is str and words.get(value) == value and not value.isdecimal(),
+            "method": lambda value: type(value) is str and value in METHODS,
+            "path": lambda value: type(value) is str and value[:1] == "/" and "?" not in value and "#" not in value,
+            "status_code": lambda value: type(value) is int and 100 <= value <= 599,  # noqa: PLR2004 -- as `status_of`
+            "duration_ms": lambda value: (type(value) is float or type(value) is int) and 0 <= value < math.inf,
+            "message": lambda value: _is_single_line(value) and value != "",
         }
 
     # --- one entry --------------------------------------------------------------------------------
@@ -192,8 +213,12 @@ class Normaliser:
             if len(keys) <= MOST_KEYS:
                 self._orders[keys] = orders
         entry = _Entry(fields, self._words)
-        for field, sources in orders:
-            entry.read(field, sources)
+        for field, sources, is_kept in orders:
+            value = fields.get(field)
+            if is_kept is not None and value is not None and is_kept(value):
+                entry.keep(field, value)
+            else:
+                entry.read(field, sources)
         return entry
 
     def _candidates(self, keys: tuple[str, ...]) -> Orders:
@@ -205,7 +230,12 @@ class Normaliser:
                 if not beside or any(name in keys for name in beside):
                     candidates.setdefault(candidate.place, {})[candidate.rank] = candidate
         ordered = [[candidate for _, candidate in sorted(ranked.items())] for _, ranked in sorted(candidates.items())]
-        return [(group[0].field, [candidate.source for candidate in group]) for group in ordered]
+        return [(group[0].field, [candidate.source for candidate in group], self._kept(group[0])) for group in ordered]
+
+    def _kept(self, first: Candidate) -> Kept | None:
+        """Return the test of values that need no conversion, if a field is read from its own name first."""
+        source = first.source
+        return self._keeps.get(first.field) if source.path == first.field and source.form in OF_OWN else None
 
 
 class Compiled(NamedTuple):
@@ -336,6 +366,11 @@ class _Entry:
         """Values of known fields that were converted or replaced."""
         self._meaningless: list[str] = []
         self._rendered: Rendered | None = None
+
+    def keep(self, field: str, value: Any) -> None:  # noqa: ANN401 -- any JSON value
+        """Take the value under the field's own name unchanged."""
+        self._values[field] = value
+        self.sources[field] = field
 
     def read(self, field: str, sources: Sequence[Source]) -> None:
         """Find the value of one field."""

@@ -1,6 +1,8 @@
 """Fields as loggers write them become the known fields; what was mapped or converted stays under `extra`."""
 
 import json
+from copy import deepcopy
+from random import Random
 from typing import Any
 
 import pytest
@@ -296,3 +298,45 @@ def test_attributes_in_a_list_are_found_by_their_keys() -> None:
 def test_colours_around_a_level_are_dropped(word: str) -> None:
     """Winston with `colorize` before `json`."""
     assert event_of({"level": word, "message": "m"})["level"] == "info"
+
+
+OWN_VALUES: dict[str, list[Any]] = {
+    "correlation_id": [
+        "abc-1",
+        "0",
+        "-",
+        "req-1",
+        "0af7651916cd43dd8448eb211c80319c",
+        17,
+        "ü",
+        None,
+        "--------0-------",
+    ],
+    "event": ["login", "", "-", {"action": "login"}, 3],
+    "level": ["info", "INFO", "W", "30", 30, "", "odd", "error ", None],
+    "method": ["GET", "get", "", "FOO", 1],
+    "path": ["/", "/a", "/a?b", "/a#b", "http://h/a", "-", "a", None],
+    "status_code": [200, "200", 99, 600, 200.0, True, "404 Not Found"],
+    "duration_ms": [1, 0.5, -1, float("inf"), float("nan"), "12ms", True, 0],
+    "message": ["m", "", "a\nb", 3, None, {"x": 1}],
+    "logger": ["a.B", "-", "", 3],
+    "error_type": ["E", "null", "", {"name": "E"}],
+    "client_ip": ["10.0.0.1", "10.0.0.1:80", "2001:DB8::1", "256.1.1.1", "-", ""],
+    "trace_id": ["0af7651916cd43dd8448eb211c80319c", "0", "x y"],
+    "timestamp": ["2026-11-23T10:00:00Z", "2026-11-23 10:00:00", "no", 1],
+}
+FURTHER: list[dict[str, Any]] = [
+    {"msg": "other"}, {"req": {"id": "r-77", "method": "GET"}}, {"severity": "ERROR"}, {"status": 500}, {"user": {"id": 3}},
+    {"error": {"type": "X", "message": "no"}}, {"url": "/b?c"}, {"traceId": "4bf92f3577b34da6a3ce929d0e0e4736"},
+]  # fmt: skip
+
+
+def test_values_that_need_no_conversion_are_what_the_table_reads() -> None:
+    """A value that is kept under its own name is the one that reading the field by its sources gives."""
+    random, kept, read = Random(1), Normaliser(), Normaliser()
+    read._keeps = {}  # the table alone
+    for _ in range(3000):
+        names = random.sample([*OWN_VALUES], random.randrange(1, 9))
+        fields = {name: random.choice(OWN_VALUES[name]) for name in names} | random.choice(FURTHER)
+        results = [normaliser.normalise(deepcopy(fields)) for normaliser in (kept, read)]
+        assert repr(results[0]) == repr(results[1]), fields
