@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from deploy.services.waiting import waited
 from tests.hazards.rig import Rig
 
 KINDS = ["docker", "plain"]
@@ -250,3 +252,32 @@ def test_a_folder_that_is_back_after_a_while_goes_on(folders: Rig, tmp_path: Pat
     rig.path = rig.logs / "back" / "app.log"
     rig.write(rig.lines(1))
     ended(rig, 5)
+
+
+@pytest.mark.parametrize("copied", [60, 100])
+def test_a_first_start_while_a_log_is_copied_and_truncated_reads_it_once(rig: Rig, copied: int) -> None:
+    """The copy, complete or not, has the lines of the live file, which go away after they were read."""
+    rig.write(rig.lines(copied))
+    shutil.copy(rig.path, f"{rig.path}.1")
+    rig.write(rig.lines(105 - copied))
+    rig.read(2)
+    assert rig.counter("shipper_lines_read_total") == 105
+    os.truncate(rig.path, 0)
+    rig.read()
+    rig.write(rig.lines(3))
+    ended(rig, 108)
+
+
+def test_files_that_are_alike_and_were_renamed_are_no_copies(tmp_path: Path) -> None:
+    """A program that writes the same words at each start, whose log is renamed, is read each time."""
+    rig = Rig(tmp_path, kind="plain")
+    for generation in range(3):
+        if rig.path.exists():
+            waited(lambda: time.time_ns() > rig.path.stat().st_mtime_ns + 20_000_000, 1)
+            rig.rotate()
+        rig.write(b"started\nready\n")
+        assert generation == 0 or rig.path.stat().st_mtime_ns > Path(f"{rig.path}.1").stat().st_mtime_ns
+    rig.drain()
+    rig.drain()
+    assert rig.messages() == ["started", "ready"] * 3
+    rig.stop()

@@ -65,9 +65,22 @@ def compared(known: Fingerprint, file: Sized, kind: str, *, rebooted: bool, else
     size = file.size()
     whole = known.offset > 0 and (size is None or size >= known.offset) and known.matches(file)
     agrees = known.offset if whole else 0 if size is None else known.agrees_up_to(file, size)
-    within = min(agrees, TIMES_WITHIN)
-    timed = agrees > 0 and (kind != "plain" or bool(latest_time(kind, file.read(agrees - within, within))))
+    timed = agrees > 0 and (kind != "plain" or has_times(kind, file, agrees))
     return Evidence(whole, agrees, timed, file.inode == known.inode, rebooted, elsewhere)
+
+
+def has_times(kind: str, file: Readable, end: int) -> bool:
+    """Return True if lines shortly before `end` have a time."""
+    within = min(end, TIMES_WITHIN)
+    return bool(latest_time(kind, file.read(end - within, within)))
+
+
+def begins_with(file: Readable, other: Readable, size: int) -> bool:
+    """Return True if a file begins with the first `size` bytes of another one."""
+    return all(
+        file.read(at, min(SCANNED, size - at)) == other.read(at, min(SCANNED, size - at))
+        for at in range(0, size, SCANNED)
+    )
 
 
 def resume_at(known: Fingerprint, file: Sized, kind: str, agrees: int) -> int:

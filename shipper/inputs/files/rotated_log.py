@@ -9,7 +9,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from errno import ESTALE
 
-from shipper.inputs.files.continuation import Evidence, Verdict, agreement, compared, resume_at, verdict
+from shipper.inputs.files.continuation import (
+    Evidence,
+    Verdict,
+    agreement,
+    begins_with,
+    compared,
+    has_times,
+    resume_at,
+    verdict,
+)
 from shipper.inputs.files.fingerprint import TAIL_BYTES, Fingerprint, hashed
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import CompressedHandle, Handle, inode_of, open_handle
@@ -110,6 +119,7 @@ class LogFiles:
         with _closed_on_error(files):
             owners = self._match_known(files)
             files = self._match_changed(files, owners)
+            copies = self._copies(files, owners)
         self._stamp = stamp
         fresh: list[LogFile] = []
         for position, file in enumerate(files):
@@ -121,7 +131,13 @@ class LogFiles:
                 fresh = []
             else:
                 fingerprint = Fingerprint(file.handle.device, file.handle.inode)
-                fresh.append(LogFile(0, fingerprint, file.path, handle=file.handle, verified=file.signature))
+                new = LogFile(0, fingerprint, file.path, handle=file.handle, verified=file.signature)
+                if position in copies:
+                    file.handle.close()
+                else:
+                    fresh.append(new)
+                if file.live:
+                    new.copy = next((files[copy].handle.inode for copy in copies), None)
         recognised = {id(known) for known in owners.values()}
         for known in self.files:
             known.gone = id(known) not in recognised
@@ -239,6 +255,13 @@ class LogFiles:
                 break
         return files
 
+    def _copies(self, files: list[FileOnDisk], owners: dict[int, LogFile]) -> list[int]:
+        """Return the indexes of copies of a live file that is new and about to be truncated: it is read itself."""
+        last = len(files) - 1
+        if last < 1 or last in owners or not files[last].live or isinstance(files[last].handle, CompressedHandle):
+            return []
+        return [n for n in range(last) if n not in owners and is_truncated_soon(files[last], files[n], self.kind)]
+
     def _evidence(self, known: LogFile, file: FileOnDisk) -> Evidence:
         elsewhere = known.rotated_at is not None or _has_a_name(known)
         evidence = compared(known.fingerprint, file.handle, self.kind, rebooted=self.rebooted, elsewhere=elsewhere)
@@ -258,7 +281,8 @@ class LogFiles:
     def _resume_at(self, known: LogFile, file: FileOnDisk, evidence: Evidence) -> int:
         if known.handle is not None and not evidence.same_inode:
             with suppress(OSError):
-                return agreement(known.handle, file.handle, evidence.agrees)
+                if known.fingerprint.matches(known.handle):
+                    return agreement(known.handle, file.handle, evidence.agrees)
         return resume_at(known.fingerprint, file.handle, self.kind, evidence.agrees)
 
     @staticmethod
@@ -342,6 +366,21 @@ def _deduplicated(files: Sequence[FileOnDisk]) -> list[FileOnDisk]:
         else:
             file.handle.close()
     return kept
+
+
+def is_truncated_soon(live: FileOnDisk, copy: FileOnDisk, kind: str) -> bool:
+    """Return True if a rotated file is the copy of the live one, which is truncated next, or a part of it.
+
+    Without times in the lines, two files may begin alike. Then the moment of the copy shows it: it is later than the
+    last line of the live file, or nothing happened to the copy since it was written, not even a new name.
+    """
+    size = None if isinstance(copy.handle, CompressedHandle) else copy.handle.size()
+    if not size or not begins_with(live.handle, copy.handle, size):
+        return False
+    if kind != "plain" or has_times(kind, copy.handle, size):
+        return True
+    status = os.stat(copy.path)
+    return status.st_mtime_ns >= live.signature[3] or status.st_ctime_ns == status.st_mtime_ns
 
 
 def _has_more(known: LogFile) -> bool:
