@@ -154,14 +154,15 @@ class Subject:
 
     def committed(self, log: Path, beginning: bytes, size: int) -> bool:
         """True if both cursors are committed beyond a file with this beginning and size."""
+        paths = (str(log), os.path.realpath(log))  # it may have moved, with a link left
         try:
             with closing(sqlite3.connect(f"file:{self.state}/state.db?mode=ro", uri=True, timeout=5)) as db:
                 cursors = db.execute(
                     "SELECT count_file, count_offset, coalesce(ship_file, count_file),"
-                    " coalesce(ship_offset, count_offset) FROM log WHERE path = ?", (str(log),)
+                    " coalesce(ship_offset, count_offset) FROM log WHERE path IN (?, ?)", paths
                 ).fetchall()  # fmt: skip
                 files = db.execute(
-                    "SELECT key, prefix_size, prefix, passed FROM file WHERE log = ?", (str(log),)
+                    "SELECT key, prefix_size, prefix_hash, passed FROM file WHERE log IN (?, ?)", paths
                 ).fetchall()
         except sqlite3.Error:
             return False

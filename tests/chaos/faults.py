@@ -1,5 +1,6 @@
 """The faults, by the names used in schedules and in the table."""
 
+import os
 import random
 import shutil
 import time
@@ -22,6 +23,7 @@ POINT_S = 12.0
 REACH_S = 90.0
 """Most seconds until an agent has started or released a file; an unavailable output is retried after up to 30 s."""
 STATE_DISK, STORE_DISK, CLOCK = "state disk full", "store disk full", "clock stepped"
+COPIED, MOVED, HARD_LINK, POWER = "replaced by its copy", "folder moved", "hard link", "power lost"
 INODE, INODE_ATTEMPTS = "inode used again", 12
 OF_LETTERS = {"between two refusals", "half a dead letter", "after a dead letter"}
 OF_ELASTICSEARCH = {"before the bulk", "after the bulk"} | OF_LETTERS
@@ -197,6 +199,80 @@ def owed(world: World, gone: list[Written]) -> None:
     time.sleep(1.2)
     with world.lock:
         world.held = [held for held in world.held if held.file not in gone]
+
+
+# --- the same content elsewhere -------------------------------------------------------------------
+
+
+def perhaps_killed(world: World, chance: random.Random) -> None:
+    """Kill the agent half of the time, so that it sees a change at its next start and not while it runs."""
+    if chance.random() < 0.5:
+        world.kill()
+        world.tried[KILL] += 1
+
+
+@fault(COPIED, GENERATED, 1.5)
+def replaced_by_its_copy(world: World, chance: random.Random) -> None:
+    """Replace a live file by its copy: another inode with the same content."""
+    with world.lock:
+        perhaps_killed(world, chance)
+        chance.choice(world.logs).replace_by_copy()
+    world.tried[COPIED] += 1
+
+
+@fault(MOVED, GENERATED, 1)
+def folder_moved(world: World, chance: random.Random) -> None:
+    """Move the folder of a log within the disk or to another one, and leave a link in its place."""
+    with world.lock:
+        perhaps_killed(world, chance)
+        world.number += 1
+        log = chance.choice(world.logs)
+        log.move_folder(world.folder / f"disk-{world.number}", copy=chance.random() < 0.5)
+        if chance.random() < 0.5:
+            time.sleep(0.3)
+    world.tried[MOVED] += 1
+
+
+@fault(HARD_LINK, GENERATED, 1)
+def hard_link(world: World, chance: random.Random) -> None:
+    """Give a live file a second name that the input matches, for a while in which the agent may be started again."""
+    with world.lock:
+        log = chance.choice(world.logs)
+        folder = log.path.parent if log.kind != "cri" else world.folder / "pod-logs"
+        name = folder / f"0-{log.path.name}"
+        os.link(log.path, name)
+        time.sleep(chance.uniform(0.2, 0.6))
+        perhaps_killed(world, chance)
+        world.ensure()
+        time.sleep(chance.uniform(0.2, 0.8))
+        name.unlink()
+    world.tried[HARD_LINK] += 1
+
+
+@fault(POWER, GENERATED, 1.5)
+def power_lost(world: World, chance: random.Random) -> None:
+    """Kill the agent and cut live files to what had been synced; the state and the store were synced at each commit."""
+    with world.lock:
+        world.kill()
+        world.tried[KILL] += 1
+        for log in world.logs:
+            if chance.random() < 0.6:
+                world.truth.excused |= log.lose_end(chance)
+        boot_id(world).write_text(f"start {chance.random()}")
+        early = CLOCK not in world.faults
+        for log in world.logs:
+            if early and log.kind in TIMED and chance.random() < 0.5:
+                log.write(chance.randrange(1, 40), chance, world.now_ns)
+        world.ensure()
+        for log in world.logs:
+            if log.live.size and not waited(lambda log=log: world.agent.holds(log.live.inode, log.live.beginning), 10):
+                world.note(f"{log.path} is not opened yet")
+    world.tried[POWER] += 1
+
+
+def boot_id(world: World) -> Path:
+    """Return the file with the identity of the machine's present start."""
+    return world.folder / "boot"
 
 
 # --- the disk and the clock -----------------------------------------------------------------------

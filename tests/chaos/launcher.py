@@ -2,6 +2,7 @@
 
 CHAOS_POINT=NAME:N   SIGKILL at the N-th pass of a fail point
 CHAOS_CLOCK=FILE     offset of the wall clock: the seconds that the file holds at the moment
+CHAOS_BOOT=FILE      identity of the machine's present start
 CHAOS_NAMES=FILE     names that end in `.chaos.test` are 127.0.0.1 while the file holds `there`, else unknown
 CHAOS_DEFECT=NAME    a deliberate defect, to test that the books notice it
 
@@ -241,6 +242,10 @@ def main() -> None:
         POINTS[name](Countdown(int(passes)))
     if (clock := os.environ.get("CHAOS_CLOCK")) is not None:
         other_clock(Path(clock))
+    if (boot := os.environ.get("CHAOS_BOOT")) is not None:
+        from shipper.system import boot as boots
+
+        boots.BOOT_ID = Path(boot)
     if (names := os.environ.get("CHAOS_NAMES")) is not None:
         other_names(Path(names))
     if (wrong := os.environ.get("CHAOS_DEFECT")) is not None:

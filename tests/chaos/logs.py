@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shipper.inputs.files.fingerprint import PREFIX_BYTES
-from tests.chaos.lines import Fact, Truth, entry_lines, enveloped
+from tests.chaos.lines import Fact, Truth, entry_lines, enveloped, serials
 
 INODE_TRIES = 400
+LAST_BYTES = 200_000
+"""Bytes before a cut that hold at least the last entry."""
 STORM_FILE = 1 << 20
 NEAR = 0.15
 """Probability that a line is written in two halves, or an entry left unfinished until the next write."""
@@ -191,6 +193,45 @@ class Log:
         self.destroyed(self, file)
         file.path.unlink()
         self.files.remove(file)
+
+    # --- the same content elsewhere ---------------------------------------------------------------
+
+    def replace_by_copy(self) -> None:
+        """Replace the live file by a copy of it, as an editor, rsync or a restored backup does."""
+        copy = self.path.with_name("copy.tmp")
+        shutil.copy2(self.path, copy)
+        copy.replace(self.path)
+        self.live.inode = self.path.stat().st_ino
+
+    def move_folder(self, target: Path, *, copy: bool) -> None:
+        """Move the log's folder, to another disk or within it, and leave a link."""
+        home = self.path.parent
+        if copy:
+            shutil.copytree(home.resolve(), target, symlinks=True)
+            shutil.rmtree(home.resolve())
+        else:
+            home.resolve().rename(target)
+        home.unlink(missing_ok=True) if home.is_symlink() else None
+        home.symlink_to(target)
+        for file in self.files:
+            file.inode = file.path.stat().st_ino
+
+    def lose_end(self, chance: random.Random) -> set[int]:
+        """Cut the live file as a loss of power does; return the entries that are gone, and the one that may be torn.
+
+        Docker's records are cut anywhere; of others, the next line would be taken for the rest of the torn one.
+        """
+        data = self.path.read_bytes()
+        keep = len(data) - min(len(data), int(chance.expovariate(1 / 8000)))
+        line = data.rfind(b"\n", 0, keep) + 1
+        keep = keep if self.kind == "docker" and chance.random() < 0.5 else line
+        before = data[:line]
+        torn = max(serials(before[-LAST_BYTES:]), default=-1)
+        gone = {serial for serial in self.live.serials if serial >= torn} | serials(data[line:])
+        os.truncate(self.path, keep)
+        live, self.half, self.pending_lines = self.live, b"", []
+        live.size, live.beginning = keep, live.beginning[:keep]
+        return gone
 
     # --- inodes -----------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tests.chaos.agent import Subject
 from tests.chaos.books import Stored, in_store
 from tests.chaos.disks import SmallDisk
-from tests.chaos.faults import CLOCK, FILES, STATE_DISK, STORE_DISK, kinds, several
+from tests.chaos.faults import CLOCK, FILES, POWER, STATE_DISK, STORE_DISK, boot_id, kinds, several
 from tests.chaos.logs import Log
 from tests.chaos.world import CONFIG, World
 
@@ -18,6 +18,9 @@ def subject(world: World, output: str, config: str = "") -> Subject:
     agent = Subject(world.folder, "agent", [globs[kind] for kind in kinds(world)], output, CONFIG + config)
     if STATE_DISK in world.faults:
         world.disks[STATE_DISK] = SmallDisk(agent.state, STATE_MIB)
+    if POWER in world.faults:
+        boot_id(world).write_text("first start")
+        agent.environment["CHAOS_BOOT"] = str(boot_id(world))
     if CLOCK in world.faults:
         agent.environment["CHAOS_CLOCK"] = str(world.folder / "clock")
     return agent
