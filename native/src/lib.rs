@@ -15,6 +15,7 @@ mod general;
 mod joins;
 mod lenient_json;
 mod line;
+mod nested;
 mod normalise;
 #[cfg(feature = "python")]
 mod parts;

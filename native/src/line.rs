@@ -1,10 +1,12 @@
 //! Reading and rendering of one ordinary runtime line.
 //!
-//! An ordinary line is a whole JSON object without nesting and without escapes, with a valid correlation id, fields of
-//! the right types, times near each other, and nothing that may need masking; or an access line of uvicorn. For every
-//! other line, and in doubt, the result is `None`: the line takes the Python path, which always decides the same.
+//! An ordinary line is a whole JSON object without escapes, with a valid correlation id, fields of the right types, times
+//! near each other, and nothing that may need masking; or an access line of uvicorn. Only unknown fields are objects and
+//! lists (`nested.rs`). For every other line, and in doubt, the result is `None`: the line takes the general path, which
+//! always decides the same.
 
 use crate::block::{Block, Blocks, Column};
+use crate::nested::Nested;
 use crate::normalise::KeySets;
 use crate::runtime::{Runtime, RuntimeLine, Stream, parse};
 use crate::secrets::{has_number, may_hold, may_hold_assignment};
@@ -20,7 +22,7 @@ use crate::violation::{Kind, Policy};
 const MOST_FIELDS: usize = 48;
 const MOST_DIGITS: usize = 15;
 /// Longest number, in characters, that is never masked.
-const SHORT_NUMBER: usize = 8;
+pub const SHORT_NUMBER: usize = 8;
 const HTTP_ACCESS: &[u8] = b"http_access";
 const NOWHERE: u8 = u8::MAX;
 
@@ -31,6 +33,8 @@ enum Type {
     Float,
     Bool,
     Null,
+    /// An object or a list.
+    Nested,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,28 +115,28 @@ impl Default for Scratch {
     }
 }
 
-struct Cursor<'a> {
-    text: &'a [u8],
-    at: usize,
+pub struct Cursor<'a> {
+    pub text: &'a [u8],
+    pub at: usize,
     /// A quote of the application's text in the runtime's line: escaped in a json-file record, plain otherwise.
-    quote: &'static [u8],
+    pub quote: &'static [u8],
 }
 
 impl Cursor<'_> {
     #[inline]
-    fn peek(&self) -> Option<u8> {
+    pub fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
     #[inline]
-    fn spaces(&mut self) {
+    pub fn spaces(&mut self) {
         while self.peek() == Some(b' ') {
             self.at += 1;
         }
     }
 
     #[inline]
-    fn take(&mut self, expected: &[u8]) -> Option<()> {
+    pub fn take(&mut self, expected: &[u8]) -> Option<()> {
         if self.text[self.at..].starts_with(expected) {
             self.at += expected.len();
             return Some(());
@@ -157,7 +161,7 @@ impl Cursor<'_> {
 
     /// Read the content of a string without escapes.
     #[inline]
-    fn text(&mut self) -> Option<(usize, usize)> {
+    pub fn text(&mut self) -> Option<(usize, usize)> {
         self.quote()?;
         let begin = self.at;
         let end = begin + memchr::memchr2(b'\\', b'"', &self.text[begin..])?;
@@ -174,11 +178,21 @@ impl Cursor<'_> {
             b'n' => self.take(b"null").map(|()| ((begin, self.at), Type::Null)),
             b't' => self.take(b"true").map(|()| ((begin, self.at), Type::Bool)),
             b'f' => self.take(b"false").map(|()| ((begin, self.at), Type::Bool)),
+            b'{' | b'[' => {
+                Nested::skip(self)?;
+                Some(((begin, self.at), Type::Nested))
+            }
             _ => self.number(),
         }
     }
 
-    /// Read a number that an encoder would write unchanged, except for trailing zeros.
+    /// Read a number that an encoder would write unchanged, except for trailing zeros; return it without these, and
+    /// true for a whole number.
+    pub fn plain_number(&mut self) -> Option<((usize, usize), bool)> {
+        self.number()
+            .map(|(span, kind)| (span, kind == Type::Integer))
+    }
+
     fn number(&mut self) -> Option<((usize, usize), Type)> {
         let begin = self.at;
         if self.peek() == Some(b'-') {
@@ -368,6 +382,7 @@ fn structured(
     }
     let parsed = ParsedFields {
         line,
+        quote: cursor.quote,
         settings,
         fields,
         places,
@@ -488,6 +503,7 @@ fn message_from_event(
 
 struct ParsedFields<'a> {
     line: &'a [u8],
+    quote: &'static [u8],
     settings: &'a Settings,
     fields: &'a [Field],
     places: Places,
@@ -532,7 +548,7 @@ impl ParsedFields<'_> {
                         (Role::Correlation, _) => false,
                         (_, Type::Integer) => rule.integer.is_some_and(|rule| rule.allows(value)),
                         (_, Type::Float) => rule.float.is_some_and(|rule| rule.allows(value)),
-                        (_, Type::Bool) => false,
+                        (_, Type::Bool | Type::Nested) => false,
                         (_, Type::Null) => {
                             shape.drops_nulls |= !rule.nullable;
                             true
@@ -561,6 +577,10 @@ impl ParsedFields<'_> {
                         Type::Text => may_hold(keywords, value),
                         Type::Integer => value.len() > SHORT_NUMBER,
                         Type::Float | Type::Bool | Type::Null => false,
+                        Type::Nested => {
+                            self.is_read_by_rules(name)
+                                || Nested::may_hold(self.cursor(field), name, keywords)
+                        }
                     };
                     if holds || may_hold(keywords, name) || keywords.in_name(name) {
                         return None;
@@ -570,6 +590,25 @@ impl ParsedFields<'_> {
         }
         let fits = self.copied.is_none_or(|place| self.fits_message(place));
         (has_id && fits).then_some(shape)
+    }
+
+    /// Return a cursor at an object or a list.
+    fn cursor(&self, field: &Field) -> Cursor<'_> {
+        Cursor {
+            text: &self.line[..field.value.1],
+            at: field.value.0,
+            quote: self.quote,
+        }
+    }
+
+    /// True if a rule reads a value inside an object of this name.
+    fn is_read_by_rules(&self, name: &[u8]) -> bool {
+        self.settings.rule_fields.iter().any(|rule_field| {
+            rule_field
+                .name
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.first() == Some(&b'.'))
+        })
     }
 
     /// True if the schema allows the text of a field as message.
@@ -698,6 +737,11 @@ impl ParsedFields<'_> {
         for field in self.fields.iter().filter(|field| field.part == Part::Extra) {
             block.write(std::mem::replace(&mut before, b",\""));
             block.write(self.bytes(field.key));
+            if field.kind == Type::Nested {
+                block.write(b"\":");
+                Nested::write(self.cursor(field), &mut block.bytes);
+                continue;
+            }
             write_value(block, field.kind, self.bytes(field.value), None);
         }
         block.write(b"}");
@@ -751,6 +795,9 @@ fn push_part(
         key.push(0);
         return Some(());
     };
+    if kind == Type::Nested {
+        return None;
+    }
     key.push(kind as u8 + 1);
     match (&rule_field.tests, kind) {
         (Some(tests), Type::Text) => {
@@ -763,7 +810,7 @@ fn push_part(
             let number = exact(value)?;
             key.extend(tests.iter().map(|test| u8::from(test.holds_for(number))));
         }
-        (Some(_), Type::Bool | Type::Null) => {}
+        (Some(_), Type::Bool | Type::Null | Type::Nested) => {}
         (None, _) => {
             key.extend(u16::try_from(value.len()).ok()?.to_le_bytes());
             key.extend(value);
@@ -1033,8 +1080,10 @@ mod tests {
         for text in [
             r#"{"correlation_id":"a","message":"say \"hi\""}"#,
             r#"{"correlation_id":"a","message":"\u0061"}"#,
-            r#"{"correlation_id":"a","area":{"b":1}}"#,
-            r#"{"correlation_id":"a","area":[1]}"#,
+            r#"{"correlation_id":"a","message":{"b":1}}"#,
+            r#"{"correlation_id":"a","message":[1]}"#,
+            r#"{"correlation_id":"a","area":[01]}"#,
+            r#"{"correlation_id":"a","area":[1}"#,
             r#"{"correlation_id":"a","area":1,"area":2}"#,
             r#"{"correlation_id":"a","correlation_id":"b"}"#,
             r#"{"correlation_id":"a","area":1e3}"#,

@@ -240,6 +240,13 @@ impl<'s> Redactor<'s> {
             let constrained = name == "timestamp"
                 || place.is_some_and(|place| self.settings.known[place].constrained);
             match value {
+                Value::Text(text) if place.is_some() && !constrained => {
+                    if let Cow::Owned(masked) = self.text(text, "")? {
+                        *text = Cow::Owned(masked);
+                    }
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_)
+                    if place.is_some() && !constrained => {}
                 Value::Text(text) if constrained => {
                     if self.may_hold(text, false)
                         && let Some(masked) = self.matches(text, "", false)?

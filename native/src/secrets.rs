@@ -91,7 +91,7 @@ impl Keywords {
     }
 
     /// True if a text holds any of the words, at whatever place.
-    fn has_word(&self, text: &[u8]) -> bool {
+    pub fn has_word(&self, text: &[u8]) -> bool {
         self.trigrams.may_hold(text) && self.automaton.is_match(text)
     }
 
@@ -204,7 +204,7 @@ pub fn may_hold_assignment(keywords: &Keywords, text: &[u8]) -> bool {
 }
 
 /// True if a character is percent-encoded.
-fn is_encoded(text: &[u8]) -> bool {
+pub fn is_encoded(text: &[u8]) -> bool {
     memchr::memchr_iter(b'%', text).any(|at| {
         let digits = text.get(at + 1..at + 3);
         digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))

@@ -512,10 +512,11 @@ impl AccessField {
 }
 
 /// The compiled plan.
+#[derive(Default)]
 pub struct Settings {
     pub known: Vec<KnownField>,
-    /// Indices in `known`, by `slot` of the name.
-    slots: Vec<Vec<usize>>,
+    /// Places in `known`.
+    places: NameTable,
     pub levels: Vec<(Vec<u8>, Vec<u8>)>,
     pub keywords: Keywords,
     /// The rules of redaction; None if the plan has none.
@@ -539,49 +540,101 @@ pub struct Settings {
     pub correlation: Option<usize>,
 }
 
+/// Longest name that its length, its beginning and its end determine.
+const EXACT_LENGTH: usize = 16;
 const SLOTS: usize = 256;
 
-/// A cheap hash of a name: its length, its second and its last byte.
-fn slot(name: &[u8]) -> usize {
-    let sign = |place: usize| name.get(place).copied().unwrap_or(0) as usize;
-    (name.len() * 37 + sign(1) * 5 + sign(name.len().wrapping_sub(1))) % SLOTS
+/// The first and the last bytes of a name, with its length.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Ends {
+    length: usize,
+    first: u64,
+    last: u64,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            known: Vec::new(),
-            slots: vec![Vec::new(); SLOTS],
-            levels: Vec::new(),
-            keywords: Keywords::default(),
-            redaction: None,
-            rule_fields: Vec::new(),
-            request: [None; 4],
-            undecided_fields: Vec::new(),
-            access: Vec::new(),
-            future_ms: 0,
-            past_ms: 0,
-            times: TimeNames::default(),
-            normalisation: Normalisation::default(),
-            texts: None,
-            verdicts: Verdicts::default(),
-            request_marks: RequestMarks::default(),
-            correlation: None,
+impl Ends {
+    #[inline]
+    fn of(name: &[u8]) -> Ends {
+        let length = name.len();
+        if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            return Ends {
+                length,
+                first: u64::from_le_bytes(*first),
+                last: u64::from_le_bytes(*last),
+            };
         }
+        if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+            return Ends {
+                length,
+                first: u64::from(u32::from_le_bytes(*first)),
+                last: u64::from(u32::from_le_bytes(*last)),
+            };
+        }
+        let bytes = name.iter();
+        Ends {
+            length,
+            first: bytes.fold(0, |all, &byte| all << 8 | u64::from(byte)),
+            last: 0,
+        }
+    }
+
+    #[inline]
+    fn slot(self) -> usize {
+        let mixed = (self.first ^ self.last.rotate_left(23) ^ self.length as u64)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 56) as usize
+    }
+}
+
+/// A table from a few names of the plan to their places. Names of logs are looked up in it, and never added.
+struct NameTable {
+    /// By `Ends::slot`, and those with the same slot behind each other.
+    slots: Vec<Option<(Ends, usize)>>,
+}
+
+impl Default for NameTable {
+    fn default() -> NameTable {
+        NameTable {
+            slots: vec![None; SLOTS],
+        }
+    }
+}
+
+impl NameTable {
+    fn add(&mut self, name: &[u8], place: usize) {
+        let ends = Ends::of(name);
+        let mut slot = ends.slot();
+        while slot < self.slots.len() && self.slots[slot].is_some() {
+            slot += 1;
+        }
+        self.slots.resize(self.slots.len().max(slot + 2), None); // the last slot is always free
+        self.slots[slot] = Some((ends, place));
+    }
+
+    /// Return the place of a name; of one longer than `EXACT_LENGTH`, the place of a name that may be it.
+    #[inline]
+    fn get(&self, name: &[u8]) -> Option<usize> {
+        let ends = Ends::of(name);
+        let mut slot = ends.slot();
+        while let Some((known, place)) = self.slots[slot] {
+            if known == ends {
+                return Some(place);
+            }
+            slot += 1;
+        }
+        None
     }
 }
 
 impl Settings {
     pub fn add_known(&mut self, field: KnownField) {
-        self.slots[slot(&field.name)].push(self.known.len());
+        self.places.add(&field.name, self.known.len());
         self.known.push(field);
     }
 
     pub fn place_of(&self, name: &[u8]) -> Option<usize> {
-        self.slots[slot(name)]
-            .iter()
-            .copied()
-            .find(|&place| self.known[place].name == name)
+        let place = self.places.get(name)?;
+        (name.len() <= EXACT_LENGTH || self.known[place].name == name).then_some(place)
     }
 
     /// Return a level, which is ASCII, in the schema's spelling.
@@ -703,6 +756,51 @@ mod tests {
         }
         for path in ["", "/", "/a/b-c_d.e/", "/A/é", "/a?x=%20//;.", "/a#/."] {
             assert!(!is_unusual(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_found_by_all_its_bytes() {
+        let names = [
+            "a",
+            "ab",
+            "abc",
+            "abcd",
+            "abcde",
+            "abcdefgh",
+            "abcdefghi",
+            "message",
+            "massage",
+            "correlation_id",
+            "correlation_scope",
+            "a_name_of_more_than_sixteen",
+        ];
+        let mut settings = Settings::default();
+        for name in names {
+            settings.add_known(KnownField {
+                name: name.as_bytes().to_vec(),
+                role: Role::Plain,
+                check: Check::None,
+                rule: None,
+                aliased: false,
+                constrained: false,
+                column: None,
+            });
+        }
+        for (place, name) in names.iter().enumerate() {
+            assert_eq!(settings.place_of(name.as_bytes()), Some(place), "{name}");
+        }
+        for name in [
+            "",
+            "b",
+            "ba",
+            "abd",
+            "abce",
+            "messages",
+            "a_name_of_mure_than_sixteen",
+            "abcdefgi",
+        ] {
+            assert_eq!(settings.place_of(name.as_bytes()), None, "{name}");
         }
     }
 

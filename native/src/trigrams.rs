@@ -19,7 +19,12 @@ const COMMON: &str = "GET POST /api/v1/patients/ request completed for the patie
     application context service module process statement SELECT FROM WHERE INSERT INTO transaction commit shard \
     org.springframework.web.servlet java.lang.String com.example.controller production region instance container version \
     content-type application/json accept user-agent Mozilla host letter sent ward cardiology tenant encounter appointment \
-    schedule export import report device pass assign class address mapping shipping provider history string ending";
+    schedule export import report device pass assign class address mapping shipping provider history string ending \
+    request_complete status_code error_code http_status request_id trace_id span_id duration_ms response_bytes \
+    func_name thread_name logger_name lineno pathname remote_addr http_method user_agent http_user_agent last_seen \
+    first_seen event_type error_type error_message exception @timestamp x_forwarded_for test_ best_effort cost_ms \
+    encoding code coded coding decode unicode codec database basis based stock token addition added ready ms at a 200 \
+    2026-11-23T10:00:00.123Z 4f2a89b1-414c-443c-a027-c4d1c386bbc4 10.20.30.40 0.25 12 abc-1 v1.2.3";
 
 /// The class of a character: letters by themselves in any letter case, digits together, signs of names by themselves.
 const CLASS: [u8; 256] = {
@@ -31,7 +36,7 @@ const CLASS: [u8; 256] = {
             letter @ b'A'..=b'Z' => letter - b'A' + 1,
             b'0'..=b'9' => 27,
             b'_' => 28,
-            b'-' => 29,
+            b'-' | b'=' => 29,
             b'.' => 30,
             b' ' => 31,
             _ => 0,

@@ -234,7 +234,8 @@ impl<'a> Reader<'a> {
             return Ok(Value::Object(fields));
         }
         fields.reserve(if depth == 1 { 16 } else { 4 });
-        let mut places = HashMap::new();
+        let mut seen = 0u64;
+        let mut places = None;
         loop {
             self.spaces();
             if self.peek() != Some(b'"') {
@@ -248,7 +249,13 @@ impl<'a> Reader<'a> {
             self.at += 1;
             self.spaces();
             let value = self.value(depth)?;
-            match place_of(&fields, &name, &mut places) {
+            let bit = 1u64 << bit_of(&name);
+            let is_new = seen & bit == 0 && fields.len() < FEW_NAMES;
+            seen |= bit;
+            match (!is_new)
+                .then(|| place_of(&fields, &name, &mut places))
+                .flatten()
+            {
                 Some(place) => fields[place].1 = value,
                 None => fields.push((name, value)),
             }
@@ -424,6 +431,34 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Return the length of the text up to its last line break's escape, or to its end, if all escapes in it are of quotes
+/// and each quote is escaped; else 0.
+fn with_escaped_quotes_only(bytes: &[u8]) -> usize {
+    let head = bytes.strip_suffix(b"\\n").unwrap_or(bytes);
+    let behind = head.get(1..).unwrap_or_default();
+    let pairs = head.iter().zip(behind);
+    // no branch, so that many pairs are tested at once
+    let other = pairs.fold(false, |other, (&byte, &next)| {
+        other | ((byte == b'\\') != (next == b'"'))
+    });
+    let ends = head.first() == Some(&b'"') || head.last() == Some(&b'\\');
+    if other || ends { 0 } else { head.len() }
+}
+
+/// Append a text without its backslashes.
+fn push_without_backslashes(text: &str, into: &mut String) {
+    let mut target = std::mem::take(into).into_bytes();
+    let begin = target.len();
+    target.resize(begin + text.len(), 0);
+    let mut length = begin;
+    for &byte in text.as_bytes() {
+        target[length] = byte; // no branch, since escapes are frequent
+        length = length.wrapping_add(usize::from(byte != b'\\'));
+    }
+    target.truncate(length);
+    *into = String::from_utf8(target).unwrap_or_default(); // characters of one byte were removed
+}
+
 /// Append the content of a JSON string, without its quotes, to a text.
 pub fn unescape(content: &str, into: &mut String) -> Result<(), ReadError> {
     let bytes = content.as_bytes();
@@ -437,22 +472,33 @@ pub fn unescape(content: &str, into: &mut String) -> Result<(), ReadError> {
         clean: true,
     };
     into.reserve(content.len());
-    let mut start = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => return Err(ReadError::Invalid),
-            b'\\' => {
-                into.push_str(&content[start..at]);
-                let (character, behind) = reader.escape(at + 1)?;
-                into.push(character);
-                (start, at) = (behind, behind);
-            }
-            _ => at += 1,
+    let quotes = with_escaped_quotes_only(bytes);
+    if quotes > 0 {
+        push_without_backslashes(&content[..quotes], into);
+    }
+    let mut start = quotes;
+    let mut at = quotes;
+    while let Some(length) = memchr::memchr2(b'"', b'\\', &bytes[at..]) {
+        at += length;
+        if bytes[at] == b'"' {
+            return Err(ReadError::Invalid);
         }
+        into.push_str(&content[start..at]);
+        let (character, behind) = reader.escape(at + 1)?;
+        into.push(character);
+        (start, at) = (behind, behind);
     }
     into.push_str(&content[start..]);
     Ok(())
+}
+
+/// Return a number below 64 that equal names share.
+#[inline]
+fn bit_of(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let sign = |place: usize| bytes.get(place).map_or(0, |&byte| u32::from(byte));
+    let (middle, last) = (sign(bytes.len() / 2), sign(bytes.len().wrapping_sub(1)));
+    (sign(0) ^ middle << 2 ^ last << 1 ^ bytes.len() as u32) % 64
 }
 
 /// Return the place of a name; None for a new name, whose place will be the next.
@@ -460,15 +506,17 @@ pub fn unescape(content: &str, into: &mut String) -> Result<(), ReadError> {
 fn place_of(
     fields: &[(Cow<'_, str>, Value<'_>)],
     name: &str,
-    places: &mut HashMap<String, usize>,
+    places: &mut Option<HashMap<String, usize>>,
 ) -> Option<usize> {
     if fields.len() < FEW_NAMES {
         return fields.iter().position(|(known, _)| known == name);
     }
-    if places.is_empty() {
+    let places = places.get_or_insert_with(|| {
         let known = fields.iter().enumerate();
-        places.extend(known.map(|(place, (known, _))| (known.to_string(), place)));
-    }
+        known
+            .map(|(place, (known, _))| (known.to_string(), place))
+            .collect()
+    });
     match places.get(name) {
         Some(&place) => Some(place),
         None => {
@@ -547,11 +595,22 @@ pub fn write_text(text: &str, into: &mut Vec<u8>) {
 pub fn write_content(text: &str, into: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let mut start = 0;
-    while let Some(length) = first_escaped(&bytes[start..]) {
-        let at = start + length;
-        into.extend_from_slice(&bytes[start..at]);
-        write_escaped(bytes[at], into);
-        start = at + 1;
+    let mut begin = 0;
+    for chunk in bytes.chunks(16) {
+        // no branch within a chunk, so that it is tested at once
+        let any = chunk
+            .iter()
+            .fold(false, |any, &byte| any | needs_escape(byte));
+        if any {
+            for (at, &byte) in chunk.iter().enumerate() {
+                if needs_escape(byte) {
+                    into.extend_from_slice(&bytes[start..begin + at]);
+                    write_escaped(byte, into);
+                    start = begin + at + 1;
+                }
+            }
+        }
+        begin += chunk.len();
     }
     into.extend_from_slice(&bytes[start..]);
 }
@@ -559,23 +618,6 @@ pub fn write_content(text: &str, into: &mut Vec<u8>) {
 #[inline]
 fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
-}
-
-/// Return the place of the first byte that is written as an escape.
-fn first_escaped(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    for chunk in bytes.chunks(16) {
-        // no branch within a chunk, so that it is tested at once
-        if chunk
-            .iter()
-            .fold(false, |any, &byte| any | needs_escape(byte))
-        {
-            let place = chunk.iter().position(|&byte| needs_escape(byte));
-            return place.map(|place| at + place);
-        }
-        at += chunk.len();
-    }
-    None
 }
 
 fn write_escaped(byte: u8, into: &mut Vec<u8>) {
@@ -685,6 +727,31 @@ mod tests {
         assert_eq!(fields.len(), 60);
         assert_eq!(fields[3], (Cow::Borrowed("n3"), whole(63)));
         assert_eq!(fields[59], (Cow::Borrowed("n59"), whole(59)));
+    }
+
+    #[test]
+    fn the_content_of_a_string_is_unescaped() {
+        for (content, text) in [
+            ("", Some("")),
+            ("a", Some("a")),
+            (r#"\"a\":1\n"#, Some("\"a\":1\n")),
+            (r#"é\"ü\""#, Some("é\"ü\"")),
+            (r#"\"\\n\"\n"#, Some("\"\\n\"\n")),
+            (r#"\\n"#, Some("\\n")),
+            (r#"\"\\"#, Some("\"\\")),
+            (r#"\u00e9\/\n"#, Some("é/\n")),
+            (r#"""#, None),
+            (r#"a"b"#, None),
+            (r#"\""\""#, None),
+            (r#"\"\"#, None),
+            ("\\", None),
+            (r#"\x"#, None),
+        ] {
+            let mut into = "x".to_owned();
+            let result = unescape(content, &mut into);
+            let expected = text.map(|text| format!("x{text}"));
+            assert_eq!(result.ok().map(|()| into), expected, "{content}");
+        }
     }
 
     #[test]

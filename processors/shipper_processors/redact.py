@@ -142,6 +142,8 @@ class Redactor:
             return not self._clean.is_item(value)
         if isinstance(value, dict):
             within, harmless = name or parent, self._clean_names
+            if self._named_by(value.items()):
+                return True
             for key, item in value.items():
                 if (within, key) not in harmless and self._is_sensitive_name(key, within):
                     return True
@@ -295,7 +297,7 @@ class Redactor:
             whole = self._whole(named, item) if is_value else None
             yield key, self._value(key, item, parent, depth + 1) if whole is None else whole
 
-    def _named_by(self, items: list[tuple[str, Any]]) -> str:
+    def _named_by(self, items: Iterable[tuple[str, Any]]) -> str:
         """Return the sensitive name that an object gives to its value; empty if there is none."""
         for key, item in items:
             lowered = key.lower()

@@ -361,8 +361,9 @@ def test_a_secret_in_a_raw_line_is_masked_behind_any_escape(random: Random, befo
     [{"api/key": "hunter2"}, {"loc": ["body", "api/key"], "input": "hunter2"}, {"name": "api:key", "value": "hunter2"}],
 )
 def test_a_name_with_other_signs_is_sensitive_in_raw_lines_too(fields: dict[str, object]) -> None:
-    """As it is in events."""
+    """As in events, whose filter reports it."""
     assert "hunter2" not in Redactor().redact_raw(json.dumps(fields))
+    assert Redactor().suspicious({"extra": {"a": fields}})
 
 
 def test_a_number_is_judged_by_its_own_field() -> None:
