@@ -12,6 +12,7 @@ from shipper.agent.unreadable_logs import UnreadableLogs
 from shipper.delivery.in_flight import oldest_marks
 from shipper.delivery.loop import Acknowledged, Delivery, Result, RolledBack
 from shipper.delivery.pace import Pace
+from shipper.inputs.files.held_files import HeldFiles
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.read_batch import CheckpointedLog, ReadBatch
 from shipper.inputs.files.read_round import ReadRound
@@ -41,6 +42,8 @@ class Agent:
     clock: Clock
     pace: Pace = field(default_factory=Pace)
     maintenance: Maintenance = field(default_factory=Maintenance)
+    held: HeldFiles | None = None
+    """Moves rotated files that the output has not yet to the spool; None where nothing is spooled."""
     stopping: StopEvent = field(default_factory=StopEvent)
     ready: bool = False
     when_quiet: Callable[[], None] | None = None
@@ -129,6 +132,9 @@ class Agent:
         for result in self.delivery.drain(self.pace.grace):
             self._apply(result)
             self.settle()
+        if self.held is not None:
+            self.settle()
+            self.held.spool_deleted()
 
     def turn(self, *, hurry: bool = False) -> bool:
         """Run one turn and call `after_turn`; return True if something was read."""
@@ -179,7 +185,9 @@ class Agent:
         """Return True if the open batch is full or old, or if there is none and something else to commit."""
         if self._begun_at is None:
             return self._full() or bool(self.ledger.changes() or self._changed or self.delivery.can_settle())
-        return self._full() or now + self.pace.gather >= self._begun_at + self.pace.batch_age
+        if self._full() or now + self.pace.gather >= self._begun_at + self.pace.batch_age:
+            return True
+        return self.held is not None and self.delivery.state.error is not None and self.held.is_pressing()
 
     def request_change(self, change: Change) -> None:
         """Apply `change` between two batches; it replaces a change that still waits."""
@@ -225,6 +233,8 @@ class Agent:
 
     def close(self) -> None:
         """Close files, output and state; the next start reads again what was not settled."""
+        if self.held is not None:
+            self.held.close()
         self.tail.close()
         self.delivery.output.close()
         self.state.close()
@@ -300,7 +310,11 @@ class Agent:
         now = self.clock.monotonic()
         if busy and self._checkpoints.may_wait(now, self.pace.commit):
             return True
-        return self._checkpoints.commit(self._changed, self._removed, now, self.turned_at)
+        committed = self._checkpoints.commit(self._changed, self._removed, now, self.turned_at)
+        if committed and self.held is not None:
+            self.held.spool.remove_released()
+            self._changed |= self.held.step(now, wall_s=self.clock.wall_ms() / 1000)
+        return committed
 
     def _close_batch(self) -> None:
         """Send the open batch, and add its increments to the ledger; the next commit saves them."""

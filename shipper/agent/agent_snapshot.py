@@ -9,11 +9,14 @@ from shipper.inputs.files.late_lines import MARK
 from shipper.metrics.catalogue import (
     COMMITS,
     FILES,
+    HELD_FILES,
     LAG_BYTES,
     LAG_SECONDS,
     LOADED_AT,
     OUTPUT_UP,
     RELOADED,
+    SPOOL_BYTES,
+    SPOOL_MAX_BYTES,
     UNREADABLE,
     measured,
 )
@@ -127,6 +130,35 @@ class StateStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """Rotated files that wait for the output: those held open, and the spool."""
+
+    held_files: int = 0
+    held_bytes: int = 0
+    """Unshipped bytes of the deleted ones among them."""
+    files: int = 0
+    bytes: int = 0
+    """Size on disk."""
+    max_bytes: int = 0
+    hours_left: float | None = None
+    """Hours until the spool is full if all that is written now were spooled; None if nothing is written."""
+    error: str | None = None
+    """Error of the last try to spool a file."""
+
+    def row(self) -> dict[str, Any]:
+        """Return its part of the document of `shipper status`."""
+        return {
+            "held_files": self.held_files,
+            "held_bytes": self.held_bytes,
+            "files": self.files,
+            "bytes": self.bytes,
+            "max_bytes": self.max_bytes,
+            "hours_left": self.hours_left,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSnapshot:
     """The agent at the end of one turn."""
 
@@ -146,6 +178,7 @@ class AgentSnapshot:
     loaded: Loaded | None
     stuck_after: float
     max_lag: float | None
+    spool: SpoolStatus = SpoolStatus()
 
     def metrics(self) -> Snapshot:
         """Return committed counters and gauges."""
@@ -161,6 +194,9 @@ class AgentSnapshot:
             (LAG_SECONDS.name, output): measured.lag_seconds,
             (OUTPUT_UP.name, output): self.output.error is None,
             (COMMITS.name, ()): self.state.commits,
+            (SPOOL_BYTES.name, ()): self.spool.bytes,
+            (SPOOL_MAX_BYTES.name, ()): self.spool.max_bytes,
+            (HELD_FILES.name, ()): self.spool.held_files,
         }
         if self.loaded is not None:
             gauges |= {(RELOADED.name, ()): self.loaded.error is None, (LOADED_AT.name, ()): self.loaded.at}
@@ -185,6 +221,7 @@ class AgentSnapshot:
             "path": self.path,
             "output": self.output.row(),
             "state": {"directory": self.state.directory, "error": self.state.error},
+            "spool": self.spool.row(),
             "changes": dict(self.notices),
             "configuration": None if self.loaded is None else self.loaded.row(),
             "unreadable": {

@@ -1,14 +1,28 @@
 """Publisher of the agent's snapshot: built in the agent's thread, read in any."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from shipper.agent.agent import Agent
-from shipper.agent.agent_snapshot import AgentSnapshot, Loaded, LogsMeasured, LogStatus, OutputStatus, StateStatus
+from shipper.agent.agent_snapshot import (
+    AgentSnapshot,
+    Loaded,
+    LogsMeasured,
+    LogStatus,
+    OutputStatus,
+    SpoolStatus,
+    StateStatus,
+)
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.tailer import Tail
+from shipper.metrics.catalogue import BYTES_READ
 
 INTERVAL_S = 1.0
+RATE_S = 300.0
+"""Seconds over which the rate of reading is measured."""
+EXPECTED_RATIO = 0.15
+"""Bytes in the spool per byte of a log, until something was spooled."""
 
 
 @dataclass(slots=True)
@@ -24,6 +38,9 @@ class AgentPublisher:
     snapshot: AgentSnapshot = field(init=False)
     _loaded: Loaded | None = None
     _measured: LogsMeasured | None = None
+    _spool: SpoolStatus = field(default_factory=SpoolStatus)
+    _read: deque[tuple[float, float]] = field(default_factory=deque)
+    """Times, and bytes read by then, of the last `RATE_S` seconds."""
     _rows: dict[str, LogStatus] = field(default_factory=dict)
     _behind: dict[str, LogStatus] = field(default_factory=dict)
     """Those with bytes to be acknowledged."""
@@ -48,6 +65,7 @@ class AgentPublisher:
         measured = self._measured
         if measured is None or now - measured.at >= self.interval_s:
             measured = self._measured = self._measure(agent.tail, now, measured)
+            self._spool = self._measure_spool(now)
         state = agent.state
         self.snapshot = AgentSnapshot(
             published_at=agent.clock.monotonic(),
@@ -63,7 +81,25 @@ class AgentPublisher:
             loaded=self._loaded,
             stuck_after=self.stuck_after,
             max_lag=self.max_lag,
+            spool=self._spool,
         )
+
+    def _measure_spool(self, now: float) -> SpoolStatus:
+        """Return the state of held files and the spool, and how long it lasts at the present rate."""
+        held = self.agent.held
+        if held is None:
+            return SpoolStatus()
+        spool, bounds = held.spool, held.bounds
+        value = self.agent.ledger.published.values.get((BYTES_READ.name, ()), 0)
+        self._read.append((now, float(value) if isinstance(value, int | float) else 0.0))
+        while now - self._read[0][0] > RATE_S:
+            self._read.popleft()
+        (since, before), (_, total) = self._read[0], self._read[-1]
+        rate = (total - before) / (now - since) * (spool.ratio or EXPECTED_RATIO) if now > since else 0.0
+        stored = spool.stored
+        hours = round(max(0, bounds.max_bytes - stored) / rate / 3600, 1) if rate > 0 else None
+        files = len(spool.files)
+        return SpoolStatus(held.number, held.unshipped, files, stored, bounds.max_bytes, hours, held.error)
 
     def _measure(self, tail: Tail, now: float, before: LogsMeasured | None) -> LogsMeasured:
         """Return the offsets of all logs, without a system call; logs that did not change keep their row."""

@@ -72,6 +72,7 @@ class Checkpoints:
         self.tail.left -= left
         self.ledger.publish()
         for log in finished.values():
+            log.log.release_spooled()
             self.tail.forget(log)
         touched.clear()
         removed.clear()

@@ -5,7 +5,7 @@ from pathlib import Path
 from shipper.agent.agent import Agent
 from shipper.agent.hot_reload import Change
 from shipper.agent.maintenance import Maintenance
-from shipper.bootstrap.build_inputs import inputs_of, pace, tail_of
+from shipper.bootstrap.build_inputs import held_files_of, inputs_of, pace, tail_of
 from shipper.bootstrap.build_pipeline import compiled_of, counting_of, from_zero, pipeline_of, redactor_of
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Delivery
@@ -34,7 +34,10 @@ def agent(settings: Settings, clock: Clock, *, from_end: bool = False) -> Agent:
         tail = tail_of(settings, state, from_end=from_end)
         tail.fast_chain, tail.pair_rules = compiled_of(settings, pipeline), pipeline.pair_rules
         maintenance = Maintenance(registry.maintenance_of(settings, output))
-        return Agent(tail, pipeline, Delivery(output, ledger, clock), state, ledger, clock, pace(settings), maintenance)
+        return Agent(
+            tail, pipeline, Delivery(output, ledger, clock), state, ledger, clock, pace(settings), maintenance,
+            held=held_files_of(settings, tail),
+        )  # fmt: skip
     except BaseException:
         state.close()
         raise

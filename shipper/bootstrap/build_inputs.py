@@ -1,7 +1,7 @@
 """Inputs and their limits built from the settings."""
 
 import resource
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from shipper.agent.live_tail import LiveTail
 from shipper.bootstrap.build_pipeline import bounds_of, counting_of, pipeline_of, read_only_redactor
@@ -10,12 +10,16 @@ from shipper.delivery.pace import Pace
 from shipper.inputs.files.attention import Attention
 from shipper.inputs.files.container_metadata import Provenance, signature
 from shipper.inputs.files.glob_scan import Folders, Scanner
+from shipper.inputs.files.held_files import LEAST_OPEN, HeldFiles
+from shipper.inputs.files.held_files import Bounds as HeldBounds
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.pod_metadata import PodMetadata, pod_api
 from shipper.inputs.files.tailer import Input, OriginOf, Tail
 from shipper.inputs.files.watches import open_watches
 from shipper.inputs.registry import process_of
 from shipper.outputs import registry
+from shipper.state.checkpoint import SavedLog
+from shipper.state.spool import Spool
 from shipper.state.store import State
 from shipper.system.clock import Clock
 from shipper.system.errors import ConfigurationError
@@ -32,7 +36,24 @@ def tail_of(settings: Settings, state: State, *, from_end: bool) -> Tail:
     inputs = inputs_of(settings, folders, (), from_end=from_end, pods=pods)
     most = settings.tail.max_open_files or descriptors()
     bounds, limits = bounds_of(settings), limits_of(settings)
-    return Tail(inputs, bounds, limits, state.logs(), folders, most, pods=pods, attention=attention)
+    saved = state.logs()
+    spool = spool_of(state, saved)
+    return Tail(inputs, bounds, limits, saved, folders, most, pods=pods, attention=attention, spool=spool)
+
+
+def spool_of(state: State, saved: Mapping[str, SavedLog]) -> Spool:
+    """Return the spool of a state, with the files to which its checkpoints refer."""
+    spool = Spool(state.directory, state.cipher)
+    spool.load(saved.values())
+    return spool
+
+
+def held_files_of(settings: Settings, tail: Tail) -> HeldFiles | None:
+    """Return what moves held files to the spool of a tail."""
+    section = settings.spool
+    most = section.held_files or max(LEAST_OPEN, tail.max_open // 4)
+    bounds = HeldBounds(section.after, section.held_bytes, most, section.max_bytes, section.max_age, section.drop)
+    return None if tail.spool is None else HeldFiles(tail, tail.spool, bounds)
 
 
 def pods_of(settings: Settings) -> PodMetadata | None:

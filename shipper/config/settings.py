@@ -112,6 +112,31 @@ class TailSettings(Section):
     )
 
 
+class SpoolSettings(Section):
+    """Rotated files while the output is unavailable: what would be lost is kept in the state directory."""
+
+    max_bytes: Size = Field(
+        1024 * 1024 * 1024, ge=0, description="maximum size of the spool on disk; 0: deleted files are only held open"
+    )
+    max_age: Duration = Field(7 * 86_400.0, gt=0, description="how long a file is kept in the spool")
+    drop: Literal["oldest", "newest"] = Field(
+        "oldest",
+        description="files that are let go of where the spool has no room; oldest: after an outage the latest events"
+        " matter most, and the oldest are the next that retention deletes",
+    )
+    after: Duration = Field(
+        10.0, ge=0, le=3600, description="how long a deleted file is held open before its unshipped rest is spooled"
+    )
+    held_bytes: Size = Field(
+        64 * 1024 * 1024, ge=0, description="maximum size of the unshipped rest of deleted files that are held open"
+    )
+    held_files: int | None = Field(
+        None,
+        ge=1,
+        description="maximum number of unshipped rotated files held open; empty: a quarter of max_open_files",
+    )
+
+
 class DockerSettings(Section):
     """The Docker API, for container names if the runtime's own files cannot be read."""
 
@@ -227,6 +252,7 @@ class Settings(Section):
     counters: CounterSettings = Field(default_factory=CounterSettings)
     join: JoinSettings = Field(default_factory=JoinSettings, json_schema_extra=RESTART)
     tail: TailSettings = Field(default_factory=TailSettings, json_schema_extra=RESTART)
+    spool: SpoolSettings = Field(default_factory=SpoolSettings, json_schema_extra=RESTART)
     docker: DockerSettings = Field(default_factory=DockerSettings)
     kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings, json_schema_extra=RESTART)
     health: HealthSettings = Field(default_factory=HealthSettings)

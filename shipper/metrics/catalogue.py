@@ -155,6 +155,21 @@ INPUT_UP = OwnMetric(
 OUTPUT_UP = OwnMetric(
     "shipper_output_up", "gauge", "1 if the output accepted the last batch.", ("output",), measured=True, processes=BOTH
 )
+SPOOL_BYTES = OwnMetric(
+    "shipper_spool_bytes",
+    "gauge",
+    "Bytes on disk of files that wait in the spool for the output.",
+    measured=True,
+)
+SPOOL_MAX_BYTES = OwnMetric(
+    "shipper_spool_max_bytes", "gauge", "Maximum size of the spool on disk (spool.max_bytes).", measured=True
+)
+HELD_FILES = OwnMetric(
+    "shipper_held_files",
+    "gauge",
+    "Rotated files held open until the output has stored them.",
+    measured=True,
+)
 COMMITS = OwnMetric(
     "shipper_state_commits_total", "counter", "Commits of checkpoints and counters since the start.", measured=True
 )

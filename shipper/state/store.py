@@ -63,7 +63,7 @@ class State:
                 opened.enter_context(_address(directory))
                 self._mark = opened.enter_context(closing(CommitMarker(directory)))
                 held = _held_state(self._lock)
-            self._cipher = Cipher(_own_key(directory / STATE) if key is None else key)
+            self.cipher = Cipher(_own_key(directory / STATE) if key is None else key)
             database = _open(directory / FILE, self._mark, expected=held)
             self._db = opened.enter_context(closing(database))
             self._seal = self._checked()
@@ -114,7 +114,7 @@ class State:
 
     def _position(self, log: str, file: int, offset: int, partial_state: bytes) -> Position:
         try:
-            return Position(file, offset, self._cipher.decrypt(partial_state))
+            return Position(file, offset, self.cipher.decrypt(partial_state))
         except DecryptionError as error:
             raise StateError(
                 f"cannot decrypt the partial entry of {printable(log)} in the state {self.directory}: {error}",
@@ -217,7 +217,7 @@ class State:
 
     def _cursor_row(self, cursor: Position) -> tuple[int, int, bytes]:
         state = cursor.partial_state
-        return cursor.file, cursor.offset, self._cipher.encrypt(state) if holds_text(state) else state
+        return cursor.file, cursor.offset, self.cipher.encrypt(state) if holds_text(state) else state
 
     def close(self) -> None:
         """Close the database and release the lock."""

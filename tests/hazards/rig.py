@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from shipper.agent.agent import Agent
+from shipper.bootstrap.build_inputs import spool_of
 from shipper.bootstrap.build_pipeline import compiled_of, counting_of, redactor_of, rules_of
 from shipper.config.settings import Settings
 from shipper.delivery.loop import Delivery
@@ -18,6 +19,8 @@ from shipper.delivery.pace import Pace
 from shipper.inputs.files.attention import Attention
 from shipper.inputs.files.container_metadata import plain_identity
 from shipper.inputs.files.glob_scan import Folders, Scanner
+from shipper.inputs.files.held_files import Bounds as HeldBounds
+from shipper.inputs.files.held_files import HeldFiles
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.tailer import Input, Tail
 from shipper.inputs.files.watches import open_watches
@@ -138,6 +141,7 @@ class Rig:
     sequence: int = 0
     reported: ClassVar[bool] = False
     """True if changes are reported by inotify, and nothing is polled that was not reported."""
+    held: HeldBounds = field(default_factory=HeldBounds)
     boot: bytes = b"first"
     """Identity of the machine's start, for the next agent."""
     all: ClassVar[list["Rig"]] = []
@@ -178,6 +182,7 @@ class Rig:
             attention=attention,
             boot=self.boot,
         )
+        tail.spool = spool_of(state, tail.saved)
         self.agent = Agent(
             tail,
             pipeline,
@@ -186,6 +191,7 @@ class Rig:
             ledger,
             self.clock,
             Pace(scan=0.0, batch_lines=self.batch_lines, batch_age=0.0, patience=0.0, grace=0.0),
+            held=HeldFiles(tail, tail.spool, self.held),
         )
         return self.agent
 
@@ -196,6 +202,8 @@ class Rig:
     def kill(self) -> None:
         """Drop the agent as SIGKILL does: nothing settled, the lock released."""
         if self.agent is not None:
+            if self.agent.held is not None:
+                self.agent.held.close()
             self.agent.tail.close()
             self.agent.state.close()
             self.agent = None

@@ -24,6 +24,8 @@ from shipper.web.client import Response, fetch
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.sanitize import printable
 
+MIB = 1024 * 1024
+
 
 @click.command()
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -118,8 +120,8 @@ def show(report: dict[str, Any], console: Console) -> None:
         console.print(Text.assemble(f"output  {printable(report['output']['url'])} ", availability))
         if hint := report["output"].get("hint"):
             console.print(Text(f"        {printable(hint)}", "dim"))
-    if report.get("changes"):
-        console.print(printable(changes_line(report["changes"], len(report["logs"]))))
+    for line in _reading_lines(report):
+        console.print(line)
     if report.get("configuration"):
         console.print(configuration_line(report["configuration"]))
     for path, error in report.get("unreadable", {}).items():
@@ -134,6 +136,26 @@ def show(report: dict[str, Any], console: Console) -> None:
             *numbers, Text(printable(log.get("container") or log["path"]))
         )  # only a Text is printed without markup
     console.print(table if report["logs"] else "no logs followed yet")
+
+
+def _reading_lines(report: dict[str, Any]) -> list[Text | str]:
+    """Return the lines on the spool and on how changes are noticed."""
+    changes, spool = report.get("changes"), spool_line(report.get("spool"))
+    lines: list[Text | str] = [] if spool is None else [spool]
+    return [*lines, printable(changes_line(changes, len(report["logs"])))] if changes else lines
+
+
+def spool_line(spool: dict[str, Any] | None) -> Text | None:
+    """Return what waits for the output in rotated files, and how long the spool lasts; None if nothing does."""
+    if not spool or not (spool["held_files"] or spool["files"] or spool["error"]):
+        return None
+    mebibytes = f"{spool['bytes'] / MIB:,.1f} of {spool['max_bytes'] / MIB:,.0f} MiB"
+    line = Text(f"spool   {spool['files']:,} files, {mebibytes}; {spool['held_files']:,} rotated files held open")
+    if spool["hours_left"] is not None:
+        line.append(f"; lasts {spool['hours_left']:,} hours at the present rate")
+    if spool["error"]:
+        line.append(f"; cannot write: {printable(spool['error'])}", "bold red")
+    return line
 
 
 def behind(log: dict[str, Any]) -> int | None:

@@ -87,6 +87,9 @@ class LateReader(LogReader):
         if file is None:
             return
         file.close()
+        self.log.open_spooled(file)
+        if file.handle is not None and file.fingerprint.matches(file.handle):
+            return
         with suppress(FileNotFoundError):
             handle = open_handle(self.original.path)
             if file.fingerprint.matches(handle):
@@ -141,6 +144,10 @@ class LateReader(LogReader):
         token = LogReader.progress_token(self)
         return token if self.rereading is None else (*token, self.rereading.offset)
 
+    def has_ended(self, file: LogFile, now: float) -> bool:  # noqa: ARG002 -- overrides
+        """Return True if the file has not grown for a while."""
+        return now - self.read_at >= self.limits.quiet(self.kind)
+
     # --- the end ----------------------------------------------------------------------------------
 
     def finished(self, now: float) -> bool:
@@ -167,7 +174,15 @@ def new_late_reader(parent: LogReader, original: LogFile, *, saved: SavedLog | N
     """Return a reader of the late lines of a log's file, from a checkpoint or from where the log has left it."""
     key, incidents = original.key, parent.log.incidents
     path = late_path(parent.path, key)
-    log = LogFiles(path, parent.log.folders, next_key=key + 1, incidents=incidents, fresh=False, kind=parent.kind)
+    log = LogFiles(
+        path,
+        parent.log.folders,
+        next_key=key + 1,
+        incidents=incidents,
+        fresh=False,
+        kind=parent.kind,
+        spool=parent.log.spool,
+    )
     reader = LateReader(
         path, parent.kind, parent.source, parent.new_assembler, parent.limits, log,
         Cursor(log, None, 0, parent.new_assembler()), parent.attention, boot=parent.boot,

@@ -63,6 +63,8 @@ class LogFile:
     last_digest: bytes = b""
     """Digest of the last line of a plain file when the count cursor left it; empty if unknown."""
 
+    spooled: bool = False
+    """True if its unshipped rest is in the spool, from which it is read."""
     lost: bool = False
     """True once it is counted as lost."""
 
@@ -97,7 +99,7 @@ class LogFile:
 
     def present_size(self) -> int | None:
         """Return the size of an uncompressed file; None if it is compressed, or not at its path."""
-        if self.handle is not None:
+        if self.handle is not None and not self.spooled:
             return self.handle.size()
         if self.gone or self.path.endswith(SUFFIXES):
             return None

@@ -60,7 +60,7 @@ class LogReader(LogCursors):
         self.attention.siblings.discard(self.path)
         self.holds_rotated, quiet = False, self.limits.quiet(self.kind)
         for file in self.log.files:
-            if file.has_late_reader or not self._has_left(file):
+            if file.has_late_reader or not self.has_left(file):
                 continue
             size = file.present_size()
             if size is not None and size > file.fingerprint.offset:
@@ -73,14 +73,18 @@ class LogReader(LogCursors):
                     file.close()
         self.rotated_check_at = now + (HELD_CHECK_S if self.holds_rotated else ROTATED_CHECK_S)
 
-    def _has_left(self, file: LogFile) -> bool:
+    def has_left(self, file: LogFile) -> bool:
         """Return True if the count cursor has read a file and gone on."""
         at = self.count_cursor
         return file.passed or (file.key < at.key if at.file is not None else file.key <= at.last_key)
 
+    def has_ended(self, file: LogFile, now: float) -> bool:  # noqa: ARG002 -- late lines need the time
+        """Return True if a deleted file is not held for late lines any more."""
+        return not file.is_held
+
     def take_grown(self) -> list[LogFile]:
         """Return the rotated files that have grown; each has to get a late reader."""
-        return [file for file in self.log.files if file.grown and self._has_left(file)]
+        return [file for file in self.log.files if file.grown and self.has_left(file)]
 
     def _poll_live(self, now: float) -> bool:
         """Stat the live path, detect rotation, truncation and removal; return True if a read may return entries.
@@ -160,6 +164,17 @@ class LogReader(LogCursors):
         why = "deleted or emptied while the agent was stopped" if stopped else "deleted before it was read to its end"
         self.log.incidents.lose(file.path, offset, max(0, file.fingerprint.offset - offset), why)
         file.lost = True
+
+    def let_go(self, file: LogFile, offset: int, why: str) -> None:
+        """Give up what was not shipped of a file, from `offset` on: count it as lost, and go on with the next one."""
+        self.log.incidents.lose(file.path, offset, max(0, file.fingerprint.offset - offset), why)
+        file.lost = True
+        file.close()
+        self.log.forget(file)
+        for cursor in self._cursors():
+            if cursor.file is file:
+                cursor.enter_next()
+        self.attention.wake(self.path)
 
     def start_at_end(self) -> None:
         """Skip the present content, except for a last line without its newline."""
@@ -287,7 +302,10 @@ class LogReader(LogCursors):
                 if entries is not None or not self._is_complete(cursor, file, now):
                     return entries
                 last = read_last_line(cursor, self.limits) if until is None else None
-            except OSError:
+            except OSError as error:
+                if file.spooled:
+                    self.let_go(file, cursor.offset, f"its rest in the spool cannot be read: {error}")
+                    continue
                 if not self._is_lost(file, now):
                     raise
                 file.close()  # it has no name and cannot be opened again
@@ -337,7 +355,7 @@ class LogReader(LogCursors):
     def _is_complete(self, cursor: Cursor, file: LogFile, now: float) -> bool:
         """Return True if `file` cannot grow any more and a later one exists."""
         if cursor is self.ship_cursor:
-            return file is not self.count_cursor.file and self._has_left(file)
+            return file is not self.count_cursor.file and self.has_left(file)
         if file.rotated_at is None or self.log.after(file.key) is None:
             return False
         return now - file.rotated_at >= self.limits.settling(self.kind)

@@ -25,6 +25,7 @@ from shipper.inputs.files.handles import CompressedHandle, Handle, inode_of, ope
 from shipper.inputs.files.incidents import Incidents
 from shipper.inputs.files.log_file import LogFile, Signature
 from shipper.inputs.files.rotated_names import oldest_first
+from shipper.state.spool import Spool
 
 ATTEMPTS = 8
 NEVER = float("-inf")
@@ -61,6 +62,8 @@ class LogFiles:
     """Logs by their files, as all logs of a tail know them."""
     rebooted: bool = False
     """True if the machine was started since the checkpoint."""
+    spool: Spool | None = None
+    """Where the unshipped rest of deleted files is; None where nothing is spooled."""
     missing: list[LogFile] = field(default_factory=list)
     """Files that the last scan did not find, and that cannot be read to their end."""
     _stamp: int | None = None
@@ -94,9 +97,35 @@ class LogFiles:
         for file in self.files:
             if file.key < first and not file.passed:
                 file.passed = True
-                if not file.is_held:
-                    file.close()
+                if file.spooled or not file.is_held:
+                    self._release(file)
         self.files = [file for file in self.files if file.is_held or not (file.passed and file.gone)]
+
+    def _release(self, file: LogFile) -> None:
+        file.close()
+        if file.spooled and self.spool is not None:
+            self.spool.release(self.path, file.key)
+        file.spooled = False
+
+    def forget(self, file: LogFile) -> None:
+        """Drop a file that is not read any more."""
+        self._release(file)
+        self.files = [other for other in self.files if other is not file]
+
+    def release_spooled(self) -> None:
+        """Release all files in the spool: the log is not read any more."""
+        for file in self.files:
+            if file.spooled:
+                self._release(file)
+
+    def open_spooled(self, file: LogFile) -> None:
+        """Open a file from the spool, if it is there."""
+        if file.handle is not None or file.passed or self.spool is None:
+            return
+        file.handle = self.spool.open(self.path, file.key)
+        file.spooled = file.handle is not None
+        if file.spooled and file.rotated_at is None:
+            file.rotated_at = NEVER
 
     def vanished(self) -> bool:
         """Return True if no file of this log is on disk; False if that is unknown."""
@@ -293,6 +322,9 @@ class LogFiles:
                 known.grown = _has_grown(known, file.handle)
             file.handle.close()
             return
+        if known.spooled:  # it has a name still, which may go
+            file.handle.close()
+            return
         known.close()
         known.handle = file.handle
         known.fingerprint.device, known.fingerprint.inode = file.handle.device, file.handle.inode
@@ -303,6 +335,7 @@ class LogFiles:
         An unread file is replaced by its copy among the `fresh` files. A failed check counts as readable: the error is
         reported when the file is read.
         """
+        self.open_spooled(file)
         try:
             copy = None if file.fingerprint.offset else next((other for other in fresh if _is_copy(other, file)), None)
             if copy is not None:

@@ -24,6 +24,7 @@ from shipper.inputs.files.pod_metadata import PodMetadata
 from shipper.inputs.files.rotated_log import Claims, LogFiles
 from shipper.model.source import Source
 from shipper.state.checkpoint import SavedLog
+from shipper.state.spool import Spool
 from shipper.system.boot import boot_id
 from shipper.system.errors import StateError
 from shipper.system.own_log import own_log
@@ -130,6 +131,8 @@ class Tail:
     """Matches the two entries of one request, for the counters; None where nothing is counted."""
     logs: dict[str, LogReader] = field(default_factory=dict)
     unreadable: dict[str, OSError] = field(default_factory=dict)
+    spool: Spool | None = None
+    """Where the unshipped rest of deleted files is kept."""
     pods: PodMetadata | None = None
     """Labels of pods for the inputs; ends with the tail."""
     described: dict[str, tuple[Input, str, object]] = field(default_factory=dict)
@@ -258,14 +261,21 @@ class Tail:
     def _move(self, saved: SavedLog, new: "NewPath") -> None:
         """Save a log under its new path; the next commit removes the old one from the state."""
         self.saved[new.real] = replace(saved, path=new.real)
+        self._move_spooled(saved, new.real)
         self.left.add(saved.path)
         for path in [*self.saved]:
             of = split_late_path(path)
             if of is not None and of[0] == saved.path:
                 late = self.saved.pop(path)
                 self.saved[late_path(new.real, of[1])] = replace(late, path=late_path(new.real, of[1]))
+                self._move_spooled(late, late_path(new.real, of[1]))
                 self.left.add(path)
         own_log("shipper.inputs").info("log_moved", old=printable(saved.path), path=printable(new.real))
+
+    def _move_spooled(self, saved: SavedLog, path: str) -> None:
+        if self.spool is not None:
+            for row in saved.files:
+                self.spool.move((saved.path, row.key), (path, row.key))
 
     def readers_of(self, path: str) -> list[LogReader]:
         """Return the readers of a log: of its late lines, and its own as the last one."""
@@ -410,7 +420,8 @@ class Tail:
         new_assembler = self._new_assembler(kind, source)
         if len(self._claims) > CLAIMS + 4 * len(self.logs):
             self._claims = {claim: log for claim, log in self._claims.items() if log.files}
-        log = LogFiles(path, self.folders, incidents=self._incidents, kind=kind, claims=self._claims)
+        claims, incidents = self._claims, self._incidents
+        log = LogFiles(path, self.folders, incidents=incidents, kind=kind, claims=claims, spool=self.spool)
         cursor = Cursor(log, None, 0, new_assembler())
         return LogReader(path, kind, source, new_assembler, self.limits, log, cursor, self.attention, boot=self.boot)
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from shipper.agent.agent import Agent
 from shipper.agent.agent_status import AgentPublisher
 from shipper.bootstrap import build_agent
-from shipper.cli.commands.status import from_agent, show
+from shipper.cli.commands.status import from_agent, show, spool_line
 from shipper.config.settings import Settings
 from shipper.system.clock import Clock
 from shipper.system.errors import ShipperError
@@ -175,3 +175,20 @@ def test_a_state_directory_may_have_any_name(
     agent.close()
     assert code == 0, out + err
     assert "cannot be read" not in out
+
+
+def test_the_spool_is_shown_with_the_hours_that_it_lasts() -> None:
+    """Only where files wait for the output."""
+    spool = {
+        "held_files": 2, "held_bytes": 10, "files": 3, "bytes": 512 * 1024, "max_bytes": 1 << 30, "hours_left": 41.5,
+        "error": None,
+    }  # fmt: skip
+    line = spool_line(spool)
+    assert line is not None
+    assert line.plain == (
+        "spool   3 files, 0.5 of 1,024 MiB; 2 rotated files held open; lasts 41.5 hours at the present rate"
+    )
+    assert spool_line(dict.fromkeys(spool, 0)) is None
+    full = spool_line({**spool, "hours_left": None, "error": "No space left"})
+    assert full is not None
+    assert full.plain.endswith("held open; cannot write: No space left")
