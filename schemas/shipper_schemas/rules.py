@@ -25,22 +25,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat,
 from shipper_schemas import lazy_re as re
 from shipper_schemas.event import KNOWN_FIELDS
 from shipper_schemas.invalid import Invalid
+from shipper_schemas.personal_names import identifies_someone, is_health_data
 
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 ROUTE_PART = re.compile(r"[^{}]*|\{[^{}]*\}")
 RESERVED = "shipper_"
 MOST_DECLARED = 10_000
-WORDS = re.compile(r"[A-Z]{1,64}(?![a-z])|[A-Z]?[a-z]+")
-PERSON = r"(?:user|patient|person|client|customer|account|employee|doctor|member|e?mail|contact)"
-REQUEST = r"(?:request|correlation|trace|span|session|transaction|message|req)"
-IDENTIFYING = re.compile(
-    rf"(?:^| )(?:ids?|uu?id|guid|ip|e?mail|phone|mobile|ssn|token|session|address|addr|cookie|forwarded for)$"
-    rf"|(?:^| )(?:{PERSON}|{REQUEST}) ?(?:ids?|uuid|ip|name|login|address|number)$"
-    rf"|(?:^| )(?:first|last|full|family|given|maiden|sur) ?name$|(?:^| )(?:user|patient|username|surname)$"
-    rf"|correlation|traceparent|password|passwd|secret|birth"
-)
-"""Matches a field's name as lower-case words: `userId`, `user_id` and `user.id` all become `user id`."""
 PresetTest = Literal[
     "keycloak_failure", "keycloak_success", "sshd_failure", "sshd_success", "postgresql_failure", "postgresql_success",
     "mongodb_rejected", "rabbitmq_failure", "rabbitmq_success", "vault_login", "not_empty",
@@ -69,11 +60,6 @@ def read_text(value: object) -> object:
 
 
 LabelText = Annotated[str, BeforeValidator(read_text)]
-
-
-def identifies_someone(field: str) -> bool:
-    """True if a field's name suggests that its values identify people or single requests."""
-    return IDENTIFYING.search(" ".join(WORDS.findall(field)).lower()) is not None
 
 
 class Part(BaseModel):
@@ -194,7 +180,13 @@ class Label(Part):
             raise Invalid(
                 f"`{field}` identifies people or single requests: as a label it would put personal data and unbounded"
                 " series into Prometheus",
-                "use a coarser field",
+                "use a coarser field, such as a department or a kind of event",
+            )
+        if is_health_data(field):
+            raise Invalid(
+                f"`{field}` is health data of single people: as a label it would be in Prometheus, for everybody who"
+                " can query it",
+                "count without it, or by a coarser field that the application logs, such as its department",
             )
         if known and known.type == "text":
             raise Invalid(f"`{field}` is free text, which differs in each entry", "use a coarser field")

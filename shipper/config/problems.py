@@ -10,6 +10,7 @@ from shipper.config.option_tree import SECRETS, KeyPath, annotation_at, choices,
 from shipper.config.settings import Settings
 from shipper.config.units import format_duration
 from shipper.system.errors import ConfigurationError
+from shipper.system.url_secrets import without_secrets
 from shipper_processors.sanitize import printable
 from shipper_schemas.invalid import Invalid
 
@@ -38,7 +39,6 @@ MESSAGES = {
 }
 BOUNDS = {"greater_than_equal": "at least", "greater_than": "more than", "less_than_equal": "at most"}
 SELF_EVIDENT = ("missing", "extra_forbidden", "too_short", "string_too_short")
-CREDENTIALS = re.compile(r"//[^/@\s]*@")
 CHOICES = ("enum", "literal_error")
 
 
@@ -133,7 +133,7 @@ def _shown_value(path: KeyPath, value: object, root: object) -> str | None:
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     if isinstance(value, str | bytes):
-        value = value[: MOST_SHOWN * 2]
+        value = (without_secrets(value) if isinstance(value, str) else value)[: MOST_SHOWN * 2]
     spelled = repr(value).lower() if isinstance(value, bool) else "nothing" if value is None else repr(value)
-    text = CREDENTIALS.sub("//…@", printable(spelled))
+    text = without_secrets(printable(spelled))
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"

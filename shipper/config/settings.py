@@ -16,6 +16,7 @@ from shipper.config.output_settings import ElasticsearchSettings, IndexSettings,
 from shipper.config.pipeline_settings import CounterSettings, RedactSettings, SchemaSettings, TimeZone
 from shipper.config.section import RESTART, Section
 from shipper.config.units import Duration, Size
+from shipper.system.url_secrets import without_secrets
 from shipper_schemas.entry import HttpSource, Paths, RequireId
 from shipper_schemas.invalid import Invalid
 
@@ -157,6 +158,14 @@ class KubernetesSettings(Section):
         5.0, ge=0, le=60, description="how long a new log waits for the metadata of its pod before it is read"
     )
     url: str | None = Field(None, description="address of the API server; empty: that of the cluster")
+
+    @field_validator("url")
+    @classmethod
+    def _url_without_credentials(cls, url: str | None) -> str | None:
+        if url is not None and without_secrets(url) != url:
+            raise Invalid("credentials in the URL would appear in logs", "set kubernetes.token_file")
+        return url
+
     node: str | None = Field(None, description="name of the node; empty: `host`")
     token_file: Path | None = Field(None, description="file that contains the token; empty: the service account's")
     ca_file: Path | None = Field(None, description="trusted CA certificates; empty: the service account's")

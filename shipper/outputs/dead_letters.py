@@ -16,7 +16,7 @@ import orjson
 from shipper.model.documents import Document
 from shipper.system.errors import OutputUnavailable, StoreUnreadable
 from shipper.system.own_log import own_log
-from shipper.system.private_dirs import make_private, sync_folder
+from shipper.system.private_dirs import make_private, require_private, sync_folder
 
 FILE = "dead-letters.ndjson"
 MOST_REMEMBERED = 65_536
@@ -65,6 +65,7 @@ class DeadLetters:
         An indexer keeps no other state, so the directory may not exist yet.
         """
         make_private(self.path.parent)
+        require_private(self.path.parent)
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

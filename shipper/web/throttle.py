@@ -11,7 +11,7 @@ FREE = 10
 FORGIVEN_S = 30.0
 """Seconds after which one wrong token is forgotten."""
 FIRST_S, LONGEST_S = 0.5, 10.0
-"""Pause after the next wrong token, doubled by each further one, and the longest: others may share the address."""
+"""The first pause, twice as long after each further wrong token, and the longest: others may share the address."""
 MOST_CLIENTS = 1024
 
 

@@ -91,6 +91,53 @@ def test_a_field_that_looks_personal_is_no_label_however_it_is_written(field: st
 
 
 @pytest.mark.parametrize(
+    "field",
+    [
+        "mrn", "MRN", "patientMrn", "patient.mrn_number", "medical-record-number", "medicalRecordNo", "nir", "numeroNIR",
+        "nhs_number", "NHSNumber", "nhsNumber", "NHSnumber", "patientMRNNumber", "nhsno", "nhs-no", "dob", "DOB", "patientDob", "dateOfBirth",
+        "birthDate", "date_naissance", "dateNaissance", "geburtsdatum", "firstname", "prénom", "LastName", "patient_names",
+        "chart_number", "insuranceNumber", "health_card_no", "passport", "carte_vitale", "numéro_sécu", "zipCode",
+        "postcode", "street_name", "phone_number", "ssn_last4", "national_id", "extra.patient.mrn", "dob_year",
+    ],
+)  # fmt: skip
+def test_numbers_names_and_dates_of_people_are_no_labels(field: str) -> None:
+    """In whatever spelling; the error says what to use."""
+    with pytest.raises(ValidationError, match="personal data") as refused:
+        Rule.model_validate(GOOD | {"labels": {"who": field}})
+    (detail,) = refused.value.errors()
+    assert "coarser field" in detail["ctx"]["error"].hint
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "diagnosis", "mainDiagnosis", "diagnoses", "diagnostic_code", "DIAGNOSIS", "icd10", "ICD-10-code", "icd_code",
+        "snomed_ct", "allergy", "allergies", "symptoms", "bloodType", "blood_pressure", "hiv_status", "medical_history",
+        "medicalCondition", "testResult", "lab_results", "pregnancy", "bmi", "extra.patient.diagnosis",
+    ],
+)  # fmt: skip
+def test_health_data_is_no_label(field: str) -> None:
+    """As a label it would be in Prometheus for everybody who can query it."""
+    with pytest.raises(ValidationError, match="health data of single people") as refused:
+        Rule.model_validate(GOOD | {"labels": {"what": {"field": field, "map": {"a": "b"}}}})
+    (detail,) = refused.value.errors()
+    assert "count without it" in detail["ctx"]["error"].hint
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "status", "state", "result", "outcome", "ward", "clinic", "appointment_type", "payment_status", "card_type", "room",
+        "health", "health_check", "test_name", "queue", "version", "build_number", "page", "streaming", "condition_met",
+        "error_code", "country", "currency", "name", "hostname", "service_name", "diagram", "normal", "prescription",
+    ],
+)  # fmt: skip
+def test_coarse_fields_of_an_application_are_labels(field: str) -> None:
+    """A guard that refuses these would be switched off."""
+    assert Rule.model_validate(GOOD | {"labels": {"by": field}}).label_names() == ("by",)
+
+
+@pytest.mark.parametrize(
     "field", ["department", "medication", "paid", "covid", "valid", "tooltip", "level", "status_code", "payment_method"]
 )
 def test_a_field_that_merely_sounds_like_an_id_is_a_label(field: str) -> None:

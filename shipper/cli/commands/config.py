@@ -15,6 +15,7 @@ from shipper.config.layers import file_of
 from shipper.config.option_tree import SECRETS
 from shipper.config.settings import Settings
 from shipper.system.errors import ConfigurationError
+from shipper.system.url_secrets import without_secrets
 from shipper_processors.sanitize import printable
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -72,7 +73,16 @@ def effective(settings: Settings) -> dict[str, Any]:
             section = section[key]
         if section[file_of(secret)[-1]] is not None:
             section[secret[-1]] = None
-    return values
+    return {name: masked(value) for name, value in values.items()}
+
+
+def masked(value: Any) -> Any:  # noqa: ANN401 -- any JSON
+    """Return a value with the secrets of the URLs in it masked."""
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, dict):
+        return {name: masked(inner) for name, inner in value.items()}
+    return [masked(inner) for inner in value] if isinstance(value, list) else value
 
 
 def annotated(values: dict[str, Any], configuration: Configuration) -> str:

@@ -24,6 +24,7 @@ from shipper.inputs.files.handles import PlainHandle
 from shipper.inputs.files.pod_metadata import PodMetadata
 from shipper.inputs.files.rotated_names import base_name
 from shipper.system.own_log import own_log
+from shipper.system.url_secrets import without_secrets
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.redact import Redactor
 from shipper_processors.time_zones import named_zone
@@ -175,7 +176,7 @@ class Provenance:
                 self._api = self._api or DockerApi(self.docker.url)
                 return self._api.lookup(container_id)
             except Exception as error:  # noqa: BLE001 -- metadata is optional; a log without it is followed anyway
-                why = f"{why}; Docker API: {error}"
+                why = f"{why}; Docker API: {without_secrets(str(error))}"
         self._log.info("container_unknown", container=container_id[:12], why=why)
         return Container()
 

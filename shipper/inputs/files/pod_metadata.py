@@ -22,6 +22,7 @@ from shipper.config.settings import KubernetesSettings
 from shipper.system.backoff import Backoff
 from shipper.system.errors import ConfigurationError
 from shipper.system.own_log import own_log
+from shipper.system.url_secrets import without_secrets
 from shipper_schemas.container_labels import OWN
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class PodApi:
                 preload_content=not stream,
             )
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
-            raise ApiError(f"cannot read pods from {self.url}: {error}") from error
+            raise ApiError(f"cannot read pods from {self.url}: {without_secrets(str(error))}") from error
         if answer.status == 200:  # noqa: PLR2004
             return answer
         answer.close()

@@ -10,6 +10,7 @@ import urllib3
 
 from shipper.config.output_settings import ElasticsearchSettings
 from shipper.system.errors import ShipperError
+from shipper.system.url_secrets import without_secrets
 
 PATH = "/api/saved_objects/_import?overwrite=true"
 TIMEOUT_S = 30.0
@@ -29,11 +30,11 @@ def import_objects(
         )
     except urllib3.exceptions.HTTPError as error:
         raise ShipperError(
-            f"Kibana at {url} cannot be reached: {error}", "check that it is running, and its URL"
+            without_secrets(f"Kibana at {url} cannot be reached: {error}"), "check that it is running, and its URL"
         ) from error
     finally:
         pool.clear()
-    yield _outcome(url, answer.status, answer.data)
+    yield _outcome(without_secrets(url), answer.status, answer.data)
 
 
 def _authorization(settings: ElasticsearchSettings) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ The store keeps the time of its last look. A look more than JUMP_MS later may fo
 of the agent: either way, retention waits until the clock has gone on for WAIT_MS, in which it can be corrected.
 """
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -42,8 +43,15 @@ def look(directory: Path, files: list[DayFile], now_ms: int) -> Look:
     seen = _last(directory / FILE) or Look(max((_written_ms(file) for file in files), default=now_ms))
     now = seen.next(now_ms)
     with suppress(OSError):  # on a full disk, retention is what makes room
-        (directory / FILE).write_bytes(orjson.dumps(list(now)))
+        _write(directory / FILE, orjson.dumps(list(now)))
     return now
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file of the store; a symbolic link in its place is not followed."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
 
 
 def _written_ms(file: DayFile) -> int:
