@@ -7,6 +7,7 @@ import structlog
 from hypothesis import settings
 
 from tests.examples import TIMES, USUAL
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 -- hooks
 
 settings.register_profile(
     "shipper", deadline=None, max_examples=USUAL * TIMES

@@ -15,13 +15,18 @@ SCRIPT = Path(__file__).with_name("docker.sh")
 PACKAGES = {"dockerd": "docker.io", "busybox": "busybox-static"}
 
 
-@contextmanager
-def private() -> Iterator[str]:
-    """Start a private engine, yield its address, and stop it at the end of the block. Raises Unavailable."""
+def require() -> None:
+    """Install the engine if it is not there. Raises Unavailable."""
     if os.geteuid() != 0:
         raise Unavailable("no Docker engine is available to this user, and starting one needs root")
     if wanted := [package for program, package in PACKAGES.items() if shutil.which(program) is None]:
         install(*wanted)
+
+
+@contextmanager
+def private() -> Iterator[str]:
+    """Start a private engine, yield its address, and stop it at the end of the block. Raises Unavailable."""
+    require()
     folder = tempfile.mkdtemp(prefix="shipper-docker-")  # short: the path of a socket is limited to 108 bytes
     try:
         yield run_script("start", folder)

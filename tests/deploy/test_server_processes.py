@@ -1,7 +1,6 @@
 """Servers as processes of ours: none outlives an interruption of who waits for it."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import pytest
 from deploy.services import docker_engine
 from deploy.services.processes import ServerProcess
 from deploy.services.unavailable import Unavailable
+from tests.integration.conftest import missing
 from tests.waiting import until
 
 FOREVER = [sys.executable, "-c", "import signal; signal.pause()"]
@@ -50,9 +50,12 @@ def test_a_server_that_never_answers_is_given_up_and_ended(tmp_path: Path) -> No
 
 
 @pytest.mark.integration
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("dockerd") is None, reason="needs root and docker.io")
 def test_an_engine_whose_start_is_interrupted_is_ended() -> None:
     """Before it has written its own pid file; its folder and what is mounted there go too."""
+    try:
+        docker_engine.require()
+    except Unavailable as error:
+        missing(str(error), "run the tests as root, where docker.io can be installed")
     folder = Path(tempfile.mkdtemp(prefix="shipper-docker-"))  # short, for the socket
     started = folder / "started.pid"
     with subprocess.Popen([docker_engine.SCRIPT, "start", str(folder)], stdout=subprocess.DEVNULL) as starting:
