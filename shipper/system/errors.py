@@ -86,3 +86,12 @@ class ReleaseRefused(ShipperError):
 
 class StoreUnreadable(ShipperError):
     """A store cannot be opened or read for a search."""
+
+
+class StoreIncomplete(StoreUnreadable):
+    """A search did not cover the whole store; raised after the entries that it gave."""
+
+    def __init__(self, what: str, hint: str = "", *, failed: bool) -> None:
+        """`failed` is False for a part of the store that somebody closed on purpose."""
+        super().__init__(what, hint)
+        self.failed = failed

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from shipper.bootstrap import build_pipeline
 from shipper.cli.options import configured
+from shipper.cli.partial_search import Entries
 from shipper.cli.terminal.cells import NARROW, Look, emit, fit
 from shipper.cli.terminal.json_output import as_json
 from shipper.cli.terminal.progress import working
@@ -78,21 +79,24 @@ def list_(settings: Settings, *, reason: str | None, single: bool, limit: int, f
 
 def list_entries(reader: Reader, reason: str | None, limit: int, form: str, console: Console) -> int:
     """Print single entries, oldest first; return their number."""
-    entries = reader.quarantine(reason=reason, limit=limit + 1 if limit else None)
+    whole = Entries(reader.quarantine(reason=reason, limit=limit + 1 if limit else None))
+    entries = iter(whole)
     if limit:
         with working("searching the quarantine") as count:
-            entries = iter(list(count(entries)))
+            entries = iter(list(count(whole)))
     shown = islice(entries, limit or None)
     number = render_json(shown, console) if form == "json" else render_list(shown, console)
     if next(entries, None) is not None:
         click.echo(f"Showing only the oldest {limit} entries; --limit 0 shows all.", err=True)
+    whole.report(number)
     return number
 
 
 def list_groups(reader: Reader, reason: str | None, limit: int, form: str, console: Console) -> int:
     """Print groups of entries with their numbers, newest first; return the number of groups."""
+    whole = Entries(reader.quarantine(reason=reason))
     with working("searching the quarantine") as count:
-        groups = grouped(count(reader.quarantine(reason=reason)))
+        groups = grouped(count(whole))
     shown = groups[: limit or None]
     if form == "json":
         render_json((group.as_json() for group in shown), console)
@@ -101,6 +105,7 @@ def list_groups(reader: Reader, reason: str | None, limit: int, form: str, conso
         click.echo(printable(summary(groups), newlines=True), err=True)
     if len(groups) > len(shown):
         click.echo(f"Showing only the newest {limit} groups; --limit 0 shows all.", err=True)
+    whole.report(len(groups))
     return len(groups)
 
 
@@ -147,7 +152,7 @@ def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reaso
         message = "give IDs, --all or --reason"
         raise click.UsageError(message)
     reader = registry.reader(settings)
-    entries = (entry_of(reader, id_) for id_ in ids) if ids else reader.quarantine(reason=reason)
+    entries = Entries((entry_of(reader, id_) for id_ in ids) if ids else reader.quarantine(reason=reason))
     dry_run, form = how["dry_run"], how["form"]
     with working("releasing") as count:
         released = release_entries(count(entries), reader, build_pipeline.releaser(settings), dry_run=dry_run)
@@ -156,6 +161,7 @@ def release(settings: Settings, *, ids: tuple[str, ...], everything: bool, reaso
     else:
         for line in release_summary(released, dry_run=dry_run):
             click.echo(line)
+    entries.report(released.done + len(released.rejected))
     sys.exit(1 if released.rejected else 0)
 
 
@@ -203,9 +209,11 @@ def entry_of(reader: Reader, id_: str) -> Body:
     if len(wanted) < SHORTEST_ID:
         what = f"ambiguous id: {printable(id_) or 'empty'}"
         raise ShipperError(what, f"give {SHORTEST_ID} digits or more of an id from `shipper quarantine list --entries`")
+    whole = Entries(reader.quarantine())
     with working("searching the quarantine") as count:
-        matches = [entry for entry in count(reader.quarantine()) if _is(str(entry["_id"]), wanted)]
+        matches = [entry for entry in count(whole) if _is(str(entry["_id"]), wanted)]
     if not matches:
+        whole.report(0)
         what = f"no unreleased entry {printable(id_)} in quarantine"
         raise ShipperError(what, "see `shipper quarantine list --entries` for the ids")
     if len(matches) > 1:

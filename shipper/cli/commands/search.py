@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from shipper.cli.options import configured
+from shipper.cli.partial_search import Entries
 from shipper.cli.search_options import NonEmptyText, of_container, of_event, of_level, of_text
 from shipper.cli.terminal.progress import working
 from shipper.cli.terminal.render import render_json, render_table, render_timeline
@@ -116,9 +117,13 @@ def sentence(text: str) -> str:
 
 
 def show(reader: Reader, query: Query, form: str, console: Console) -> int:
-    """Render the matches of `query`, newest last; return their number. Reports on stderr if there are more."""
+    """Render the matches of `query`, newest last; return their number. Reports on stderr if there are more.
+
+    Raises StoreIncomplete after them if a part of the store could not be searched.
+    """
     limit = query.limit
-    matches: Iterable[dict[str, Any]] = reader.search(replace(query, limit=None if limit is None else limit + 1))
+    whole = Entries(reader.search(replace(query, limit=None if limit is None else limit + 1)))
+    matches: Iterable[dict[str, Any]] = whole
     more = False
     if limit is not None:
         with working("searching") as count:
@@ -129,6 +134,7 @@ def show(reader: Reader, query: Query, form: str, console: Console) -> int:
     if more:
         which = "newest" if query.newest_first else "first"
         click.echo(f"Showing only the {which} {limit} entries; --limit 0 shows all.", err=True)
+    whole.report(shown)
     return shown
 
 
@@ -156,11 +162,14 @@ def no_entries(reader: Reader, query: Query, where: str, *, is_in_quarantine: bo
     if wanted and is_mentioned(reader, query, wanted):
         lines.append(printable(f"Entries without this id mention it: see `shipper search --text '\"{wanted}\"'`."))
     if wanted and not is_in_quarantine:
+        mentioning = Entries(reader.quarantine(mentioning=wanted))
         with working("searching the quarantine") as count:
-            held = list(count(reader.quarantine(mentioning=wanted)))
+            held = list(count(mentioning))
         if held:
             number = "1 entry" if len(held) == 1 else f"{len(held)} entries"
             lines.append(f"{number} with this text in quarantine: see `shipper quarantine show {short_id(held[0])}`.")
+        elif mentioning.incomplete is not None:
+            lines.append(printable(f"The quarantine was searched only in part: {mentioning.incomplete.what}"))
         else:
             lines.append("No quarantined entry has or mentions this id either.")
     return "\n".join(lines)

@@ -4,9 +4,11 @@ Long results are read in pages over a point in time, so that concurrent writes n
 Source: Elasticsearch reference, "Paginate search results".
 """
 
+import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -21,9 +23,10 @@ from shipper.model.text_search import TextQuery
 from shipper.outputs.elasticsearch.answers import cause_in, reason_in
 from shipper.outputs.elasticsearch.bulk import Outcome, Target, rejection
 from shipper.outputs.elasticsearch.client import translated
+from shipper.outputs.elasticsearch.partial_answers import closed_indices, until_entry, what_is_missing
 from shipper.outputs.elasticsearch.template_check import TemplateCheck
 from shipper.system.clock import Clock
-from shipper.system.errors import OutputUnavailable, ReleaseRefused, StoreUnreadable, hint_for_command
+from shipper.system.errors import OutputUnavailable, ReleaseRefused, StoreIncomplete, StoreUnreadable, hint_for_command
 from shipper_processors.chain_plan import RENDERING
 from shipper_schemas.event import LEVEL_ALIASES, LEVELS
 from shipper_schemas.quarantine import TEXT
@@ -37,6 +40,17 @@ LONGEST_COUNT = "1s"
 """Maximum time to count the quarantined entries that match a search."""
 Body = dict[str, Any]
 Clause = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a search asks for, and what the responses did not cover."""
+
+    indices: str
+    query: Query
+    filters: list[Clause]
+    denied: list[Clause]
+    missing: list[str] = field(default_factory=list)
 
 
 class ElasticsearchReader:
@@ -67,9 +81,8 @@ class ElasticsearchReader:
 
     def search(self, query: Query) -> Iterator[Body]:
         """Yield documents in order of time, or newest first, with `_id` and `_index`. Raises StoreUnreadable."""
-        bodies = self._pages(self._events, clauses(query), [], newest_first=query.newest_first, limit=query.limit)
-        accepts = _accepts(query)
-        return islice((body for body in bodies if accepts(body)), query.limit)
+        request = Request(self._events, query, clauses(query), [])
+        return self._complete(request, _accepts(query))
 
     def quarantine(
         self,
@@ -84,8 +97,8 @@ class ElasticsearchReader:
         if mentioning is not None:
             filters.append({"match_phrase": {"raw": mentioning}})
         denied = [{"exists": {"field": "released"}}]
-        bodies = self._pages(self._quarantine, filters, denied, newest_first=newest_first, limit=limit)
-        return islice((body for body in bodies if mentioning is None or mentioning in str(body.get("raw", ""))), limit)
+        request = Request(self._quarantine, Query(limit=limit, newest_first=newest_first), filters, denied)
+        return self._complete(request, lambda body: mentioning is None or mentioning in str(body.get("raw", "")))
 
     def matching_quarantine(self, query: Query) -> QuarantineMatches:
         """Count the unreleased entries that match `query`, in one request. Raises StoreUnreadable."""
@@ -104,7 +117,7 @@ class ElasticsearchReader:
                 ignore_unavailable=True,
             )
         hits = answer["hits"]["hits"]
-        complete = len(hits) < MOST_COUNTED and not answer["timed_out"]
+        complete = len(hits) < MOST_COUNTED and not any(what_is_missing(answer.body))
         return QuarantineMatches.of((hit["_source"] for hit in hits if accepts(hit["_source"])), complete=complete)
 
     def release(self, index: str, document_id: str, document: Document) -> None:
@@ -136,28 +149,44 @@ class ElasticsearchReader:
         """Close the connections."""
         self._client.close()
 
-    def _pages(
-        self,
-        indices: str,
-        filters: list[Clause],
-        denied: list[Clause],
-        *,
-        newest_first: bool = False,
-        limit: int | None = None,
-    ) -> Iterator[Body]:
-        order = "desc" if newest_first else "asc"
+    def _complete(self, request: Request, accepts: Callable[[Body], bool]) -> Iterator[Body]:
+        """Yield what a search found, up to its limit. Raises StoreIncomplete at the end if it missed anything."""
+        query, number, last = request.query, 0, None
+        with closing(self._pages(request)) as bodies:
+            for last in islice(filter(accepts, bodies), query.limit):
+                number += 1
+                yield last
+        if request.missing:
+            what = f"{self.url} searched only a part: {'; '.join(request.missing)}"
+            raise StoreIncomplete(what, "see `GET _cluster/allocation/explain` and the server's log", failed=True)
+        if last is not None and number == query.limit:
+            query = until_entry(query, last)
+        if closed := [*closed_indices(self._closed(request.indices), query)]:
+            what = f"{self.url} searched only a part: {closed[0]}"
+            raise StoreIncomplete(what, "open the index (`POST INDEX/_open`), or limit the time range", failed=False)
+
+    def _closed(self, indices: str) -> Body:
+        """Return the closed indices that the server resolves; none if this user may not list them."""
+        with suppress(ApiError), translated(self.url):
+            return dict(self._client.indices.resolve_index(name=indices, expand_wildcards="closed"))
+        return {}
+
+    def _pages(self, wanted: Request) -> Generator[Body, None, None]:
+        """Yield documents in order, and record what the responses did not cover."""
+        limit, order = wanted.query.limit, "desc" if wanted.query.newest_first else "asc"
         request: dict[str, Any] = {
             "size": PAGE if limit is None else min(PAGE, max(limit, 1)),
-            "query": {"bool": {"filter": filters, "must_not": denied}},
+            "query": {"bool": {"filter": wanted.filters, "must_not": wanted.denied}},
             "sort": [{"@timestamp": {"order": order}}, {"log.offset": {"order": order}}, {"_shard_doc": order}],
             "track_total_hits": False,
         }
-        with self._point_in_time(indices) as point:
+        with self._point_in_time(wanted) as point:
             while point is not None:
                 self._pause()
                 with readable(self.url):
                     answer = self._client.search(**request, pit={"id": point["id"], "keep_alive": KEEP_ALIVE})
                 point["id"] = answer.get("pit_id", point["id"])
+                wanted.missing.extend(what for what in what_is_missing(answer.body) if what not in wanted.missing)
                 hits = answer["hits"]["hits"]
                 for hit in hits:
                     yield {**hit["_source"], "_id": hit["_id"], "_index": hit["_index"]}
@@ -166,22 +195,26 @@ class ElasticsearchReader:
                 request["search_after"] = hits[-1]["sort"]
 
     @contextmanager
-    def _point_in_time(self, indices: str) -> Iterator[dict[str, str] | None]:
-        """Open a point in time over `indices`; None if there are none yet."""
+    def _point_in_time(self, wanted: Request) -> Iterator[dict[str, str] | None]:
+        """Open a point in time over the indices of a search; None if there are none yet."""
         with readable(self.url):
             try:
-                opened = self._client.open_point_in_time(index=indices, keep_alive=KEEP_ALIVE, ignore_unavailable=True)
+                opened = self._client.open_point_in_time(
+                    index=wanted.indices, keep_alive=KEEP_ALIVE, ignore_unavailable=True
+                )
             except NotFoundError:
                 opened = None
         if opened is None:
             yield None
             return
+        wanted.missing.extend(what_is_missing(opened.body))
         point = {"id": opened["id"]}
         try:
             yield point
         finally:
             with suppress(Exception):  # it expires after KEEP_ALIVE
-                self._client.close_point_in_time(id=point["id"])
+                if not sys.is_finalizing():  # then no connection is free any more, and it would wait for ever
+                    self._client.close_point_in_time(id=point["id"])
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from shipper.model.query import Query
 from shipper.outputs.base import Reader
 from shipper.presentation.format import Body
 from shipper.system.clock import Clock
-from shipper.system.errors import StoreUnreadable
+from shipper.system.errors import StoreIncomplete, StoreUnreadable
 
 AT_ONCE = 2
 WAIT_S = 2.0
@@ -42,6 +42,8 @@ class Matches(NamedTuple):
 
     entries: list[Body]
     more: str | None = None
+    missing: str | None = None
+    """What the search did not cover, other than by a limit."""
 
 
 class Store(Protocol):
@@ -113,22 +115,27 @@ class BoundedSearch:
 
 def _collect(read: Callable[[], Iterable[Body]], limit: int) -> Matches:
     entries: list[Body] = []
-    size = 0
+    more, size = None, 0
     try:
         for body in read():
             if len(entries) == limit:
-                return Matches(entries, COUNT)
+                more = COUNT
+                continue  # it is the last one: at their end a reader says what is missing
             size += weight(body)
             if size > MOST_BYTES and entries:
                 return Matches(entries, BYTES)
             entries.append(body)
     except TookTooLong:
         return Matches(entries, TIME)
+    except StoreIncomplete as error:
+        if not entries:
+            raise
+        return Matches(entries, more, f"{error.what}.")
     except StoreUnreadable as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return Matches([])  # nothing was stored yet
         raise
-    return Matches(entries)
+    return Matches(entries, more)
 
 
 def weight(body: Body) -> int:

@@ -193,9 +193,10 @@ class WebPages:
             since = self._since(fields.get("after", ""), now) if part else None
             matches = self._searches.search(replace(form.query, since=since, limit=TAIL_LIMIT))
         every = fields.get("every", "")
+        is_incomplete = matches.more == "time" or matches.missing is not None
         values = {
             "form": form, "rows": [row(body) for body in matches.entries], "newest": _newest(matches, now),
-            "more": _more(matches, f"newest {TAIL_LIMIT}") if matches.more == "time" else None, "now": self._now(),
+            "more": _more(matches, f"newest {TAIL_LIMIT}") if is_incomplete else None, "now": self._now(),
             "every": every if every in EVERY else "", "choices": EVERY,
         }  # fmt: skip
         status = HTTPStatus.BAD_REQUEST if form.problem else HTTPStatus.OK
@@ -231,7 +232,9 @@ class WebPages:
 
 
 def _more(matches: Matches, which: str) -> str | None:
-    """Return a sentence about the limit that ended a search; None if it is complete."""
+    """Return a sentence about what a search did not cover, or the limit that ended it; None if it is complete."""
+    if matches.missing is not None:
+        return matches.missing
     return {
         "count": f"Only the {which} are shown: narrow the search by time, level or event.",
         "bytes": "The entries are too large to show more on one page: narrow the search.",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shipper.model.query import Query
-from shipper.system.errors import StoreUnreadable
+from shipper.system.errors import StoreIncomplete, StoreUnreadable
 from shipper.web.pages.bounded_search import AT_ONCE, MOST_BYTES, BoundedSearch, Busy, Deadline, TookTooLong
 from tests.web.pages.rig import Memory, StillClock, event
 
@@ -105,3 +105,18 @@ def test_a_store_that_does_not_exist_yet_is_empty() -> None:
             raise missing
 
     assert BoundedSearch(NotYet(), StillClock()).search(Query(limit=5)).entries == []
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_what_a_search_did_not_cover_is_shown_with_its_entries(limit: int) -> None:
+    """Also where the limit ended it; without an entry it is an error."""
+
+    class Partly(Memory):
+        def search(self, query: Query) -> Iterator[dict[str, Any]]:
+            yield from super().search(query)
+            raise StoreIncomplete("1 of 3 shards failed", failed=True)
+
+    matches = BoundedSearch(Partly([event(1, "x"), event(2, "x")]), StillClock()).search(Query(limit=limit))
+    assert (len(matches.entries), matches.missing) == (min(limit, 2), "1 of 3 shards failed.")
+    with pytest.raises(StoreIncomplete):
+        BoundedSearch(Partly([]), StillClock()).search(Query(limit=limit))
