@@ -42,7 +42,7 @@ class Shapes:
 
 
 class CleanTexts:
-    """Reports texts whether they hold nothing to mask; never says so of a text that the filter reports."""
+    """Knows texts that hold nothing to mask, by their shape; never one that the filter reports."""
 
     def __init__(self, text_filter: TextFilter, names: NameRule) -> None:
         """Ask `text_filter` about each new shape, and `names` about names that no text can hold, such as `api/key`."""
