@@ -172,6 +172,23 @@ def test_a_folder_that_moves_takes_its_logs_along(
     ended(rig, 18)
 
 
+def test_a_folder_that_moves_before_its_newest_file_was_read_takes_its_logs_along(tmp_path: Path) -> None:
+    """The newest file of which something was read is compared then, which is a rotated one."""
+    rig = Rig(tmp_path, kind="plain", glob="*/*.log")
+    rig.path = rig.logs / "app" / "app.log"
+    rig.path.parent.mkdir()
+    rig.write(rig.lines(10))
+    rig.drain()
+    rig.rotate()
+    rig.path.touch()
+    rig.read()
+    rig.stop()
+    moved(rig.path.parent, rig.logs / "moved", copy=True)
+    rig.path = rig.logs / "moved" / "app.log"
+    rig.write(rig.lines(2))
+    ended(rig, 12)
+
+
 @pytest.mark.parametrize("copy", [False, True])
 @pytest.mark.parametrize("running", [False, True])
 def test_a_live_path_that_is_replaced_by_a_link_goes_on(rig: Rig, tmp_path: Path, *, copy: bool, running: bool) -> None:
@@ -254,14 +271,19 @@ def test_a_folder_that_is_back_after_a_while_goes_on(folders: Rig, tmp_path: Pat
     ended(rig, 5)
 
 
+@pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("copied", [60, 100])
-def test_a_first_start_while_a_log_is_copied_and_truncated_reads_it_once(rig: Rig, copied: int) -> None:
+def test_a_first_start_while_a_log_is_copied_and_truncated_reads_it_once(
+    rig: Rig, copied: int, *, restarts: bool
+) -> None:
     """The copy, complete or not, has the lines of the live file, which go away after they were read."""
     rig.write(rig.lines(copied))
     shutil.copy(rig.path, f"{rig.path}.1")
     rig.write(rig.lines(105 - copied))
     rig.read(2)
     assert rig.counter("shipper_lines_read_total") == 105
+    if restarts:
+        rig.stop()
     os.truncate(rig.path, 0)
     rig.read()
     rig.write(rig.lines(3))
@@ -281,3 +303,26 @@ def test_files_that_are_alike_and_were_renamed_are_no_copies(tmp_path: Path) -> 
     rig.drain()
     assert rig.messages() == ["started", "ready"] * 3
     rig.stop()
+
+
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("number", [0, 3, 8])
+@pytest.mark.parametrize("edit", ["same length", "longer", "removed"])
+def test_a_log_that_is_edited_goes_on_behind_its_last_line(
+    tmp_path: Path, *, number: int, edit: str, running: bool
+) -> None:
+    """As `sed -i` and editors do: a new file with some earlier line changed or removed."""
+    rig = Rig(tmp_path, kind="docker")
+    rig.write(rig.lines(10))
+    rig.read()
+    if not running:
+        rig.stop()
+    lines = rig.path.read_bytes().splitlines(keepends=True)
+    changed = {"same length": b"stdxyz", "longer": b"stdout of a program", "removed": b""}[edit]
+    lines[number] = b"" if edit == "removed" else lines[number].replace(b"stdout", changed)
+    copy = rig.path.with_name("copy.tmp")
+    copy.write_bytes(b"".join(lines))
+    copy.replace(rig.path)
+    rig.read(2)
+    rig.write(rig.lines(2))
+    ended(rig, 12)

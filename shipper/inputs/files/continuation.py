@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from shipper.inputs.files.fingerprint import Fingerprint, Readable
-from shipper.inputs.files.line_times import first_later, latest_time
+from shipper.inputs.files.fingerprint import TAIL_BYTES, Fingerprint, Readable, hashed
+from shipper.inputs.files.line_times import first_later, latest_time, time_of
 
+EDITED_BEFORE, EDITED_AFTER = 4 << 20, 1 << 20
+"""Bytes around the offset in which the last line read is looked for."""
 TIMES_WITHIN = 4096
 """Bytes before a landmark in which a plain log that has times shows one."""
 SCANNED, LONGEST = 256 * 1024, 1024 * 1024
@@ -17,6 +19,7 @@ class Verdict(Enum):
     """Relation of a file on disk to a known file that is nowhere else."""
 
     CONTINUES = "it holds all that was read, and reading goes on where it was"
+    EDITED = "earlier lines were changed, and reading goes on behind the last line that was read"
     SHORTENED = "the end of what was read is missing, and reading goes on behind what is there"
     TRUNCATED = "it was emptied and written again, and is read from its beginning"
     ANOTHER = "it is another file, and is read from its beginning"
@@ -30,6 +33,8 @@ class Evidence:
     """True if it holds all that was read, up to the offset."""
     agrees: int
     """End of the last landmark that it has, in bytes."""
+    edited: int = 0
+    """End of the last line that was read, in a file whose lines before it were changed; 0 if it is not there."""
     timed: bool = False
     """True if the part that agrees has times, so that no other file begins like it."""
     same_inode: bool = False
@@ -46,6 +51,8 @@ def verdict(evidence: Evidence) -> Verdict:
     """
     if evidence.whole and (evidence.timed or evidence.same_inode or not evidence.elsewhere):
         return Verdict.CONTINUES
+    if evidence.edited and (evidence.timed or not (evidence.same_inode or evidence.elsewhere)):
+        return Verdict.EDITED
     if evidence.agrees and (evidence.timed or (evidence.rebooted and not evidence.whole)):
         return Verdict.SHORTENED
     return Verdict.TRUNCATED if evidence.same_inode else Verdict.ANOTHER
@@ -65,8 +72,31 @@ def compared(known: Fingerprint, file: Sized, kind: str, *, rebooted: bool, else
     size = file.size()
     whole = known.offset > 0 and (size is None or size >= known.offset) and known.matches(file)
     agrees = known.offset if whole else 0 if size is None else known.agrees_up_to(file, size)
-    timed = agrees > 0 and (kind != "plain" or has_times(kind, file, agrees))
-    return Evidence(whole, agrees, timed, file.inode == known.inode, rebooted, elsewhere)
+    edited = 0 if whole or not size else last_line_in(known, file, size, kind)
+    at = edited or agrees
+    timed = at > 0 and (kind != "plain" or has_times(kind, file, at))
+    return Evidence(whole, agrees, edited, timed, file.inode == known.inode, rebooted, elsewhere)
+
+
+def last_line_in(known: Fingerprint, file: Readable, size: int, kind: str) -> int:
+    """Return the end of the last line read, by the bytes before it and its time; 0 if the file does not have it.
+
+    It is looked for around the place where it was. Without a time, it must be there once.
+    """
+    time, begin, matches = known.latest_time(kind), max(0, known.offset - EDITED_BEFORE), []
+    if not time and known.offset < TAIL_BYTES:
+        return 0
+    data = file.read(begin, min(size, known.offset + EDITED_AFTER) - begin)
+    end = data.rfind(b"\n") + 1
+    while end > 0:
+        line = data.rfind(b"\n", 0, end - 1) + 1
+        if hashed(data[max(0, end - TAIL_BYTES) : end]) == known.tail_hash:
+            if not time:
+                matches.append(begin + end)
+            elif time_of(kind, data[line : end - 1]) == time:
+                return begin + end
+        end = line
+    return matches[0] if len(matches) == 1 else 0
 
 
 def has_times(kind: str, file: Readable, end: int) -> bool:

@@ -106,9 +106,17 @@ class Fingerprint:
                 return place
         return 0
 
+    def last_landmark(self, size: int | None) -> int:
+        """Return the last landmark within `size` bytes; 0 if there is none."""
+        return max((place for place, _ in self.landmarks if size is not None and place <= size), default=0)
+
     def cut(self, file: Readable, offset: int) -> None:
         """Go back to `offset`, up to which `file` holds what was read."""
-        self.landmarks = [landmark for landmark in self.landmarks if landmark[0] <= offset]
+        self.landmarks = [
+            (place, known)
+            for place, known in self.landmarks
+            if place <= offset and hashed(window(file, place))[:LANDMARK_HASH_SIZE] == known
+        ]
         beginning = file.read(0, min(PREFIX_BYTES, offset))
         self.prefix_size, self.prefix_hash = len(beginning), hashed(beginning)
         self.offset, self.tail_hash, self.recent = offset, hashed(window(file, offset)), b""

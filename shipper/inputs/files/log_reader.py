@@ -151,7 +151,9 @@ class LogReader(LogCursors):
         for cursor in self._cursors():
             if cursor.file is None or not any(file is cursor.file for file in self.log.files):
                 cursor.enter_next()
-            elif cursor.file is not None:  # the file may have lost its end
+            elif cursor.counts:  # the file may have lost its end, or earlier lines
+                cursor.offset = cursor.file.fingerprint.offset
+            else:
                 cursor.offset = min(cursor.offset, cursor.file.fingerprint.offset)
         self._cut_sent()
 

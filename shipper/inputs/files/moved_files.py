@@ -20,7 +20,7 @@ class KnownFile(NamedTuple):
 
 
 class KnownLog(NamedTuple):
-    """A log that is followed or saved, with its newest file."""
+    """A log that is followed or saved, with the newest file of which something was read."""
 
     path: str
     kind: str
@@ -28,9 +28,9 @@ class KnownLog(NamedTuple):
     """Its identity."""
     files: list[KnownFile]
     prefix: tuple[int, bytes]
-    """Size and hash of the beginning of the newest file; 0 and empty if nothing was read of it."""
+    """Size and hash of the beginning of that file; 0 and empty if there is none."""
     newest: Callable[[], Fingerprint]
-    """Fingerprint of the newest file."""
+    """Fingerprint of that file."""
 
 
 class KnownLogs:

@@ -271,14 +271,14 @@ class LogFiles:
                 continue
             evidence = self._evidence(known, file)
             relation = verdict(evidence)
-            if not file.live and relation is Verdict.SHORTENED and not evidence.timed:
+            if not file.live and (relation is Verdict.EDITED or not (evidence.whole or evidence.timed)):
                 continue
-            if relation in (Verdict.CONTINUES, Verdict.SHORTENED):
+            if relation in (Verdict.CONTINUES, Verdict.EDITED, Verdict.SHORTENED):
                 if file.live and known.handle is not None and not evidence.same_inode and _has_more(known):
                     known.copy = file.handle.inode
                     file.handle.close()
                     return files[:position] + files[position + 1 :]
-                if relation is Verdict.SHORTENED:
+                if relation is not Verdict.CONTINUES:
                     self._shorten(known, file, evidence)
                 owners[position] = known
                 break
@@ -294,20 +294,26 @@ class LogFiles:
     def _evidence(self, known: LogFile, file: FileOnDisk) -> Evidence:
         elsewhere = known.rotated_at is not None or _has_a_name(known)
         evidence = compared(known.fingerprint, file.handle, self.kind, rebooted=self.rebooted, elsewhere=elsewhere)
-        return replace(evidence, timed=True) if known.copy == file.handle.inode and evidence.agrees else evidence
+        is_copy = known.copy == file.handle.inode or (
+            not file.live and known.fingerprint.last_landmark(file.handle.size()) == evidence.agrees
+            and _was_never_renamed(file.path)
+        )  # fmt: skip
+        return replace(evidence, timed=True) if is_copy and evidence.agrees else evidence
 
     def _shorten(self, known: LogFile, file: FileOnDisk, evidence: Evidence) -> None:
-        """Go back to the end of what a shortened file holds of the known one; count what is missing of a live file."""
+        """Go to the end of what a changed file holds of the known one; count what is missing of a live file."""
         is_copy = known.handle is not None and not evidence.same_inode
         read, offset = known.fingerprint.offset, self._resume_at(known, file, evidence)
         known.fingerprint.cut(file.handle, offset)
         known.long_line = known.copy = None
-        if file.live and offset < read and not is_copy:
+        if file.live and offset < read and not is_copy and not evidence.edited:
             self.incidents.lose(
                 self.path, offset, read - offset, "its end is missing, as after a loss of power; what follows is read"
             )
 
     def _resume_at(self, known: LogFile, file: FileOnDisk, evidence: Evidence) -> int:
+        if evidence.edited:
+            return evidence.edited
         if known.handle is not None and not evidence.same_inode:
             with suppress(OSError):
                 if known.fingerprint.matches(known.handle):
@@ -412,8 +418,13 @@ def is_truncated_soon(live: FileOnDisk, copy: FileOnDisk, kind: str) -> bool:
         return False
     if kind != "plain" or has_times(kind, copy.handle, size):
         return True
-    status = os.stat(copy.path)
-    return status.st_mtime_ns >= live.signature[3] or status.st_ctime_ns == status.st_mtime_ns
+    return os.stat(copy.path).st_mtime_ns >= live.signature[3] or _was_never_renamed(copy.path)
+
+
+def _was_never_renamed(path: str) -> bool:
+    """Return True if nothing happened to a file since its last write, not even a change of its name."""
+    status = os.stat(path)
+    return status.st_ctime_ns == status.st_mtime_ns
 
 
 def _has_more(known: LogFile) -> bool:

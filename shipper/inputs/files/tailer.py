@@ -23,7 +23,7 @@ from shipper.inputs.files.moved_files import KnownFile, KnownLog, KnownLogs
 from shipper.inputs.files.pod_metadata import PodMetadata
 from shipper.inputs.files.rotated_log import Claims, LogFiles
 from shipper.model.source import Source
-from shipper.state.checkpoint import SavedLog
+from shipper.state.checkpoint import SavedFile, SavedLog
 from shipper.state.spool import Spool
 from shipper.system.boot import boot_id
 from shipper.system.errors import StateError
@@ -308,18 +308,22 @@ class Tail:
             if split_late_path(path) is not None:
                 continue
             files, source = reader.log.files, reader.source.origin.source
-            newest = files[-1].fingerprint if files else Fingerprint(0, 0)
+            read = [file.fingerprint for file in files if file.fingerprint.offset]
+            newest = read[-1] if read else Fingerprint(0, 0)
             known = [KnownFile(file.path, file.fingerprint.inode) for file in files if not file.gone]
             prefix = (newest.prefix_size, newest.prefix_hash)
             yield KnownLog(path, reader.kind, source, known, prefix, partial(_itself, newest))
 
     def _saved_logs(self) -> Iterator[KnownLog]:
         for path, saved in (*self.saved.items(), *self._departed.items()):
-            if saved.files and split_late_path(path) is None:
-                newest = saved.files[-1]
+            read = [file for file in saved.files if file.offset]
+            if read and split_late_path(path) is None:
+                newest = read[-1]
                 known = [KnownFile(file.path, file.inode) for file in saved.files]
                 prefix = (newest.prefix_size, newest.prefix_hash)
-                yield KnownLog(path, saved.kind, _origin(saved).source, known, prefix, partial(_restored, saved))
+                yield KnownLog(
+                    path, saved.kind, _origin(saved).source, known, prefix, partial(_restored, saved, newest)
+                )
 
     def follow(self, inputs: list[Input]) -> None:
         """Replace the inputs; to be called with no batch in flight.
@@ -604,10 +608,10 @@ def _itself(fingerprint: Fingerprint) -> Fingerprint:
     return fingerprint
 
 
-def _restored(saved: SavedLog) -> Fingerprint:
-    """Return the fingerprint of a saved log's newest file. Raises StateError."""
+def _restored(saved: SavedLog, file: SavedFile) -> Fingerprint:
+    """Return the fingerprint of a saved log's file. Raises StateError."""
     with _readable(saved):
-        return LogFile.restored(saved.files[-1]).fingerprint
+        return LogFile.restored(file).fingerprint
 
 
 def restore(reader: LogReader, saved: SavedLog) -> None:

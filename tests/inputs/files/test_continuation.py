@@ -10,7 +10,7 @@ from shipper.inputs.files.continuation import Evidence, Verdict, agreement, comp
 from shipper.inputs.files.fingerprint import MOST_LANDMARKS, TAIL_BYTES, Fingerprint
 from shipper.inputs.files.line_times import first_later, latest_time, time_of
 
-CONTINUES, SHORTENED, TRUNCATED, ANOTHER = Verdict
+CONTINUES, EDITED, SHORTENED, TRUNCATED, ANOTHER = Verdict
 
 
 class Bytes:
@@ -56,6 +56,11 @@ def docker(first: int, number: int) -> bytes:
         (Evidence(whole=True, agrees=9), CONTINUES),
         (Evidence(whole=True, agrees=9, elsewhere=True), ANOTHER),
         (Evidence(whole=True, agrees=9, same_inode=True, elsewhere=True), CONTINUES),
+        (Evidence(whole=False, agrees=5, edited=7, timed=True), EDITED),
+        (Evidence(whole=False, agrees=0, edited=7), EDITED),
+        (Evidence(whole=False, agrees=0, edited=7, elsewhere=True), ANOTHER),
+        (Evidence(whole=False, agrees=0, edited=7, same_inode=True), TRUNCATED),
+        (Evidence(whole=False, agrees=0, edited=7, same_inode=True, timed=True), EDITED),
         (Evidence(whole=False, agrees=5, timed=True), SHORTENED),
         (Evidence(whole=False, agrees=5, timed=True, same_inode=True), SHORTENED),
         (Evidence(whole=False, agrees=5, rebooted=True), SHORTENED),
