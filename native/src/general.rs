@@ -232,6 +232,9 @@ impl EntryLine<'_> {
         redact_event(&mut event, settings)?;
         violations.retain(|violation| policies[violation.kind as usize] != Policy::Allow);
         for violation in &mut violations {
+            if violation.kind.quotes_nothing() {
+                continue;
+            }
             if let Cow::Owned(masked) = redact_text(&violation.detail, settings)? {
                 violation.detail = masked;
             }

@@ -390,7 +390,7 @@ fn structured(
     };
     let shape = parsed.shape()?;
     let (stamp, time_ms) = parsed.event_time(runtime, runtime_ms)?;
-    if parsed.is_half_of_request(begins) {
+    if parsed.is_half_of_request(begins) || parsed.may_hold() {
         return None;
     }
     parsed.group(stream, salt, group)?;
@@ -529,8 +529,10 @@ impl ParsedFields<'_> {
             drops_nulls: false,
             has_extra: false,
         };
-        let mut has_id = false;
-        let keywords = &self.settings.keywords;
+        let id = self.settings.correlation?;
+        if self.places[id] == NOWHERE {
+            return None;
+        }
         for field in self.fields {
             let value = self.bytes(field.value);
             match field.part {
@@ -557,21 +559,35 @@ impl ParsedFields<'_> {
                     if !allowed {
                         return None;
                     }
-                    has_id |= known.role == Role::Correlation;
-                    let holds = if known.constrained {
-                        may_hold_assignment
-                    } else {
-                        may_hold
-                    };
-                    if field.kind == Type::Text && holds(keywords, value) {
-                        return None;
-                    }
                 }
                 Part::Extra => {
                     shape = Shape {
                         drops_nulls: true,
                         has_extra: true,
                     };
+                }
+            }
+        }
+        let fits = self.copied.is_none_or(|place| self.fits_message(place));
+        fits.then_some(shape)
+    }
+
+    /// True if a field may need masking.
+    fn may_hold(&self) -> bool {
+        let keywords = &self.settings.keywords;
+        self.fields.iter().any(|field| {
+            let value = self.bytes(field.value);
+            match field.part {
+                Part::Timestamp => false,
+                Part::Known(place) => {
+                    let holds = if self.settings.known[place].constrained {
+                        may_hold_assignment
+                    } else {
+                        may_hold
+                    };
+                    field.kind == Type::Text && holds(keywords, value)
+                }
+                Part::Extra => {
                     let name = self.bytes(field.key);
                     let holds = match field.kind {
                         Type::Text => may_hold(keywords, value),
@@ -582,14 +598,10 @@ impl ParsedFields<'_> {
                                 || Nested::may_hold(self.cursor(field), name, keywords)
                         }
                     };
-                    if holds || may_hold(keywords, name) || keywords.in_name(name) {
-                        return None;
-                    }
+                    holds || may_hold(keywords, name) || keywords.in_name(name)
                 }
             }
-        }
-        let fits = self.copied.is_none_or(|place| self.fits_message(place));
-        (has_id && fits).then_some(shape)
+        })
     }
 
     /// Return a cursor at an object or a list.

@@ -138,6 +138,14 @@ impl Form {
         })
     }
 
+    /// True for the forms of the fields' own names.
+    fn is_of_own(self) -> bool {
+        matches!(
+            self,
+            Form::Plain | Form::Number | Form::Milliseconds | Form::Name
+        )
+    }
+
     /// Return the milliseconds of a unit; None if only a text with its unit is a duration.
     fn unit_ms(self) -> Option<f64> {
         match self {
@@ -430,6 +438,15 @@ impl<'a, 't> Entry<'a, 't> {
 
     /// Find the value of one field.
     fn read(&mut self, field: &'a FieldSources, ranks: &[usize]) -> Result<(), Declined> {
+        let first = ranks.first().map(|&rank| &field.sources[rank]);
+        if first.is_some_and(|source| source.path == field.name && source.form.is_of_own())
+            && let Some(value) = get(&self.fields, &field.name)
+            && self.is_kept(field.meaning, value)
+        {
+            let value = value.clone();
+            self.values.push((&field.name, value));
+            return Ok(());
+        }
         let rounds: &[bool] = if field.meaning == Meaning::Level {
             &[true, false]
         } else {
@@ -453,6 +470,36 @@ impl<'a, 't> Entry<'a, 't> {
         self.fields = fields;
         self.put_aside(field);
         Ok(())
+    }
+
+    /// True if a value under the field's own name needs no conversion; the twin of `Normaliser._tests_of_kept`.
+    fn is_kept(&self, meaning: Meaning, value: &Value) -> bool {
+        let table = self.table;
+        match (meaning, value) {
+            (Meaning::CorrelationId | Meaning::OtherId, Value::Text(text)) => {
+                text.starts_with(|sign: char| sign.is_ascii_alphanumeric())
+                    && passes(Check::Id, value, table, self.settings)
+            }
+            (Meaning::Level, Value::Text(text)) => {
+                table
+                    .words
+                    .get(text.as_ref())
+                    .is_some_and(|word| *word == text)
+                    && !text.bytes().all(|byte| byte.is_ascii_digit())
+            }
+            (Meaning::Message, Value::Text(text)) => !text.is_empty() && !text.contains('\n'),
+            (Meaning::Event, Value::Text(text)) => !text.is_empty(),
+            (Meaning::Name, _) => passes(Check::Name, value, table, self.settings),
+            (Meaning::Method, _) => passes(Check::Method, value, table, self.settings),
+            (Meaning::Path, _) => passes(Check::Path, value, table, self.settings),
+            (Meaning::Status, Value::Number(number)) => {
+                number.len() == 3
+                    && (b'1'..=b'5').contains(&number.as_bytes()[0])
+                    && is_whole(number)
+            }
+            (Meaning::Duration, Value::Number(number)) => !number.starts_with('-'),
+            _ => false,
+        }
     }
 
     fn take(

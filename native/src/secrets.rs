@@ -2,6 +2,8 @@
 //!
 //! In doubt it is true, and the text is examined by the rules.
 
+use std::ops::Range;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::trigrams::Trigrams;
@@ -228,28 +230,26 @@ pub fn has_long_number(text: &[u8]) -> bool {
     if digits < LEAST_DIGITS {
         return false;
     }
-    let longest = longest_run(text);
-    (longest >= LEAST_DIGITS && (has_personal_run(text) || has_account(text)))
-        || (longest >= CORSICAN_RUN && digits >= CORSICAN_DIGITS && has_corsican(text))
-}
-
-/// Return the most digits, up to `LEAST_DIGITS`, that only separators divide.
-fn longest_run(text: &[u8]) -> usize {
-    let (mut run, mut longest) = (0, 0);
-    for &byte in text {
+    let (mut begin, mut count) = (0, 0);
+    let (mut is_long, mut is_corsican) = (false, false);
+    for (at, &byte) in text.iter().chain(&[0]).enumerate() {
         match NUMBER_PART[usize::from(byte)] {
-            0 => run = 0,
+            2 => count += 1,
             1 => {}
             _ => {
-                run += 1;
-                longest = longest.max(run);
-                if longest == LEAST_DIGITS {
-                    break;
+                if count >= LEAST_DIGITS {
+                    is_long = true;
+                    if has_personal_run(text, begin..at) {
+                        return true;
+                    }
                 }
+                is_corsican |= count >= CORSICAN_RUN && ends_in_corsica(&text[..begin]);
+                (begin, count) = (at + 1, 0);
             }
         }
     }
-    longest
+    (is_long && has_account(text))
+        || (is_corsican && digits >= CORSICAN_DIGITS && has_corsican(text))
 }
 
 /// 2 for a digit, 1 for a separator in numbers, 0 for other bytes.
@@ -268,19 +268,24 @@ fn continues_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
 }
 
-/// True if a text has a run of digits that is neither an IPv4 address alone nor a date with its hour; the twin of
-/// `redact_numbers.RUN`.
-fn has_personal_run(text: &[u8]) -> bool {
-    let digits = (0..text.len()).filter(|&at| text[at].is_ascii_digit());
-    digits
-        .filter(|&at| at == 0 || !continues_word(text[at - 1]))
-        .any(|at| {
+/// True if digits and separators have a run of digits that is neither an IPv4 address alone nor a date with its hour;
+/// the twin of `redact_numbers.RUN`.
+fn has_personal_run(text: &[u8], mut range: Range<usize>) -> bool {
+    let end = range.end;
+    range.any(|at| {
+        let begins = text[at].is_ascii_digit() && (at == 0 || !continues_word(text[at - 1]));
+        begins && digits_of_run(&text[at..end]) >= LEAST_DIGITS && {
             let opening = at > 0 && matches!(text[at - 1], b'+' | b'(');
-            let begins = opening && (at == 1 || !continues_word(text[at - 2]));
+            let is_opened = opening && (at == 1 || !continues_word(text[at - 2]));
             let rest = &text[at..];
-            digits_of_run(rest) >= LEAST_DIGITS
-                && (begins || !(is_date_with_hour(rest) || is_lone_address(rest)))
-        })
+            is_opened || !(is_date_with_hour(rest) || is_lone_address(rest))
+        }
+    })
+}
+
+/// True if a text ends with the letter of a number of Corsica, behind its digit.
+fn ends_in_corsica(text: &[u8]) -> bool {
+    matches!(text, [.., b'2', b'A' | b'B' | b'a' | b'b'])
 }
 
 /// Return the number of digits, up to `LEAST_DIGITS`, with up to three separators between them.
@@ -341,7 +346,9 @@ fn is_lone_address(text: &[u8]) -> bool {
 }
 
 fn has_account(text: &[u8]) -> bool {
-    (0..text.len()).any(|at| text[at].is_ascii_alphabetic() && is_account(text, at))
+    let digits = |head: &[u8]| head[2].is_ascii_digit() && head[3].is_ascii_digit();
+    let mut heads = text.windows(4).enumerate();
+    heads.any(|(at, head)| digits(head) && is_account(text, at))
 }
 
 fn has_corsican(text: &[u8]) -> bool {

@@ -76,6 +76,16 @@ impl Policy {
     }
 }
 
+impl Kind {
+    /// True if the detail is a sentence that quotes nothing of the entry.
+    pub fn quotes_nothing(self) -> bool {
+        matches!(
+            self,
+            Kind::CorrelationIdMissing | Kind::Unstructured | Kind::Blank
+        )
+    }
+}
+
 /// One violation of an entry; `detail` quotes at most a short, escaped excerpt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
