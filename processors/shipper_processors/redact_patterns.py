@@ -14,8 +14,10 @@ NORMAL: dict[str, Callable[[str], str]] = {
 """By pattern, the function that returns the normal form that is hashed, so that all spellings have one hash."""
 
 HEADER = re.compile(
-    r"\b(?:set-cookie|cookie|(?:proxy-)?authorization):[ \t]{0,4}(?P<value>[^\r\n\"'\\]++)", re.IGNORECASE | re.ASCII
+    r"\b(?:set-cookie|cookie|(?:proxy-)?authorization):[ \t]*+(?P<value>[^ \t\r\n\"'\\][^\r\n\"'\\]*+)",
+    re.IGNORECASE | re.ASCII,
 )
+"""A value in quotes is one of an assignment."""
 URL_PASSWORD = re.compile(
     r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@'\"]{0,128}:(?!\d{1,5}[/?#]|\[redacted:)(?P<value>[^\s'\"<>]{1,256})@",
     re.IGNORECASE | re.ASCII,

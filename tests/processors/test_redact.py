@@ -378,3 +378,13 @@ def test_a_number_is_judged_by_its_own_field() -> None:
     assert Redactor().redact_raw(torn) == '{"correlation_id":"a-1","[redacted:card]":1'
     kept = '{"a":1,"order 4532333333333338":1'
     assert Redactor().redact_raw(kept) == kept
+
+
+@pytest.mark.parametrize("name", ["cookie", "Set-Cookie", "Authorization", "proxy-authorization"])
+@pytest.mark.parametrize("blanks", ["", " ", "    ", "\t"])
+@pytest.mark.parametrize("quote", ["'", '"', ""])
+def test_a_header_in_quotes_is_masked(name: str, blanks: str, quote: str) -> None:
+    """The blanks before a quote are not its value."""
+    text = f"refused {name}:{blanks}{quote}bfkmsvpvfkdgswj4{quote} at once"
+    assert "bfkmsvpvfkdgswj4" not in Redactor().redact_text(text)
+    assert "bfkmsvpvfkdgswj4" not in Redactor().redact_raw(text)
