@@ -4,16 +4,29 @@ import re
 
 MASK = "**********"
 """As pydantic shows a secret."""
-USERINFO = re.compile(r"(?<=://)([^/?#\s:@]*)(:?)[^/?#\s]*@")
-"""Up to the last `@` before the path, since a password may contain one."""
-PARAMETER = re.compile(
-    r"([?&][^=&#\s]*(?:token|secret|pass|pwd|key|sig|auth|credential|session)[^=&#\s]*=)[^&#\s]+", re.IGNORECASE
-)
+AUTHORITY = re.compile(r"[^/?#\s]*+")
+QUERY_PARAMETER = re.compile(r"(?P<name>[?&][^=&#?\s]*+=)[^&#?\s]++")
+SECRET_WORDS = ("token", "secret", "pass", "pwd", "key", "sig", "auth", "credential", "session")
 
 
 def without_secrets(text: str) -> str:
     """Return `text` with each URL in it masked."""
-    if "://" not in text:
+    before, *urls = text.split("://")
+    if not urls:
         return text
-    masked = USERINFO.sub(lambda match: f"{match[1]}:{MASK}@" if match[2] else f"{MASK}@", text)
-    return PARAMETER.sub(rf"\g<1>{MASK}", masked)
+    return QUERY_PARAMETER.sub(_parameter, "://".join((before, *map(_without_password, urls))))
+
+
+def _without_password(url: str) -> str:
+    """Return the rest of a URL behind `://` masked, up to the last `@` before its path: a password may contain one."""
+    match = AUTHORITY.match(url)
+    userinfo, sign, _ = match[0].rpartition("@") if match else ("", "", "")
+    if not sign:
+        return url
+    user, colon, _ = userinfo.partition(":")
+    return f"{f'{user}:' if colon else ''}{MASK}{url[len(userinfo) :]}"
+
+
+def _parameter(match: "re.Match[str]") -> str:
+    holds_secret = any(word in match["name"].lower() for word in SECRET_WORDS)
+    return f"{match['name']}{MASK}" if holds_secret else match[0]

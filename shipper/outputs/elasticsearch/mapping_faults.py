@@ -3,7 +3,6 @@
 Sources: Elasticsearch reference, "Field data types" and "dynamic"; "Index templates" for which of several wins.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -23,7 +22,6 @@ CHOSEN: dict[str, frozenset[str]] = {"user_id": NUMBERS, "patient_id": NUMBERS, 
 UNMAPPED = ("false", "runtime")
 """Values of `dynamic` with which a field without a mapping is no fault."""
 OWNER = "shipper"
-ANY = re.compile(r"\\\*")
 
 
 class Winner(NamedTuple):
@@ -103,4 +101,19 @@ def winner(index: str, templates: object, legacy: object = None) -> Winner | Non
 
 def _matches(index: str, patterns: object) -> bool:
     listed = [patterns] if isinstance(patterns, str) else patterns if isinstance(patterns, list) else []
-    return any(re.fullmatch(ANY.sub(".*", re.escape(str(pattern))), index) for pattern in listed)
+    return any(_is_like(index, str(pattern)) for pattern in listed)
+
+
+def _is_like(index: str, pattern: str) -> bool:
+    """Return True if a name matches a pattern, in which `*` stands for any text."""
+    first, *others = pattern.split("*")
+    if not others:
+        return index == pattern
+    if not index.startswith(first):
+        return False
+    at = len(first)
+    for part in others[:-1]:
+        if (found := index.find(part, at)) < 0:
+            return False
+        at = found + len(part)
+    return len(index) - at >= len(others[-1]) and index.endswith(others[-1])

@@ -14,6 +14,7 @@ from shipper.model.documents import Document
 from shipper.outputs import registry
 from shipper.outputs.dead_letters import FILE, DeadLetters
 from shipper.outputs.elasticsearch.bulk import MalformedResponse, Outcome, Request, verdicts
+from shipper.outputs.elasticsearch.mapping_faults import Winner, winner
 from shipper.outputs.elasticsearch.output import SMALLEST_LIMIT, ElasticsearchOutput
 from shipper.outputs.elasticsearch.reader import ElasticsearchReader
 from shipper.system.errors import OutputUnavailable, ReleaseRefused
@@ -376,3 +377,16 @@ def test_a_document_nested_too_deeply_to_be_written_again_blocks_nothing(
     )
     assert output.write([document]) == Written(0, 0, 1)
     assert node.stored["keneyapp-quarantine-2026.11.23", document.id.hex()]["raw"] == deep.decode()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches"),
+    [
+        ("*", True), ("a-logs-*.*.*", True), ("a-*", True), ("*-logs-*", True), ("a-logs-2026.11.23", True), ("*23", True),
+        ("a-logs", False), ("b-*", False), ("a-logs-*.*.*.*", False), ("a-logs-2026.11.23*23", False), ("", False), ("**", True),
+    ],
+)  # fmt: skip
+def test_patterns_of_templates_match_as_on_the_server(pattern: str, *, matches: bool) -> None:
+    """An asterisk stands for any text, and nothing else is special."""
+    listed = {"index_templates": [{"name": "t", "index_template": {"index_patterns": pattern, "priority": 3}}]}
+    assert winner("a-logs-2026.11.23", listed) == (Winner("t", 3) if matches else None)
