@@ -314,8 +314,10 @@ def _listen(settings: Settings, *, running: bool) -> Iterator[Finding]:
         yield Finding("note", "listen", "off: no metrics or pages", "set --listen HOST:PORT to serve them")
         return
     host, port = address(settings.listen)
-    if not is_loopback(host) and settings.token is None:
-        what = f"{settings.listen} is not loopback and no token is set: only metrics and health are served"
+    if settings.token is None:
+        what = f"every user of this machine can read events at {settings.listen}: no token is set"
+        if not is_loopback(host):
+            what = f"{settings.listen} is not loopback and no token is set: only metrics and health are served"
         yield Finding("note", "listen", what, "set token_file in the configuration")
     why = _bind_error(host, port)
     if why is None:
