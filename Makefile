@@ -43,8 +43,9 @@ chaos: setup ## inject faults into the agent by a seeded schedule: SEED=1, or RO
 	$(RUN) tests.chaos --seed "$(or $(SEED),1)" --rounds "$(or $(ROUNDS),1)" --kills "$(or $(KILLS),0)" \
 		--faults "$(FAULTS)" --place "$(or $(PLACE),files)" --length "$(or $(LENGTH),24)" --beside "$(or $(BESIDE),1)"
 
-secrets: setup ## plant 5,000 secrets of every kind in every place, and look for changes of 100,000 harmless lines: LINES='FILE…' for more
+secrets: setup ## plant 5,000 secrets of every kind in every place, also through the real agent, and look for changes of 100,000 harmless lines: LINES='FILE…' for more
 	$(RUN) tests.hazards.redaction_check --secrets $(or $(SECRETS),5000) --seed "$(or $(SEED),1)" --lines $(LINES)
+	SHIPPER_TEST_SECRETS=$(or $(SECRETS),5000) SHIPPER_TEST_SEED="$(or $(SEED),1)" .venv/bin/python -m pytest -q -x tests/integration/test_secrets.py
 
 fix: setup ## format, and apply automatic fixes
 	$(RUN) ruff check --fix --exit-zero .

@@ -38,10 +38,12 @@ class Table:
     excused: int = 0
     accepted_later: int = 0
     torn: int = 0
+    ages: list[float] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """Add the outcome of a schedule; a failure is counted for every fault of that schedule."""
         balance = outcome.balance
+        self.ages += outcome.ages
         self.tried.update(outcome.tried)
         self.written, self.excused = self.written + balance.written, self.excused + balance.excused
         self.accepted_later, self.torn = self.accepted_later + balance.accepted_later, self.torn + balance.torn
@@ -54,6 +56,10 @@ class Table:
     def kills(self) -> int:
         """Number of kills, including those at fail points."""
         return sum(number for name, number in self.tried.items() if name.startswith(KILL))
+
+    def age(self, part: float) -> float:
+        """Return the seconds that agents had run at most when this part of all kills came."""
+        return sorted(self.ages)[min(len(self.ages) - 1, int(part * len(self.ages)))] if self.ages else 0.0
 
     def __str__(self) -> str:
         rows = [
@@ -135,6 +141,8 @@ def main() -> None:
     print(
         f"\n{table}\n\n{table.kills:,} kills, {table.written:,} entries, {table.excused:,} out of reach, {table.accepted_later} accepted later, {table.torn} torn"
     )
+    ages = ", ".join(f"{table.age(part):.2f}" for part in (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0))
+    print(f"seconds that agents had run when they were killed, at 0, 10, 25, 50, 75, 90 and 100 %: {ages}")
     sys.exit(1 if uneven else 0)
 
 

@@ -35,6 +35,8 @@ class Subject:
         self.environment = {"SHIPPER_SCHEMA__REQUIRE_CORRELATION_ID": "always"}
         self.process: Process | None = None
         self.point: str | None = None
+        self.started_at = 0.0
+        """Monotonic seconds of the last start."""
         self.may_end = False
         """True if it may end on its own, for example because its disk is full."""
 
@@ -51,6 +53,7 @@ class Subject:
         environment = {"SHIPPER_COMPILED": str(native).lower(), "SHIPPER_THREADS": str(threads), **self.environment}
         environment |= {"CHAOS_POINT": point} if point else {}
         self.point = point
+        self.started_at = time.monotonic()
         self.process = start(self.arguments(), environment, self.log, fresh=fresh)
 
     @property

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import tarfile
 import tempfile
 import time
@@ -204,9 +205,14 @@ def place_of(world: World) -> DockerPlace:
     return world.place
 
 
+def siblings(printing: Printing) -> list[Path]:
+    """Return the container's files."""
+    return sorted(printing.path.parent.glob(f"{printing.path.name}*"))
+
+
 def printed(printing: Printing, serial: int) -> bool:
     """Return True if an entry is in one of the container's files."""
-    return any(serial in serials(path.read_bytes()) for path in printing.path.parent.glob(f"{printing.path.name}*"))
+    return any(serial in serials(path.read_bytes()) for path in siblings(printing))
 
 
 @fault("Docker engine restarted", (DOCKER,), 2)
@@ -243,6 +249,40 @@ def container_restarted(world: World, chance: random.Random) -> None:
     client.containers.get(chance.choice(place.printing).container).restart(timeout=0)
     client.close()
     world.tried["container restarted"] += 1
+
+
+@fault("container renamed", (DOCKER,), 3)
+def container_renamed(world: World, chance: random.Random) -> None:
+    """Run `docker rename` while a container prints: each line printed later has the new name, whoever reads it."""
+    place = place_of(world)
+    printing = place.run(world, chance, 400)
+    if not waited(lambda: printed(printing, printing.first + 20), REACH_S):
+        raise AssertionError(f"{printing.path} was not printed")
+    client, name = place.client(), f"renamed-{printing.first}-{chance.randrange(1 << 16):x}"
+    client.containers.get(printing.container).rename(name)
+    client.close()
+    before = {serial for path in siblings(printing) for serial in serials(path.read_bytes())}
+    if chance.random() < 0.5:
+        world.kill()
+        world.tried[KILL] += 1
+        world.ensure()
+
+    names: dict[int, str] = {}
+    """The container's name of each line that was printed after the rename and is stored."""
+
+    def is_stored() -> bool:
+        with suppress(sqlite3.OperationalError):  # of a killed agent, until the next one has opened the file
+            for _, body in in_store(world.folder / "store"):
+                if printing.container.encode() in body:
+                    said = json.loads(body)["container"]["name"]
+                    names.update({serial: said for serial in serials(body) if serial not in before})
+        return printing.last in names
+
+    if not waited(is_stored, REACH_S):
+        raise AssertionError(f"the last line of {printing.path} is not stored")
+    if wrong := {serial for serial, said in names.items() if said != name}:
+        raise AssertionError(f"{len(wrong)} lines were printed after the rename to {name} and do not have that name")
+    world.tried["container renamed"] += 1
 
 
 @fault("container removed at once", (DOCKER,), 3)

@@ -1,10 +1,16 @@
 """Schedules: a seed decides which fault follows after how many seconds."""
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+SHORTEST_S, LONGEST_S = 0.05, 5.0
+"""Bounds of the seconds between two faults. Their logarithm is uniform: agents die while they start as while they run."""
 KILL, POINT, FIRST_POINT, TERM = "kill", "fail point", "fail point at the first start", "short grace"
+
+
+BOUNDS = math.log(SHORTEST_S), math.log(LONGEST_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Schedule:
         chance.shuffle(names)
         if FIRST_POINT in weights:
             names.insert(0, FIRST_POINT)
-        steps = (Step(round(chance.uniform(0.1, 1.2), 2), name, chance.randrange(1 << 16)) for name in names)
+        steps = (Step(round(math.exp(chance.uniform(*BOUNDS)), 2), name, chance.randrange(1 << 16)) for name in names)
         return cls(seed, place, tuple(steps))
 
     def __str__(self) -> str:

@@ -69,6 +69,8 @@ class Outcome:
     balance: Balance
     folder: Path
     trouble: str | None = None
+    ages: tuple[float, ...] = ()
+    """Seconds for which the agent had run at each kill at an arbitrary instruction."""
 
     @property
     def balanced(self) -> bool:
@@ -99,6 +101,7 @@ class World:
         self.errors: list[BaseException] = []
         self.held: list[Held] = []
         self.threads: list[threading.Thread] = []
+        self.ages: list[float] = []
         self.busy: set[str] = set()
         """Faults in the background of which one runs at a time."""
         self.number = 0
@@ -155,7 +158,7 @@ class World:
         for subject in (self.agent, *self.others):
             if trouble is None and (number := subject.tracebacks()):
                 trouble = f"{number} tracebacks in {subject.log}"
-        return Outcome(self.tried, books, self.folder, trouble)
+        return Outcome(self.tried, books, self.folder, trouble, tuple(self.ages))
 
     def _stop_background(self) -> None:
         self.quiet.set()
@@ -200,6 +203,8 @@ class World:
     def kill(self) -> None:
         """Send SIGKILL to the agent if it runs."""
         self.note("kill")
+        if self.agent.process is not None:
+            self.ages.append(time.monotonic() - self.agent.started_at)
         self.agent.kill()
         self.agent_is_gone()
 

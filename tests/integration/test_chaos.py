@@ -82,6 +82,9 @@ def test_two_hundred_kills_lose_and_duplicate_nothing(tmp_path: Path) -> None:
     assert sum(outcome.tried[KILL] for outcome in outcomes) >= 200
     assert [outcome.balance.excused for outcome in outcomes] == [0] * len(plans)
     assert all(outcome.balance.written > 1000 for outcome in outcomes)
+    ages = sorted(age for outcome in outcomes for age in outcome.ages)
+    assert ages[len(ages) // 5] < 0.5
+    assert ages[-len(ages) // 5] > 1.5
 
 
 @pytest.fixture

@@ -1,14 +1,20 @@
-"""Planted secrets and the real agent: none appears on disk, on the wire, on its pages or in its own log."""
+"""Planted secrets and the real agent: none appears on disk, on the wire, on its pages or in its own log.
+
+`SHIPPER_TEST_SECRETS=5000` plants so many of every kind beside the fixed ones, in portions; `make secrets` does.
+"""
 
 import datetime as dt
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,6 +24,7 @@ from kafka import TopicPartition as Place
 from deploy.services.processes import free_port
 from shipper_processors.redact_numbers import luhn
 from tests.hazards.planted import BOUND, CARRIERS, Planted, docker, number_that, shown_by
+from tests.hazards.redaction_check import logged
 from tests.integration.agent import AgentProcess
 from tests.outputs.scripted_elasticsearch import ScriptedElasticsearch, error, served
 from tests.services.kafka_broker import create_topics
@@ -35,8 +42,32 @@ PLANTED = [
     Planted("url", f"postgresql://app:{WORD}@db/app", (WORD,)),
     Planted("card", CARD, (CARD[:12], CARD)),
 ]
+SECRETS, PORTION = int(os.environ.get("SHIPPER_TEST_SECRETS", "250")), 500
+PORTIONS = range(-(-SECRETS // PORTION))
+ID = re.compile(rb"[0-9a-f]{32,}")
+"""Hashes and ids of documents: among millions of their digits are some that look like a number that was planted."""
+PAGES = (
+    "",
+    "search?limit=500",
+    "search?text=redacted&limit=500",
+    "tail?limit=500",
+    "quarantine",
+    "timeline?id=visit-1",
+)
+Portion = tuple[bytes, list[tuple[str, Planted]]]
+Shown = Callable[[bytes], set[str]]
 CONTAINER = "4f" * 32
 HALF = f'{{"correlation_id":"late","event":"login_failed","note":"{"n" * 16_300} password={WORD}'
+
+
+def sample(portion: int) -> Portion:
+    """Return a portion of the secrets of all kinds: their lines, and each with its kind and place."""
+    random, made, planted = Random(f"{os.environ.get('SHIPPER_TEST_SEED', '1')} {portion}"), bytearray(), []
+    for _ in range(min(PORTION, SECRETS - portion * PORTION)):
+        place, text, secret = logged(random)
+        made += docker(text, random.choice(("stdout", "stderr")))
+        planted.append((f"{place}: {secret.text}", secret))
+    return bytes(made), planted
 
 
 def lines() -> bytes:
@@ -56,21 +87,34 @@ def partial_record(text: str, time: str) -> bytes:
     return json.dumps({"log": text, "stream": "stdout", "time": time}).encode() + b"\n"
 
 
+@pytest.fixture(params=PORTIONS)
+def portion(request: pytest.FixtureRequest) -> Portion:
+    """Return the lines of a portion, and the secrets in them."""
+    return sample(request.param)
+
+
 @pytest.fixture
-def logs(tmp_path: Path) -> Path:
+def logs(tmp_path: Path, portion: Portion) -> Path:
     """Return the log of a container that was started with secrets in its labels and its environment."""
     folder = tmp_path / "containers" / CONTAINER
     folder.mkdir(parents=True)
     inner = {"Labels": {"note": PLANTED[0].text, "api-key": WORD}, "Env": [PLANTED[1].text], "Image": "keneyapp:2"}
     (folder / "config.v2.json").write_text(json.dumps({"Name": "/backend", "Config": inner}))
     log = folder / f"{CONTAINER}-json.log"
-    log.write_bytes(lines())
+    log.write_bytes(lines() + portion[0])
     return log
 
 
-def shown(data: bytes) -> set[str]:
-    """Return the kinds of secrets of which a part is shown."""
-    return {planted.kind for planted in PLANTED if shown_by(data, planted)}
+@pytest.fixture
+def shown(portion: Portion) -> Shown:
+    """Return the function from bytes to the secrets of which a part is in them."""
+    secrets = [*((planted.kind, planted) for planted in PLANTED), *portion[1]]
+
+    def found(data: bytes) -> set[str]:
+        data = ID.sub(b"", data)
+        return {place for place, planted in secrets if shown_by(data, planted)}
+
+    return found
 
 
 def on_disk(*folders: Path) -> bytes:
@@ -99,7 +143,7 @@ def run(folder: Path, *words: str, stdin: bytes = b"") -> bytes:
 def pages(address: str) -> bytes:
     """Return everything that the agent serves."""
     served = b""
-    for path in ("metrics", "status", "health", "ready", "live"):
+    for path in ("metrics", "status", "health", "ready", "live", *PAGES):
         with urllib.request.urlopen(f"http://{address}/{path}", timeout=30) as answer:
             served += answer.read()
     return served
@@ -107,7 +151,7 @@ def pages(address: str) -> bytes:
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_nothing_on_disk_on_a_page_or_on_a_screen(
-    tmp_path: Path, logs: Path, log_format: str, request: pytest.FixtureRequest
+    tmp_path: Path, logs: Path, shown: Shown, portion: Portion, log_format: str, request: pytest.FixtureRequest
 ) -> None:
     """Across a kill with half a secret read, a second start, and every command that shows something."""
     address = f"127.0.0.1:{free_port()}"
@@ -145,11 +189,11 @@ def test_nothing_on_disk_on_a_page_or_on_a_screen(
         *(run(tmp_path, "search", "--limit", "0", "--format", form, *options) for form in ("json", "timeline")),
         run(tmp_path, "quarantine", "list", *options),
         run(tmp_path, "status", "--format", "json", *state, "--listen", address, "--config", str(config)),
-        run(tmp_path, "explain", "--config", str(config), "--why", "reads_total", stdin=lines()),
-        run(tmp_path, "explain", "--config", str(config), "--format", "json", stdin=lines()),
+        run(tmp_path, "explain", "--config", str(config), "--why", "reads_total", stdin=lines() + portion[0]),
+        run(tmp_path, "explain", "--config", str(config), "--format", "json", stdin=lines() + portion[0]),
         run(tmp_path, "replay", "containers", *options, *state),
         run(tmp_path, "replay", "containers", "--dry-run", "--metrics-out", "history.txt", *options, *state),
-        run(tmp_path, "replay", "-", "--container", "c1", *options, *state, stdin=lines()),
+        run(tmp_path, "replay", "-", "--container", "c1", *options, *state, stdin=lines() + portion[0]),
         (tmp_path / "history.txt").read_bytes(),
         *(json.dumps(entry).encode() for entry in agent.quarantined()),
     ]
@@ -158,7 +202,7 @@ def test_nothing_on_disk_on_a_page_or_on_a_screen(
         assert shown(shown_somewhere) == set(), shown_somewhere[:400]
 
 
-def test_nothing_is_tailed(tmp_path: Path, logs: Path) -> None:
+def test_nothing_is_tailed(tmp_path: Path, logs: Path, shown: Shown) -> None:
     """`shipper tail` shows the same as would be stored."""
     glob = f"docker:{tmp_path}/containers/*/*-json.log"
     with (tmp_path / "tailed").open("wb") as into:
@@ -181,7 +225,7 @@ def test_nothing_is_tailed(tmp_path: Path, logs: Path) -> None:
     assert shown(seen) == set()
 
 
-def test_nothing_in_bulk_bodies_and_dead_letters(tmp_path: Path, logs: Path) -> None:
+def test_nothing_in_bulk_bodies_and_dead_letters(tmp_path: Path, logs: Path, shown: Shown) -> None:
     """Neither in requests, nor in rejected documents, nor in dead letters."""
     node, bodies = ScriptedElasticsearch(), list[bytes]()
     node.templates = {"keneyapp-logs", "keneyapp-quarantine"}
@@ -218,7 +262,7 @@ def topic(kafka: str) -> Iterator[str]:
         admin.delete_topics([name, f"{name}-quarantine"])
 
 
-def test_nothing_in_a_topic(tmp_path: Path, logs: Path, kafka: str, topic: str) -> None:
+def test_nothing_in_a_topic(tmp_path: Path, logs: Path, shown: Shown, kafka: str, topic: str) -> None:
     """Keys, headers and values of all messages, events and quarantine."""
     output = f"kafka://{kafka}/{topic}"
     done = AgentProcess(tmp_path, f"docker:{tmp_path}/containers/*/*-json.log", output=output).once()
