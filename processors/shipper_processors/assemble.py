@@ -5,7 +5,6 @@ groups them alike and gives the same ids. Unfinished entries are the *partial st
 """
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -58,6 +57,19 @@ MOST_PYTHON_LINES = 64
 class Assembler:
     """Turns chunks of complete runtime lines of one log into entries. Subclasses parse the envelope."""
 
+    __slots__ = (
+        "_bounds",
+        "_fast_path",
+        "_last",
+        "_ordinal",
+        "_pairs",
+        "_parts",
+        "_seed_state",
+        "_seen",
+        "_source",
+        "_texts",
+    )
+
     @staticmethod
     def parse_line(raw: bytes) -> RuntimeLine:
         """Parse the envelope of one line. Raises EnvelopeError."""
@@ -87,6 +99,7 @@ class Assembler:
         self._fast_path = fast_path
         self._pairs = pairs
         self._source = source
+        self._seed_state: blake2b | None = None
         self._bounds = bounds
         self._parts: dict[str, OpenEntry] = {}
         self._texts = Texts(bounds)
@@ -287,10 +300,12 @@ class Assembler:
         # Only records that begin a message count as neighbours: long messages may begin with the same part.
         yield from self._begin(line, offset, self.digest(self.canonical(raw, line)))
 
-    @cached_property
+    @property
     def _seed(self) -> "blake2b":
         """The hash state after the log's seed, where all its digests start; quiet logs never need it."""
-        return seeded_digest(log_seed(self._source))
+        if self._seed_state is None:
+            self._seed_state = seeded_digest(log_seed(self._source))
+        return self._seed_state
 
     @staticmethod
     def canonical(raw: bytes, line: RuntimeLine) -> bytes:  # noqa: ARG004 -- plain files use the raw line
@@ -427,6 +442,8 @@ def _offset_after(lines: bytes, at: int, number: int) -> tuple[int, int]:
 class JsonFileAssembler(Assembler):
     """Entries of Docker's json-file driver: all parts of a message have the same time."""
 
+    __slots__ = ()
+
     parse_line = staticmethod(parse_json_file)
 
     parse_foreign = staticmethod(parse_cri)
@@ -499,6 +516,8 @@ class JsonFileAssembler(Assembler):
 class CriAssembler(Assembler):
     """Entries of the CRI format: a message ends with the part that has the tag `F`."""
 
+    __slots__ = ()
+
     parse_line = staticmethod(parse_cri)
     parse_foreign = staticmethod(parse_json_file)
 
@@ -518,6 +537,8 @@ class PlainAssembler(Assembler):
     The digest covers the file from its beginning. `begin_file` starts a file; `repeat` counts earlier files of this log
     that began with the same line, so that a log whose files always start alike loses no line.
     """
+
+    __slots__ = ()
 
     parse_line = staticmethod(parse_plain)
 

@@ -98,9 +98,10 @@ class State:
     def logs(self) -> dict[str, SavedLog]:
         """Return all saved logs by path. Raises StateError."""
         files: dict[str, list[SavedFile]] = {}
-        for log, *row in self._rows("SELECT * FROM file ORDER BY log, key", FILE_TYPES):
-            key, path, *rest = row
-            files.setdefault(os.fsdecode(log), []).append(SavedFile(key, os.fsdecode(path), *rest))
+        for log, key, path, *rest in self._rows("SELECT * FROM file ORDER BY log, key", FILE_TYPES):
+            live = os.fsdecode(log)
+            name = live if path == log else os.fsdecode(path)  # one text for both
+            files.setdefault(live, []).append(SavedFile(key, name, *rest))
         saved = {}
         for path, kind, origin, *cursors, next_key, beginnings, boot in self._rows("SELECT * FROM log", LOG_TYPES):
             log, ship = os.fsdecode(path), cursors[3:]
@@ -108,7 +109,7 @@ class State:
             ship_position = None if None in ship else self._position(log, *ship)
             if ship_position is None and ship != [None, None, None]:
                 raise self._damaged("incomplete checkpoint")
-            known = files.get(log, [])
+            known = files.pop(log, [])
             saved[log] = SavedLog(log, kind, origin, count, ship_position, next_key, beginnings, known, boot)
         return saved
 
@@ -142,8 +143,12 @@ class State:
     def _rows(self, query: str, types: tuple[tuple[type, ...], ...]) -> Iterator[tuple[Any, ...]]:
         """Yield rows after checking their column types; whole numbers must not be negative. Raises StateError."""
         with self._readable():
-            rows = self._db.execute(query).fetchall()
-        for row in rows:
+            rows = self._db.execute(query)
+        while True:
+            with self._readable():
+                row = rows.fetchone()  # not all at once: 10,000 logs have 20 MB of rows
+            if row is None:
+                return
             for value, wanted in zip(row, types, strict=True):
                 if not isinstance(value, wanted) or (float not in wanted and isinstance(value, int) and value < 0):
                     raise self._damaged(f"expected {wanted[0].__name__} not below zero, got {type(value).__name__}")
