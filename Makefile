@@ -1,5 +1,5 @@
 # All commands for development and CI. `make help` lists them.
-.PHONY: help setup native demo story test unit integration site check chaos secrets fix bench beside soak load crash properties fuzz docs pictures clean
+.PHONY: help setup native demo story test unit integration site check chaos secrets fix bench beside start soak load crash properties fuzz docs pictures clean
 SHELL := /bin/sh
 RUN := .venv/bin/python -m
 GENERATED := docs.generate benchmarks.tables deploy.grafana deploy.kubernetes.rules
@@ -53,7 +53,7 @@ fix: setup ## format, and apply automatic fixes
 	.ci/rust --fix
 
 bench: setup ## measure costs against a floor and other agents, in one run
-	@for part in beside steps latency idle growth bulk kafka replay; do $(RUN) benchmarks.$$part || exit 1; done
+	@for part in beside steps latency start idle growth bulk kafka replay; do $(RUN) benchmarks.$$part || exit 1; done
 	$(RUN) benchmarks
 	$(RUN) benchmarks.tables
 
@@ -61,6 +61,9 @@ beside: setup ## measure the mix and each kind beside agents on the PATH (ten mi
 	$(RUN) benchmarks.beside --short $(if $(DATA),--data $(DATA))
 	$(RUN) benchmarks.steps $(if $(DATA),--data $(DATA))
 	$(RUN) benchmarks.tables
+
+start: setup ## CPU of the start of each command, and memory of an agent at rest (two minutes)
+	$(RUN) benchmarks.start
 
 soak: setup ## sustained load for MINUTES (30): memory, descriptors, threads, state and lost or duplicate lines
 	$(RUN) benchmarks.soak --minutes $(or $(MINUTES),30)

@@ -60,6 +60,7 @@ class Lazy(click.Group):
         """Import and return the command."""
         if cmd_name not in COMMANDS:
             return None
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads all installed packages
         gc.disable()  # modules live as long as the process: searching them for garbage costs 4 % of the start
         try:
             command = getattr(import_module(f"shipper.cli.commands.{cmd_name}"), cmd_name)
