@@ -15,9 +15,17 @@ MOST_BYTES, LONGEST = 2 * 1024 * 1024, 2048
 """Bytes of all cached shapes of one kind, and of the longest one."""
 HEXADECIMAL = b"0abcdef-"
 """Characters of the shapes of most ids."""
-LONGEST_PIECE, MOST_PIECES = 40, 10_000
+SHORTEST_PIECE, LONGEST_PIECE, MOST_PIECES = 3, 40, 10_000
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_. -]*+")
 """Names that texts may hold; the filter of texts recognises them."""
+
+
+def shape_of(text: str) -> bytes:
+    """Return the shape of a text, as UTF-8."""
+    try:
+        return text.encode().translate(ZEROS)
+    except UnicodeEncodeError:  # lone surrogates
+        return text.encode("utf-8", "surrogatepass").translate(ZEROS)
 
 
 class Shapes:
@@ -53,17 +61,17 @@ class CleanTexts:
 
     def is_text(self, text: str) -> bool:
         """True if a text holds nothing."""
-        shape = text.encode("utf-8", "surrogatepass").translate(ZEROS)
+        shape = shape_of(text)
         return shape in self._texts.known or self._examine(text, shape, self._texts)
 
     def is_item(self, text: str) -> bool:
         """True if a text holds nothing where it may also be the name of the value beside it."""
-        shape = text.encode("utf-8", "surrogatepass").translate(ZEROS)
+        shape = shape_of(text)
         return shape in self._items.known or self._examine(text, shape, self._items, marked=True)
 
     def is_id(self, text: str) -> bool:
         """True if a text in which numbers are not personal holds nothing."""
-        shape = text.encode("utf-8", "surrogatepass").translate(ZEROS)
+        shape = shape_of(text)
         if self._hexadecimal_is_clean and not shape.strip(HEXADECIMAL):
             return True
         return shape in self._ids.known or self._examine(text, shape, self._ids, numbers=False)
@@ -80,12 +88,12 @@ class CleanTexts:
         return True
 
     def _remember(self, pieces: Iterable[str]) -> None:
-        """Remember the pieces that are names and signs: those without digits."""
+        """Remember the pieces that are names or signs, which repeat."""
         if len(self._pieces) > MOST_PIECES:
             self._pieces.clear()
-        self._pieces.update(
-            piece for piece in pieces if len(piece) <= LONGEST_PIECE and not any(map(str.isdigit, piece))
-        )
+        for piece in pieces:
+            if len(piece) <= SHORTEST_PIECE or (len(piece) <= LONGEST_PIECE and piece.isidentifier()):
+                self._pieces.add(piece)
 
     def _examine(self, text: str, shape: bytes, shapes: Shapes, *, numbers: bool = True, marked: bool = False) -> bool:
         if self._filter.may_hold(text, numbers=numbers, marked=marked):
