@@ -128,12 +128,10 @@ impl<'s> Redactor<'s> {
     fn matches(&mut self, text: &str, name: &str, numbers: bool) -> Result<Option<String>> {
         let mut current = Cow::Borrowed(text);
         self.scratch.begin(text.len());
-        let kinds = self.keywords.kinds(text.as_bytes());
+        let mut kinds = self.keywords.kinds(text.as_bytes());
         for rule in RULES {
-            // a mask that stands in the text by now is not among the words that were searched
-            let is_changed = matches!(current, Cow::Owned(_));
-            if (rule.may_apply)(&current, if is_changed { Kinds::ALL } else { kinds }) {
-                self.apply(&mut current, rule.find)?;
+            if (rule.may_apply)(&current, kinds) && self.apply(&mut current, rule.find)? {
+                kinds = self.keywords.kinds(current.as_bytes()); // masks are words, too
             }
         }
         if numbers && secrets::has_long_number(current.as_bytes()) {
@@ -159,17 +157,19 @@ impl<'s> Redactor<'s> {
         })
     }
 
+    /// Apply one step; return true if it may have changed the text.
     fn apply(
         &mut self,
         text: &mut Cow<'_, str>,
         find: fn(&mut Redactor, &str) -> Result<Vec<Found>>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let found = find(self, text)?;
         if self.scratch.doubt {
             return Err(Declined::Masking);
         }
+        let is_changed = !found.is_empty();
         self.replace(text, found);
-        Ok(())
+        Ok(is_changed)
     }
 
     fn expression(&self, name: &str) -> Result<&'s Pattern> {

@@ -48,16 +48,6 @@ pub struct Kinds {
     pub key: bool,
 }
 
-impl Kinds {
-    /// What is assumed of a text that has not been searched.
-    pub const ALL: Kinds = Kinds {
-        name: true,
-        form: true,
-        stem: true,
-        key: true,
-    };
-}
-
 impl Keywords {
     /// `names` and `words` stand for a value only if they are written with a mark; see `RedactionPlan`.
     pub fn new(

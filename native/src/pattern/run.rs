@@ -106,7 +106,9 @@ impl Pattern {
                     .position(|&byte| self.first.holds(byte))?;
             }
             if text.is_char_boundary(from) {
-                if let Some(end) = self.run_at(text, from, scratch, false) {
+                if self.may_begin(text, from, scratch)
+                    && let Some(end) = self.run_at(text, from, scratch, false)
+                {
                     return Some(from..end);
                 }
                 if scratch.doubt || !scratch.spend(1) {
@@ -117,6 +119,14 @@ impl Pattern {
             if from > bytes.len() {
                 return None;
             }
+        }
+    }
+
+    /// False if what stands before a place rules out a match there, which a search asks at each place.
+    fn may_begin(&self, text: &str, at: usize, scratch: &mut Scratch) -> bool {
+        match &self.steps[0] {
+            Step::Behind { sets, wanted } => self.behind(sets, text, at, scratch) == *wanted,
+            _ => true,
         }
     }
 

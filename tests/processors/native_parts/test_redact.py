@@ -149,6 +149,10 @@ def test_planted_secrets_and_harmless_lines_are_masked_alike(mode: Mode) -> None
         text = f"refused {planted.text} at once"
         assert twin.text(text) == redactor.redact_text(text)
         assert twin.may_hold(text)
+        for before in ("", "\n", "\t", '"', "\x01", "/", "é"):
+            raw = json.dumps({"client_ip": "10.203.111.254", "note": f"refused{before}{planted.text}"})
+            for line in (raw, raw.replace("/", "\\/")):
+                assert twin.raw(line) == redactor.redact_raw(line)
         if mode == "mask":
             assert json.loads(twin.event(json.dumps({"extra": fields}))) == redactor.redact_event({"extra": fields})
             assert twin.raw(json.dumps(fields)) == redactor.redact_raw(json.dumps(fields))
