@@ -42,6 +42,7 @@ CONTAINERS = {
     },
     "shipper_processors.time_formats.NOTATIONS": {"fullmatch"},
     "shipper.outputs.elasticsearch.bulk.CLUSTER_REASONS": {"match"},
+    "shipper.inputs.files.line_times.RECORDS": {"search"},
 }
 """Containers of expressions, with the methods that use them."""
 GENERATED = {
