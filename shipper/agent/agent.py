@@ -133,6 +133,7 @@ class Agent:
             self._apply(result)
             self.settle()
         if self.held is not None:
+            self._changed |= self.tail.follow_grown(self.clock.monotonic())
             self.settle()
             self.held.spool_deleted()
 

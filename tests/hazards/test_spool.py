@@ -250,3 +250,23 @@ def test_a_draft_of_a_killed_agent_is_removed(rig: Rig) -> None:
     rig.kill()
     rig.start()
     assert spooled(rig) == []
+
+
+def test_deleted_files_that_are_not_read_are_spooled_at_the_stop(rig: Rig) -> None:
+    """Late lines of the rotated file were still waited for, and nobody has looked at the folder since."""
+    rig.output.unavailable = False
+    rig.write(rig.lines(3))
+    rig.rotate(keep=1)
+    rig.write(rig.lines(3))
+    rig.read()
+    rig.write(rig.lines(200))
+    Path(f"{rig.path}.1").unlink()
+    rig.path.unlink()
+    assert rig.agent is not None
+    rig.agent.drain()
+    rig.kill()
+    rig.write(rig.lines(2))
+    rig.start()
+    recovered(rig)
+    exact(rig)
+    assert spooled(rig) == []

@@ -21,6 +21,7 @@ from shipper_processors.sanitize import printable
 
 STEP_BYTES = 16 * 1024 * 1024
 """Bytes that are spooled in one step, so that reading goes on."""
+UNBOUNDED = 1 << 62
 LEAST_OPEN = 4
 _log: Any = own_log("shipper.spool")
 
@@ -89,16 +90,19 @@ class HeldFiles:
         touched: dict[str, LogReader] = {}
         self._drop_old(wall_s, touched)
         while (held := self._next(now)) is not None:
-            if not self._spooled(held, touched, STEP_BYTES) or self._writing is not None:
+            if not self._spooled(held, touched, STEP_BYTES) or self._writing is not None or not held.file.spooled:
                 break
         return touched
 
     def spool_deleted(self) -> None:
-        """Spool all deleted files that are not shipped, before the agent ends. Call it right after a commit."""
+        """Spool all deleted files that are not read or not shipped, before the agent ends; right after a commit."""
         touched: dict[str, LogReader] = {}
-        for held in list(self._held()):
-            if held.file.gone and not held.file.spooled:
-                self._spooled(held, touched, held.unshipped)
+        for log in list(self.tail.logs.values()):
+            for file in list(log.log.files):
+                if not file.passed and _is_deleted(file):
+                    held = next(_unshipped(log, file, log.unshipped_from() or log.count_cursor.position()), None)
+                    if held is not None:
+                        self._spooled(held, touched, UNBOUNDED)
 
     def close(self) -> None:
         """Give up a draft."""
@@ -126,7 +130,9 @@ class HeldFiles:
         held = [held for held in self._held() if held.file.handle is not None]
         present = {id(entry.file) for entry in held}
         self._since = {at: since for at, since in self._since.items() if at in present}
-        deleted = sorted((entry for entry in held if entry.file.gone), key=lambda entry: self._held_since(entry, now))
+        deleted = sorted(
+            (entry for entry in held if _is_deleted(entry.file)), key=lambda entry: self._held_since(entry, now)
+        )
         old = [entry for entry in deleted if entry.log.has_ended(entry.file, now)]
         self.number, self.unshipped = len(held), sum(entry.unshipped for entry in deleted)
         if self._writing is not None:
@@ -167,6 +173,8 @@ class HeldFiles:
         if self._reserve is not None:
             os.close(self._reserve)
             self._reserve = None
+        if self._writing is None and self._has_late_lines(held):
+            return
         if self._writing is None:
             if self.bounds.max_bytes <= 0:
                 self._let_go(log, file, held.offset, "the spool is off (spool.max_bytes: 0)", touched)
@@ -189,6 +197,20 @@ class HeldFiles:
             self._writing = None
             file.close()
             file.handle, file.spooled = reader, True
+            _log.info("file_spooled", path=printable(file.path), offset=held.offset, end=reader.size())
+
+    @staticmethod
+    def _has_late_lines(held: Held) -> bool:
+        """Let a reader of its own read late lines of a file first, if it has some that nobody has noticed."""
+        log, file = held.log, held.file
+        if file.has_late_reader or not log.has_left(file):
+            return False
+        size = file.present_size()
+        if size is None or size <= file.fingerprint.offset:
+            return False
+        file.grown = True
+        log.attention.wake(log.path)
+        return True
 
     def _failed(self, held: Held, error: OSError, touched: dict[str, LogReader]) -> None:
         """Report an error of the disk; let a file go if the bounds of what is held open are exceeded."""
@@ -230,7 +252,7 @@ class HeldFiles:
 
     @staticmethod
     def _let_go(log: LogReader, file: LogFile, offset: int, why: str, touched: dict[str, LogReader]) -> None:
-        if file.gone or file.spooled:
+        if file.spooled or _is_deleted(file):
             log.let_go(file, offset, why)
             touched[log.path] = log
         else:
@@ -251,9 +273,19 @@ def _is_counted(log: LogReader, file: LogFile) -> bool:
     return log.has_left(file) or (file.gone and log.at_end and log.count_cursor.file is file)
 
 
+def _is_deleted(file: LogFile) -> bool:
+    """Return True if an open file has no name any more."""
+    if not isinstance(file.handle, PlainHandle | CompressedHandle):
+        return False
+    try:
+        return file.gone or not file.handle.names()
+    except OSError:
+        return False
+
+
 def _end(log: LogReader, file: LogFile) -> int:
-    """Return the end of what is read of a file; a last line without a newline is read once the log is forgotten."""
-    size = file.handle.size() if file.handle is not None and log.count_cursor.file is file else None
+    """Return the end of what is read of a file: its size, unless the count cursor has left it before late lines."""
+    size = None if file.handle is None or log.has_left(file) else file.handle.size()
     return max(file.fingerprint.offset, size or 0)
 
 

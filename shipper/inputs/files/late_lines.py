@@ -65,7 +65,7 @@ class LateReader(LogReader):
         if file is None:
             self.at_end = True
             return self._is_behind()
-        file.gone = self.original.gone or self.original not in self.parent.log.files
+        file.gone = self.original.gone or not self._is_known()
         if file.handle is None:
             self._discover(now)
             if file.handle is None:
@@ -76,6 +76,10 @@ class LateReader(LogReader):
         self.size = size
         self.at_end = self.rereading is None and size <= file.fingerprint.offset and not self._is_behind()
         return not self.at_end
+
+    def _is_known(self) -> bool:
+        """Return True while the log has the file, as it is to be shipped or on disk."""
+        return any(file is self.original for file in self.parent.log.files)
 
     def is_quiet(self) -> bool:
         """Return False: the wait for late lines ends by itself."""
@@ -156,7 +160,9 @@ class LateReader(LogReader):
             return False
         if not (self.at_end or self.read_failed) or self.read_at == NEVER:
             return False
-        return self.original.passed and now - self.read_at >= self.limits.quiet(self.kind)
+        if self.file is not None and self.file.has_late_lines():
+            return False
+        return (self.original.passed or not self._is_known()) and now - self.read_at >= self.limits.quiet(self.kind)
 
     def hand_over(self) -> LogReader:
         """Let the log know how far the file was read, and return it: both have to be committed at once."""

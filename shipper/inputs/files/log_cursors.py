@@ -90,6 +90,8 @@ class LogCursors:
         """Release the files that both cursors have read and that are acknowledged."""
         first = min(cursor.next_key for cursor in self._cursors())
         self.log.release(first if self.sent_from is None else min(first, self.sent_from.file))
+        if any(file.grown for file in self.log.files):
+            self.attention.wake(self.path)
 
     def checkpoint(self) -> SavedLog:
         """Release files, and return the checkpoint of the log. Raises EntriesPending."""

@@ -109,6 +109,13 @@ class LogFile:
             return None
         return status.st_size if inode_of(status) == self.fingerprint.inode else None
 
+    def has_late_lines(self) -> bool:
+        """Return True if it is open, longer than what was read, and no late reader reads the rest."""
+        if self.has_late_reader or self.spooled or self.handle is None:
+            return False
+        size = self.handle.size()
+        return size is not None and size > self.fingerprint.offset
+
     def close(self) -> None:
         """Close the descriptor; the file can be opened again by its path."""
         if self.handle is not None:

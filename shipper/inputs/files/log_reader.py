@@ -52,10 +52,10 @@ class LogReader(LogCursors):
         Raises OSError if the file exists and cannot be opened.
         """
         if now >= self.rotated_check_at or self.path in self.attention.siblings:
-            self._check_rotated(now)
+            self.check_rotated(now)
         return self._poll_live(now)
 
-    def _check_rotated(self, now: float) -> None:
+    def check_rotated(self, now: float) -> None:
         """Note rotated files that have grown since the count cursor left them; close those that are quiet."""
         self.attention.siblings.discard(self.path)
         self.holds_rotated, quiet = False, self.limits.quiet(self.kind)
@@ -80,7 +80,7 @@ class LogReader(LogCursors):
 
     def has_ended(self, file: LogFile, now: float) -> bool:  # noqa: ARG002 -- late lines need the time
         """Return True if a deleted file is not held for late lines any more."""
-        return not file.is_held
+        return file.quiet_since is None and not file.grown
 
     def take_grown(self) -> list[LogFile]:
         """Return the rotated files that have grown; each has to get a late reader."""

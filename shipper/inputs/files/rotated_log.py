@@ -97,6 +97,7 @@ class LogFiles:
         for file in self.files:
             if file.key < first and not file.passed:
                 file.passed = True
+                file.grown = file.grown or file.has_late_lines()
                 if file.spooled or not file.is_held:
                     self._release(file)
         self.files = [file for file in self.files if file.is_held or not (file.passed and file.gone)]
@@ -343,13 +344,17 @@ class LogFiles:
         """
         self.open_spooled(file)
         try:
-            copy = None if file.fingerprint.offset else next((other for other in fresh if _is_copy(other, file)), None)
+            copy = (
+                None
+                if file.fingerprint.offset or file.spooled
+                else next((other for other in fresh if _is_copy(other, file)), None)
+            )
             if copy is not None:
                 copy.rotated_at = file.rotated_at
             if copy is not None or (file.passed and not file.is_held):
                 file.close()
                 return False
-            if file.has_late_reader:
+            if file.has_late_reader and (file.passed or file.handle is not None):
                 return True
             if file.handle is not None and file.fingerprint.matches(file.handle):
                 size = file.handle.size()

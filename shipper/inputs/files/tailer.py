@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, NamedTuple, Protocol
@@ -411,9 +411,14 @@ class Tail:
         """Resume reading late lines, if their log is followed."""
         parent = self.logs.get(log)
         file = None if parent is None else next((file for file in parent.log.files if file.key == key), None)
-        if parent is not None and file is not None:
-            with _readable(self.saved[path]):
-                self._add(new_late_reader(parent, file, saved=self.saved.pop(path)))
+        if parent is None or path not in self.saved:
+            return
+        saved = self.saved[path]
+        with _readable(saved):
+            if file is None:  # the log needs it no more, and it is deleted
+                file = LogFile.restored(saved.files[0]) if saved.files else LogFile(key, Fingerprint(0, 0), log)
+                file.gone = file.passed = True
+            self._add(new_late_reader(parent, file, saved=self.saved.pop(path)))
 
     def _add(self, reader: LogReader) -> None:
         self.logs[reader.path] = reader
@@ -500,6 +505,15 @@ class Tail:
             self._add(late)
             if late.poll(now):
                 yield late
+
+    def follow_grown(self, now: float) -> dict[str, LogReader]:
+        """Look for late lines in all rotated files now, and return the new readers of those that have some."""
+        late: dict[str, LogReader] = {}
+        for reader in list(self.logs.values()):
+            with suppress(OSError):
+                reader.check_rotated(now)
+                late |= {new.path: new for new in self._late_readers(reader, now)}
+        return late
 
     def waiting(self) -> list[LogReader]:
         """Return the logs whose partial entries wait for a continuation."""
