@@ -178,6 +178,16 @@ class Subject:
             for cursor in cursors
         )
 
+    def knows(self, log: Path) -> bool:
+        """True if something of a log is committed."""
+        paths = (str(log), os.path.realpath(log))
+        try:
+            with closing(sqlite3.connect(f"file:{self.state}/state.db?mode=ro", uri=True, timeout=5)) as db:
+                query = "SELECT count(*) FROM file WHERE log IN (?, ?) AND offset > 0"
+                return bool(db.execute(query, paths).fetchone()[0])
+        except sqlite3.Error:
+            return False
+
     def series(self) -> dict[tuple[str, ...], float]:
         """Return its committed counters, by metric and labels."""
         with closing(sqlite3.connect(f"file:{self.state}/state.db?mode=ro", uri=True, timeout=5)) as db:

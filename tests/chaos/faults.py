@@ -226,7 +226,10 @@ def folder_moved(world: World, chance: random.Random) -> None:
     with world.lock:
         perhaps_killed(world, chance)
         world.number += 1
-        log = chance.choice(world.logs)
+        logs = [log for log in world.logs if world.agent.knows(log.path)]  # else its identity follows from the new path
+        if not logs:
+            return
+        log = chance.choice(logs)
         log.move_folder(world.folder / f"disk-{world.number}", copy=chance.random() < 0.5)
         if chance.random() < 0.5:
             time.sleep(0.3)

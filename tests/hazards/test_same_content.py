@@ -326,3 +326,21 @@ def test_a_log_that_is_edited_goes_on_behind_its_last_line(
     rig.read(2)
     rig.write(rig.lines(2))
     ended(rig, 12)
+
+
+def test_a_log_that_moved_is_not_taken_for_the_link_beside_it(tmp_path: Path) -> None:
+    """The link comes first by its name and has the same content; the log has the name of before."""
+    rig = Rig(tmp_path, kind="plain", glob="*/*.log")
+    rig.path = rig.logs / "app" / "app.log"
+    rig.path.parent.mkdir()
+    rig.write(rig.lines(10))
+    rig.drain()
+    rig.stop()
+    moved(rig.path.parent, rig.logs / "moved", copy=False)
+    rig.path = rig.logs / "moved" / "app.log"
+    os.link(rig.path, rig.path.with_name("0-app.log"))
+    rig.read(2)
+    assert rig.agent is not None
+    assert list(rig.agent.tail.logs) == [str(rig.path)]
+    rig.write(rig.lines(1))
+    ended(rig, 11)

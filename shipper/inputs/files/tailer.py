@@ -184,12 +184,19 @@ class Tail:
                         self._add(self._follow(source, path, real))
                     else:  # one that was a link to another file is one again
                         (unknown if seen is None else links).append(NewPath(source, path, real))
-        for new in (*unknown, *links):
+        for new in (*self._known_names_first(unknown), *links):
             self._follow_unknown(new)
         if not self.scanned:
             self._follow_gone()
         self.scanned = True
         return [reader for path, reader in self.logs.items() if path not in before]
+
+    def _known_names_first(self, unknown: list["NewPath"]) -> list["NewPath"]:
+        """Return new paths, those first that have the name of a known log: a log that moved before a link beside it."""
+        if len(unknown) < 2 or not (self.saved or self.logs):  # noqa: PLR2004
+            return unknown
+        names = {os.path.basename(path) for path in (*self.saved, *self.logs)}
+        return sorted(unknown, key=lambda new: os.path.basename(new.real) not in names)
 
     def _may_follow(self, source: Input, real: str) -> bool:
         """Return False while a new log waits for its metadata, so that none of its entries counts without."""
@@ -253,6 +260,7 @@ class Tail:
         """Follow a log at its new path, with the late lines of its rotated files."""
         reader = self._follow(*new)
         self._add(reader)
+        self._known_logs().add(reader.path, reader.source.origin.source)  # other names of it may follow in this scan
         late = [path for path in self.saved if (of := split_late_path(path)) is not None and of[0] == reader.path]
         for path in late:
             self._follow_late(path, *(split_late_path(path) or ("", 0)))
