@@ -228,6 +228,7 @@ class Log:
         before = data[:line]
         torn = max(serials(before[-LAST_BYTES:]), default=-1)
         gone = {serial for serial in self.live.serials if serial >= torn} | serials(data[line:])
+        gone |= {serial for serial, _ in self.pending_lines if serial >= 0}
         os.truncate(self.path, keep)
         live, self.half, self.pending_lines = self.live, b"", []
         live.size, live.beginning = keep, live.beginning[:keep]

@@ -344,3 +344,21 @@ def test_a_log_that_moved_is_not_taken_for_the_link_beside_it(tmp_path: Path) ->
     assert list(rig.agent.tail.logs) == [str(rig.path)]
     rig.write(rig.lines(1))
     ended(rig, 11)
+
+
+def test_a_kill_before_the_first_look_at_a_shortened_log_keeps_the_machine_s_start(tmp_path: Path) -> None:
+    """A checkpoint of a log that was not looked at since does not hide that the machine was started."""
+    rig = Rig(tmp_path, kind="plain")
+    rig.write(rig.lines(50))
+    rig.drain()
+    rig.kill()
+    os.truncate(rig.path, rig.path.stat().st_size - 100)
+    rig.boot = b"another"
+    agent = rig.start()
+    agent.tail.scan()
+    logs = [log.checkpoint() for log in agent.tail.logs.values()]
+    agent.state.commit(logs, (), {}, {})
+    rig.kill()
+    rig.read()
+    rig.write(rig.lines(1))
+    ended(rig, 51)

@@ -18,6 +18,9 @@ from shipper_processors.assemble import Assembler
 from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
 
+EARLIER = b"earlier"
+"""Start of the machine in the checkpoint of a log that was not looked at since another start."""
+
 
 @dataclass(slots=True)
 class LogCursors:
@@ -106,7 +109,7 @@ class LogCursors:
             self.log.next_key,
             msgspec.msgpack.encode(self.log.beginnings),
             [file.saved(self.kind) for file in self.log.files],
-            self.boot,
+            EARLIER if self.log.rebooted else self.boot,
         )
 
     def restore(self, saved: SavedLog) -> None:
