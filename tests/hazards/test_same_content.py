@@ -362,3 +362,16 @@ def test_a_kill_before_the_first_look_at_a_shortened_log_keeps_the_machine_s_sta
     rig.read()
     rig.write(rig.lines(1))
     ended(rig, 51)
+
+
+def test_a_link_to_a_file_that_was_just_replaced_is_no_other_log(rig: Rig) -> None:
+    """The scan meets the link before the log has seen its new file."""
+    rig.write(rig.lines(10))
+    rig.drain()
+    rig.stop()
+    copied_over(rig.path)
+    os.link(rig.path, rig.logs / "0-app.log")
+    rig.read(2)
+    assert rig.agent is not None
+    assert list(rig.agent.tail.logs) == [str(rig.path)]
+    ended(rig, 10)

@@ -309,6 +309,8 @@ class Tail:
     def _known_logs(self) -> KnownLogs:
         if self._known is None:
             self._known = KnownLogs([*self._followed_logs(), *self._saved_logs()])
+            for path, reader in self.logs.items():  # a live file that was replaced since is not known yet
+                self._known.add(path, reader.source.origin.source)
         return self._known
 
     def _followed_logs(self) -> Iterator[KnownLog]:
