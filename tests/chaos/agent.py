@@ -8,10 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 from shipper.inputs.files.fingerprint import hashed
+from shipper.inputs.files.late_lines import late_path
 from tests.chaos.process import Process, start
 
 PATIENCE_S = 120.0
@@ -20,6 +23,28 @@ GRACE_S = 60.0
 
 class Ended(AssertionError):
     """The process ended although nothing had ended it."""
+
+
+class Row(NamedTuple):
+    """A committed file of a log."""
+
+    key: int
+    passed: bool
+    offset: int
+    cursors: tuple[int, ...]
+    """File and offset of the count cursor and of the ship cursor."""
+
+    @property
+    def first_needed(self) -> int:
+        """Number of the first file that is not shipped."""
+        return min(self.cursors[0], self.cursors[2])
+
+    def is_done(self, size: int) -> bool:
+        """True if `size` bytes are counted and shipped."""
+        at = (self.cursors[:2], self.cursors[2:])
+        return self.offset >= size and (
+            self.passed or all(file > self.key or (file == self.key and offset >= size) for file, offset in at)
+        )
 
 
 class Subject:
@@ -159,24 +184,43 @@ class Subject:
         """True if both cursors are committed beyond a file with this beginning and size."""
         paths = (str(log), os.path.realpath(log))  # it may have moved, with a link left
         try:
-            with closing(sqlite3.connect(f"file:{self.state}/state.db?mode=ro", uri=True, timeout=5)) as db:
-                cursors = db.execute(
-                    "SELECT count_file, count_offset, coalesce(ship_file, count_file),"
-                    " coalesce(ship_offset, count_offset) FROM log WHERE path IN (?, ?)", paths
-                ).fetchall()  # fmt: skip
-                files = db.execute(
-                    "SELECT key, prefix_size, prefix_hash, passed FROM file WHERE log IN (?, ?)", paths
-                ).fetchall()
+            rows = self._rows(paths, beginning)
+            late = {
+                at: self._rows((at,), beginning) for path in paths for row in rows if (at := late_path(path, row.key))
+            }
         except sqlite3.Error:
             return False
-        keys = [
-            (key, passed) for key, length, prefix, passed in files if length and hashed(beginning[:length]) == prefix
+        late_rows = [row for found in late.values() for row in found]
+        return any(row.is_done(size) for row in late_rows or rows)
+
+    def is_missed(self, log: Path, beginning: bytes) -> bool | None:
+        """True if the next start of a stopped agent counts a deleted file with this beginning as lost.
+
+        None if that is unknown: nothing of it was read, or a part of a file is in the spool.
+        """
+        paths = (str(log), os.path.realpath(log))
+        try:
+            rows = self._rows(paths, beginning)
+        except sqlite3.Error:
+            return None
+        if any((self.state / "spool").glob("*")) or any(not row.offset for row in rows):
+            return None
+        return any(not row.passed and row.first_needed <= row.key for row in rows)
+
+    def _rows(self, paths: Sequence[str], beginning: bytes) -> "list[Row]":
+        """Return the committed rows of files with this beginning, in logs of these paths."""
+        marks = ", ".join("?" * len(paths))
+        with closing(sqlite3.connect(f"file:{self.state}/state.db?mode=ro", uri=True, timeout=5)) as db:
+            rows = db.execute(
+                "SELECT file.key, file.prefix_size, file.prefix_hash, file.passed, file.offset,"
+                " count_file, count_offset, coalesce(ship_file, count_file), coalesce(ship_offset, count_offset)"
+                f" FROM file JOIN log ON file.log = log.path WHERE log.path IN ({marks})", paths
+            ).fetchall()  # fmt: skip
+        return [
+            Row(key, bool(passed), offset, tuple(cursors))
+            for key, length, prefix, passed, offset, *cursors in rows
+            if length and hashed(beginning[:length]) == prefix
         ]
-        return any(
-            passed or all(file > key or (file == key and offset >= size) for file, offset in (cursor[:2], cursor[2:]))
-            for key, passed in keys
-            for cursor in cursors
-        )
 
     def knows(self, log: Path) -> bool:
         """True if something of a log is committed."""

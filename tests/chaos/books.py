@@ -13,6 +13,7 @@ from tests.chaos.lines import Key, Truth, serials, token
 Stored = tuple[str, bytes]
 """Index name (`dead-letters` for dead letters) and document."""
 DEAD = "dead-letters"
+FILES_LOST = "shipper_files_lost_total"
 MOST_NAMED = 20
 
 
@@ -102,8 +103,13 @@ class Arrived:
         return bool(self.kept[serial]) and serial not in self.rejected
 
 
-def balance(truth: Truth, stored: Iterable[Stored], counters: Mapping[Key, float]) -> Balance:
-    """Compare what was written with what is stored. `counters` are committed series by metric and labels."""
+def balance(
+    truth: Truth, stored: Iterable[Stored], counters: Mapping[Key, float], files_lost: tuple[int, int] | None = None
+) -> Balance:
+    """Compare what was written with what is stored. `counters` are committed series by metric and labels.
+
+    `files_lost` are the least and the greatest number of files that the agent has to count as lost.
+    """
     books, arrived = Balance(written=len(truth.facts)), Arrived.of(stored)
     for serial, times in truth.times.items():
         there = arrived.indexed[serial] + arrived.kept[serial]
@@ -123,6 +129,9 @@ def balance(truth: Truth, stored: Iterable[Stored], counters: Mapping[Key, float
             books.misplaced.append(serial)
     books.duplicated += sorted((arrived.indexed.keys() | arrived.kept.keys()) - truth.times.keys())
     books.counters = differences(truth, counters)
+    lost = counters.get((FILES_LOST,), 0)
+    if files_lost is not None and not files_lost[0] <= lost <= files_lost[1]:
+        books.counters[FILES_LOST] = (files_lost[0], lost, files_lost[1])
     return books
 
 

@@ -261,6 +261,7 @@ def power_lost(world: World, chance: random.Random) -> None:
         for log in world.logs:
             if chance.random() < 0.6:
                 world.truth.excused |= log.lose_end(chance)
+                world.files_lost[1] += 1
         boot_id(world).write_text(f"start {chance.random()}")
         early = CLOCK not in world.faults
         for log in world.logs:

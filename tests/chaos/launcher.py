@@ -4,11 +4,14 @@ CHAOS_POINT=NAME:N   SIGKILL at the N-th pass of a fail point
 CHAOS_CLOCK=FILE     offset of the wall clock: the seconds that the file holds at the moment
 CHAOS_BOOT=FILE      identity of the machine's present start
 CHAOS_NAMES=FILE     names that end in `.chaos.test` are 127.0.0.1 while the file holds `there`, else unknown
+CHAOS_OUTAGE=FILE    the embedded store is unavailable while the file exists
+CHAOS_DESCRIPTORS=N  limit of open files
 CHAOS_DEFECT=NAME    a deliberate defect, to test that the books notice it
 
 """
 
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,8 +26,9 @@ from shipper.inputs.files.cursor import Cursor
 from shipper.inputs.files.tailer import Tail
 from shipper.outputs import dead_letters
 from shipper.outputs.sqlite import day_file, output
-from shipper.state import integrity, store
+from shipper.state import integrity, spool, spool_file, store
 from shipper.system import sqlite_files
+from shipper.system.errors import OutputUnavailable
 from shipper_processors import fast_path
 
 LOADED = (
@@ -158,6 +162,9 @@ POINTS |= {
     "before the state's transaction": before(store.State, "commit"),
     "in the state's transaction": after(store.State, "_save"),
     "between commit and mark": before(integrity.CommitMarker, "write"),
+    "a file is spooled": before(spool_file.SpoolWriter, "finish"),
+    "a file was spooled": after(spool_file.SpoolWriter, "finish"),
+    "spooled files are removed": before(spool.Spool, "remove_released"),
     "after the state's transaction": after(store.State, "commit"),
     "before the store's transaction": before(output.LocalStore, "write"),
     "a day file is drafted": after(day_file, "_write_schema"),
@@ -205,6 +212,19 @@ def other_names(path: Path) -> None:
     socket.getaddrinfo = resolve
 
 
+def outages(path: Path) -> None:
+    """Let the embedded store refuse everything while the file exists."""
+    write = output.LocalStore.write
+
+    @wraps(write)
+    def refused(self: Any, documents: Any) -> Any:
+        if path.exists():
+            raise OutputUnavailable("the output is unavailable", "wait")
+        return write(self, documents)
+
+    output.LocalStore.write = refused  # type: ignore[method-assign]
+
+
 def defect(name: str) -> None:
     """Patch in a defect for the books to notice: a document lost or duplicated, or a line counted twice."""
     if name == "loses":
@@ -248,6 +268,10 @@ def main() -> None:
         boots.BOOT_ID = Path(boot)
     if (names := os.environ.get("CHAOS_NAMES")) is not None:
         other_names(Path(names))
+    if (flag := os.environ.get("CHAOS_OUTAGE")) is not None:
+        outages(Path(flag))
+    if (most := os.environ.get("CHAOS_DESCRIPTORS")) is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(most), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     if (wrong := os.environ.get("CHAOS_DEFECT")) is not None:
         defect(wrong)
     from shipper.cli import main as shipper

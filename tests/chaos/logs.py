@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from shipper.inputs.files.fingerprint import PREFIX_BYTES
 from tests.chaos.lines import Fact, Truth, entry_lines, enveloped, serials
@@ -30,6 +31,9 @@ class Written:
     size: int = 0
     beginning: bytes = b""
     serials: list[int] = field(default_factory=list)
+    has_writer: bool = False
+    """True while somebody writes to it although it was rotated."""
+    had_writer: bool = False
 
 
 class Log:
@@ -89,17 +93,7 @@ class Log:
         before = self.live.size
         self.finish()
         for at in range(entries):
-            entry, facts = entry_lines(chance, len(self.truth.facts))
-            lines = [
-                (serial, record)
-                for serial, text, stream in entry
-                for record in enveloped(self.kind, text, stream, now())
-            ]
-            firsts = [
-                at for at, (serial, _) in enumerate(lines) if serial >= 0 and (not at or lines[at - 1][0] != serial)
-            ]
-            for (event, violation), start, end in zip(facts, firsts, [*firsts[1:], len(lines)], strict=True):
-                self.truth.note(Fact(end - start, event, violation, joined=len(lines) > 1))
+            lines = self._entry(chance, now)
             if at == entries - 1 and chance.random() < NEAR and len(lines) > 1:
                 keep = chance.randrange(1, len(lines))
                 lines, self.pending_lines = lines[:keep], lines[keep:]
@@ -107,6 +101,27 @@ class Log:
         if chance.random() < NEAR and not self.pending_lines:
             self._half(chance, now)
         return self.live.size - before
+
+    def _entry(self, chance: random.Random, now: Callable[[], int]) -> list[tuple[int, bytes]]:
+        """Return the records of a new entry with their serial numbers, and note its facts."""
+        entry, facts = entry_lines(chance, len(self.truth.facts))
+        lines = [
+            (serial, record) for serial, text, stream in entry for record in enveloped(self.kind, text, stream, now())
+        ]
+        firsts = [at for at, (serial, _) in enumerate(lines) if serial >= 0 and (not at or lines[at - 1][0] != serial)]
+        for (event, violation), start, end in zip(facts, firsts, [*firsts[1:], len(lines)], strict=True):
+            self.truth.note(Fact(end - start, event, violation, joined=len(lines) > 1))
+        return lines
+
+    def write_late(self, file: Written, writer: BinaryIO, chance: random.Random, now: Callable[[], int]) -> None:
+        """Write whole entries to a rotated file by the descriptor of its writer."""
+        for _ in range(chance.randrange(1, 8)):
+            lines = self._entry(chance, now)
+            file.serials += dict.fromkeys(serial for serial, _ in lines if serial >= 0)
+            data = b"".join(record for _, record in lines)
+            writer.write(data)
+            file.size += len(data)
+            file.beginning = (file.beginning + data)[:PREFIX_BYTES]
 
     def _half(self, chance: random.Random, now: Callable[[], int]) -> None:
         """Write the beginning of a line whose end follows with the next write."""
@@ -175,7 +190,7 @@ class Log:
 
     def compress(self, slowly: Callable[[], None]) -> None:
         """Compress the youngest uncompressed file: Docker writes the `.gz` in place, the kubelet renames it when complete."""
-        plain = [file for file in self.files[:-1] if file.path.suffix != ".gz"]
+        plain = [file for file in self.files[:-1] if file.path.suffix != ".gz" and not file.has_writer]
         if not plain:
             return
         file, packed = plain[-1], Path(f"{plain[-1].path}.gz")

@@ -7,6 +7,7 @@ from tests.chaos.books import Stored, in_store
 from tests.chaos.disks import SmallDisk
 from tests.chaos.faults import CLOCK, FILES, POWER, STATE_DISK, STORE_DISK, boot_id, kinds, several
 from tests.chaos.logs import Log
+from tests.chaos.outages import LATE, OUTAGE  # noqa: F401 -- registers the faults
 from tests.chaos.world import CONFIG, World
 
 STATE_MIB, STORE_MIB = 12, 192
@@ -21,6 +22,7 @@ def subject(world: World, output: str, config: str = "") -> Subject:
     if POWER in world.faults:
         boot_id(world).write_text("first start")
         agent.environment["CHAOS_BOOT"] = str(boot_id(world))
+    agent.environment["CHAOS_OUTAGE"] = str(world.folder / "outage")
     if CLOCK in world.faults:
         agent.environment["CHAOS_CLOCK"] = str(world.folder / "clock")
     return agent

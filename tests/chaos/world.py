@@ -22,7 +22,8 @@ KINDS = ("docker", "cri", "plain")
 TIMED = ("docker", "cri")
 """Kinds of logs whose lines carry the runtime's time; a line without one is stored under the day on which it is read."""
 CONFIG = """
-tail: {poll_interval: 50ms, scan_interval: 200ms, batch_age: 200ms, batch_bytes: 256KiB, rotate_wait: 1s}
+tail: {poll_interval: 50ms, scan_interval: 200ms, batch_age: 200ms, batch_bytes: 256KiB, rotate_wait: 1s, late_wait: 2s}
+spool: {after: 300ms}
 join: {wait: 500ms}
 """
 FRESH = 0.1
@@ -100,6 +101,8 @@ class World:
         self.quiet = threading.Event()
         self.errors: list[BaseException] = []
         self.held: list[Held] = []
+        self.files_lost = [0, 0]
+        """Least and greatest number of files that the agent has to count as lost."""
         self.threads: list[threading.Thread] = []
         self.ages: list[float] = []
         self.busy: set[str] = set()
@@ -184,7 +187,8 @@ class World:
 
     def books(self) -> Balance:
         """Balance what was written against what is stored."""
-        return balance(self.truth, self.place.stored(self), self.agent.series())
+        least, most = self.files_lost
+        return balance(self.truth, self.place.stored(self), self.agent.series(), (least, most))
 
     # --- the agent --------------------------------------------------------------------------------
 
@@ -217,12 +221,22 @@ class World:
             self.held = []
 
     def _excuse(self, log: Log, file: Written) -> None:
+        self._expect_loss(log, file)
         if not self.agent.committed(log.path, file.beginning, file.size):
             self.truth.excused.update(file.serials)
 
+    def _expect_loss(self, log: Log, file: Written) -> None:
+        """Note that the next start may or must count a deleted file as lost."""
+        missed = self.agent.is_missed(log.path, file.beginning)
+        if missed is False:
+            return
+        running = self.agent.process is not None and self.agent.process.poll() is None
+        self.files_lost[0] += missed is True and not running and not file.had_writer
+        self.files_lost[1] += 2 if file.had_writer else 1  # its late lines have a checkpoint of their own
+
     def destroyed(self, log: Log, file: Written) -> None:
         """Note that a file is about to be deleted; excuse it if the agent does not have it open."""
-        if self.agent.holds(file.inode, file.beginning):
+        if self.agent.holds(file.inode, file.beginning) and not file.had_writer:
             self.held.append(Held(log, file))
         else:
             self._excuse(log, file)
@@ -234,9 +248,15 @@ class World:
                 for held in list(self.held):
                     if self.agent.committed(held.log.path, held.file.beginning, held.file.size):
                         self.held.remove(held)
+                        self._expect_end(held)
                     elif not self.agent.holds(held.file.inode, held.file.beginning):
                         held.closed_at = held.closed_at or time.monotonic()
             self.quiet.wait(0.1)
+
+    def _expect_end(self, held: Held) -> None:
+        """Note that a file that was read to its end counts as lost if the agent is killed before it lets go of it."""
+        if self.agent.is_missed(held.log.path, held.file.beginning) is not False:
+            self.files_lost[1] += 1
 
     # --- the logs ---------------------------------------------------------------------------------
 

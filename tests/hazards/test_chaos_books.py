@@ -114,3 +114,12 @@ def test_an_entry_torn_by_the_loss_of_its_file_is_counted_separately() -> None:
     books = balance(written, twice, counters)
     assert (books.balanced, books.torn) == (True, 1)
     assert balance(written, [*twice, twice[2]], counters).duplicated == [1]
+
+
+def test_the_count_of_lost_files_has_to_agree_with_what_is_excused() -> None:
+    """Too few, and the agent kept a loss to itself; too many, and it raises false alarms."""
+    written, counters = truth()
+    for least, most, balanced in ((0, 0, False), (1, 1, True), (2, 3, False)):
+        books = balance(written, STORED, {**counters, ("shipper_files_lost_total",): 1.0}, (least, most))
+        assert books.balanced == balanced
+    assert balance(written, STORED, counters, (0, 0)).balanced
