@@ -4,6 +4,7 @@
 """
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ ATTEMPTS = 8
 NEVER = float("-inf")
 BEGINNINGS = 64
 """First lines of plain files that a log keeps."""
+COPYING_NS = 60 * 1_000_000_000
+"""Longest time from the last write to a copy until the live file is truncated."""
 
 
 @dataclass(slots=True)
@@ -415,15 +418,18 @@ def _deduplicated(files: Sequence[FileOnDisk]) -> list[FileOnDisk]:
 def is_truncated_soon(live: FileOnDisk, copy: FileOnDisk, kind: str) -> bool:
     """Return True if a rotated file is the copy of the live one, which is truncated next, or a part of it.
 
-    Without times in the lines, two files may begin alike. Then the moment of the copy shows it: it is later than the
-    last line of the live file, or nothing happened to the copy since it was written, not even a new name.
+    Without times in the lines, two files may begin alike. Then the moment of the copy shows it: it was just written,
+    and is later than the last line of the live file, or nothing happened to it since, not even a new name.
     """
     size = None if isinstance(copy.handle, CompressedHandle) else copy.handle.size()
     if not size or not begins_with(live.handle, copy.handle, size):
         return False
     if kind != "plain" or has_times(kind, copy.handle, size):
         return True
-    return os.stat(copy.path).st_mtime_ns >= live.signature[3] or _was_never_renamed(copy.path)
+    written_ns = os.stat(copy.path).st_mtime_ns
+    if time.time_ns() - written_ns > COPYING_NS:
+        return False
+    return written_ns >= live.signature[3] or _was_never_renamed(copy.path)
 
 
 def _was_never_renamed(path: str) -> bool:
