@@ -257,13 +257,17 @@ def cri_line(text: str, tag: str = "F", second: int = 0) -> bytes:
 def test_a_hole_after_copytruncate_hides_no_event(tmp_path: Path, kind: str, hole: int, *, native: bool) -> None:
     """A writer without append goes on at its old offset: the record after the NULs is read, whatever their number."""
     rig = Rig(tmp_path, kind=kind, native=native, limits=Limits(chunk_bytes=4096, line_bytes=10_000))
-    line = {"docker": docker_line(f"{EVENT}\n"), "cri": cri_line(EVENT), "plain": f"{EVENT}\n".encode()}[kind]
+    line, later = {
+        "docker": (docker_line(f"{EVENT}\n"), docker_line(f"{EVENT}\n", at=1)),
+        "cri": (cri_line(EVENT), cri_line(EVENT, second=1)),
+        "plain": (f"{EVENT}\n".encode(),) * 2,
+    }[kind]
     rig.write(line)
     rig.read()
     rig.path.write_bytes(b"")
     with rig.path.open("r+b") as file:
         file.seek(len(line) + hole)
-        file.write(line * 2)
+        file.write(later * 2)
     rig.kill()
     rig.drain()
     assert rig.counter(LOGIN, "backend") == 3
