@@ -1,7 +1,7 @@
 """Answers of a server, and the translation of its errors; knows no client library."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -19,6 +19,8 @@ from shipper_schemas import lazy_re as re
 
 TLS_ALERT = re.compile(r"[a-z0-9]{0,16} {0,1}alert [a-z ]{1,80}|EOF occurred", re.IGNORECASE)
 """Messages of OpenSSL if the peer ends the handshake."""
+MOST_NAMED = 3
+"""Things of one kind that a message names."""
 ERROR_NUMBER = re.compile(r"\[Errno -?\d+\] ")
 PORTS = {"http": 9200, "https": 9200}
 
@@ -157,6 +159,12 @@ def reason_in(body: object) -> str:
     if cause is not None:
         return describe(cause)
     return str(body.get("error") if isinstance(body, Mapping) else body)[:200]
+
+
+def first_few(names: Sequence[str], separator: str = ", ") -> str:
+    """Return the first of `names` for a message, with the number of the rest."""
+    more = f", and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return separator.join(names[:MOST_NAMED]) + more
 
 
 def root_cause(error: BaseException) -> str:

@@ -4,19 +4,18 @@ The server answers such a search with the rest and a status of success. Without 
 they did not. Source: Elasticsearch reference, "Search API", `_shards` and `timed_out`; "Resolve index API".
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from shipper.model.query import Query
+from shipper.outputs.elasticsearch.answers import first_few
 from shipper.outputs.elasticsearch.bulk import describe
 from shipper_processors.route import MS_PER_DAY
 from shipper_processors.times import parse_ms
 from shipper_schemas import lazy_re as re
 
-MOST_NAMED = 3
-"""Shards or indices that a message names."""
 DAY = re.compile(r"\d{4}\.\d\d\.\d\d\b")
 
 
@@ -27,7 +26,7 @@ def what_is_missing(answer: Mapping[str, Any]) -> Iterator[str]:
     missing = max(int(shards.get("failed", 0)), total - int(shards.get("successful", total)))
     if missing:
         names = list(dict.fromkeys(map(_failure, shards.get("failures") or ())))
-        yield f"{missing} of {total} shards failed: {_listed(names) or 'no copy of them is available'}"
+        yield f"{missing} of {total} shards failed: {first_few(names) or 'no copy of them is available'}"
     if answer.get("timed_out"):
         yield "the server ended the search at its time limit"
 
@@ -45,7 +44,7 @@ def closed_indices(resolved: Mapping[str, Any], query: Query) -> Iterator[str]:
     names = sorted(str(index.get("name")) for index in resolved.get("indices") or ())
     if concerned := [name for name in names if _may_hold(name, query)]:
         verb = "index is" if len(concerned) == 1 else "indices are"
-        yield f"{len(concerned)} {verb} closed: {_listed(concerned)}"
+        yield f"{len(concerned)} {verb} closed: {first_few(concerned)}"
 
 
 def _may_hold(index: str, query: Query) -> bool:
@@ -72,9 +71,3 @@ def _failure(failure: object) -> str:
     reason = fields.get("reason")
     said = describe(reason) if isinstance(reason, Mapping) else str(reason)
     return f"{fields.get('index', 'an index')}[{fields.get('shard', '?')}] ({said[:200]})"
-
-
-def _listed(names: Iterable[str]) -> str:
-    all_ = list(names)
-    more = f", and {len(all_) - MOST_NAMED} more" if len(all_) > MOST_NAMED else ""
-    return ", ".join(all_[:MOST_NAMED]) + more

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from shipper.outputs.elasticsearch.answers import Answer, unavailable, unexpected_response
+from shipper.outputs.elasticsearch.answers import Answer, first_few, unavailable, unexpected_response
 from shipper.outputs.elasticsearch.connection import Connection
 from shipper.outputs.elasticsearch.mapping_faults import OWNER, Winner, faults, is_managed, winner
 from shipper.outputs.elasticsearch.templates import VERSION
@@ -20,7 +20,6 @@ NOT_FOUND = 404
 NOT_OFFERED = (400, 403, 404, 405)
 """Answers of servers that do not simulate templates, or not for this user; then their lists decide."""
 OLDEST, NEWEST = 8, 9
-MOST_NAMED = 3
 SETUP = "run `shipper setup` with this configuration"
 UNCHECKED = "or set elasticsearch.require_template: false"
 
@@ -120,8 +119,8 @@ class TemplateCheck:
         if not is_managed(mapping):
             what = f"index {index} on {self._url} was created without the template, so its mapping was guessed"
             raise OutputUnavailable(what, f"reindex or delete it, {UNCHECKED}")
-        if wrong := [*faults(self._mapping_of(index), mapping)]:
-            what = f"the mapping of index {index} on {self._url} rejects good events: {_summary(wrong)}"
+        if wrong := first_few([*faults(self._mapping_of(index), mapping)], "; "):
+            what = f"the mapping of index {index} on {self._url} rejects good events: {wrong}"
             raise OutputUnavailable(what, f"reindex or delete it, {UNCHECKED}")
         return True
 
@@ -139,8 +138,8 @@ class TemplateCheck:
         mapping = template.get("mappings") if isinstance(template, Mapping) else None
         if not isinstance(mapping, Mapping) or not is_managed(mapping):
             raise self._overruled(index, self._winner(index))
-        if wrong := [*faults(self._mapping_of(index), mapping)]:
-            what = f"{self._url} would create index {index} with a mapping that rejects good events: {_summary(wrong)}"
+        if wrong := first_few([*faults(self._mapping_of(index), mapping)], "; "):
+            what = f"{self._url} would create index {index} with a mapping that rejects good events: {wrong}"
             raise OutputUnavailable(what, f"{SETUP}, and remove what overrides its templates, {UNCHECKED}")
 
     def _check_listed_winner(self, index: str) -> None:
@@ -168,11 +167,6 @@ class TemplateCheck:
     def _mapping_of(self, index: str) -> Mapping[str, Any]:
         """Return the mapping that `index` should have; no field is expected of one that no template of ours matches."""
         return next((self._templates[name] for name in self._matching(index)), {"properties": {}})
-
-
-def _summary(wrong: Sequence[str]) -> str:
-    more = f", and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
-    return "; ".join(wrong[:MOST_NAMED]) + more
 
 
 def first_template(answer: Any) -> dict[str, Any] | None:  # noqa: ANN401 -- any JSON
