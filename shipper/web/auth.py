@@ -91,8 +91,8 @@ class Access:
         """Compare in a time that depends neither on content nor on length; note a wrong token."""
         if not self._token:
             return False
-        expected, given = (hashlib.sha256(one).digest() for one in (self._token.encode(), token))
-        if hmac.compare_digest(given, expected):
+        expected, presented = (hashlib.sha256(one).digest() for one in (self._token.encode(), token))
+        if hmac.compare_digest(presented, expected):
             return True
         self._throttle.failed(environ.get("REMOTE_ADDR", ""))
         return False
