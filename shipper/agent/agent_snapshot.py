@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from shipper.delivery.loop import Delivery
-from shipper.inputs.files.late_lines import MARK
 from shipper.metrics.catalogue import (
     COMMITS,
     FILES,
@@ -24,6 +23,7 @@ from shipper.metrics.health import Health, healthy_if
 from shipper.metrics.registry import Committed
 from shipper.metrics.snapshot import Snapshot
 from shipper.model.source import Source
+from shipper.state.checkpoint import split_late_path
 from shipper.system.errors import hint_while_running
 from shipper_processors.envelope import without_surrogates
 from shipper_processors.times import format_ms
@@ -188,7 +188,7 @@ class AgentSnapshot:
     def _gauges(self) -> Mapping[SeriesKey, float]:
         measured, output = self.measured, (self.output.kind,)
         gauges: dict[SeriesKey, float] = {
-            (FILES.name, ()): sum(MARK not in log.path for log in measured.logs),
+            (FILES.name, ()): sum(split_late_path(log.path) is None for log in measured.logs),
             (UNREADABLE.name, ()): len(self.unreadable),
             (LAG_BYTES.name, output): measured.lag_bytes,
             (LAG_SECONDS.name, output): measured.lag_seconds,

@@ -1,6 +1,37 @@
 """Rows of the state: saved logs, files and cursors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import blake2b
+
+PREFIX_BYTES = 1024
+"""Bytes from the beginning of a file that `prefix_hash` covers, if so many were read."""
+TAIL_BYTES = 128
+"""Bytes before the offset that `tail_hash` covers, if there are so many."""
+HASH_SIZE = 16
+LATE = "//rotated-"
+"""Separates the path of a log from the number of its rotated file; no real path contains it."""
+
+
+def hashed(data: bytes) -> bytes:
+    """Return the hash of content by which files are recognised."""
+    return blake2b(data, digest_size=HASH_SIZE).digest()
+
+
+def late_path(path: str, key: int) -> str:
+    """Return the path under which the state keeps the late lines of a log's file number `key`."""
+    return f"{path}{LATE}{key}"
+
+
+def split_late_path(path: str) -> tuple[str, int] | None:
+    """Return the log's path and the number of its file; None if `path` is that of a log."""
+    log, mark, key = path.rpartition(LATE)
+    return (log, int(key)) if mark and key.isdecimal() else None
+
+
+def late_paths_of(log: str, paths: Iterable[str]) -> dict[str, int]:
+    """Return those of `paths` that are of late lines of a log, with the numbers of its files."""
+    return {path: of[1] for path in paths if (of := split_late_path(path)) is not None and of[0] == log}
 
 
 @dataclass(frozen=True, slots=True)

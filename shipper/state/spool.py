@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from shipper.state.checkpoint import SavedFile, SavedLog
+from shipper.state.checkpoint import PREFIX_BYTES, TAIL_BYTES, SavedFile, SavedLog, hashed, split_late_path
 from shipper.state.encryption import Cipher
 from shipper.state.spool_file import DRAFT, Header, Source, SpoolReader, SpoolWriter
 from shipper.system.own_log import own_log
@@ -22,11 +22,6 @@ from shipper_processors.sanitize import printable
 
 FOLDER = "spool"
 SUFFIX = ".spool"
-LATE = "//"
-"""Part of the path under which the late lines of a rotated file are saved, and of no other."""
-PREFIX_BYTES = 1024
-BEFORE_BYTES = 128
-"""Bytes before the first unshipped one that are kept, by which a checkpoint recognises the file."""
 _log: Any = own_log("shipper.spool")
 
 
@@ -95,7 +90,7 @@ class Spool:
     def writer(self, log: str, key: int, source: Source, unshipped: int, end: int) -> SpoolWriter:
         """Begin to spool the bytes of a file from `unshipped` to `end`. Raises OSError."""
         make_private(self._folder)
-        start = max(0, unshipped - BEFORE_BYTES)
+        start = max(0, unshipped - TAIL_BYTES)  # by the bytes before it a checkpoint recognises the file
         header = Header(os.fsencode(log), key, source.device, source.inode, source.read(0, PREFIX_BYTES), start)
         name = f"{blake2b(header.log, digest_size=12).hexdigest()}-{key}{SUFFIX}"
         return SpoolWriter(self._folder / name, self._cipher, source, header, end)
@@ -163,18 +158,14 @@ def _key(reader: SpoolReader) -> tuple[str, int]:
 def _log_of(reader: SpoolReader, rows: Iterable[tuple[str, SavedFile]]) -> str | None:
     """Return the path of the log that a spooled file belongs to; None if there is none in the checkpoints."""
     header, known = reader.header, os.fsdecode(reader.header.log)
-    logs = [log for log, row in rows if _prefix_hash(header.prefix[: row.prefix_size]) == (row.prefix_hash or EMPTY)]
+    logs = [log for log, row in rows if hashed(header.prefix[: row.prefix_size]) == (row.prefix_hash or EMPTY)]
     if known in logs:
         return known
-    late = LATE in known
-    return next((log for log in logs if (LATE in log) == late), None)
+    is_late = split_late_path(known) is not None
+    return next((log for log in logs if (split_late_path(log) is not None) == is_late), None)
 
 
-def _prefix_hash(prefix: bytes) -> bytes:
-    return blake2b(prefix, digest_size=16).digest()
-
-
-EMPTY = _prefix_hash(b"")
+EMPTY = hashed(b"")
 
 
 def _unlink(path: Path) -> None:

@@ -13,8 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from shipper.inputs.files.fingerprint import hashed
-from shipper.inputs.files.late_lines import late_path
+from shipper.state.checkpoint import hashed, late_path
 from tests.chaos.process import Process, start
 
 PATIENCE_S = 120.0

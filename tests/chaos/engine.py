@@ -22,7 +22,7 @@ from deploy.services import docker_engine
 from deploy.services.debian import install
 from deploy.services.unavailable import Unavailable
 from deploy.services.waiting import waited
-from shipper.inputs.files.fingerprint import PREFIX_BYTES
+from shipper.state.checkpoint import PREFIX_BYTES
 from tests.chaos.agent import Subject
 from tests.chaos.books import Stored, in_store
 from tests.chaos.faults import DOCKER, REACH_S, fault, owed

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from shipper.inputs.files.fingerprint import PREFIX_BYTES
+from shipper.state.checkpoint import PREFIX_BYTES
 from tests.chaos.lines import Fact, Truth, entry_lines, enveloped, serials
 
 INODE_TRIES = 400

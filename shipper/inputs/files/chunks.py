@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from shipper.inputs.files.cursor import Cursor
-from shipper.inputs.files.fingerprint import PREFIX_BYTES, TAIL_BYTES
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.long_lines import read_long_line
+from shipper.state.checkpoint import PREFIX_BYTES, TAIL_BYTES
 from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from shipper.inputs.files.fingerprint import TAIL_BYTES, Fingerprint, Readable, hashed
+from shipper.inputs.files.fingerprint import Fingerprint, Readable
 from shipper.inputs.files.line_times import first_later, latest_time, time_of
+from shipper.state.checkpoint import TAIL_BYTES, hashed
 
 EDITED_BEFORE, EDITED_AFTER = 4 << 20, 1 << 20
 """Bytes around the offset in which the last line read is looked for."""

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shipper.inputs.files.fingerprint import TAIL_BYTES
 from shipper.inputs.files.handles import Handle
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.rotated_log import NEVER, LogFiles
-from shipper.state.checkpoint import Position
+from shipper.state.checkpoint import TAIL_BYTES, Position
 from shipper_processors.assemble import Assembler, PlainAssembler
 from shipper_processors.fast_path import FastBatch
 from shipper_schemas.entry import Entry

@@ -8,14 +8,11 @@ from the beginning, and from the offset. They show how much of a file that becam
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Protocol
 
 from shipper.inputs.files.line_times import latest_time
+from shipper.state.checkpoint import PREFIX_BYTES, TAIL_BYTES, hashed
 
-PREFIX_BYTES = 1024
-TAIL_BYTES = 128
-HASH_SIZE = 16
 LANDMARK_HASH_SIZE = 8
 FIRST_LANDMARK = 256
 """Bytes from the beginning to a landmark, at the next end of a line; each further one is at twice the distance."""
@@ -29,11 +26,6 @@ class Readable(Protocol):
 
     def read(self, offset: int, size: int) -> bytes:
         """Read up to `size` bytes from `offset`; fewer at the end of the file."""
-
-
-def hashed(data: bytes) -> bytes:
-    """Return the hash that fingerprints use."""
-    return blake2b(data, digest_size=HASH_SIZE).digest()
 
 
 def window(file: Readable, offset: int) -> bytes:

@@ -17,25 +17,12 @@ from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.log_reader import LogReader
 from shipper.inputs.files.read_batch import ReadBatch
 from shipper.inputs.files.rotated_log import NEVER, LogFiles
-from shipper.state.checkpoint import SavedLog
+from shipper.state.checkpoint import SavedLog, late_path
 from shipper_processors.assemble import PlainAssembler
 from shipper_processors.partial_state import PartialState
 
-MARK = "//rotated-"
-"""Separates the path of a log from the number of its rotated file; no real path contains it."""
 CHUNKS_PER_TURN = 16
 """Chunks of a plain file that are read again in one turn, for the running digest of its lines."""
-
-
-def late_path(path: str, key: int) -> str:
-    """Return the path under which the state keeps the late lines of a log's file number `key`."""
-    return f"{path}{MARK}{key}"
-
-
-def split_late_path(path: str) -> tuple[str, int] | None:
-    """Return the log's path and the number of its file; None if `path` is that of a log."""
-    log, mark, key = path.rpartition(MARK)
-    return (log, int(key)) if mark and key.isdecimal() else None
 
 
 @dataclass(slots=True, kw_only=True)

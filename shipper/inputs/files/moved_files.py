@@ -8,8 +8,9 @@ from itertools import count
 from typing import NamedTuple
 
 from shipper.inputs.files.continuation import Verdict, compared, verdict
-from shipper.inputs.files.fingerprint import PREFIX_BYTES, Fingerprint, hashed
+from shipper.inputs.files.fingerprint import Fingerprint
 from shipper.inputs.files.handles import Handle, inode_of, open_handle
+from shipper.state.checkpoint import PREFIX_BYTES, hashed
 
 
 class KnownFile(NamedTuple):

@@ -20,12 +20,13 @@ from shipper.inputs.files.continuation import (
     resume_at,
     verdict,
 )
-from shipper.inputs.files.fingerprint import TAIL_BYTES, Fingerprint, hashed
+from shipper.inputs.files.fingerprint import Fingerprint
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.handles import CompressedHandle, Handle, inode_of, open_handle
 from shipper.inputs.files.incidents import Incidents
 from shipper.inputs.files.log_file import LogFile, Signature
 from shipper.inputs.files.rotated_names import oldest_first
+from shipper.state.checkpoint import TAIL_BYTES, hashed
 from shipper.state.spool import Spool
 
 ATTEMPTS = 8

@@ -15,7 +15,7 @@ from shipper.inputs.files.envelope_check import RUNTIMES, Envelopes
 from shipper.inputs.files.fingerprint import Fingerprint
 from shipper.inputs.files.glob_scan import Folders
 from shipper.inputs.files.incidents import Incidents
-from shipper.inputs.files.late_lines import late_path, new_late_reader, split_late_path
+from shipper.inputs.files.late_lines import new_late_reader
 from shipper.inputs.files.limits import Limits
 from shipper.inputs.files.log_file import LogFile
 from shipper.inputs.files.log_reader import LogReader
@@ -23,7 +23,7 @@ from shipper.inputs.files.moved_files import KnownFile, KnownLog, KnownLogs
 from shipper.inputs.files.pod_metadata import PodMetadata
 from shipper.inputs.files.rotated_log import Claims, LogFiles
 from shipper.model.source import Source
-from shipper.state.checkpoint import SavedFile, SavedLog
+from shipper.state.checkpoint import SavedFile, SavedLog, late_path, late_paths_of, split_late_path
 from shipper.state.spool import Spool
 from shipper.system.boot import boot_id
 from shipper.system.errors import StateError
@@ -261,9 +261,9 @@ class Tail:
         reader = self._follow(*new)
         self._add(reader)
         self._known_logs().add(reader.path, reader.source.origin.source)  # other names of it may follow in this scan
-        late = [path for path in self.saved if (of := split_late_path(path)) is not None and of[0] == reader.path]
-        for path in late:
-            self._follow_late(path, *(split_late_path(path) or ("", 0)))
+        late = late_paths_of(reader.path, self.saved)
+        for path, key in late.items():
+            self._follow_late(path, reader.path, key)
         return [reader, *(self.logs[path] for path in late if path in self.logs)]
 
     def _move(self, saved: SavedLog, new: "NewPath") -> None:
@@ -271,13 +271,11 @@ class Tail:
         self.saved[new.real] = replace(saved, path=new.real)
         self._move_spooled(saved, new.real)
         self.left.add(saved.path)
-        for path in [*self.saved]:
-            of = split_late_path(path)
-            if of is not None and of[0] == saved.path:
-                late = self.saved.pop(path)
-                self.saved[late_path(new.real, of[1])] = replace(late, path=late_path(new.real, of[1]))
-                self._move_spooled(late, late_path(new.real, of[1]))
-                self.left.add(path)
+        for path, key in late_paths_of(saved.path, self.saved).items():
+            late, moved = self.saved.pop(path), late_path(new.real, key)
+            self.saved[moved] = replace(late, path=moved)
+            self._move_spooled(late, moved)
+            self.left.add(path)
         own_log("shipper.inputs").info("log_moved", old=printable(saved.path), path=printable(new.real))
 
     def _move_spooled(self, saved: SavedLog, path: str) -> None:
@@ -287,8 +285,7 @@ class Tail:
 
     def readers_of(self, path: str) -> list[LogReader]:
         """Return the readers of a log: of its late lines, and its own as the last one."""
-        late = [reader for at, reader in self.logs.items() if (of := split_late_path(at)) is not None and of[0] == path]
-        return [*late, self.logs[path]]
+        return [*(self.logs[late] for late in late_paths_of(path, self.logs)), self.logs[path]]
 
     def follow_moved(self, path: str) -> list[LogReader]:
         """Follow a log in `moving` at its new path; to be called with none of its entries in flight."""

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.inputs.files.continuation import Evidence, Verdict, agreement, compared, resume_at, verdict
-from shipper.inputs.files.fingerprint import MOST_LANDMARKS, TAIL_BYTES, Fingerprint
+from shipper.inputs.files.fingerprint import MOST_LANDMARKS, Fingerprint
 from shipper.inputs.files.line_times import first_later, latest_time, time_of
+from shipper.state.checkpoint import TAIL_BYTES
 
 CONTINUES, EDITED, SHORTENED, TRUNCATED, ANOTHER = Verdict
 
